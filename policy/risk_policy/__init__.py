@@ -1,0 +1,16 @@
+"""The policy: every threshold, and the words, metrics and contracts all parts share."""
+
+from risk_policy.errors import InvalidPolicyError, PolicyError, Problem, UnsetVariableError
+from risk_policy.loader import default_policy_path, load_policy, parse_policy
+from risk_policy.model import Policy
+
+__all__ = [
+    "InvalidPolicyError",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "UnsetVariableError",
+    "default_policy_path",
+    "load_policy",
+    "parse_policy",
+]

@@ -1,0 +1,156 @@
+"""The trade gate's two files: a lease in shared memory, and the reasons beside it as JSON.
+
+``gate.lease`` is a file of exactly 64 bytes, little-endian, meant to be memory-mapped:
+
+===========  =====  =========================================================================
+offset       type   meaning
+===========  =====  =========================================================================
+0            u64    lease: orders that add risk are allowed until this CLOCK_BOOTTIME
+                    nanosecond; 0 means HALT
+8            u64    version: grows with every change of what the gate says, never otherwise
+16           8 B    magic ``RWGATE01``
+24           u64    longest lease the writer ever grants, nanoseconds
+32           16 B   boot id of the machine that wrote the file (a UUID, big-endian bytes)
+48           16 B   reserved, zero
+===========  =====  =========================================================================
+
+The rules a reader keeps, in this order:
+
+* a missing file, a wrong size, a wrong magic or another boot's id: closed;
+* ``now < lease <= now + longest``: open, else closed. A lease further ahead than the writer
+  ever grants is not proof of anything, so a clock that jumps back cannot open the gate.
+
+The first word is written with one aligned 8-byte store, so it is never seen torn. CLOCK_BOOTTIME
+is shared by all processes of a machine, goes on while it sleeps, and cannot be set.
+
+``gate.json`` says why, and what the runtime is asked to do. It is replaced atomically
+(write, fsync, rename) *before* the version moves when the gate opens, and *after* HALT is
+stored when it closes: HALT never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from risk_policy.vocabulary import KillMode
+
+LEASE_FILE: Final = "gate.lease"
+DETAIL_FILE: Final = "gate.json"
+
+MAGIC: Final = b"RWGATE01"
+SIZE: Final = 64
+HALT: Final = 0
+#: Index of each word once the mapping is cast to native unsigned 64-bit integers.
+LEASE_WORD: Final = 0
+VERSION_WORD: Final = 1
+LONGEST_WORD: Final = 3
+
+_HEADER: Final = struct.Struct("<QQ8sQ16s16x")
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def now_ns() -> int:
+    """The gate's clock: CLOCK_BOOTTIME in nanoseconds."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> bytes:
+    """The running kernel's boot id, 16 bytes."""
+    return uuid.UUID(_BOOT_ID.read_text(encoding="ascii").strip()).bytes
+
+
+def encode(*, lease_ns: int, version: int, longest_ns: int, boot: bytes) -> bytes:
+    """The 64 bytes of a lease file."""
+    return _HEADER.pack(lease_ns, version, MAGIC, longest_ns, boot)
+
+
+def fault(data: bytes, boot: bytes) -> str | None:
+    """Why these bytes cannot be trusted as a lease file on this boot, or None if they can."""
+    if len(data) != SIZE:
+        return f"is {len(data)} bytes long instead of {SIZE}"
+    _, _, magic, _, written_boot = _HEADER.unpack(data)
+    if magic != MAGIC:
+        return f"has magic {magic!r} instead of {MAGIC!r}"
+    if written_boot != boot:
+        return "was written before the machine last started"
+    return None
+
+
+def lease_is_open(lease_ns: int, longest_ns: int, at_ns: int) -> bool:
+    """Whether a lease allows new risk at an instant of CLOCK_BOOTTIME."""
+    return at_ns < lease_ns <= at_ns + longest_ns
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Restriction(_Frozen):
+    """One thing that holds the gate.
+
+    Attributes:
+        kind: what is refused; ``kill_switch`` refuses everything that adds risk.
+        scope: what it covers; ``*`` is everything.
+        mode: how the kill switch treats open positions.
+        cause: what brought it about, e.g. ``DRAWDOWN_EMERGENCY`` or an operator's reason.
+        level: severity or role behind the cause.
+        since: when it took effect, UTC.
+    """
+
+    kind: Literal["kill_switch"]
+    scope: str = "*"
+    mode: KillMode
+    kill_id: str
+    cause: str
+    level: str
+    since: AwareDatetime
+
+
+class GateDetail(_Frozen):
+    """The content of ``gate.json``.
+
+    Attributes:
+        version: equals the lease file's version word once both are in place.
+        halted: whether new risk is refused whatever the lease says.
+        restrictions: why, worst first; empty when the gate is open.
+        policy_digest: the policy the writer runs on.
+        written_at: wall clock, UTC.
+    """
+
+    schema_version: Literal[1] = 1
+    version: Annotated[int, Field(ge=0)]
+    halted: bool
+    restrictions: tuple[Restriction, ...] = ()
+    policy_digest: str
+    written_at: AwareDatetime
+
+    @property
+    def kill(self) -> Restriction | None:
+        """The kill switch's restriction, if it is tripped."""
+        return next((r for r in self.restrictions if r.kind == "kill_switch"), None)
+
+
+def write_detail(directory: Path, detail: GateDetail) -> None:
+    """Replace ``gate.json`` atomically and durably. Raises OSError."""
+    target = directory / DETAIL_FILE
+    staging = directory / f".{DETAIL_FILE}.{os.getpid()}"
+    with staging.open("w", encoding="utf-8") as stream:
+        stream.write(detail.model_dump_json(indent=2) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    staging.replace(target)
+
+
+def read_detail(directory: Path) -> GateDetail | None:
+    """The current ``gate.json``, or None if it is missing or unreadable."""
+    try:
+        return GateDetail.model_validate_json((directory / DETAIL_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,50 @@
+"""What can be wrong with a policy, as values that say where, what and what would be right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PolicyError(Exception):
+    """Base of every error of this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        key: dotted path of the key, empty if the whole file is meant.
+        value: what stands there, as it may be shown; empty if nothing or a secret.
+        message: what is wrong and what would be right.
+        line: line in the file, 0 if unknown.
+    """
+
+    key: str
+    value: str
+    message: str
+    line: int = 0
+
+    def render(self, source: str) -> str:
+        """One line: file, line, key, value, message."""
+        where = f"{source}:{self.line}" if self.line else source
+        subject = f"{self.key} = {self.value}" if self.value else self.key
+        return f"{where}: {subject}: {self.message}" if subject else f"{where}: {self.message}"
+
+
+class InvalidPolicyError(PolicyError):
+    """The policy file cannot be used. Carries every problem that was found."""
+
+    def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
+        self.source = source
+        self.problems = problems
+        lines = [problem.render(source) for problem in problems]
+        super().__init__("\n".join(lines))
+
+
+class UnsetVariableError(PolicyError):
+    """A value refers to an environment variable that is not set."""
+
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+        super().__init__(f"set {variable} in the environment, or {variable}_FILE to a file's path")

@@ -1,0 +1,60 @@
+"""The audit chain: where it is kept, and for how long which event type is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.model.base import Retention, Section
+
+
+class AuditRetention(Section):
+    """``[alerting.audit.retention]``, in days; -1 is forever."""
+
+    default_days: Retention = 90
+    trade_blocked_days: Retention = 365
+    position_force_closed_days: Retention = 365
+    config_changed_days: Retention = 365
+    kill_switch_days: Retention = -1
+
+    def days_for(self, event_type: EventType) -> int | None:
+        """Days to keep an event's payload, or None for ever."""
+        match event_type:
+            case EventType.TRADE_BLOCKED:
+                days = self.trade_blocked_days
+            case EventType.POSITION_FORCE_CLOSED | EventType.ORDERS_CANCELLED:
+                days = self.position_force_closed_days
+            case EventType.CONFIG_CHANGED:
+                days = self.config_changed_days
+            case _ if event_type.startswith("KILL_SWITCH_"):
+                days = self.kill_switch_days
+            case _:
+                days = self.default_days
+        return None if days == -1 else days
+
+
+class Integrity(Section):
+    """``[alerting.audit.integrity]``."""
+
+    checksum_algorithm: Literal["sha256"] = "sha256"
+    chain_validation: Literal[True] = True
+    validate_on_read: bool = True
+
+
+class Export(Section):
+    """``[alerting.audit.export]``."""
+
+    formats: tuple[Literal["json", "csv"], ...] = ("json", "csv")
+    compress: bool = True
+    encrypt: bool = False
+
+
+class Audit(Section):
+    """``[alerting.audit]``; ``database_path`` is relative to the data folder."""
+
+    enabled: Literal[True] = True
+    storage_backend: Literal["sqlite"] = "sqlite"
+    database_path: str = "audit/audit.db"
+    retention: AuditRetention = AuditRetention()
+    integrity: Integrity = Integrity()
+    export: Export = Export()

@@ -1,0 +1,78 @@
+"""The whole policy file."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from risk_policy.model.audit import Audit
+from risk_policy.model.base import Section, SeverityName
+from risk_policy.model.channels import Channels
+from risk_policy.model.dashboard import Dashboard
+from risk_policy.model.escalation import Cooldown, Deduplication, Escalation, Retention
+from risk_policy.model.stack import (
+    Auth,
+    Confirmation,
+    Endpoints,
+    Gate,
+    Intake,
+    KillSwitch,
+    Prometheus,
+    Routing,
+    Runbooks,
+    System,
+)
+from risk_policy.model.thresholds import Limits, Measures, Thresholds
+from risk_policy.vocabulary import Severity
+
+
+class Alerting(Section):
+    """``[alerting]``."""
+
+    enabled: bool = True
+    default_severity: SeverityName = Severity.WARNING
+    retention: Retention = Retention()
+    deduplication: Deduplication = Deduplication()
+    thresholds: Thresholds = Thresholds()
+    limits: Limits = Limits()
+    measures: Measures = Measures()
+    confirmation: Confirmation = Confirmation()
+    escalation: Escalation = Escalation()
+    cooldown: Cooldown = Cooldown()
+    kill_switch: KillSwitch = KillSwitch()
+    gate: Gate = Gate()
+    system: System = System()
+    prometheus: Prometheus = Prometheus()
+    routing: Routing = Routing()
+    channels: Channels = Channels()
+    audit: Audit = Audit()
+    intake: Intake = Intake()
+    endpoints: Endpoints = Endpoints()
+    auth: Auth = Auth()
+    runbooks: Runbooks = Runbooks()
+    dashboard: Dashboard = Dashboard()
+
+
+class Policy(Section):
+    """A valid policy, with the digest of the file it was read from.
+
+    ``digest`` is what ``sha256sum`` prints for the file, so that anybody can check which
+    policy a running part was started with.
+    """
+
+    alerting: Alerting = Alerting()
+    digest: str = Field(default="", exclude=True)
+    source: str = Field(default="", exclude=True)
+
+    @property
+    def short_digest(self) -> str:
+        """The first 12 hexadecimal digits of the digest, for labels and headings."""
+        return self.digest[:12]
+
+    def number(self, key: str) -> float:
+        """A number by its dotted key, e.g. ``alerting.limits.var_max_pct``. Raises KeyError."""
+        value: object = self
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise KeyError(key)
+        return float(value)
