@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
 from risk_policy.errors import Problem
@@ -48,7 +49,7 @@ LADDERS: Final = (
 def ladder_problems(number: Number) -> Iterator[Problem]:
     """Thresholds that are not in order."""
     for ladder in LADDERS:
-        for lower, upper in zip(ladder, ladder[1:], strict=False):
+        for lower, upper in pairwise(ladder):
             low, high = number(lower), number(upper)
             if low is None or high is None or low < high:
                 continue

@@ -79,7 +79,7 @@ class Secret:
             return cls(value)
         raise PydanticCustomError(
             "secret",
-            "a secret must not stand in the policy; write ${{NAME}} and set NAME or NAME_FILE",
+            "a secret must not stand in the policy; write ${NAME} and set NAME or NAME_FILE",
         )
 
     @classmethod

@@ -155,9 +155,9 @@ def _with_env_defaults(
     if not active or model is None or "enabled" not in model.model_fields:
         return
     for name, field in model.model_fields.items():
-        if name not in node and isinstance(field.default, str | Secret):
-            if environment.variables(str(field.default)):
-                yield name, str(field.default)
+        template = str(field.default) if isinstance(field.default, str | Secret) else ""
+        if name not in node and environment.variables(template):
+            yield name, template
 
 
 def _is_secret(path: str, names: tuple[str, ...]) -> bool:

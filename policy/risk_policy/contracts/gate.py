@@ -21,7 +21,9 @@ The rules a reader keeps, in this order:
   ever grants is not proof of anything, so a clock that jumps back cannot open the gate.
 
 The first word is written with one aligned 8-byte store, so it is never seen torn. CLOCK_BOOTTIME
-is shared by all processes of a machine, goes on while it sleeps, and cannot be set.
+is shared by all processes of a machine, goes on while it sleeps, and cannot be set. A writer
+never shortens the file in place: a reader that has it mapped would die of SIGBUS. It replaces
+it by rename, or writes the words of the mapping.
 
 ``gate.json`` says why, and what the runtime is asked to do. It is replaced atomically
 (write, fsync, rename) *before* the version moves when the gate opens, and *after* HALT is
@@ -134,7 +136,7 @@ class GateDetail(_Frozen):
     @property
     def kill(self) -> Restriction | None:
         """The kill switch's restriction, if it is tripped."""
-        return next((r for r in self.restrictions if r.kind == "kill_switch"), None)
+        return next(iter(self.restrictions), None)
 
 
 def write_detail(directory: Path, detail: GateDetail) -> None:

@@ -1,0 +1,125 @@
+"""The contracts: bytes of the gate, shape of a snapshot, decimal texts of a report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from risk_policy.catalogue.limits import LIMITS, Side
+from risk_policy.catalogue.metrics import METRICS
+from risk_policy.contracts import gate
+from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.reports import DecimalText
+from risk_policy.contracts.snapshot import Position, Snapshot
+from risk_policy.model.audit import AuditRetention
+
+WORD = st.integers(min_value=0, max_value=2**64 - 1)
+
+
+def test_a_lease_file_is_these_64_bytes() -> None:
+    data = gate.encode(lease_ns=1, version=2, longest_ns=3, boot=bytes(range(16)))
+    assert data == (
+        bytes([1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0])
+        + b"RWGATE01"
+        + bytes([3, 0, 0, 0, 0, 0, 0, 0])
+        + bytes(range(16))
+        + bytes(16)
+    )
+
+
+@given(lease=WORD, longest=WORD, at=WORD)
+def test_a_lease_opens_only_ahead_and_never_further_than_the_writer_grants(
+    lease: int, longest: int, at: int
+) -> None:
+    assert gate.lease_is_open(lease, longest, at) == (lease > at and lease - at <= longest)
+
+
+def test_halt_never_opens() -> None:
+    assert not gate.lease_is_open(gate.HALT, 2**63, 0)
+
+
+@given(data=st.binary(max_size=80))
+def test_random_bytes_are_never_taken_for_a_lease_file(data: bytes) -> None:
+    assert gate.fault(data, gate.boot_id()) is not None
+
+
+def test_a_lease_file_of_another_boot_is_not_trusted() -> None:
+    data = gate.encode(lease_ns=1, version=1, longest_ns=1, boot=bytes(16))
+    assert gate.fault(data, bytes(16)) is None
+    assert "before the machine last started" in (gate.fault(data, b"\x01" * 16) or "")
+
+
+def test_market_time_is_the_wall_clock_unless_given() -> None:
+    now = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    snapshot = Snapshot.model_validate(
+        {"account": "main", "equity": 1, "cash": 1, "taken_at": now.isoformat()}
+    )
+    assert snapshot.market_time == now
+    assert snapshot.trading_day == "2026-01-02"
+
+
+@pytest.mark.parametrize("symbol", ["BTC/EUR", "", "a b", 'x"y', "a\nb"])
+def test_a_symbol_that_would_break_a_risk_id_is_refused(symbol: str) -> None:
+    with pytest.raises(ValidationError):
+        Position(symbol=symbol, quantity=1, mark=1, average_price=1)
+
+
+def test_two_positions_in_one_symbol_are_refused() -> None:
+    now = datetime.now(UTC)
+    position = Position(symbol="X", quantity=1, mark=1, average_price=1)
+    with pytest.raises(ValidationError, match="one net position per symbol"):
+        Snapshot(
+            account="a", equity=1, cash=0, positions=(position,) * 2, taken_at=now, market_time=now
+        )
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_figures_that_are_no_numbers_are_refused(value: str) -> None:
+    with pytest.raises(ValidationError):
+        Position(symbol="X", quantity=float(value), mark=1, average_price=1)
+
+
+@given(
+    st.decimals(
+        allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=6
+    )
+)
+def test_plain_decimals_are_decimal_texts(value: object) -> None:
+    assert TypeAdapter(DecimalText).validate_python(f"{value:f}") == f"{value:f}"
+
+
+@pytest.mark.parametrize("text", ["1e5", "NaN", "", "01", "1.", ".5", "+1", "0x1"])
+def test_other_spellings_of_numbers_are_not(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(DecimalText).validate_python(text)
+
+
+def test_kill_switch_events_are_kept_for_ever_by_default() -> None:
+    retention = AuditRetention()
+    for event in EventType:
+        forever = event.value.startswith("KILL_SWITCH_")
+        assert (retention.days_for(event) is None) == forever
+
+
+def test_alert_and_metric_names_are_unique_and_conventional() -> None:
+    names = [spec.name for limit in LIMITS for spec in limit.alerts]
+    assert len(names) == len(set(names)) == 15
+    for metric in METRICS.values():
+        assert metric.name.startswith("risk_")
+        assert (metric.kind == "counter") == metric.name.endswith("_total")
+
+
+def test_every_limit_names_thresholds_of_the_policy_mildest_first() -> None:
+    from risk_policy import Policy
+
+    policy = Policy()
+    for limit in LIMITS:
+        bounds = [limit.bound(policy.number(spec.threshold)) for spec in limit.alerts]
+        assert bounds == sorted(bounds, reverse=limit.side is Side.BELOW)
+        assert [spec.tier.rank for spec in limit.alerts] == sorted(
+            spec.tier.rank for spec in limit.alerts
+        )
