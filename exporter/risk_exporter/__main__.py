@@ -1,0 +1,60 @@
+"""``python -m risk_exporter --policy P --data DIR [--listen host:port]``: the sidecar.
+
+Takes snapshots over HTTP from whoever shows the token of ``alerting.auth.snapshot_token``.
+Exit status: 0 after SIGTERM or SIGINT, 2 when it cannot start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from risk_exporter.errors import ExporterError
+from risk_exporter.exporter import RiskExporter
+from risk_exporter.server import ExporterServer
+from risk_policy import PolicyError, load_policy
+
+_log = logging.getLogger("risk_exporter")
+
+
+def serve(policy_file: Path, data: Path, listen: str | None, stop: threading.Event) -> None:
+    """Run until stopped. Raises PolicyError or ExporterError if it cannot start."""
+    policy = load_policy(policy_file)
+    token = policy.alerting.auth.snapshot_token.reveal()
+    with RiskExporter(policy, data) as exporter:
+        server = ExporterServer(exporter, listen=listen, snapshot_token=token)
+        with server:
+            _log.info("listening on %s, policy %s", server.listen, policy.short_digest)
+            stop.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="risk_exporter", description="Take snapshots in, serve risk measures to Prometheus."
+    )
+    parser.add_argument("--policy", type=Path, required=True, help="the policy file")
+    parser.add_argument("--data", type=Path, required=True, help="folder of what it remembers")
+    parser.add_argument("--listen", help="host:port; alerting.endpoints.exporter unless given")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        serve(options.policy, options.data, options.listen, stop)
+    except (PolicyError, ExporterError) as error:
+        print(f"risk_exporter: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

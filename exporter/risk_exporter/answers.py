@@ -1,0 +1,162 @@
+"""What the HTTP edge answers: a status and a body, and every refusal says what would be right."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from risk_exporter.measures import Measures
+from risk_policy.contracts.snapshot import Position, Snapshot
+
+#: Problems named in one answer; the rest is counted.
+_MOST_PROBLEMS: Final = 50
+
+_FIGURES: Final = (
+    "account",
+    "currency",
+    "trading_day",
+    "equity",
+    "equity_peak",
+    "equity_day_start",
+    "drawdown_ratio",
+    "daily_pnl_ratio",
+    "positions_open",
+    "exposure_gross_ratio",
+    "exposure_net_ratio",
+    "var_ratio",
+    "cvar_ratio",
+    "var_limit_usage_ratio",
+    "var_sample_count",
+)
+
+_IDENTIFIER: Final = (
+    "must be 1 to 64 letters, digits or one of . _ : @ + = -, beginning with a letter or digit"
+)
+_PATTERNS: Final = {
+    "account": _IDENTIFIER,
+    "currency": _IDENTIFIER,
+    "symbol": _IDENTIFIER,
+    "asset": "must be 1 to 64 characters without / and control characters",
+    "sector": "must be 1 to 64 characters without / and control characters",
+}
+_KINDS: Final = {
+    "missing": "is missing",
+    "greater_than": "must be a number greater than 0",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_type": "must be a text",
+    "tuple_type": "must be a list",
+    "model_type": "must be an object",
+    "timezone_aware": "must carry a time zone: write it in UTC, e.g. 2026-01-02T03:04:05Z",
+    "datetime_type": "must be a time, e.g. 2026-01-02T03:04:05Z",
+    "datetime_parsing": "must be a time, e.g. 2026-01-02T03:04:05Z",
+    "datetime_from_date_parsing": "must be a time, e.g. 2026-01-02T03:04:05Z",
+}
+_MODELS: Final[dict[bool, type[BaseModel]]] = {True: Position, False: Snapshot}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field that is wrong: where, and what would be right."""
+
+    path: str
+    message: str
+
+
+def json_answer(status: HTTPStatus, content: object) -> Answer:
+    """An answer in JSON."""
+    return Answer(status, json.dumps(content, allow_nan=False).encode() + b"\n")
+
+
+def refusal(
+    status: HTTPStatus, error: str, problems: Iterable[FieldProblem] = (), **headers: str
+) -> Answer:
+    """A refusal that names what is wrong."""
+    listed = [{"path": problem.path, "message": problem.message} for problem in problems]
+    body = json.dumps({"error": error, "problems": listed}).encode() + b"\n"
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Answer(status, body, headers=named)
+
+
+def figures(measures: Measures) -> Answer:
+    """The key figures of a snapshot that was taken in."""
+    content = {name: _plain(getattr(measures, name)) for name in _FIGURES}
+    return json_answer(HTTPStatus.OK, content)
+
+
+def _plain(value: object) -> object:
+    """JSON knows no infinity and no NaN; they are written as Prometheus writes them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    return value
+
+
+def validation_problems(error: ValidationError) -> list[FieldProblem]:
+    """Every field that is wrong, by its path in the body."""
+    details = error.errors(include_url=False, include_input=False)
+    # An absent market_time is filled from taken_at, and would complain about it a second time.
+    at_taken = {detail["type"] for detail in details if detail["loc"] == ("taken_at",)}
+    problems = [
+        FieldProblem(_path(detail["loc"]), _message(detail))
+        for detail in details
+        if not (detail["loc"] == ("market_time",) and detail["type"] in at_taken)
+    ]
+    return _bounded(problems)
+
+
+def boolean_problems(body: object) -> list[FieldProblem]:
+    """Numbers given as true or false, which would count as 1 and 0."""
+    return _bounded(list(_booleans(body)))
+
+
+def _booleans(node: object, path: str = "") -> Iterator[FieldProblem]:
+    if isinstance(node, bool):
+        yield FieldProblem(path, "must be a number or a text, not true or false")
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            yield from _booleans(child, f"{path}.{name}" if path else name)
+    elif isinstance(node, list):
+        for number, child in enumerate(node):
+            yield from _booleans(child, f"{path}[{number}]")
+
+
+def _bounded(problems: list[FieldProblem]) -> list[FieldProblem]:
+    left = len(problems) - _MOST_PROBLEMS
+    if left <= 0:
+        return problems
+    return [*problems[:_MOST_PROBLEMS], FieldProblem("", f"and {left} more")]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _message(detail: ErrorDetails) -> str:
+    kind, location = detail["type"], detail["loc"]
+    if kind == "extra_forbidden":
+        known = _MODELS[location[0] == "positions"].model_fields
+        return f"is unknown; known here: {', '.join(known)}"
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(str(location[-1]), detail["msg"])
+    return _KINDS.get(kind, detail["msg"].removeprefix("Value error, "))

@@ -1,0 +1,52 @@
+"""What can go wrong in the exporter, in words that say what would be right."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why a snapshot was not taken in."""
+
+    TAKEN_AT_BACKWARDS = "taken_at_backwards"
+    MARKET_TIME_BACKWARDS = "market_time_backwards"
+    FROM_THE_FUTURE = "from_the_future"
+    CURRENCY_CHANGED = "currency_changed"
+    OVERFLOW = "overflow"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    UNAUTHORIZED = "unauthorized"
+
+
+class ExporterError(Exception):
+    """Base of every error of this package."""
+
+
+class SnapshotRefusedError(ExporterError):
+    """A well-formed snapshot that must not change what is known. Nothing was changed.
+
+    Attributes:
+        reason: why.
+        path: the field that gave the reason.
+    """
+
+    def __init__(self, reason: Refusal, path: str, message: str) -> None:
+        self.reason = reason
+        self.path = path
+        super().__init__(message)
+
+
+class HistoryError(ExporterError):
+    """Daily closes that cannot be used."""
+
+
+class StateError(ExporterError):
+    """What is remembered of an account cannot be read, so its peak is not known."""
+
+
+class StateBusyError(StateError):
+    """Another exporter already keeps its memory in the same folder."""
+
+
+class StartError(ExporterError):
+    """The HTTP edge cannot start."""

@@ -1,0 +1,195 @@
+"""The exporter: snapshots in, risk measures out, one collector for prometheus_client.
+
+Embed it in a trading runtime::
+
+    policy = load_policy(default_policy_path())
+    exporter = RiskExporter(policy, Path("var/risk"))
+    with exporter, ExporterServer(exporter):
+        while trading:
+            exporter.observe(Snapshot(account="main", equity=…, cash=…, positions=…, taken_at=…))
+
+When :meth:`RiskExporter.observe` returns, the figures are what the next scrape shows, and a
+new peak or a new day is on disk unless :attr:`RiskExporter.failures` says otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from prometheus_client import Metric as Family
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+from risk_exporter.account import Account, Terms
+from risk_exporter.errors import Refusal, SnapshotRefusedError, StateError
+from risk_exporter.measures import Conventions, Measures
+from risk_exporter.memory import StateFolder
+from risk_exporter.series import Block
+from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import METRICS, Metric
+from risk_policy.contracts.snapshot import Snapshot, utc_now
+
+COMPONENT: Final = "exporter"
+
+_log = logging.getLogger(__name__)
+
+
+class RiskExporter(Collector):
+    """Measures the snapshots of any number of accounts. Thread-safe.
+
+    Args:
+        policy: limits, conventions and the digest that is exported.
+        state_dir: what survives a restart; belongs to this exporter alone while it is open.
+        clock: the wall clock, UTC.
+
+    Raises:
+        StateError: what is remembered cannot be read.
+    """
+
+    def __init__(
+        self, policy: Policy, state_dir: Path, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.policy = policy
+        self._clock = clock
+        self._terms = Terms(
+            conventions=Conventions.of(policy),
+            window_days=policy.alerting.measures.var_window_days,
+            stale_after=timedelta(seconds=policy.alerting.system.snapshot_stale_seconds),
+        )
+        self._lock = threading.Lock()
+        self._refused: Counter[Refusal] = Counter()
+        self._closed = False
+        self._folder = StateFolder(state_dir)
+        try:
+            self._accounts = {
+                folder.path.name: Account(folder, self._terms) for folder in self._folder.accounts()
+            }
+        except BaseException:
+            self._folder.close()
+            raise
+
+    # -- in ----------------------------------------------------------------------------------
+
+    def observe(self, snapshot: Snapshot) -> Measures:
+        """Take a snapshot in and measure it.
+
+        Raises:
+            SnapshotRefusedError: it is older than what is known, or cannot be compared with it.
+                The latest figures stand, and grow old.
+        """
+        try:
+            return self._account(snapshot.account).observe(snapshot, self._clock())
+        except SnapshotRefusedError as error:
+            self.count_refusal(error.reason)
+            _log.warning("snapshot refused (%s): %s: %s", error.reason, error.path, error)
+            raise
+
+    def seed_closes(self, account: str, closes: dict[str, dict[str, float]]) -> None:
+        """Give daily closes by symbol and ISO date, the history of value at risk.
+
+        They are merged with what is known and not stored: give them at every start. Days from
+        the current trading day on are kept, and count once they are past.
+
+        Raises:
+            HistoryError: naming the symbol and day that cannot be used.
+        """
+        self._account(account).seed(closes)
+
+    def count_refusal(self, reason: Refusal) -> None:
+        """Count a snapshot that was refused, also one that never became a snapshot."""
+        with self._lock:
+            self._refused[reason] += 1
+
+    # -- out ---------------------------------------------------------------------------------
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why the latest state of accounts is not on disk; empty while all is well."""
+        with self._lock:
+            accounts = list(self._accounts.values())
+        return tuple(account.failure for account in accounts if account.failure)
+
+    def blocks(self) -> Iterator[Block]:
+        """Every series there is now, block by block."""
+        now = self._clock()
+        with self._lock:
+            accounts = [self._accounts[name] for name in sorted(self._accounts)]
+            refused = [float(self._refused[reason]) for reason in Refusal]
+        for account in accounts:
+            if published := account.published:
+                yield from published.blocks(self._terms.conventions, now)
+        reasons = [{"reason": reason.value} for reason in Refusal]
+        yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
+        info = {"component": COMPONENT, "digest": self.policy.short_digest}
+        yield Block(m.POLICY_INFO, (info,), np.ones(1))
+
+    def collect(self) -> Iterator[Family]:
+        """What prometheus_client asks for at a scrape. Nothing is measured here."""
+        families: dict[str, Family] = {}
+        for block in self.blocks():
+            name = block.metric.name
+            if name not in families:
+                families[name] = _family(block.metric)
+            values = block.values.tolist()
+            families[name].samples += [
+                Sample(name, labels, value)
+                for labels, value in zip(block.labels, values, strict=True)
+            ]
+        yield from families.values()
+
+    def describe(self) -> Iterator[Family]:
+        """Every family this collector can have, so that a registry notices duplicates."""
+        for metric in METRICS.values():
+            if metric.component == COMPONENT:
+                yield _family(metric)
+
+    # -- end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Store the latest state and give the folder free. What follows is refused."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            accounts = list(self._accounts.values())
+        for account in accounts:
+            account.flush(self._clock())
+        self._folder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _account(self, name: str) -> Account:
+        with self._lock:
+            if self._closed:
+                raise StateError(
+                    "this exporter is closed and its folder may belong to another by now; "
+                    "make a new one"
+                )
+            account = self._accounts.get(name)
+            if account is None:
+                account = Account(self._folder.account(name), self._terms)
+                self._accounts[name] = account
+            return account
+
+
+def _family(metric: Metric) -> Family:
+    name = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
+    return Family(name, metric.help, metric.kind)

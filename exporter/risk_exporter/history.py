@@ -1,0 +1,120 @@
+"""Daily closes by symbol, and the return rows that value at risk is computed from.
+
+Only closes before the current trading day count, so a restart in the middle of a day changes
+nothing. A row is a day on which every held symbol has a close; a return reaches from one such
+day to the next. A gap thereby overstates one row instead of losing the move.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk_exporter.errors import HistoryError
+from risk_exporter.measures import Floats
+
+_ISO_LENGTH: Final = len("2008-09-15")
+
+
+class CloseHistory:
+    """The closes of one account's symbols. Not thread-safe; the account's lock guards it."""
+
+    def __init__(self, window_days: int) -> None:
+        self._kept = window_days + 1  # so many returns need one close more
+        self._days: list[str] = []
+        self._columns: dict[str, int] = {}
+        self._closes: Floats = np.empty((0, 0))
+        self._cache: tuple[tuple[str, ...], str, Floats] | None = None
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        """Every day that has a close, ISO 8601, in order."""
+        return tuple(self._days)
+
+    def seed(self, closes: Mapping[str, Mapping[str, float]]) -> None:
+        """Merge closes by symbol and ISO date; the later word wins. Raises HistoryError."""
+        checked = {symbol: dict(series) for symbol, series in closes.items()}
+        _check_days({day for series in checked.values() for day in series})
+        for symbol, series in checked.items():
+            for day, close in series.items():
+                if not (math.isfinite(close) and close > 0):
+                    raise HistoryError(
+                        f"close of {symbol} on {day} is {close!r}; a positive price is expected"
+                    )
+        self._grow(checked, {day for series in checked.values() for day in series})
+        rows = {day: row for row, day in enumerate(self._days)}
+        for symbol, series in checked.items():
+            self._closes[[rows[day] for day in series], self._columns[symbol]] = list(
+                series.values()
+            )
+
+    def record(self, day: str, symbols: Sequence[str], closes: Floats) -> None:
+        """Keep one day's closes."""
+        self._grow(symbols, (day,))
+        columns = [self._columns[symbol] for symbol in symbols]
+        self._closes[bisect_left(self._days, day), columns] = closes
+
+    def trim(self, before: str) -> None:
+        """Forget what no window reaches any more; days from ``before`` on are left alone."""
+        past = bisect_left(self._days, before)
+        if past <= self._kept:
+            return
+        finite = np.isfinite(self._closes)
+        # A symbol without a close in the last window is not held any more.
+        alive: NDArray[np.bool_] = np.any(finite[past - self._kept :], axis=0)
+        closes, finite = self._closes[:, alive], finite[:past, alive]
+        reach = np.cumsum(finite[::-1], axis=0)[::-1]
+        closes[:past][reach > self._kept] = np.nan
+        used: NDArray[np.bool_] = np.any(np.isfinite(closes), axis=1)
+        symbols = [
+            symbol for symbol, kept in zip(self._columns, alive.tolist(), strict=True) if kept
+        ]
+        self._columns = {symbol: column for column, symbol in enumerate(symbols)}
+        self._days = [day for day, kept in zip(self._days, used.tolist(), strict=True) if kept]
+        self._closes = closes[used]
+        self._cache = None
+
+    def returns(self, symbols: tuple[str, ...], before: str) -> Floats:
+        """Past daily returns: a row for each day, a column for each symbol."""
+        if self._cache is None or self._cache[:2] != (symbols, before):
+            self._cache = (symbols, before, self._returns(symbols, before))
+        return self._cache[2]
+
+    def _returns(self, symbols: tuple[str, ...], before: str) -> Floats:
+        if not symbols or any(symbol not in self._columns for symbol in symbols):
+            return np.empty((0, len(symbols)))
+        past = bisect_left(self._days, before)
+        closes = self._closes[:past, [self._columns[symbol] for symbol in symbols]]
+        rows = closes[np.isfinite(closes).all(axis=1)][-self._kept :]
+        with np.errstate(over="ignore"):
+            return rows[1:] / rows[:-1] - 1.0
+
+    def _grow(self, symbols: Iterable[str], days: Iterable[str]) -> None:
+        """Make room, filled with NaN."""
+        self._cache = None
+        new_symbols = [symbol for symbol in symbols if symbol not in self._columns]
+        merged = sorted({*self._days, *days})
+        if not new_symbols and len(merged) == len(self._days):
+            return
+        grown = np.full((len(merged), len(self._columns) + len(new_symbols)), np.nan)
+        rows = [bisect_left(merged, day) for day in self._days]
+        grown[rows, : len(self._columns)] = self._closes
+        for symbol in new_symbols:
+            self._columns[symbol] = len(self._columns)
+        self._days, self._closes = merged, grown
+
+
+def _check_days(days: Iterable[str]) -> None:
+    for day in days:
+        try:
+            valid = len(day) == _ISO_LENGTH and bool(date.fromisoformat(day))
+        except ValueError:
+            valid = False
+        if not valid:
+            raise HistoryError(f"{day!r} is no day; write it as YYYY-MM-DD")

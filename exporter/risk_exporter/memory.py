@@ -1,0 +1,239 @@
+"""What an exporter remembers of its accounts across restarts, and how it stands on disk.
+
+Invariant: a peak is never forgotten silently. Every file is replaced atomically and durably;
+a file that is missing where it must be, or cannot be read, is an error that names it, never a
+fresh start. One folder belongs to one exporter.
+
+``STATE_DIR/<account>/state.json`` holds peak, day start and the latest equity;
+``STATE_DIR/<account>/closes-<day>.json`` the last marks of one trading day.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import weakref
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import numpy as np
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from risk_exporter.errors import StateBusyError, StateError
+from risk_exporter.measures import Floats, Reference
+from risk_policy.contracts.snapshot import Amount, Identifier, Snapshot
+
+_STATE_FILE: Final = "state.json"
+_LOCK_FILE: Final = ".lock"
+_DAY_FILE: Final = re.compile(r"closes-(\d{4}-\d{2}-\d{2})\.json")
+_Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+_Close = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_CLOSES: Final = TypeAdapter(dict[Identifier, _Close])
+
+
+class AccountState(BaseModel):
+    """The memory of one account: a fold over its snapshots, in the order they were taken in.
+
+    The trading day never goes back. A snapshot of an earlier day, which only a restarted
+    replay sends, is measured against the start of the latest day known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_version: Literal[1]
+    account: Identifier
+    currency: Identifier
+    equity_peak: Amount
+    trading_day: _Day
+    equity_day_start: Amount
+    equity_last: Amount
+    taken_at_last: AwareDatetime
+    market_time_last: AwareDatetime
+
+    @model_validator(mode="after")
+    def _nothing_is_above_the_peak(self) -> AccountState:
+        if max(self.equity_last, self.equity_day_start) > self.equity_peak:
+            raise ValueError("an equity above equity_peak; the peak is the highest equity seen")
+        return self
+
+    @classmethod
+    def first(cls, snapshot: Snapshot) -> AccountState:
+        """The memory after the very first snapshot: the day starts with it."""
+        return cls(
+            schema_version=1,
+            account=snapshot.account,
+            currency=snapshot.currency,
+            equity_peak=snapshot.equity,
+            trading_day=snapshot.trading_day,
+            equity_day_start=snapshot.equity,
+            equity_last=snapshot.equity,
+            taken_at_last=snapshot.taken_at,
+            market_time_last=snapshot.market_time,
+        )
+
+    def after(self, snapshot: Snapshot) -> AccountState:
+        """The memory after one more snapshot."""
+        new_day = snapshot.trading_day > self.trading_day
+        return self.model_copy(
+            update={
+                "equity_peak": max(self.equity_peak, snapshot.equity),
+                "trading_day": max(self.trading_day, snapshot.trading_day),
+                "equity_day_start": self.equity_last if new_day else self.equity_day_start,
+                "equity_last": snapshot.equity,
+                "taken_at_last": snapshot.taken_at,
+                "market_time_last": snapshot.market_time,
+            }
+        )
+
+    @property
+    def reference(self) -> Reference:
+        """What the snapshot that led here is measured against."""
+        return Reference(self.equity_peak, self.equity_day_start, self.trading_day)
+
+
+class StateFolder:
+    """Everything an exporter remembers; locked for as long as it is open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(
+                f"state folder {path} cannot be used: {error.strerror}; "
+                "name a folder that this process may write"
+            ) from error
+        self._unlock = weakref.finalize(self, os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._unlock()
+            raise StateBusyError(
+                f"state folder {path} is in use by another exporter; stop that one, "
+                "or give this one a folder of its own"
+            ) from error
+
+    def accounts(self) -> tuple[AccountFolder, ...]:
+        """Every account that is remembered. Raises StateError."""
+        try:
+            names = sorted(entry.name for entry in self.path.iterdir() if entry.is_dir())
+        except OSError as error:
+            raise StateError(
+                f"state folder {self.path} cannot be read: {error.strerror}"
+            ) from error
+        return tuple(self.account(name) for name in names)
+
+    def account(self, name: str) -> AccountFolder:
+        """The memory of one account, whether it exists yet or not."""
+        return AccountFolder(self.path / name)
+
+    def close(self) -> None:
+        """Give the folder free."""
+        self._unlock()
+
+
+class AccountFolder:
+    """The files of one account."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> AccountState | None:
+        """What is remembered, or None if nothing ever was. Raises StateError."""
+        path = self.path / _STATE_FILE
+        try:
+            state = AccountState.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            if self._day_files():
+                raise self._unreadable(path, "is missing beside closes of the account") from error
+            return None
+        except OSError as error:
+            raise self._unreadable(path, f"cannot be read ({error.strerror})") from error
+        except ValidationError as error:
+            raise self._unreadable(path, f"is damaged ({_first(error)})") from error
+        if state.account != self.path.name:
+            raise self._unreadable(path, f"belongs to account {state.account!r}")
+        return state
+
+    def load_closes(self) -> dict[str, dict[str, float]]:
+        """Closes by day and symbol. Raises StateError."""
+        closes = {}
+        for day, path in self._day_files().items():
+            try:
+                closes[day] = _CLOSES.validate_json(path.read_bytes())
+            except (OSError, ValidationError) as error:
+                why = _first(error) if isinstance(error, ValidationError) else error.strerror
+                raise StateError(
+                    f"{path} cannot be read as the closes of {day} ({why}); restore it, or remove "
+                    "it: value at risk then does without that day"
+                ) from error
+        return closes
+
+    def save(self, state: AccountState) -> None:
+        """Replace what is remembered. Raises OSError."""
+        self._replace(_STATE_FILE, state.model_dump_json(indent=2).encode() + b"\n")
+
+    def save_closes(self, day: str, symbols: Sequence[str], marks: Floats) -> None:
+        """Replace the closes of a day. Raises OSError."""
+        content = _CLOSES.dump_json(dict(zip(symbols, np.asarray(marks).tolist(), strict=True)))
+        self._replace(f"closes-{day}.json", content + b"\n")
+
+    def forget_closes(self, kept: Collection[str]) -> None:
+        """Remove the closes of all other days. Raises OSError."""
+        for day, path in self._day_files().items():
+            if day not in kept:
+                path.unlink(missing_ok=True)
+
+    def _day_files(self) -> dict[str, Path]:
+        if not self.path.is_dir():
+            return {}
+        names = sorted(entry.name for entry in self.path.iterdir())
+        return {
+            match[1]: self.path / name for name in names if (match := _DAY_FILE.fullmatch(name))
+        }
+
+    def _replace(self, name: str, content: bytes) -> None:
+        if not self.path.exists():
+            self.path.mkdir()
+            _sync_folder(self.path.parent)
+        staging = self.path / f"{name}.new"
+        with staging.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        staging.replace(self.path / name)
+        _sync_folder(self.path)
+
+    def _unreadable(self, path: Path, why: str) -> StateError:
+        return StateError(
+            f"{path} {why}. It holds the equity peak that drawdowns are measured from, so it is "
+            f"not replaced by itself: restore it from a backup, or move the folder {self.path} "
+            "away to start again with the equity of the next snapshot as the peak"
+        )
+
+
+def _sync_folder(path: Path) -> None:
+    """Make names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    return f"{where}: {detail['msg']}" if where else detail["msg"]

@@ -1,0 +1,206 @@
+"""Helpers of the exporter's tests: a clock that is set by hand, books, and what a scrape shows."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from risk_exporter import RiskExporter
+from risk_policy import Policy, default_policy_path, load_policy
+from risk_policy.contracts.snapshot import Position, Snapshot
+
+START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A wall clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> datetime:
+        self.now += timedelta(**by)
+        return self.now
+
+
+class Scrape:
+    """Samples of one exposition, by name and labels."""
+
+    def __init__(self, text: str) -> None:
+        self.families = list(text_string_to_metric_families(text))
+        self.samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
+        for family in self.families:
+            for sample in family.samples:
+                key = (sample.name, frozenset(sample.labels.items()))
+                assert key not in self.samples, f"duplicate series {key}"
+                self.samples[key] = sample.value
+
+    def value(self, name: str, **labels: str) -> float:
+        return self.samples[name, frozenset(labels.items())]
+
+    def labels(self, name: str) -> list[dict[str, str]]:
+        return [dict(labels) for sample, labels in self.samples if sample == name]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an HTTP request came back with."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    def problem(self, path: str) -> str:
+        return next(str(x["message"]) for x in self.json["problems"] if x["path"] == path)
+
+
+def request(
+    listen: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Reply:
+    host, port = listen.rsplit(":", 1)
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        response = connection.getresponse()
+        return Reply(response.status, dict(response.getheaders()), response.read().decode())
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """The project's own policy."""
+    return load_policy(default_policy_path(), {})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """15:00 UTC on a Monday."""
+    return Clock()
+
+
+@pytest.fixture
+def book(clock: Clock) -> Callable[..., Snapshot]:
+    """A snapshot taken now: 100,000 of equity and whatever else is said."""
+
+    def make(equity: float = 100_000.0, *positions: Position, **fields: Any) -> Snapshot:
+        fields = {"account": "main", "cash": 0.0, "taken_at": clock.now, **fields}
+        fields.setdefault("market_time", fields["taken_at"])
+        return Snapshot(equity=equity, positions=positions, **fields)
+
+    return make
+
+
+@pytest.fixture
+def holding() -> Callable[..., Position]:
+    """A position of 10 units bought at 100 and worth 100 each unless said otherwise."""
+
+    def make(symbol: str = "AAPL", **fields: Any) -> Position:
+        return Position(
+            **{"symbol": symbol, "quantity": 10.0, "mark": 100.0, "average_price": 100.0, **fields}
+        )
+
+    return make
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """Where the exporter's memory is."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def new_exporter(
+    policy: Policy, state_dir: Path, clock: Clock
+) -> Iterator[Callable[[], RiskExporter]]:
+    """Makes exporters over one state folder, as restarts do; the one before must be closed."""
+    made: list[RiskExporter] = []
+
+    def make() -> RiskExporter:
+        made.append(RiskExporter(policy, state_dir, clock))
+        return made[-1]
+
+    yield make
+    for exporter in made:
+        exporter.close()
+
+
+@pytest.fixture
+def exporter(new_exporter: Callable[[], RiskExporter]) -> RiskExporter:
+    """An exporter that knows nothing yet."""
+    return new_exporter()
+
+
+@pytest.fixture
+def scrape() -> Callable[[RiskExporter], Scrape]:
+    """What prometheus_client makes of an exporter."""
+
+    def take(exporter: RiskExporter) -> Scrape:
+        registry = CollectorRegistry()
+        registry.register(exporter)
+        return Scrape(generate_latest(registry).decode())
+
+    return take
+
+
+@pytest.fixture
+def parse_scrape() -> Callable[[str], Scrape]:
+    """Reads an exposition that came over HTTP."""
+    return Scrape
+
+
+@pytest.fixture
+def listen() -> str:
+    """An address nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def ask(listen: str) -> Callable[..., Reply]:
+    """Sends an HTTP request to that address."""
+
+    def send(method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+        return request(
+            listen, method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}
+        )
+
+    return send
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Waits until a condition holds, and fails the test if it does not in time."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"did not come true within {seconds} s")
+            pause.wait(0.01)
+
+    return wait

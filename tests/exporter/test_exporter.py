@@ -1,0 +1,309 @@
+"""What a scrape shows of the snapshots that were taken in."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from risk_exporter import HistoryError, RiskExporter, SnapshotRefusedError
+from risk_policy import Policy
+from risk_policy.catalogue.limits import LIMITS
+from risk_policy.catalogue.metrics import METRICS
+from risk_policy.contracts.alert import risk_id
+from risk_policy.contracts.snapshot import Position
+
+OURS = {name: metric for name, metric in METRICS.items() if metric.component == "exporter"}
+
+
+def test_every_metric_of_the_catalogue_is_exported_with_its_labels_and_nothing_else(
+    exporter: RiskExporter, book: Any, holding: Any, scrape: Any
+) -> None:
+    exporter.observe(book(100_000, holding("AAPL", sector="tech"), holding("WTI", quantity=-5)))
+    x = scrape(exporter)
+    shown = {name for name, _ in x.samples}
+    assert shown == set(OURS)
+    for name, labels in x.samples:
+        assert {label for label, _ in labels} == set(OURS[name].labels), name
+    for family in x.families:
+        for sample in family.samples:
+            assert family.type == OURS[sample.name].kind
+            assert family.documentation == OURS[sample.name].help
+
+
+def test_what_a_limit_watches_carries_the_risk_id_of_its_identity(
+    exporter: RiskExporter, book: Any, holding: Any, scrape: Any
+) -> None:
+    exporter.observe(book(100_000, holding("BTC-EUR", asset="BTC", sector="crypto coins")))
+    x = scrape(exporter)
+    for limit in LIMITS:
+        (labels,) = x.labels(limit.metric.name)
+        assert labels["risk_id"] == risk_id(limit.name, *(labels[n] for n in limit.identity))
+    (age,) = x.labels("risk_snapshot_age_seconds")
+    assert age["risk_id"] == "data_stale/main"
+
+
+def test_the_figures_of_a_book_are_those_of_the_scrape(
+    exporter: RiskExporter, book: Any, holding: Any, clock: Any, scrape: Any
+) -> None:
+    exporter.observe(book(10_000))
+    clock.advance(days=1)
+    exporter.observe(
+        book(9_000, holding("AAPL", mark=90, sector="tech"), cash=8_100, currency="USD")
+    )
+    x = scrape(exporter)
+    main = {"account": "main"}
+    assert x.value("risk_account_info", **main, currency="USD") == 1
+    assert x.value("risk_equity", **main) == 9_000
+    assert x.value("risk_cash", **main) == 8_100
+    assert x.value("risk_equity_peak", **main) == 10_000
+    assert x.value("risk_equity_day_start", **main) == 10_000
+    assert x.value("risk_positions_open", **main) == 1
+    assert x.value("risk_exposure_gross", **main) == 900
+    assert x.value("risk_exposure_net_ratio", **main) == pytest.approx(0.1)
+    assert x.value("risk_position_notional", **main, symbol="AAPL", sector="tech") == 900
+    assert x.value("risk_drawdown_ratio", **main, risk_id="drawdown/main") == pytest.approx(0.1)
+    assert x.value("risk_daily_pnl_ratio", **main, risk_id="daily_loss/main") == pytest.approx(-0.1)
+    assert x.value(
+        "risk_position_return_ratio", **main, symbol="AAPL", risk_id="position_loss/main/AAPL"
+    ) == pytest.approx(-0.1)
+    assert x.value(
+        "risk_position_size_ratio", **main, symbol="AAPL", risk_id="position_size/main/AAPL"
+    ) == pytest.approx(0.5)
+    assert x.value(
+        "risk_sector_concentration_ratio",
+        **main, sector="tech", risk_id="sector_concentration/main/tech",
+    ) == pytest.approx(0.1)  # fmt: skip
+    how = {"method": "historical", "confidence": "0.95", "horizon": "1d"}
+    assert math.isnan(x.value("risk_var_ratio", **main, **how))
+    assert x.value("risk_var_sample_count", **main) == 0
+    assert x.value("risk_snapshot_timestamp_seconds", **main) == clock.now.timestamp()
+    assert x.value("risk_snapshots_total", **main) == 2
+
+
+def test_a_wiped_out_account_shows_as_a_full_drawdown_and_infinite_concentration(
+    exporter: RiskExporter, book: Any, holding: Any, scrape: Any, clock: Any
+) -> None:
+    exporter.observe(book(100_000))
+    clock.advance(seconds=1)
+    exporter.observe(book(-1, holding()))
+    x = scrape(exporter)
+    assert x.value("risk_drawdown_ratio", account="main", risk_id="drawdown/main") >= 1
+    concentration = {"asset": "AAPL", "risk_id": "asset_concentration/main/AAPL"}
+    assert x.value("risk_asset_concentration_ratio", account="main", **concentration) == math.inf
+    assert x.value("risk_var_limit_usage_ratio", account="main", risk_id="var/main") == math.inf
+
+
+def test_before_the_first_snapshot_nothing_of_an_account_is_exported(
+    new_exporter: Callable[[], RiskExporter], book: Any, scrape: Any
+) -> None:
+    first = new_exporter()
+    first.seed_closes("main", {"AAPL": {"2026-01-02": 1.0}})
+    assert {name for name, _ in scrape(first).samples} == {
+        "risk_policy_info",
+        "risk_snapshots_rejected_total",
+    }
+    first.observe(book())
+    first.close()
+    # Nor after a restart, although the account is known.
+    assert not any("account" in dict(labels) for _, labels in scrape(new_exporter()).samples)
+
+
+def test_the_series_of_a_closed_position_disappear(
+    exporter: RiskExporter, book: Any, holding: Any, clock: Any, scrape: Any
+) -> None:
+    exporter.observe(book(100_000, holding("AAPL", sector="tech"), holding("WTI", sector="oil")))
+    clock.advance(seconds=1)
+    exporter.observe(book(100_000, holding("AAPL", sector="tech"), holding("WTI", quantity=0)))
+    x = scrape(exporter)
+    assert not [key for key in x.samples if "WTI" in str(key) or "oil" in str(key)]
+    clock.advance(seconds=1)
+    exporter.observe(book(100_000))
+    x = scrape(exporter)
+    assert not [key for key in x.samples if "AAPL" in str(key) or "tech" in str(key)]
+    assert x.value("risk_positions_open", account="main") == 0
+    assert x.value("risk_exposure_gross_ratio", account="main") == 0
+
+
+def test_accounts_are_kept_apart(
+    exporter: RiskExporter, book: Any, holding: Any, clock: Any, scrape: Any
+) -> None:
+    exporter.observe(book(100_000, holding("AAPL"), account="one"))
+    exporter.observe(book(50_000, holding("AAPL"), account="two", currency="EUR"))
+    clock.advance(days=1)
+    exporter.observe(book(60_000, account="two", currency="EUR"))
+    x = scrape(exporter)
+    assert x.value("risk_equity", account="one") == 100_000
+    assert x.value("risk_equity_peak", account="two") == 60_000
+    assert x.labels("risk_position_notional") == [
+        {"account": "one", "symbol": "AAPL", "sector": "unknown"}
+    ]
+    assert x.value("risk_snapshots_total", account="two") == 2
+
+
+def test_the_age_is_counted_at_the_scrape_and_not_at_the_snapshot(
+    exporter: RiskExporter, book: Any, clock: Any, scrape: Any
+) -> None:
+    exporter.observe(book(taken_at=clock.now - timedelta(seconds=2)))
+    clock.advance(seconds=5)
+    age = {"account": "main", "risk_id": "data_stale/main"}
+    assert scrape(exporter).value("risk_snapshot_age_seconds", **age) == 7
+    clock.advance(seconds=60)
+    assert scrape(exporter).value("risk_snapshot_age_seconds", **age) == 67
+
+
+def test_a_runtime_whose_clock_runs_ahead_does_not_look_fresher_than_it_is(
+    exporter: RiskExporter, book: Any, clock: Any, scrape: Any
+) -> None:
+    exporter.observe(book(taken_at=clock.now + timedelta(seconds=9)))
+    clock.advance(seconds=30)
+    age = {"account": "main", "risk_id": "data_stale/main"}
+    assert scrape(exporter).value("risk_snapshot_age_seconds", **age) == 30
+
+
+def test_the_policy_it_runs_on_is_exported(
+    exporter: RiskExporter, policy: Policy, scrape: Any
+) -> None:
+    info = {"component": "exporter", "digest": policy.short_digest}
+    assert scrape(exporter).value("risk_policy_info", **info) == 1
+
+
+def test_seeded_closes_give_value_at_risk_at_the_first_snapshot(
+    exporter: RiskExporter, book: Any, holding: Any, clock: Any, policy: Policy
+) -> None:
+    days = [(clock.now - timedelta(days=100 - n)).date().isoformat() for n in range(100)]
+    closes = {day: 100.0 - 10 * (n % 2) for n, day in enumerate(days)}
+    exporter.seed_closes("main", {"AAPL": closes})
+    x = exporter.observe(book(2_000, holding()))
+    assert x.var_sample_count == 99
+    assert x.var_ratio == pytest.approx(0.05)  # 10 % of 1,000, of 2,000
+    assert x.var_limit_usage_ratio == pytest.approx(100 / policy.alerting.limits.var_max_pct * 0.05)
+
+
+def test_closes_that_are_no_prices_are_refused(exporter: RiskExporter) -> None:
+    with pytest.raises(HistoryError, match="positive price"):
+        exporter.seed_closes("main", {"AAPL": {"2026-01-02": 0.0}})
+
+
+def test_the_marks_of_a_finished_day_become_its_closes(
+    exporter: RiskExporter, book: Any, holding: Any, clock: Any, policy: Policy
+) -> None:
+    samples = policy.alerting.measures.var_min_samples
+    for number in range(samples + 1):
+        exporter.observe(book(100_000, holding(mark=1.0)))  # an early mark, not the close
+        clock.advance(hours=1)
+        x = exporter.observe(book(100_000, holding(mark=100 + number)))
+        assert x.var_sample_count == max(number - 1, 0)
+        clock.advance(hours=23)
+    x = exporter.observe(book(100_000, holding(mark=1.0)))
+    assert x.var_sample_count == samples
+    assert x.var_ratio == 0  # the closes only ever rose; the early marks did not count
+
+
+def test_names_that_need_escaping_arrive_as_they_are(
+    exporter: RiskExporter, book: Any, holding: Any, scrape: Any
+) -> None:
+    sector = 'oil \\ "gas" – Öl'
+    exporter.observe(book(100_000, holding(sector=sector)))
+    (labels,) = scrape(exporter).labels("risk_sector_concentration_ratio")
+    assert labels["sector"] == sector
+
+
+def test_the_figures_are_valid_openmetrics_too(
+    exporter: RiskExporter, book: Any, holding: Any
+) -> None:
+    exporter.observe(book(100_000, holding()))
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    text = generate_openmetrics(registry).decode()
+    names = {s.name for family in text_string_to_metric_families(text) for s in family.samples}
+    assert names == set(OURS)
+
+
+def test_a_registry_notices_a_second_exporter(
+    exporter: RiskExporter, policy: Policy, tmp_path: Path
+) -> None:
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    with RiskExporter(policy, tmp_path / "other") as other, pytest.raises(ValueError):
+        registry.register(other)
+
+
+def test_threads_may_observe_and_scrape_at_the_same_time(
+    exporter: RiskExporter, book: Any, holding: Any
+) -> None:
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    rounds = 40
+
+    def observe(account: str) -> None:
+        for number in range(rounds):
+            symbols = [holding(f"S{n}") for n in range(number % 7)]
+            exporter.observe(book(1_000.0 + number, *symbols, account=account))
+
+    def scrape(_: str) -> None:
+        for _ in range(rounds):
+            text = generate_latest(registry).decode()
+            for account in ("one", "two"):
+                own = f'account="{account}"'
+                open_now = re.search(rf"risk_positions_open{{{own}}} (\S+)", text)
+                shown = len(re.findall(rf"risk_position_notional{{{own},", text))
+                assert open_now is None or float(open_now[1]) == shown
+
+    with ThreadPoolExecutor() as pool:
+        work = [(observe, "one"), (observe, "two"), (observe, "one"), (scrape, "")]
+        for future in [pool.submit(job, argument) for job, argument in work]:
+            future.result(timeout=30)
+    last = generate_latest(registry).decode()
+    assert f'risk_snapshots_total{{account="one"}} {2 * rounds}.0' in last
+    assert f'risk_equity_peak{{account="two"}} {999 + rounds}.0' in last
+
+
+def test_ten_thousand_positions_are_observed_in_some_tens_of_milliseconds(
+    exporter: RiskExporter, book: Any, clock: Any
+) -> None:
+    symbols = [f"S{number}" for number in range(10_000)]
+    days = [(clock.now - timedelta(days=251 - n)).date().isoformat() for n in range(251)]
+    exporter.seed_closes(
+        "main", {s: {d: 100.0 + n % 3 for n, d in enumerate(days)} for s in symbols}
+    )
+
+    def snapshot(mark: float) -> Any:
+        positions = [
+            Position(symbol=s, quantity=1, mark=mark, average_price=99, sector=s[:2])
+            for s in symbols
+        ]
+        return book(1e6, *positions)
+
+    exporter.observe(snapshot(100))
+    best = math.inf
+    for number in range(5):
+        clock.advance(seconds=0.5)
+        again = snapshot(101.0 + number)
+        began = time.perf_counter()
+        x = exporter.observe(again)
+        best = min(best, time.perf_counter() - began)
+    assert x.var_sample_count == 250
+    assert best < 0.08, f"{best * 1e3:.0f} ms"
+
+
+def test_a_refused_snapshot_is_said_with_its_reason_and_without_a_trace(
+    exporter: RiskExporter, book: Any, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = book()
+    clock.advance(seconds=1)
+    exporter.observe(book())
+    with pytest.raises(SnapshotRefusedError):
+        exporter.observe(late)
+    assert "snapshot refused (taken_at_backwards): taken_at: " in caplog.text
+    assert "Traceback" not in caplog.text

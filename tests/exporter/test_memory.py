@@ -1,0 +1,286 @@
+"""What survives a restart, and what happens when it did not survive intact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risk_exporter import Measures, RiskExporter, StateBusyError, StateError
+from risk_exporter.memory import AccountState
+from risk_policy import Policy
+from risk_policy.contracts.snapshot import Snapshot
+
+Make = Callable[[], RiskExporter]
+
+
+@pytest.fixture
+def state_file(state_dir: Path) -> Path:
+    return state_dir / "main" / "state.json"
+
+
+def trade(exporter: RiskExporter, snapshot: Snapshot) -> Measures:
+    """Observe and stop cleanly."""
+    measures = exporter.observe(snapshot)
+    exporter.close()
+    return measures
+
+
+def test_the_peak_survives_a_restart(new_exporter: Make, book: Any, clock: Any) -> None:
+    trade(new_exporter(), book(100_000))
+    clock.advance(days=3)
+    x = new_exporter().observe(book(80_000))
+    assert x.equity_peak == 100_000
+    assert x.drawdown_ratio == pytest.approx(0.2)
+
+
+def test_the_start_of_the_day_survives_a_restart_within_the_day(
+    new_exporter: Make, book: Any, clock: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(100_000))
+    clock.advance(days=1)
+    trade(first, book(97_000))
+    clock.advance(minutes=1)
+    x = new_exporter().observe(book(96_000))
+    assert x.equity_day_start == 100_000
+    assert x.daily_pnl_ratio == pytest.approx(-0.04)
+
+
+def test_a_day_begun_after_a_restart_starts_from_the_last_equity_before(
+    new_exporter: Make, book: Any, clock: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(100_000))
+    clock.advance(hours=1)
+    trade(first, book(97_000))
+    clock.advance(days=1)
+    x = new_exporter().observe(book(95_060))
+    assert x.equity_day_start == 97_000
+    assert x.daily_pnl_ratio == pytest.approx(-0.02)
+
+
+def test_closes_seen_before_a_restart_count_after_it(
+    new_exporter: Make, book: Any, holding: Any, clock: Any, policy: Policy
+) -> None:
+    exporter = new_exporter()
+    for number in range(policy.alerting.measures.var_min_samples + 1):
+        price = 100 - 5 * (number % 2)
+        exporter.observe(book(100_000, holding(mark=price)))
+        clock.advance(days=1)
+    exporter.close()
+    x = new_exporter().observe(book(100_000, holding(mark=100)))
+    assert x.var_sample_count == policy.alerting.measures.var_min_samples
+    # Half the days lose 5 % on 1,000, of an equity of 100,000.
+    assert x.var_ratio == pytest.approx(0.0005)
+
+
+def test_what_is_on_disk_is_never_older_than_what_counts_as_stale(
+    new_exporter: Make, book: Any, clock: Any, state_file: Path, policy: Policy
+) -> None:
+    exporter = new_exporter()
+    exporter.observe(book(100_000))
+    written = state_file.stat().st_mtime_ns
+    clock.advance(seconds=1)
+    exporter.observe(book(99_000))
+    assert state_file.stat().st_mtime_ns == written  # neither a peak nor a day
+    clock.advance(seconds=policy.alerting.system.snapshot_stale_seconds)
+    exporter.observe(book(98_000))
+    assert json.loads(state_file.read_text())["equity_last"] == 98_000
+
+
+def test_a_new_peak_is_on_disk_at_once(
+    new_exporter: Make, book: Any, clock: Any, state_file: Path
+) -> None:
+    exporter = new_exporter()
+    exporter.observe(book(100_000))
+    clock.advance(seconds=0.1)
+    exporter.observe(book(100_001))
+    assert json.loads(state_file.read_text())["equity_peak"] == 100_001
+
+
+# -- the fold --------------------------------------------------------------------------------
+
+
+@given(steps=st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(-2, 3)), min_size=1, max_size=30))
+def test_the_peak_only_rises_and_the_day_never_goes_back(steps: list[tuple[float, int]]) -> None:
+    snapshot = Snapshot.model_validate(
+        {"account": "a", "equity": 1000, "cash": 0, "taken_at": "2026-03-02T12:00:00Z"}
+    )
+    state = AccountState.first(snapshot)
+    for equity, days in steps:
+        snapshot = snapshot.model_copy(
+            update={"equity": equity, "market_time": snapshot.market_time + timedelta(days=days)}
+        )
+        before, state = state, state.after(snapshot)
+        assert state.equity_peak == max(before.equity_peak, equity)
+        assert state.trading_day == max(before.trading_day, snapshot.trading_day)
+        if snapshot.trading_day > before.trading_day:
+            assert state.equity_day_start == before.equity_last
+        else:
+            assert state.equity_day_start == before.equity_day_start
+        assert AccountState.model_validate_json(state.model_dump_json()) == state
+
+
+def test_a_replay_that_repeats_its_last_day_after_a_crash_keeps_the_start_of_that_day(
+    new_exporter: Make, book: Any, clock: Any
+) -> None:
+    first = new_exporter()
+    monday, tuesday = clock.now, clock.now + timedelta(days=1)
+    first.observe(book(100_000, market_time=monday))
+    trade(first, book(95_000, market_time=tuesday))
+    again = new_exporter()
+    clock.advance(seconds=1)
+    again.observe(book(100_000, market_time=monday))
+    clock.advance(seconds=1)
+    x = again.observe(book(95_000, market_time=tuesday))
+    assert x.daily_pnl_ratio == pytest.approx(-0.05)
+
+
+# -- damage ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\x00" * 300,
+        b'{"schema_version": 1, "account": "main"}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_damaged_state_is_an_error_that_names_the_file_and_never_a_fresh_start(
+    new_exporter: Make, book: Any, state_file: Path, content: bytes
+) -> None:
+    trade(new_exporter(), book(100_000))
+    state_file.write_bytes(content)
+    with pytest.raises(StateError, match="restore it from a backup, or move the folder") as error:
+        new_exporter()
+    assert str(state_file) in str(error.value)
+    assert state_file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("schema_version", 2),
+        ("equity_peak", None),
+        ("equity_peak", 1.0),  # below the last equity
+        ("trading_day", "yesterday"),
+        ("account", "other"),
+        ("surprise", 1),
+    ],
+)
+def test_a_state_that_makes_no_sense_is_an_error(
+    new_exporter: Make, book: Any, state_file: Path, field: str, value: object
+) -> None:
+    trade(new_exporter(), book(100_000))
+    state_file.write_text(json.dumps(json.loads(state_file.read_text()) | {field: value}))
+    with pytest.raises(StateError, match=r"state\.json"):
+        new_exporter()
+
+
+def test_a_state_that_vanished_beside_its_closes_is_an_error(
+    new_exporter: Make, book: Any, holding: Any, state_file: Path
+) -> None:
+    trade(new_exporter(), book(100_000, holding()))
+    state_file.unlink()
+    with pytest.raises(StateError, match="is missing beside closes"):
+        new_exporter()
+
+
+def test_a_state_that_cannot_be_read_is_an_error(
+    new_exporter: Make, book: Any, state_file: Path
+) -> None:
+    trade(new_exporter(), book(100_000))
+    state_file.unlink()
+    state_file.mkdir()
+    with pytest.raises(StateError, match="cannot be read"):
+        new_exporter()
+
+
+def test_damaged_closes_are_an_error_that_says_what_may_be_removed(
+    new_exporter: Make, book: Any, holding: Any, state_dir: Path
+) -> None:
+    trade(new_exporter(), book(100_000, holding()))
+    (closes,) = (state_dir / "main").glob("closes-*.json")
+    closes.write_text('{"AAPL": -1}')
+    with pytest.raises(StateError, match="restore it, or remove it") as error:
+        new_exporter()
+    assert str(closes) in str(error.value)
+    closes.unlink()
+    assert new_exporter().observe(book(90_000)).equity_peak == 100_000
+
+
+def test_a_half_written_file_of_a_crash_is_of_no_account(
+    new_exporter: Make, book: Any, state_file: Path
+) -> None:
+    trade(new_exporter(), book(100_000))
+    state_file.with_name("state.json.new").write_text("{")
+    assert new_exporter().observe(book(90_000)).equity_peak == 100_000
+
+
+def test_one_folder_belongs_to_one_exporter(
+    new_exporter: Make, policy: Policy, state_dir: Path
+) -> None:
+    first = new_exporter()
+    with pytest.raises(StateBusyError, match="in use by another exporter"):
+        RiskExporter(policy, state_dir)
+    first.close()
+    new_exporter()
+
+
+def test_a_folder_that_cannot_be_made_is_named(policy: Policy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="file/state"):
+        RiskExporter(policy, tmp_path / "file" / "state")
+
+
+def test_a_closed_exporter_takes_nothing_in(new_exporter: Make, book: Any) -> None:
+    exporter = new_exporter()
+    exporter.close()
+    with pytest.raises(StateError, match="make a new one"):
+        exporter.observe(book())
+
+
+def test_figures_go_out_while_the_disk_refuses_and_the_state_is_stored_once_it_does_not(
+    new_exporter: Make, book: Any, clock: Any, state_file: Path, scrape: Any
+) -> None:
+    exporter = new_exporter()
+    exporter.observe(book(100_000))
+    obstacle = state_file.with_name("state.json.new")
+    obstacle.mkdir()
+    clock.advance(seconds=1)
+    exporter.observe(book(150_000))
+    x = scrape(exporter)
+    assert x.value("risk_equity_peak", account="main") == 150_000
+    assert str(state_file.parent) in exporter.failures[0]
+    obstacle.rmdir()
+    clock.advance(seconds=1)
+    exporter.observe(book(120_000))
+    assert exporter.failures == ()
+    assert json.loads(state_file.read_text())["equity_peak"] == 150_000
+
+
+def test_only_the_closes_within_the_window_are_kept(
+    book: Any, holding: Any, clock: Any, state_dir: Path
+) -> None:
+    policy = Policy.model_validate(
+        {"alerting": {"measures": {"var_window_days": 20, "var_min_samples": 5}}}
+    )
+    with RiskExporter(policy, state_dir, clock) as exporter:
+        for number in range(40):
+            clock.advance(days=1)
+            x = exporter.observe(book(100_000, holding(mark=100 + number)))
+    assert x.var_sample_count == 20
+    days = sorted(path.name for path in (state_dir / "main").glob("closes-*.json"))
+    assert len(days) == 22  # 20 returns need 21 closes; and today, which is no close yet
+    assert days[-1] == f"closes-{clock.now.date()}.json"

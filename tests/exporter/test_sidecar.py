@@ -1,0 +1,151 @@
+"""``python -m risk_exporter`` as a process: it serves, stops when told, survives ``kill -9``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from risk_policy import default_policy_path
+
+TOKEN = "a-token-of-the-tests"
+
+
+class Sidecar:
+    """A sidecar over one folder, started as often as wished."""
+
+    def __init__(self, data: Path, listen: str, ask: Callable[..., Any]) -> None:
+        self.data = data
+        self.listen = listen
+        self.ask = ask
+        self.child: subprocess.Popen[str] | None = None
+        self.environment = {**os.environ, "RISKWARDEN_SNAPSHOT_TOKEN": TOKEN}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        self.child = subprocess.Popen(
+            [
+                *(sys.executable, "-W", "error", "-m", "risk_exporter"),
+                *("--policy", str(default_policy_path()), "--data", str(self.data)),
+                *("--listen", self.listen),
+                *arguments,
+            ],
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self.child
+
+    def is_up(self) -> bool:
+        assert self.child is not None
+        assert self.child.poll() is None
+        try:
+            return bool(self.ask("GET", "/healthz").status == 200)
+        except ConnectionRefusedError:
+            return False
+
+    def end(self, number: int) -> tuple[int, str]:
+        """Send a signal; the exit status and what was said on stderr."""
+        assert self.child is not None
+        self.child.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        assert self.child is not None
+        _, errors = self.child.communicate(timeout=20)
+        status, self.child = self.child.returncode, None
+        return status, errors
+
+    def send(self, equity: float, market_time: datetime) -> dict[str, Any]:
+        snapshot = {
+            "account": "main",
+            "equity": equity,
+            "cash": equity,
+            "taken_at": datetime.now(UTC).isoformat(),
+            "market_time": market_time.isoformat(),
+        }
+        body = json.dumps(snapshot).encode()
+        reply = self.ask("POST", "/api/v1/snapshot", body, Authorization=f"Bearer {TOKEN}")
+        assert reply.status == 200, reply.text
+        answer: dict[str, Any] = reply.json
+        return answer
+
+
+@pytest.fixture
+def sidecar(tmp_path: Path, listen: str, ask: Callable[..., Any]) -> Iterator[Sidecar]:
+    running = Sidecar(tmp_path / "data", listen, ask)
+    yield running
+    if running.child is not None:
+        running.end(signal.SIGKILL)
+
+
+MONDAY = datetime(2008, 9, 15, 20, tzinfo=UTC)
+
+
+def test_killed_without_warning_it_still_knows_peak_and_day_start(
+    sidecar: Sidecar, eventually: Callable[..., None], parse_scrape: Any
+) -> None:
+    sidecar.start()
+    eventually(sidecar.is_up)
+    sidecar.send(100_000, MONDAY)
+    sidecar.send(120_000, MONDAY + timedelta(hours=1))
+    sidecar.send(110_000, MONDAY + timedelta(days=1))
+    sidecar.end(signal.SIGKILL)
+
+    sidecar.start()
+    eventually(sidecar.is_up)
+    assert "account=" not in sidecar.ask("GET", "/metrics").text
+    figures = sidecar.send(90_000, MONDAY + timedelta(days=1, hours=1))
+    assert figures["equity_peak"] == 120_000
+    assert figures["equity_day_start"] == 120_000
+    assert figures["drawdown_ratio"] == pytest.approx(0.25)
+    x = parse_scrape(sidecar.ask("GET", "/metrics").text)
+    drawdown = x.value("risk_drawdown_ratio", account="main", risk_id="drawdown/main")
+    assert drawdown == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_stores_the_last_equity_and_leaves_without_a_word_of_its_token(
+    sidecar: Sidecar, eventually: Callable[..., None], number: int
+) -> None:
+    sidecar.start()
+    eventually(sidecar.is_up)
+    sidecar.send(100_000, MONDAY)
+    sidecar.send(95_000, MONDAY + timedelta(minutes=1))
+    status, errors = sidecar.end(number)
+    assert status == 0, errors
+    assert "listening on" in errors
+    assert "Traceback" not in errors
+    assert TOKEN not in errors
+    state = json.loads((sidecar.data / "main" / "state.json").read_text())
+    assert (state["equity_peak"], state["equity_last"]) == (100_000, 95_000)
+
+
+def test_what_keeps_it_from_starting_is_said_in_one_line(
+    sidecar: Sidecar, eventually: Callable[..., None], tmp_path: Path
+) -> None:
+    sidecar.start("--policy", str(tmp_path / "none.toml"))
+    status, errors = sidecar.wait()
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "none.toml: cannot be read" in errors
+
+    sidecar.environment.pop("RISKWARDEN_SNAPSHOT_TOKEN")
+    sidecar.start()
+    status, errors = sidecar.wait()
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "set RISKWARDEN_SNAPSHOT_TOKEN in the environment" in errors
+    sidecar.environment["RISKWARDEN_SNAPSHOT_TOKEN"] = TOKEN
+
+    (sidecar.data / "main").mkdir(parents=True)
+    (sidecar.data / "main" / "state.json").write_text("{")
+    sidecar.start()
+    status, errors = sidecar.wait()
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "main/state.json is damaged" in errors
