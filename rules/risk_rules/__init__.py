@@ -1,1 +1,10 @@
-"""TBD."""
+"""From the policy to Prometheus: alert rules, configuration, and tests that prove the rules.
+
+Pure: policy in, text out. Nothing here reads, writes or starts anything.
+"""
+
+from risk_rules.errors import ExpressionError, NoRulesError, RulesError
+from risk_rules.generate import generate
+from risk_rules.prometheus import prometheus_config
+
+__all__ = ["ExpressionError", "NoRulesError", "RulesError", "generate", "prometheus_config"]

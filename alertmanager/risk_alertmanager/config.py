@@ -1,0 +1,50 @@
+"""``alertmanager.yml``: routes, inhibition, and the one receiver behind them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from risk_alertmanager.document import render
+from risk_alertmanager.inhibition import inhibit_rules
+from risk_alertmanager.routes import RECEIVER, route_tree
+from risk_policy.contracts.artefact import NOTIFICATION_FEED_TOKEN_FILE, NOTIFICATION_PATH
+from risk_policy.model import Policy
+from risk_policy.model.stack import Endpoints
+
+_COMMENT: Final = (
+    f"{NOTIFICATION_FEED_TOKEN_FILE}, beside this file, has to hold the token of the notification "
+    "feed."
+)
+
+
+def generate(policy: Policy) -> dict[str, str]:
+    """What stands under ``alertmanager/generated``. Raises ArtefactError."""
+    return {"alertmanager.yml": alertmanager_config(policy)}
+
+
+def alertmanager_config(policy: Policy, endpoints: Endpoints | None = None) -> str:
+    """The configuration, for the policy's endpoints or for others. Raises ArtefactError."""
+    at = endpoints or policy.alerting.endpoints
+    content: dict[str, Any] = {
+        "route": route_tree(policy),
+        "inhibit_rules": inhibit_rules(),
+        "receivers": [{"name": RECEIVER, "webhook_configs": [_webhook(at)]}],
+    }
+    return render(policy, content, _COMMENT)
+
+
+def _webhook(at: Endpoints) -> dict[str, Any]:
+    return {
+        "url": f"http://{at.receivers}{NOTIFICATION_PATH}",
+        "send_resolved": True,
+        # 0 is unlimited: a cut list is cut by label order, which may cut off the emergency.
+        "max_alerts": 0,
+        "http_config": {
+            # A token must never follow a redirect to somebody else.
+            "follow_redirects": False,
+            "authorization": {
+                "type": "Bearer",
+                "credentials_file": NOTIFICATION_FEED_TOKEN_FILE,
+            },
+        },
+    }

@@ -1,0 +1,76 @@
+"""``prometheus.yml``: what is scraped, which rules run, and the two feeds.
+
+Alerts go to Alertmanager, for people, and straight to the receivers, for the machine. Both
+get the same short timeout: older Prometheus sends a batch to all of them and waits for the
+slowest, so a hung Alertmanager could hold back the kill switch as well as the other way
+round. What a timeout cuts off is sent again after the resend delay.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, duration
+from risk_policy.model import Policy
+from risk_policy.model.stack import Endpoints
+from risk_rules.document import render
+from risk_rules.system import EXPORTER_JOB, RECEIVERS_JOB
+from risk_rules.timing import own_scrape_seconds
+
+#: The rule file, beside the configuration.
+RULES_FILE: Final = "riskwarden.rules.yml"
+
+_COMMENT: Final = f"""
+{ALERT_FEED_TOKEN_FILE}, beside this file, has to hold the token of the alert feed.
+Run Prometheus with --rules.alert.resend-delay={{resend_delay}}.
+"""
+
+
+def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str:
+    """The configuration, for the policy's endpoints or for others. Raises ArtefactError."""
+    at = endpoints or policy.alerting.endpoints
+    timing = policy.alerting.prometheus
+    own = duration(own_scrape_seconds(policy))
+    content: dict[str, Any] = {
+        "global": {
+            "scrape_interval": duration(timing.scrape_interval_seconds),
+            "scrape_timeout": duration(timing.scrape_interval_seconds),
+            "evaluation_interval": duration(timing.evaluation_interval_seconds),
+        },
+        "rule_files": [RULES_FILE],
+        "alerting": {"alertmanagers": _feeds(policy, at)},
+        "scrape_configs": [
+            _job(EXPORTER_JOB, at.exporter),
+            _job(RECEIVERS_JOB, at.receivers),
+            _job("prometheus", at.prometheus, scrape_interval=own),
+            _job("alertmanager", at.alertmanager, scrape_interval=own),
+        ],
+    }
+    resend_delay = duration(timing.resend_delay_seconds)
+    return render(policy, content, _COMMENT.strip().format(resend_delay=resend_delay))
+
+
+def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
+    common = {
+        "scheme": "http",
+        "path_prefix": "/",
+        "api_version": "v2",
+        "timeout": duration(policy.alerting.prometheus.feed_timeout_seconds),
+        # A token must never follow a redirect to somebody else.
+        "follow_redirects": False,
+    }
+    people = {**common, **_target(at.alertmanager)}
+    machine = {
+        **common,
+        "authorization": {"type": "Bearer", "credentials_file": ALERT_FEED_TOKEN_FILE},
+        **_target(at.receivers),
+    }
+    return [machine, people]
+
+
+def _job(name: str, endpoint: str, **settings: str) -> dict[str, Any]:
+    return {"job_name": name, **settings, **_target(endpoint)}
+
+
+def _target(endpoint: str) -> dict[str, Any]:
+    return {"static_configs": [{"targets": [endpoint]}]}

@@ -1,0 +1,64 @@
+"""Policies to generate from, and promtool to judge what comes out."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from risk_policy import Policy, default_policy_path, parse_policy
+
+Edits = tuple[tuple[str, str], ...]
+
+
+@pytest.fixture(scope="session")
+def policy_with() -> Callable[..., Policy]:
+    """The committed policy, with some of its lines changed."""
+
+    def edited(*edits: tuple[str, str]) -> Policy:
+        text = default_policy_path().read_text(encoding="utf-8")
+        for old, new in edits:
+            assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the policy"
+            text = text.replace(old, new)
+        return parse_policy(text.encode(), environ={})
+
+    return edited
+
+
+@pytest.fixture(scope="session")
+def policy(policy_with: Callable[..., Policy]) -> Policy:
+    """The committed policy."""
+    return policy_with()
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[Path, dict[str, str]], Path]:
+    """Writes files into a folder, and the token that the configuration refers to."""
+
+    def written(folder: Path, files: dict[str, str]) -> Path:
+        for name, text in {**files, "secrets/alert_feed_token": "token"}.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return folder
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs promtool in a folder."""
+
+    def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["promtool", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run

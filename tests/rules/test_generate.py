@@ -1,0 +1,238 @@
+"""What is generated: complete, accepted by promtool, proven by it, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import risk_rules
+from risk_policy import Policy
+from risk_policy.catalogue.limits import LIMITS
+from risk_policy.catalogue.system import SYSTEM_ALERTS, WATCHDOG
+from risk_policy.contracts.artefact import ArtefactError
+from risk_policy.model.stack import Endpoints
+from risk_rules.groups import rule_groups
+
+PolicyWith = Callable[..., Policy]
+Write = Callable[[Path, dict[str, str]], Path]
+Promtool = Callable[..., subprocess.CompletedProcess[str]]
+
+SLOW = (
+    ("scrape_interval_seconds = 1", "scrape_interval_seconds = 15"),
+    ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 20"),
+    ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 90"),
+    ("exporter_down_seconds = 5", "exporter_down_seconds = 45"),
+)
+FAST = (
+    ("scrape_interval_seconds = 1", "scrape_interval_seconds = 0.2"),
+    ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 0.25"),
+    ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 1.5"),
+    ("exporter_down_seconds = 5", "exporter_down_seconds = 0"),
+    ("policy_drift_seconds = 30", "policy_drift_seconds = 0"),
+)
+CONFIRMED = (
+    ("warning_seconds = 0", "warning_seconds = 10"),
+    ("critical_seconds = 0", "critical_seconds = 4"),
+    ("emergency_seconds = 0", "emergency_seconds = 2.5"),
+)
+ODD = (
+    ("max_drawdown_emergency_pct = 20", "max_drawdown_emergency_pct = 33.3333"),
+    ("loss_warning_pct = 5 #", "loss_warning_pct = 0.29 #"),
+    ("single_asset_breach_pct = 40", "single_asset_breach_pct = 999.9"),
+)
+
+
+def rules_of(policy: Policy) -> list[dict[str, Any]]:
+    content = yaml.safe_load(risk_rules.generate(policy)["riskwarden.rules.yml"])
+    return [rule for group in content["groups"] for rule in group["rules"]]
+
+
+def alerts_of(policy: Policy) -> dict[str, dict[str, Any]]:
+    return {rule["alert"]: rule for rule in rules_of(policy) if "alert" in rule}
+
+
+@pytest.mark.parametrize(
+    "edits", [(), SLOW, FAST, CONFIRMED, ODD], ids=["default", "slow", "fast", "confirmed", "odd"]
+)
+def test_promtool_accepts_everything_and_its_own_engine_proves_it(
+    edits: tuple[tuple[str, str], ...],
+    policy_with: PolicyWith,
+    write: Write,
+    promtool: Promtool,
+    tmp_path: Path,
+) -> None:
+    files = risk_rules.generate(policy_with(*edits))
+    write(tmp_path, files)
+    tests = sorted(name for name in files if name.startswith("tests/"))
+    for arguments in (
+        ("check", "rules", "--lint=all", "--lint-fatal", "riskwarden.rules.yml"),
+        ("check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"),
+        ("test", "rules", *tests),
+    ):
+        done = promtool(tmp_path, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(tests) == len(LIMITS) + 2
+
+
+def test_every_tier_of_every_limit_has_exactly_one_alert_with_its_labels(policy: Policy) -> None:
+    found = Counter(rule["alert"] for rule in rules_of(policy) if "alert" in rule)
+    alerts = alerts_of(policy)
+    for limit in LIMITS:
+        for spec in limit.alerts:
+            assert found[spec.name] == 1
+            assert alerts[spec.name]["labels"] == {
+                "limit": limit.name,
+                "tier": spec.tier,
+                "severity": spec.severity,
+                "escalation": "none",
+                "category": limit.category,
+                "layer": limit.layer,
+                "action": spec.action,
+            }
+    expected = {spec.name for limit in LIMITS for spec in limit.alerts}
+    assert set(alerts) == expected | {alert.name for alert in SYSTEM_ALERTS}
+
+
+def test_every_alert_carries_its_runbook_and_the_digest_as_annotations_only(
+    policy: Policy,
+) -> None:
+    for name, alert in alerts_of(policy).items():
+        annotations = alert["annotations"]
+        assert set(annotations) == {"summary", "description", "runbook_url", "policy_digest"}
+        assert annotations["runbook_url"] == f"http://127.0.0.1:9465/runbooks/{name}"
+        assert annotations["policy_digest"] == policy.digest
+        assert policy.digest not in alert["labels"].values()
+
+
+def test_no_label_is_a_template(policy: Policy) -> None:
+    assert not [
+        rule for rule in rules_of(policy) if any("{{" in text for text in rule["labels"].values())
+    ]
+
+
+def test_the_watchdog_has_no_tier_and_every_other_alert_has_one(policy: Policy) -> None:
+    without = [name for name, alert in alerts_of(policy).items() if "tier" not in alert["labels"]]
+    assert without == [WATCHDOG.name]
+
+
+def test_the_kill_alert_stands_alone_in_the_first_group(policy: Policy) -> None:
+    names = {group.name: [rule.name for rule in group.rules] for group in rule_groups(policy)}
+    assert list(names) == [
+        f"riskwarden-{name}" for name in ("kill", "account", "position", "system", "recorded")
+    ]
+    assert names["riskwarden-kill"] == ["DRAWDOWN_EMERGENCY"]
+    assert {"DRAWDOWN_CRITICAL", "VAR_BREACH_CRITICAL"} <= set(names["riskwarden-account"])
+    assert {"POSITION_LOSS_CRITICAL", "SECTOR_CONCENTRATION_BREACH"} <= set(
+        names["riskwarden-position"]
+    )
+
+
+def test_generating_twice_gives_the_same_bytes(policy_with: PolicyWith) -> None:
+    assert risk_rules.generate(policy_with()) == risk_rules.generate(policy_with())
+
+
+def test_every_file_says_that_it_is_generated_and_from_which_policy(policy: Policy) -> None:
+    for text in risk_rules.generate(policy).values():
+        first, second, *_ = text.splitlines()
+        assert first.startswith("# DO NOT EDIT")
+        assert "riskwarden generate" in first
+        assert second == f"# policy sha256: {policy.digest}"
+
+
+def test_long_lines_are_not_wrapped(policy: Policy) -> None:
+    text = risk_rules.generate(policy)["riskwarden.rules.yml"]
+    assert text.count("description:") == text.count("runbook_url:")
+    for line in text.splitlines():
+        if line.lstrip().startswith("description:"):
+            assert line.rstrip("'").endswith(".")
+
+
+def test_a_changed_threshold_changes_its_own_rules_and_no_other(policy_with: PolicyWith) -> None:
+    def without_digest(rule: dict[str, Any]) -> dict[str, Any]:
+        annotations = {k: v for k, v in rule.get("annotations", {}).items() if k != "policy_digest"}
+        labels = {k: v for k, v in rule["labels"].items() if k != "digest"}
+        return {**rule, "annotations": annotations, "labels": labels}
+
+    before = rules_of(policy_with())
+    after = rules_of(
+        policy_with(("max_drawdown_critical_pct = 15", "max_drawdown_critical_pct = 17.5"))
+    )
+    changed = [
+        (old, new)
+        for old, new in zip(before, after, strict=True)
+        if without_digest(old) != without_digest(new)
+    ]
+    assert [new.get("alert", new.get("record")) for _, new in changed] == [
+        "DRAWDOWN_CRITICAL",
+        "risk_threshold",
+    ]
+    assert [old["expr"].replace("0.15", "0.175") == new["expr"] for old, new in changed] == [
+        True,
+        True,
+    ]
+
+
+def test_a_confirmation_time_is_the_for_of_its_tier(policy_with: PolicyWith) -> None:
+    alerts = alerts_of(policy_with(*CONFIRMED))
+    waits = {name: alerts[f"DRAWDOWN_{name}"]["for"] for name in ("WARNING", "CRITICAL")}
+    assert waits == {"WARNING": "10s", "CRITICAL": "4s"}
+    assert alerts["DRAWDOWN_EMERGENCY"]["for"] == "2500ms"
+    assert "for" not in alerts["Watchdog"]
+
+
+def test_a_policy_that_was_not_read_from_a_file_generates_nothing() -> None:
+    with pytest.raises(ArtefactError, match="load_policy"):
+        risk_rules.generate(Policy())
+
+
+def test_switched_off_alerting_is_an_error_and_not_an_empty_rule_file(
+    policy_with: PolicyWith,
+) -> None:
+    with pytest.raises(risk_rules.NoRulesError, match=r"alerting\.enabled"):
+        risk_rules.generate(
+            policy_with(("[alerting]\nenabled = true", "[alerting]\nenabled = false"))
+        )
+
+
+def test_a_catalogue_without_limits_is_an_error(policy: Policy) -> None:
+    with pytest.raises(risk_rules.NoRulesError):
+        rule_groups(policy, limits=())
+
+
+def test_both_feeds_are_there_and_neither_can_hold_back_the_other_for_long(
+    policy: Policy,
+) -> None:
+    config = yaml.safe_load(risk_rules.prometheus_config(policy))
+    machine, people = config["alerting"]["alertmanagers"]
+    assert machine["static_configs"] == [{"targets": ["127.0.0.1:9465"]}]
+    assert machine["authorization"] == {
+        "type": "Bearer",
+        "credentials_file": "secrets/alert_feed_token",
+    }
+    assert people["static_configs"] == [{"targets": ["127.0.0.1:9493"]}]
+    assert "authorization" not in people
+    for feed in (machine, people):
+        assert (feed["api_version"], feed["timeout"]) == ("v2", "1s")
+        assert feed["follow_redirects"] is False
+
+
+def test_other_endpoints_change_the_targets_and_nothing_else(policy: Policy) -> None:
+    names = ("exporter", "receivers", "prometheus", "alertmanager")
+    wanted = {name: f"127.0.0.2:{port}" for port, name in enumerate(names, 7001)}
+    moved = risk_rules.prometheus_config(policy, Endpoints(**wanted))
+    for name, endpoint in wanted.items():
+        assert endpoint in moved
+        moved = moved.replace(endpoint, getattr(policy.alerting.endpoints, name))
+    assert moved == risk_rules.prometheus_config(policy)
+
+
+def test_nothing_generated_names_an_absolute_path(policy: Policy) -> None:
+    config = yaml.safe_load(risk_rules.prometheus_config(policy))
+    assert config["rule_files"] == ["riskwarden.rules.yml"]
+    assert not [name for name in risk_rules.generate(policy) if name.startswith(("/", ".."))]
