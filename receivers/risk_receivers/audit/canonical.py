@@ -1,0 +1,133 @@
+"""RFC 8785 canonical JSON of the values a hashed record may hold, and back.
+
+Invariant: equal values give equal bytes in every implementation and language. So there are
+no floats and no integers beyond 2^53 - 1; money and ratios are decimal strings. What is
+refused is refused on the way in, with its path; what is stored and could not have been
+written by :func:`encode` is refused on the way out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, NoReturn, TypeAlias
+
+import rfc8785
+
+from risk_receivers.audit.errors import NotCanonicalError, UnrecordableError
+
+JsonValue: TypeAlias = (
+    "str | int | bool | list[JsonValue] | tuple[JsonValue, ...] | Mapping[str, JsonValue] | None"
+)
+
+LARGEST_INTEGER: Final = 2**53 - 1
+#: Deeper nesting is refused, so that no reader's recursion limit can be reached.
+DEEPEST: Final = 32
+
+
+def encode(value: object) -> bytes:
+    """The canonical bytes of a value. Raises UnrecordableError with the path of what is refused."""
+    checked = _Checked()
+    plain = checked.copy(value, "", 0)
+    try:
+        # By code point and by UTF-16 code unit are the same order for ASCII keys. Other keys
+        # take the library's way; a property test holds both to the same bytes.
+        if checked.ascii_keys:
+            return _ENCODER.encode(plain).encode("utf-8")
+        return rfc8785.dumps(plain)  # type: ignore[arg-type]
+    except (UnicodeEncodeError, rfc8785.CanonicalizationError):
+        raise UnrecordableError(
+            "a text holds half of a surrogate pair, which no UTF-8 can carry; replace it first"
+        ) from None
+
+
+def decode(data: bytes) -> JsonValue:
+    """The value of canonical bytes. Raises NotCanonicalError for anything `encode` cannot write."""
+    try:
+        text = data.decode("utf-8")
+        value: JsonValue = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise NotCanonicalError(f"is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise NotCanonicalError(f"is nested deeper than {DEEPEST} levels") from None
+    except ValueError as error:
+        raise NotCanonicalError(f"is not JSON ({error})") from None
+    try:
+        again = encode(value)
+    except UnrecordableError as error:
+        raise NotCanonicalError(f"holds what is never written: {error}") from None
+    if again != data:
+        json.loads(text, object_pairs_hook=_refuse_duplicates)
+        raise NotCanonicalError("is JSON, but not in its canonical form")
+    return value
+
+
+class _Checked:
+    """Copies a value into plain dicts and lists and refuses what must not be hashed."""
+
+    __slots__ = ("ascii_keys",)
+
+    def __init__(self) -> None:
+        self.ascii_keys = True
+
+    def copy(self, value: object, path: str, depth: int) -> object:
+        if value is None or isinstance(value, str | bool):
+            return value
+        if isinstance(value, int):
+            if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+                return value
+            raise UnrecordableError(
+                f"{_at(path)}: an integer beyond 2^53 - 1 is not exact in JSON; "
+                "write it as a string"
+            )
+        if depth >= DEEPEST:
+            raise UnrecordableError(f"{_at(path)}: nested deeper than {DEEPEST} levels; flatten it")
+        if isinstance(value, Mapping):
+            return {
+                self._key(key, path): self.copy(item, f"{path}.{key}" if path else key, depth + 1)
+                for key, item in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [
+                self.copy(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)
+            ]
+        if isinstance(value, float):
+            raise UnrecordableError(
+                f"{_at(path)}: a float is not exact; write money and ratios as decimal strings"
+            )
+        raise UnrecordableError(
+            f"{_at(path)}: {type(value).__name__} is not JSON; use text, an integer, true, false, "
+            "null, a list or a table"
+        )
+
+    def _key(self, key: object, path: str) -> str:
+        if not isinstance(key, str):
+            raise UnrecordableError(
+                f"{_at(path)}: a key is {type(key).__name__}; keys must be text"
+            )
+        if not key.isascii():
+            self.ascii_keys = False
+        return key
+
+
+def _at(path: str) -> str:
+    return path or "the value"
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise NotCanonicalError(f"holds the number {text[:40]}; floats are never written")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    seen: dict[str, object] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise NotCanonicalError(f"has the key {key!r} twice")
+        seen[key] = value
+    return seen
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
+_DECODER = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)

@@ -1,0 +1,110 @@
+"""The prunable part of a record: who, what and why, as canonical JSON and as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.canonical import JsonValue, decode, encode
+from risk_receivers.audit.errors import NotCanonicalError, UnrecordableError
+
+Word = TypeVar("Word", Severity, Category, ActorType)
+
+_TEXTS = ("id", "message", "action_taken", "action_reason")
+_OPTIONAL_TEXTS = ("alert_id", "trade_id", "position_id", "actor_id")
+_FIELDS = frozenset(PAYLOAD_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The fields of :data:`risk_policy.contracts.audit.PAYLOAD_FIELDS`, typed."""
+
+    id: str
+    message: str
+    severity: Severity | None
+    category: Category | None
+    alert_id: str | None
+    trade_id: str | None
+    position_id: str | None
+    details: Mapping[str, JsonValue]
+    action_taken: str
+    action_reason: str
+    actor_type: ActorType
+    actor_id: str | None
+
+    def encode(self) -> bytes:
+        """The canonical bytes. Raises UnrecordableError for what `parse_payload` would refuse."""
+        values = {name: getattr(self, name) for name in PAYLOAD_FIELDS}
+        problem = _wrong_type(values) or _wrong_word(values)
+        if problem:
+            raise UnrecordableError(problem)
+        return encode(values)
+
+
+def parse_payload(data: bytes) -> Payload:
+    """The payload of stored bytes. Raises NotCanonicalError saying what is wrong with them."""
+    values = decode(data)
+    if not isinstance(values, dict):
+        raise NotCanonicalError("is no JSON object")
+    if values.keys() != _FIELDS:
+        raise NotCanonicalError(f"has the wrong fields: {_difference(set(values), _FIELDS)}")
+    problem = _wrong_type(values)
+    if problem:
+        raise NotCanonicalError(problem)
+    fields = cast("dict[str, str]", values)
+    return Payload(
+        id=fields["id"],
+        message=fields["message"],
+        severity=_word(Severity, "severity", values["severity"]),
+        category=_word(Category, "category", values["category"]),
+        alert_id=fields["alert_id"],
+        trade_id=fields["trade_id"],
+        position_id=fields["position_id"],
+        details=cast("dict[str, JsonValue]", values["details"]),
+        action_taken=fields["action_taken"],
+        action_reason=fields["action_reason"],
+        actor_type=_word(ActorType, "actor_type", values["actor_type"]) or ActorType.SYSTEM,
+        actor_id=fields["actor_id"],
+    )
+
+
+def _wrong_type(values: Mapping[str, object]) -> str:
+    """What is wrong with the fields' types, empty if nothing."""
+    for name in (*_TEXTS, "actor_type"):
+        if not isinstance(values[name], str):
+            return f"{name} is {type(values[name]).__name__}; it must be text"
+    for name in (*_OPTIONAL_TEXTS, "severity", "category"):
+        if not (values[name] is None or isinstance(values[name], str)):
+            return f"{name} is {type(values[name]).__name__}; it must be text or null"
+    if not isinstance(values["details"], Mapping):
+        return f"details is {type(values['details']).__name__}; it must be a table"
+    return ""
+
+
+def _wrong_word(values: Mapping[str, object]) -> str:
+    """Which field holds no word of the vocabulary, empty if none."""
+    for name, kind in (("severity", Severity), ("category", Category), ("actor_type", ActorType)):
+        if not isinstance(values[name], kind | None):
+            return f"{name} is {values[name]!r}; it must be a {kind.__name__}"
+    return ""
+
+
+def _word(kind: type[Word], name: str, value: object) -> Word | None:
+    if value is None:
+        return None
+    for word in kind:
+        if word == value:
+            return word
+    raise NotCanonicalError(f"{name} is {value!r}; it must be one of {', '.join(kind)}")
+
+
+def _difference(found: set[str], wanted: frozenset[str]) -> str:
+    parts = []
+    if missing := sorted(wanted - found):
+        parts.append(f"{', '.join(missing)} missing")
+    if surplus := sorted(found - wanted):
+        parts.append(f"{', '.join(map(repr, surplus))} not known")
+    return "; ".join(parts)

@@ -1,0 +1,91 @@
+"""The read side: records as typed values, for the API, the console and live views.
+
+A record that is not what was written is never shown as if it were: with ``validate`` (the
+policy's ``validate_on_read``) every record is checked by itself, and damage is an error that
+names it. Links between records are the verifier's business.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from risk_policy.contracts.audit import EventType
+from risk_receivers.audit import tables
+from risk_receivers.audit.chain import Head
+from risk_receivers.audit.errors import DamagedRecordError
+from risk_receivers.audit.payload import Payload
+from risk_receivers.audit.record import StoredRow, check_record
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A record read back.
+
+    Attributes:
+        event_type: plain text if a newer version wrote a type that this one does not know.
+        payload: None once retention has deleted it.
+    """
+
+    seq: int
+    event_type: EventType | str
+    recorded_at: datetime
+    expires_at: datetime | None
+    origin: str
+    checksum: str
+    previous_checksum: str
+    payload: Payload | None
+
+
+def events(
+    source: Path | sqlite3.Connection,
+    after_seq: int = 0,
+    limit: int = 100,
+    *,
+    validate: bool = True,
+) -> list[StoredEvent]:
+    """The first ``limit`` events beyond ``after_seq``, in order.
+
+    Raises DamagedRecordError for a record that is not what was written.
+    """
+    return _ask(
+        source,
+        lambda connection: [
+            _event(row, validate=validate)
+            for row in tables.rows_after(connection, after_seq, limit)
+        ],
+    )
+
+
+def head(source: Path | sqlite3.Connection) -> Head:
+    """Where the chain ends."""
+    return _ask(source, tables.head)
+
+
+def _ask(source: Path | sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
+    return tables.read(source, ask) if isinstance(source, Path) else ask(source)
+
+
+def _event(row: StoredRow, *, validate: bool) -> StoredEvent:
+    record = check_record(row)
+    header = record.header
+    if header is None or record.checksum is None or (validate and record.problems):
+        raise DamagedRecordError(
+            row.seq if isinstance(row.seq, int) else None, "; ".join(record.problems)
+        )
+    return StoredEvent(
+        seq=header.seq,
+        event_type=header.event_type,
+        recorded_at=header.recorded_at,
+        expires_at=header.expires_at,
+        origin=header.origin,
+        checksum=record.checksum.hex(),
+        previous_checksum=header.previous_checksum,
+        payload=record.payload,
+    )

@@ -1,0 +1,88 @@
+"""Checking one stored record by itself. Pure.
+
+A stored row may hold anything: whoever tampers with a database is not bound by its types. So
+its cells are ``object`` until they have been looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from risk_policy.contracts.audit import SALT_BYTES
+from risk_receivers.audit.chain import leaf_hash, payload_hash
+from risk_receivers.audit.errors import NotCanonicalError
+from risk_receivers.audit.header import Header, parse_header
+from risk_receivers.audit.payload import Payload, parse_payload
+
+
+class StoredRow(NamedTuple):
+    """A record's cells as the database gives them."""
+
+    seq: object
+    header: object
+    checksum: object
+    salt: object
+    payload: object
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRecord:
+    """What could be read of a row, and every reason not to trust it.
+
+    Attributes:
+        checksum: hash of the header's bytes as they stand, None if there are none.
+    """
+
+    header: Header | None
+    payload: Payload | None
+    checksum: bytes | None
+    problems: tuple[str, ...]
+
+
+def check_record(row: StoredRow) -> CheckedRecord:
+    """Checks everything about a row that needs no other row."""
+    problems: list[str] = []
+    header: Header | None = None
+    checksum: bytes | None = None
+    if isinstance(row.header, bytes):
+        checksum = leaf_hash(row.header)
+        try:
+            header = parse_header(row.header)
+        except NotCanonicalError as error:
+            problems.append(f"the header {error}")
+        if not isinstance(row.checksum, bytes):
+            problems.append(f"the checksum is {_kind(row.checksum)}, not 32 bytes")
+        elif row.checksum != checksum:
+            problems.append("the stored checksum is not the header's; one of them was changed")
+    else:
+        problems.append(f"the header is {_kind(row.header)}, not bytes")
+    if header is not None and header.seq != row.seq:
+        problems.append(f"the header says seq {header.seq}; it was moved here or copied from there")
+    payload = _check_payload(row, header, problems)
+    return CheckedRecord(header, payload, checksum, tuple(problems))
+
+
+def _check_payload(row: StoredRow, header: Header | None, problems: list[str]) -> Payload | None:
+    if row.salt is None and row.payload is None:
+        problems.append("the payload is missing, and no retention allowed that")
+        return None
+    if not isinstance(row.salt, bytes) or len(row.salt) != SALT_BYTES:
+        problems.append(f"the salt is {_kind(row.salt)}, not {SALT_BYTES} bytes")
+        return None
+    if not isinstance(row.payload, bytes):
+        problems.append(f"the payload is {_kind(row.payload)}, not bytes")
+        return None
+    if header is not None and payload_hash(row.salt, row.payload).hex() != header.payload_hash:
+        problems.append("the payload is not the one that the header's hash was made of")
+    try:
+        return parse_payload(row.payload)
+    except NotCanonicalError as error:
+        problems.append(f"the payload {error}")
+        return None
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    return "missing" if value is None else type(value).__name__

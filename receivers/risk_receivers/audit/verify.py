@@ -1,0 +1,217 @@
+"""Is the chain what was written? Looks at every byte, trusts no column, keeps no history.
+
+What this form **cannot** see by itself: records cut off at the end, and a chain rewritten as a
+whole by someone who can write the database, for the head is signed by nobody yet. Give the
+head that was noted elsewhere (a message, a gauge, a printout) as ``expected`` and both are
+caught: a chain that once had that head must still pass through it.
+
+A clock that stepped back makes ``recorded_at`` go backwards; that is a warning, since clocks
+do. Everything else is a problem.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from risk_receivers.audit import tables
+from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.header import timestamp
+from risk_receivers.audit.record import StoredRow, check_record
+
+#: Called with the number of records checked so far and the number there are.
+Progress = Callable[[int, int], None]
+
+_ROWS_BETWEEN_PROGRESS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or odd, with the record it was seen at (None: the whole)."""
+
+    seq: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if self.seq is None else f"record {self.seq}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verifier saw.
+
+    Attributes:
+        ok: nothing at all is wrong.
+        events: records looked at.
+        head: where the chain ends, hashed from the bytes that stand there.
+        problems: the first of them, in order; ``problem_count`` counts all.
+        warnings: the first of them, in order; ``warning_count`` counts all.
+    """
+
+    ok: bool
+    events: int
+    head: Head
+    problems: tuple[Finding, ...]
+    problem_count: int
+    warnings: tuple[Finding, ...]
+    warning_count: int
+
+
+class Verifier:
+    """Takes stored rows in order, one at a time, in constant memory."""
+
+    def __init__(
+        self, expected: Head | None = None, *, keep: int = 10, start: Head = EMPTY
+    ) -> None:
+        """Keeps the first ``keep`` problems and warnings and counts the others.
+
+        ``start`` is the head before the first row; an empty checksum leaves that link unchecked.
+        """
+        self._expected = expected
+        self._keep = keep
+        self._seen_expected = start.checksum if expected == start else None
+        self._problems: list[Finding] = []
+        self._problem_count = 0
+        self._warnings: list[Finding] = []
+        self._warning_count = 0
+        self._events = 0
+        self._seq = start.size
+        self._checksum: str | None = start.checksum or None
+        self._recorded_at: datetime | None = None
+
+    def add(self, row: StoredRow) -> None:
+        """Checks a row by itself and against the one before it."""
+        self._events += 1
+        if type(row.seq) is not int:
+            self._problem(self._seq + 1, f"the seq is {type(row.seq).__name__}, not an integer")
+            seq = self._seq + 1
+        else:
+            seq = row.seq
+            self._check_seq(seq)
+        record = check_record(row)
+        for message in record.problems:
+            self._problem(seq, message)
+        if record.header is not None:
+            previous = record.header.previous_checksum
+            if self._checksum is not None and previous != self._checksum:
+                self._problem(
+                    seq,
+                    "does not follow from the record before it; the link between them is broken",
+                )
+            self._check_time(seq, record.header.recorded_at)
+        self._seq = seq
+        self._checksum = None if record.checksum is None else record.checksum.hex()
+        if self._expected is not None and seq == self._expected.size:
+            self._seen_expected = self._checksum
+
+    def report(self, message: str, seq: int | None = None) -> None:
+        """Adds a problem that was seen elsewhere, such as a page that could not be read."""
+        self._problem(seq, message)
+
+    def finish(self) -> Verification:
+        """The result over all rows added so far."""
+        self._check_expected()
+        return Verification(
+            ok=self._problem_count == 0,
+            events=self._events,
+            head=Head(self._seq, self._checksum or ""),
+            problems=tuple(self._problems),
+            problem_count=self._problem_count,
+            warnings=tuple(self._warnings),
+            warning_count=self._warning_count,
+        )
+
+    def _check_seq(self, seq: int) -> None:
+        wanted = self._seq + 1
+        if seq > wanted:
+            missing = f"record {wanted} is" if seq == wanted + 1 else f"{wanted} to {seq - 1} are"
+            self._problem(seq, f"{missing} missing before it")
+        elif seq < wanted:
+            self._problem(seq, f"stands where record {wanted} should; it is repeated or moved")
+
+    def _check_time(self, seq: int, recorded_at: datetime) -> None:
+        if self._recorded_at is not None and recorded_at < self._recorded_at:
+            earlier, later = timestamp(recorded_at), timestamp(self._recorded_at)
+            self._warning_count += 1
+            if len(self._warnings) < self._keep:
+                message = f"recorded at {earlier}, before the record it follows ({later})"
+                self._warnings.append(Finding(seq, message))
+        self._recorded_at = recorded_at
+
+    def _check_expected(self) -> None:
+        expected = self._expected
+        if expected is None:
+            return
+        if self._seq < expected.size:
+            self._problem(
+                None,
+                f"the chain ends at {self._seq}, but it was seen with {expected.size} records: "
+                "its end was cut off",
+            )
+        elif self._seen_expected != expected.checksum:
+            self._problem(
+                None,
+                f"record {expected.size} does not have the checksum it was seen with "
+                f"({expected.checksum}): the chain was rewritten",
+            )
+
+    def _problem(self, seq: int | None, message: str) -> None:
+        self._problem_count += 1
+        if len(self._problems) < self._keep:
+            self._problems.append(Finding(seq, message))
+
+
+def verify(
+    rows: Iterable[StoredRow], *, expected: Head | None = None, keep: int = 10
+) -> Verification:
+    """Verifies rows in the order of their seq."""
+    verifier = Verifier(expected, keep=keep)
+    for row in rows:
+        verifier.add(row)
+    return verifier.finish()
+
+
+def verify_database(
+    path: Path,
+    *,
+    progress: Progress | None = None,
+    expected: Head | None = None,
+    keep: int = 10,
+) -> Verification:
+    """Verifies a database without writing to it, also while writers run.
+
+    Damage is a finding, never an exception. Raises UnreadableDatabaseError if the file is
+    missing, is no audit database or was written by a newer version.
+    """
+    return tables.read(
+        path,
+        lambda connection: _verify_connection(connection, progress, Verifier(expected, keep=keep)),
+    )
+
+
+def _verify_connection(
+    connection: sqlite3.Connection, progress: Progress | None, verifier: Verifier
+) -> Verification:
+    # What cannot be decoded must reach the verifier as it is instead of ending the reading.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    checked = total = 0
+    try:
+        for message in tables.definition_problems(connection):
+            verifier.report(message)
+        total = tables.count(connection) if progress else 0
+        for row in tables.rows(connection):
+            verifier.add(row)
+            checked += 1
+            if progress and checked % _ROWS_BETWEEN_PROGRESS == 0:
+                progress(checked, max(total, checked))
+        for seq in tables.orphaned_payloads(connection):
+            verifier.report("a payload without a header: its header was removed", seq)
+    except sqlite3.DatabaseError as error:
+        verifier.report(f"the database cannot be read past {checked} records: {error}")
+    if progress:
+        progress(checked, max(total, checked))
+    return verifier.finish()

@@ -1,0 +1,31 @@
+"""What can go wrong in the receivers service, beside its store."""
+
+from __future__ import annotations
+
+
+class ReceiversError(Exception):
+    """Base of this service's errors."""
+
+
+class StartError(ReceiversError):
+    """The service cannot start; the message says what to change."""
+
+
+class UndeliverableChannelError(StartError):
+    """The policy enables a channel that this version cannot deliver to."""
+
+
+class GateBusyError(StartError):
+    """Another publisher already writes the gate."""
+
+
+class LooserModeError(ReceiversError):
+    """Somebody asked for a mode looser than the one the kill switch is in."""
+
+
+class SpoolError(ReceiversError):
+    """A record could not be spooled."""
+
+
+class BodyTooLargeError(ReceiversError):
+    """A request's body exceeds what the policy lets in."""

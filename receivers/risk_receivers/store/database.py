@@ -1,0 +1,199 @@
+"""The database as a writer holds it: pragmas, lock file, schema, and proof it is still there.
+
+Several processes may write to one database. Each takes the lock file before it begins a
+transaction: SQLite's own waiting polls and starves, ``flock`` queues.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from risk_receivers.audit import tables
+from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.errors import AuditError
+from risk_receivers.audit.verify import Finding, Verifier
+from risk_receivers.store.errors import StoreError
+
+#: Primary result codes after which nothing that this connection says can be relied upon.
+_STORAGE_CODES = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_PRIMARY_CODE = 0xFF
+
+
+class StorageLostError(StoreError):
+    """The database is not what it was a moment ago: replaced, deleted, rewritten, unusable."""
+
+
+class WritableDatabase:
+    """An open database and its lock file, used by one thread."""
+
+    def __init__(self, path: Path, *, busy_timeout_seconds: float) -> None:
+        """Opens the database and creates its folder. Raises StoreError naming the file."""
+        self.path = path
+        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._identities: tuple[tuple[int, int], ...] | None = None
+        with _named(path), contextlib.ExitStack() as undo:
+            _make_folder(path.parent)
+            lock_path = path.with_name(f"{path.name}.lock")
+            self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+            undo.callback(os.close, self._lock)
+            # isolation_level None: transactions begin and end where we say.
+            self.connection = sqlite3.connect(
+                path, isolation_level=None, timeout=busy_timeout_seconds
+            )
+            undo.callback(self.connection.close)
+            with self.locked():
+                self._set_pragmas()
+            undo.pop_all()
+
+    def prepare(self, schema: Sequence[str]) -> Head:
+        """Creates what is missing and checks the chain's end. Raises StoreError."""
+        with _named(self.path), self.locked():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                tables.prepare(self.connection)
+                for statement in schema:
+                    self.connection.execute(statement)
+                head = self._checked_head()
+                self.connection.execute("COMMIT")
+            except BaseException:
+                self.rollback()
+                raise
+            return head
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the lock file, waiting in line for it."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def head_after(self, known: Head) -> Head:
+        """The head inside a transaction, which must still contain what this process knows of.
+
+        Raises StorageLostError if records that were durable are gone or different.
+        """
+        head = tables.head(self.connection)
+        if head == known:
+            return head
+        row = tables.row_at(self.connection, known.size)
+        intact = known == EMPTY or (
+            row is not None and row.checksum == bytes.fromhex(known.checksum)
+        )
+        if not intact:
+            raise StorageLostError(
+                f"record {known.size} is gone or was changed while this process ran; "
+                "run the verifier before anything is written again"
+            )
+        return head
+
+    def confirm_place(self) -> None:
+        """Raises StorageLostError if what was written has no name in the file system any more."""
+        try:
+            statuses = [file.stat() for file in self._files]
+        except OSError as error:
+            raise StorageLostError(f"the file is gone: {error}") from error
+        found = tuple((status.st_dev, status.st_ino) for status in statuses)
+        if self._identities is None:
+            self._identities = found
+        elif found != self._identities:
+            raise StorageLostError("the file was replaced while this process ran")
+
+    def rollback(self) -> None:
+        """Undoes an open transaction; one that SQLite has already ended is left alone."""
+        if self.connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Lets go of the database and the lock."""
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        os.close(self._lock)
+
+    def _set_pragmas(self) -> None:
+        mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(f"needs SQLite's WAL mode and got {mode}; use a local file system")
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            self.connection.execute(f"PRAGMA {pragma}")
+
+    def _checked_head(self) -> Head:
+        head = tables.head(self.connection)
+        if head == EMPTY:
+            return EMPTY
+        problem = _head_problem(self.connection, head)
+        if problem:
+            raise StoreError(
+                f"the audit chain's end is damaged, nothing can be added to it ({problem}); "
+                "run the verifier, then restore a verified backup"
+            )
+        return head
+
+
+def is_storage_failure(error: BaseException) -> bool:
+    """Whether SQLite reports the disk, the file or memory rather than a mistake in a statement."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and (
+        code is not None and code & _PRIMARY_CODE in _STORAGE_CODES
+    )
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another program holds the database."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
+def _head_problem(connection: sqlite3.Connection, head: Head) -> Finding | None:
+    """What is wrong with the last record and its link to the one before, if anything."""
+    if head.size < 1:
+        return Finding(head.size, "cannot be; records are numbered from 1")
+    verifier = Verifier(start=Head(head.size - 2, "") if head.size > 1 else EMPTY)
+    for seq in range(max(1, head.size - 1), head.size + 1):
+        row = tables.row_at(connection, seq)
+        if row is None:
+            return Finding(seq, "is missing")
+        verifier.add(row)
+    problems = verifier.finish().problems
+    return problems[0] if problems else None
+
+
+def _make_folder(folder: Path) -> None:
+    """Creates a folder so that a crash cannot take it, and what is in it, away again."""
+    missing = [folder, *folder.parents]
+    missing = missing[: next(i for i, parent in enumerate(missing) if parent.is_dir())]
+    for created in reversed(missing):
+        created.mkdir(exist_ok=True)
+        above = os.open(created.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turns what goes wrong inside into StoreError with the file's name in front."""
+    try:
+        yield
+    except (AuditError, StoreError, sqlite3.Error, sqlite3.Warning, OSError) as error:
+        raise StoreError(f"{path}: {error}") from error

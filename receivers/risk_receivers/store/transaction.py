@@ -1,0 +1,59 @@
+"""What a work may do inside a commit: use the connection, append to the chain."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from risk_policy.contracts.audit import SALT_BYTES
+from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit import tables
+from risk_receivers.audit.chain import Head, follow
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.store.errors import StoreError
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Handed to a work on the writer's thread, inside BEGIN IMMEDIATE.
+
+    A work must not commit, roll back or keep this beyond its own end. Its savepoint is the
+    writer's: if the work raises, everything it did is undone, its appends included.
+
+    Attributes:
+        connection: the database, for the work's own tables.
+        now: one UTC time for the whole commit.
+        head: where the chain ends at this point of the transaction.
+        failure: why an append could not be stored; such a commit never succeeds.
+    """
+
+    connection: sqlite3.Connection
+    now: datetime
+    head: Head
+    origin: str
+    retention: AuditRetention
+    failure: sqlite3.Error | None = None
+    closed: bool = False
+
+    def append(self, event: AuditEvent) -> int:
+        """Chains the event and returns its seq."""
+        if self.closed:
+            raise StoreError("this transaction is over; append inside the work it was given to")
+        record = follow(
+            self.head,
+            event,
+            origin=self.origin,
+            recorded_at=self.now,
+            keep_days=self.retention.days_for(event.event_type),
+            salt=secrets.token_bytes(SALT_BYTES),
+        )
+        try:
+            tables.insert(self.connection, record)
+        except sqlite3.Error as error:
+            # Half a record may stand there now. Even a work that shrugs must not commit it.
+            self.failure = error
+            raise
+        self.head = record.head
+        return record.seq

@@ -1,0 +1,247 @@
+"""The one writer of a process: group commit, and nothing resolved before it is durable.
+
+Invariants:
+
+- A future resolves only after the commit that holds its work was synchronised to disk.
+- Works run in the order they were submitted, each in a savepoint: one that raises leaves no
+  trace, takes no number in the chain and does no harm to its neighbours.
+- Fails closed: once a commit could not be made durable the writer is unhealthy for good and
+  everything that waits gets StoreFailedError. A restart continues from the durable head.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit.canonical import encode
+from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.store.database import (
+    StorageLostError,
+    WritableDatabase,
+    is_busy,
+    is_storage_failure,
+)
+from risk_receivers.store.errors import (
+    StoreBusyError,
+    StoreClosedError,
+    StoreError,
+    StoreFailedError,
+    StoreTimeoutError,
+)
+from risk_receivers.store.pending import Job, PendingJobs
+from risk_receivers.store.transaction import Transaction
+
+__all__ = ["Transaction", "Writer", "utc_now"]
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The present, aware."""
+    return datetime.now(UTC)
+
+
+class Writer:
+    """Owns the write side of a database. Thread-safe; started once, stopped once."""
+
+    def __init__(
+        self,
+        database: Path,
+        *,
+        origin: str,
+        retention: AuditRetention,
+        schema: Sequence[str] = (),
+        batch: int,
+        queue_depth: int,
+        clock: Callable[[], datetime] = utc_now,
+        busy_timeout_seconds: float = 5.0,
+    ) -> None:
+        """Touches nothing yet.
+
+        Args:
+            origin: which writer this is, as it stands in every header.
+            schema: statements for other tables, each safe to run at every start.
+            batch: most works of one commit.
+            queue_depth: most works that wait.
+            busy_timeout_seconds: how long to wait for a program that ignores the lock file.
+        """
+        if not origin:
+            raise StoreError("origin is empty; name the writer, e.g. host and service")
+        encode(origin)
+        self._path = database
+        self._origin = origin
+        self._retention = retention
+        self._schema = tuple(schema)
+        self._batch = batch
+        self._clock = clock
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._pending = PendingJobs(queue_depth)
+        self._head = EMPTY
+        self._started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether work is taken and what was committed so far is durable."""
+        return self._pending.is_open
+
+    @property
+    def head(self) -> Head:
+        """The durable head, as of this process's last commit."""
+        return self._head
+
+    def start(self) -> None:
+        """Opens the database and checks the chain's end. Raises StoreError naming the file."""
+        if self._thread.ident is not None:
+            raise StoreError("a writer is started once; make a new one")
+        self._thread.start()
+        self._started.result()
+
+    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """Queues a work; its future resolves once it is durable, or with what it raised.
+
+        Raises QueueFullError, StoreClosedError or StoreFailedError.
+        """
+        job = Job(work)
+        self._pending.put(job)
+        return job.future
+
+    def run(self, work: Callable[[Transaction], T], timeout: float) -> T:
+        """Submits a work and waits. Raises what the work raised, or a StoreError."""
+        if threading.current_thread() is self._thread:
+            raise StoreError("a work cannot wait for another work; submit it instead")
+        future = self.submit(work)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            if future.done() and not future.cancelled():
+                return future.result()
+            if future.cancel():
+                raise StoreTimeoutError(
+                    f"{self._path}: not begun within {timeout:g} s; withdrawn, not recorded"
+                ) from None
+            raise StoreTimeoutError(
+                f"{self._path}: not durable within {timeout:g} s; it may still become so"
+            ) from None
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Commits what waits, then closes. Raises StoreError if that takes longer."""
+        self._pending.close(StoreClosedError("the writer was stopped"))
+        if self._thread.ident is None or threading.current_thread() is self._thread:
+            return
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise StoreError(f"{self._path}: still committing after {timeout:g} s")
+
+    def _run(self) -> None:
+        try:
+            database = WritableDatabase(self._path, busy_timeout_seconds=self._busy_timeout_seconds)
+        except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
+            self._started.set_exception(error)
+            return
+        try:
+            self._head = database.prepare(self._schema)
+        except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
+            database.close()
+            self._started.set_exception(error)
+            return
+        self._pending.open()
+        self._started.set_result(None)
+        self._work(database)
+
+    def _work(self, database: WritableDatabase) -> None:
+        batch: list[Job] = []
+        try:
+            while batch := self._pending.take(self._batch):
+                self._commit(database, batch)
+        except BaseException as error:  # noqa: BLE001
+            # Whatever ends this thread, nobody may be left waiting and nobody may go on
+            # believing that records are being kept.
+            database.rollback()
+            self._fail(error, batch)
+        finally:
+            database.close()
+
+    def _commit(self, database: WritableDatabase, batch: list[Job]) -> None:
+        jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
+        if not jobs:
+            return
+        with database.locked():
+            try:
+                database.connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                if not is_busy(error):
+                    raise
+                _refuse(jobs, self._path)
+                return
+            transaction = Transaction(
+                connection=database.connection,
+                now=self._clock(),
+                head=database.head_after(self._head),
+                origin=self._origin,
+                retention=self._retention,
+            )
+            answers = [_attempt(job, transaction) for job in jobs]
+            transaction.closed = True
+            database.connection.execute("COMMIT")
+        database.confirm_place()
+        self._head = transaction.head
+        for answer in answers:
+            answer()
+
+    def _fail(self, error: BaseException, batch: list[Job]) -> None:
+        sentence = f"{self._path}: the writer stopped, nothing is recorded any more: {error}"
+        _log.critical("%s", sentence)
+        self._pending.close(StoreFailedError(sentence))
+        waiting = batch
+        while waiting:
+            for job in waiting:
+                # Answered or withdrawn by its owner already: nothing more to say.
+                with contextlib.suppress(InvalidStateError):
+                    job.future.set_exception(StoreFailedError(sentence))
+            waiting = self._pending.take(self._batch)
+
+
+def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
+    """Runs a work in a savepoint and returns how to answer it once that is durable."""
+    connection = transaction.connection
+    before = transaction.head
+    connection.execute("SAVEPOINT riskwarden_work")
+    try:
+        result = job.work(transaction)
+    except Exception as error:
+        if is_storage_failure(error):
+            raise
+        _require_intact(transaction)
+        connection.execute("ROLLBACK TO riskwarden_work")
+        connection.execute("RELEASE riskwarden_work")
+        transaction.head = before
+        refused = error
+        return lambda: job.future.set_exception(refused)
+    _require_intact(transaction)
+    connection.execute("RELEASE riskwarden_work")
+    return lambda: job.future.set_result(result)
+
+
+def _require_intact(transaction: Transaction) -> None:
+    if transaction.failure is not None:
+        raise transaction.failure
+    if not transaction.connection.in_transaction:
+        raise StorageLostError("a work ended the writer's transaction; works must not commit")
+
+
+def _refuse(jobs: list[Job], path: Path) -> None:
+    for job in jobs:
+        job.future.set_exception(
+            StoreBusyError(f"{path}: another program holds the database; not recorded, try again")
+        )

@@ -1,0 +1,198 @@
+"""Verifying a real database: at rest, while it is written, and after somebody was at it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit.chain import Head
+from risk_receivers.audit.errors import UnreadableDatabaseError
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.query import head
+from risk_receivers.audit.verify import verify_database
+from risk_receivers.store.writer import Writer
+
+Tamper = Callable[..., None]
+
+
+def test_reading_a_database_at_rest_leaves_everything_as_it_was(database: Path) -> None:
+    before = {path.name: path.read_bytes() for path in database.parent.iterdir()}
+    found = verify_database(database, expected=head(database))
+    assert (found.ok, found.events) == (True, 12)
+    assert {path.name: path.read_bytes() for path in database.parent.iterdir()} == before
+
+
+def test_a_database_is_verified_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    writer = Writer(path, origin="t", retention=AuditRetention(), batch=20, queue_depth=100)
+    writer.start()
+    stop = threading.Event()
+    busy = AuditEvent(EventType.ALERT_CREATED, "busy")
+
+    def write() -> None:
+        while not stop.is_set():
+            writer.run(lambda transaction: transaction.append(busy), timeout=30)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        sizes = [0]
+        while len(sizes) < 6:
+            known = writer.head
+            found = verify_database(path, expected=known)
+            assert found.problems == ()
+            assert found.events >= known.size
+            if found.events > sizes[-1]:
+                sizes.append(found.events)
+    finally:
+        stop.set()
+        thread.join()
+        writer.stop()
+    assert sizes == sorted(sizes)
+
+
+def test_progress_counts_up_to_all_records(database: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    verify_database(database, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (12, 12)
+
+
+def test_an_edited_row_is_found_by_its_number(database: Path, tamper: Tamper) -> None:
+    tamper(
+        database,
+        "UPDATE audit_payload SET payload = "
+        "CAST(replace(CAST(payload AS TEXT), 'alert 6', 'alert 9') AS BLOB) WHERE seq = 7",
+    )
+    found = verify_database(database)
+    assert [problem.seq for problem in found.problems] == [7]
+
+
+def test_records_deleted_with_their_payloads_are_found(database: Path, tamper: Tamper) -> None:
+    tamper(
+        database,
+        "DELETE FROM audit_payload WHERE seq = 5",
+        "DELETE FROM audit_header WHERE seq = 5",
+    )
+    assert verify_database(database).problems[0].seq == 6
+
+
+def test_a_header_deleted_alone_leaves_an_orphan_that_is_found(
+    database: Path, tamper: Tamper
+) -> None:
+    tamper(database, "DELETE FROM audit_header WHERE seq = 12")
+    found = verify_database(database)
+    assert [str(problem) for problem in found.problems] == [
+        "record 12: a payload without a header: its header was removed"
+    ]
+
+
+def test_a_cut_off_end_is_found_with_the_head_noted_before(database: Path, tamper: Tamper) -> None:
+    noted = head(database)
+    tamper(
+        database,
+        "DELETE FROM audit_payload WHERE seq > 8",
+        "DELETE FROM audit_header WHERE seq > 8",
+    )
+    assert verify_database(database).ok
+    assert not verify_database(database, expected=noted).ok
+
+
+def test_a_record_below_the_first_is_found(database: Path, tamper: Tamper) -> None:
+    tamper(database, "INSERT INTO audit_header VALUES (-5, x'7b7d', x'00')")
+    assert verify_database(database).problems[0].seq == -5
+
+
+def test_tables_rebuilt_with_loose_types_are_found(database: Path, tamper: Tamper) -> None:
+    tamper(
+        database,
+        "ALTER TABLE audit_payload RENAME TO strict_one",
+        "CREATE TABLE audit_payload(seq INTEGER PRIMARY KEY, salt, payload)",
+        "INSERT INTO audit_payload SELECT seq, salt, CAST(payload AS TEXT) FROM strict_one",
+        "DROP TABLE strict_one",
+    )
+    found = verify_database(database)
+    assert "types differ" in found.problems[0].message
+    assert "the payload is str, not bytes" in found.problems[1].message
+
+
+def test_text_that_is_no_text_is_a_finding_and_no_crash(database: Path, tamper: Tamper) -> None:
+    tamper(
+        database,
+        "DROP TABLE audit_payload",
+        "CREATE TABLE audit_payload(seq INTEGER PRIMARY KEY, salt, payload)",
+        "INSERT INTO audit_payload SELECT seq, x'00', CAST(x'ff' AS TEXT) FROM audit_header",
+    )
+    assert not verify_database(database).ok
+
+
+def test_a_trigger_on_the_chain_is_found(database: Path, tamper: Tamper) -> None:
+    tamper(
+        database,
+        "CREATE TRIGGER quiet AFTER INSERT ON audit_header"
+        " BEGIN DELETE FROM audit_payload WHERE seq = new.seq; END",
+    )
+    assert "trigger quiet" in verify_database(database).problems[0].message
+
+
+def test_a_dropped_table_is_a_finding(database: Path, tamper: Tamper) -> None:
+    tamper(database, "DROP TABLE audit_payload")
+    found = verify_database(database)
+    assert [problem.message for problem in found.problems][:1] == [
+        "the table audit_payload is missing"
+    ]
+
+
+def test_a_database_with_overwritten_pages_is_a_finding(database: Path) -> None:
+    data = bytearray(database.read_bytes())
+    for page in range(1, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 200] = b"\xde" * 200
+    database.write_bytes(bytes(data))
+    found = verify_database(database)
+    assert not found.ok
+    assert "cannot be read" in found.problems[-1].message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableDatabaseError, match=r"nowhere\.db: no such file"):
+        verify_database(tmp_path / "nowhere.db")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database " * 1000)
+    with pytest.raises(UnreadableDatabaseError, match=r"notes\.txt"):
+        verify_database(path)
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t(x)")
+    with pytest.raises(UnreadableDatabaseError, match="another program"):
+        verify_database(path)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    with pytest.raises(UnreadableDatabaseError, match="is empty"):
+        verify_database(path)
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Path, tamper: Tamper) -> None:
+    tamper(database, "PRAGMA user_version = 2")
+    with pytest.raises(UnreadableDatabaseError, match=r"schema version 2.*newer program"):
+        verify_database(database)
+
+
+def test_the_head_is_hashed_from_the_bytes_that_stand_there(database: Path) -> None:
+    found = verify_database(database)
+    assert found.head == head(database)
+    assert found.head != Head(12, "0" * 64)
