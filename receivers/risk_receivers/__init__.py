@@ -1,1 +1,1 @@
-"""TBD."""
+"""The receivers service: takes alerts in, records them, trips the kill switch, tells people."""

@@ -1,0 +1,61 @@
+"""``python -m risk_receivers --policy P --data DIR [--listen host:port]``.
+
+Exit status: 0 after a stop that was asked for, 2 when it cannot start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from risk_policy import InvalidPolicyError, load_policy
+from risk_policy.model.base import split_endpoint
+from risk_receivers.errors import StartError
+from risk_receivers.service import serve
+from risk_receivers.store.errors import StoreError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the service; the exit status."""
+    options = _options(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        policy = load_policy(options.policy)
+    except InvalidPolicyError as error:
+        return _refuse(str(error))
+    listen = options.listen or policy.alerting.endpoints.receivers
+    try:
+        host, port = split_endpoint(listen)
+    except ValueError as error:
+        return _refuse(f"--listen {listen}: {error}")
+    try:
+        serve(policy, options.data, host, port)
+    except (StartError, StoreError) as error:
+        return _refuse(str(error))
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="risk_receivers", description="Take alerts in, record them, trip the kill switch."
+    )
+    parser.add_argument("--policy", type=Path, required=True, help="the policy file")
+    parser.add_argument("--data", type=Path, required=True, help="folder of everything it keeps")
+    parser.add_argument("--listen", help="host:port; alerting.endpoints.receivers unless given")
+    return parser.parse_args(arguments)
+
+
+def _refuse(message: str) -> int:
+    for line in message.splitlines() or [""]:
+        print(f"risk_receivers: {line}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""The API for operators, runtimes and probes. Every error says what would be right.
+
+Durable before answered, like the feeds: a kill is on record and the gate closed before its
+200. If it cannot be recorded the gate is closed all the same, and the answer says both.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import wraps
+from typing import Annotated, Any, Final, ParamSpec
+
+from flask import Blueprint, Flask, Response, jsonify, request
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from risk_policy import Policy
+from risk_policy.catalogue.runbooks import UnknownAlertError, render
+from risk_policy.contracts.reports import ReportBatch
+from risk_policy.vocabulary import KillMode
+from risk_receivers.audit.errors import AuditError
+from risk_receivers.auth import Role, Tokens
+from risk_receivers.errors import LooserModeError
+from risk_receivers.gate import GatePublisher
+from risk_receivers.health import Health
+from risk_receivers.incidents.lifecycle import State
+from risk_receivers.reading import Reading
+from risk_receivers.recorder import Received, Recorder, operator_trip
+from risk_receivers.spool import OperatorKill
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Writer
+from risk_receivers.telemetry import Telemetry
+
+Params = ParamSpec("Params")
+Answer = Response | tuple[Response, int]
+_MOST_ROWS: Final = 1000
+_STATES: Final = ("open", *(state.value for state in State))
+_PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API speaks for."""
+
+    policy: Policy
+    tokens: Tokens
+    recorder: Recorder
+    gate: GatePublisher
+    writer: Writer
+    reading: Reading
+    health: Health
+    telemetry: Telemetry
+    deadline_seconds: float
+
+
+class _KillRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mode: KillMode
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    actor: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+def create_app(parts: Parts) -> Flask:
+    """The Flask application behind the front."""
+    app = Flask("risk_receivers", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = round(parts.policy.alerting.intake.max_body_mib * 2**20)
+    app.register_blueprint(_probes(parts))
+    app.register_blueprint(_operator(parts))
+    app.register_blueprint(_runtime(parts))
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Answer:
+        return _error(error.code or 500, error.description or error.name)
+
+    @app.errorhandler(ValidationError)
+    def invalid(error: ValidationError) -> Answer:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in details]
+        return _error(400, "; ".join(problems[:20]))
+
+    @app.errorhandler(StoreError)
+    @app.errorhandler(sqlite3.Error)
+    @app.errorhandler(AuditError)
+    def store_failed(error: Exception) -> Answer:
+        _log.error("%s %s: %s", request.method, request.path, error)
+        return _error(503, "the store cannot answer now; try again, see the service's log")
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Answer:  # nobody outside may see a stack trace
+        _log.error("%s %s failed", request.method, request.path, exc_info=error)
+        return _error(500, "a mistake in the service; see its log")
+
+    return app
+
+
+def _probes(parts: Parts) -> Blueprint:
+    api = Blueprint("probes", __name__)
+
+    @api.get("/healthz")
+    def healthz() -> Answer:
+        return jsonify(status="alive")
+
+    @api.get("/readyz")
+    def readyz() -> Answer:
+        problems = parts.health.problems()
+        if problems:
+            return jsonify(status="not ready", reasons=problems), 503
+        return jsonify(status="ready")
+
+    @api.get("/metrics")
+    def metrics() -> Answer:
+        return Response(parts.telemetry.exposition(), content_type=_PROMETHEUS_TEXT)
+
+    @api.get("/runbooks/<alertname>")
+    def runbooks(alertname: str) -> Answer:
+        try:
+            text = render(parts.policy, alertname)
+        except UnknownAlertError as error:
+            return _error(404, str(error))
+        return Response(text, content_type="text/markdown; charset=utf-8")
+
+    return api
+
+
+def _operator(parts: Parts) -> Blueprint:
+    api = Blueprint("operator", __name__, url_prefix="/api/v1")
+
+    @api.post("/kill")
+    @_needs(parts.tokens, Role.OPERATOR)
+    def kill() -> Answer:
+        body = _KillRequest.model_validate_json(request.get_data(cache=False))
+        received = Received()
+        wanted = OperatorKill(body.mode, body.reason, body.actor)
+        trip = operator_trip(wanted, received)
+        try:
+            outcome = parts.recorder.take_kill(trip, received).result(parts.deadline_seconds)
+        except LooserModeError as error:
+            return _error(409, str(error))
+        except (TimeoutError, StoreError) as error:
+            if isinstance(error, TimeoutError):
+                parts.recorder.act_first([trip], received).result()
+            _log.error("a kill is not on record yet: %s", error)
+            return _error(
+                503,
+                "the gate is closed, but the store could not record it; it is kept aside and "
+                "recorded as soon as the store works again",
+            )
+        state = outcome.kill
+        assert state is not None
+        assert state.mode is not None
+        return jsonify(
+            kill_id=state.kill_id,
+            state=state.phase.value,
+            mode=state.mode.value,
+            already_tripped=state.kill_id != trip.kill_id,
+            gate_version=parts.gate.version,
+        )
+
+    @api.get("/status")
+    @_needs(parts.tokens, Role.OPERATOR)
+    def status() -> Answer:
+        head = parts.writer.head
+        return jsonify(
+            ready=not parts.health.problems(),
+            kill_switch=_kill_switch(parts),
+            gate=_gate(parts),
+            incidents_open={
+                severity.value: count
+                for severity, count in parts.reading.open_by_severity().items()
+            },
+            messages_pending=parts.reading.pending_messages(),
+            audit={"size": head.size, "checksum": head.checksum},
+            policy_digest=parts.policy.digest,
+        )
+
+    @api.get("/incidents")
+    @_needs(parts.tokens, Role.OPERATOR)
+    def incidents() -> Answer:
+        state = request.args.get("state") or None
+        if state is not None and state not in _STATES:
+            return _error(400, f"state must be one of {', '.join(_STATES)}")
+        limit = _number("limit", default=100, least=1, most=_MOST_ROWS)
+        if isinstance(limit, str):
+            return _error(400, limit)
+        return jsonify(incidents=parts.reading.incidents(state, limit))
+
+    @api.get("/audit")
+    @_needs(parts.tokens, Role.OPERATOR)
+    def audit() -> Answer:
+        after_seq = _number("after_seq", default=0, least=0, most=2**53 - 1)
+        limit = _number("limit", default=100, least=1, most=_MOST_ROWS)
+        if isinstance(after_seq, str):
+            return _error(400, after_seq)
+        if isinstance(limit, str):
+            return _error(400, limit)
+        head = parts.writer.head
+        return jsonify(
+            events=parts.reading.audit(after_seq, limit),
+            head={"size": head.size, "checksum": head.checksum},
+        )
+
+    return api
+
+
+def _runtime(parts: Parts) -> Blueprint:
+    api = Blueprint("runtime", __name__, url_prefix="/api/v1")
+
+    @api.get("/gate")
+    @_needs(parts.tokens, Role.RUNTIME, Role.OPERATOR)
+    def gate() -> Answer:
+        return jsonify(**_gate(parts))
+
+    @api.post("/runtime/reports")
+    @_needs(parts.tokens, Role.RUNTIME)
+    def reports() -> Answer:
+        batch = ReportBatch.model_validate_json(request.get_data(cache=False))
+        try:
+            taken = parts.recorder.take_reports(batch.reports).result(parts.deadline_seconds)
+        except TimeoutError:
+            return _error(503, "the store is too slow; send the reports again")
+        return jsonify(
+            recorded=taken.recorded,
+            duplicates=taken.duplicates,
+            rejected=[asdict(rejected) for rejected in taken.rejected],
+        )
+
+    return api
+
+
+def _needs(
+    tokens: Tokens, *roles: Role
+) -> Callable[[Callable[Params, Answer]], Callable[Params, Answer]]:
+    """Let a view be called with the token of one of these roles only."""
+
+    def wrap(view: Callable[Params, Answer]) -> Callable[Params, Answer]:
+        @wraps(view)
+        def checked(*args: Params.args, **kwargs: Params.kwargs) -> Answer:
+            header = request.headers.get("Authorization", "").encode("latin-1", "replace")
+            if tokens.allow(header, *roles):
+                return view(*args, **kwargs)
+            names = " or ".join(f"alerting.auth.{role.value}" for role in roles)
+            response, code = _error(401, f"send the bearer token that {names} names")
+            response.headers["WWW-Authenticate"] = "Bearer"
+            return response, code
+
+        return checked
+
+    return wrap
+
+
+def _kill_switch(parts: Parts) -> dict[str, Any]:
+    state = parts.reading.kill_switch()
+    closed_at = parts.reading.gate_closed_at(state.kill_id)
+    if closed_at is None and (halted_at := parts.gate.halted_at):
+        closed_at = halted_at.isoformat()
+    return {
+        "state": state.phase.value,
+        "mode": state.mode.value if state.mode else None,
+        "kill_id": state.kill_id or None,
+        "cause": state.cause or None,
+        "level": state.level or None,
+        "since": state.since.isoformat() if state.since else None,
+        "gate_closed_at": closed_at,
+        "flat_confirmed_at": state.flat_at.isoformat() if state.flat_at else None,
+        "triggers": len(state.seen),
+    }
+
+
+def _gate(parts: Parts) -> dict[str, Any]:
+    gate = parts.gate
+    detail = gate.detail
+    return {
+        "open": gate.is_open,
+        "halted": gate.is_halted,
+        "version": gate.version,
+        "lease_remaining_seconds": round(gate.lease_remaining_seconds, 3),
+        "detail": detail.model_dump(mode="json") if detail else None,
+    }
+
+
+def _number(name: str, *, default: int, least: int, most: int) -> int | str:
+    """A number of the query string, or what is wrong with it."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= 16 and least <= int(text) <= most:
+        return int(text)
+    return f"{name} must be a whole number from {least} to {most}"
+
+
+def _error(code: int, message: str) -> tuple[Response, int]:
+    return jsonify(error=message), code

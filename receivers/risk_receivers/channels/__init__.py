@@ -1,0 +1,52 @@
+"""Every channel this version can deliver to, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from risk_policy import Policy
+from risk_policy.vocabulary import Severity
+from risk_receivers.channels.console import ConsoleChannel
+from risk_receivers.channels.file import FileChannel
+from risk_receivers.channels.message import Owed
+from risk_receivers.errors import UndeliverableChannelError
+
+
+class Channel(Protocol):
+    """A way to people."""
+
+    def deliver(self, owed: Owed) -> None:
+        """Hand one message over; return once it has arrived. Raises OSError."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+#: Name in the policy -> how it is made.
+CHANNELS: Final[Mapping[str, Callable[[Policy, Path], Channel]]] = {
+    "console": ConsoleChannel.from_policy,
+    "file": FileChannel.from_policy,
+}
+
+
+def enabled_channels(policy: Policy) -> dict[str, Severity]:
+    """The channels the policy enables, and from which severity on each is told.
+
+    Raises:
+        UndeliverableChannelError: one of them does not exist in this version. A channel that
+            silently did nothing would be a missed alert.
+    """
+    enabled: dict[str, Severity] = {}
+    for name in type(policy.alerting.channels).model_fields:
+        settings = getattr(policy.alerting.channels, name)
+        if not settings.enabled:
+            continue
+        if name not in CHANNELS:
+            raise UndeliverableChannelError(
+                f"alerting.channels.{name}.enabled = true: this version cannot deliver to "
+                f"{name}; set it to false (available: {', '.join(CHANNELS)})"
+            )
+        enabled[name] = settings.min_severity
+    return enabled

@@ -1,0 +1,254 @@
+"""Publish the trade gate. Fails closed, in every way in which it can fail.
+
+* Nothing is granted before :meth:`GatePublisher.apply` was told the recorded state.
+* HALT is one store into shared memory. It never waits for a disk, and no renewal can follow
+  it: both happen under one lock that is only ever held for a few stores.
+* The lease is only renewed while the store is healthy: a service that cannot record a trip
+  must not go on allowing risk.
+* When the publisher dies or hangs, the lease runs out by itself.
+* On an orderly stop the lease ends at once: from then on nobody listens for alerts, and there
+  is no reason to allow risk until the lease would have run out. It ends as expired, not as
+  HALT: nothing was decided about open positions.
+
+The bytes and their meaning are those of :mod:`risk_policy.contracts.gate`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import mmap
+import os
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts.snapshot import utc_now
+from risk_receivers.errors import GateBusyError, StartError
+from risk_receivers.kill_switch import KillSwitch, tightest
+
+_LOCK_FILE: Final = ".publisher.lock"
+_NANOSECONDS: Final = 1_000_000_000
+_log = logging.getLogger(__name__)
+
+
+class GatePublisher:
+    """The one writer of a gate folder. Leaving the context withdraws the lease."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lease_seconds: float,
+        renew_seconds: float,
+        policy_digest: str,
+        may_renew: Callable[[], bool],
+    ) -> None:
+        self._folder = folder
+        self._longest = round(lease_seconds * _NANOSECONDS)
+        self._renew_seconds = renew_seconds
+        self._policy_digest = policy_digest
+        self._may_renew = may_renew
+        self._lock = threading.Lock()  # the words; never held while waiting for anything
+        self._detail_lock = threading.Lock()  # gate.json
+        self._state = KillSwitch()
+        self._told = False
+        self._halted_at: datetime | None = None
+        self._detail_owed = True
+        self._renewed_ns = 0
+        self._closed = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._renew_forever, name="gate", daemon=True)
+
+    # -- start and stop --------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Take the folder and close the gate until :meth:`apply`. Raises StartError."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock_descriptor = os.open(
+                self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+            )
+        except OSError as error:
+            raise StartError(f"{self._folder}: the gate folder cannot be used: {error}") from error
+        try:
+            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock_descriptor)
+            raise GateBusyError(
+                f"{self._folder}: another receivers service publishes this gate; "
+                "stop it, or use another --data"
+            ) from error
+        try:
+            self._map()
+        except OSError as error:
+            os.close(self._lock_descriptor)
+            raise StartError(f"{self._folder}: the lease file cannot be used: {error}") from error
+        return self
+
+    def start(self) -> None:
+        """Renew the lease from now on, as long as that is allowed."""
+        self._thread.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.withdraw()
+        with self._lock:
+            self._closed = True
+            self._words.release()
+        self._mapping.close()
+        os.close(self._lock_descriptor)
+
+    def withdraw(self) -> None:
+        """End the lease now and renew it no more."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            if not self.is_halted:
+                self._words[contract.LEASE_WORD] = contract.now_ns()
+
+    def _map(self) -> None:
+        """Map the lease file, closed. Keeps its inode and version, so readers stay attached."""
+        path = self._folder / contract.LEASE_FILE
+        before = contract.read_detail(self._folder)
+        if not path.exists() or path.stat().st_size != contract.SIZE:
+            staging = path.with_name(f".{path.name}.{os.getpid()}")
+            staging.write_bytes(bytes(contract.SIZE))
+            staging.replace(path)
+        with path.open("r+b") as stream:
+            self._mapping = mmap.mmap(stream.fileno(), contract.SIZE)
+        view = memoryview(self._mapping)
+        self._words = view.cast("Q")
+        known = bytes(view[16:24]) == contract.MAGIC
+        halted = known and self._words[contract.LEASE_WORD] == contract.HALT
+        # Closed either way; HALT stands for a decision, and that is not ours to make or to undo.
+        lease = contract.HALT if halted else contract.now_ns()
+        self._words[contract.LEASE_WORD] = lease
+        version = self._words[contract.VERSION_WORD] if known else 0
+        version = max(version, before.version if before else 0)
+        view[:] = contract.encode(
+            lease_ns=lease,
+            version=version,
+            longest_ns=self._longest,
+            boot=contract.boot_id(),
+        )
+        view.release()
+        self._published = before
+        self._version = version
+
+    # -- what it says ----------------------------------------------------------------------
+
+    def halt(self) -> None:
+        """Close the gate at once, in memory, whatever else happens."""
+        with self._lock:
+            if not self._closed:
+                self._words[contract.LEASE_WORD] = contract.HALT
+            if self._halted_at is None:
+                self._halted_at = utc_now()
+
+    def apply(self, state: KillSwitch) -> None:
+        """Publish a recorded state. Never loosens what is already published."""
+        if state.is_tripped:
+            self.halt()
+        with self._detail_lock:
+            self._state = tightest(self._state, state)
+            self._told = True
+            self._detail_owed = True
+            self._publish_detail()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether new risk is refused whatever the lease says."""
+        return self._halted_at is not None
+
+    @property
+    def halted_at(self) -> datetime | None:
+        """When this publisher closed the gate."""
+        return self._halted_at
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a reader may add risk now."""
+        words = self._words
+        return contract.lease_is_open(
+            words[contract.LEASE_WORD], words[contract.LONGEST_WORD], contract.now_ns()
+        )
+
+    @property
+    def lease_remaining_seconds(self) -> float:
+        """For how long the gate stays open without a renewal."""
+        left = self._words[contract.LEASE_WORD] - contract.now_ns()
+        return max(0.0, left / _NANOSECONDS)
+
+    @property
+    def version(self) -> int:
+        """The published version."""
+        return self._version
+
+    @property
+    def detail(self) -> contract.GateDetail | None:
+        """The published reasons."""
+        return self._published
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the renewing thread does its rounds."""
+        if not self._thread.is_alive():
+            return False
+        return contract.now_ns() - self._renewed_ns < self._longest
+
+    # -- the edge --------------------------------------------------------------------------
+
+    def _publish_detail(self) -> None:
+        """Write gate.json, then move the version. A failure is retried at the next renewal."""
+        restriction = self._state.restriction
+        restrictions = () if restriction is None else (restriction,)
+        halted = self.is_halted
+        published = self._published
+        if (
+            published is None
+            or published.version != self.version
+            or published.halted != halted
+            or published.restrictions != restrictions
+            or published.policy_digest != self._policy_digest
+        ):
+            published = contract.GateDetail(
+                version=self.version + 1,
+                halted=halted,
+                restrictions=restrictions,
+                policy_digest=self._policy_digest,
+                written_at=utc_now(),
+            )
+            try:
+                contract.write_detail(self._folder, published)
+            except OSError as error:
+                _log.error("gate.json cannot be written, trying again: %s", error)
+                return
+        self._published = published
+        self._detail_owed = False
+        with self._lock:
+            self._version = published.version
+            if not self._closed:
+                self._words[contract.VERSION_WORD] = published.version
+
+    def _renew_forever(self) -> None:
+        while not self._stopping.is_set():
+            if self._detail_owed and self._told:
+                with self._detail_lock:
+                    self._publish_detail()
+            healthy = self._told and not self._detail_owed and self._may_renew()
+            with self._lock:
+                now = contract.now_ns()
+                self._renewed_ns = now
+                if healthy and not self.is_halted:
+                    self._words[contract.LEASE_WORD] = now + self._longest
+            self._stopping.wait(self._renew_seconds)

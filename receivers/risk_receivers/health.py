@@ -1,0 +1,72 @@
+"""Whether the service can do its work, and why not; the same facts as gauges."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
+from risk_receivers.audit.errors import AuditError
+from risk_receivers.gate import GatePublisher
+from risk_receivers.kill_switch import Phase
+from risk_receivers.reading import Reading
+from risk_receivers.store.writer import Writer
+from risk_receivers.telemetry import Samples
+from risk_receivers.workers import Worker
+
+
+class Health:
+    """Looks at the parts of a running service."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        gate: GatePublisher,
+        workers: Sequence[Worker],
+        reading: Reading,
+        channels: Sequence[str],
+    ) -> None:
+        self._writer = writer
+        self._gate = gate
+        self._workers = workers
+        self._reading = reading
+        self._channels = channels
+
+    def problems(self) -> list[str]:
+        """Why the service is not ready; empty if it is."""
+        found: list[str] = []
+        if not self._writer.healthy:
+            found.append("the store does not accept durable writes; restart after mending it")
+        if not self._gate.is_alive:
+            found.append("the gate is not being published")
+        found += [f"worker {worker.name} died" for worker in self._workers if not worker.is_alive]
+        return found
+
+    def gauges(self) -> Mapping[Metric, Samples]:
+        """What a scrape sees; what the store cannot say is left out."""
+        gauges: dict[Metric, Samples] = {
+            m.WRITER_HEALTHY: [((), float(self._writer.healthy))],
+            m.AUDIT_EVENTS: [((), float(self._writer.head.size))],
+            m.GATE_OPEN: [((), float(self._gate.is_open))],
+            m.GATE_VERSION: [((), float(self._gate.version))],
+        }
+        try:
+            kill = self._reading.kill_switch()
+            incidents = self._reading.open_by_severity()
+            pending = self._reading.pending_messages()
+        except (sqlite3.Error, AuditError):
+            # The gate knows of a trip even when the store cannot be asked any more.
+            gauges[m.KILL_SWITCH_TRIPPED] = [((), float(self._gate.is_halted))]
+            return gauges
+        tripped = kill.is_tripped or self._gate.is_halted
+        gauges[m.KILL_SWITCH_TRIPPED] = [((), float(tripped))]
+        gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
+        gauges[m.INCIDENTS_OPEN] = [
+            ((severity.value,), float(count)) for severity, count in incidents.items()
+        ]
+        gauges[m.MESSAGES_PENDING] = [
+            ((channel,), float(pending.get(channel, 0))) for channel in self._channels
+        ]
+        return gauges

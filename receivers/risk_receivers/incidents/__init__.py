@@ -1,0 +1,1 @@
+"""Incidents: from the first firing of an alert to its end."""

@@ -1,0 +1,1 @@
+"""Both feeds, from bytes on the wire to typed alerts. Pure."""

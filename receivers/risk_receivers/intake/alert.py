@@ -1,0 +1,92 @@
+"""An alert as both feeds deliver it, and what else a request may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from risk_policy.vocabulary import Action, Category, Severity
+
+_TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
+
+
+class Feed(StrEnum):
+    """Where an alert came from."""
+
+    ALERTS = "alerts"  # Prometheus itself: what is true, whatever people have silenced
+    NOTIFICATIONS = "notifications"  # Alertmanager: what people are to be told
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert of ours.
+
+    Attributes:
+        tier: the threshold that was crossed; empty for alerts without one.
+        action: what it asks for, as written; an unknown action asks for nothing.
+        ends_at: for a firing alert, until when it counts as firing without a repeat.
+    """
+
+    feed: Feed
+    firing: bool
+    alertname: str
+    risk_id: str
+    tier: str
+    severity: Severity
+    category: Category | None
+    action: str
+    starts_at: datetime
+    ends_at: datetime | None
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def trips(self) -> bool:
+        """Whether it trips the kill switch while it fires."""
+        return self.action in _TRIPPING
+
+    @property
+    def description(self) -> str:
+        """What it says about the value, or at least its name and subject."""
+        annotations = self.annotations
+        text = annotations.get("description") or annotations.get("summary")
+        return text or f"{self.alertname} {self.risk_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Bytes that could not be read as an alert, and why."""
+
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything one request held.
+
+    Attributes:
+        ignored: how many alerts were not ours.
+        watchdog: whether the Watchdog was among them, firing.
+    """
+
+    feed: Feed
+    alerts: tuple[Alert, ...] = ()
+    malformed: tuple[Malformed, ...] = ()
+    ignored: int = 0
+    watchdog: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to put on record."""
+        return not self.alerts and not self.malformed
+
+    @property
+    def tripping(self) -> tuple[Alert, ...]:
+        """The alerts for which the kill switch must act even if nothing can be recorded.
+
+        A resolved one counts too when its firing was never seen; only the store knows that,
+        so without a store the firing ones have to do.
+        """
+        return tuple(alert for alert in self.alerts if alert.firing and alert.trips)

@@ -1,0 +1,54 @@
+"""Keep what could not be read: stored with the reason, on record once, counted every time."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.intake.alert import Feed, Malformed
+from risk_receivers.schema import to_text
+from risk_receivers.store.writer import Transaction
+
+#: Enough to see what it was; the digest is that of the whole.
+_KEPT_BYTES: Final = 65_536
+_REASON_CHARACTERS: Final = 300
+
+
+def quarantine(
+    transaction: Transaction, feed: Feed, malformed: Malformed, received_at: datetime
+) -> None:
+    """Store one piece; the same bytes again only count."""
+    digest = hashlib.sha256(malformed.raw).hexdigest()
+    reason = malformed.reason.encode("utf-8", "replace").decode()[:_REASON_CHARACTERS]
+    at = to_text(received_at)
+    known = transaction.connection.execute(
+        "UPDATE quarantine SET seen = seen + 1, last_at = ? WHERE feed = ? AND digest = ?",
+        (at, feed.value, digest),
+    ).rowcount
+    if known:
+        return
+    transaction.connection.execute(
+        "INSERT INTO quarantine (feed, digest, reason, content, size, seen, first_at, last_at) "
+        "VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+        (feed.value, digest, reason, malformed.raw[:_KEPT_BYTES], len(malformed.raw), at, at),
+    )
+    transaction.append(
+        AuditEvent(
+            EventType.INTAKE_QUARANTINED,
+            f"the {feed.value} feed delivered what cannot be read: {reason}",
+            severity=Severity.WARNING,
+            category=Category.SYSTEM,
+            details={
+                "feed": feed.value,
+                "sha256": digest,
+                "size": len(malformed.raw),
+                "reason": reason,
+                "received_at": at,
+            },
+            action_taken="quarantined",
+        )
+    )

@@ -1,0 +1,133 @@
+"""The kill switch's history on record: each event beside the audit event that tells of it.
+
+Both are written in the caller's transaction, so the switch is never tripped without a record,
+nor a record written of a trip that did not happen.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.vocabulary import Category, KillMode, Severity
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.kill_switch import EventKind, KillEvent, KillSwitch, Trigger, fold
+from risk_receivers.schema import from_text, to_text
+from risk_receivers.store.writer import Transaction
+
+_AUDITED: Final = {
+    EventKind.TRIPPED: EventType.KILL_SWITCH_ACTIVATED,
+    EventKind.TIGHTENED: EventType.KILL_SWITCH_TIGHTENED,
+    EventKind.TRIGGER_RECORDED: EventType.KILL_SWITCH_TRIGGER_RECORDED,
+}
+_TOLD: Final = {
+    EventKind.TRIPPED: "tripped",
+    EventKind.TIGHTENED: "tightened",
+    EventKind.TRIGGER_RECORDED: "triggered again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Who or what pulled the trigger, for the record."""
+
+    actor_type: ActorType = ActorType.SYSTEM
+    actor_id: str | None = None
+    reason: str = ""
+    alert_id: str | None = None
+    details: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a trigger did.
+
+    Attributes:
+        event: None if this trigger had been recorded before.
+    """
+
+    state: KillSwitch
+    event: KillEvent | None
+    message: str = ""
+    audit_seq: int = 0
+
+
+def load(connection: sqlite3.Connection) -> KillSwitch:
+    """The recorded state."""
+    rows = connection.execute(
+        "SELECT kind, kill_id, at, trigger_key, mode, cause, level FROM kill_event ORDER BY n"
+    )
+    return fold(
+        KillEvent(
+            kind=EventKind(kind),
+            kill_id=kill_id,
+            at=from_text(at),
+            key=key or "",
+            mode=KillMode(mode) if mode else None,
+            cause=cause,
+            level=level,
+        )
+        for kind, kill_id, at, key, mode, cause, level in rows
+    )
+
+
+def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled:
+    """Pull a trigger and record what came of it."""
+    state = load(transaction.connection)
+    event = state.on_trigger(trigger)
+    if event is None:
+        return Pulled(state, None)
+    after = state.after(event)
+    mode = after.mode or trigger.mode
+    by_person = witness.actor_type is ActorType.USER and witness.actor_id
+    who = f"operator {witness.actor_id}" if by_person else trigger.cause
+    message = (
+        f"kill switch {_TOLD[event.kind]} in mode {mode.value} by {who}"
+        f"{': ' + witness.reason if witness.reason else ''}"
+    )
+    seq = transaction.append(
+        AuditEvent(
+            _AUDITED[event.kind],
+            message,
+            severity=Severity.EMERGENCY,
+            category=Category.KILL_SWITCH,
+            alert_id=witness.alert_id,
+            details={
+                "kill_id": event.kill_id,
+                "mode": mode.value,
+                "requested_mode": trigger.mode.value,
+                "trigger": trigger.key,
+                "cause": trigger.cause,
+                "level": trigger.level,
+                **witness.details,
+            },
+            action_taken="gate closed" if event.kind is EventKind.TRIPPED else "gate stays closed",
+            action_reason=witness.reason or trigger.cause,
+            actor_type=witness.actor_type,
+            actor_id=witness.actor_id,
+        )
+    )
+    write(transaction.connection, event, seq)
+    return Pulled(after, event, message, seq)
+
+
+def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> None:
+    """Add an event to the history."""
+    connection.execute(
+        "INSERT INTO kill_event (kind, kill_id, at, trigger_key, mode, cause, level, audit_seq) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            event.kind.value,
+            event.kill_id,
+            to_text(event.at),
+            event.key or None,
+            event.mode.value if event.mode else None,
+            event.cause,
+            event.level,
+            audit_seq,
+        ),
+    )

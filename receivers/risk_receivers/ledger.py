@@ -1,0 +1,248 @@
+"""What one transaction writes: incidents, audit events, messages and the kill switch together.
+
+Every function here runs in the store's writer thread, inside one durable transaction: either
+all of it is on record or none. Nothing here talks to anybody; what has to happen after the
+commit is returned as an :class:`Outcome`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.vocabulary import Category, KillMode, Severity
+from risk_receivers import kill_journal
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.channels.message import Kind, Message
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.errors import LooserModeError
+from risk_receivers.incidents.lifecycle import Change, Step
+from risk_receivers.incidents.recording import record_alert, record_expiry
+from risk_receivers.intake.alert import Alert, Batch
+from risk_receivers.intake.quarantine import quarantine
+from risk_receivers.kill_journal import Pulled, Witness
+from risk_receivers.kill_switch import EventKind, KillSwitch, Trigger
+from risk_receivers.schema import optional_text, to_text
+from risk_receivers.spool import AlertKill, OperatorKill, SpooledTrip, UnknownKill
+from risk_receivers.store.writer import Transaction
+
+OPERATOR_LEVEL: Final = "operator"
+_TELLS_PEOPLE: Final = {
+    EventKind.TRIPPED: Kind.KILL_SWITCH,
+    EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is on record once the transaction has been committed, and what follows from it.
+
+    Attributes:
+        kill: the kill switch's state, if it is tripped and this transaction touched it.
+        tripped: whether this transaction tripped or tightened it.
+        messages: how many messages became due.
+        merged: spooled trips that are now in the store.
+        counts: alerts by what became of them.
+    """
+
+    kill: KillSwitch | None = None
+    tripped: bool = False
+    messages: int = 0
+    merged: tuple[SpooledTrip, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Ledger:
+    """Writes on behalf of the service."""
+
+    def __init__(self, outbox: Outbox, automatic_mode: KillMode) -> None:
+        self._outbox = outbox
+        self._automatic_mode = automatic_mode
+
+    def take_batch(
+        self, transaction: Transaction, batch: Batch, received_at: datetime, kill_id: str
+    ) -> Outcome:
+        """Record one request of a feed."""
+        outcome = Outcome()
+        counts: Counter[str] = Counter()
+        for alert in batch.alerts:
+            step, outcome = self._take_alert(transaction, alert, received_at, kill_id, outcome)
+            counts[_outcome_of(step)] += 1
+        for malformed in batch.malformed:
+            quarantine(transaction, batch.feed, malformed, received_at)
+        return replace(outcome, counts=counts)
+
+    def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
+        """Record an operator's kill. Raises LooserModeError, and nothing is recorded."""
+        kill = trip.kill
+        assert isinstance(kill, OperatorKill)
+        state = kill_journal.load(transaction.connection)
+        if state.would_loosen(kill.mode) and state.mode is not None:
+            raise LooserModeError(
+                f"the kill switch is tripped in mode {state.mode.value} and can only be "
+                f"tightened; {kill.mode.value} would loosen it"
+            )
+        return self._merge(transaction, trip)
+
+    def merge_spool(self, transaction: Transaction, trips: Sequence[SpooledTrip]) -> Outcome:
+        """Take spooled trips in, each once."""
+        outcome = Outcome()
+        for trip in trips:
+            merged = self._merge(transaction, trip)
+            outcome = replace(
+                outcome,
+                kill=merged.kill or outcome.kill,
+                tripped=outcome.tripped or merged.tripped,
+                messages=outcome.messages + merged.messages,
+            )
+        return replace(outcome, merged=tuple(trips))
+
+    def adopt_gate(
+        self, transaction: Transaction, *, kill_id: str, mode: KillMode, cause: str, level: str
+    ) -> Outcome:
+        """Take over a trip that the published gate knows of and the store does not."""
+        trigger = Trigger(f"gate:{kill_id}", kill_id, mode, cause, level, transaction.now)
+        witness = Witness(reason="the published gate held a trip that is not on record")
+        return self._pull(transaction, trigger, witness, Outcome())
+
+    def expire(self, transaction: Transaction, now: datetime) -> Outcome:
+        """Record every incident that has expired."""
+        record_expiry(transaction, now)
+        return Outcome()
+
+    def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
+        new = transaction.connection.execute(
+            "INSERT OR IGNORE INTO merged_trip (id) VALUES (?)", (trip.id,)
+        ).rowcount
+        if not new:
+            state = kill_journal.load(transaction.connection)
+            return Outcome(kill=state if state.is_tripped else None)
+        received = {"received_at": to_text(trip.received_at)}
+        match trip.kill:
+            case AlertKill(alert):
+                _, outcome = self._take_alert(
+                    transaction, alert, trip.received_at, trip.kill_id, Outcome()
+                )
+                return outcome
+            case OperatorKill(mode, reason, actor):
+                trigger = self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL)
+                witness = Witness(ActorType.USER, actor, reason, details=received)
+            case UnknownKill(evidence):
+                mode, cause = self._automatic_mode, "unreadable spooled trip"
+                trigger = self._trigger(transaction, trip, mode, cause, Severity.EMERGENCY.value)
+                witness = Witness(reason=evidence, details=received)
+        return self._pull(transaction, trigger, witness, Outcome())
+
+    def _trigger(
+        self, transaction: Transaction, trip: SpooledTrip, mode: KillMode, cause: str, level: str
+    ) -> Trigger:
+        return Trigger(f"request:{trip.id}", trip.kill_id, mode, cause, level, transaction.now)
+
+    def _take_alert(
+        self,
+        transaction: Transaction,
+        alert: Alert,
+        received_at: datetime,
+        kill_id: str,
+        before: Outcome,
+    ) -> tuple[Step, Outcome]:
+        recorded = record_alert(transaction, self._outbox, alert, received_at)
+        step = recorded.step
+        outcome = replace(before, messages=before.messages + recorded.messages)
+        if not alert.trips or not (alert.firing or step.fired_unseen):
+            return step, outcome
+        incident = step.incident
+        trigger = Trigger(
+            key=f"incident:{incident.id}",
+            kill_id=kill_id,
+            mode=self._automatic_mode,
+            cause=alert.alertname,
+            level=alert.severity.value,
+            at=transaction.now,
+        )
+        witness = Witness(
+            reason=alert.description,
+            alert_id=incident.id,
+            details={
+                "labels": dict(alert.labels),
+                "feed": alert.feed.value,
+                "starts_at": to_text(alert.starts_at),
+                "ends_at": optional_text(alert.ends_at),
+                "received_at": to_text(received_at),
+            },
+        )
+        return step, self._pull(transaction, trigger, witness, outcome)
+
+    def _pull(
+        self, transaction: Transaction, trigger: Trigger, witness: Witness, before: Outcome
+    ) -> Outcome:
+        pulled = kill_journal.pull(transaction, trigger, witness)
+        told = self._tell(transaction, pulled)
+        return replace(
+            before,
+            kill=pulled.state,
+            tripped=before.tripped or told is not None,
+            messages=before.messages + (told or 0),
+        )
+
+    def _tell(self, transaction: Transaction, pulled: Pulled) -> int | None:
+        """Tell people of a trip; how many messages that makes, None if there is nothing to tell."""
+        event, mode = pulled.event, pulled.state.mode
+        if event is None or mode is None or event.kind not in _TELLS_PEOPLE:
+            return None
+        message = Message(
+            subject=event.kill_id,
+            kind=_TELLS_PEOPLE[event.kind],
+            severity=Severity.EMERGENCY,
+            title=f"KILL SWITCH {event.kind.value}",
+            text=f"{pulled.message}; the gate is closed to new risk",
+            at=transaction.now,
+            audit_seq=pulled.audit_seq,
+            about="" if event.kind is EventKind.TRIPPED else mode.value,
+        )
+        return self._outbox.owe(transaction.connection, message)
+
+
+def record_start(
+    transaction: Transaction, *, version: str, policy_digest: str, details: Mapping[str, JsonValue]
+) -> None:
+    """Record that the service started, and whether on another policy than before."""
+    connection = transaction.connection
+    row = connection.execute("SELECT value FROM fact WHERE name = 'policy_digest'").fetchone()
+    before = row[0] if row else ""
+    transaction.append(
+        AuditEvent(
+            EventType.SERVICE_STARTED,
+            f"receivers {version} started on policy {policy_digest[:12]}",
+            category=Category.SYSTEM,
+            details={"version": version, "policy_digest": policy_digest, **details},
+        )
+    )
+    if before == policy_digest:
+        return
+    if before:
+        transaction.append(
+            AuditEvent(
+                EventType.CONFIG_CHANGED,
+                f"the policy changed from {before[:12]} to {policy_digest[:12]}",
+                category=Category.SYSTEM,
+                details={"before": before, "after": policy_digest},
+            )
+        )
+    connection.execute(
+        "INSERT INTO fact (name, value) VALUES ('policy_digest', ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (policy_digest,),
+    )
+
+
+def _outcome_of(step: Step) -> str:
+    """The label under which an alert is counted."""
+    if Change.CREATED in step.changes:
+        return "created"
+    return "resolved" if Change.RESOLVED in step.changes else "repeated"

@@ -1,0 +1,133 @@
+"""What people and programs may read of the store. Never writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from risk_policy.vocabulary import Severity
+from risk_receivers import kill_journal
+from risk_receivers.audit import query
+from risk_receivers.audit.tables import open_read_only
+from risk_receivers.incidents.lifecycle import State
+from risk_receivers.kill_switch import KillSwitch
+from risk_receivers.recorder import GATE_CLOSED_AT
+
+_OPEN: Final = tuple(state.value for state in State if state.is_open)
+_INCIDENTS: Final = (
+    "SELECT risk_id, tier, episode, state, alertname, severity, category, action, starts_at, "
+    "ends_at, last_seen_at, dispatched, created_at, labels, annotations FROM incident "
+)
+
+
+class Reading:
+    """Read-only questions to the store; each opens a connection of its own."""
+
+    def __init__(self, database: Path, *, validate: bool) -> None:
+        self._database = database
+        self._validate = validate
+
+    def kill_switch(self) -> KillSwitch:
+        """The recorded state."""
+        with self._connection() as connection:
+            return kill_journal.load(connection)
+
+    def gate_closed_at(self, kill_id: str) -> str | None:
+        """When the gate was closed for a kill, as far as that was kept."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT value FROM fact WHERE name = ?", (GATE_CLOSED_AT + kill_id,)
+            ).fetchone()
+        return row[0] if row else None
+
+    def open_by_severity(self) -> dict[Severity, int]:
+        """How many incidents are open."""
+        with self._connection() as connection:
+            found = dict(
+                connection.execute(
+                    "SELECT severity, count(*) FROM incident WHERE state IN (?, ?) "
+                    "GROUP BY severity",
+                    _OPEN,
+                )
+            )
+        return {severity: found.get(severity.value, 0) for severity in Severity}
+
+    def pending_messages(self) -> dict[str, int]:
+        """How many messages each channel owes."""
+        with self._connection() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "
+                    "GROUP BY channel"
+                )
+            )
+
+    def incidents(self, state: str | None, limit: int) -> list[dict[str, Any]]:
+        """Incidents, latest first; ``open`` stands for every open state."""
+        where = ""
+        values: tuple[str, ...] = ()
+        if state == "open":
+            where, values = "WHERE state IN (?, ?) ", _OPEN
+        elif state:
+            where, values = "WHERE state = ? ", (state,)
+        with self._connection() as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute(
+                f"{_INCIDENTS}{where}ORDER BY created_at DESC LIMIT ?",
+                (*values, limit),
+            ).fetchall()
+        return [_incident(row) for row in rows]
+
+    def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
+        """Events of the audit chain with header and payload. Raises DamagedRecordError."""
+        found = query.events(self._database, after_seq, limit, validate=self._validate)
+        return [_event(event) for event in found]
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with closing(open_read_only(self._database)) as connection:
+            yield connection
+
+
+def _incident(row: sqlite3.Row) -> dict[str, Any]:
+    fields = dict(row)
+    fields["id"] = f"{row['risk_id']}:{row['tier'] or 'none'}:{row['episode']}"
+    fields["dispatched"] = bool(row["dispatched"])
+    fields["labels"] = json.loads(row["labels"])
+    fields["annotations"] = json.loads(row["annotations"])
+    return fields
+
+
+def _event(event: query.StoredEvent) -> dict[str, Any]:
+    payload = event.payload
+    return {
+        "header": {
+            "seq": event.seq,
+            "event_type": str(event.event_type),
+            "recorded_at": event.recorded_at.isoformat(),
+            "expires_at": event.expires_at.isoformat() if event.expires_at else None,
+            "origin": event.origin,
+            "previous_checksum": event.previous_checksum,
+        },
+        "checksum": event.checksum,
+        "payload": None
+        if payload is None
+        else {
+            "id": payload.id,
+            "message": payload.message,
+            "severity": payload.severity,
+            "category": payload.category,
+            "alert_id": payload.alert_id,
+            "trade_id": payload.trade_id,
+            "position_id": payload.position_id,
+            "details": payload.details,
+            "action_taken": payload.action_taken,
+            "action_reason": payload.action_reason,
+            "actor_type": payload.actor_type,
+            "actor_id": payload.actor_id,
+        },
+    }

@@ -1,0 +1,278 @@
+"""Record first, then act, then answer; and act first where nothing can be recorded.
+
+The order for everything that comes in:
+
+1. one durable transaction holds incident, audit event, messages and kill switch;
+2. in the writer's thread, at once, the gate is closed;
+3. only then is whoever waits woken, and the request gets its answer.
+
+If the store cannot commit, or not in time, a trip closes the gate all the same, its record goes
+to the spool, and the request is told that it failed. Acting first is the exception that the
+kill switch gets, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.contracts.reports import Report
+from risk_policy.contracts.snapshot import utc_now
+from risk_policy.vocabulary import KillMode, Severity
+from risk_receivers.errors import LooserModeError, SpoolError
+from risk_receivers.gate import GatePublisher
+from risk_receivers.intake.alert import Batch
+from risk_receivers.kill_switch import KillSwitch, Trigger, tightest
+from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
+from risk_receivers.reports import Taken, take_reports
+from risk_receivers.schema import to_text
+from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.telemetry import Telemetry
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+#: Name of the stored fact that says when the gate was closed for a kill.
+GATE_CLOSED_AT: Final = "gate_closed_at:"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """When a request was complete."""
+
+    at: datetime = field(default_factory=utc_now)
+    monotonic: float = field(default_factory=time.monotonic)
+
+
+def trips_of(batch: Batch, received: Received) -> tuple[SpooledTrip, ...]:
+    """The trips that a batch asks for. Whichever way they go on record, it is one kill."""
+    if not (tripping := batch.tripping):
+        return ()
+    kill_id = str(uuid4())
+    return tuple(
+        SpooledTrip(str(uuid4()), kill_id, received.at, AlertKill(alert)) for alert in tripping
+    )
+
+
+def operator_trip(kill: OperatorKill, received: Received) -> SpooledTrip:
+    """An operator's kill, with the ids under which it goes on record."""
+    return SpooledTrip(str(uuid4()), str(uuid4()), received.at, kill)
+
+
+class Recorder:
+    """The one way into the store for everything that may trip the kill switch."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        ledger: Ledger,
+        gate: GatePublisher,
+        spool: Spool,
+        telemetry: Telemetry,
+        automatic_mode: KillMode,
+        wake: Callable[[], None],
+    ) -> None:
+        self._writer = writer
+        self._ledger = ledger
+        self._gate = gate
+        self._spool = spool
+        self._telemetry = telemetry
+        self._automatic_mode = automatic_mode
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._known = KillSwitch()
+        self._closed = False
+        self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
+
+    def know(self, state: KillSwitch) -> None:
+        """Take over the recorded state at start and publish it."""
+        with self._lock:
+            self._known = state
+            self._closed = state.is_tripped
+        self._gate.apply(state)
+        if state.is_tripped:  # unless it was kept when it happened, this is when it closed
+            self._keep_closing_time(state)
+
+    def close(self) -> None:
+        """Finish what acts without the store."""
+        self._first_aid.shutdown()
+
+    # -- what comes in ---------------------------------------------------------------------
+
+    def take_batch(
+        self, batch: Batch, received: Received, trips: Sequence[SpooledTrip]
+    ) -> Future[Outcome]:
+        """Record one request of a feed. The future resolves once all of it is done."""
+        kill_id = trips[0].kill_id if trips else ""
+        if not kill_id and any(alert.trips for alert in batch.alerts):
+            kill_id = str(uuid4())  # a resolved one trips too if its firing was never seen
+        return self._record(
+            lambda transaction: self._ledger.take_batch(transaction, batch, received.at, kill_id),
+            trips,
+            received,
+        )
+
+    def take_kill(self, trip: SpooledTrip, received: Received) -> Future[Outcome]:
+        """Record an operator's kill."""
+        return self._record(
+            lambda transaction: self._ledger.take_operator_kill(transaction, trip),
+            [trip],
+            received,
+        )
+
+    def take_reports(self, reports: tuple[Report, ...]) -> Future[Taken]:
+        """Record what the runtime reports. Raises StoreError."""
+        return self._writer.submit(lambda transaction: take_reports(transaction, reports))
+
+    def act_first(self, trips: Sequence[SpooledTrip], received: Received) -> Future[None]:
+        """The store takes too long: trip without it, if anything asks for that.
+
+        It may still commit. Then the spooled trips turn out to be repeats.
+        """
+        return self._first_aid.submit(self._trip_without_store, trips, received)
+
+    def merge_spool(self) -> Future[Outcome] | None:
+        """Take spooled trips into the store, if there are any. Raises StoreError."""
+        if not (pending := self._spool.pending):
+            return None
+        future = self._writer.submit(
+            lambda transaction: self._ledger.merge_spool(transaction, pending)
+        )
+        return self._answered_after(future, (), Received())
+
+    # -- what follows ----------------------------------------------------------------------
+
+    def _record(
+        self,
+        work: Callable[[Transaction], Outcome],
+        trips: Sequence[SpooledTrip],
+        received: Received,
+    ) -> Future[Outcome]:
+        try:
+            future = self._writer.submit(work)
+        except StoreError as error:
+            if trips:
+                self._gate.halt()
+            return self._first_aid.submit(self._refuse, trips, received, error)
+        return self._answered_after(future, trips, received)
+
+    def _answered_after(
+        self, recorded: Future[Outcome], trips: Sequence[SpooledTrip], received: Received
+    ) -> Future[Outcome]:
+        """A future that resolves once what follows from the commit is done.
+
+        The commit's own future wakes whoever waits for it before its callbacks run; an answer
+        could be out before the gate is closed.
+        """
+        answer: Future[Outcome] = Future()
+        answer.set_running_or_notify_cancel()  # whoever stops waiting withdraws nothing
+
+        def follow_up(done: Future[Outcome]) -> None:
+            try:
+                self._settle(done, trips, received)
+                answer.set_result(done.result())
+            except Exception as error:  # noqa: BLE001 - belongs to who waits for the answer
+                answer.set_exception(error)
+
+        recorded.add_done_callback(follow_up)
+        return answer
+
+    def _refuse(
+        self, trips: Sequence[SpooledTrip], received: Received, error: StoreError
+    ) -> Outcome:
+        self._trip_without_store(trips, received)
+        raise error
+
+    def _settle(
+        self, future: Future[Outcome], trips: Sequence[SpooledTrip], received: Received
+    ) -> None:
+        error = future.exception()
+        if isinstance(error, LooserModeError):
+            return
+        if error is not None:
+            self._trip_without_store(trips, received)
+            return
+        outcome = future.result()
+        if outcome.kill is not None:
+            with self._lock:
+                self._known = tightest(self._known, outcome.kill)
+            self._close_gate(outcome.kill, received)
+        self._spool.merged(outcome.merged)
+        if outcome.messages:
+            self._wake()
+
+    def _trip_without_store(self, trips: Sequence[SpooledTrip], received: Received) -> None:
+        if not trips:
+            return
+        self._gate.halt()
+        with self._lock:
+            state = self._known
+            for trip in trips:
+                if event := state.on_trigger(self._trigger(trip)):
+                    state = state.after(event)
+            self._known = state
+        self._close_gate(state, received, recorded=False)
+        known = {_gist(trip) for trip in self._spool.pending}
+        for trip in trips:
+            if _gist(trip) in known:
+                continue  # a repeat of what waits already
+            try:
+                self._spool.add(trip)
+            except SpoolError as error:
+                _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
+
+    def _trigger(self, trip: SpooledTrip) -> Trigger:
+        match trip.kill:
+            case OperatorKill(mode, reason, _):
+                cause, level = reason, OPERATOR_LEVEL
+            case AlertKill(alert):
+                mode, cause, level = self._automatic_mode, alert.alertname, alert.severity.value
+            case _:
+                mode, cause = self._automatic_mode, "unreadable spooled trip"
+                level = Severity.EMERGENCY.value
+        return Trigger(f"spool:{trip.id}", trip.kill_id, mode, cause, level, trip.received_at)
+
+    def _close_gate(self, state: KillSwitch, received: Received, *, recorded: bool = True) -> None:
+        self._gate.halt()
+        delay = time.monotonic() - received.monotonic
+        self._gate.apply(state)
+        with self._lock:
+            first, self._closed = not self._closed, True
+        if first:
+            self._telemetry.set(m.GATE_PUBLISH_SECONDS, value=delay)
+            if recorded:
+                self._keep_closing_time(state)
+
+    def _keep_closing_time(self, state: KillSwitch) -> None:
+        """Best effort: it is a measurement, the trip itself is on record."""
+        if (closed_at := self._gate.halted_at) is None:
+            return
+        name, value = GATE_CLOSED_AT + state.kill_id, to_text(closed_at)
+        try:
+            self._writer.submit(lambda transaction: _keep_fact(transaction, name, value))
+        except StoreError as error:
+            _log.warning("when the gate closed could not be kept: %s", error)
+
+
+def _keep_fact(transaction: Transaction, name: str, value: str) -> None:
+    transaction.connection.execute(
+        "INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value)
+    )
+
+
+def _gist(trip: SpooledTrip) -> tuple[str, ...]:
+    """What makes two trips the same while they wait in the spool."""
+    if isinstance(trip.kill, AlertKill):
+        alert = trip.kill.alert
+        return (alert.alertname, alert.risk_id, alert.tier)
+    return (trip.id,)

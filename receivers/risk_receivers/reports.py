@@ -1,0 +1,173 @@
+"""What the runtime reports, on record: each report once, however often it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.contracts.reports import (
+    FlatConfirmed,
+    OrdersCancelled,
+    PositionClosed,
+    Report,
+    TradeBlocked,
+)
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers import kill_journal
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.kill_switch import KillEvent, KillSwitch
+from risk_receivers.schema import to_text
+from risk_receivers.store.writer import Transaction
+
+_RUNTIME: Final = ActorType.RUNTIME
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A report that was not recorded, and why."""
+
+    id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a batch."""
+
+    recorded: int
+    duplicates: int
+    rejected: tuple[Rejected, ...]
+
+
+def take_reports(transaction: Transaction, reports: tuple[Report, ...]) -> Taken:
+    """Record every report that is new."""
+    recorded = duplicates = 0
+    rejected: list[Rejected] = []
+    for report in reports:
+        state = kill_journal.load(transaction.connection)
+        if isinstance(report, FlatConfirmed) and report.kill_id != state.kill_id:
+            rejected.append(Rejected(report.id, _wrong_kill(state)))
+            continue
+        new = transaction.connection.execute(
+            "INSERT OR IGNORE INTO report (id, kind) VALUES (?, ?)", (report.id, report.kind)
+        ).rowcount
+        if not new:
+            duplicates += 1
+            continue
+        seq = transaction.append(_event(report, state))
+        if change := _kill_event(transaction, report, state):
+            kill_journal.write(transaction.connection, change, seq)
+        recorded += 1
+    return Taken(recorded, duplicates, tuple(rejected))
+
+
+def _wrong_kill(state: KillSwitch) -> str:
+    if not state.is_tripped:
+        return "the kill switch is not tripped; there is nothing to confirm"
+    return f"kill_id must be {state.kill_id}, the kill that is in force"
+
+
+def _kill_event(transaction: Transaction, report: Report, state: KillSwitch) -> KillEvent | None:
+    match report:
+        case FlatConfirmed():
+            return state.on_flat(report.kill_id, transaction.now)
+        case OrdersCancelled() | PositionClosed():
+            return state.on_closing(report.kill_id, transaction.now)
+        case TradeBlocked():
+            return None
+        case _:
+            assert_never(report)
+
+
+def _event(report: Report, state: KillSwitch) -> AuditEvent:
+    details: dict[str, JsonValue] = {
+        "account": report.account,
+        "report_id": report.id,
+        "reported_at": to_text(report.at),
+        "market_date": report.market_date,
+    }
+    match report:
+        case TradeBlocked():
+            return AuditEvent(
+                EventType.TRADE_BLOCKED,
+                f"order refused: {report.side} {report.quantity} {report.symbol} "
+                f"at {report.price}: {report.reason}",
+                severity=Severity.WARNING,
+                category=Category.EXECUTION,
+                trade_id=report.trade_id,
+                details={
+                    **details,
+                    "symbol": report.symbol,
+                    "side": report.side,
+                    "quantity": report.quantity,
+                    "price": report.price,
+                    "gate_version": report.gate_version,
+                },
+                action_taken="order refused",
+                action_reason=report.reason,
+                actor_type=_RUNTIME,
+                actor_id=report.account,
+            )
+        case OrdersCancelled():
+            count = len(report.order_ids)
+            return AuditEvent(
+                EventType.ORDERS_CANCELLED,
+                f"{count} working order{'' if count == 1 else 's'} cancelled"
+                f"{' in the final sweep' if report.final else ''}",
+                severity=Severity.WARNING,
+                category=Category.KILL_SWITCH,
+                details={
+                    **details,
+                    **_kill(report.kill_id, state),
+                    "order_ids": list(report.order_ids),
+                    "final": report.final,
+                },
+                action_taken="orders cancelled",
+                action_reason=_reason(state),
+                actor_type=ActorType.KILL_SWITCH,
+                actor_id=report.kill_id,
+            )
+        case PositionClosed():
+            return AuditEvent(
+                EventType.POSITION_FORCE_CLOSED,
+                f"position closed: {report.quantity} {report.symbol} at {report.price}",
+                severity=Severity.CRITICAL,
+                category=Category.KILL_SWITCH,
+                position_id=report.position_id,
+                details={
+                    **details,
+                    **_kill(report.kill_id, state),
+                    "symbol": report.symbol,
+                    "quantity": report.quantity,
+                    "price": report.price,
+                },
+                action_taken="position closed",
+                action_reason=_reason(state),
+                actor_type=ActorType.KILL_SWITCH,
+                actor_id=report.kill_id,
+            )
+        case FlatConfirmed():
+            return AuditEvent(
+                EventType.KILL_SWITCH_FLAT_CONFIRMED,
+                f"account {report.account} is flat: nothing open, nothing working",
+                severity=Severity.WARNING,
+                category=Category.KILL_SWITCH,
+                details={**details, **_kill(report.kill_id, state)},
+                action_taken="flat confirmed",
+                action_reason=_reason(state),
+                actor_type=_RUNTIME,
+                actor_id=report.account,
+            )
+        case _:
+            assert_never(report)
+
+
+def _kill(kill_id: str, state: KillSwitch) -> dict[str, JsonValue]:
+    """Which kill a report is about, and whether that is the one in force."""
+    return {"kill_id": kill_id, "kill_in_force": kill_id == state.kill_id}
+
+
+def _reason(state: KillSwitch) -> str:
+    return f"kill switch: {state.cause}" if state.is_tripped else ""

@@ -1,0 +1,114 @@
+"""The service's own tables. They live in the store's database, beside the audit chain.
+
+Times are ISO 8601 text in UTC with microseconds, so they sort as they are. The keys make
+at-least-once intake and delivery exactly-once in effect.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+SCHEMA: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS incident (
+        risk_id TEXT NOT NULL,
+        tier TEXT NOT NULL,
+        episode INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        alertname TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        category TEXT,
+        action TEXT NOT NULL,
+        starts_at TEXT NOT NULL,
+        ends_at TEXT,
+        last_seen_at TEXT NOT NULL,
+        counted_end TEXT,
+        dispatched INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        labels TEXT NOT NULL,
+        annotations TEXT NOT NULL,
+        PRIMARY KEY (risk_id, tier, episode)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS incident_open ON incident (ends_at)
+        WHERE state IN ('CREATED', 'DISPATCHED')
+    """,
+    "CREATE INDEX IF NOT EXISTS incident_created ON incident (created_at)",
+    # One row per status an episode has had: the second arrival of any of them changes nothing.
+    """
+    CREATE TABLE IF NOT EXISTS alert (
+        risk_id TEXT NOT NULL,
+        tier TEXT NOT NULL,
+        episode INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        feed TEXT NOT NULL,
+        received_at TEXT NOT NULL,
+        audit_seq INTEGER NOT NULL,
+        PRIMARY KEY (risk_id, tier, episode, status)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS kill_event (
+        n INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        kill_id TEXT NOT NULL,
+        at TEXT NOT NULL,
+        trigger_key TEXT UNIQUE,
+        mode TEXT,
+        cause TEXT NOT NULL,
+        level TEXT NOT NULL,
+        audit_seq INTEGER NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS message (
+        id INTEGER PRIMARY KEY,
+        subject TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body BLOB NOT NULL,
+        created_at TEXT NOT NULL,
+        delivered_at TEXT,
+        UNIQUE (subject, channel, kind)
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS message_owed ON message (channel, id) WHERE delivered_at IS NULL",
+    "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """
+    CREATE TABLE IF NOT EXISTS quarantine (
+        feed TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        content BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        first_at TEXT NOT NULL,
+        last_at TEXT NOT NULL,
+        PRIMARY KEY (feed, digest)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+
+
+def to_text(at: datetime) -> str:
+    """A time as it is stored."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def from_text(text: str) -> datetime:
+    """A stored time."""
+    return datetime.fromisoformat(text)
+
+
+def optional_text(at: datetime | None) -> str | None:
+    """A time that may be missing, as it is stored."""
+    return None if at is None else to_text(at)
+
+
+def optional_time(text: str | None) -> datetime | None:
+    """A stored time that may be missing."""
+    return None if text is None else from_text(text)

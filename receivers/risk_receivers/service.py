@@ -1,0 +1,264 @@
+"""The service put together: store, gate, workers, server, in this order; stopped in reverse.
+
+Nothing is served before the recorded state of the kill switch is published: whatever was
+tripped when the service last ran, or was spooled when it could not record, holds the gate
+from the first moment on.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, cast
+
+import uvicorn
+from a2wsgi import WSGIMiddleware
+
+from risk_policy import Policy
+from risk_policy.contracts import gate as gate_contract
+from risk_receivers.api import Parts, create_app
+from risk_receivers.auth import Tokens
+from risk_receivers.channels import CHANNELS, enabled_channels
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.front import Asgi, Front
+from risk_receivers.gate import GatePublisher
+from risk_receivers.health import Health
+from risk_receivers.intake.parse import Parser
+from risk_receivers.kill_journal import load
+from risk_receivers.kill_switch import KillSwitch
+from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.reading import Reading
+from risk_receivers.recorder import Recorder
+from risk_receivers.schema import SCHEMA
+from risk_receivers.spool import Spool
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.telemetry import COMPONENT, Telemetry, policy_info
+from risk_receivers.workers import Clock, Courier, Worker
+
+_START_SECONDS: Final = 30.0
+#: How long a stop waits for requests that are being answered.
+_STOP_SECONDS: Final = 5
+#: Prometheus lets a firing alert end this many resend delays ahead.
+_RESENDS_UNTIL_END: Final = 4
+_WSGI_THREADS: Final = 8
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is running."""
+
+    front: Front
+    parts: Parts
+
+
+@contextmanager
+def running(policy: Policy, data: Path) -> Iterator[Service]:
+    """Everything but the server, running on a data folder. Raises StartError or StoreError."""
+    alerting = policy.alerting
+    if not alerting.enabled:
+        raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
+    channels = enabled_channels(policy)
+    tokens = Tokens.from_policy(policy)
+    database = data / alerting.audit.database_path
+    telemetry = Telemetry()
+    telemetry.add_source(lambda: policy_info(policy.short_digest))
+
+    with ExitStack() as stack:
+        writer = Writer(
+            database,
+            origin=COMPONENT,
+            retention=alerting.audit.retention,
+            schema=SCHEMA,
+            batch=alerting.intake.commit_batch,
+            queue_depth=alerting.intake.queue_depth,
+        )
+        gate = stack.enter_context(
+            GatePublisher(
+                data / "gate",
+                lease_seconds=alerting.gate.lease_seconds,
+                renew_seconds=alerting.gate.renew_seconds,
+                policy_digest=policy.digest,
+                may_renew=lambda: writer.healthy,
+            )
+        )
+        writer.start()
+        stack.callback(writer.stop)
+        spool = Spool(data / "spool")
+        ledger = Ledger(Outbox(channels), alerting.kill_switch.mode)
+        state = _recover(policy, data, writer, ledger, spool)
+
+        couriers: list[Worker] = []
+
+        def wake_couriers() -> None:
+            for courier in couriers:
+                courier.wake()
+
+        recorder = Recorder(
+            writer=writer,
+            ledger=ledger,
+            gate=gate,
+            spool=spool,
+            telemetry=telemetry,
+            automatic_mode=alerting.kill_switch.mode,
+            wake=wake_couriers,
+        )
+        stack.callback(recorder.close)
+        recorder.know(state)
+        gate.start()
+
+        couriers += [
+            Courier(name, CHANNELS[name](policy, data), database, writer, telemetry)
+            for name in channels
+        ]
+        prometheus = alerting.prometheus
+        clock = Clock(
+            database,
+            writer,
+            recorder,
+            interval_seconds=prometheus.evaluation_interval_seconds,
+            grace_seconds=_RESENDS_UNTIL_END
+            * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds),
+        )
+        workers = [*couriers, clock]
+        for worker in workers:
+            worker.start()
+            stack.callback(worker.stop)
+
+        reading = Reading(database, validate=alerting.audit.integrity.validate_on_read)
+        health = Health(
+            writer=writer, gate=gate, workers=workers, reading=reading, channels=tuple(channels)
+        )
+        telemetry.add_source(health.gauges)
+        parts = Parts(
+            policy=policy,
+            tokens=tokens,
+            recorder=recorder,
+            gate=gate,
+            writer=writer,
+            reading=reading,
+            health=health,
+            telemetry=telemetry,
+            deadline_seconds=alerting.gate.lease_seconds,
+        )
+        behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
+        stack.callback(_threads_of(behind).shutdown)
+        front = Front(
+            behind=cast("Asgi", behind),
+            tokens=tokens,
+            parser=Parser(alerting.default_severity),
+            recorder=recorder,
+            telemetry=telemetry,
+            max_body_mib=alerting.intake.max_body_mib,
+            deadline_seconds=alerting.gate.lease_seconds,
+        )
+        stack.callback(gate.withdraw)  # the first thing to happen once nobody listens any more
+        yield Service(front, parts)
+
+
+def serve(policy: Policy, data: Path, host: str, port: int) -> None:
+    """Run until a signal asks to stop. Raises StartError or StoreError."""
+    stopping = _StopRequest()
+    with ExitStack() as stack:
+        listener = stack.enter_context(_bound(host, port))
+        service = stack.enter_context(running(policy, data))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                cast("Any", service.front),
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                server_header=False,
+                log_config=None,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+        if not stopping.asked:
+            _log.info("serving on %s:%d", host, port)
+            server.run(sockets=[listener])
+
+
+class _StopRequest:
+    """Notes SIGTERM and SIGINT; uvicorn raises them once more after it has stopped."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.asked = True
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound socket that does not listen yet. Raises StartError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise StartError(
+                f"{host}:{port} cannot be used: {error.strerror}; choose another --listen"
+            ) from error
+        yield listener
+
+
+def _recover(
+    policy: Policy, data: Path, writer: Writer, ledger: Ledger, spool: Spool
+) -> KillSwitch:
+    """Bring store, spool and published gate together. Raises StartError."""
+    try:
+        spool.open()
+    except SpoolError as error:
+        raise StartError(str(error)) from error
+    pending = spool.pending
+    published = gate_contract.read_detail(data / "gate")
+
+    def work(transaction: Transaction) -> KillSwitch:
+        record_start(
+            transaction,
+            version=version("riskwarden"),
+            policy_digest=policy.digest,
+            details={"spooled_trips": len(pending)},
+        )
+        ledger.merge_spool(transaction, pending)
+        state = load(transaction.connection)
+        kill = published.kill if published else None
+        if kill is not None and not state.is_tripped:
+            ledger.adopt_gate(
+                transaction,
+                kill_id=kill.kill_id,
+                mode=kill.mode,
+                cause=kill.cause,
+                level=kill.level,
+            )
+            state = load(transaction.connection)
+        return state
+
+    try:
+        state = writer.run(work, _START_SECONDS)
+    except StoreError:
+        raise
+    except Exception as error:  # whatever is wrong with what is on record: do not open the gate
+        raise StartError(f"{data}: the recorded state cannot be recovered: {error}") from error
+    spool.merged(pending)
+    return state
+
+
+def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:
+    return behind.executor

@@ -1,0 +1,76 @@
+"""What the service says about itself to Prometheus. Every name comes from the catalogue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
+
+COMPONENT: Final = "receivers"
+#: Samples of one metric: label values in the catalogue's order, and the value.
+Samples = Iterable[tuple[tuple[str, ...], float]]
+
+
+class Telemetry:
+    """Counters that the service bumps, and gauges that are read when somebody looks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counters: dict[Metric, dict[tuple[str, ...], float]] = {}
+        self._gauges: dict[Metric, dict[tuple[str, ...], float]] = {}
+        self._sources: list[Callable[[], Mapping[Metric, Samples]]] = []
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
+        """Bump a counter."""
+        with self._lock:
+            values = self._counters.setdefault(metric, {})
+            values[labels] = values.get(labels, 0) + by
+
+    def set(self, metric: Metric, *labels: str, value: float) -> None:
+        """Set a gauge that nobody computes on demand."""
+        with self._lock:
+            self._gauges.setdefault(metric, {})[labels] = value
+
+    def add_source(self, source: Callable[[], Mapping[Metric, Samples]]) -> None:
+        """Ask this for gauges at every scrape."""
+        self._sources.append(source)
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Family]:
+        """For prometheus_client."""
+        with self._lock:
+            counters = {metric: dict(values) for metric, values in self._counters.items()}
+            gauges: dict[Metric, Samples] = {
+                metric: list(values.items()) for metric, values in self._gauges.items()
+            }
+        for metric, values in counters.items():
+            counter = CounterMetricFamily(
+                metric.name.removesuffix("_total"), metric.help, labels=metric.labels
+            )
+            for labels, value in sorted(values.items()):
+                counter.add_metric(labels, value)
+            yield counter
+        for source in self._sources:
+            gauges.update(source())
+        for metric, samples in gauges.items():
+            gauge = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+            for labels, value in samples:
+                gauge.add_metric(labels, value)
+            yield gauge
+
+
+def policy_info(digest: str) -> Mapping[Metric, Samples]:
+    """Which policy this component runs on."""
+    return {m.POLICY_INFO: [((COMPONENT, digest), 1.0)]}

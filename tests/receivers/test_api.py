@@ -1,0 +1,312 @@
+"""The API: the kill, the reports, and what may be read by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+NOW = "2026-01-01T00:00:00Z"
+
+
+def test_probes_need_no_token_and_know_no_secrets(shared: Any) -> None:
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = shared.call("GET", path, token="")
+        assert answer.status_code == 200
+        assert "secret" not in answer.text
+        assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/api/v1/kill", {"operator"}),
+        ("GET", "/api/v1/status", {"operator"}),
+        ("GET", "/api/v1/incidents", {"operator"}),
+        ("GET", "/api/v1/audit", {"operator"}),
+        ("GET", "/api/v1/gate", {"operator", "runtime"}),
+        ("POST", "/api/v1/runtime/reports", {"runtime"}),
+    ],
+)
+def test_every_endpoint_takes_its_own_tokens_only(
+    shared: Any, method: str, path: str, allowed: set[str]
+) -> None:
+    for who in ("operator", "runtime", "alert-feed", "notification-feed", "nobody"):
+        refused = shared.call(method, path, token=f"{who}-secret").status_code == 401
+        assert refused == (who not in allowed), who
+    answer = shared.call(method, path, token="")
+    assert answer.status_code == 401
+    assert "bearer token" in answer.json()["error"]
+    assert not shared.gate_says_halt()
+
+
+def test_an_operators_kill_is_on_record_and_the_gate_closed_before_the_answer(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    answer = receivers.operator_kill("graceful", "exchange outage")
+    assert receivers.gate_says_halt()
+    content = answer.json()
+    assert answer.status_code == 200
+    assert (content["state"], content["mode"]) == ("TRIPPED", "graceful")
+    assert content["already_tripped"] is False
+    detail = receivers.detail()
+    assert (detail.version, detail.kill.kill_id) == (content["gate_version"], content["kill_id"])
+    assert (detail.kill.cause, detail.kill.level) == ("exchange outage", "operator")
+    (event,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_ACTIVATED"]
+    assert (event.payload.actor_type, event.payload.actor_id) == ("USER", "tester")
+    assert event.payload.action_reason == "exchange outage"
+    assert event.payload.message == (
+        "kill switch tripped in mode graceful by operator tester: exchange outage"
+    )
+    assert event.expires_at is None
+
+
+def test_a_kill_can_be_tightened_and_repeated_but_never_loosened(receivers: Any) -> None:
+    first = receivers.operator_kill("pause").json()
+    tightened = receivers.operator_kill("immediate").json()
+    repeated = receivers.operator_kill("immediate").json()
+    for answer in (tightened, repeated):
+        assert answer["already_tripped"] is True
+        assert (answer["kill_id"], answer["mode"]) == (first["kill_id"], "immediate")
+    assert tightened["gate_version"] == repeated["gate_version"] == first["gate_version"] + 1
+    before = len(receivers.chain())
+    looser = receivers.operator_kill("graceful")
+    assert looser.status_code == 409
+    assert "only be tightened" in looser.json()["error"]
+    assert len(receivers.chain()) == before
+    assert receivers.detail().kill.mode == "immediate"
+    assert [kind for kind in receivers.event_types() if kind.startswith("KILL")] == [
+        "KILL_SWITCH_ACTIVATED",
+        "KILL_SWITCH_TIGHTENED",
+        "KILL_SWITCH_TRIGGER_RECORDED",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"mode": "immediate", "actor": "a"}, "reason"),
+        ({"mode": "immediate", "actor": "a", "reason": "  "}, "reason"),
+        ({"mode": "gently", "actor": "a", "reason": "b"}, "mode"),
+        ({"mode": "pause", "reason": "b"}, "actor"),
+        ({"mode": "pause", "actor": "a", "reason": "b", "until": 3}, "until"),
+        ([], "body"),
+    ],
+)
+def test_a_kill_that_makes_no_sense_is_refused_by_name(
+    shared: Any, body: object, named: str
+) -> None:
+    answer = shared.call("POST", "/api/v1/kill", json=body)
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]
+    assert not shared.gate_says_halt()
+
+
+@pytest.mark.parametrize("feed", ["alerts", "notifications"])
+def test_an_emergency_trips_through_either_feed_once(
+    receivers: Any, words: Any, feed: str, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    alert = words.kill_alert()
+    content = [alert] if feed == "alerts" else words.webhook(alert)
+    assert receivers.send(feed, content).status_code == 200
+    assert receivers.gate_says_halt()
+    receivers.send("alerts", [alert])
+    receivers.send("notifications", words.webhook(alert))
+    receivers.send("alerts", [words.kill_alert(firing=False)])
+    kinds = [kind for kind in receivers.event_types() if kind.startswith("KILL")]
+    assert kinds == ["KILL_SWITCH_ACTIVATED"]
+    switch = receivers.status()["kill_switch"]
+    assert (switch["state"], switch["mode"]) == ("TRIPPED", "immediate")
+    assert switch["cause"] == "DRAWDOWN_EMERGENCY"
+    assert receivers.gate_says_halt(), "resolved is not safe"
+    (event,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_ACTIVATED"]
+    details = event.payload.details
+    assert details["starts_at"] <= details["received_at"] <= event.recorded_at.isoformat()
+    assert switch["gate_closed_at"] >= event.recorded_at.isoformat()
+    assert 0 < receivers.metric("risk_gate_close_delay_seconds") < 2
+    assert receivers.metric("risk_kill_switch_tripped") == 1
+    assert receivers.metric("risk_gate_open") == 0
+
+
+def test_an_emergency_that_came_and_went_while_nobody_listened_still_trips(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.kill_alert(firing=False)])
+    assert receivers.gate_says_halt()
+
+
+def test_a_second_emergency_is_recorded_as_another_trigger(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.kill_alert(), words.kill_alert(risk_id="drawdown/other")])
+    assert [kind for kind in receivers.event_types() if kind.startswith("KILL")] == [
+        "KILL_SWITCH_ACTIVATED",
+        "KILL_SWITCH_TRIGGER_RECORDED",
+    ]
+    assert receivers.status()["kill_switch"]["triggers"] == 2
+
+
+def test_a_trip_is_told_to_every_channel(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers.send("alerts", [words.kill_alert()])
+    folder = receivers.data / "logs" / "alerts"
+    wait_until(lambda: any("KILL SWITCH TRIPPED" in p.read_text() for p in folder.glob("*.jsonl")))
+    wait_until(lambda: "KILL SWITCH TRIPPED" in receivers.log)
+    assert receivers.rows("SELECT DISTINCT channel FROM message ORDER BY channel") == [
+        ("console",),
+        ("file",),
+    ]
+
+
+def reports(kill_id: str) -> list[dict[str, Any]]:
+    common = {"account": "main", "at": NOW}
+    return [
+        {
+            **common, "id": "r-blocked-1", "kind": "trade_blocked", "trade_id": "t1",
+            "symbol": "AAPL", "side": "buy", "quantity": "10", "price": "95.1",
+            "reason": "the gate is closed", "gate_version": 2,
+        },
+        {
+            **common, "id": "r-cancel-1", "kind": "orders_cancelled", "kill_id": kill_id,
+            "order_ids": ["o1", "o2"],
+        },
+        {
+            **common, "id": "r-close-1", "kind": "position_closed", "kill_id": kill_id,
+            "position_id": "p1", "symbol": "AAPL", "quantity": "100", "price": "95.05",
+        },
+        {**common, "id": "r-flat-001", "kind": "flat_confirmed", "kill_id": kill_id},
+    ]  # fmt: skip
+
+
+def send_reports(receivers: Any, found: list[dict[str, Any]]) -> dict[str, Any]:
+    answer = receivers.call(
+        "POST", "/api/v1/runtime/reports", token="runtime-secret", json={"reports": found}
+    )
+    assert answer.status_code == 200, answer.text
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def test_each_report_is_on_record_once_however_often_it_is_sent(receivers: Any) -> None:
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    found = reports(kill_id)
+    assert send_reports(receivers, found[:2]) == {"recorded": 2, "duplicates": 0, "rejected": []}
+    assert receivers.status()["kill_switch"]["state"] == "CLOSING"
+    assert send_reports(receivers, found) == {"recorded": 2, "duplicates": 2, "rejected": []}
+    assert send_reports(receivers, found)["recorded"] == 0
+    assert receivers.event_types()[-4:] == [
+        "TRADE_BLOCKED",
+        "ORDERS_CANCELLED",
+        "POSITION_FORCE_CLOSED",
+        "KILL_SWITCH_FLAT_CONFIRMED",
+    ]
+    switch = receivers.status()["kill_switch"]
+    assert switch["state"] == "FLAT_CONFIRMED"
+    assert switch["flat_confirmed_at"]
+    assert receivers.metric("risk_kill_switch_flat_confirmed") == 1
+    assert receivers.gate_says_halt(), "flat is no reason to open"
+    closed = receivers.chain()[-2].payload
+    assert (closed.position_id, closed.details["price"]) == ("p1", "95.05")
+    assert receivers.verified().ok
+
+
+def test_flat_is_only_believed_about_the_kill_in_force(receivers: Any) -> None:
+    flat = reports("no-such-kill")[3]
+    assert "not tripped" in send_reports(receivers, [flat])["rejected"][0]["error"]
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    (rejected,) = send_reports(receivers, [flat])["rejected"]
+    assert rejected["id"] == "r-flat-001"
+    assert kill_id in rejected["error"]
+    assert receivers.status()["kill_switch"]["state"] == "TRIPPED"
+    assert "KILL_SWITCH_FLAT_CONFIRMED" not in receivers.event_types()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"reports": []}', b'{"reports": [{"kind": "party"}]}', b"\xff"]
+)
+def test_reports_that_make_no_sense_are_refused(shared: Any, body: bytes) -> None:
+    answer = shared.call("POST", "/api/v1/runtime/reports", token="runtime-secret", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_the_audit_is_read_page_by_page(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id=f"{n}/main") for n in range(5)])
+    seqs: list[int] = []
+    while page := receivers.call(
+        "GET", "/api/v1/audit", params={"after_seq": seqs[-1] if seqs else 0, "limit": 2}
+    ).json()["events"]:
+        seqs += [event["header"]["seq"] for event in page]
+    assert seqs == list(range(1, 7))
+    (last,) = receivers.call("GET", "/api/v1/audit", params={"after_seq": 5}).json()["events"]
+    assert last["header"]["event_type"] == "ALERT_CREATED"
+    assert last["payload"]["details"]["labels"]["risk_id"] == "4/main"
+    assert last["checksum"] == receivers.status()["audit"]["checksum"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/audit?limit=0",
+        "/api/v1/audit?limit=many",
+        "/api/v1/audit?after_seq=-1",
+        "/api/v1/incidents?limit=1001",
+        "/api/v1/incidents?state=sleeping",
+    ],
+)
+def test_questions_out_of_range_are_refused_by_name(shared: Any, path: str) -> None:
+    answer = shared.call("GET", path)
+    assert answer.status_code == 400
+    assert path.partition("?")[2].partition("=")[0] in answer.json()["error"]
+
+
+def test_the_gate_can_be_asked_over_http(receivers: Any, wait_until: Callable[..., Any]) -> None:
+    def gate() -> dict[str, Any]:
+        found: dict[str, Any] = receivers.call("GET", "/api/v1/gate", token="runtime-secret").json()
+        return found
+
+    wait_until(lambda: gate()["open"])
+    assert 0 < gate()["lease_remaining_seconds"] <= 2
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+    found = gate()
+    assert (found["open"], found["halted"], found["lease_remaining_seconds"]) == (False, True, 0)
+    assert found["detail"]["restrictions"][0]["kill_id"] == kill_id
+
+
+def test_runbooks_are_served_as_the_annotations_promise(shared: Any) -> None:
+    answer = shared.call("GET", "/runbooks/DRAWDOWN_EMERGENCY", token="")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/markdown")
+    assert "DRAWDOWN_EMERGENCY" in answer.text
+    unknown = shared.call("GET", f"/runbooks/{uuid4()}", token="")
+    assert unknown.status_code == 404
+    assert unknown.json()["error"]
+
+
+def test_what_does_not_exist_is_answered_in_json(shared: Any) -> None:
+    assert shared.call("GET", "/no/such/page").json()["error"]
+    wrong = shared.call("DELETE", "/api/v1/kill")
+    assert wrong.status_code == 405
+    assert wrong.json()["error"]
+
+
+def test_every_metric_is_in_the_catalogue(receivers: Any, words: Any) -> None:
+    from risk_policy.catalogue.metrics import METRICS
+
+    receivers.send("notifications", words.webhook(words.kill_alert()))
+    receivers.send("alerts", [3])
+    names = set()
+    for line in receivers.call("GET", "/metrics").text.splitlines():
+        if not line.startswith("#"):
+            name, _, rest = line.partition("{") if "{" in line else (line.split()[0], "", "")
+            names.add(name)
+            labels = tuple(
+                part.partition("=")[0] for part in rest.partition("}")[0].split(",") if part
+            )
+            assert set(labels) == set(METRICS[name].labels), name
+    known = {metric.name for metric in METRICS.values() if metric.component == "receivers"}
+    assert names - {"risk_policy_info"} <= known
+    assert known - names <= {"risk_watchdog_timestamp_seconds"}

@@ -1,0 +1,205 @@
+"""kill -9 at any moment: what was answered is on record once, and the gate agrees with it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from risk_policy.contracts import gate as contract
+
+#: The real service, except that it dies where the gate would be closed: after the commit.
+DIES_BEFORE_THE_GATE = """
+import os, sys
+import risk_receivers.service as service
+from risk_receivers.__main__ import main
+from risk_receivers.gate import GatePublisher
+
+class Dies(GatePublisher):
+    def halt(self):
+        os._exit(9)
+
+service.GatePublisher = Dies
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class Stream:
+    """Sends alerts from several threads and notes which were answered with a 2xx."""
+
+    def __init__(self, receivers: Any, words: Any, trip_after: int | None) -> None:
+        self._receivers = receivers
+        self._words = words
+        self._trip_after = trip_after
+        self._lock = threading.Lock()
+        self._next = 0
+        self.answered: list[str] = []
+        self._threads = [threading.Thread(target=self._run) for _ in range(4)]
+
+    def __enter__(self) -> Stream:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        headers = {"Authorization": "Bearer alert-feed-secret"}
+        url = f"{self._receivers.url}/api/v2/alerts"
+        with httpx.Client(timeout=10, trust_env=False, headers=headers) as client:
+            while True:
+                with self._lock:
+                    number, self._next = self._next, self._next + 1
+                name = f"stream/{number}"
+                alert = (
+                    self._words.kill_alert(risk_id=name)
+                    if number == self._trip_after
+                    else self._words.alert(risk_id=name)
+                )
+                try:
+                    answer = client.post(url, json=[alert, alert])
+                except httpx.TransportError:
+                    return
+                assert answer.status_code == 200, answer.text
+                self.answered.append(name)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_answered_is_on_record_once_whenever_the_service_is_killed(
+    stopped: Any, words: Any, seed: int, wait_until: Callable[..., Any]
+) -> None:
+    chance = random.Random(seed)
+    receivers = stopped.start()
+    trip_after = chance.randrange(5, 60) if seed else None
+    enough = chance.randrange(3, 60)
+    with Stream(receivers, words, trip_after) as stream:
+        wait_until(lambda: len(stream.answered) > enough)
+        receivers.kill()
+    assert len(stream.answered) > 3
+
+    receivers.start()
+    recorded = [row[0] for row in receivers.rows("SELECT risk_id FROM incident")]
+    assert len(recorded) == len(set(recorded))
+    assert set(stream.answered) <= set(recorded)
+    created = [
+        event.payload.details["labels"]["risk_id"]
+        for event in receivers.chain()
+        if event.event_type == "ALERT_CREATED"
+    ]
+    assert sorted(created) == sorted(recorded)
+    verification = receivers.verified()
+    assert verification.ok, verification.problems
+    tripped = receivers.event_types().count("KILL_SWITCH_ACTIVATED")
+    assert tripped == (f"stream/{trip_after}" in recorded)
+    assert receivers.gate_says_halt() == bool(tripped)
+    if not tripped:
+        wait_until(receivers.gate_is_open)
+
+
+def test_a_service_killed_between_record_and_gate_closes_the_gate_before_it_serves_again(
+    stopped: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers = stopped.start(program=("-c", DIES_BEFORE_THE_GATE))
+    wait_until(receivers.gate_is_open)
+    with pytest.raises(httpx.TransportError):
+        receivers.send("alerts", [words.kill_alert()])
+    assert receivers.process.wait(20) == 9
+    assert receivers.event_types()[-1] == "KILL_SWITCH_ACTIVATED", "it died after the record"
+    assert not receivers.gate_says_halt(), "it died before the gate"
+    wait_until(lambda: not receivers.gate_is_open(), what="the lease runs out by itself")
+
+    seen_open = threading.Event()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            if receivers.gate_is_open():
+                seen_open.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        receivers.start()
+        assert receivers.gate_says_halt()
+    finally:
+        done.set()
+        watcher.join()
+    assert not seen_open.is_set(), "the gate was open for a moment while the service came up"
+    kill = receivers.detail().kill
+    assert kill.cause == "DRAWDOWN_EMERGENCY"
+    receivers.send("alerts", [words.kill_alert()])
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+    assert receivers.status()["kill_switch"]["kill_id"] == kill.kill_id
+    assert receivers.status()["kill_switch"]["gate_closed_at"]
+    assert receivers.verified().ok
+
+
+def test_the_lease_of_a_stopped_or_killed_service_runs_out_by_itself(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    os.kill(receivers.process.pid, signal.SIGSTOP)
+    wait_until(lambda: not receivers.gate_is_open(), 5)
+    assert not receivers.gate_says_halt()
+    os.kill(receivers.process.pid, signal.SIGCONT)
+    wait_until(receivers.gate_is_open)
+    receivers.kill()
+    wait_until(lambda: not receivers.gate_is_open(), 5)
+
+
+def test_a_kill_of_the_database_does_not_untrip_what_the_gate_says(
+    receivers: Any, tmp_path: Path
+) -> None:
+    kill_id = receivers.operator_kill("graceful").json()["kill_id"]
+    receivers.stop()
+    for path in receivers.database.parent.iterdir():
+        path.unlink()
+    receivers.start()
+    assert receivers.gate_says_halt()
+    switch = receivers.status()["kill_switch"]
+    assert (switch["kill_id"], switch["mode"]) == (kill_id, "graceful")
+    assert "KILL_SWITCH_ACTIVATED" in receivers.event_types()
+
+
+def test_a_stop_answers_what_is_in_flight_and_withdraws_the_lease(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    with Stream(receivers, words, None) as stream:
+        wait_until(lambda: len(stream.answered) > 20)
+        code = receivers.stop()
+    assert code == 0
+    assert not receivers.gate_is_open()
+    recorded = {row[0] for row in receivers.rows("SELECT risk_id FROM incident")}
+    assert set(stream.answered) == recorded, "nothing was recorded and left unanswered"
+    assert "Traceback" not in receivers.log
+
+
+def test_a_stop_and_a_start_change_nothing_on_record(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.kill_alert()])
+    before = receivers.status()["kill_switch"]
+    version = receivers.detail().version
+    assert receivers.stop() == 0
+    data = (receivers.data / "gate" / contract.LEASE_FILE).read_bytes()
+    assert data[:8] == bytes(8), "HALT outlives the service"
+    receivers.start()
+    after = receivers.status()["kill_switch"]
+    assert {**after, "gate_closed_at": None} == {**before, "gate_closed_at": None}
+    assert receivers.detail().version == version
+    assert receivers.event_types()[-1] == "SERVICE_STARTED"
+
+
+def test_the_spool_folder_stays_empty_while_all_is_well(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.kill_alert()])
+    with suppress(FileNotFoundError):
+        assert list((receivers.data / "spool").iterdir()) == []

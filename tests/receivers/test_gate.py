@@ -1,0 +1,231 @@
+"""The published gate: closed unless it can prove otherwise, and never loosened."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from risk_policy.contracts import gate as contract
+from risk_policy.vocabulary import KillMode
+from risk_receivers.errors import GateBusyError
+from risk_receivers.gate import GatePublisher
+from risk_receivers.kill_switch import KillSwitch, Trigger
+
+LEASE = 0.6
+
+
+def tripped(mode: KillMode = KillMode.IMMEDIATE, kill_id: str = "kill-1") -> KillSwitch:
+    pull = Trigger("key", kill_id, mode, "DRAWDOWN_EMERGENCY", "emergency", datetime.now(UTC))
+    event = KillSwitch().on_trigger(pull)
+    assert event is not None
+    return KillSwitch().after(event)
+
+
+@contextmanager
+def publisher(
+    folder: Path,
+    state: KillSwitch | None = None,
+    may_renew: Callable[[], bool] = lambda: True,
+    digest: str = "abc",
+) -> Iterator[GatePublisher]:
+    made = GatePublisher(
+        folder, lease_seconds=LEASE, renew_seconds=0.05, policy_digest=digest, may_renew=may_renew
+    )
+    with made as gate:
+        if state is not None:
+            gate.apply(state)
+        gate.start()
+        yield gate
+
+
+def words(folder: Path) -> tuple[int, int, int]:
+    data = (folder / contract.LEASE_FILE).read_bytes()
+    assert contract.fault(data, contract.boot_id()) is None
+    lease, version, longest = (int.from_bytes(data[i : i + 8], "little") for i in (0, 8, 24))
+    return lease, version, longest
+
+
+def is_open(folder: Path) -> bool:
+    lease, _, longest = words(folder)
+    return contract.lease_is_open(lease, longest, contract.now_ns())
+
+
+def test_it_opens_once_it_knows_that_nothing_is_tripped(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        assert gate.is_open
+        detail = contract.read_detail(tmp_path)
+        assert detail is not None
+        assert (detail.halted, detail.restrictions, detail.version) == (False, (), gate.version)
+        assert words(tmp_path)[2] == round(LEASE * 1e9)
+
+
+def test_it_stays_closed_until_it_was_told_the_recorded_state(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        wait_until(lambda: gate.is_alive)
+        assert not is_open(tmp_path)
+        gate.apply(KillSwitch())
+        wait_until(lambda: is_open(tmp_path))
+
+
+def test_a_trip_writes_halt_and_then_says_why(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        before = gate.version
+        gate.apply(tripped())
+        assert words(tmp_path)[:2] == (contract.HALT, before + 1)
+        detail = contract.read_detail(tmp_path)
+        assert detail is not None
+        assert detail.kill == tripped().restriction.model_copy(  # type: ignore[union-attr]
+            update={"since": detail.restrictions[0].since}
+        )
+        assert (detail.halted, detail.version) == (True, before + 1)
+
+
+def test_no_renewal_follows_a_halt(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        gate.halt()
+        renewed = gate._renewed_ns
+        wait_until(lambda: gate._renewed_ns > renewed + 200_000_000)
+        assert words(tmp_path)[0] == contract.HALT
+        gate.apply(KillSwitch())
+        assert not is_open(tmp_path)
+
+
+def test_a_looser_state_never_loosens_what_is_published(tmp_path: Path) -> None:
+    with publisher(tmp_path, tripped(KillMode.IMMEDIATE)) as gate:
+        version = gate.version
+        gate.apply(tripped(KillMode.PAUSE))
+        gate.apply(KillSwitch())
+        detail = contract.read_detail(tmp_path)
+        assert detail is not None
+        assert detail.kill is not None
+        assert detail.kill.mode is KillMode.IMMEDIATE
+        assert words(tmp_path)[0] == contract.HALT
+        assert gate.version >= version
+
+
+def test_the_version_moves_with_what_is_said_and_never_otherwise(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    state = tripped(KillMode.PAUSE)
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        first = gate.version
+        gate.apply(KillSwitch())
+        assert gate.version == first
+        gate.apply(state)
+        gate.apply(state)
+        assert gate.version == first + 1
+    with publisher(tmp_path, state) as gate:
+        assert gate.version == first + 1, "a restart alone says nothing new"
+    with publisher(tmp_path, state, digest="another") as gate:
+        assert gate.version == first + 2
+
+
+def test_the_version_goes_on_even_if_the_lease_file_is_lost(tmp_path: Path) -> None:
+    with publisher(tmp_path, KillSwitch()) as gate:
+        gate.apply(tripped())
+        last = gate.version
+    (tmp_path / contract.LEASE_FILE).unlink()
+    with publisher(tmp_path, tripped(kill_id="kill-2")) as gate:
+        assert gate.version == last + 1
+
+
+def test_readers_keep_their_mapping_across_a_restart(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path, KillSwitch()):
+        pass
+    with (
+        (tmp_path / contract.LEASE_FILE).open("rb") as stream,
+        mmap.mmap(stream.fileno(), contract.SIZE, access=mmap.ACCESS_READ) as mapping,
+        publisher(tmp_path, KillSwitch()),
+    ):
+        wait_until(
+            lambda: int.from_bytes(mapping[:8], "little") > contract.now_ns(),
+            what="an old reader sees the new lease",
+        )
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(64), b"x" * 64, b"y" * 4096])
+def test_a_damaged_lease_file_is_made_good(
+    tmp_path: Path, content: bytes, wait_until: Callable[..., Any]
+) -> None:
+    (tmp_path / contract.LEASE_FILE).write_bytes(content)
+    with publisher(tmp_path, KillSwitch()):
+        wait_until(lambda: is_open(tmp_path))
+
+
+def test_an_unhealthy_store_lets_the_lease_run_out(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    healthy = True
+    with publisher(tmp_path, KillSwitch(), may_renew=lambda: healthy) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        healthy = False
+        wait_until(lambda: not is_open(tmp_path), LEASE + 2)
+        assert words(tmp_path)[0] != contract.HALT, "running out is no decision to halt"
+        assert gate.is_alive
+        healthy = True
+        wait_until(lambda: is_open(tmp_path))
+
+
+def test_a_stop_ends_the_lease_at_once_without_a_halt(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path, KillSwitch()):
+        wait_until(lambda: is_open(tmp_path))
+    assert not is_open(tmp_path)
+    assert words(tmp_path)[0] != contract.HALT
+
+
+def test_a_halt_outlives_a_stop_and_a_restart(tmp_path: Path) -> None:
+    with publisher(tmp_path, tripped()):
+        pass
+    assert words(tmp_path)[0] == contract.HALT
+    with publisher(tmp_path):
+        assert words(tmp_path)[0] == contract.HALT
+
+
+def test_a_gate_has_one_publisher(tmp_path: Path) -> None:
+    with (
+        publisher(tmp_path, KillSwitch()),
+        pytest.raises(GateBusyError, match="another receivers service"),
+        publisher(tmp_path),
+    ):
+        pass
+    with publisher(tmp_path, KillSwitch()):
+        pass
+
+
+def test_reasons_that_cannot_be_written_delay_neither_halt_nor_the_next_try(
+    tmp_path: Path, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        obstacle = tmp_path / contract.DETAIL_FILE
+        obstacle.unlink()
+        obstacle.mkdir()
+        gate.apply(tripped())
+        assert words(tmp_path)[0] == contract.HALT
+        obstacle.rmdir()
+        wait_until(lambda: contract.read_detail(tmp_path), what="the reasons are written later")
+        wait_until(lambda: words(tmp_path)[1] == gate.version)
+        detail = contract.read_detail(tmp_path)
+        assert detail is not None
+        assert detail.halted
+    assert "gate.json cannot be written" in caplog.text

@@ -1,0 +1,212 @@
+"""Episodes open and close with the alert, and with nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.incidents.lifecycle import Change, Incident, State, on_alert, on_clock
+from risk_receivers.intake.alert import Alert, Feed
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def alert(
+    *,
+    firing: bool = True,
+    feed: Feed = Feed.ALERTS,
+    starts: float = 0,
+    ends: float | None = None,
+    severity: Severity = Severity.WARNING,
+) -> Alert:
+    return Alert(
+        feed=feed,
+        firing=firing,
+        alertname="DRAWDOWN_WARNING",
+        risk_id="drawdown/main",
+        tier="warning",
+        severity=severity,
+        category=Category.DRAWDOWN,
+        action="notify",
+        starts_at=at(starts),
+        ends_at=None if ends is None else at(ends),
+    )
+
+
+def opened(**changes: float) -> Incident:
+    return on_alert(None, alert(ends=changes.get("ends", 12)), at(0)).incident
+
+
+def notified(**more: float) -> Alert:
+    return alert(feed=Feed.NOTIFICATIONS, **more)
+
+
+def test_the_first_firing_creates_episode_one() -> None:
+    step = on_alert(None, alert(), at(1))
+    assert step.changes == (Change.CREATED,)
+    assert (step.incident.episode, step.incident.state) == (1, State.CREATED)
+
+
+@pytest.mark.parametrize("repeat", [alert(ends=15), alert(starts=2, ends=15), alert(starts=-5)])
+def test_a_repeat_changes_nothing_whatever_start_time_it_carries(repeat: Alert) -> None:
+    step = on_alert(opened(), repeat, at(3))
+    assert step.changes == ()
+    assert step.incident.starts_at == at(0)
+
+
+def test_a_repeat_moves_the_time_until_which_it_counts_as_firing() -> None:
+    assert on_alert(opened(), alert(ends=15), at(3)).incident.ends_at == at(15)
+    assert on_alert(opened(), alert(ends=9), at(3)).incident.ends_at == at(12)
+
+
+def test_the_notification_feed_dispatches_once() -> None:
+    first = on_alert(opened(), notified(), at(1))
+    assert first.changes == (Change.DISPATCHED,)
+    assert on_alert(first.incident, notified(), at(2)).changes == ()
+
+
+def test_a_notification_that_comes_first_creates_and_dispatches() -> None:
+    step = on_alert(None, notified(), at(1))
+    assert step.changes == (Change.CREATED, Change.DISPATCHED)
+    assert on_alert(step.incident, alert(ends=12), at(2)).changes == ()
+
+
+def test_a_higher_severity_escalates_and_a_lower_one_never_calms() -> None:
+    step = on_alert(opened(), alert(severity=Severity.CRITICAL), at(1))
+    assert step.changes == (Change.ESCALATED,)
+    again = on_alert(step.incident, alert(severity=Severity.WARNING), at(2))
+    assert again.incident.severity is Severity.CRITICAL
+
+
+def test_firing_again_after_the_end_is_a_new_episode() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    expired = on_clock(opened(), at(13)).incident
+    assert (resolved.state, expired.state) == (State.RESOLVED, State.EXPIRED)
+    for last in (resolved, expired):
+        step = on_alert(last, alert(starts=20), at(20))
+        assert step.changes == (Change.CREATED,)
+        assert step.incident.episode == 2
+
+
+def test_a_resolution_that_prometheus_repeats_for_minutes_counts_once() -> None:
+    over = alert(firing=False, ends=5)
+    resolved = on_alert(opened(), over, at(5)).incident
+    assert on_alert(resolved, over, at(8)).changes == ()
+    again = on_alert(resolved, alert(starts=10), at(10)).incident
+    assert on_alert(again, over, at(11)).incident == again
+
+
+def test_a_second_prometheus_that_still_fires_does_not_flap_with_the_first() -> None:
+    over_there = alert(firing=False, ends=5)
+    state = on_alert(opened(), over_there, at(5)).incident
+    changes = []
+    for second in range(6, 60, 3):
+        for repeat in (alert(starts=-1, ends=second + 12), over_there):
+            step = on_alert(state, repeat, at(second))
+            state = step.incident
+            changes += step.changes
+    assert changes == [Change.CREATED]
+    over_here = alert(firing=False, starts=-1, ends=60)
+    assert on_alert(state, over_here, at(60)).changes == (Change.RESOLVED,)
+
+
+def test_a_late_notification_does_not_reopen_what_the_alert_feed_resolved() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    assert on_alert(resolved, notified(starts=0), at(6)).incident == resolved
+    assert on_alert(resolved, notified(starts=6), at(6)).changes[0] is Change.CREATED
+
+
+def test_a_notification_about_an_expired_incident_says_that_it_still_fires() -> None:
+    expired = on_clock(opened(), at(13)).incident
+    step = on_alert(expired, notified(starts=0), at(20))
+    assert step.changes == (Change.CREATED, Change.DISPATCHED)
+
+
+def test_an_alert_that_fired_and_ended_while_nobody_listened_is_an_episode() -> None:
+    step = on_alert(None, alert(firing=False, starts=0, ends=5), at(9))
+    assert step.changes == (Change.CREATED, Change.RESOLVED)
+    assert step.fired_unseen
+    later = on_alert(step.incident, alert(firing=False, starts=20, ends=25), at(30))
+    assert later.fired_unseen
+    assert later.incident.episode == 2
+    assert on_alert(later.incident, alert(firing=False, starts=20, ends=25), at(33)).changes == ()
+
+
+def test_an_expired_incident_is_resolved_once_the_feed_says_so() -> None:
+    expired = on_clock(opened(), at(13)).incident
+    step = on_alert(expired, alert(firing=False, starts=0, ends=11), at(20))
+    assert step.changes == (Change.RESOLVED,)
+    assert step.incident.episode == 1
+
+
+@pytest.mark.parametrize(("now", "state"), [(12, State.CREATED), (12.001, State.EXPIRED)])
+def test_an_incident_expires_once_the_end_of_its_alert_has_passed(now: float, state: State) -> None:
+    assert on_clock(opened(ends=12), at(now)).incident.state is state
+
+
+def test_an_incident_nobody_set_an_end_for_does_not_expire() -> None:
+    incident = on_alert(None, notified(), at(0)).incident
+    assert on_clock(incident, at(1_000_000)).changes == ()
+
+
+def test_a_closed_incident_does_not_expire() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    assert on_clock(replace(resolved, ends_at=at(5)), at(99)).changes == ()
+
+
+arrivals = st.builds(
+    lambda firing, feed, starts, length, severity: alert(
+        firing=firing, feed=feed, starts=starts, ends=starts + length, severity=severity
+    ),
+    st.booleans(),
+    st.sampled_from(list(Feed)),
+    st.integers(0, 50),
+    st.integers(0, 20),
+    st.sampled_from(list(Severity)),
+)
+
+
+@given(st.lists(st.tuples(arrivals, st.booleans()), max_size=40))
+def test_whatever_arrives_episodes_count_up_and_every_change_is_legal(
+    story: list[tuple[Alert, bool]],
+) -> None:
+    legal = {
+        (State.CREATED, State.DISPATCHED),
+        (State.CREATED, State.RESOLVED),
+        (State.DISPATCHED, State.RESOLVED),
+        (State.CREATED, State.EXPIRED),
+        (State.DISPATCHED, State.EXPIRED),
+        (State.EXPIRED, State.RESOLVED),
+    }
+    last: Incident | None = None
+    seen: set[tuple[int, Change]] = set()
+    for second, (arrival, tick) in enumerate(story):
+        steps = [on_alert(last, arrival, at(second))]
+        if tick:
+            steps.append(on_clock(steps[0].incident, at(second)))
+        for step in steps:
+            now = step.incident
+            once = [change for change in step.changes if change is not Change.ESCALATED]
+            for change in once:
+                assert (now.episode, change) not in seen, "a status was reached twice"
+                seen.add((now.episode, change))
+            if last is None or now.episode != last.episode:
+                assert Change.CREATED in step.changes
+                assert now.episode == (last.episode + 1 if last else 1)
+                assert last is None or not last.state.is_open
+            else:
+                assert now.state is last.state or (last.state, now.state) in legal
+                assert now.severity.rank >= last.severity.rank
+                assert (now.state is last.state) == (not once)
+            last = now
+        if arrival.firing and arrival.feed is Feed.ALERTS:
+            assert steps[0].incident.state.is_open, "a firing alert left no open incident"

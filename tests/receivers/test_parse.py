@@ -1,0 +1,172 @@
+"""What the feeds carry becomes typed alerts, and nothing that arrives is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risk_policy.vocabulary import Severity
+from risk_receivers.intake.alert import Batch, Feed
+from risk_receivers.intake.parse import Parser
+from risk_receivers.intake.salvage import elements
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+PARSER = Parser(Severity.CRITICAL)
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    labels = {"alertname": "A", "risk_id": "a/main", "tier": "warning", "severity": "warning"}
+    return {
+        "labels": labels,
+        "annotations": {},
+        "startsAt": "2026-01-02T03:04:00.123456789Z",
+        "endsAt": "2026-01-02T03:04:17Z",
+        **changes,
+    }
+
+
+def parse(content: object, feed: Feed = Feed.ALERTS) -> Batch:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return PARSER.parse(feed, body, NOW)
+
+
+def hook(*alerts: object, version: str = "4") -> dict[str, Any]:
+    return {"version": version, "status": "firing", "alerts": list(alerts)}
+
+
+def test_an_alert_of_prometheus_fires_until_its_end_has_passed() -> None:
+    later, earlier = "2026-01-02T03:04:05.000001Z", "2026-01-02T03:04:05Z"
+    assert parse([alert(endsAt=later)]).alerts[0].firing
+    assert not parse([alert(endsAt=earlier)]).alerts[0].firing
+    assert parse([alert(endsAt="0001-01-01T00:00:00Z")]).alerts[0].firing
+
+
+def test_times_keep_their_microseconds_and_become_utc() -> None:
+    (found,) = parse([alert(startsAt="2026-01-02T04:04:00.5+01:00")]).alerts
+    assert found.starts_at == datetime(2026, 1, 2, 3, 4, 0, 500_000, tzinfo=UTC)
+    assert found.starts_at.utcoffset() == timedelta(0)
+
+
+def test_an_alert_of_alertmanager_says_itself_whether_it_fires() -> None:
+    ended = "2026-01-02T03:04:01Z"
+    batch = parse(
+        hook(alert(status="firing", endsAt=ended), alert(status="resolved", endsAt=ended)),
+        Feed.NOTIFICATIONS,
+    )
+    assert [found.firing for found in batch.alerts] == [True, False]
+
+
+def test_alerts_that_are_not_ours_are_counted_and_left_alone() -> None:
+    batch = parse([alert(labels={"alertname": "Other"}), alert(labels={}), alert()])
+    assert (len(batch.alerts), batch.ignored) == (1, 2)
+
+
+def test_the_watchdog_is_a_heartbeat_and_no_alert() -> None:
+    batch = parse([alert(labels={"alertname": "Watchdog", "risk_id": "watchdog"})])
+    assert batch.watchdog
+    assert batch.is_empty
+
+
+def test_a_resolved_watchdog_is_no_heartbeat() -> None:
+    dead = alert(labels={"alertname": "Watchdog"}, endsAt="2026-01-02T03:00:00Z")
+    assert not parse([dead]).watchdog
+
+
+def test_an_unknown_severity_counts_as_the_policys_default() -> None:
+    labels = {**alert()["labels"], "severity": "catastrophic"}
+    assert parse([alert(labels=labels)]).alerts[0].severity is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("action", ["kill_switch", "close_all"])
+def test_an_alert_trips_by_its_action(action: str) -> None:
+    labels = {**alert()["labels"], "action": action}
+    assert parse([alert(labels=labels)]).tripping
+    assert not parse([alert(labels=labels, endsAt="2026-01-02T03:04:00Z")]).tripping
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "3",
+        "null",
+        '{"labels": null}',
+        '{"labels": {"alertname": 3}}',
+        '{"labels": {"alertname": "A", "risk_id": NaN}}',
+        '{"labels": {"alertname": "A", "risk_id": "x"}, "startsAt": "yesterday"}',
+        '{"labels": {"alertname": "A", "risk_id": "x"}, "startsAt": "2026-01-01T00:00:00"}',
+        '{"labels": {"alertname": "A", "risk_id": "x\\ud800"}}',
+        '{"labels": {"alertname": "A", "risk_id": "x"}, "more": ' + "[" * 5000 + "]" * 5000 + "}",
+        '{"labels": {"alertname": "A", "risk_id": "},]{[\\""}, "endsAt": 5}',
+    ],
+)
+@pytest.mark.parametrize("feed", list(Feed))
+def test_a_malformed_alert_never_costs_its_neighbours(broken: str, feed: Feed) -> None:
+    good = json.dumps(alert(status="firing"))
+    text = f"[{good}, {broken}, {good}]"
+    if feed is Feed.NOTIFICATIONS:
+        text = f'{{"version": "4", "alerts": {text}}}'
+    batch = parse(text.encode(), feed)
+    assert len(batch.alerts) == 2
+    assert broken.encode() in {malformed.raw for malformed in batch.malformed}
+
+
+def test_bytes_that_are_no_utf8_cost_only_their_own_alert() -> None:
+    good = json.dumps(alert()).encode()
+    batch = parse(b"[" + good + b',{"labels":{"alertname":"\xff\xfe"}},' + good + b"]")
+    assert len(batch.alerts) == 2
+    assert any(b"\xff\xfe" in malformed.raw for malformed in batch.malformed)
+
+
+def test_a_truncated_body_keeps_the_alerts_before_the_cut() -> None:
+    body = json.dumps([alert(), alert(), alert()]).encode()
+    batch = parse(body[: len(body) - 30])
+    assert len(batch.alerts) == 2
+    assert batch.malformed
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b'"x"', b"{", b"\x00", b"[[["])
+@pytest.mark.parametrize("feed", list(Feed))
+def test_a_body_that_is_no_list_of_alerts_is_kept_whole(body: bytes, feed: Feed) -> None:
+    batch = parse(body, feed)
+    assert not batch.alerts
+    assert body in {malformed.raw for malformed in batch.malformed}
+
+
+def test_an_empty_list_is_nothing_at_all() -> None:
+    assert parse([]) == Batch(Feed.ALERTS)
+
+
+def test_another_webhook_version_is_kept_aside_and_still_read() -> None:
+    batch = parse(hook(alert(status="firing"), version="5"), Feed.NOTIFICATIONS)
+    assert len(batch.alerts) == 1
+    assert "'5' instead of '4'" in batch.malformed[0].reason
+
+
+def test_a_notification_without_a_known_status_is_kept_aside() -> None:
+    batch = parse(hook(alert(status="suppressed"), alert()), Feed.NOTIFICATIONS)
+    assert not batch.alerts
+    assert len(batch.malformed) == 2
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.lists(json_values, max_size=6))
+def test_an_array_is_cut_where_json_would_cut_it(values: list[object]) -> None:
+    text = json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    assert [json.loads(piece) for piece in elements(text)] == values
+
+
+@given(st.binary(max_size=200), st.sampled_from(list(Feed)))
+def test_no_bytes_whatever_make_it_fail(body: bytes, feed: Feed) -> None:
+    batch = parse(body, feed)
+    assert batch.alerts or batch.malformed or batch.ignored or json.loads(body) in ([], {})

@@ -1,0 +1,92 @@
+"""The service starts completely or not at all, and says in one line why not."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+
+def refusal(receivers: Any) -> str:
+    process = receivers.process if receivers.process else receivers.spawn()
+    assert process.wait(20) == 2, receivers.log
+    lines = receivers.log.splitlines()
+    assert len(lines) == 1, receivers.log
+    return str(lines[0])
+
+
+def test_a_policy_that_is_wrong_is_refused_with_its_problem(stopped: Any) -> None:
+    stopped.policy.write_text("[alerting.gate]\nlease_seconds = 'long'\n")
+    assert "alerting.gate.lease_seconds" in refusal(stopped)
+
+
+def test_unset_tokens_are_all_named(stopped: Any) -> None:
+    del stopped.environ["RISKWARDEN_OPERATOR_TOKEN"]
+    del stopped.environ["RISKWARDEN_ALERT_FEED_TOKEN"]
+    line = refusal(stopped)
+    assert "RISKWARDEN_OPERATOR_TOKEN" in line
+    assert "RISKWARDEN_ALERT_FEED_TOKEN" in line
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("channel", "more"),
+    [
+        ("slack", ""),
+        ("email", "smtp_host = 'mail.example.com'\n"),
+        ("telegram", "chat_id = '5'\n"),
+    ],
+)
+def test_a_channel_this_version_cannot_deliver_to_is_refused(
+    stopped: Any, channel: str, more: str
+) -> None:
+    stopped.environ.update(SLACK_WEBHOOK_URL="http://x", TELEGRAM_BOT_TOKEN="x")
+    stopped.policy.write_text(f"[alerting.channels.{channel}]\nenabled = true\n{more}")
+    assert f"alerting.channels.{channel}.enabled" in refusal(stopped)
+
+
+def test_alerting_that_is_switched_off_is_refused(stopped: Any) -> None:
+    stopped.policy.write_text("[alerting]\nenabled = false\n")
+    assert "alerting.enabled" in refusal(stopped)
+
+
+def test_a_port_in_use_is_named(stopped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        stopped.spawn(port=port)
+        assert f"127.0.0.1:{port}" in refusal(stopped)
+
+
+def test_a_database_that_is_none_is_named_and_left_alone(stopped: Any) -> None:
+    stopped.database.parent.mkdir(parents=True)
+    stopped.database.write_bytes(b"something else entirely" * 100)
+    assert str(stopped.database) in refusal(stopped)
+    assert stopped.database.read_bytes().startswith(b"something else")
+
+
+def test_a_second_service_on_the_same_folder_is_refused(receivers: Any) -> None:
+    first = receivers.process
+    try:
+        second = receivers.spawn()
+        assert second.wait(20) == 2
+        assert "another receivers service publishes this gate" in receivers.log
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait(20)
+
+
+def test_every_start_and_every_change_of_policy_is_on_record(stopped: Any) -> None:
+    stopped.start().stop()
+    stopped.start().stop()
+    text = stopped.policy.read_text()
+    stopped.policy.write_text(text + "# a comment is a change too\n")
+    stopped.start().stop()
+    assert stopped.event_types() == [*["SERVICE_STARTED"] * 3, "CONFIG_CHANGED"]
+    details = stopped.chain()[-1].payload.details
+    assert details["before"] != details["after"]
+    assert len(details["before"]) == 64
+    assert stopped.verified().ok

@@ -1,0 +1,181 @@
+"""A store that cannot commit: nothing is promised, and the kill switch acts all the same."""
+
+from __future__ import annotations
+
+import fcntl
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+
+def break_store(receivers: Any) -> None:
+    """From now on no file of the service may grow beyond what the store already has."""
+    limits = (8192, resource.RLIM_INFINITY)
+    resource.prlimit(receivers.process.pid, resource.RLIMIT_FSIZE, limits)
+
+
+@contextmanager
+def stalled_store(receivers: Any) -> Iterator[None]:
+    """Hold the store's lock, as a writer that never comes back would."""
+    lock = receivers.database.with_name(f"{receivers.database.name}.lock")
+    with lock.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def spooled(receivers: Any) -> list[str]:
+    return [path.name for path in (receivers.data / "spool").glob("*.jsonl")]
+
+
+def test_what_cannot_be_recorded_is_answered_503_and_readiness_says_so(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    assert receivers.send("alerts", [words.alert()]).status_code == 503
+    assert receivers.send("notifications", words.webhook(words.alert())).status_code == 503
+    answer = receivers.call("GET", "/readyz", token="")
+    assert answer.status_code == 503
+    assert "store" in answer.json()["reasons"][0]
+    assert receivers.metric("risk_store_writer_healthy") == 0
+    assert receivers.metric('risk_feed_requests_total{code="503",feed="alerts"}') == 1
+    assert not receivers.gate_says_halt(), "a warning halts nothing"
+    wait_until(lambda: not receivers.gate_is_open(), what="the lease is no longer renewed")
+
+
+def test_an_emergency_halts_at_once_and_reaches_the_store_at_the_next_start(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    for _ in range(3):
+        assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
+        assert receivers.gate_says_halt()
+    assert len(spooled(receivers)) == 1, "repeats do not fill the spool"
+    kill = receivers.detail().kill
+    assert kill.cause == "DRAWDOWN_EMERGENCY"
+    assert "KILL_SWITCH_ACTIVATED" not in receivers.event_types()
+    receivers.kill()
+
+    for _ in range(2):
+        receivers.start()
+        assert receivers.gate_says_halt()
+        assert receivers.status()["kill_switch"]["kill_id"] == kill.kill_id
+        assert spooled(receivers) == []
+        kinds = receivers.event_types()
+        assert kinds.count("KILL_SWITCH_ACTIVATED") == kinds.count("ALERT_CREATED") == 1
+        receivers.stop()
+    assert receivers.verified().ok
+
+
+def test_a_record_that_was_committed_and_spooled_counts_once(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    aside = receivers.database.with_name("aside.db")
+    receivers.database.rename(aside)
+    assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
+    assert receivers.gate_says_halt()
+    assert spooled(receivers)
+    kill_id = receivers.detail().kill.kill_id
+    receivers.kill()
+    aside.rename(receivers.database)
+    receivers.start()
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+    assert receivers.event_types().count("ALERT_CREATED") == 1
+    assert spooled(receivers) == []
+    assert receivers.gate_says_halt()
+    assert receivers.status()["kill_switch"]["kill_id"] == kill_id
+
+
+def test_an_operators_kill_acts_without_a_store_and_is_recorded_later(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    answer = receivers.operator_kill("graceful", "something is wrong")
+    assert answer.status_code == 503
+    assert "the gate is closed" in answer.json()["error"]
+    assert receivers.gate_says_halt()
+    assert receivers.detail().kill.cause == "something is wrong"
+    receivers.kill()
+    receivers.start()
+    (event,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_ACTIVATED"]
+    assert (event.payload.actor_id, event.payload.action_reason) == ("tester", "something is wrong")
+    assert event.payload.details["mode"] == "graceful"
+
+
+def test_a_trip_that_can_be_kept_nowhere_still_closes_the_gate(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    (receivers.data / "spool").rmdir()
+    assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
+    assert receivers.gate_says_halt()
+    assert "on record nowhere but in memory" in receivers.log
+    receivers.kill()
+    receivers.start()
+    assert receivers.gate_says_halt(), "the published gate itself is evidence"
+
+
+@pytest.mark.parametrize("left", [b"", b'{"id": "torn"'])
+def test_a_spooled_trip_that_cannot_be_read_trips(stopped: Any, left: bytes) -> None:
+    (stopped.data / "spool").mkdir(parents=True)
+    (stopped.data / "spool" / "torn.jsonl").write_bytes(left)
+    receivers = stopped.start()
+    assert receivers.gate_says_halt()
+    assert receivers.detail().kill.cause == "unreadable spooled trip"
+    assert spooled(receivers) == []
+
+
+@pytest.mark.parametrize("source", ["alerts", "notifications", "operator"])
+def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
+    receivers: Any, words: Any, source: str, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    with stalled_store(receivers):
+        started = time.monotonic()
+        if source == "operator":
+            answer = receivers.operator_kill("immediate")
+        else:
+            alert = words.kill_alert()
+            answer = receivers.send(source, [alert] if source == "alerts" else words.webhook(alert))
+        assert answer.status_code == 503
+        assert time.monotonic() - started < 5
+        assert receivers.gate_says_halt()
+        assert spooled(receivers)
+        kill_id = receivers.detail().kill.kill_id
+    wait_until(lambda: not spooled(receivers), what="the spool is merged while running")
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+    assert "KILL_SWITCH_TRIGGER_RECORDED" not in receivers.event_types()
+    assert receivers.status()["kill_switch"]["kill_id"] == kill_id
+    assert receivers.detail().kill.kill_id == kill_id, "what a runtime acted on stays true"
+
+
+def test_a_full_queue_refuses_and_an_emergency_halts_even_then(
+    stopped: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    stopped.policy.write_text(stopped.policy.read_text() + "commit_batch = 1\nqueue_depth = 1\n")
+    receivers = stopped.start()
+    wait_until(receivers.gate_is_open)
+
+    def send(number: int) -> None:
+        receivers.send("alerts", [words.alert(risk_id=f"{number}/main")])
+
+    with stalled_store(receivers):
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: receivers.metric('risk_feed_requests_total{code="503",feed="alerts"}'))
+        assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
+        assert receivers.gate_says_halt()
+        for thread in threads:
+            thread.join()
+    wait_until(lambda: "KILL_SWITCH_ACTIVATED" in receivers.event_types())
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
