@@ -1,0 +1,248 @@
+"""The trade gate as a runtime embeds it: may this order be sent, now?
+
+Safety rules, all of them in the direction of refusing:
+
+* Only a valid lease that has not run out opens the gate (``risk_policy.contracts.gate`` has
+  the bytes). A missing, foreign or damaged file, a lease that ended or lies further ahead than
+  is ever granted, HALT, any error on the way: closed.
+* A closed gate refuses what adds risk and allows what only reduces it. Nobody is trapped.
+* The last word is read at every check, so HALT takes effect at the next order.
+
+The common case reads three integers from shared memory and the clock, no more. A file that was
+replaced or removed is noticed within ``recheck_seconds``, and at once when its lease runs out.
+Whoever writes the file must never truncate it in place: a mapping that lost its page faults.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts.gate import GateDetail, Restriction
+from risk_runtime.order import Order
+
+_UNMAPPED: Final = memoryview(bytes(contract.SIZE)).cast("Q")
+_POLL_SECONDS: Final = 0.001
+_NS: Final = 1_000_000_000
+#: ``contract.now_ns`` without a Python frame of its own: this runs before every order.
+_boottime_ns: Final = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+
+
+class GateState(StrEnum):
+    """What the lease file amounts to."""
+
+    OPEN = "open"
+    HALTED = "halted"
+    STALE = "stale"
+    IMPLAUSIBLE = "implausible"
+    MISSING = "missing"
+    UNTRUSTED = "untrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """The gate at one instant.
+
+    Attributes:
+        state: what the lease file amounts to.
+        version: the file's version word; 0 when there is no file to trust.
+        reason: why it is closed; empty when it is open.
+        kill: the kill switch, if it is tripped and the gate is closed.
+    """
+
+    state: GateState
+    version: int
+    reason: str = ""
+    kill: Restriction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one order.
+
+    Attributes:
+        allowed: whether it may be sent.
+        reason: why, in a sentence for people and for the record.
+        state: the gate's state the answer rests on.
+        gate_version: the gate's version the answer rests on.
+    """
+
+    allowed: bool
+    reason: str
+    state: GateState
+    gate_version: int
+
+
+class TradeGate:
+    """Reads the gate that a receivers service publishes into a directory.
+
+    Never raises because of what is, or is not, in that directory. Safe to share by threads.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        recheck_seconds: float = 0.1,
+        clock: Callable[[], int] = _boottime_ns,
+        boot: bytes | None = None,
+    ) -> None:
+        self._directory = directory
+        self._path = directory / contract.LEASE_FILE
+        self._clock = clock
+        self._boot = _own_boot_id() if boot is None else boot
+        self._recheck_ns = int(recheck_seconds * _NS)
+        self._recheck_at_ns = 0
+        self._words: memoryview[int] = _UNMAPPED
+        self._identity: tuple[int, int] | None = None
+        self._longest_ns = 0
+        self._version = 0
+        self._open = _decision(GateReading(GateState.OPEN, 0), "the gate is open", allowed=True)
+        self._detail: GateDetail | None = None
+        self._noticed = self._signature()
+
+    def check(self, order: Order) -> Decision:
+        """Whether an order may be sent now. Ask before every order."""
+        words = self._words
+        now = self._clock()
+        if (
+            now < words[0] <= now + self._longest_ns
+            and words[1] == self._version
+            and now < self._recheck_at_ns
+        ):
+            return self._open
+        reading = self.read()
+        if reading.state is GateState.OPEN:
+            return self._open
+        if order.reduces_risk:
+            reason = f"it only reduces risk, although the gate is closed: {reading.reason}"
+            return _decision(reading, reason, allowed=True)
+        return _decision(reading, reading.reason, allowed=False)
+
+    def directive(self) -> Restriction | None:
+        """The tripped kill switch, or None while the gate is open or closed for other reasons."""
+        return self.read().kill
+
+    def wait_change(self, timeout: float) -> bool:
+        """Wait until the gate says something else than when it was last waited for.
+
+        Returns:
+            Whether it did: opened, closed, changed its version or learnt its reason.
+        """
+        deadline = time.monotonic() + timeout
+        while (signature := self._signature()) == self._noticed:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            time.sleep(min(_POLL_SECONDS, remaining))
+        self._noticed = signature
+        return True
+
+    def read(self) -> GateReading:
+        """What the gate says now, checked from the file up."""
+        fault = self._map()
+        if fault is not None:
+            state, complaint = fault
+            return self._closed(state, 0, f"{contract.LEASE_FILE} {complaint}")
+        words, now = self._words, self._clock()
+        lease, version, longest = words[0], words[1], words[contract.LONGEST_WORD]
+        if contract.lease_is_open(lease, longest, now):
+            self._longest_ns = longest
+            reading = GateReading(GateState.OPEN, version)
+            if self._open.gate_version != version:
+                self._open = _decision(reading, "the gate is open", allowed=True)
+            self._version = version
+            self._recheck_at_ns = now + self._recheck_ns
+            return reading
+        if lease == contract.HALT:
+            return self._closed(GateState.HALTED, version, "new risk is halted")
+        if lease <= now:
+            ago = (now - lease) / _NS
+            reason = f"the risk layer gave no sign of life; its lease ended {ago:.1f} s ago"
+            return self._closed(GateState.STALE, version, reason)
+        ahead, most = (lease - now) / _NS, longest / _NS
+        reason = f"the lease lies {ahead:.1f} s ahead, more than the {most:.1f} s ever granted"
+        return self._closed(GateState.IMPLAUSIBLE, version, reason)
+
+    def _map(self) -> tuple[GateState, str] | None:
+        """Map the file that stands there now, and say what is wrong with it."""
+        try:
+            status = self._path.stat()
+            if status.st_size != contract.SIZE:
+                self._unmap()
+                return GateState.UNTRUSTED, (
+                    f"is {status.st_size} bytes long instead of {contract.SIZE}"
+                )
+            # A mapping keeps its inode in use, so the same number is the same file.
+            if (status.st_dev, status.st_ino) != self._identity:
+                self._unmap()
+                self._map_file()
+            complaint = contract.fault(self._words.tobytes(), self._boot)
+        except FileNotFoundError:
+            self._unmap()
+            return GateState.MISSING, "is missing; no risk layer publishes into this folder"
+        except (OSError, ValueError) as error:
+            self._unmap()
+            return GateState.UNTRUSTED, f"cannot be mapped: {error}"
+        if complaint is None:
+            return None
+        self._recheck_at_ns = 0
+        return GateState.UNTRUSTED, complaint
+
+    def _map_file(self) -> None:
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_size != contract.SIZE:
+                raise ValueError(f"size changed to {status.st_size} bytes")
+            mapping = mmap.mmap(descriptor, contract.SIZE, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+        self._words = memoryview(mapping).cast("Q")
+        self._identity = (status.st_dev, status.st_ino)
+
+    def _unmap(self) -> None:
+        # Dropped, not closed: another thread may be reading through it at this moment.
+        self._words = _UNMAPPED
+        self._identity = None
+        self._recheck_at_ns = 0
+
+    def _closed(self, state: GateState, version: int, reason: str) -> GateReading:
+        self._recheck_at_ns = 0
+        kill = self._kill(version, halted=state is GateState.HALTED)
+        if kill is not None:
+            switch = f"kill switch tripped, mode {kill.mode}: {kill.cause} ({kill.level})"
+            reason = switch if state is GateState.HALTED else f"{switch}; {reason}"
+        return GateReading(state, version, reason, kill)
+
+    def _kill(self, version: int, *, halted: bool) -> Restriction | None:
+        """The kill switch, from ``gate.json`` unless what is known is known to be current."""
+        known = self._detail
+        if known is None or known.version != version or (halted and not known.halted):
+            known = contract.read_detail(self._directory)
+            self._detail = known
+        return None if known is None else known.kill
+
+    def _signature(self) -> tuple[GateState, int, Restriction | None]:
+        reading = self.read()
+        return reading.state, reading.version, reading.kill
+
+
+def _decision(reading: GateReading, reason: str, *, allowed: bool) -> Decision:
+    return Decision(allowed, reason, reading.state, reading.version)
+
+
+def _own_boot_id() -> bytes:
+    """This machine's boot id; without one no lease can be trusted, so the gate stays closed."""
+    try:
+        return contract.boot_id()
+    except (OSError, ValueError):
+        return b""

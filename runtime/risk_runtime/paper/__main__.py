@@ -1,0 +1,87 @@
+"""``python -m risk_runtime.paper``: the paper runtime as a process.
+
+Exit status: 0 when stopped by a signal or at the end of data, 2 when it cannot start.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+
+from risk_exporter import ExporterError, ExporterServer, RiskExporter
+from risk_policy import PolicyError, load_policy
+from risk_runtime.errors import RiskRuntimeError
+from risk_runtime.gate import TradeGate
+from risk_runtime.paper.account import AccountStore
+from risk_runtime.paper.journal import Journal
+from risk_runtime.paper.options import Options, parse
+from risk_runtime.paper.replay import Replay
+from risk_runtime.paper.report import ReceiversAddress, Reporter
+from risk_runtime.paper.runtime import Pace, PaperRuntime, Terms
+from risk_runtime.paper.spool import ReportSpool
+from risk_runtime.prices import load_prices
+
+
+def serve(options: Options, stop: threading.Event) -> None:
+    """Run until stopped. Raises the error of the part that cannot start."""
+    policy = load_policy(options.policy)
+    alerting = policy.alerting
+    prices = load_prices(options.prices)
+    options.data.mkdir(parents=True, exist_ok=True)
+    reporter = Reporter(
+        ReportSpool(options.data),
+        ReceiversAddress.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
+        alerting.auth.runtime_token.reveal(),
+    )
+    with ExitStack() as stack:
+        exporter = stack.enter_context(RiskExporter(policy, options.data / "exporter"))
+        journal_file = stack.enter_context(Journal(options.journal))
+        runtime = PaperRuntime(
+            Terms(
+                account=options.account,
+                starting_cash=options.cash,
+                graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
+            ),
+            gate=TradeGate(options.gate),
+            exporter=exporter,
+            reporter=reporter,
+            journal_file=journal_file,
+            store=AccountStore(options.data),
+            replay=Replay(prices, options.start, options.end or prices.days[-1].date),
+            pace=Pace(
+                days_per_second=options.days_per_second,
+                days_per_second_after_kill=options.speed_after_kill,
+                exit_at_end=options.exit_at_end,
+            ),
+        )
+        runtime.prepare()
+        reporter.start()
+        stack.callback(reporter.stop, drain_seconds=options.drain_seconds)
+        server = stack.enter_context(ExporterServer(exporter, listen=options.listen))
+        runtime.run(stop, scraped=server.wait_for_scrape, readiness_seconds=options.wait_for_scrape)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = parse(arguments)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        serve(options, stop)
+    except (RiskRuntimeError, ExporterError, PolicyError, OSError) as error:
+        print(f"paper runtime: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

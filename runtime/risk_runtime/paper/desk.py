@@ -1,0 +1,288 @@
+"""The desk: between the strategy and the broker stands the gate, asked before every order.
+
+Invariant: no order reaches the broker, and no resting order is filled, without the gate having
+allowed it at that moment. What is refused is told, never dropped in silence. What happened is
+collected here and told only after the account was stored (see ``runtime``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import NAMESPACE_URL, uuid5
+
+from risk_policy.contracts.reports import (
+    FlatConfirmed,
+    OrdersCancelled,
+    PositionClosed,
+    Report,
+    TradeBlocked,
+)
+from risk_policy.contracts.snapshot import utc_now
+from risk_runtime.gate import Decision, TradeGate
+from risk_runtime.order import Order, Side
+from risk_runtime.paper import journal
+from risk_runtime.paper.broker import ZERO, Fill, PaperBroker, TradingMode, WorkingOrder
+from risk_runtime.paper.closing import (
+    BrokerAccount,
+    CancelOrders,
+    ClosePosition,
+    ConfirmFlat,
+    close_all,
+)
+from risk_runtime.paper.strategy import EqualWeightStrategy, Wish
+from risk_runtime.prices import TradingDay
+
+
+@dataclass(slots=True)
+class Told:
+    """What is yet to be told: to the receivers, and in the journal."""
+
+    reports: list[Report] = field(default_factory=list)
+    events: list[journal.JournalEvent] = field(default_factory=list)
+
+
+class Desk:
+    """Carries out wishes and closings on one account. ``told`` collects what happens."""
+
+    def __init__(
+        self,
+        account: str,
+        broker: PaperBroker,
+        gate: TradeGate,
+        strategy: EqualWeightStrategy,
+    ) -> None:
+        self._account = account
+        self._broker = broker
+        self._gate = gate
+        self._strategy = strategy
+        self._at: datetime = utc_now()
+        self.market_date = ""
+        self.told = Told()
+
+    def play(self, day: TradingDay, day_number: int) -> None:
+        """One trading day: resting orders against its prices, then the strategy at the close."""
+        self.market_date = day.date.isoformat()
+        self._at = utc_now()
+        for _, bar in sorted(day.bars.items()):
+            for order in self._broker.due(bar):
+                if self._may(order.symbol, order.side, order.quantity, order.limit, order.order_id):
+                    self._filled(self._broker.execute(order.order_id, bar))
+                else:
+                    self._broker.cancel(order.order_id)
+            self._broker.set_mark(bar.symbol, bar.close)
+        if self._strategy.rebalances_on(day_number):
+            for order in self._broker.working:
+                self._broker.cancel(order.order_id)
+        held = {symbol: holding.quantity for symbol, holding in self._broker.holdings.items()}
+        wishes = self._strategy.wishes(day_number, day.bars, self._broker.equity, held)
+        for wish in wishes:
+            self._grant(wish)
+
+    def see_kill(self, kill_id: str, cause: str, mode: str) -> None:
+        """Tell that the kill switch was seen."""
+        event = journal.GateClosed(utc_now(), self.market_date, kill_id, cause, mode)
+        self.told.events.append(event)
+
+    def resume(self) -> None:
+        """Take orders again: the kill switch was cleared."""
+        self._broker.set_mode(TradingMode.ACTIVE)
+        self.told.events.append(journal.GateOpened(utc_now(), self.market_date))
+
+    def stop_entries(self, kill_id: str) -> bool:
+        """Reduce-only from now on, and no order left that could add risk; whether that was new."""
+        adding = tuple(o.order_id for o in self._broker.working if self._adds_risk(o))
+        if self._broker.mode is not TradingMode.ACTIVE and not adding:
+            return False
+        if self._broker.mode is TradingMode.ACTIVE:
+            self._broker.set_mode(TradingMode.REDUCING)
+        for order_id in adding:
+            self._broker.cancel(order_id)
+        self._cancelled(kill_id, adding, final=False)
+        return True
+
+    def close_all(self, kill_id: str) -> Iterator[None]:
+        """The kill switch's closing, an act a step. May be dropped and started again anywhere.
+
+        Raises:
+            NotFlatError: the account does not become flat.
+        """
+        for done in close_all(BrokerAccount(self._broker)):
+            self._at = utc_now()
+            match done.act:
+                case CancelOrders(order_ids, final):
+                    self._cancelled(kill_id, order_ids, final=final)
+                case ClosePosition() if done.fill is not None:
+                    self._closed(kill_id, done.fill)
+                case ConfirmFlat():
+                    self._flat(kill_id)
+                case _:
+                    pass
+            yield
+
+    # -- orders ------------------------------------------------------------------------------
+
+    def _grant(self, wish: Wish) -> None:
+        price = self._broker.mark(wish.symbol) if wish.limit is None else wish.limit
+        kind = "market" if wish.limit is None else "limit"
+        trade_id = f"{self.market_date}-{wish.symbol}-{wish.side}-{kind}"
+        if not self._may(wish.symbol, wish.side, wish.quantity, price, trade_id):
+            return
+        order = self._order(wish.symbol, wish.side, wish.quantity, price)
+        if wish.limit is None:
+            fill = self._broker.market(
+                wish.symbol, wish.side, wish.quantity, reduce_only=order.reduces_risk
+            )
+            self._filled(fill)
+        else:
+            self._broker.place_limit(
+                wish.symbol, wish.side, wish.quantity, wish.limit, reduce_only=order.reduces_risk
+            )
+
+    def _order(
+        self, symbol: str, side: Side, quantity: Decimal, price: Decimal, ignore: str = ""
+    ) -> Order:
+        """An order with the position behind it, less what working orders will take away."""
+        held = self._broker.quantity(symbol)
+        for order in self._broker.working:
+            against = order.side.sign * held < 0
+            if order.symbol == symbol and order.order_id != ignore and against:
+                held += order.side.sign * min(order.quantity, abs(held))
+        return Order(symbol, side, float(quantity), float(price), float(held))
+
+    def _may(
+        self, symbol: str, side: Side, quantity: Decimal, price: Decimal, trade_id: str
+    ) -> bool:
+        order = self._order(symbol, side, quantity, price, ignore=trade_id)
+        decision = self._gate.check(order)
+        refused = self._broker.mode is not TradingMode.ACTIVE and not order.reduces_risk
+        if decision.allowed and not refused:
+            return True
+        reason = decision.reason
+        if decision.allowed:
+            reason = f"the account is {self._broker.mode}, although the gate would allow it"
+        self._blocked(order, trade_id, reason, decision, quantity, price)
+        return False
+
+    def _adds_risk(self, order: WorkingOrder) -> bool:
+        return not self._order(
+            order.symbol, order.side, order.quantity, order.limit, ignore=order.order_id
+        ).reduces_risk
+
+    # -- telling -----------------------------------------------------------------------------
+
+    def _blocked(
+        self,
+        order: Order,
+        trade_id: str,
+        reason: str,
+        decision: Decision,
+        quantity: Decimal,
+        price: Decimal,
+    ) -> None:
+        self.told.reports.append(
+            TradeBlocked(
+                account=self._account,
+                at=self._at,
+                market_date=self.market_date,
+                trade_id=trade_id,
+                symbol=order.symbol,
+                side=order.side.value,
+                quantity=text(quantity),
+                price=text(price),
+                reason=reason,
+                gate_version=decision.gate_version,
+            )
+        )
+        self.told.events.append(
+            journal.OrderBlocked(
+                self._at,
+                self.market_date,
+                trade_id,
+                order.symbol,
+                order.side.value,
+                order.quantity,
+                order.price,
+                reason,
+                decision.gate_version,
+            )
+        )
+
+    def _filled(self, fill: Fill | None) -> None:
+        if fill is not None:
+            self.told.events.append(
+                journal.OrderFilled(
+                    self._at,
+                    self.market_date,
+                    fill.order_id,
+                    fill.symbol,
+                    fill.side.value,
+                    float(fill.quantity),
+                    float(fill.price),
+                )
+            )
+
+    def _cancelled(self, kill_id: str, order_ids: tuple[str, ...], *, final: bool) -> None:
+        what = "final" if final else "/".join(order_ids)
+        self.told.reports.append(
+            OrdersCancelled(
+                id=_report_id(kill_id, "orders_cancelled", what),
+                account=self._account,
+                at=self._at,
+                market_date=self.market_date,
+                kill_id=kill_id,
+                order_ids=order_ids,
+                final=final,
+            )
+        )
+        self.told.events.append(
+            journal.OrdersCancelled(self._at, self.market_date, kill_id, order_ids, final)
+        )
+
+    def _closed(self, kill_id: str, fill: Fill) -> None:
+        held = -fill.side.sign * fill.quantity
+        self.told.reports.append(
+            PositionClosed(
+                id=_report_id(kill_id, "position_closed", fill.order_id),
+                account=self._account,
+                at=self._at,
+                market_date=self.market_date,
+                kill_id=kill_id,
+                position_id=f"{self._account}/{fill.symbol}",
+                symbol=fill.symbol,
+                quantity=text(held),
+                price=text(fill.price),
+            )
+        )
+        self.told.events.append(
+            journal.PositionClosed(
+                self._at, self.market_date, kill_id, fill.symbol, float(held), float(fill.price)
+            )
+        )
+
+    def _flat(self, kill_id: str) -> None:
+        self.told.reports.append(
+            FlatConfirmed(
+                id=_report_id(kill_id, "flat_confirmed", ""),
+                account=self._account,
+                at=self._at,
+                market_date=self.market_date,
+                kill_id=kill_id,
+            )
+        )
+        self.told.events.append(journal.FlatConfirmed(self._at, self.market_date, kill_id))
+
+
+def text(value: Decimal) -> str:
+    """A decimal as reports carry it: no exponent, no trailing zeros, no minus before zero."""
+    if value == ZERO:
+        return "0"
+    plain = f"{value:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def _report_id(kill_id: str, kind: str, what: str) -> str:
+    """The same for the same act, so that a closing that is run again reports it once."""
+    return str(uuid5(NAMESPACE_URL, f"riskwarden:{kill_id}:{kind}:{what}"))

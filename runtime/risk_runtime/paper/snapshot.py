@@ -1,0 +1,32 @@
+"""The paper account as the exporter takes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from risk_policy.contracts.snapshot import Position, Snapshot
+from risk_runtime.paper.broker import PaperBroker
+from risk_runtime.paper.strategy import SECTORS
+
+
+def snapshot_of(
+    broker: PaperBroker, account: str, taken_at: datetime, market_time: datetime
+) -> Snapshot:
+    """Everything the broker holds at its last marks."""
+    return Snapshot(
+        account=account,
+        equity=float(broker.equity),
+        cash=float(broker.cash),
+        positions=tuple(
+            Position(
+                symbol=symbol,
+                quantity=float(holding.quantity),
+                mark=float(broker.mark(symbol)),
+                average_price=float(holding.average_price),
+                sector=SECTORS.get(symbol, "unknown"),
+            )
+            for symbol, holding in broker.holdings.items()
+        ),
+        taken_at=taken_at,
+        market_time=market_time,
+    )

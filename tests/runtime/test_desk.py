@@ -1,0 +1,159 @@
+"""The desk asks the gate before every order, and tells what was refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from risk_policy.contracts.reports import OrdersCancelled, TradeBlocked
+from risk_policy.vocabulary import KillMode
+from risk_runtime import TradeGate
+from risk_runtime.order import Side
+from risk_runtime.paper import journal
+from risk_runtime.paper.broker import BrokerState, OrderPlaced, PaperBroker, TradingMode
+from risk_runtime.paper.desk import Desk, text
+from risk_runtime.paper.strategy import EqualWeightStrategy
+from risk_runtime.prices import Bar, TradingDay
+
+CASH = Decimal(100_000)
+
+
+def day(number: int, low: str = "10", close: str = "10") -> TradingDay:
+    prices = Bar("AAPL", Decimal(close), Decimal(close), Decimal(low), Decimal(close), 1)
+    return TradingDay(date(2008, 1, number), {"AAPL": prices})
+
+
+@pytest.fixture
+def broker() -> PaperBroker:
+    return PaperBroker(BrokerState(cash=CASH))
+
+
+@pytest.fixture
+def desk(broker: PaperBroker, gate: TradeGate) -> Desk:
+    return Desk("main", broker, gate, EqualWeightStrategy())
+
+
+def test_an_open_gate_lets_the_strategy_buy_and_rest_an_order(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    assert broker.quantity("AAPL") == 1500
+    assert [(o.quantity, o.limit) for o in broker.working] == [(111, 9)]
+    assert [event.kind for event in desk.told.events] == ["order_filled"]
+    assert desk.told.reports == []
+
+
+def test_a_closed_gate_refuses_both_and_both_refusals_are_reported_with_the_reason(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.kill(mode=KillMode.PAUSE)
+    desk.play(day(2), 0)
+    assert broker.log == []
+    assert [event.kind for event in desk.told.events] == ["order_blocked"] * 2
+    blocked = desk.told.reports
+    assert all(isinstance(report, TradeBlocked) for report in blocked)
+    assert [(r.quantity, r.price, r.gate_version) for r in blocked] == [  # type: ignore[union-attr]
+        ("1500", "10", writer.version),
+        ("111", "9", writer.version),
+    ]
+    assert "mode pause: DRAWDOWN_EMERGENCY" in blocked[0].reason  # type: ignore[union-attr]
+
+
+def test_a_resting_order_that_is_reached_after_the_gate_closed_is_cancelled_and_reported(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    writer.store(0, 9)
+    desk.play(day(3, low="8.5", close="9.5"), 1)
+    assert broker.quantity("AAPL") == 1500
+    assert broker.working == ()
+    (report,) = desk.told.reports
+    assert isinstance(report, TradeBlocked)
+    assert report.trade_id == "paper-000002"
+    assert report.market_date == "2008-01-03"
+
+
+def test_a_stale_gate_still_lets_the_strategy_reduce(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    writer.lease(-1)
+    desk.play(day(3, close="20", low="20"), 21)
+    assert broker.quantity("AAPL") < 1500
+    assert [type(report) for report in desk.told.reports] == [TradeBlocked]  # the resting one
+
+
+def test_resting_orders_are_replaced_at_each_rebalancing(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    desk.play(day(3), 21)
+    assert len(broker.working) == 1
+    placed = [event.order.order_id for event in broker.log if isinstance(event, OrderPlaced)]
+    assert len(placed) == 2
+    assert broker.working[0].order_id == placed[1]
+
+
+def test_stopping_entries_withdraws_what_could_add_risk_and_keeps_what_reduces(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    (adding,) = (order.order_id for order in broker.working)
+    stop_loss = broker.place_limit("AAPL", Side.SELL, Decimal(1500), Decimal(15))
+    assert desk.stop_entries("kill-1")
+    assert broker.mode is TradingMode.REDUCING
+    assert broker.working == (stop_loss,)
+    (report,) = desk.told.reports
+    assert isinstance(report, OrdersCancelled)
+    assert report.order_ids == (adding,)
+    assert not desk.stop_entries("kill-1")
+
+
+def test_two_sales_of_the_whole_position_do_not_both_count_as_reducing(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    for _ in range(2):
+        broker.place_limit("AAPL", Side.SELL, Decimal(1500), Decimal(15))
+    assert desk.stop_entries("kill-1")
+    assert broker.working == ()
+
+
+def test_a_closing_that_is_run_again_reports_each_act_once(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    list(desk.close_all("kill-1"))
+    first = {report.id for report in desk.told.reports}
+    list(desk.close_all("kill-1"))
+    assert {report.id for report in desk.told.reports} == first
+    list(desk.close_all("kill-2"))
+    assert {report.id for report in desk.told.reports} > first
+
+
+def test_what_was_held_is_reported_signed_with_its_price(writer: Any, desk: Desk) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    list(desk.close_all("kill-1"))
+    kinds = [report.kind for report in desk.told.reports]
+    assert kinds == ["orders_cancelled", "position_closed", "flat_confirmed", "orders_cancelled"]
+    closed = [e for e in desk.told.events if isinstance(e, journal.PositionClosed)]
+    assert [(e.symbol, e.quantity, e.price) for e in closed] == [("AAPL", 1500.0, 10.0)]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("1500", "1500"), ("1E+3", "1000"), ("0.1250", "0.125"), ("-3.0", "-3"), ("-0.0", "0")],
+)
+def test_decimals_are_written_as_reports_carry_them(value: str, shown: str) -> None:
+    assert text(Decimal(value)) == shown
