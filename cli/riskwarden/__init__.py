@@ -1,1 +1,1 @@
-"""TBD."""
+"""The `riskwarden` command, and the local stack it can start."""

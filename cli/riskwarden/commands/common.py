@@ -1,0 +1,61 @@
+"""What several commands share: the policy option and how a command fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from risk_policy import InvalidPolicyError, Policy, default_policy_path, load_policy
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        envvar="RISKWARDEN_POLICY",
+        help="The policy file; ./policy/alerting.toml or the one that comes with Riskwarden.",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[
+    Path,
+    typer.Option("--data", envvar="RISKWARDEN_DATA", help="The data folder of the stack."),
+]
+
+#: The latest run of the local stack.
+LATEST = Path("var/latest")
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """End the command with a message on standard error."""
+    err.print(f"[bold red]riskwarden:[/] {_escaped(message)}")
+    raise typer.Exit(code)
+
+
+def policy_path(option: Path | None) -> Path:
+    """Which policy file is meant."""
+    if option is not None:
+        return option
+    local = Path("policy/alerting.toml")
+    return local if local.exists() else default_policy_path()
+
+
+def policy_or_fail(option: Path | None) -> Policy:
+    """The policy, or the command ends with every problem it has."""
+    path = policy_path(option)
+    try:
+        return load_policy(path)
+    except InvalidPolicyError as error:
+        for problem in error.problems:
+            err.print(_escaped(problem.render(error.source)))
+        count = len(error.problems)
+        fail(f"{path}: {count} problem{'s' if count != 1 else ''}; nothing was changed", 1)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

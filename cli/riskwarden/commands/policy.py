@@ -1,0 +1,73 @@
+"""`riskwarden policy check|show|schema`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from risk_policy import Policy
+from risk_policy.catalogue.limits import LIMITS
+from riskwarden.commands.common import PolicyOption, out, policy_or_fail, policy_path
+
+app = typer.Typer(help="Check, show and describe the policy.", no_args_is_help=True)
+
+PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file.", show_default=False)]
+
+
+@app.command()
+def check(path: PolicyArgument = None, policy: PolicyOption = None) -> None:
+    """Check the policy; every problem at once, with file, line, key, value and remedy."""
+    loaded = policy_or_fail(path or policy)
+    tiers = sum(len(limit.alerts) for limit in LIMITS)
+    out.print(
+        f"{loaded.source}: valid; {len(LIMITS)} limits, {tiers} tiers, sha256 {loaded.digest}"
+    )
+
+
+@app.command()
+def show(
+    path: PolicyArgument = None,
+    policy: PolicyOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show the effective policy, defaults included; secrets appear as the variable they name."""
+    loaded = policy_or_fail(path or policy)
+    values = loaded.model_dump(mode="json")
+    if as_json:
+        typer.echo(json.dumps({"sha256": loaded.digest, **values}, indent=2, ensure_ascii=False))
+        return
+    written = set(_flat(tomllib.loads(policy_path(path or policy).read_text(encoding="utf-8"))))
+    table = Table(title=f"{loaded.source}  sha256 {loaded.short_digest}…", title_justify="left")
+    table.add_column("key")
+    table.add_column("value", overflow="fold")
+    table.add_column("from")
+    for key, value in _flat(values).items():
+        origin = "file" if key in written else "default"
+        table.add_row(key, json.dumps(value, ensure_ascii=False), origin)
+    out.print(table)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the policy file, for editors."""
+    described = Policy.model_json_schema(mode="validation")
+    for internal in ("digest", "source"):
+        described["properties"].pop(internal, None)
+    typer.echo(json.dumps(described, indent=2, ensure_ascii=False))
+
+
+def _flat(tree: dict[str, object]) -> dict[str, object]:
+    def walk(node: object, path: str) -> Iterator[tuple[str, object]]:
+        if isinstance(node, dict):
+            for name, child in node.items():
+                yield from walk(child, f"{path}.{name}" if path else name)
+        else:
+            yield path, node
+
+    return dict(walk(tree, ""))

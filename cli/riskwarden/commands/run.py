@@ -1,0 +1,128 @@
+"""`riskwarden run`: the whole stack on loopback, live in the terminal."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from riskwarden.commands.common import LATEST, PolicyOption, fail, out, policy_or_fail
+from riskwarden.stack.layout import Layout, StackError
+from riskwarden.stack.processes import Processes
+from riskwarden.stack.screen import Screen, links, timeline
+from riskwarden.stack.stack import Replay, Stack, find_binaries
+from riskwarden.stack.story import Milestone, Story
+from riskwarden.stack.watch import Watcher
+
+_LOOK_SECONDS = 0.2
+
+
+def run(
+    policy: PolicyOption = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Data folder; a new one under var/ unless given. An existing one is continued.",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once", help="End after breach, kill, flat and verified; 0 if all happened."
+        ),
+    ] = False,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.1, max=200, help="Trading days per second.")
+    ] = 6.0,
+    start: Annotated[
+        str | None, typer.Option("--start", help="First day, YYYY-MM-DD.", show_default=False)
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--end", help="Last day, YYYY-MM-DD.", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="With --once: seconds until it has failed.")
+    ] = 240.0,
+) -> None:
+    """Run exporter, paper runtime, Prometheus, Alertmanager and receivers; Ctrl-C stops all."""
+    loaded = policy_or_fail(policy)
+    layout = Layout(data.resolve() if data else _new_folder())
+    try:
+        binaries = find_binaries()
+        layout.create()
+        if data is None:
+            _point_latest_at(layout.root)
+        with _interruptible(), Processes(layout.log) as processes:
+            stack = Stack(loaded, layout, processes)
+            replay = Replay(start, end, speed)
+            stack.start(binaries, replay, lambda part: out.print(f"starting {part}", style="dim"))
+            out.print(links(stack))
+            story = Story(stack.policy)
+            complete = _follow(stack, story, processes, once=once, timeout=timeout)
+    except StackError as error:
+        fail(str(error), 1)
+    except KeyboardInterrupt:
+        out.print(f"stopped; everything recorded stays in {layout.root}")
+        raise typer.Exit(130 if once else 0) from None
+    if Milestone.FLAT in story.milestones and Milestone.BREACH in story.milestones:
+        out.print(timeline(story))
+    if not complete:
+        missing = ", ".join(story.missing)
+        fail(f"not seen in time: {missing}; the logs are in {layout.log}", 1)
+    out.print(
+        "[bold green]complete:[/] warning, critical, emergency, kill, flat, blocked, verified; "
+        f"everything recorded is in {layout.root}"
+    )
+
+
+def _follow(
+    stack: Stack, story: Story, processes: Processes, *, once: bool, timeout: float
+) -> bool:
+    """Show the run until it is complete (once), out of time, or interrupted."""
+    deadline = time.monotonic() + timeout
+    with Watcher(stack, story) as watcher, Screen(out, story, stack) as screen:
+        while True:
+            watcher.look()
+            screen.update()
+            if once and not story.missing:
+                return True
+            if once and time.monotonic() > deadline:
+                return False
+            processes.check()
+            time.sleep(_LOOK_SECONDS)
+
+
+def _new_folder() -> Path:
+    return Path("var").resolve() / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def _point_latest_at(folder: Path) -> None:
+    """Let `var/latest` name the newest run, so that other commands need no --data."""
+    staging = folder.parent / f".latest-{folder.name}"
+    staging.unlink(missing_ok=True)
+    staging.symlink_to(folder.name)
+    staging.replace(folder.parent / LATEST.name)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the run like Ctrl-C, so that nothing is left behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, interrupt) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

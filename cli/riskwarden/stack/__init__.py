@@ -1,0 +1,1 @@
+"""The local stack: real Prometheus and Alertmanager, the receivers and the paper runtime."""

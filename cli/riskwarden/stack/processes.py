@@ -1,0 +1,133 @@
+"""Child processes that never outlive their parent, and always leave a log.
+
+The kernel ends them when the parent dies (PR_SET_PDEATHSIG), so even `kill -9` of the
+command leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+from riskwarden.stack.layout import StackError
+
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_PATIENCE_SECONDS: Final = 10.0
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def in_child() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # the parent died before prctl took effect
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return in_child
+
+
+@dataclass(slots=True)
+class Child:
+    """One running process of the stack."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    sink: IO[bytes]
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def tail(self, lines: int = 12) -> str:
+        """The last lines it printed."""
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+
+class Processes:
+    """The stack's processes; leaving the context ends them all, latest first."""
+
+    def __init__(self, log_folder: Path) -> None:
+        self._log_folder = log_folder
+        self._children: list[Child] = []
+
+    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
+        """Start one process with its output in a log file. Raises StackError."""
+        log = self._log_folder / f"{name}.log"
+        sink = log.open("ab")
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=dict(environ),
+                start_new_session=True,  # Ctrl-C reaches the command, which ends them in order
+                preexec_fn=_die_with_parent(os.getpid()),
+            )
+        except OSError as error:
+            sink.close()
+            raise StackError(f"{command[0]} cannot be started: {error.strerror}") from error
+        child = Child(name, process, log, sink)
+        self._children.append(child)
+        return child
+
+    def wait_until(self, child: Child, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until a child is ready. Raises StackError if it ends or takes too long."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not child.alive:
+                raise StackError(
+                    f"{child.name} ended with code {child.process.returncode}; "
+                    f"its last words ({child.log}):\n{child.tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{child.name} was not ready within {seconds:g} s; "
+                    f"its last words ({child.log}):\n{child.tail()}"
+                )
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise StackError if a process has ended by itself."""
+        for child in self._children:
+            if not child.alive:
+                raise StackError(
+                    f"{child.name} ended with code {child.process.returncode}; "
+                    f"its last words ({child.log}):\n{child.tail()}"
+                )
+
+    def stop(self) -> None:
+        """End every process: asked first, killed if it does not listen."""
+        for child in reversed(self._children):
+            if child.alive:
+                child.process.terminate()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        for child in reversed(self._children):
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            child.sink.close()
+        self._children.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

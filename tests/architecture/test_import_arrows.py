@@ -1,0 +1,81 @@
+"""Who may import whom: the layout is the architecture only as long as the imports agree."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    "risk_policy": "policy",
+    "risk_exporter": "exporter",
+    "risk_rules": "rules",
+    "risk_alertmanager": "alertmanager",
+    "risk_receivers": "receivers",
+    "risk_runtime": "runtime",
+    "riskwarden": "cli",
+}
+#: What a package may import besides itself and the policy.
+ALLOWED = {
+    "risk_policy": set(),
+    "risk_exporter": set(),
+    "risk_rules": set(),
+    "risk_alertmanager": set(),
+    "risk_receivers": set(),
+    "risk_runtime": {"risk_exporter"},
+    "riskwarden": set(PACKAGES),
+}
+#: What `pip install riskwarden` alone brings, and all that an embedded part may need.
+BASE = {"prometheus_client", "numpy", "pydantic", "pydantic_core"}
+EMBEDDED = {"risk_policy", "risk_exporter", "risk_runtime"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def imports_of(package: str) -> set[str]:
+    folder = ROOT / PACKAGES[package] / package
+    return {name for path in folder.rglob("*.py") for name in imported(path)}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_component_imports_only_what_the_arrows_allow(package: str) -> None:
+    ours = imports_of(package) & PACKAGES.keys()
+    assert ours <= ALLOWED[package] | {package, "risk_policy"}
+
+
+@pytest.mark.parametrize("package", sorted(EMBEDDED))
+def test_an_embedded_component_needs_only_the_base_dependencies(package: str) -> None:
+    foreign = imports_of(package) - PACKAGES.keys() - set(sys.stdlib_module_names)
+    assert foreign <= BASE
+
+
+def test_the_gate_alone_pulls_in_neither_numpy_nor_the_exporter() -> None:
+    program = (
+        "import sys, risk_runtime\n"
+        "print(*sorted({'numpy', 'risk_exporter', 'prometheus_client'} & sys.modules.keys()))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == ""
+
+
+def test_no_module_is_longer_than_a_reader_can_hold() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for package, folder in PACKAGES.items()
+        for path in (ROOT / folder / package).rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
