@@ -81,6 +81,13 @@ class Processes:
         self._children.append(child)
         return child
 
+    def child(self, name: str) -> Child:
+        """The latest process of a name. Raises KeyError."""
+        for child in reversed(self._children):
+            if child.name == name:
+                return child
+        raise KeyError(name)
+
     def wait_until(self, child: Child, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until a child is ready. Raises StackError if it ends or takes too long."""
         deadline = time.monotonic() + seconds

@@ -1,0 +1,175 @@
+"""The loop closes on real parts: prices, exporter, Prometheus, Alertmanager, receivers, gate."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from stack_under_test import Running, eventually
+
+from risk_policy.contracts.audit import EventType
+from risk_receivers.audit.query import StoredEvent, events
+from risk_receivers.audit.verify import verify_database
+from risk_runtime import GateState, TradeGate
+from riskwarden.stack.story import Milestone
+
+pytestmark = pytest.mark.stack
+FAST = ("--start", "2008-01-02", "--speed", "25")
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "riskwarden", *map(str, arguments)]
+
+
+def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of processes that work on a data folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended while we looked
+        if str(folder) in line and str(os.getpid()) != path.parent.name:
+            found.append(line)
+    return found
+
+
+def recorded(running: Running) -> list[StoredEvent]:
+    return events(running.database, after_seq=0, limit=100_000)
+
+
+def types(found: list[StoredEvent]) -> Counter[str]:
+    return Counter(event.event_type for event in found)
+
+
+def test_one_run_goes_from_real_prices_to_flat_and_verified(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = call("run", "--once", "--data", data, *FAST)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "complete" in done.stdout
+    for step in ("breach", "fired", "recorded", "gate closed", "flat"):
+        assert re.search(rf"{step} .*[\d,]+ ms", done.stdout), step
+    assert processes_of(data) == []
+
+    verified = call("audit", "verify", "--data", data)
+    assert verified.returncode == 0, verified.stderr
+    assert "intact" in verified.stdout
+
+
+def test_a_run_that_cannot_complete_in_time_says_what_is_missing_and_fails(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    calm = ("--start", "2007-01-03", "--end", "2007-01-31", "--timeout", "4")
+    done = call("run", "--once", "--data", data, *calm)
+    assert done.returncode == 1
+    assert "not seen in time" in done.stderr
+    assert "flat" in done.stderr
+    assert processes_of(data) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
+    data = tmp_path / "data"
+    with subprocess.Popen(
+        command("run", "--data", data, *FAST), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as run:
+        try:
+            eventually((data / "stack.json").exists, 60, "the stack is up")
+            assert len(processes_of(data)) >= 4
+        finally:
+            run.send_signal(number)
+        run.wait(30)
+    eventually(lambda: processes_of(data) == [], 15, "every process has ended")
+
+
+def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(running: Running) -> None:
+    running.start()
+    silence = {
+        "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
+        "startsAt": "2020-01-01T00:00:00Z",
+        "endsAt": "2099-01-01T00:00:00Z",
+        "createdBy": "a tired operator",
+        "comment": "quiet, please",
+    }
+    alertmanager = running.stack.url("alertmanager")
+    httpx.post(f"{alertmanager}/api/v2/silences", json=silence).raise_for_status()
+
+    running.wait_for(Milestone.FLAT)
+
+    def emergency_is_suppressed() -> bool:
+        alerts = httpx.get(f"{alertmanager}/api/v2/alerts").json()
+        states = {a["labels"]["alertname"]: a["status"]["state"] for a in alerts}
+        return states.get("DRAWDOWN_EMERGENCY") == "suppressed"
+
+    eventually(emergency_is_suppressed, 10, "Alertmanager holds the silenced emergency")
+    gate = TradeGate(running.layout.gate)
+    assert gate.read().state is GateState.HALTED
+    # Nobody was notified of the alert itself: only the trip tells people, on its own account.
+    told = types(recorded(running))
+    assert told[EventType.KILL_SWITCH_ACTIVATED] == 1
+    with closing(sqlite3.connect(running.database)) as connection:
+        (firing,) = connection.execute(
+            "SELECT count(*) FROM incident WHERE alertname = 'DRAWDOWN_EMERGENCY' AND dispatched"
+        ).fetchone()
+    assert firing == 0
+
+
+def test_receivers_killed_at_the_trip_lose_nothing_and_an_edit_is_caught(running: Running) -> None:
+    running.start()
+    receivers = running.processes.child("receivers")
+
+    def emergency_is_recorded() -> bool:
+        with closing(sqlite3.connect(f"file:{running.database}?mode=ro", uri=True)) as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM incident WHERE alertname = 'DRAWDOWN_EMERGENCY'"
+            ).fetchone()
+        return bool(count)
+
+    eventually(emergency_is_recorded, 60, "the emergency is in the store")
+    receivers.process.kill()
+    receivers.process.wait()
+    gate = TradeGate(running.layout.gate)
+    eventually(lambda: gate.read().state is not GateState.OPEN, 10, "the gate is closed")
+
+    running.stack.start_receivers()
+    running.wait_for(Milestone.VERIFIED)
+
+    found = recorded(running)
+    told = types(found)
+    assert told[EventType.KILL_SWITCH_ACTIVATED] == 1
+    assert told[EventType.KILL_SWITCH_FLAT_CONFIRMED] == 1
+    assert told[EventType.POSITION_FORCE_CLOSED] == 5
+    assert told[EventType.TRADE_BLOCKED] >= 1
+    created = [
+        (event.payload.details["labels"]["risk_id"], event.payload.details["labels"]["tier"],
+         event.payload.details["episode"])
+        for event in found
+        if event.event_type == EventType.ALERT_CREATED and event.payload
+    ]  # fmt: skip
+    assert max(Counter(created).values()) == 1
+
+    running.processes.stop()
+    assert verify_database(running.database).ok
+    (seq,) = [e.seq for e in found if e.event_type == "KILL_SWITCH_ACTIVATED"]
+    with closing(sqlite3.connect(running.database)) as connection:
+        connection.execute(
+            "UPDATE audit_payload SET payload = CAST(replace(CAST(payload AS TEXT), "
+            "'DRAWDOWN_EMERGENCY', 'OPERATOR_ERROR_000') AS BLOB) WHERE seq = ?",
+            (seq,),
+        )
+        connection.commit()
+    verified = call("audit", "verify", "--data", running.layout.root)
+    assert verified.returncode == 1
+    assert f"record {seq}" in verified.stderr

@@ -1,0 +1,56 @@
+"""A whole stack of real processes on free ports, told to replay the crash quickly."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from risk_policy import default_policy_path, load_policy
+from riskwarden.stack.layout import Layout
+from riskwarden.stack.processes import Processes
+from riskwarden.stack.stack import Replay, Stack, find_binaries
+from riskwarden.stack.story import Milestone, Story
+from riskwarden.stack.watch import Watcher
+
+#: Into the crash of 2008, fast enough for a test and slow enough for one-second scrapes.
+CRASH = Replay(start="2008-01-02", end=None, days_per_second=25.0)
+
+
+def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Wait until a condition holds and return what it returned."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        signal.sigtimedwait([], 0.05)
+    return found
+
+
+class Running:
+    """A stack, its processes and the story told of it."""
+
+    def __init__(self, root: Path, processes: Processes) -> None:
+        self.policy = load_policy(default_policy_path())
+        self.layout = Layout(root)
+        self.layout.create()
+        self.processes = processes
+        self.stack = Stack(self.policy, self.layout, processes)
+        self.story = Story(self.stack.policy)
+
+    @property
+    def database(self) -> Path:
+        return self.layout.database(self.policy)
+
+    def start(self) -> None:
+        self.stack.start(find_binaries(), CRASH, lambda _: None)
+
+    def wait_for(self, milestone: Milestone, seconds: float = 60.0) -> None:
+        with Watcher(self.stack, self.story) as watcher:
+
+            def reached() -> bool:
+                watcher.look()
+                return milestone in self.story.milestones
+
+            eventually(reached, seconds, f"{milestone}; missing: {self.story.missing}")
