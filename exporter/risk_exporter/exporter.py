@@ -129,7 +129,7 @@ class RiskExporter(Collector):
                 yield from published.blocks(self._terms.conventions, now)
         reasons = [{"reason": reason.value} for reason in Refusal]
         yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
-        info = {"component": COMPONENT, "digest": self.policy.short_digest}
+        info = {"component": COMPONENT, "digest": self.policy.digest}
         yield Block(m.POLICY_INFO, (info,), np.ones(1))
 
     def collect(self) -> Iterator[Family]:

@@ -72,7 +72,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     tokens = Tokens.from_policy(policy)
     database = data / alerting.audit.database_path
     telemetry = Telemetry()
-    telemetry.add_source(lambda: policy_info(policy.short_digest))
+    telemetry.add_source(lambda: policy_info(policy.digest))
 
     with ExitStack() as stack:
         writer = Writer(

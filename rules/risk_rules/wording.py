@@ -36,8 +36,8 @@ def limit_annotations(
     bound = limit.bound(policy.number(spec.threshold))
     measured = limit.metric.help[:1].lower() + limit.metric.help[1:].rstrip(".")
     description = (
-        f"{about} stands at {value}, {_SIDE_WORDS[limit.side]} the {spec.tier} threshold of "
-        f"{percent(bound)} ({_plain(measured)}). {_plain(spec.meaning)}"
+        f"{limit.title} of {about} is {value}, {_SIDE_WORDS[limit.side]} the {spec.tier} "
+        f"threshold of {percent(bound)}. Measured: {_plain(measured)}. {_plain(spec.meaning)}"
     )
     return _annotations(policy, spec.name, spec.summary, about, description)
 

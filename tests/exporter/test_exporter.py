@@ -174,7 +174,7 @@ def test_a_runtime_whose_clock_runs_ahead_does_not_look_fresher_than_it_is(
 def test_the_policy_it_runs_on_is_exported(
     exporter: RiskExporter, policy: Policy, scrape: Any
 ) -> None:
-    info = {"component": "exporter", "digest": policy.short_digest}
+    info = {"component": "exporter", "digest": policy.digest}
     assert scrape(exporter).value("risk_policy_info", **info) == 1
 
 

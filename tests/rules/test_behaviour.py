@@ -69,9 +69,9 @@ def test_awkward_identities_survive_as_they_are(
         inputs.append({"series": f"risk_sector_concentration_ratio{{{inside}}}", "values": "0.75"})
         annotations = {
             "summary": f"Too much of the portfolio is in sector {text} (account main)",
-            "description": f"{text} (account main) stands at 75%, above the critical threshold of "
-            "70% (absolute notional held in a sector divided by equity). The share held in one "
-            "sector is beyond what the policy allows.",
+            "description": f"Sector concentration of {text} (account main) is 75%, above the "
+            "critical threshold of 70%. Measured: absolute notional held in a sector divided by "
+            "equity. The share held in one sector is beyond what the policy allows.",
             "runbook_url": "http://127.0.0.1:9465/runbooks/SECTOR_CONCENTRATION_BREACH",
             "policy_digest": policy.digest,
         }

@@ -47,6 +47,17 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def digests_in_prometheus(running: Running) -> set[str]:
+    """The policy digests that exporter, receivers and rules report, all three there."""
+    answer = httpx.get(
+        f"{running.stack.url('prometheus')}/api/v1/query", params={"query": "risk_policy_info"}
+    ).json()["data"]["result"]
+    assert {series["metric"]["component"] for series in answer} == {
+        "exporter", "receivers", "rules",
+    }  # fmt: skip
+    return {series["metric"]["digest"] for series in answer}
+
+
 def recorded(running: Running) -> list[StoredEvent]:
     return events(running.database, after_seq=0, limit=100_000)
 
@@ -114,6 +125,7 @@ def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(running:
         return states.get("DRAWDOWN_EMERGENCY") == "suppressed"
 
     eventually(emergency_is_suppressed, 10, "Alertmanager holds the silenced emergency")
+    assert digests_in_prometheus(running) == {running.policy.digest}
     gate = TradeGate(running.layout.gate)
     assert gate.read().state is GateState.HALTED
     # Nobody was notified of the alert itself: only the trip tells people, on its own account.
@@ -124,6 +136,27 @@ def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(running:
             "SELECT count(*) FROM incident WHERE alertname = 'DRAWDOWN_EMERGENCY' AND dispatched"
         ).fetchone()
     assert firing == 0
+
+
+def test_an_operator_trips_the_switch_and_the_account_goes_flat(running: Running) -> None:
+    running.start()
+    eventually(lambda: running.layout.journal.exists(), 20, "the replay has begun")
+    data = running.layout.root
+    killed = call("kill", "--mode", "immediate", "--reason", "fire drill", "--data", data)
+    assert killed.returncode == 0, killed.stderr
+    assert "kill switch is tripped" in killed.stdout
+    running.wait_for(Milestone.FLAT, 20)
+
+    looser = call("kill", "--mode", "pause", "--reason", "changed my mind", "--data", data)
+    assert looser.returncode == 1
+    assert "tightened" in looser.stderr
+    status = call("status", "--data", data)
+    assert status.returncode == 0
+    assert "FLAT_CONFIRMED" in status.stdout
+    assert "fire drill" in status.stdout
+    (activated,) = [e for e in recorded(running) if e.event_type == "KILL_SWITCH_ACTIVATED"]
+    assert activated.payload is not None
+    assert activated.payload.actor_type == "USER"
 
 
 def test_receivers_killed_at_the_trip_lose_nothing_and_an_edit_is_caught(running: Running) -> None:

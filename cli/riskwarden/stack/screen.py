@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -134,15 +135,16 @@ def render(story: Story, stack: Stack) -> RenderableType:
 def timeline(story: Story) -> Table:
     """From breach to flat, with the real delays."""
     explained = {
-        Milestone.BREACH: "the snapshot crossed the emergency drawdown",
-        Milestone.FIRED: "Prometheus evaluated the rule on a scrape of it",
-        Milestone.RECORDED: "alert feed: in the store and the audit chain, fsynced",
-        Milestone.GATE_CLOSED: "the runtime saw the gate closed",
-        Milestone.FLAT: "orders cancelled, positions closed, looked again, on record",
+        Milestone.BREACH: "equity crossed the threshold",
+        Milestone.FIRED: "Prometheus scraped, evaluated",
+        Milestone.RECORDED: "in the audit chain, fsynced",
+        Milestone.GATE_CLOSED: "seen by the runtime",
+        Milestone.FLAT: "closed, confirmed, on record",
     }
-    table = Table(title="breach to flat", title_justify="left")
-    for heading in ("step", "at (UTC)", "after the step before", "after the breach", "meaning"):
-        table.add_column(heading, justify="right" if heading.startswith("after") else "left")
+    table = Table(title="breach to flat", title_justify="left", box=box.SIMPLE)
+    for heading in ("step", "at (UTC)", "took", "since breach", "what happened"):
+        numeric = heading in ("took", "since breach")
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     start = before = story.milestones[Milestone.BREACH]
     for milestone, meaning in explained.items():
         at = story.milestones[milestone]

@@ -67,6 +67,11 @@ class Line:
     severity: Severity = Severity.INFO
 
 
+def first_sentence(text: str) -> str:
+    """What fits on a line; the rest is in the runbook."""
+    return text.partition(". ")[0].removesuffix(".")
+
+
 @dataclass(slots=True)
 class Story:
     """The state of a run."""
@@ -125,8 +130,8 @@ class Story:
                 self.active.pop((labels.get("alertname", ""), labels.get("risk_id", "")), None)
                 self._say(at, message)
             case EventType.KILL_SWITCH_ACTIVATED:
-                self.kill = message
-                self._say(at, message, Severity.EMERGENCY)
+                self.kill = first_sentence(message)
+                self._say(at, self.kill, Severity.EMERGENCY)
             case EventType.KILL_SWITCH_FLAT_CONFIRMED:
                 self.reached(Milestone.FLAT, at)
                 self._say(at, message, Severity.WARNING)
@@ -153,7 +158,7 @@ class Story:
     ) -> None:
         labels = details.get("labels", {})
         name, risk_id = labels.get("alertname", "?"), labels.get("risk_id", "?")
-        description = str(details.get("annotations", {}).get("description", message))
+        description = first_sentence(details.get("annotations", {}).get("description", message))
         self.active[name, risk_id] = ActiveAlert(name, risk_id, severity, at, description)
         self._say(at, f"{name}  {description}", severity)
         tiers = {spec.name: spec.tier for spec in DRAWDOWN.alerts}

@@ -50,6 +50,7 @@ class Limit:
 
     Attributes:
         name: first part of every risk_id it has.
+        title: what a message calls the quantity.
         metric: a ratio of the exporter.
         side: ABOVE if large values are dangerous. BELOW if small ones are; thresholds stay
             positive in the policy and are negated in PromQL.
@@ -58,6 +59,7 @@ class Limit:
     """
 
     name: str
+    title: str
     metric: Metric
     side: Side
     category: Category
@@ -74,7 +76,8 @@ class Limit:
 _T = "alerting.thresholds"
 
 POSITION_SIZE: Final = Limit(
-    "position_size", m.POSITION_SIZE, Side.ABOVE, Category.POSITION, Layer.PRE_TRADE,
+    "position_size", "Position size",
+    m.POSITION_SIZE, Side.ABOVE, Category.POSITION, Layer.PRE_TRADE,
     ("account", "symbol"),
     (
         AlertSpec(
@@ -96,7 +99,8 @@ POSITION_SIZE: Final = Limit(
 )  # fmt: skip
 
 ASSET_CONCENTRATION: Final = Limit(
-    "asset_concentration", m.ASSET_CONCENTRATION, Side.ABOVE, Category.PORTFOLIO, Layer.PRE_TRADE,
+    "asset_concentration", "Asset concentration",
+    m.ASSET_CONCENTRATION, Side.ABOVE, Category.PORTFOLIO, Layer.PRE_TRADE,
     ("account", "asset"),
     (
         AlertSpec(
@@ -117,7 +121,8 @@ ASSET_CONCENTRATION: Final = Limit(
 )  # fmt: skip
 
 SECTOR_CONCENTRATION: Final = Limit(
-    "sector_concentration", m.SECTOR_CONCENTRATION, Side.ABOVE, Category.PORTFOLIO, Layer.PRE_TRADE,
+    "sector_concentration", "Sector concentration",
+    m.SECTOR_CONCENTRATION, Side.ABOVE, Category.PORTFOLIO, Layer.PRE_TRADE,
     ("account", "sector"),
     (
         AlertSpec(
@@ -138,7 +143,8 @@ SECTOR_CONCENTRATION: Final = Limit(
 )  # fmt: skip
 
 POSITION_LOSS: Final = Limit(
-    "position_loss", m.POSITION_RETURN, Side.BELOW, Category.POSITION, Layer.POSITION,
+    "position_loss", "Open profit",
+    m.POSITION_RETURN, Side.BELOW, Category.POSITION, Layer.POSITION,
     ("account", "symbol"),
     (
         AlertSpec(
@@ -159,7 +165,8 @@ POSITION_LOSS: Final = Limit(
 )  # fmt: skip
 
 DAILY_LOSS: Final = Limit(
-    "daily_loss", m.DAILY_PNL, Side.BELOW, Category.PORTFOLIO, Layer.PORTFOLIO,
+    "daily_loss", "Profit today",
+    m.DAILY_PNL, Side.BELOW, Category.PORTFOLIO, Layer.PORTFOLIO,
     ("account",),
     (
         AlertSpec(
@@ -180,7 +187,8 @@ DAILY_LOSS: Final = Limit(
 )  # fmt: skip
 
 VAR: Final = Limit(
-    "var", m.VAR_USAGE, Side.ABOVE, Category.PORTFOLIO, Layer.PORTFOLIO,
+    "var", "Value-at-risk usage",
+    m.VAR_USAGE, Side.ABOVE, Category.PORTFOLIO, Layer.PORTFOLIO,
     ("account",),
     (
         AlertSpec(
@@ -201,7 +209,8 @@ VAR: Final = Limit(
 )  # fmt: skip
 
 DRAWDOWN: Final = Limit(
-    "drawdown", m.DRAWDOWN, Side.ABOVE, Category.DRAWDOWN, Layer.PORTFOLIO,
+    "drawdown", "Drawdown",
+    m.DRAWDOWN, Side.ABOVE, Category.DRAWDOWN, Layer.PORTFOLIO,
     ("account",),
     (
         AlertSpec(

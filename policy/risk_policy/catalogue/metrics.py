@@ -204,7 +204,7 @@ WRITER_HEALTHY: Final = Metric(
 # -- every component -----------------------------------------------------------------------
 POLICY_INFO: Final = Metric(
     "risk_policy_info",
-    "Digest of the policy a component runs on; always 1.",
+    "SHA-256 of the policy file a component runs on; always 1.",
     ("component", "digest"),
 )
 

@@ -4,6 +4,7 @@ relative paths and URL paths by which generated configuration finds tokens and f
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from risk_policy.errors import PolicyError
@@ -43,7 +44,7 @@ def duration(seconds: float) -> str:
         ArtefactError: negative, or finer than the millisecond they can tell.
     """
     milliseconds = round(seconds * 1000)
-    if seconds < 0 or abs(seconds * 1000 - milliseconds) > 1e-6:
+    if seconds < 0 or not math.isclose(seconds, milliseconds / 1000, abs_tol=1e-9):
         raise ArtefactError(
             f"{seconds!r} seconds cannot be written; use whole milliseconds, 0 or more"
         )

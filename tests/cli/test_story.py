@@ -1,0 +1,79 @@
+"""The story of a run is told from what was written down, whatever the order of reading."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from risk_policy import Policy
+from risk_policy.vocabulary import Severity
+from riskwarden.stack.screen import drawdown_bar, timeline
+from riskwarden.stack.story import Milestone, Story, first_sentence
+
+AT = "2026-01-02T03:04:05.000000Z"
+
+
+def day(drawdown: float, at: str = AT) -> dict[str, Any]:
+    return {"kind": "day", "at": at, "market_date": "2008-10-02", "drawdown_ratio": drawdown}
+
+
+def created(name: str, at: str = AT) -> tuple[str, str, dict[str, Any]]:
+    labels = {"alertname": name, "risk_id": "drawdown/main"}
+    details = {"labels": labels, "annotations": {"description": "A. B."}, "starts_at": at}
+    return ("ALERT_CREATED", at, {"severity": "emergency", "details": details, "message": name})
+
+
+def test_the_breach_is_the_first_day_strictly_beyond_the_emergency_threshold() -> None:
+    story = Story(Policy())
+    story.on_journal(day(0.20))
+    assert Milestone.BREACH not in story.milestones
+    story.on_journal(day(0.2001, "2026-01-02T03:04:06.000000Z"))
+    story.on_journal(day(0.3, "2026-01-02T03:04:07.000000Z"))
+    assert story.milestones[Milestone.BREACH].second == 6
+
+
+def test_a_resolved_alert_is_no_longer_active() -> None:
+    story = Story(Policy())
+    story.on_audit(*created("DRAWDOWN_WARNING"))
+    assert [alert.severity for alert in story.active.values()] == [Severity.EMERGENCY]
+    kind, at, payload = created("DRAWDOWN_WARNING")
+    assert kind == "ALERT_CREATED"
+    story.on_audit("ALERT_RESOLVED", at, payload)
+    assert story.active == {}
+    assert Milestone.WARNING in story.milestones
+
+
+def test_an_event_of_a_later_version_is_passed_over() -> None:
+    story = Story(Policy())
+    story.on_audit("SOMETHING_NEW", AT, {})
+    assert story.chain_size == 1
+
+
+@pytest.mark.parametrize("drawdown", [0.0, 0.1, 0.2, 0.5, 3.0])
+def test_the_drawdown_bar_marks_every_tier_at_any_drawdown(drawdown: float) -> None:
+    story = Story(Policy())
+    story.on_journal(day(drawdown))
+    bar = drawdown_bar(story).plain
+    assert bar.count("│") == 3
+    assert f"{drawdown:.1%}" in bar
+
+
+def test_the_timeline_prints_the_delays_between_the_steps() -> None:
+    story = Story(Policy())
+    for step, milestone in enumerate(("breach", "fired", "recorded", "gate closed", "flat")):
+        at = f"2026-01-02T03:04:05.{step}00000+00:00"
+        story.reached(Milestone(milestone), datetime.fromisoformat(at))
+    console = Console(width=120, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        console.print(timeline(story))
+    assert captured.get().count("100 ms") >= 4
+    assert "400 ms" in captured.get()
+
+
+def test_the_first_sentence_keeps_decimal_points() -> None:
+    assert first_sentence("Drawdown is 20.5%, above 20%. Measured: x.") == (
+        "Drawdown is 20.5%, above 20%"
+    )
