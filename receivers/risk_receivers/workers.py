@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 _ROUND_ERRORS: Final = (OSError, sqlite3.Error, StoreError, AuditError, ReceiversError)
 
 
-class Worker:
+class Worker(ABC):
     """A thread that does a round when woken, or when its pause is over."""
 
     def __init__(self, name: str) -> None:
@@ -65,9 +66,9 @@ class Worker:
         """Whether the thread does its work."""
         return self._thread.is_alive()
 
+    @abstractmethod
     def round(self) -> float | None:
         """Do what there is to do; after how many seconds to look again unless woken."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -83,6 +84,8 @@ class Courier(Worker):
         self, name: str, channel: Channel, database: Path, writer: Writer, telemetry: Telemetry
     ) -> None:
         super().__init__(f"channel-{name}")
+        for outcome in ("sent", "failed"):  # a counter that is missing cannot be told from 0
+            telemetry.count(m.MESSAGES, name, outcome, by=0)
         self._channel_name = name
         self._channel = channel
         self._database = database

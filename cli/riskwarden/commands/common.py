@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,7 +11,9 @@ from rich.console import Console
 
 from risk_policy import InvalidPolicyError, Policy, default_policy_path, load_policy
 
-out = Console(highlight=False, soft_wrap=True)
+#: A pipe or a log file has no width; tables in it should not be cut to a guess of 80.
+_WIDTH = None if sys.stdout.isatty() else 132
+out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 PolicyOption = Annotated[

@@ -114,12 +114,13 @@ def _point_latest_at(folder: Path) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the run like Ctrl-C, so that nothing is left behind."""
+    """Let every polite signal end the run like Ctrl-C, so that nothing is left behind."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signals = (signal.SIGTERM, signal.SIGHUP)
+    # SIGINT too: a command started in the background by a shell inherits it as ignored.
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, interrupt) for number in signals]
     try:
         yield

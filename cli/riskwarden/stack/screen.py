@@ -68,7 +68,8 @@ def _book(story: Story) -> RenderableType:
     )
     table.add_row("drawdown", drawdown_bar(story))
     table.add_row("book", f"{day.positions_open} positions, {day.orders_working} orders working")
-    gate = Text(day.gate, style="bold green" if day.gate == "open" else "bold white on red")
+    gate = Text(no_wrap=True, overflow="ellipsis")
+    gate.append(day.gate, style="bold green" if day.gate == "open" else "bold white on red")
     if story.kill:
         gate.append(f"  {story.kill}", style="red")
     table.add_row("gate", gate)
@@ -99,9 +100,9 @@ def _log(story: Story) -> RenderableType:
 
 def log_line(line: Line) -> Text:
     """One line of the log, with the wall clock in UTC."""
-    text = Text(f"{line.at.astimezone(UTC):%H:%M:%S.%f}"[:-3] + "Z  ", style="dim", no_wrap=True)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{line.at.astimezone(UTC):%H:%M:%S.%f}"[:-3] + "Z  ", style="dim")
     text.append(line.text, style=STYLES[line.severity])
-    text.overflow = "ellipsis"
     return text
 
 

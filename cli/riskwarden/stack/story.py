@@ -140,6 +140,8 @@ class Story:
                 self.reached(Milestone.BLOCKED, at)
                 if self.blocked <= 5:
                     self._say(at, message, Severity.WARNING)
+            case EventType.ORDERS_CANCELLED if not details.get("order_ids", True):
+                pass  # the final sweep found nothing, as it should
             case EventType.POSITION_FORCE_CLOSED | EventType.ORDERS_CANCELLED:
                 self._say(at, message, Severity.WARNING)
             case EventType.SERVICE_STARTED | EventType.CONFIG_CHANGED:

@@ -1,0 +1,58 @@
+"""What the README shows works as it stands."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
+    tmp_path: Path,
+) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace("9464", str(free_port()))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("False ")
+
+
+@pytest.mark.parametrize(
+    "line", sorted(set(re.findall(r"^riskwarden ([a-z][a-z ]*)", README, re.M)))
+)
+def test_every_command_of_the_readme_exists(line: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "riskwarden", *line.split(), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_every_link_of_the_readme_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`(tests/[^`]+)`", README))))
+def test_every_test_that_a_promise_points_at_is_there(path: str) -> None:
+    assert (ROOT / path).is_file()
