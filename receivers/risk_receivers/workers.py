@@ -14,7 +14,6 @@ from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts.snapshot import utc_now
-from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels import Channel
 from risk_receivers.channels.message import Owed
@@ -23,7 +22,6 @@ from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.recording import record_expiry
 from risk_receivers.incidents.table import any_overdue
 from risk_receivers.recorder import Recorder
-from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 
@@ -34,7 +32,7 @@ _PAGE: Final = 100
 _log = logging.getLogger(__name__)
 
 #: What a worker's round may fail with; anything else is a mistake in this program.
-_ROUND_ERRORS: Final = (OSError, sqlite3.Error, StoreError, AuditError, ReceiversError)
+_ROUND_ERRORS: Final = (OSError, sqlite3.Error, ReceiversError)
 
 
 class Worker(ABC):
