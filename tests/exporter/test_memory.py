@@ -143,6 +143,21 @@ def test_a_replay_that_repeats_its_last_day_after_a_crash_keeps_the_start_of_tha
     assert x.daily_pnl_ratio == pytest.approx(-0.05)
 
 
+def test_the_marks_of_a_repeated_earlier_day_are_not_taken_for_closes_of_the_latest_day(
+    new_exporter: Make, book: Any, holding: Any, clock: Any, state_dir: Path
+) -> None:
+    first = new_exporter()
+    monday, tuesday = clock.now, clock.now + timedelta(days=1)
+    first.observe(book(100_000, holding(mark=10), market_time=monday))
+    trade(first, book(100_000, holding(mark=20), market_time=tuesday))
+    again = new_exporter()
+    clock.advance(seconds=1)
+    again.observe(book(100_000, holding(mark=10), market_time=monday))
+    again.observe(book(100_000, holding(mark=30), market_time=tuesday + timedelta(days=1)))
+    closes = json.loads((state_dir / "main" / "closes-2026-03-03.json").read_text())
+    assert closes == {"AAPL": 20}
+
+
 # -- damage ----------------------------------------------------------------------------------
 
 

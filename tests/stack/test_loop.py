@@ -79,6 +79,10 @@ def test_one_run_goes_from_real_prices_to_flat_and_verified(tmp_path: Path) -> N
     assert verified.returncode == 0, verified.stderr
     assert "intact" in verified.stdout
 
+    again = call("run", "--once", "--data", data, *FAST)
+    assert again.returncode == 2
+    assert "holds an earlier run" in again.stderr
+
 
 def test_a_run_that_cannot_complete_in_time_says_what_is_missing_and_fails(tmp_path: Path) -> None:
     data = tmp_path / "data"

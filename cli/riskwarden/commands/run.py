@@ -55,6 +55,11 @@ def run(
     """Run exporter, paper runtime, Prometheus, Alertmanager and receivers; Ctrl-C stops all."""
     loaded = policy_or_fail(policy)
     layout = Layout(data.resolve() if data else _new_folder())
+    if once and layout.database(loaded).exists():
+        fail(
+            f"{layout.root} holds an earlier run, whose record would count for this one; "
+            "with --once leave --data out or name a new folder"
+        )
     try:
         binaries = find_binaries()
         layout.create()

@@ -92,7 +92,6 @@ class KillSwitch(Section):
 
     mode: KillMode = KillMode.IMMEDIATE
     graceful_timeout_minutes: Minutes = 30
-    flat_confirmation_seconds: PositiveSeconds = 30
 
 
 class Gate(Section):
