@@ -179,7 +179,9 @@ def measure(
         cash=snapshot.cash,
         equity_peak=reference.equity_peak,
         equity_day_start=reference.equity_day_start,
-        drawdown_ratio=drawdown(equity, reference.equity_peak),
+        drawdown_ratio=drawdown(equity, reference.equity_peak)
+        if _funded(equity, reference, gross)
+        else 0.0,
         daily_pnl_ratio=ratio(equity - reference.equity_day_start, reference.equity_day_start),
         positions_open=len(positions),
         exposure_gross=gross,
@@ -217,6 +219,11 @@ def ratio(amount: float, base: float) -> float:
     if base > 0:
         return amount / base
     return amount if amount == 0 or math.isnan(amount) else math.copysign(math.inf, amount)
+
+
+def _funded(equity: float, reference: Reference, gross: float) -> bool:
+    """Whether there is, or ever was, anything that could have been lost."""
+    return equity != 0 or reference.equity_peak > 0 or gross > 0
 
 
 def drawdown(equity: float, peak: float) -> float:

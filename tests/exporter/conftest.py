@@ -17,10 +17,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from risk_exporter import RiskExporter
+from risk_exporter import ExporterServer, RiskExporter
 from risk_policy import Policy, default_policy_path, load_policy
 from risk_policy.contracts.snapshot import Position, Snapshot
 
+TOKEN = "a-token-of-the-tests"
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 
@@ -204,3 +205,56 @@ def eventually() -> Callable[..., None]:
             pause.wait(0.01)
 
     return wait
+
+
+@pytest.fixture
+def token() -> str:
+    """What a runtime has to show to send snapshots."""
+    return TOKEN
+
+
+@pytest.fixture
+def server(exporter: RiskExporter, listen: str, token: str) -> Iterator[ExporterServer]:
+    """The exporter served at that address, taking snapshots."""
+    with ExporterServer(exporter, CollectorRegistry(), listen, token) as running:
+        yield running
+
+
+@pytest.fixture
+def post(ask: Callable[..., Reply], server: ExporterServer, token: str) -> Callable[..., Reply]:
+    """Sends a snapshot, with the token unless another header is given."""
+
+    def send(content: object, authorization: str = f"Bearer {token}") -> Reply:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return ask("POST", "/api/v1/snapshot", body, Authorization=authorization)
+
+    return send
+
+
+@pytest.fixture
+def body(clock: Clock) -> dict[str, Any]:
+    """A snapshot as a runtime writes it."""
+    return {
+        "account": "main",
+        "equity": 10_000,
+        "cash": 9_000,
+        "positions": [{"symbol": "AAPL", "quantity": 10, "mark": 100, "average_price": 125}],
+        "taken_at": clock.now.isoformat(),
+    }
+
+
+@pytest.fixture
+def talk(listen: str) -> Callable[[bytes], bytes]:
+    """Sends bytes as they are, and listens until the other end closes."""
+
+    def send(text: bytes) -> bytes:
+        host, port = listen.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(text)
+            connection.shutdown(socket.SHUT_WR)
+            reply = b""
+            while chunk := connection.recv(65536):
+                reply += chunk
+            return reply
+
+    return send

@@ -106,6 +106,13 @@ def test_a_wiped_out_account_is_at_least_a_full_drawdown(equity: float, peak: fl
     assert drawdown(equity, max(equity, peak)) >= 1
 
 
+def test_an_account_that_was_never_funded_has_lost_nothing() -> None:
+    assert measured(0.0, peak=0.0, start=0.0).drawdown_ratio == 0
+    assert measured(0.0, LONG, peak=0.0, start=0.0).drawdown_ratio == 1
+    assert measured(0.0, peak=1.0, start=0.0).drawdown_ratio == 1
+    assert measured(-1.0, peak=-1.0, start=0.0).drawdown_ratio == 1
+
+
 @pytest.mark.parametrize("equity", [0.0, -5_000.0])
 def test_what_a_wiped_out_account_still_holds_is_infinitely_concentrated(equity: float) -> None:
     x = measured(equity, LONG, SHORT, CAPPED, peak=100_000, start=50_000)
@@ -303,7 +310,8 @@ def test_no_figure_that_a_limit_watches_is_ever_silent_whatever_the_account(
         assert not np.isnan(values).any()
     assert np.all(x.asset_concentration_ratio >= 0)
     if equity <= 0:
-        assert x.drawdown_ratio >= 1
+        was_ever_funded = equity < 0 or peak > 0 or x.exposure_gross > 0
+        assert x.drawdown_ratio >= 1 if was_ever_funded else x.drawdown_ratio == 0
         assert not math.isnan(x.var_limit_usage_ratio)
 
 
