@@ -17,7 +17,7 @@ from risk_policy.model import Policy
 from risk_policy.vocabulary import Category, Escalation, Layer, Tier
 from risk_rules import promql, wording
 from risk_rules.rule import AlertRule
-from risk_rules.timing import account_hold_seconds, off_multiple
+from risk_rules.timing import account_hold_seconds, failure_memory_seconds, off_multiple
 
 #: Scrape jobs of ``prometheus.yml``. They name a part for good; its address may change.
 EXPORTER_JOB: Final = "riskwarden-exporter"
@@ -50,10 +50,14 @@ def _part_down(policy: Policy, alert: SystemAlert, job: str) -> AlertRule:
     """A part whose target is down, or of which Prometheus knows no target at all.
 
     Both are one condition without labels, so that going from one to the other does not
-    start ``for`` anew.
+    start ``for`` anew. A part that keeps dying and coming back is down as well: each failure
+    counts for a while, shorter than ``for``, so that a single one still means nothing.
     """
-    expression = f"absent(min({promql.series(UP, job=job)}) == 1)"
-    return _rule(policy, alert, expression, labels.risk_id(alert.limit, job))
+    up = promql.series(UP, job=job)
+    answers = f"min({up}) == 1"
+    if memory := failure_memory_seconds(policy, policy.number(alert.duration)):
+        answers += f" and min(min_over_time({up}[{promql.duration(memory)}])) == 1"
+    return _rule(policy, alert, f"absent({answers})", labels.risk_id(alert.limit, job))
 
 
 def data_stale(policy: Policy) -> AlertRule:
@@ -80,24 +84,33 @@ def data_stale(policy: Policy) -> AlertRule:
 
 
 def no_snapshot(policy: Policy) -> AlertRule:
-    """An exporter that has answered for long enough and still knows of no account.
+    """An exporter that answers, now and then at least, and knows of no account.
 
     That is how a restarted exporter looks whose runtime is dead: nothing is old, nothing
-    is there.
+    is there. Prometheus must have looked for as long as a snapshot may be old. A starting
+    exporter has one scrape to hear of its account, as RISK_EXPORTER_DOWN still fires then.
     """
     stale = policy.alerting.system.snapshot_stale_seconds
     window = promql.duration(off_multiple(policy, stale))
     up = promql.series(UP, job=EXPORTER_JOB)
     expression = (
         f"absent_over_time({promql.series(m.SNAPSHOT_AGE)}[{window}])\n"
-        f"and on () ({up} == 1 and {up} offset {promql.duration(stale)} == 1)"
+        f"and on () (max_over_time({up}[{window}]) == 1 and {up} offset {promql.duration(stale)})"
     )
     return AlertRule(
         name=system.DATA_STALE.name,
         expression=expression,
         labels=static_labels(system.DATA_STALE, labels.risk_id(system.DATA_STALE.limit)),
         annotations=wording.no_snapshot_annotations(policy),
+        for_seconds=no_snapshot_wait_seconds(policy),
     )
+
+
+def no_snapshot_wait_seconds(policy: Policy) -> float:
+    """One scrape, if RISK_EXPORTER_DOWN outlives the failure that long; else nothing."""
+    down = policy.alerting.system.exporter_down_seconds
+    covered = failure_memory_seconds(policy, down) > 0
+    return policy.alerting.prometheus.scrape_interval_seconds if covered else 0
 
 
 def policy_drift(policy: Policy) -> AlertRule:

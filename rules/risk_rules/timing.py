@@ -7,8 +7,9 @@ being confirmed. So alerts judge the latest sample within a hold.
 * What is about a position, an asset or a sector is held for 3.5 scrapes: a failed scrape or
   two change nothing, and a closed position is gone soon.
 * What is about an account always has a series while its exporter answers, so it can be held
-  longer at no cost: until RISK_EXPORTER_DOWN is sure to fire. At no moment is a breached
-  account without an alert because its exporter died.
+  longer at no cost: until RISK_EXPORTER_DOWN is sure to fire. When that resolves, because
+  the exporter answers again, RISK_DATA_STALE has taken over unless the account is back. So at
+  no moment is a breached account without an alert because its exporter died.
 
 Half a scrape interval is added, so that no range is a multiple of the interval: Prometheus 3
 leaves out a sample on the far edge that Prometheus 2 still counts.
@@ -50,6 +51,17 @@ def account_hold_seconds(policy: Policy) -> float:
     )
     held = until_down_fires + timing.scrape_interval_seconds / 2
     return max(_milliseconds(held), _short_hold(policy))
+
+
+def failure_memory_seconds(policy: Policy, down_seconds: float) -> float:
+    """How long one failed scrape counts against a part that must be down for so long.
+
+    Shorter than ``down_seconds`` by a scrape, so that it takes more than one failure; 0 if so
+    little is left that no second failure would fall within.
+    """
+    interval = policy.alerting.prometheus.scrape_interval_seconds
+    memory = _milliseconds(down_seconds - 1.5 * interval)
+    return memory if memory > interval else 0
 
 
 def off_multiple(policy: Policy, seconds: float) -> float:

@@ -67,9 +67,11 @@ def mutants_of_system(rules: list[Rule]) -> Iterator[Mutant]:
     changes = {
         "Watchdog": [("vector(1)", "vector(1) > 1")],
         "RISK_EXPORTER_DOWN": [
-            ("absent(min(", "absent(max("),
+            ("min(min_over_time", "max(min_over_time"),
+            ("min_over_time", "max_over_time"),
             ("riskwarden-exporter", "riskwarden-receivers"),
-            ("absent(min(up{job=\"riskwarden-exporter\"}) == 1)", "min(up) == 0"),
+            ("absent(min(up{job=\"riskwarden-exporter\"}) == 1 and ", "absent("),
+            ("[3500ms]", "[1500ms]"),
         ],
         "RISK_RECEIVERS_DOWN": [("== 1", ">= 0")],
         "RISK_DATA_STALE": [
@@ -79,7 +81,8 @@ def mutants_of_system(rules: list[Rule]) -> Iterator[Mutant]:
             ("[9500ms]", "[4s]"),
             ('"/"', '":"'),
             ("absent_over_time", "present_over_time"),
-            (" offset 10s == 1", " == 1"),
+            (" and up{job=\"riskwarden-exporter\"} offset 10s", ""),
+            ("max_over_time", "min_over_time"),
         ],
         "RISK_POLICY_DRIFT": [("> 1", "> 2"), ("count by (digest)", "count by (component)")],
     }  # fmt: skip

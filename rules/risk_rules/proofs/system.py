@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,11 +10,18 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.artefact import duration
 from risk_policy.model import Policy
 from risk_rules import wording
 from risk_rules.proofs.series import Timeline, check, firing, scenario, series
-from risk_rules.system import EXPORTER_JOB, RECEIVERS_JOB, UP, static_labels
-from risk_rules.timing import account_hold_seconds, off_multiple
+from risk_rules.system import (
+    EXPORTER_JOB,
+    RECEIVERS_JOB,
+    UP,
+    no_snapshot_wait_seconds,
+    static_labels,
+)
+from risk_rules.timing import account_hold_seconds, failure_memory_seconds, off_multiple
 
 _NUDGE: Final = 0.001
 _FRESH: Final = 0.0
@@ -33,9 +41,12 @@ class SystemProof:
             *(self._down(alert, job) for alert, job in parts),
             *(self._one_of_two_down(alert, job) for alert, job in parts),
             *(self._absent(alert, job) for alert, job in parts),
+            *(test for alert, job in parts for test in self._crash_loop(alert, job)),
             self._stale(),
             self._stale_while_exporter_dies(),
             self._no_snapshot(),
+            self._starts_late(),
+            self._empty_after_a_restart(),
             self._drift(),
         ]
 
@@ -55,8 +66,13 @@ class SystemProof:
         if wait:
             checks.append(check(alert.name, max(line.next, line.next + wait - self._evaluation)))
         checks.append(check(alert.name, line.keep(0, settle), fires))
-        checks.append(check(alert.name, line.keep(1, self._tick)))
-        checks.append(check(alert.name, line.end(settle), fires))
+        memory = failure_memory_seconds(self.policy, wait)
+        if memory > self._tick:
+            checks.append(check(alert.name, line.keep(1, 0), fires))
+        checks.append(check(alert.name, line.keep(1, memory + self._tick)))
+        vanished = line.next
+        line.end(settle)
+        checks.append(check(alert.name, round(vanished + wait + self._evaluation, 3), fires))
         return scenario(
             f"{alert.name}: down, up again, vanished", self._step, [self._up(job, line)], checks
         )
@@ -83,6 +99,28 @@ class SystemProof:
             [],
             [check(alert.name, settle, self._firing(alert, labels.risk_id(alert.limit, job)))],
         )
+
+    def _crash_loop(self, alert: SystemAlert, job: str) -> list[dict[str, Any]]:
+        """One failed scrape means nothing; every other one failing does, without a break."""
+        wait = self.policy.number(alert.duration)
+        memory = failure_memory_seconds(self.policy, wait)
+        if not memory:
+            return []
+        line, checks = Timeline(self._step), []
+        line.keep(1, self._tick)
+        line.keep(0, 0)
+        checks.append(check(alert.name, line.keep(1, wait + self._tick)))
+        fires = self._firing(alert, labels.risk_id(alert.limit, job))
+        settled = line.now + wait + self._tick
+        while line.now < settled + 2 * wait:
+            for value in (0, *(1 for _ in range(int(memory / self._step)))):
+                at = line.keep(value, 0)
+                checks += [check(alert.name, at, fires)] if at > settled else []
+        healthy = Timeline(self._step)
+        healthy.keep(1, line.now)
+        inputs = [self._up(job, line), self._up(job, healthy, instance="two")]
+        name = f"{alert.name}: a part that keeps dying is down, a lost scrape is not"
+        return [scenario(name, self._step, inputs, checks)]
 
     def _stale(self) -> dict[str, Any]:
         """Two accounts: one whose snapshots stop and come again, one that goes on.
@@ -126,7 +164,7 @@ class SystemProof:
         """An exporter that starts and never gets a snapshot; then one arrives."""
         name, stale = system.DATA_STALE.name, self._stale_seconds
         up, age, checks = Timeline(self._step), Timeline(self._step), []
-        checks.append(check(name, 0))
+        checks += [check(name, at) for at in self._evaluations(0, stale - self._evaluation)]
         up.keep(1, off_multiple(self.policy, stale) + 2 * self._tick)
         fires = firing(
             static_labels(system.DATA_STALE, labels.risk_id(system.DATA_STALE.limit)),
@@ -139,6 +177,42 @@ class SystemProof:
         checks.append(check(name, age.now))
         inputs = [self._up(EXPORTER_JOB, up), self._age("main", age)]
         return scenario(f"{name}: fires if nobody ever sends", self._step, inputs, checks)
+
+    def _starts_late(self) -> dict[str, Any]:
+        """An exporter that starts long after Prometheus may hear of its account a scrape later."""
+        name = system.DATA_STALE.name
+        up, age = Timeline(self._step), Timeline(self._step)
+        up.keep(0, self._stale_seconds + 2 * self._tick)
+        started = up.keep(1, 0)
+        age.absent(started if no_snapshot_wait_seconds(self.policy) else started - self._step)
+        until = age.keep(_FRESH, self._tick)
+        up.keep(1, self._tick)
+        checks = [check(name, at) for at in self._evaluations(started, until)]
+        inputs = [self._up(EXPORTER_JOB, up), self._age("main", age)]
+        return scenario(f"{name}: leaves a starting exporter time", self._step, inputs, checks)
+
+    def _empty_after_a_restart(self) -> dict[str, Any]:
+        """An account is known, its exporter dies and comes back with no account: never silence."""
+        name, stale, down = system.DATA_STALE.name, self._stale_seconds, system.EXPORTER_DOWN
+        up, age = Timeline(self._step), Timeline(self._step)
+        age.keep(_FRESH, self._tick)
+        up.keep(1, self._tick)
+        gone = max(stale, self.policy.number(down.duration)) + 2 * self._tick
+        age.end(3 * gone)
+        died = up.keep(0, gone)
+        up.keep(1, gone)
+        alarm = "ALERTS{alertname=~" + f'"{name}|{down.name}"' + ',alertstate="firing"}'
+        loud = [
+            {
+                "expr": f"count({alarm}) > bool 0",
+                "eval_time": duration(moment),
+                "exp_samples": [{"value": 1}],
+            }
+            for moment in self._evaluations(died, up.now)
+        ]
+        inputs = [self._up(EXPORTER_JOB, up), self._age("main", age)]
+        title = f"{name}: takes over from {down.name} if the account stays away"
+        return scenario(title, self._step, inputs, [], loud)
 
     def _drift(self) -> dict[str, Any]:
         """A component on the same policy, one on another, and the same one mended."""
@@ -173,6 +247,11 @@ class SystemProof:
     def _tick(self) -> float:
         """After this long, every evaluation has seen the latest scrape."""
         return 2 * max(self._step, self._evaluation)
+
+    def _evaluations(self, start: float, end: float) -> list[float]:
+        """Every evaluation from one time to another."""
+        first, last = math.ceil(start / self._evaluation), math.floor(end / self._evaluation)
+        return [round(number * self._evaluation, 3) for number in range(first, last + 1)]
 
     @property
     def _stale_seconds(self) -> float:
