@@ -9,6 +9,7 @@ Five lines embed it::
 """
 
 from risk_exporter.errors import (
+    ClosesFileError,
     ExporterError,
     HistoryError,
     Refusal,
@@ -22,6 +23,7 @@ from risk_exporter.measures import Measures
 from risk_exporter.server import ExporterServer
 
 __all__ = [
+    "ClosesFileError",
     "ExporterError",
     "ExporterServer",
     "HistoryError",

@@ -1,6 +1,9 @@
-"""``python -m risk_exporter --policy P --data DIR [--listen host:port]``: the sidecar.
+"""``python -m risk_exporter --policy P --data DIR [--listen host:port] [--closes FILE]``.
 
-Takes snapshots over HTTP from whoever shows the token of ``alerting.auth.snapshot_token``.
+The sidecar: takes snapshots over HTTP from whoever shows the token of
+``alerting.auth.snapshot_token``, and so it does daily closes, the history of value at risk.
+Closes are a fact of the market and hold for every account. Those sent are remembered; those of
+``--closes`` are read at every start and go before them.
 Exit status: 0 after SIGTERM or SIGINT, 2 when it cannot start.
 """
 
@@ -14,6 +17,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from risk_exporter.closes_file import load_closes
 from risk_exporter.errors import ExporterError
 from risk_exporter.exporter import RiskExporter
 from risk_exporter.server import ExporterServer
@@ -22,11 +26,19 @@ from risk_policy import PolicyError, load_policy
 _log = logging.getLogger("risk_exporter")
 
 
-def serve(policy_file: Path, data: Path, listen: str | None, stop: threading.Event) -> None:
+def serve(
+    policy_file: Path,
+    data: Path,
+    listen: str | None,
+    closes_file: Path | None,
+    stop: threading.Event,
+) -> None:
     """Run until stopped. Raises PolicyError or ExporterError if it cannot start."""
     policy = load_policy(policy_file)
     token = policy.alerting.auth.snapshot_token.reveal()
+    closes = load_closes(closes_file) if closes_file else {}
     with RiskExporter(policy, data) as exporter:
+        exporter.seed_market_closes(closes)
         server = ExporterServer(exporter, listen=listen, snapshot_token=token)
         with server:
             _log.info("listening on %s, policy %s", server.listen, policy.short_digest)
@@ -41,6 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--policy", type=Path, required=True, help="the policy file")
     parser.add_argument("--data", type=Path, required=True, help="folder of what it remembers")
     parser.add_argument("--listen", help="host:port; alerting.endpoints.exporter unless given")
+    parser.add_argument(
+        "--closes",
+        type=Path,
+        metavar="FILE",
+        help="CSV of daily closes for every account, with the columns date, symbol and close",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -49,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        serve(options.policy, options.data, options.listen, stop)
+        serve(options.policy, options.data, options.listen, options.closes, stop)
     except (PolicyError, ExporterError) as error:
         print(f"risk_exporter: {error}", file=sys.stderr)
         return 2

@@ -3,6 +3,9 @@
 Order within a snapshot: judged, measured, published, stored. Publishing comes first, because
 a slow or full disk must not hold back a figure that an alert waits for; a failure to store is
 reported as unhealthy and tried again with every snapshot.
+
+What is remembered is published from the start, and shows its age: an account that was alive
+before a restart and does not report after it is stale, not gone.
 """
 
 from __future__ import annotations
@@ -10,17 +13,20 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from risk_exporter.admission import admit
 from risk_exporter.errors import Refusal, SnapshotRefusedError
 from risk_exporter.history import CloseHistory
-from risk_exporter.measures import Conventions, Floats, Measures, measure, open_positions
+from risk_exporter.keeper import Keeper, Marks, Pace
+from risk_exporter.market import MarketCloses
+from risk_exporter.measures import Measures, measure, open_positions
 from risk_exporter.memory import AccountFolder, AccountState
-from risk_exporter.series import Labels, Published
-from risk_policy.contracts.snapshot import Snapshot
+from risk_exporter.series import Labels, Published, Remembered
+from risk_exporter.value_at_risk import Conventions
+from risk_policy.contracts.snapshot import Snapshot, utc_day
 
 _log = logging.getLogger(__name__)
 
@@ -32,54 +38,52 @@ class Terms:
     Attributes:
         conventions: how figures are computed.
         window_days: returns that value at risk looks back on.
-        stale_after: how far a clock may be ahead, and how old the state on disk may get.
+        pace: how often the state is stored; also how far a clock may be ahead.
     """
 
     conventions: Conventions
     window_days: int
-    stale_after: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """The marks of a day, as far as it has come."""
-
-    day: str
-    symbols: tuple[str, ...]
-    marks: Floats
+    pace: Pace
 
 
 class Account:
     """Thread-safe; ``published`` may be read without waiting for the disk."""
 
-    def __init__(self, folder: AccountFolder, terms: Terms) -> None:
+    def __init__(
+        self, folder: AccountFolder, terms: Terms, market: MarketCloses, now: datetime
+    ) -> None:
         self._lock = threading.Lock()
-        self._folder = folder
         self._terms = terms
-        self._history = CloseHistory(terms.window_days)
-        self._state = folder.load()
-        self._stored = self._state
-        self._stored_at: datetime | None = None
-        self._failure = ""
+        self._market = market
+        self._history = CloseHistory(terms.window_days, terms.conventions.var_min_samples)
+        self._keeper = Keeper(folder, terms.pace)
+        self._state = self._keeper.stored
         self._market_time: datetime | None = None
+        self._market_version = market.version
+        self._market_seen: set[str] = set()
         self._labels: Labels | None = None
-        self._marks: _Marks | None = None
-        self._unsaved_days: dict[str, _Marks] = {}
+        self._marks: Marks | None = None
         self._count = 0
-        self._published: Published | None = None
+        self._published: Published | Remembered | None = None
+        if self._state is not None:
+            self._published = Remembered(self._state, min(now, self._state.taken_at_last))
         for day, closes in folder.load_closes().items():
             marks = np.array(list(closes.values()), dtype=np.float64)
             self._history.record(day, tuple(closes), marks)
 
     @property
-    def published(self) -> Published | None:
-        """What a scrape sees; None before the first snapshot."""
+    def published(self) -> Published | Remembered | None:
+        """What a scrape sees; None while nothing was ever known."""
         return self._published
 
     @property
     def failure(self) -> str:
         """Why the latest state is not on disk, empty if it is."""
-        return self._failure
+        return self._keeper.failure
+
+    def unsaved_seconds(self, now: datetime) -> float:
+        """Age of the oldest change that should be on disk and is not; 0 if all of it is."""
+        return self._keeper.unsaved_seconds(now)
 
     def seed(self, closes: dict[str, dict[str, float]]) -> None:
         """Merge daily closes. They are not stored: who has them gives them at every start."""
@@ -88,42 +92,64 @@ class Account:
 
     def observe(self, snapshot: Snapshot, now: datetime) -> Measures:
         """Take a snapshot in. Raises SnapshotRefusedError."""
+        tolerance = self._terms.pace.stale_after
         with self._lock:
+            known = self._state
             admit(
                 snapshot,
-                self._state,
+                known,
                 market_time_latest=self._market_time,
                 now=now,
-                tolerance=self._terms.stale_after,
+                tolerance=tolerance,
             )
-            state = self._state.after(snapshot) if self._state else AccountState.first(snapshot)
-            if self._state and state.trading_day > self._state.trading_day:
-                self._close_day(state.trading_day)
+            if known is None:
+                state = AccountState.first(snapshot)
+            else:
+                state = known.after(snapshot, tolerance)
+                if known.is_ahead_of(snapshot, tolerance):
+                    self._drop_future(known, snapshot)
+                elif state.trading_day > known.trading_day:
+                    self._close_day(state.trading_day)
             measures = self._measure(snapshot, state)
             self._publish(snapshot, state, measures, now)
-            self._store(now)
+            self._keeper.keep(state, self._marks, self._history.days, now)
             return measures
 
     def flush(self, now: datetime) -> None:
         """Store everything, for a clean stop."""
         with self._lock:
-            self._stored_at = None
-            self._store(now)
+            if self._state is not None:
+                self._keeper.flush(self._state, self._marks, self._history.days, now)
 
     def _close_day(self, next_day: str) -> None:
         """The marks last seen become the closes of their day."""
         if self._marks is not None:
             self._history.record(self._marks.day, self._marks.symbols, self._marks.marks)
-            self._unsaved_days[self._marks.day] = self._marks
+            self._keeper.close_day(self._marks)
             self._marks = None
         self._history.trim(next_day)
 
+    def _drop_future(self, known: AccountState, snapshot: Snapshot) -> None:
+        """Forget days that have not come yet."""
+        _log.warning(
+            "account %s: %s was remembered as its latest day, but it is %s only; a clock was "
+            "ahead. The day starts anew from the latest equity known",
+            known.account,
+            known.trading_day,
+            snapshot.trading_day,
+        )
+        today = utc_day(snapshot.taken_at + self._terms.pace.stale_after)
+        self._marks = None
+        self._history.forget_after(today)
+        self._keeper.drop_days(today)
+
     def _measure(self, snapshot: Snapshot, state: AccountState) -> Measures:
         symbols = tuple([position.symbol for position in open_positions(snapshot)])
+        self._consult_market(symbols)
         measures = measure(
             snapshot,
             state.reference,
-            self._history.returns(symbols, state.trading_day),
+            self._history.sample(symbols, state.trading_day),
             self._terms.conventions,
             self._labels.layout if self._labels else None,
         )
@@ -135,6 +161,19 @@ class Account:
             )
         return measures
 
+    def _consult_market(self, symbols: tuple[str, ...]) -> None:
+        """Take over what is given for every account, of the symbols that are held here."""
+        version = self._market.version
+        if version != self._market_version:
+            self._market_version = version
+            self._market_seen.clear()
+        if self._labels and self._labels.layout.symbols == symbols and self._market_seen:
+            return
+        new = [symbol for symbol in symbols if symbol not in self._market_seen]
+        if new:
+            self._history.seed(self._market.of(new))
+            self._market_seen.update(new)
+
     def _publish(
         self, snapshot: Snapshot, state: AccountState, measures: Measures, now: datetime
     ) -> None:
@@ -142,7 +181,7 @@ class Account:
             self._labels = Labels.of(snapshot.account, snapshot.currency, measures.layout)
         if snapshot.trading_day == state.trading_day:
             marks = np.array([p.mark for p in open_positions(snapshot)], dtype=np.float64)
-            self._marks = _Marks(state.trading_day, measures.layout.symbols, marks)
+            self._marks = Marks(state.trading_day, measures.layout.symbols, marks)
         elif self._market_time is None:
             _log.warning(
                 "account %s: %s is before the latest day known, %s; figures are measured against "
@@ -157,38 +196,3 @@ class Account:
         self._published = Published(
             measures, self._labels, self._count, min(now, snapshot.taken_at)
         )
-
-    def _store(self, now: datetime) -> None:
-        state = self._state
-        if state is None or not (self._failure or self._is_due(state, now)):
-            return
-        try:
-            if self._stored is None and self._unsaved_days:
-                # Closes without a state are taken for a lost state, so the state comes first.
-                self._folder.save(state)
-            for day, marks in list(self._unsaved_days.items()):
-                self._folder.save_closes(day, marks.symbols, marks.marks)
-                del self._unsaved_days[day]
-            self._folder.save(state)
-            if self._stored is None or self._stored.trading_day != state.trading_day:
-                self._folder.forget_closes({*self._history.days, state.trading_day})
-            if self._marks is not None and self._is_old(now):
-                self._folder.save_closes(self._marks.day, self._marks.symbols, self._marks.marks)
-        except OSError as error:
-            if not self._failure:
-                _log.exception("account %s: its state is not stored", state.account)
-            self._failure = f"{self._folder.path}: {error.strerror}"
-            return
-        self._stored, self._stored_at, self._failure = state, now, ""
-
-    def _is_due(self, state: AccountState, now: datetime) -> bool:
-        stored = self._stored
-        return (
-            stored is None
-            or state.equity_peak != stored.equity_peak
-            or state.trading_day != stored.trading_day
-            or self._is_old(now)
-        )
-
-    def _is_old(self, now: datetime) -> bool:
-        return self._stored_at is None or abs(now - self._stored_at) >= self._terms.stale_after

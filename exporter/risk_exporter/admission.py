@@ -1,5 +1,8 @@
 """Whether a snapshot may be taken in: time never goes back, nothing comes from the future.
 
+One tolerance holds for all clocks: the age from which a snapshot counts as stale. A clock further
+off than that could not tell a fresh snapshot from a stale one anyway.
+
 Equal times are not backwards: a repeated snapshot is taken in again and changes nothing, and
 one that corrects another of the same instant replaces it. After a restart only ``taken_at``
 must not go back: a replay that is restarted repeats its last market day.
@@ -27,7 +30,8 @@ def admit(
     Args:
         known: what is remembered of the account.
         market_time_latest: the market time reached since the exporter was started.
-        tolerance: how far ``taken_at`` may lie ahead of ``now``: clocks differ a little.
+        tolerance: how far ``taken_at`` may lie ahead of ``now``, and ``market_time`` ahead of
+            ``taken_at``: clocks differ a little.
 
     Raises:
         SnapshotRefusedError: with the reason.
@@ -39,6 +43,15 @@ def admit(
             "taken_at",
             f"{snapshot.taken_at.isoformat()} lies in the future; it is {now.isoformat()} here. "
             "Set the clock of the runtime or of this machine",
+        )
+    if snapshot.market_time > snapshot.taken_at + tolerance:
+        raise SnapshotRefusedError(
+            Refusal.FROM_THE_FUTURE,
+            "market_time",
+            f"{snapshot.market_time.isoformat()} lies after taken_at, "
+            f"{snapshot.taken_at.isoformat()}, by more than the {tolerance.total_seconds():g} s "
+            "that clocks may differ; no market has traded yet when its snapshot is taken, so send "
+            "the time of the latest price, or leave market_time out",
         )
     if known is None:
         return
@@ -58,10 +71,12 @@ def admit(
             f"{snapshot.taken_at.isoformat()} is older than the latest snapshot of account "
             f"{account}, {known.taken_at_last.isoformat()}; send snapshots in order",
         )
-    if market_time_latest is not None and snapshot.market_time < market_time_latest:
+    # The same holds for market time: what no snapshot could carry by now came from a wrong clock.
+    latest = market_time_latest
+    if latest and snapshot.market_time < latest <= snapshot.taken_at + tolerance:
         raise SnapshotRefusedError(
             Refusal.MARKET_TIME_BACKWARDS,
             "market_time",
             f"{snapshot.market_time.isoformat()} is before the market time of account {account}, "
-            f"{market_time_latest.isoformat()}; market time must not go back",
+            f"{latest.isoformat()}; market time must not go back",
         )

@@ -34,8 +34,12 @@ _FIGURES: Final = (
     "cvar_ratio",
     "var_limit_usage_ratio",
     "var_sample_count",
+    "var_covered_ratio",
+    "var_uncovered_positions",
 )
 
+#: How pydantic says that it is the name of an entry that is wrong, not what it holds.
+_KEY: Final = "[key]"
 _IDENTIFIER: Final = (
     "must be 1 to 64 letters, digits or one of . _ : @ + = -, beginning with a letter or digit"
 )
@@ -45,6 +49,7 @@ _PATTERNS: Final = {
     "symbol": _IDENTIFIER,
     "asset": "must be 1 to 64 characters without / and control characters",
     "sector": "must be 1 to 64 characters without / and control characters",
+    _KEY: _IDENTIFIER,
 }
 _KINDS: Final = {
     "missing": "is missing",
@@ -55,6 +60,7 @@ _KINDS: Final = {
     "string_type": "must be a text",
     "tuple_type": "must be a list",
     "model_type": "must be an object",
+    "dict_type": "must be an object",
     "timezone_aware": "must carry a time zone: write it in UTC, e.g. 2026-01-02T03:04:05Z",
     "datetime_type": "must be a time, e.g. 2026-01-02T03:04:05Z",
     "datetime_parsing": "must be a time, e.g. 2026-01-02T03:04:05Z",
@@ -148,6 +154,8 @@ def _bounded(problems: list[FieldProblem]) -> list[FieldProblem]:
 def _path(location: tuple[int | str, ...]) -> str:
     path = ""
     for part in location:
+        if part == _KEY:
+            continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
     return path
 

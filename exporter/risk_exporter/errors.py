@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 
 class Refusal(StrEnum):
@@ -38,6 +39,18 @@ class SnapshotRefusedError(ExporterError):
 
 class HistoryError(ExporterError):
     """Daily closes that cannot be used."""
+
+
+class ClosesFileError(HistoryError):
+    """A file of daily closes that cannot be used, with the place that is wrong."""
+
+    def __init__(self, path: Path, line: int, column: str, message: str) -> None:
+        place = str(path)
+        if line:
+            place += f", line {line}"
+        if column:
+            place += f", column {column}"
+        super().__init__(f"{place}: {message}")
 
 
 class StateError(ExporterError):

@@ -8,8 +8,11 @@ Embed it in a trading runtime::
         while trading:
             exporter.observe(Snapshot(account="main", equity=…, cash=…, positions=…, taken_at=…))
 
-When :meth:`RiskExporter.observe` returns, the figures are what the next scrape shows, and a
-new peak or a new day is on disk unless :attr:`RiskExporter.failures` says otherwise.
+When :meth:`RiskExporter.observe` returns, the figures are what the next scrape shows, and the
+death of this process forgets nothing of them unless :attr:`RiskExporter.failures` says otherwise;
+:mod:`risk_exporter.keeper` says what a loss of power may take.
+
+An account that is remembered is shown from the first scrape on, as old as its latest snapshot is.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -30,9 +33,12 @@ from prometheus_client.samples import Sample
 
 from risk_exporter.account import Account, Terms
 from risk_exporter.errors import Refusal, SnapshotRefusedError, StateError
-from risk_exporter.measures import Conventions, Measures
-from risk_exporter.memory import StateFolder
-from risk_exporter.series import Block
+from risk_exporter.keeper import Pace
+from risk_exporter.market import MarketCloses
+from risk_exporter.measures import Measures
+from risk_exporter.memory import AccountFolder, StateFolder
+from risk_exporter.series import Block, state_unsaved
+from risk_exporter.value_at_risk import Conventions
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import METRICS, Metric
@@ -63,15 +69,19 @@ class RiskExporter(Collector):
         self._terms = Terms(
             conventions=Conventions.of(policy),
             window_days=policy.alerting.measures.var_window_days,
-            stale_after=timedelta(seconds=policy.alerting.system.snapshot_stale_seconds),
+            pace=Pace(
+                stale_after=timedelta(seconds=policy.alerting.system.snapshot_stale_seconds),
+                step_ratio=policy.alerting.thresholds.portfolio.daily_loss_warning_pct / 100,
+            ),
         )
         self._lock = threading.Lock()
         self._refused: Counter[Refusal] = Counter()
         self._closed = False
         self._folder = StateFolder(state_dir)
         try:
+            self._market = MarketCloses(self._folder)
             self._accounts = {
-                folder.path.name: Account(folder, self._terms) for folder in self._folder.accounts()
+                folder.path.name: self._new_account(folder) for folder in self._folder.accounts()
             }
         except BaseException:
             self._folder.close()
@@ -94,7 +104,7 @@ class RiskExporter(Collector):
             raise
 
     def seed_closes(self, account: str, closes: dict[str, dict[str, float]]) -> None:
-        """Give daily closes by symbol and ISO date, the history of value at risk.
+        """Give one account daily closes by symbol and ISO date, the history of value at risk.
 
         They are merged with what is known and not stored: give them at every start. Days from
         the current trading day on are kept, and count once they are past.
@@ -103,6 +113,25 @@ class RiskExporter(Collector):
             HistoryError: naming the symbol and day that cannot be used.
         """
         self._account(account).seed(closes)
+
+    def seed_market_closes(
+        self, closes: Mapping[str, Mapping[str, float]], *, remember: bool = False
+    ) -> None:
+        """Give every account daily closes, those included that are yet to come.
+
+        An account takes over those of the symbols it holds with its next snapshot.
+
+        Args:
+            remember: across restarts; they are on disk when this returns. Else give them at
+                every start.
+
+        Raises:
+            HistoryError: naming the symbol and day that cannot be used.
+            StateError: they cannot be stored, or the exporter is closed. Nothing was changed.
+        """
+        with self._lock:
+            self._refuse_if_closed()
+        self._market.add(closes, remember=remember)
 
     def count_refusal(self, reason: Refusal) -> None:
         """Count a snapshot that was refused, also one that never became a snapshot."""
@@ -122,11 +151,12 @@ class RiskExporter(Collector):
         """Every series there is now, block by block."""
         now = self._clock()
         with self._lock:
-            accounts = [self._accounts[name] for name in sorted(self._accounts)]
+            accounts = [(name, self._accounts[name]) for name in sorted(self._accounts)]
             refused = [float(self._refused[reason]) for reason in Refusal]
-        for account in accounts:
+        for name, account in accounts:
             if published := account.published:
                 yield from published.blocks(self._terms.conventions, now)
+                yield state_unsaved(name, account.unsaved_seconds(now))
         reasons = [{"reason": reason.value} for reason in Refusal]
         yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
         info = {"component": COMPONENT, "digest": self.policy.digest}
@@ -178,16 +208,22 @@ class RiskExporter(Collector):
 
     def _account(self, name: str) -> Account:
         with self._lock:
-            if self._closed:
-                raise StateError(
-                    "this exporter is closed and its folder may belong to another by now; "
-                    "make a new one"
-                )
+            self._refuse_if_closed()
             account = self._accounts.get(name)
             if account is None:
-                account = Account(self._folder.account(name), self._terms)
+                account = self._new_account(self._folder.account(name))
                 self._accounts[name] = account
             return account
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StateError(
+                "this exporter is closed and its folder may belong to another by now; "
+                "make a new one"
+            )
+
+    def _new_account(self, folder: AccountFolder) -> Account:
+        return Account(folder, self._terms, self._market, self._clock())
 
 
 def _family(metric: Metric) -> Family:

@@ -2,8 +2,9 @@
 
 Invariant: a ratio that a limit watches is never NaN because the account is in trouble. Where
 equity (or another base) is zero or below, any amount is infinitely much of it and nothing is
-none of it; a wiped-out account is a full drawdown. Only value at risk can be NaN, while its
-sample is too small for a figure; its use of the limit is not even then, once equity is gone.
+none of it; a wiped-out account is a full drawdown. Only value at risk can be NaN, while nothing
+that is held has the past closes for a figure; its use of the limit is not even then, once equity
+is gone. What of the book the figure leaves out for want of closes is a figure of its own.
 """
 
 from __future__ import annotations
@@ -16,34 +17,10 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from risk_policy import Policy
+from risk_exporter.value_at_risk import Conventions, Floats, Sample, book_tail
 from risk_policy.contracts.snapshot import Position, Snapshot
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class Conventions:
-    """What the figures are measured against, and how value at risk is taken."""
-
-    position_max_ratio: float
-    var_max_ratio: float
-    var_confidence_pct: float
-    var_horizon_days: int
-    var_min_samples: int
-
-    @classmethod
-    def of(cls, policy: Policy) -> Conventions:
-        """The conventions of a policy."""
-        limits, how = policy.alerting.limits, policy.alerting.measures
-        return cls(
-            position_max_ratio=limits.position_max_pct / 100,
-            var_max_ratio=limits.var_max_pct / 100,
-            var_confidence_pct=how.var_confidence_pct,
-            var_horizon_days=how.var_horizon_days,
-            var_min_samples=how.var_min_samples,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +101,8 @@ class Measures:
     cvar_ratio: float
     var_limit_usage_ratio: float
     var_sample_count: int
+    var_covered_ratio: float
+    var_uncovered_positions: int
     layout: Layout
     position_notional: Floats
     position_size_ratio: Floats
@@ -140,7 +119,7 @@ def open_positions(snapshot: Snapshot) -> tuple[Position, ...]:
 def measure(
     snapshot: Snapshot,
     reference: Reference,
-    returns: Floats,
+    sample: Sample,
     conventions: Conventions,
     previous: Layout | None = None,
 ) -> Measures:
@@ -148,7 +127,7 @@ def measure(
 
     Args:
         reference: peak and day start, the snapshot's own equity already counted in.
-        returns: past daily returns, one row a day, one column for each open position in order.
+        sample: past daily returns; which open positions they cover, in order.
         previous: the layout of the last snapshot, to be kept if nothing changed.
     """
     positions = open_positions(snapshot)
@@ -166,7 +145,7 @@ def measure(
         limit = np.where(np.isnan(own_limit), conventions.position_max_ratio * equity, own_limit)
         by_asset = _sums(layout.asset_codes, absolute, layout.asset_names)
         by_sector = _sums(layout.sector_codes, absolute, layout.sector_names)
-        tail = historical_tail(returns, notional, conventions)
+        tail = book_tail(sample, notional, conventions)
         position_return = np.sign(quantity) * (mark / average - 1.0)
 
     return Measures(
@@ -179,10 +158,8 @@ def measure(
         cash=snapshot.cash,
         equity_peak=reference.equity_peak,
         equity_day_start=reference.equity_day_start,
-        drawdown_ratio=drawdown(equity, reference.equity_peak)
-        if _funded(equity, reference, gross)
-        else 0.0,
-        daily_pnl_ratio=ratio(equity - reference.equity_day_start, reference.equity_day_start),
+        drawdown_ratio=account_drawdown(equity, reference, holds_anything=gross > 0),
+        daily_pnl_ratio=daily_pnl(equity, reference),
         positions_open=len(positions),
         exposure_gross=gross,
         exposure_net=net,
@@ -192,6 +169,8 @@ def measure(
         cvar_ratio=ratio(tail.cvar, equity),
         var_limit_usage_ratio=var_limit_usage(tail.var, equity, gross, conventions.var_max_ratio),
         var_sample_count=tail.samples,
+        var_covered_ratio=covered_ratio(absolute, sample),
+        var_uncovered_positions=len(positions) - int(sample.covered.sum()),
         layout=layout,
         position_notional=notional,
         position_size_ratio=ratios(absolute, limit),
@@ -221,9 +200,15 @@ def ratio(amount: float, base: float) -> float:
     return amount if amount == 0 or math.isnan(amount) else math.copysign(math.inf, amount)
 
 
-def _funded(equity: float, reference: Reference, gross: float) -> bool:
-    """Whether there is, or ever was, anything that could have been lost."""
-    return equity != 0 or reference.equity_peak > 0 or gross > 0
+def daily_pnl(equity: float, reference: Reference) -> float:
+    """Change of equity since the day began, as a share of what it began with."""
+    return ratio(equity - reference.equity_day_start, reference.equity_day_start)
+
+
+def account_drawdown(equity: float, reference: Reference, *, holds_anything: bool) -> float:
+    """The drawdown, or 0 where there neither is nor ever was anything that could be lost."""
+    funded = equity != 0 or reference.equity_peak > 0 or holds_anything
+    return drawdown(equity, reference.equity_peak) if funded else 0.0
 
 
 def drawdown(equity: float, peak: float) -> float:
@@ -240,43 +225,9 @@ def var_limit_usage(var: float, equity: float, gross: float, var_max_ratio: floa
     return ratio(var, var_max_ratio * equity)
 
 
-@dataclass(frozen=True, slots=True)
-class TailRisk:
-    """Value at risk and the expected loss beyond it, in the account's currency."""
-
-    var: float
-    cvar: float
-    samples: int
-
-
-def historical_tail(returns: Floats, notional: Floats, conventions: Conventions) -> TailRisk:
-    """Value at risk by historical simulation of the book as it is held now.
-
-    The book's profit on a past day is the sum of today's notionals times that day's asset
-    returns (Jorion, Value at Risk, 3rd ed., ch. 10: historical simulation). VaR is the loss at
-    the tail quantile, interpolated between order statistics as in definition 7 of Hyndman and
-    Fan (1996), which is numpy's default. CVaR is the mean of the floor((n - 1) * tail) + 1
-    worst profits, the observed ones at or below that quantile (Rockafellar and Uryasev, 2002).
-    Both are what empyrical computes, with the sign of a loss, and never below zero: a tail
-    that still gains risks nothing. A longer horizon scales both by the square root of time
-    (Basel Committee, Amendment to the Capital Accord, 1996, B.4).
-
-    A flat book risks nothing and needs no sample. With fewer than ``var_min_samples`` returns
-    the figures are NaN; with returns that are beyond all numbers they are infinite.
-    """
-    samples = len(returns)
-    if not len(notional):
-        return TailRisk(0.0, 0.0, samples)
-    if samples < max(conventions.var_min_samples, 1):
-        return TailRisk(math.nan, math.nan, samples)
-    with np.errstate(over="ignore", invalid="ignore"):
-        profit = returns @ notional
-    if not np.isfinite(profit).all():
-        return TailRisk(math.inf, math.inf, samples)
-    tail_pct = 100 - conventions.var_confidence_pct
-    # The rounding keeps a whole position whole: 0.05 * 60 must not end just below 3.
-    worst = int(round((samples - 1) * tail_pct / 100, 9)) + 1
-    var = -float(np.percentile(profit, tail_pct))
-    cvar = -float(np.partition(profit, worst - 1)[:worst].mean())
-    scale = math.sqrt(conventions.var_horizon_days)
-    return TailRisk(max(var, 0.0) * scale, max(cvar, 0.0) * scale, samples)
+def covered_ratio(absolute: Floats, sample: Sample) -> float:
+    """Share of the gross notional that value at risk is computed over; 1 if nothing is left out."""
+    if sample.covered.all():
+        return 1.0
+    gross = float(absolute.sum())
+    return float(absolute[sample.covered].sum()) / gross if gross > 0 else 0.0

@@ -5,16 +5,23 @@ a file that is missing where it must be, or cannot be read, is an error that nam
 fresh start. One folder belongs to one exporter.
 
 ``STATE_DIR/<account>/state.json`` holds peak, day start and the latest equity;
-``STATE_DIR/<account>/closes-<day>.json`` the last marks of one trading day.
+``STATE_DIR/<account>/latest`` the same since then, written without waiting for the disk: it is
+what a process that was killed knew last, and only believed if it is whole and goes on from the
+state; ``STATE_DIR/<account>/closes-<day>.json`` the last marks of one trading day.
+``STATE_DIR/.market-closes.json`` holds the closes that were sent for every account.
+
+An account is remembered, and exported, until its folder is moved away.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import weakref
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -30,23 +37,35 @@ from pydantic import (
     model_validator,
 )
 
+from risk_exporter.disk import read_slot, replace_file, sync_folder, write_slot
 from risk_exporter.errors import StateBusyError, StateError
-from risk_exporter.measures import Floats, Reference
-from risk_policy.contracts.snapshot import Amount, Identifier, Snapshot
+from risk_exporter.measures import Reference, account_drawdown, daily_pnl
+from risk_exporter.value_at_risk import Floats
+from risk_policy.contracts.snapshot import Amount, Identifier, Snapshot, utc_day
+
+_log = logging.getLogger(__name__)
 
 _STATE_FILE: Final = "state.json"
+_LATEST_FILE: Final = "latest"
 _LOCK_FILE: Final = ".lock"
 _DAY_FILE: Final = re.compile(r"closes-(\d{4}-\d{2}-\d{2})\.json")
 _Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 _Close = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _CLOSES: Final = TypeAdapter(dict[Identifier, _Close])
+#: Closes by symbol and ISO date.
+Closes = dict[str, dict[str, float]]
+_MARKET: Final = TypeAdapter(dict[Identifier, dict[_Day, _Close]])
+#: No account has a name that begins with a dot.
+_MARKET_FILE: Final = ".market-closes.json"
 
 
 class AccountState(BaseModel):
     """The memory of one account: a fold over its snapshots, in the order they were taken in.
 
     The trading day never goes back. A snapshot of an earlier day, which only a restarted
-    replay sends, is measured against the start of the latest day known.
+    replay sends, is measured against the start of the latest day known. A day that has not come
+    yet is no day known: such a memory, from a clock that ran ahead, gives way to the day of the
+    next snapshot, or no day would begin until the clock has caught up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -82,13 +101,14 @@ class AccountState(BaseModel):
             market_time_last=snapshot.market_time,
         )
 
-    def after(self, snapshot: Snapshot) -> AccountState:
-        """The memory after one more snapshot."""
-        new_day = snapshot.trading_day > self.trading_day
+    def after(self, snapshot: Snapshot, tolerance: timedelta) -> AccountState:
+        """The memory after one more snapshot; ``tolerance`` is how far clocks may differ."""
+        day = snapshot.trading_day
+        new_day = day > self.trading_day or self.is_ahead_of(snapshot, tolerance)
         return self.model_copy(
             update={
                 "equity_peak": max(self.equity_peak, snapshot.equity),
-                "trading_day": max(self.trading_day, snapshot.trading_day),
+                "trading_day": day if new_day else self.trading_day,
                 "equity_day_start": self.equity_last if new_day else self.equity_day_start,
                 "equity_last": snapshot.equity,
                 "taken_at_last": snapshot.taken_at,
@@ -96,10 +116,32 @@ class AccountState(BaseModel):
             }
         )
 
+    def is_ahead_of(self, snapshot: Snapshot, tolerance: timedelta) -> bool:
+        """Whether the day remembered had not come yet when the snapshot was taken."""
+        return self.trading_day > utc_day(snapshot.taken_at + tolerance)
+
+    def goes_on_from(self, other: AccountState) -> bool:
+        """Whether this may be what became of another state, with nothing of it forgotten."""
+        return (
+            (self.account, self.currency) == (other.account, other.currency)
+            and self.taken_at_last >= other.taken_at_last
+            and self.equity_peak >= other.equity_peak
+        )
+
     @property
     def reference(self) -> Reference:
         """What the snapshot that led here is measured against."""
         return Reference(self.equity_peak, self.equity_day_start, self.trading_day)
+
+    @property
+    def drawdown_ratio(self) -> float:
+        """As it was at the latest snapshot."""
+        return account_drawdown(self.equity_last, self.reference, holds_anything=False)
+
+    @property
+    def daily_pnl_ratio(self) -> float:
+        """As it was at the latest snapshot."""
+        return daily_pnl(self.equity_last, self.reference)
 
 
 class StateFolder:
@@ -139,6 +181,24 @@ class StateFolder:
         """The memory of one account, whether it exists yet or not."""
         return AccountFolder(self.path / name)
 
+    def load_market(self) -> Closes:
+        """The closes remembered for every account; none if there are none. Raises StateError."""
+        path = self.path / _MARKET_FILE
+        try:
+            return _MARKET.validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValidationError) as error:
+            why = _first(error) if isinstance(error, ValidationError) else error.strerror
+            raise StateError(
+                f"{path} cannot be read ({why}); restore it, or remove it and send the closes "
+                "again: value at risk then does without them"
+            ) from error
+
+    def save_market(self, closes: Closes) -> None:
+        """Replace them, durably. Raises OSError."""
+        replace_file(self.path / _MARKET_FILE, _MARKET.dump_json(closes) + b"\n")
+
     def close(self) -> None:
         """Give the folder free."""
         self._unlock()
@@ -156,8 +216,10 @@ class AccountFolder:
         try:
             state = AccountState.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
-            if self._day_files():
-                raise self._unreadable(path, "is missing beside closes of the account") from error
+            if self._day_files() or (self.path / _LATEST_FILE).exists():
+                raise self._unreadable(
+                    path, "is missing beside other files of the account"
+                ) from error
             return None
         except OSError as error:
             raise self._unreadable(path, f"cannot be read ({error.strerror})") from error
@@ -165,7 +227,27 @@ class AccountFolder:
             raise self._unreadable(path, f"is damaged ({_first(error)})") from error
         if state.account != self.path.name:
             raise self._unreadable(path, f"belongs to account {state.account!r}")
-        return state
+        return self._latest(state) or state
+
+    def _latest(self, state: AccountState) -> AccountState | None:
+        """What became of a state until the process died, as far as it can be trusted."""
+        path = self.path / _LATEST_FILE
+        try:
+            content = read_slot(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("%s cannot be read (%s); going on from the state", path, error.strerror)
+            return None
+        try:
+            latest = AccountState.model_validate_json(content) if content is not None else None
+        except ValidationError:
+            latest = None
+        if latest is None:
+            _log.warning("%s is not whole, as after a loss of power; going on from the state", path)
+        elif latest.goes_on_from(state):
+            return latest
+        return None
 
     def load_closes(self) -> dict[str, dict[str, float]]:
         """Closes by day and symbol. Raises StateError."""
@@ -182,8 +264,16 @@ class AccountFolder:
         return closes
 
     def save(self, state: AccountState) -> None:
-        """Replace what is remembered. Raises OSError."""
+        """Replace what is remembered, durably. Raises OSError."""
         self._replace(_STATE_FILE, state.model_dump_json(indent=2).encode() + b"\n")
+        (self.path / _LATEST_FILE).unlink(missing_ok=True)
+
+    def note(self, state: AccountState) -> None:
+        """Remember it beyond the death of the process, though not of the machine. Raises OSError.
+
+        To be called only for what goes on from a saved state.
+        """
+        write_slot(self.path / _LATEST_FILE, state.model_dump_json().encode())
 
     def save_closes(self, day: str, symbols: Sequence[str], marks: Floats) -> None:
         """Replace the closes of a day. Raises OSError."""
@@ -207,14 +297,8 @@ class AccountFolder:
     def _replace(self, name: str, content: bytes) -> None:
         if not self.path.exists():
             self.path.mkdir()
-            _sync_folder(self.path.parent)
-        staging = self.path / f"{name}.new"
-        with staging.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        staging.replace(self.path / name)
-        _sync_folder(self.path)
+            sync_folder(self.path.parent)
+        replace_file(self.path / name, content)
 
     def _unreadable(self, path: Path, why: str) -> StateError:
         return StateError(
@@ -222,15 +306,6 @@ class AccountFolder:
             f"not replaced by itself: restore it from a backup, or move the folder {self.path} "
             "away to start again with the equity of the next snapshot as the peak"
         )
-
-
-def _sync_folder(path: Path) -> None:
-    """Make names in a folder durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _first(error: ValidationError) -> str:

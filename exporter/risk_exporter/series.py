@@ -12,7 +12,9 @@ from datetime import datetime
 
 import numpy as np
 
-from risk_exporter.measures import Conventions, Floats, Layout, Measures
+from risk_exporter.measures import Layout, Measures
+from risk_exporter.memory import AccountState
+from risk_exporter.value_at_risk import Conventions, Floats
 from risk_policy.catalogue import limits
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
@@ -52,9 +54,6 @@ class Labels:
     def of(cls, account: str, currency: str, layout: Layout) -> Labels:
         """Build them all."""
 
-        def watched(limit: str) -> LabelSet:
-            return {"account": account, "risk_id": risk_id(limit, account)}
-
         def each(limit: str, label: str, names: tuple[str, ...]) -> tuple[LabelSet, ...]:
             return tuple(
                 {"account": account, label: name, "risk_id": risk_id(limit, account, name)}
@@ -65,10 +64,10 @@ class Labels:
             layout=layout,
             info={"account": account, "currency": currency},
             account={"account": account},
-            daily_loss=watched(limits.DAILY_LOSS.name),
-            drawdown=watched(limits.DRAWDOWN.name),
-            var=watched(limits.VAR.name),
-            age=watched(DATA_STALE.limit),
+            daily_loss=_watched(limits.DAILY_LOSS.name, account),
+            drawdown=_watched(limits.DRAWDOWN.name, account),
+            var=_watched(limits.VAR.name, account),
+            age=_watched(DATA_STALE.limit, account),
             notional=tuple(
                 {"account": account, "symbol": symbol, "sector": sector}
                 for symbol, sector in zip(layout.symbols, layout.sectors, strict=True)
@@ -126,10 +125,53 @@ class Published:
         yield _one(m.VAR, how, x.var_ratio)
         yield _one(m.CVAR, how, x.cvar_ratio)
         yield _one(m.VAR_SAMPLES, account, x.var_sample_count)
+        yield _one(m.VAR_COVERED, account, x.var_covered_ratio)
+        yield _one(m.VAR_UNCOVERED, account, x.var_uncovered_positions)
         yield _one(m.SNAPSHOT_TIMESTAMP, account, x.taken_at.timestamp())
         yield _one(m.SNAPSHOT_AGE, labels.age, (now - self.fresh_at).total_seconds())
         yield _one(m.MARKET_TIMESTAMP, account, x.market_time.timestamp())
         yield _one(m.SNAPSHOTS, account, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of an account that has sent no snapshot since the start.
+
+    Only what the memory holds is shown. What the account owns is not known, so nothing of its
+    positions is, and neither cash nor value at risk.
+
+    Attributes:
+        fresh_at: when the memory was fresh, and never later than the start.
+    """
+
+    state: AccountState
+    fresh_at: datetime
+
+    def blocks(self, conventions: Conventions, now: datetime) -> Iterator[Block]:  # noqa: ARG002
+        """Every series of the account."""
+        x = self.state
+        account = {"account": x.account}
+        yield _one(m.ACCOUNT_INFO, {**account, "currency": x.currency}, 1.0)
+        yield _one(m.EQUITY, account, x.equity_last)
+        yield _one(m.EQUITY_PEAK, account, x.equity_peak)
+        yield _one(m.EQUITY_DAY_START, account, x.equity_day_start)
+        daily_loss = _watched(limits.DAILY_LOSS.name, x.account)
+        yield _one(m.DAILY_PNL, daily_loss, x.daily_pnl_ratio)
+        yield _one(m.DRAWDOWN, _watched(limits.DRAWDOWN.name, x.account), x.drawdown_ratio)
+        age = _watched(DATA_STALE.limit, x.account)
+        yield _one(m.SNAPSHOT_TIMESTAMP, account, x.taken_at_last.timestamp())
+        yield _one(m.SNAPSHOT_AGE, age, (now - self.fresh_at).total_seconds())
+        yield _one(m.MARKET_TIMESTAMP, account, x.market_time_last.timestamp())
+        yield _one(m.SNAPSHOTS, account, 0)
+
+
+def state_unsaved(account: str, seconds: float) -> Block:
+    """Whether the memory of an account is on disk."""
+    return _one(m.STATE_UNSAVED, {"account": account}, seconds)
+
+
+def _watched(limit: str, account: str) -> LabelSet:
+    return {"account": account, "risk_id": risk_id(limit, account)}
 
 
 def _one(metric: Metric, labels: LabelSet, value: float) -> Block:

@@ -1,4 +1,4 @@
-"""The HTTP edge: ``/metrics`` for Prometheus, ``/healthz``, and snapshots in sidecar mode.
+"""The HTTP edge: ``/metrics``, ``/healthz``, and in sidecar mode snapshots and closes.
 
 A thread per connection, one request per connection. Stopping lets answers that are under way
 finish and leaves neither sockets nor threads behind.
@@ -21,10 +21,12 @@ from prometheus_client.exposition import choose_encoder
 from risk_exporter.answers import Answer, json_answer, refusal
 from risk_exporter.errors import StartError
 from risk_exporter.exporter import RiskExporter
-from risk_exporter.intake import SnapshotIntake, most_body_bytes
+from risk_exporter.intake import ClosesIntake, Intake, SnapshotIntake, most_body_bytes
 from risk_policy.model.base import split_endpoint
 
 SNAPSHOT_PATH: Final = "/api/v1/snapshot"
+CLOSES_PATH: Final = "/api/v1/closes"
+_TAKEN: Final = {SNAPSHOT_PATH: "snapshots", CLOSES_PATH: "closes"}
 _CHUNK: Final = 65536
 
 _log = logging.getLogger(__name__)
@@ -38,8 +40,8 @@ class ExporterServer:
         registry: the registry that is scraped; the exporter is registered with it while the
             server runs. A new one unless given.
         listen: ``host:port``; the policy's ``alerting.endpoints.exporter`` unless given.
-        snapshot_token: takes snapshots over HTTP from whoever shows it; without one,
-            snapshots come from the process itself only.
+        snapshot_token: takes snapshots and closes over HTTP from whoever shows it; without
+            one, they come from the process itself only.
 
     Raises:
         StartError: an argument cannot be used.
@@ -59,7 +61,10 @@ class ExporterServer:
             self._address = split_endpoint(self.listen)
         except ValueError as error:
             raise StartError(f"{self.listen!r} is no address: {error}") from error
-        self._intake = None if snapshot_token is None else SnapshotIntake(exporter, snapshot_token)
+        self._intakes: dict[str, Intake] = {}
+        if snapshot_token is not None:
+            self._intakes[SNAPSHOT_PATH] = SnapshotIntake(exporter, snapshot_token)
+            self._intakes[CLOSES_PATH] = ClosesIntake(exporter, snapshot_token)
         self._scraped = threading.Event()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -132,14 +137,14 @@ class ExporterServer:
             self._scraped.set()
         elif path == "/healthz" and method == "GET":
             handler.send(self._health())
-        elif path == SNAPSHOT_PATH and method == "POST":
-            self._snapshot(handler)
-        elif path in ("/metrics", "/healthz", SNAPSHOT_PATH):
-            allowed = "POST" if path == SNAPSHOT_PATH else "GET"
+        elif path in _TAKEN and method == "POST":
+            self._take(path, handler)
+        elif path in ("/metrics", "/healthz", *_TAKEN):
+            allowed = "POST" if path in _TAKEN else "GET"
             error = f"{path} takes {allowed} only"
             handler.send(refusal(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow=allowed))
         else:
-            error = f"there is nothing here; try /metrics, /healthz or {SNAPSHOT_PATH}"
+            error = f"there is nothing here; try /metrics, /healthz, {' or '.join(_TAKEN)}"
             handler.send(refusal(HTTPStatus.NOT_FOUND, error))
 
     def _health(self) -> Answer:
@@ -154,14 +159,17 @@ class ExporterServer:
             },
         )
 
-    def _snapshot(self, handler: _Handler) -> None:
-        if self._intake is None:
-            error = "this exporter is embedded in its runtime and takes no snapshots over HTTP"
+    def _take(self, path: str, handler: _Handler) -> None:
+        intake = self._intakes.get(path)
+        if intake is None:
+            error = (
+                f"this exporter is embedded in its runtime and takes no {_TAKEN[path]} over HTTP"
+            )
             handler.send(refusal(HTTPStatus.NOT_FOUND, error))
             return
         headers = handler.headers
         length = headers.get("Content-Length")
-        handler.send(self._intake.answer(headers.get("Authorization"), length, handler.read))
+        handler.send(intake.answer(headers.get("Authorization"), length, handler.read))
 
 
 class _Server(ThreadingHTTPServer):

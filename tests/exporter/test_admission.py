@@ -94,10 +94,31 @@ def test_clocks_may_differ_a_little_but_nothing_comes_from_the_future(
 def test_a_clock_that_was_put_back_by_a_day_does_not_shut_the_account_out(
     exporter: RiskExporter, book: Any, clock: Any
 ) -> None:
-    market_time = clock.now
-    exporter.observe(book(market_time=market_time))
+    exporter.observe(book())
     clock.advance(days=-1)
-    assert exporter.observe(book(99_000, market_time=market_time)).equity == 99_000
+    x = exporter.observe(book(99_000))
+    assert (x.equity, x.trading_day) == (99_000, "2026-03-01")
+
+
+def test_no_market_time_lies_after_the_time_at_which_its_snapshot_was_taken(
+    exporter: RiskExporter, book: Any, clock: Any, policy: Policy, scrape: Any
+) -> None:
+    ahead = timedelta(seconds=policy.alerting.system.snapshot_stale_seconds)
+    exporter.observe(book(100_000))
+    wrong = clock.now + ahead + timedelta(seconds=1)
+    error = refused(exporter, book(50_000, market_time=wrong))
+    assert (error.reason, error.path) == (Refusal.FROM_THE_FUTURE, "market_time")
+    assert wrong.isoformat() in str(error)
+    assert "send the time of the latest price, or leave market_time out" in str(error)
+    assert scrape(exporter).value("risk_equity", account="main") == 100_000
+    exporter.observe(book(market_time=clock.now + ahead))
+
+
+def test_a_replay_may_lie_as_far_back_as_it_likes(
+    exporter: RiskExporter, book: Any, clock: Any
+) -> None:
+    x = exporter.observe(book(market_time=clock.now - timedelta(days=365 * 20)))
+    assert x.trading_day == "2006-03-07"
 
 
 def test_an_account_does_not_change_its_currency(

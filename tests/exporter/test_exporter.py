@@ -105,18 +105,74 @@ def test_a_wiped_out_account_shows_as_a_full_drawdown_and_infinite_concentration
 
 
 def test_before_the_first_snapshot_nothing_of_an_account_is_exported(
-    new_exporter: Callable[[], RiskExporter], book: Any, scrape: Any
+    exporter: RiskExporter, scrape: Any
 ) -> None:
-    first = new_exporter()
-    first.seed_closes("main", {"AAPL": {"2026-01-02": 1.0}})
-    assert {name for name, _ in scrape(first).samples} == {
+    exporter.seed_closes("main", {"AAPL": {"2026-01-02": 1.0}})
+    assert {name for name, _ in scrape(exporter).samples} == {
         "risk_policy_info",
         "risk_snapshots_rejected_total",
     }
-    first.observe(book())
+
+
+def test_an_account_that_does_not_report_after_a_restart_is_shown_as_old_as_it_is(
+    new_exporter: Callable[[], RiskExporter], book: Any, holding: Any, clock: Any, scrape: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(120_000))
+    clock.advance(days=1)
+    first.observe(book(100_000, holding(), currency="USD", market_time=clock.now))
+    clock.advance(seconds=1)
+    reported = clock.now
+    first.observe(book(90_000, holding()))
     first.close()
-    # Nor after a restart, although the account is known.
-    assert not any("account" in dict(labels) for _, labels in scrape(new_exporter()).samples)
+    clock.advance(hours=2)
+    x = scrape(new_exporter())
+    main = {"account": "main"}
+    assert x.value("risk_account_info", **main, currency="USD") == 1
+    assert x.value("risk_equity", **main) == 90_000
+    assert x.value("risk_equity_peak", **main) == 120_000
+    assert x.value("risk_equity_day_start", **main) == 120_000
+    assert x.value("risk_drawdown_ratio", **main, risk_id="drawdown/main") == pytest.approx(0.25)
+    daily = x.value("risk_daily_pnl_ratio", **main, risk_id="daily_loss/main")
+    assert daily == pytest.approx(-0.25)
+    assert x.value("risk_snapshot_timestamp_seconds", **main) == reported.timestamp()
+    assert x.value("risk_market_timestamp_seconds", **main) == reported.timestamp()
+    assert x.value("risk_snapshot_age_seconds", **main, risk_id="data_stale/main") == 7200
+    assert x.value("risk_snapshots_total", **main) == 0
+    assert x.value("risk_exporter_state_unsaved_seconds", **main) == 0
+    # What it owns is not known.
+    shown = {name for name, _ in x.samples}
+    assert not [name for name in shown if "position" in name or "exposure" in name]
+    assert shown.isdisjoint({"risk_cash", "risk_var_limit_usage_ratio", "risk_var_covered_ratio"})
+
+
+def test_the_first_snapshot_after_a_restart_takes_the_place_of_what_was_remembered(
+    new_exporter: Callable[[], RiskExporter], book: Any, holding: Any, clock: Any, scrape: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(100_000))
+    first.close()
+    clock.advance(hours=2)
+    second = new_exporter()
+    second.observe(book(99_000, holding()))
+    x = scrape(second)
+    assert x.value("risk_equity", account="main") == 99_000
+    age = {"account": "main", "risk_id": "data_stale/main"}
+    assert x.value("risk_snapshot_age_seconds", **age) == 0
+    assert {name for name, _ in x.samples} == set(OURS)
+
+
+def test_what_was_taken_by_a_clock_that_ran_ahead_is_not_younger_than_the_restart(
+    new_exporter: Callable[[], RiskExporter], book: Any, clock: Any, scrape: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(100_000))
+    first.close()
+    clock.advance(days=-3)
+    second = new_exporter()
+    clock.advance(seconds=60)
+    age = {"account": "main", "risk_id": "data_stale/main"}
+    assert scrape(second).value("risk_snapshot_age_seconds", **age) == 60
 
 
 def test_the_series_of_a_closed_position_disappear(
@@ -188,6 +244,34 @@ def test_seeded_closes_give_value_at_risk_at_the_first_snapshot(
     assert x.var_sample_count == 99
     assert x.var_ratio == pytest.approx(0.05)  # 10 % of 1,000, of 2,000
     assert x.var_limit_usage_ratio == pytest.approx(100 / policy.alerting.limits.var_max_pct * 0.05)
+
+
+def test_a_symbol_without_closes_does_not_silence_the_value_at_risk_of_the_others(
+    exporter: RiskExporter, book: Any, holding: Any, clock: Any, scrape: Any
+) -> None:
+    days = [(clock.now - timedelta(days=100 - n)).date().isoformat() for n in range(100)]
+    closes = {day: 100.0 - 10 * (n % 2) for n, day in enumerate(days)}
+    exporter.seed_closes("main", {"AAPL": closes, "YOUNG": dict(list(closes.items())[-5:])})
+    exporter.observe(book(2_000, holding()))
+    before = scrape(exporter)
+    clock.advance(seconds=1)
+    fresh = [holding("LISTED-TODAY", quantity=-5), holding("YOUNG", quantity=5)]
+    exporter.observe(book(2_000, holding(), *fresh))
+    after = scrape(exporter)
+    main = {"account": "main"}
+    assert before.value("risk_var_covered_ratio", **main) == 1
+    assert before.value("risk_var_uncovered_positions", **main) == 0
+    usage = before.value("risk_var_limit_usage_ratio", **main, risk_id="var/main")
+    assert usage > 0
+    assert after.value("risk_var_limit_usage_ratio", **main, risk_id="var/main") == usage
+    assert after.value("risk_var_sample_count", **main) == 99
+    assert after.value("risk_var_covered_ratio", **main) == 0.5
+    assert after.value("risk_var_uncovered_positions", **main) == 2
+    clock.advance(seconds=1)
+    exporter.observe(book(2_000, *fresh))
+    none = scrape(exporter)
+    assert math.isnan(none.value("risk_var_limit_usage_ratio", **main, risk_id="var/main"))
+    assert none.value("risk_var_covered_ratio", **main) == 0
 
 
 def test_closes_that_are_no_prices_are_refused(exporter: RiskExporter) -> None:

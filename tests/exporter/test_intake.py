@@ -40,6 +40,8 @@ def test_the_answer_to_a_snapshot_holds_its_key_figures(post: Ask, body: dict[st
         "cvar_ratio": "NaN",
         "var_limit_usage_ratio": "NaN",
         "var_sample_count": 0,
+        "var_covered_ratio": 0,
+        "var_uncovered_positions": 1,
     }
 
 

@@ -13,23 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk_exporter.measures import (
-    Conventions,
-    Measures,
-    Reference,
-    drawdown,
-    historical_tail,
-    measure,
-    ratio,
-    ratios,
-)
+from risk_exporter.measures import Measures, Reference, drawdown, measure, ratio, ratios
+from risk_exporter.value_at_risk import Conventions, Floats, Sample, historical_tail
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_runtime.prices import closes_of, load_prices
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 CONVENTIONS = Conventions.of(Policy())
-NO_HISTORY = np.empty((0, 0))
+
+
+def covering(returns: Floats) -> Sample:
+    """A sample that leaves no position out."""
+    return Sample(returns, np.ones(returns.shape[1], dtype=np.bool_))
 
 
 def measured(
@@ -44,7 +40,7 @@ def measured(
         "2026-03-02",
     )
     held = sum(position.quantity != 0 for position in positions)
-    return measure(snapshot, reference, np.empty((0, held)), CONVENTIONS)
+    return measure(snapshot, reference, covering(np.empty((0, held))), CONVENTIONS)
 
 
 LONG = Position(symbol="AAPL", quantity=100, mark=90, average_price=100, sector="tech")
@@ -186,9 +182,45 @@ def test_the_limit_is_a_share_of_equity() -> None:
         account="a", equity=10_000, cash=0, positions=(LONG,), taken_at=NOW, market_time=NOW
     )
     returns = np.r_[np.full(10, -0.05), np.zeros(90)][:, None]
-    x = measure(snapshot, Reference(10_000, 10_000, "2026-03-02"), returns, CONVENTIONS)
+    x = measure(snapshot, Reference(10_000, 10_000, "2026-03-02"), covering(returns), CONVENTIONS)
     assert x.var_ratio == pytest.approx(0.045)  # 9,000 at 5 %, of 10,000
     assert x.var_limit_usage_ratio == pytest.approx(0.9)  # of a limit of 5 %
+
+
+def book_of(covered: list[bool], returns: Floats, *positions: Position) -> Measures:
+    snapshot = Snapshot(
+        account="a", equity=10_000, cash=0, positions=positions, taken_at=NOW, market_time=NOW
+    )
+    sample = Sample(returns, np.array(covered, dtype=np.bool_))
+    return measure(snapshot, Reference(10_000, 10_000, "2026-03-02"), sample, CONVENTIONS)
+
+
+def test_a_position_without_closes_is_left_out_and_told_by_its_share_of_the_book() -> None:
+    returns = np.r_[np.full(10, -0.05), np.zeros(90)][:, None]
+    x = book_of([False, True], returns, SHORT, LONG)
+    assert x.var_ratio == pytest.approx(0.045)  # that of the 9,000 in LONG alone
+    assert x.var_limit_usage_ratio == pytest.approx(0.9)
+    assert x.var_sample_count == 100
+    assert x.var_covered_ratio == pytest.approx(9_000 / 13_000)
+    assert x.var_uncovered_positions == 1
+
+
+def test_a_book_of_which_nothing_is_covered_has_no_figure_rather_than_no_risk() -> None:
+    x = book_of([False, False], np.empty((0, 2)), SHORT, LONG)
+    assert math.isnan(x.var_ratio)
+    assert math.isnan(x.cvar_ratio)
+    assert math.isnan(x.var_limit_usage_ratio)
+    assert (x.var_covered_ratio, x.var_uncovered_positions) == (0, 2)
+
+
+def test_a_book_that_holds_nothing_leaves_nothing_out() -> None:
+    x = book_of([], np.empty((0, 0)))
+    assert (x.var_ratio, x.var_covered_ratio, x.var_uncovered_positions) == (0, 1, 0)
+
+
+def test_a_worthless_book_is_not_covered_by_being_worthless() -> None:
+    dust = Position(symbol="DUST", quantity=1e-200, mark=1e-200, average_price=1)
+    assert book_of([False], np.empty((0, 1)), dust).var_covered_ratio == 0
 
 
 # -- against empyrical -----------------------------------------------------------------------
@@ -343,7 +375,7 @@ def test_the_layout_is_kept_while_the_names_stay(holding: Callable[..., Position
         return measure(
             snapshot,
             Reference(1, 1, "2026-03-02"),
-            np.empty((0, len(positions))),
+            covering(np.empty((0, len(positions)))),
             CONVENTIONS,
             previous.layout if previous else None,
         )

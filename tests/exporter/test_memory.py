@@ -17,6 +17,7 @@ from risk_exporter.memory import AccountState
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import Snapshot
 
+TOLERANCE = timedelta(seconds=10)
 Make = Callable[[], RiskExporter]
 
 
@@ -81,44 +82,26 @@ def test_closes_seen_before_a_restart_count_after_it(
     assert x.var_ratio == pytest.approx(0.0005)
 
 
-def test_what_is_on_disk_is_never_older_than_what_counts_as_stale(
-    new_exporter: Make, book: Any, clock: Any, state_file: Path, policy: Policy
-) -> None:
-    exporter = new_exporter()
-    exporter.observe(book(100_000))
-    written = state_file.stat().st_mtime_ns
-    clock.advance(seconds=1)
-    exporter.observe(book(99_000))
-    assert state_file.stat().st_mtime_ns == written  # neither a peak nor a day
-    clock.advance(seconds=policy.alerting.system.snapshot_stale_seconds)
-    exporter.observe(book(98_000))
-    assert json.loads(state_file.read_text())["equity_last"] == 98_000
-
-
-def test_a_new_peak_is_on_disk_at_once(
-    new_exporter: Make, book: Any, clock: Any, state_file: Path
-) -> None:
-    exporter = new_exporter()
-    exporter.observe(book(100_000))
-    clock.advance(seconds=0.1)
-    exporter.observe(book(100_001))
-    assert json.loads(state_file.read_text())["equity_peak"] == 100_001
-
-
 # -- the fold --------------------------------------------------------------------------------
 
 
 @given(steps=st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(-2, 3)), min_size=1, max_size=30))
 def test_the_peak_only_rises_and_the_day_never_goes_back(steps: list[tuple[float, int]]) -> None:
     snapshot = Snapshot.model_validate(
-        {"account": "a", "equity": 1000, "cash": 0, "taken_at": "2026-03-02T12:00:00Z"}
+        {
+            "account": "a",
+            "equity": 1000,
+            "cash": 0,
+            "taken_at": "2026-03-02T12:00:00Z",
+            "market_time": "2008-09-15T12:00:00Z",
+        }
     )
     state = AccountState.first(snapshot)
     for equity, days in steps:
         snapshot = snapshot.model_copy(
             update={"equity": equity, "market_time": snapshot.market_time + timedelta(days=days)}
         )
-        before, state = state, state.after(snapshot)
+        before, state = state, state.after(snapshot, TOLERANCE)
         assert state.equity_peak == max(before.equity_peak, equity)
         assert state.trading_day == max(before.trading_day, snapshot.trading_day)
         if snapshot.trading_day > before.trading_day:
@@ -132,7 +115,7 @@ def test_a_replay_that_repeats_its_last_day_after_a_crash_keeps_the_start_of_tha
     new_exporter: Make, book: Any, clock: Any
 ) -> None:
     first = new_exporter()
-    monday, tuesday = clock.now, clock.now + timedelta(days=1)
+    monday, tuesday = clock.now - timedelta(days=7), clock.now - timedelta(days=6)
     first.observe(book(100_000, market_time=monday))
     trade(first, book(95_000, market_time=tuesday))
     again = new_exporter()
@@ -147,15 +130,78 @@ def test_the_marks_of_a_repeated_earlier_day_are_not_taken_for_closes_of_the_lat
     new_exporter: Make, book: Any, holding: Any, clock: Any, state_dir: Path
 ) -> None:
     first = new_exporter()
-    monday, tuesday = clock.now, clock.now + timedelta(days=1)
+    monday, tuesday = clock.now - timedelta(days=7), clock.now - timedelta(days=6)
     first.observe(book(100_000, holding(mark=10), market_time=monday))
     trade(first, book(100_000, holding(mark=20), market_time=tuesday))
     again = new_exporter()
     clock.advance(seconds=1)
     again.observe(book(100_000, holding(mark=10), market_time=monday))
     again.observe(book(100_000, holding(mark=30), market_time=tuesday + timedelta(days=1)))
-    closes = json.loads((state_dir / "main" / "closes-2026-03-03.json").read_text())
+    closes = json.loads((state_dir / "main" / "closes-2026-02-24.json").read_text())
     assert closes == {"AAPL": 20}
+
+
+# -- a day that has not come yet ---------------------------------------------------------------
+
+
+def remember_a_day_ahead(exporter: RiskExporter, book: Any, holding: Any, clock: Any) -> None:
+    """As an exporter did whose clock was three days ahead. Ends at today's clock."""
+    clock.advance(days=3)
+    trade(exporter, book(97_000, holding(mark=55)))
+    clock.advance(days=-3)
+
+
+def test_a_remembered_day_that_has_not_come_yet_gives_way_to_today(
+    new_exporter: Make, book: Any, holding: Any, clock: Any, state_file: Path
+) -> None:
+    first = new_exporter()
+    first.observe(book(100_000))
+    remember_a_day_ahead(first, book, holding, clock)
+    assert json.loads(state_file.read_text())["trading_day"] == "2026-03-05"
+    second = new_exporter()
+    x = second.observe(book(96_000, holding()))
+    assert (x.trading_day, x.equity_day_start, x.equity_peak) == ("2026-03-02", 97_000, 100_000)
+    clock.advance(days=1)
+    x = second.observe(book(94_080, holding()))
+    assert (x.trading_day, x.equity_day_start) == ("2026-03-03", 96_000)
+    assert x.daily_pnl_ratio == pytest.approx(-0.02)
+
+
+def test_the_marks_of_a_day_that_has_not_come_yet_never_become_its_closes(
+    new_exporter: Make, book: Any, holding: Any, clock: Any, state_dir: Path
+) -> None:
+    first = new_exporter()
+    remember_a_day_ahead(first, book, holding, clock)
+    poisoned = state_dir / "main" / "closes-2026-03-05.json"
+    assert poisoned.exists()
+    new_exporter().observe(book(100_000, holding()))
+    assert not poisoned.exists()
+
+
+def test_an_exporter_that_runs_on_while_its_clock_is_put_right_begins_the_day_anew(
+    new_exporter: Make, book: Any, holding: Any, clock: Any, state_dir: Path
+) -> None:
+    exporter = new_exporter()
+    clock.advance(days=3)
+    exporter.observe(book(97_000, holding(mark=55)))
+    clock.advance(days=-3)
+    assert exporter.observe(book(96_000, holding())).trading_day == "2026-03-02"
+    clock.advance(days=1)
+    assert exporter.observe(book(95_000, holding())).equity_day_start == 96_000
+    exporter.close()
+    assert not (state_dir / "main" / "closes-2026-03-05.json").exists()
+
+
+def test_a_replay_that_starts_again_from_the_front_keeps_the_latest_day_it_came_to(
+    new_exporter: Make, book: Any, clock: Any
+) -> None:
+    first = new_exporter()
+    front = clock.now - timedelta(days=6000)
+    first.observe(book(100_000, market_time=front))
+    trade(first, book(95_000, market_time=front + timedelta(days=300)))
+    clock.advance(seconds=1)
+    x = new_exporter().observe(book(100_000, market_time=front))
+    assert (x.trading_day, x.equity_day_start) == ("2010-07-24", 100_000)
 
 
 # -- damage ----------------------------------------------------------------------------------
@@ -208,7 +254,7 @@ def test_a_state_that_vanished_beside_its_closes_is_an_error(
 ) -> None:
     trade(new_exporter(), book(100_000, holding()))
     state_file.unlink()
-    with pytest.raises(StateError, match="is missing beside closes"):
+    with pytest.raises(StateError, match="is missing beside other files"):
         new_exporter()
 
 

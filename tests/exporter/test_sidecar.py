@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,14 @@ class Sidecar:
         status, self.child = self.child.returncode, None
         return status, errors
 
-    def send(self, equity: float, market_time: datetime) -> dict[str, Any]:
+    def send(self, equity: float, market_time: datetime, **fields: Any) -> dict[str, Any]:
         snapshot = {
             "account": "main",
             "equity": equity,
             "cash": equity,
             "taken_at": datetime.now(UTC).isoformat(),
             "market_time": market_time.isoformat(),
+            **fields,
         }
         body = json.dumps(snapshot).encode()
         reply = self.ask("POST", "/api/v1/snapshot", body, Authorization=f"Bearer {TOKEN}")
@@ -101,7 +103,9 @@ def test_killed_without_warning_it_still_knows_peak_and_day_start(
 
     sidecar.start()
     eventually(sidecar.is_up)
-    assert "account=" not in sidecar.ask("GET", "/metrics").text
+    x = parse_scrape(sidecar.ask("GET", "/metrics").text)
+    age = x.value("risk_snapshot_age_seconds", account="main", risk_id="data_stale/main")
+    assert 0 < age < 60
     figures = sidecar.send(90_000, MONDAY + timedelta(days=1, hours=1))
     assert figures["equity_peak"] == 120_000
     assert figures["equity_day_start"] == 120_000
@@ -109,6 +113,63 @@ def test_killed_without_warning_it_still_knows_peak_and_day_start(
     x = parse_scrape(sidecar.ask("GET", "/metrics").text)
     drawdown = x.value("risk_drawdown_ratio", account="main", risk_id="drawdown/main")
     assert drawdown == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("loss", [100, 1_500, 30_000])
+def test_killed_before_midnight_it_does_not_book_the_loss_of_yesterday_as_that_of_today(
+    sidecar: Sidecar, eventually: Callable[..., None], loss: float
+) -> None:
+    sidecar.start()
+    eventually(sidecar.is_up)
+    sidecar.send(100_000, MONDAY)
+    sidecar.send(100_000 - loss, MONDAY + timedelta(minutes=1))
+    sidecar.end(signal.SIGKILL)
+
+    sidecar.start()
+    eventually(sidecar.is_up)
+    figures = sidecar.send(100_000 - loss, MONDAY + timedelta(days=1))
+    assert figures["equity_day_start"] == 100_000 - loss
+    assert figures["daily_pnl_ratio"] == 0
+    assert figures["equity_peak"] == 100_000
+    sidecar.end(signal.SIGKILL)
+
+    sidecar.start()
+    eventually(sidecar.is_up)
+    figures = sidecar.send(0.99 * (100_000 - loss), MONDAY + timedelta(days=1, hours=1))
+    assert figures["daily_pnl_ratio"] == pytest.approx(-0.01)
+
+
+HOLDING = {"symbol": "AAPL", "quantity": 10, "mark": 100, "average_price": 100}
+
+
+def test_closes_of_a_file_give_value_at_risk_at_the_first_snapshot_of_every_account(
+    sidecar: Sidecar, eventually: Callable[..., None]
+) -> None:
+    sidecar.start("--closes", str(files("risk_runtime") / "data" / "prices_2006_2009.csv"))
+    eventually(sidecar.is_up)
+    for account in ("one", "two"):
+        figures = sidecar.send(10_000, MONDAY, account=account, positions=[HOLDING])
+        assert figures["var_sample_count"] == 250
+        assert figures["var_covered_ratio"] == 1
+        assert 0.001 < figures["var_ratio"] < 0.01
+
+
+def test_closes_that_were_sent_outlive_the_sidecar(
+    sidecar: Sidecar, eventually: Callable[..., None]
+) -> None:
+    days = [(MONDAY - timedelta(days=n)).date().isoformat() for n in range(1, 101)]
+    closes = {"AAPL": {day: 100 + n % 3 for n, day in enumerate(days)}}
+    sidecar.start()
+    eventually(sidecar.is_up)
+    body = json.dumps(closes).encode()
+    reply = sidecar.ask("POST", "/api/v1/closes", body, Authorization=f"Bearer {TOKEN}")
+    assert (reply.status, reply.json) == (200, {"symbols": 1, "closes": 100})
+    sidecar.end(signal.SIGKILL)
+
+    sidecar.start()
+    eventually(sidecar.is_up)
+    figures = sidecar.send(10_000, MONDAY, positions=[HOLDING])
+    assert figures["var_sample_count"] == 99
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -142,6 +203,13 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(
     assert (status, errors.count("\n")) == (2, 1)
     assert "set RISKWARDEN_SNAPSHOT_TOKEN in the environment" in errors
     sidecar.environment["RISKWARDEN_SNAPSHOT_TOKEN"] = TOKEN
+
+    closes = tmp_path / "closes.csv"
+    closes.write_text("date,symbol,close\n2008-09-12,AAPL,cheap\n")
+    sidecar.start("--closes", str(closes))
+    status, errors = sidecar.wait()
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "closes.csv, line 2, column close: 'cheap' is no price" in errors
 
     (sidecar.data / "main").mkdir(parents=True)
     (sidecar.data / "main" / "state.json").write_text("{")

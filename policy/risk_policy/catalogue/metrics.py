@@ -89,22 +89,37 @@ DRAWDOWN: Final = Metric(
     "risk_drawdown_ratio", "Fall of equity from its peak, divided by the peak.", _ACCOUNT
 )
 VAR_USAGE: Final = Metric(
-    "risk_var_limit_usage_ratio", "Value at risk divided by its limit.", _ACCOUNT
+    "risk_var_limit_usage_ratio",
+    "Value at risk of the covered positions divided by its limit.",
+    _ACCOUNT,
 )
 
 # -- how the risk figures came about -------------------------------------------------------
 VAR: Final = Metric(
     "risk_var_ratio",
-    "Value at risk divided by equity, a positive loss; NaN while the sample is too small.",
+    "Value at risk of the covered positions divided by equity, a positive loss; NaN while "
+    "positions are held and none is covered.",
     ("account", "method", "confidence", "horizon"),
 )
 CVAR: Final = Metric(
     "risk_cvar_ratio",
-    "Expected loss beyond the value at risk, divided by equity; NaN while the sample is too small.",
+    "Expected loss of the covered positions beyond the value at risk, divided by equity; NaN "
+    "while positions are held and none is covered.",
     ("account", "method", "confidence", "horizon"),
 )
 VAR_SAMPLES: Final = Metric(
     "risk_var_sample_count", "Daily returns that value at risk is computed from.", ("account",)
+)
+VAR_COVERED: Final = Metric(
+    "risk_var_covered_ratio",
+    "Absolute notional of the covered positions, those with past closes enough for value at risk, "
+    "divided by that of all positions; 1 without positions.",
+    ("account",),
+)
+VAR_UNCOVERED: Final = Metric(
+    "risk_var_uncovered_positions",
+    "Open positions that value at risk leaves out because their symbol has too few past closes.",
+    ("account",),
 )
 SNAPSHOT_TIMESTAMP: Final = Metric(
     "risk_snapshot_timestamp_seconds",
@@ -112,7 +127,9 @@ SNAPSHOT_TIMESTAMP: Final = Metric(
     ("account",),
 )
 SNAPSHOT_AGE: Final = Metric(
-    "risk_snapshot_age_seconds", "Age of the latest snapshot at scrape time.", _ACCOUNT
+    "risk_snapshot_age_seconds",
+    "Age of the latest snapshot at scrape time, also of one from before a restart.",
+    _ACCOUNT,
 )
 MARKET_TIMESTAMP: Final = Metric(
     "risk_market_timestamp_seconds",
@@ -124,6 +141,12 @@ SNAPSHOTS: Final = Metric(
 )
 SNAPSHOTS_REJECTED: Final = Metric(
     "risk_snapshots_rejected_total", "Snapshots refused, by reason.", ("reason",), kind="counter"
+)
+STATE_UNSAVED: Final = Metric(
+    "risk_exporter_state_unsaved_seconds",
+    "Age of the oldest change to what is remembered of an account that should be on disk and is "
+    "not; 0 while all of it is.",
+    ("account",),
 )
 
 # -- the receivers -------------------------------------------------------------------------

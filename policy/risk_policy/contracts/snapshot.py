@@ -3,7 +3,9 @@
 Amounts are in the account's currency, quantities in units of the symbol (negative for a
 short position). Two times are kept apart on purpose: ``taken_at`` is the wall clock and
 proves freshness; ``market_time`` decides which trading day the figures belong to, and
-differs from the wall clock in a replay.
+differs from the wall clock in a replay. It may lie any time before ``taken_at``, and never after:
+no market has traded yet when the snapshot of it is taken. The exporter refuses what is further
+ahead than clocks may differ.
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ class Snapshot(_Frozen):
         cash: what is not invested.
         positions: the open positions, each symbol at most once.
         taken_at: wall clock, UTC.
-        market_time: the time the figures belong to, UTC; ``taken_at`` unless given.
+        market_time: the time the figures belong to, UTC, not after ``taken_at``; ``taken_at``
+            unless given.
     """
 
     account: Identifier
@@ -102,7 +105,12 @@ class Snapshot(_Frozen):
     @property
     def trading_day(self) -> str:
         """The UTC date of ``market_time``, ISO 8601."""
-        return self.market_time.astimezone(UTC).date().isoformat()
+        return utc_day(self.market_time)
+
+
+def utc_day(instant: datetime) -> str:
+    """The UTC date of an instant, ISO 8601."""
+    return instant.astimezone(UTC).date().isoformat()
 
 
 def utc_now() -> datetime:
