@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -89,6 +89,7 @@ def test_a_duration_finer_than_a_millisecond_is_refused(value: str, refused: Ref
     assert (problem.key, problem.line) == (key, 2)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 60) | st.integers(1, 60_000).map(lambda ms: ms / 1000))
 def test_an_accepted_duration_can_be_written_for_prometheus(value: float) -> None:
     text = f"[alerting.confirmation]\nwarning_seconds = {value!r}\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -174,6 +174,7 @@ def tables(model: type[BaseModel]) -> st.SearchStrategy[dict[str, Any]]:
 SECRET = "what-nobody-may-see"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(tables(Alerting))
 def test_whatever_stands_in_the_tables_is_used_or_explained(tree: dict[str, Any]) -> None:
     data = f"alerting = {toml(tree)}\n".encode()
@@ -200,6 +201,7 @@ def test_no_bytes_make_the_loader_fail_in_another_way(data: bytes) -> None:
         assert error.problems
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_damage_to_the_committed_policy_makes_the_loader_fail_in_another_way(
     data: st.DataObject,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.base import AlwaysOn, Section, Switch
-from risk_policy.model.numbers import RetentionDays
+from risk_policy.model.base import AlwaysOn, RetentionDays, Section, Switch
 
 
 class AuditRetention(Section):

@@ -1,4 +1,4 @@
-"""What every section of the policy is made of."""
+"""What the sections of the policy are made of; they find all of it here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,64 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
-# Endpoints are taken apart wherever something listens; they are found here.
-from risk_policy.model.addresses import is_loopback as is_loopback
-from risk_policy.model.addresses import split_endpoint as split_endpoint
+from risk_policy.model.addresses import (
+    BaseUrl,
+    ChannelHost,
+    ChannelName,
+    Endpoint,
+    Host,
+    MailAddress,
+    MailAddresses,
+    Mentions,
+    is_loopback,
+    split_endpoint,
+)
+from risk_policy.model.durations import AtMost, Minutes, PositiveSeconds, Seconds
+from risk_policy.model.numbers import (
+    Count,
+    Days,
+    LossPercent,
+    Number,
+    Percent,
+    Port,
+    RetentionDays,
+    SharePercent,
+    UsagePercent,
+    WholeNumber,
+)
 from risk_policy.vocabulary import Severity
+
+__all__ = [
+    "AlwaysOff",
+    "AlwaysOn",
+    "AtMost",
+    "BaseUrl",
+    "ChannelHost",
+    "ChannelName",
+    "Count",
+    "Days",
+    "Endpoint",
+    "Host",
+    "LossPercent",
+    "MailAddress",
+    "MailAddresses",
+    "Mentions",
+    "Minutes",
+    "Number",
+    "Percent",
+    "Port",
+    "PositiveSeconds",
+    "RetentionDays",
+    "Seconds",
+    "Section",
+    "SeverityName",
+    "SharePercent",
+    "Switch",
+    "UsagePercent",
+    "WholeNumber",
+    "is_loopback",
+    "split_endpoint",
+]
 
 
 class Section(BaseModel):

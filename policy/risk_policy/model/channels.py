@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from risk_policy.environment import Secret
-from risk_policy.model.addresses import (
+from risk_policy.model.base import (
     ChannelHost,
     ChannelName,
+    Days,
     MailAddress,
     MailAddresses,
     Mentions,
+    Port,
+    Section,
+    SeverityName,
+    Switch,
 )
-from risk_policy.model.base import Section, SeverityName, Switch
-from risk_policy.model.numbers import Days, Port
 from risk_policy.vocabulary import Severity
 
 

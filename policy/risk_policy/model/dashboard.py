@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from risk_policy.environment import Secret
-from risk_policy.model.addresses import Host
-from risk_policy.model.base import AlwaysOff, Section, Switch
-from risk_policy.model.durations import AtMost, PositiveSeconds
-from risk_policy.model.numbers import Count, Port
+from risk_policy.model.base import (
+    AlwaysOff,
+    AtMost,
+    Count,
+    Host,
+    Port,
+    PositiveSeconds,
+    Section,
+    Switch,
+)
 
 
 class DashboardAuth(Section):

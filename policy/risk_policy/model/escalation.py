@@ -6,9 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from risk_policy.model.base import Section, Switch
-from risk_policy.model.durations import AtMost, Minutes, Seconds
-from risk_policy.model.numbers import Count, Days, WholeNumber
+from risk_policy.model.base import (
+    AtMost,
+    Count,
+    Days,
+    Minutes,
+    Seconds,
+    Section,
+    Switch,
+    WholeNumber,
+)
 
 _Window = Annotated[
     Minutes, AtMost(1440, "what happened longer than a day ago is not the same trouble")

@@ -7,10 +7,18 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from risk_policy.environment import Secret
-from risk_policy.model.addresses import BaseUrl, Endpoint
-from risk_policy.model.base import Section
-from risk_policy.model.durations import AtMost, Minutes, PositiveSeconds, Seconds
-from risk_policy.model.numbers import Count, Days, Number
+from risk_policy.model.base import (
+    AtMost,
+    BaseUrl,
+    Count,
+    Days,
+    Endpoint,
+    Minutes,
+    Number,
+    PositiveSeconds,
+    Seconds,
+    Section,
+)
 from risk_policy.vocabulary import KillMode, Severity
 
 _Interval = Annotated[

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from risk_policy.model.base import Section
-from risk_policy.model.numbers import (
+from risk_policy.model.base import (
     Count,
     LossPercent,
     Number,
+    Section,
     SharePercent,
     UsagePercent,
     WholeNumber,
