@@ -1,7 +1,7 @@
 """The policy: every threshold, and the words, metrics and contracts all parts share."""
 
 from risk_policy.errors import InvalidPolicyError, PolicyError, Problem, UnsetVariableError
-from risk_policy.loader import default_policy_path, load_policy, parse_policy
+from risk_policy.loader import default_policy_path, load_policy, parse_policy, written_keys
 from risk_policy.model import Policy
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "default_policy_path",
     "load_policy",
     "parse_policy",
+    "written_keys",
 ]

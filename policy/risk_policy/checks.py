@@ -1,72 +1,188 @@
-"""Relations between keys, checked on the raw file so that they are reported beside all else."""
+"""Relations between keys, checked on the file's tree so that they are reported beside all else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Final
 
 from risk_policy.errors import Problem
-from risk_policy.model.base import is_loopback
-
-#: Looks a dotted key up in the file, falling back to the default; None if it is no number.
-Number = Callable[[str], float | None]
+from risk_policy.model.addresses import is_loopback, overlap
+from risk_policy.model.stack import Endpoints, Routing
+from risk_policy.values import Values
 
 _POSITION = "alerting.thresholds.position."
 _PORTFOLIO = "alerting.thresholds.portfolio."
 _CONCENTRATION = "alerting.thresholds.concentration."
 _FREQUENCY = "alerting.escalation.frequency_based."
+_TIME = "alerting.escalation.time_based."
+_PROMETHEUS = "alerting.prometheus."
+_SYSTEM = "alerting.system."
 
-#: Each must be smaller than the next: mildest first.
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Keys whose values must rise.
+
+    Attributes:
+        keys: smallest first.
+        because: what goes wrong otherwise; completes "or …".
+        may_be_equal: whether neighbours may hold the same value.
+        may_end_in_zero: whether 0 as the last value means "at once" and breaks no order.
+    """
+
+    keys: tuple[str, ...]
+    because: str = "the milder one never comes first"
+    may_be_equal: bool = False
+    may_end_in_zero: bool = False
+
+    def problems(self, values: Values) -> Iterator[Problem]:
+        """Neighbours that are not in order."""
+        for lower, upper in pairwise(self.keys):
+            low, high = values.number(lower), values.number(upper)
+            if low is None or high is None or low < high or (self.may_be_equal and low == high):
+                continue
+            if self.may_end_in_zero and high == 0:
+                continue
+            # Told of the key that somebody wrote; the other one may be a default.
+            if values.is_written(upper) and not values.is_written(lower):
+                relation = "at least" if self.may_be_equal else "above"
+                yield self._problem(upper, high, relation, lower, low)
+            else:
+                relation = "at most" if self.may_be_equal else "below"
+                yield self._problem(lower, low, relation, upper, high)
+
+    def _problem(self, key: str, value: float, relation: str, other: str, bound: float) -> Problem:
+        # The whole key, unless both stand in the same table.
+        same_table = key.rpartition(".")[0] == other.rpartition(".")[0]
+        named = other.rpartition(".")[2] if same_table else other
+        message = f"must be {relation} {named} = {bound:g}, or {self.because}"
+        return Problem(key, f"{value:g}", message)
+
+
+_DOWN = (
+    "no second scrape falls into it and one lost scrape raises the alert "
+    "(0 says that this is wanted)"
+)
+
 LADDERS: Final = (
-    (_POSITION + "max_size_warning_pct", _POSITION + "max_size_breach_pct"),
-    (_POSITION + "loss_warning_pct", _POSITION + "loss_critical_pct"),
-    (_PORTFOLIO + "daily_loss_warning_pct", _PORTFOLIO + "daily_loss_breach_pct"),
-    (_PORTFOLIO + "var_warning_pct", _PORTFOLIO + "var_breach_pct"),
-    (
-        _PORTFOLIO + "max_drawdown_warning_pct",
-        _PORTFOLIO + "max_drawdown_critical_pct",
-        _PORTFOLIO + "max_drawdown_emergency_pct",
+    Ladder((_POSITION + "max_size_warning_pct", _POSITION + "max_size_breach_pct")),
+    Ladder((_POSITION + "loss_warning_pct", _POSITION + "loss_critical_pct")),
+    Ladder((_PORTFOLIO + "daily_loss_warning_pct", _PORTFOLIO + "daily_loss_breach_pct")),
+    Ladder((_PORTFOLIO + "var_warning_pct", _PORTFOLIO + "var_breach_pct")),
+    Ladder(
+        (
+            _PORTFOLIO + "max_drawdown_warning_pct",
+            _PORTFOLIO + "max_drawdown_critical_pct",
+            _PORTFOLIO + "max_drawdown_emergency_pct",
+        )
     ),
-    (_CONCENTRATION + "single_asset_warning_pct", _CONCENTRATION + "single_asset_breach_pct"),
-    (_CONCENTRATION + "sector_warning_pct", _CONCENTRATION + "sector_breach_pct"),
-    (
-        "alerting.escalation.time_based.warning_to_critical_minutes",
-        "alerting.escalation.time_based.critical_to_emergency_minutes",
-        "alerting.escalation.time_based.emergency_kill_switch_minutes",
+    Ladder(
+        (_CONCENTRATION + "single_asset_warning_pct", _CONCENTRATION + "single_asset_breach_pct")
     ),
-    (
-        _FREQUENCY + "escalate_at_count",
-        _FREQUENCY + "deduplicate_at_count",
-        _FREQUENCY + "storm_alert_at_count",
+    Ladder((_CONCENTRATION + "sector_warning_pct", _CONCENTRATION + "sector_breach_pct")),
+    Ladder(
+        (
+            _TIME + "warning_to_critical_minutes",
+            _TIME + "critical_to_emergency_minutes",
+            _TIME + "emergency_kill_switch_minutes",
+        )
     ),
-    ("alerting.gate.renew_seconds", "alerting.gate.lease_seconds"),
-    ("alerting.prometheus.scrape_interval_seconds", "alerting.system.snapshot_stale_seconds"),
-    ("alerting.measures.var_min_samples", "alerting.measures.var_window_days"),
+    Ladder(
+        (
+            _FREQUENCY + "escalate_at_count",
+            _FREQUENCY + "deduplicate_at_count",
+            _FREQUENCY + "storm_alert_at_count",
+        )
+    ),
+    Ladder(
+        ("alerting.gate.renew_seconds", "alerting.gate.lease_seconds"),
+        "the gate closes before it is renewed",
+    ),
+    Ladder(
+        (_PROMETHEUS + "scrape_interval_seconds", _SYSTEM + "snapshot_stale_seconds"),
+        "every snapshot is stale before it is seen again",
+    ),
+    Ladder(
+        (_PROMETHEUS + "scrape_interval_seconds", _SYSTEM + "exporter_down_seconds"),
+        _DOWN,
+        may_be_equal=True,
+        may_end_in_zero=True,
+    ),
+    Ladder(
+        (_PROMETHEUS + "scrape_interval_seconds", _SYSTEM + "receivers_down_seconds"),
+        _DOWN,
+        may_be_equal=True,
+        may_end_in_zero=True,
+    ),
+    Ladder(
+        ("alerting.measures.var_min_samples", "alerting.measures.var_window_days"),
+        "the window never holds enough returns and value at risk stays unknown",
+        may_be_equal=True,
+    ),
+    *(
+        Ladder(
+            (
+                f"alerting.routing.{severity}.group_interval_seconds",
+                f"alerting.routing.{severity}.repeat_interval_seconds",
+            ),
+            "repeats come later than they are asked for",
+            may_be_equal=True,
+        )
+        for severity in Routing.model_fields
+    ),
 )
 
 
-def ladder_problems(number: Number) -> Iterator[Problem]:
-    """Thresholds that are not in order."""
+def relation_problems(values: Values) -> Iterator[Problem]:
+    """Everything that is wrong between keys that may each be right."""
     for ladder in LADDERS:
-        for lower, upper in pairwise(ladder):
-            low, high = number(lower), number(upper)
-            if low is None or high is None or low < high:
-                continue
-            yield Problem(
-                lower,
-                f"{low:g}",
-                f"must be below {upper.rpartition('.')[2]} = {high:g}, "
-                "or the milder one never comes first",
-            )
+        yield from ladder.problems(values)
+    yield from _exposure_problems(values)
+    yield from _endpoint_problems(values)
+    yield from _mail_problems(values)
 
 
-def exposure_problems(host: object, *, enabled: bool, authenticated: bool) -> Iterator[Problem]:
+def _exposure_problems(values: Values) -> Iterator[Problem]:
     """A console that strangers could reach."""
+    host = values.get("alerting.dashboard.host")
+    enabled = values.get("alerting.dashboard.enabled") is True
+    authenticated = values.get("alerting.dashboard.auth.enabled") is not False
     if enabled and not authenticated and isinstance(host, str) and not is_loopback(host):
         yield Problem(
             "alerting.dashboard.host",
             repr(host),
             "is reachable from other machines; set alerting.dashboard.auth.enabled = true "
             "or bind to 127.0.0.1",
+        )
+
+
+def _endpoint_problems(values: Values) -> Iterator[Problem]:
+    """Two parts that would listen at the same place."""
+    keys = [f"alerting.endpoints.{part}" for part in Endpoints.model_fields]
+    for first, second in combinations(keys, 2):
+        one, other = values.get(first), values.get(second)
+        if not isinstance(one, str) or not isinstance(other, str):
+            continue
+        try:
+            shared = overlap(one, other)
+        except ValueError:  # no endpoint, which is reported by itself
+            continue
+        if shared:
+            key, taken = (second, first) if values.is_written(second) else (first, second)
+            message = f"is where {taken} listens too; give each part a port of its own"
+            yield Problem(key, repr(values.get(key)), message)
+
+
+def _mail_problems(values: Values) -> Iterator[Problem]:
+    """Mail that is sent to nobody."""
+    key = "alerting.channels.email.to_addresses"
+    enabled = values.get("alerting.channels.email.enabled") is True
+    if enabled and values.get(key) in ([], ()):
+        yield Problem(
+            key,
+            "[]",
+            "is empty: the channel is enabled and would reach nobody; write whom to tell, "
+            'e.g. ["operator@example.com"], or set alerting.channels.email.enabled = false',
         )

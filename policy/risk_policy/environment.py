@@ -1,7 +1,9 @@
 """``${NAME}`` in policy values: from the environment, or from the file that ``NAME_FILE`` names.
 
 Secrets are kept as templates and revealed where they are used, so that nothing that prints,
-exports or hashes a policy can ever carry their value.
+exports or hashes a policy can ever carry their value. Besides them, only fields marked
+:data:`EXPANDABLE` take variables: the policy's digest covers the file and not the environment,
+so what decides about rules and artefacts has to stand in the file itself.
 """
 
 from __future__ import annotations
@@ -20,6 +22,27 @@ from risk_policy.errors import UnsetVariableError
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+class Expandable:
+    """Type of the one marker of a field that takes variables."""
+
+    def __repr__(self) -> str:
+        return "EXPANDABLE"
+
+
+#: Metadata of a field whose value may come from the environment, in whole or in part.
+EXPANDABLE: Final = Expandable()
+
+
+def mentions_variable(text: str) -> bool:
+    """Whether a text refers to a variable, or was meant to."""
+    return "${" in text
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether every reference in a text is one: ``${NAME}``."""
+    return not mentions_variable(_VARIABLE.sub("", text))
+
+
 def variables(text: str) -> tuple[str, ...]:
     """Names of the variables a text refers to, in order."""
     return tuple(_VARIABLE.findall(text))
@@ -35,7 +58,7 @@ def lookup(name: str, environ: Mapping[str, str]) -> str:
     if not value and (path := environ.get(f"{name}_FILE", "")):
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # not there, not text, or no path at all
             raise UnsetVariableError(name) from error
     if not value:
         raise UnsetVariableError(name)
@@ -48,7 +71,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
 
 class Secret:
-    """A reference to a secret, e.g. ``${SLACK_WEBHOOK_URL}``; never its value."""
+    """A reference to a secret: exactly one variable, e.g. ``${SLACK_WEBHOOK_URL}``."""
 
     __slots__ = ("template",)
 
@@ -75,8 +98,15 @@ class Secret:
     def _validate(cls, value: object) -> Secret:
         if isinstance(value, Secret):
             return value
-        if isinstance(value, str) and _VARIABLE.search(value):
+        if isinstance(value, str) and _VARIABLE.fullmatch(value):
             return cls(value)
+        if isinstance(value, str) and mentions_variable(value):
+            # What stands around the variable may be a part of the secret.
+            raise PydanticCustomError(
+                "secret",
+                "a secret is exactly one variable; write ${NAME} alone and put the whole value "
+                "into NAME or NAME_FILE",
+            )
         raise PydanticCustomError(
             "secret",
             "a secret must not stand in the policy; write ${NAME} and set NAME or NAME_FILE",
@@ -89,5 +119,7 @@ class Secret:
         return core_schema.no_info_plain_validator_function(
             cls._validate,
             serialization=core_schema.plain_serializer_function_ser_schema(str),
-            json_schema_input_schema=core_schema.str_schema(pattern=r"\$\{[A-Za-z_]\w*\}"),
+            json_schema_input_schema=core_schema.str_schema(
+                pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
+            ),
         )

@@ -31,6 +31,46 @@ def test_a_valid_policy_is_summed_up_with_its_digest() -> None:
     assert "7 limits, 15 tiers" in done.stdout
 
 
+def test_what_the_receivers_would_refuse_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(
+        "[alerting]\nenabled = false\n"
+        "[alerting.channels.slack]\nenabled = true\n"
+        "[alerting.channels.telegram]\nenabled = true\n",
+        encoding="utf-8",
+    )
+    variables = ("SLACK_WEBHOOK_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID")
+    done = policy("check", str(path), **dict.fromkeys(variables, "very-secret"))
+    assert done.returncode == 1
+    assert f"{path}:2: alerting.enabled = false: " in done.stderr
+    for line, name in ((4, "slack"), (6, "telegram")):
+        key = f"alerting.channels.{name}.enabled"
+        assert f"{path}:{line}: {key} = true: this version cannot deliver to {name}" in done.stderr
+    assert "3 problems; the receivers would not start" in done.stderr
+    assert "valid" not in done.stdout
+    assert "very-secret" not in done.stderr
+
+
+def test_mail_to_nobody_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text("[alerting.channels.email]\nenabled = true\nto_addresses = []\n")
+    done = policy("check", str(path), SMTP_HOST="mail")
+    assert done.returncode == 1
+    assert f"{path}:3: alerting.channels.email.to_addresses = []: is empty" in done.stderr
+
+
+def test_keys_without_effect_are_named_and_the_policy_stays_valid(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    text = "[alerting.gate]\nlease_seconds = 4\n[alerting.audit.export]\ncompress = false\n"
+    path.write_text("\ufeff" + text, encoding="utf-8")
+    done = policy("check", str(path))
+    assert done.returncode == 0
+    assert "valid" in done.stdout
+    assert done.stderr.splitlines() == [
+        f"{path}: accepted, not yet in effect: alerting.audit.export.compress (line 4)"
+    ]
+
+
 def test_every_problem_is_printed_and_the_command_fails(tmp_path: Path) -> None:
     path = tmp_path / "desk.toml"
     path.write_text("[alerting]\ncolour = 1\nenabled = 'yes please'\n", encoding="utf-8")
@@ -43,7 +83,7 @@ def test_every_problem_is_printed_and_the_command_fails(tmp_path: Path) -> None:
 
 def test_show_tells_file_from_default_and_never_a_secret(tmp_path: Path) -> None:
     path = tmp_path / "desk.toml"
-    path.write_text("[alerting.gate]\nlease_seconds = 4\n", encoding="utf-8")
+    path.write_text("\ufeff[alerting.gate]\nlease_seconds = 4\n", encoding="utf-8")
     done = policy("show", str(path), RISKWARDEN_OPERATOR_TOKEN="very-secret")
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if "alerting." in line}
     assert "file" in lines["alerting.gate.lease_seconds"]

@@ -17,16 +17,35 @@ from risk_policy import (
     load_policy,
     parse_policy,
 )
-from risk_policy.checks import LADDERS
+from risk_policy.checks import LADDERS, Ladder
+from risk_policy.values import Values
 from risk_policy.vocabulary import Severity
 
 DEFAULT = default_policy_path().read_text(encoding="utf-8")
 
 
-def problems(text: str, environ: dict[str, str] | None = None) -> dict[str, Problem]:
+def every_problem(text: str, environ: dict[str, str] | None = None) -> tuple[Problem, ...]:
     with pytest.raises(InvalidPolicyError) as caught:
         parse_policy(text.encode(), "alerting.toml", environ or {})
-    return {problem.key: problem for problem in caught.value.problems}
+    return caught.value.problems
+
+
+def problems(text: str, environ: dict[str, str] | None = None) -> dict[str, Problem]:
+    return {problem.key: problem for problem in every_problem(text, environ)}
+
+
+def assignment(key: str, value: float) -> str:
+    table, _, name = key.rpartition(".")
+    return f"[{table}]\n{name} = {int(value) if float(value).is_integer() else value}\n"
+
+
+def values_with(key: str, value: float) -> Values:
+    """A file that sets one key."""
+    tree: object = value
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    assert isinstance(tree, dict)
+    return Values(tree)
 
 
 def test_the_committed_policy_says_exactly_what_the_defaults_say() -> None:
@@ -103,14 +122,57 @@ def test_a_misspelt_table_is_answered_with_the_right_one() -> None:
     assert "did you mean thresholds?" in problem.message
 
 
-@pytest.mark.parametrize("ladder", LADDERS, ids=lambda ladder: ladder[0].rpartition(".")[2])
-def test_thresholds_out_of_order_are_refused(ladder: tuple[str, ...]) -> None:
-    policy = parse_policy(b"", environ={})
-    lower, upper = ladder[:2]
-    table, _, key = lower.rpartition(".")
-    value = policy.number(upper)
-    text = f"[{table}]\n{key} = {int(value) if value.is_integer() else value}\n"
-    assert "must be below" in problems(text)[lower].message
+@pytest.mark.parametrize("ladder", LADDERS, ids=lambda ladder: ladder.keys[0].rpartition(".")[2])
+def test_what_is_out_of_order_is_told_of_the_key_that_somebody_wrote(ladder: Ladder) -> None:
+    lower, upper = ladder.keys[:2]
+    low, high = Policy().number(lower), Policy().number(upper)
+    beyond = 1 if ladder.may_be_equal else 0
+    (told,) = ladder.problems(values_with(lower, high + beyond))
+    assert told.key == lower
+    assert told.message.startswith("must be at most" if ladder.may_be_equal else "must be below")
+    assert f"= {high:g}, or {ladder.because}" in told.message
+    (told,) = ladder.problems(values_with(upper, low - beyond / 2))
+    assert told.key == upper
+    assert told.message.startswith("must be at least" if ladder.may_be_equal else "must be above")
+    assert f"= {low:g}, or {ladder.because}" in told.message
+
+
+def test_what_is_out_of_order_is_told_with_its_line_and_both_values() -> None:
+    (problem,) = every_problem("[alerting.gate]\nlease_seconds = 0.25\n")
+    assert problem.render("desk.toml") == (
+        "desk.toml:2: alerting.gate.lease_seconds = 0.25: must be above renew_seconds = 0.5, "
+        "or the gate closes before it is renewed"
+    )
+
+
+@pytest.mark.parametrize(
+    "ladder",
+    [ladder for ladder in LADDERS if ladder.may_be_equal],
+    ids=lambda ladder: ladder.keys[0].rpartition(".")[2],
+)
+def test_what_may_be_equal_may_be_equal(ladder: Ladder) -> None:
+    lower, upper = ladder.keys
+    policy = Policy()
+    edits = {"scrape_interval_seconds": 5.0}  # the mildest of several bounds on it
+    value = edits.get(lower.rpartition(".")[2], policy.number(upper))
+    assert parse_policy(assignment(lower, value).encode(), environ={}).number(lower) == value
+
+
+def test_a_part_of_a_route_may_be_written_and_the_rest_keeps_its_defaults() -> None:
+    text = b"[alerting.routing.emergency]\ngroup_interval_seconds = 7"
+    route = parse_policy(text, environ={}).alerting.routing.emergency
+    assert route == Policy().alerting.routing.emergency.model_copy(
+        update={"group_interval_seconds": 7}
+    )
+
+
+def test_a_down_alert_at_the_first_failed_scrape_has_to_be_asked_for() -> None:
+    text = "[alerting.prometheus]\nscrape_interval_seconds = 5\n[alerting.system]\n"
+    parse_policy(f"{text}exporter_down_seconds = 0\nreceivers_down_seconds = 0".encode())
+    found = problems(f"{text}exporter_down_seconds = 2")
+    message = found["alerting.prometheus.scrape_interval_seconds"].message
+    assert "alerting.system.exporter_down_seconds = 2" in message
+    assert "0 says that this is wanted" in message
 
 
 def test_variables_of_enabled_channels_must_be_set() -> None:
@@ -134,9 +196,14 @@ def test_a_variable_may_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_plain_values_take_variables_too() -> None:
-    text = b'[alerting.channels.email]\nenabled = true\nsmtp_host = "${MAILHOST}"'
-    policy = parse_policy(text, environ={"MAILHOST": "mail.internal"})
-    assert policy.alerting.channels.email.smtp_host == "mail.internal"
+    text = """[alerting.channels.email]
+enabled = true
+smtp_host = "${MAILHOST}"
+to_addresses = ["desk@${DOMAIN}"]
+"""
+    environ = {"MAILHOST": "mail.internal", "DOMAIN": "example.com"}
+    email = parse_policy(text.encode(), environ=environ).alerting.channels.email
+    assert (email.smtp_host, email.to_addresses) == ("mail.internal", ("desk@example.com",))
 
 
 def test_a_secret_in_the_file_is_refused_and_not_repeated() -> None:

@@ -192,6 +192,6 @@ def test_enabled_channels_come_with_their_least_severity() -> None:
 
 
 def test_a_channel_that_cannot_deliver_is_refused_by_its_key() -> None:
-    text = "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail'"
+    text = "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail'\nto_addresses = ['a@b.c']"
     with pytest.raises(UndeliverableChannelError, match=r"alerting\.channels\.email\.enabled"):
         enabled_channels(policy(text))

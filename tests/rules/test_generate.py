@@ -28,6 +28,7 @@ SLOW = (
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 20"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 90"),
     ("exporter_down_seconds = 5", "exporter_down_seconds = 45"),
+    ("receivers_down_seconds = 5", "receivers_down_seconds = 30"),
 )
 FAST = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 0.2"),

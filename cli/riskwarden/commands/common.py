@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from risk_policy import InvalidPolicyError, Policy, default_policy_path, load_policy
+from risk_policy import InvalidPolicyError, Policy, Problem, default_policy_path, load_policy
 
 #: A pipe or a log file has no width; tables in it should not be cut to a guess of 80.
 _WIDTH = None if sys.stdout.isatty() else 132
@@ -54,10 +55,15 @@ def policy_or_fail(option: Path | None) -> Policy:
     try:
         return load_policy(path)
     except InvalidPolicyError as error:
-        for problem in error.problems:
-            err.print(_escaped(problem.render(error.source)))
-        count = len(error.problems)
-        fail(f"{path}: {count} problem{'s' if count != 1 else ''}; nothing was changed", 1)
+        fail_with(str(path), error.problems, "nothing was changed")
+
+
+def fail_with(source: str, problems: Sequence[Problem], consequence: str) -> NoReturn:
+    """End the command with every problem of a policy file."""
+    for problem in problems:
+        err.print(_escaped(problem.render(source)))
+    count = len(problems)
+    fail(f"{source}: {count} problem{'s' if count != 1 else ''}; {consequence}", 1)
 
 
 def _escaped(text: str) -> str:

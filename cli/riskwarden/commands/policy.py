@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from risk_policy import Policy
+from risk_policy import Policy, written_keys
 from risk_policy.catalogue.limits import LIMITS
-from riskwarden.commands.common import PolicyOption, out, policy_or_fail, policy_path
+from risk_policy.pending import without_effect
+from riskwarden.commands.common import (
+    PolicyOption,
+    err,
+    fail_with,
+    out,
+    policy_or_fail,
+    policy_path,
+)
+from riskwarden.readiness import start_problems
 
 app = typer.Typer(help="Check, show and describe the policy.", no_args_is_help=True)
 
@@ -24,6 +32,12 @@ PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file.", 
 def check(path: PolicyArgument = None, policy: PolicyOption = None) -> None:
     """Check the policy; every problem at once, with file, line, key, value and remedy."""
     loaded = policy_or_fail(path or policy)
+    written = written_keys(policy_path(path or policy))
+    if problems := tuple(start_problems(loaded, written)):
+        fail_with(loaded.source, problems, "the receivers would not start")
+    for key, line in without_effect(loaded, written).items():
+        note = f"accepted, not yet in effect: {key} (line {line})"
+        err.print(f"{loaded.source}: {note}", markup=False)
     tiers = sum(len(limit.alerts) for limit in LIMITS)
     out.print(
         f"{loaded.source}: valid; {len(LIMITS)} limits, {tiers} tiers, sha256 {loaded.digest}"
@@ -42,7 +56,7 @@ def show(
     if as_json:
         typer.echo(json.dumps({"sha256": loaded.digest, **values}, indent=2, ensure_ascii=False))
         return
-    written = set(_flat(tomllib.loads(policy_path(path or policy).read_text(encoding="utf-8"))))
+    written = written_keys(policy_path(path or policy))
     table = Table(title=f"{loaded.source}  sha256 {loaded.short_digest}…", title_justify="left")
     table.add_column("key")
     table.add_column("value", overflow="fold")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.base import Retention, Section
+from risk_policy.model.base import AlwaysOn, RetentionDays, Section, Switch
 
 
 class AuditRetention(Section):
     """``[alerting.audit.retention]``, in days; -1 is forever."""
 
-    default_days: Retention = 90
-    trade_blocked_days: Retention = 365
-    position_force_closed_days: Retention = 365
-    config_changed_days: Retention = 365
-    kill_switch_days: Retention = -1
+    default_days: RetentionDays = 90
+    trade_blocked_days: RetentionDays = 365
+    position_force_closed_days: RetentionDays = 365
+    config_changed_days: RetentionDays = 365
+    kill_switch_days: RetentionDays = -1
 
     def days_for(self, event_type: EventType) -> int | None:
         """Days to keep an event's payload, or None for ever."""
@@ -37,22 +37,22 @@ class Integrity(Section):
     """``[alerting.audit.integrity]``."""
 
     checksum_algorithm: Literal["sha256"] = "sha256"
-    chain_validation: Literal[True] = True
-    validate_on_read: bool = True
+    chain_validation: AlwaysOn = True
+    validate_on_read: Switch = True
 
 
 class Export(Section):
     """``[alerting.audit.export]``."""
 
     formats: tuple[Literal["json", "csv"], ...] = ("json", "csv")
-    compress: bool = True
-    encrypt: bool = False
+    compress: Switch = True
+    encrypt: Switch = False
 
 
 class Audit(Section):
     """``[alerting.audit]``; ``database_path`` is relative to the data folder."""
 
-    enabled: Literal[True] = True
+    enabled: AlwaysOn = True
     storage_backend: Literal["sqlite"] = "sqlite"
     database_path: str = "audit/audit.db"
     retention: AuditRetention = AuditRetention()

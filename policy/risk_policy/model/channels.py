@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from risk_policy.environment import Secret
-from risk_policy.model.base import Days, Section, SeverityName
+from risk_policy.model.base import (
+    ChannelHost,
+    ChannelName,
+    Days,
+    MailAddress,
+    MailAddresses,
+    Mentions,
+    Port,
+    Section,
+    SeverityName,
+    Switch,
+)
 from risk_policy.vocabulary import Severity
 
 
 class Console(Section):
     """``[alerting.channels.console]``."""
 
-    enabled: bool = True
+    enabled: Switch = True
     min_severity: SeverityName = Severity.DEBUG
     format: Literal["simple", "structured", "json"] = "structured"
 
@@ -22,7 +31,7 @@ class Console(Section):
 class File(Section):
     """``[alerting.channels.file]``; ``path`` is relative to the data folder."""
 
-    enabled: bool = True
+    enabled: Switch = True
     min_severity: SeverityName = Severity.INFO
     path: str = "logs/alerts/"
     format: Literal["jsonl", "csv"] = "jsonl"
@@ -33,32 +42,32 @@ class File(Section):
 class Email(Section):
     """``[alerting.channels.email]``."""
 
-    enabled: bool = False
+    enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
-    smtp_host: str = "${SMTP_HOST}"
-    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
-    from_address: str = "riskwarden@localhost"
-    to_addresses: tuple[str, ...] = ()
-    use_tls: bool = True
+    smtp_host: ChannelHost = "${SMTP_HOST}"
+    smtp_port: Port = 587
+    from_address: MailAddress = "riskwarden@localhost"
+    to_addresses: MailAddresses = ()
+    use_tls: Switch = True
 
 
 class Slack(Section):
     """``[alerting.channels.slack]``."""
 
-    enabled: bool = False
+    enabled: Switch = False
     min_severity: SeverityName = Severity.WARNING
     webhook_url: Secret = Secret("${SLACK_WEBHOOK_URL}")
-    channel: str = ""
-    mention_on_critical: tuple[str, ...] = ("@channel",)
+    channel: ChannelName = ""
+    mention_on_critical: Mentions = ("@channel",)
 
 
 class Telegram(Section):
     """``[alerting.channels.telegram]``."""
 
-    enabled: bool = False
+    enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
     bot_token: Secret = Secret("${TELEGRAM_BOT_TOKEN}")
-    chat_id: str = "${TELEGRAM_CHAT_ID}"
+    chat_id: ChannelName = "${TELEGRAM_CHAT_ID}"
 
 
 class Channels(Section):

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from risk_policy.environment import Secret
-from risk_policy.model.base import Count, PositiveSeconds, Section
+from risk_policy.model.base import (
+    AlwaysOff,
+    AtMost,
+    Count,
+    Host,
+    Port,
+    PositiveSeconds,
+    Section,
+    Switch,
+)
 
 
 class DashboardAuth(Section):
     """``[alerting.dashboard.auth]``."""
 
-    enabled: bool = True
+    enabled: Switch = True
     type: Literal["basic", "token", "oauth"] = "basic"
     username: Secret = Secret("${DASHBOARD_USER}")
     password: Secret = Secret("${DASHBOARD_PASSWORD}")
@@ -22,9 +29,11 @@ class DashboardAuth(Section):
 class DashboardWebsocket(Section):
     """``[alerting.dashboard.websocket]``."""
 
-    enabled: bool = True
+    enabled: Switch = True
     max_connections: Count = 10
-    heartbeat_seconds: PositiveSeconds = 30
+    heartbeat_seconds: Annotated[
+        PositiveSeconds, AtMost(300, "proxies cut connections that are silent for longer")
+    ] = 30
 
 
 class DashboardApi(Section):
@@ -37,10 +46,10 @@ class DashboardApi(Section):
 class Dashboard(Section):
     """``[alerting.dashboard]``."""
 
-    enabled: bool = False
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8080
-    debug: Literal[False] = False
+    enabled: Switch = False
+    host: Host = "127.0.0.1"
+    port: Port = 8080
+    debug: AlwaysOff = False
     auth: DashboardAuth = DashboardAuth()
     websocket: DashboardWebsocket = DashboardWebsocket()
     api: DashboardApi = DashboardApi()

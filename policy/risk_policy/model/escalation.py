@@ -6,7 +6,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from risk_policy.model.base import Count, Days, Minutes, Seconds, Section
+from risk_policy.model.base import (
+    AtMost,
+    Count,
+    Days,
+    Minutes,
+    Seconds,
+    Section,
+    Switch,
+    WholeNumber,
+)
+
+_Window = Annotated[
+    Minutes, AtMost(1440, "what happened longer than a day ago is not the same trouble")
+]
+_Unacknowledged = Annotated[
+    Minutes, AtMost(1440, "an alert that nobody answers for a day must have gone further up")
+]
+_Cooldown = Annotated[
+    Seconds, AtMost(7200, "an alert that is kept quiet for more than two hours is a missed one")
+]
 
 
 class Retention(Section):
@@ -19,24 +38,26 @@ class Retention(Section):
 class Deduplication(Section):
     """``[alerting.deduplication]``."""
 
-    enabled: bool = True
-    window_seconds: Seconds = 60
+    enabled: Switch = True
+    window_seconds: Annotated[
+        Seconds, AtMost(3600, "the same alert after more than an hour is news, not a duplicate")
+    ] = 60
 
 
 class TimeBased(Section):
     """``[alerting.escalation.time_based]``: minutes without an acknowledgement."""
 
-    enabled: bool = True
-    warning_to_critical_minutes: Minutes = 5
-    critical_to_emergency_minutes: Minutes = 15
-    emergency_kill_switch_minutes: Minutes = 30
+    enabled: Switch = True
+    warning_to_critical_minutes: _Unacknowledged = 5
+    critical_to_emergency_minutes: _Unacknowledged = 15
+    emergency_kill_switch_minutes: _Unacknowledged = 30
 
 
 class FrequencyBased(Section):
     """``[alerting.escalation.frequency_based]``: occurrences within the window."""
 
-    enabled: bool = True
-    window_minutes: Minutes = 15
+    enabled: Switch = True
+    window_minutes: _Window = 15
     escalate_at_count: Count = 3
     deduplicate_at_count: Count = 5
     storm_alert_at_count: Count = 10
@@ -45,15 +66,15 @@ class FrequencyBased(Section):
 class ThresholdBased(Section):
     """``[alerting.escalation.threshold_based]``: a quantity that keeps getting worse."""
 
-    enabled: bool = True
-    trend_window_minutes: Minutes = 60
-    min_datapoints: Annotated[int, Field(ge=2, le=10_000)] = 3
+    enabled: Switch = True
+    trend_window_minutes: _Window = 60
+    min_datapoints: Annotated[WholeNumber, Field(ge=2, le=10_000)] = 3
 
 
 class Escalation(Section):
     """``[alerting.escalation]``."""
 
-    enabled: bool = True
+    enabled: Switch = True
     time_based: TimeBased = TimeBased()
     frequency_based: FrequencyBased = FrequencyBased()
     threshold_based: ThresholdBased = ThresholdBased()
@@ -62,17 +83,17 @@ class Escalation(Section):
 class PerCategory(Section):
     """Cooldown per category; a category that is not named takes the default."""
 
-    position: Seconds | None = None
-    portfolio: Seconds | None = None
-    drawdown: Seconds | None = None
-    execution: Seconds | None = None
-    system: Seconds | None = None
-    security: Seconds | None = None
+    position: _Cooldown | None = None
+    portfolio: _Cooldown | None = None
+    drawdown: _Cooldown | None = None
+    execution: _Cooldown | None = None
+    system: _Cooldown | None = None
+    security: _Cooldown | None = None
 
 
 class Cooldown(Section):
     """``[alerting.cooldown]``."""
 
-    enabled: bool = True
-    default_seconds: Seconds = 60
+    enabled: Switch = True
+    default_seconds: _Cooldown = 60
     per_category: PerCategory = PerCategory(position=30, portfolio=120, system=300)

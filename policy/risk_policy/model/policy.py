@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from risk_policy.model.audit import Audit
-from risk_policy.model.base import Section, SeverityName
+from risk_policy.model.base import Section, SeverityName, Switch
 from risk_policy.model.channels import Channels
 from risk_policy.model.dashboard import Dashboard
 from risk_policy.model.escalation import Cooldown, Deduplication, Escalation, Retention
@@ -28,7 +28,7 @@ from risk_policy.vocabulary import Severity
 class Alerting(Section):
     """``[alerting]``."""
 
-    enabled: bool = True
+    enabled: Switch = True
     default_severity: SeverityName = Severity.WARNING
     retention: Retention = Retention()
     deduplication: Deduplication = Deduplication()

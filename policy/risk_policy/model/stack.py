@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from risk_policy.environment import Secret
 from risk_policy.model.base import (
+    AtMost,
+    BaseUrl,
     Count,
     Days,
     Endpoint,
     Minutes,
+    Number,
     PositiveSeconds,
     Seconds,
     Section,
 )
 from risk_policy.vocabulary import KillMode, Severity
+
+_Interval = Annotated[
+    PositiveSeconds,
+    AtMost(120, "Prometheus forgets a series 5 minutes after its last sample"),
+]
+_Complaint = Annotated[
+    Seconds, AtMost(300, "meanwhile nothing watches the account, and nobody knows")
+]
 
 
 class Prometheus(Section):
@@ -30,47 +41,85 @@ class Prometheus(Section):
         retention_days: how long Prometheus keeps samples.
     """
 
-    scrape_interval_seconds: PositiveSeconds = 1
-    evaluation_interval_seconds: PositiveSeconds = 1
-    resend_delay_seconds: PositiveSeconds = 3
-    feed_timeout_seconds: PositiveSeconds = 1
+    scrape_interval_seconds: _Interval = 1
+    evaluation_interval_seconds: _Interval = 1
+    resend_delay_seconds: Annotated[
+        PositiveSeconds,
+        AtMost(60, "an alert that did not arrive, a kill too, waits that long for its next try"),
+    ] = 3
+    feed_timeout_seconds: Annotated[
+        PositiveSeconds,
+        AtMost(10, "older Prometheus makes every alert wait for its slowest receiver"),
+    ] = 1
     retention_days: Days = 15
 
 
 class Confirmation(Section):
     """``[alerting.confirmation]``: how long a breach must last before an alert of a tier fires."""
 
-    warning_seconds: Seconds = 0
-    critical_seconds: Seconds = 0
-    emergency_seconds: Seconds = 0
+    warning_seconds: Annotated[
+        Seconds, AtMost(3600, "a warning that comes an hour after the breach warns of nothing")
+    ] = 0
+    critical_seconds: Annotated[
+        Seconds, AtMost(900, "a critical breach must be told while something can be done")
+    ] = 0
+    emergency_seconds: Annotated[
+        Seconds, AtMost(300, "it holds back the kill switch while the loss grows")
+    ] = 0
+
+
+_REPEAT: Final = "a breach that comes back after a silence is told at the next repeat only"
+_Wait = Annotated[Seconds, AtMost(300, "the first message of a group waits for that long")]
+_Join = Annotated[PositiveSeconds, AtMost(3600, "what joins a group waits for that long")]
+_UrgentWait = Annotated[Seconds, AtMost(30, "whoever must act at once must be told at once")]
+_UrgentJoin = Annotated[PositiveSeconds, AtMost(300, "a worsening must not wait for its message")]
+_UrgentRepeat = Annotated[PositiveSeconds, AtMost(3600, _REPEAT)]
 
 
 class Route(Section):
-    """Pace of the messages of one severity."""
+    """``[alerting.routing.info]``, and the pace of the messages of any severity."""
 
-    group_wait_seconds: Seconds
-    group_interval_seconds: PositiveSeconds
-    repeat_interval_seconds: PositiveSeconds
+    group_wait_seconds: _Wait = 5
+    group_interval_seconds: _Join = 30
+    repeat_interval_seconds: Annotated[PositiveSeconds, AtMost(86_400, _REPEAT)] = 3600
+
+
+class DebugRoute(Route):
+    """``[alerting.routing.debug]``."""
+
+    repeat_interval_seconds: Annotated[PositiveSeconds, AtMost(86_400, _REPEAT)] = 60
+
+
+class WarningRoute(Route):
+    """``[alerting.routing.warning]``."""
+
+    group_wait_seconds: _Wait = 1
+    group_interval_seconds: _Join = 10
+    repeat_interval_seconds: Annotated[PositiveSeconds, AtMost(86_400, _REPEAT)] = 300
+
+
+class CriticalRoute(Route):
+    """``[alerting.routing.critical]``: somebody must act at once."""
+
+    group_wait_seconds: _UrgentWait = 0
+    group_interval_seconds: _UrgentJoin = 5
+    repeat_interval_seconds: _UrgentRepeat = 300
+
+
+class EmergencyRoute(CriticalRoute):
+    """``[alerting.routing.emergency]``."""
+
+    repeat_interval_seconds: _UrgentRepeat = 60
 
 
 class Routing(Section):
     """``[alerting.routing.*]``: pace per severity."""
 
-    debug: Route = Route(
-        group_wait_seconds=5, group_interval_seconds=30, repeat_interval_seconds=60
-    )
-    info: Route = Route(
-        group_wait_seconds=5, group_interval_seconds=30, repeat_interval_seconds=3600
-    )
-    warning: Route = Route(
-        group_wait_seconds=1, group_interval_seconds=10, repeat_interval_seconds=300
-    )
-    critical: Route = Route(
-        group_wait_seconds=0, group_interval_seconds=5, repeat_interval_seconds=300
-    )
-    emergency: Route = Route(
-        group_wait_seconds=0, group_interval_seconds=5, repeat_interval_seconds=60
-    )
+    debug: DebugRoute = DebugRoute()
+    info: Route = Route()
+    warning: WarningRoute = WarningRoute()
+    critical: CriticalRoute = CriticalRoute()
+    emergency: EmergencyRoute = EmergencyRoute()
 
     def of(self, severity: Severity) -> Route:
         """The pace of a severity."""
@@ -81,30 +130,41 @@ class Routing(Section):
 class System(Section):
     """``[alerting.system]``: when the risk layer complains about itself."""
 
-    exporter_down_seconds: Seconds = 5
-    receivers_down_seconds: Seconds = 5
-    snapshot_stale_seconds: PositiveSeconds = 10
-    policy_drift_seconds: Seconds = 30
+    exporter_down_seconds: _Complaint = 5
+    receivers_down_seconds: _Complaint = 5
+    snapshot_stale_seconds: Annotated[
+        PositiveSeconds, AtMost(900, "figures older than a quarter of an hour protect nobody")
+    ] = 10
+    policy_drift_seconds: Annotated[
+        Seconds, AtMost(3600, "meanwhile the parts act on different policies")
+    ] = 30
 
 
 class KillSwitch(Section):
     """``[alerting.kill_switch]``: what an automatic trip does."""
 
     mode: KillMode = KillMode.IMMEDIATE
-    graceful_timeout_minutes: Minutes = 30
+    graceful_timeout_minutes: Annotated[
+        Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
+    ] = 30
 
 
 class Gate(Section):
     """``[alerting.gate]``: how long new risk stays allowed without a sign of life."""
 
-    lease_seconds: PositiveSeconds = 3
-    renew_seconds: PositiveSeconds = 0.5
+    lease_seconds: Annotated[
+        PositiveSeconds,
+        AtMost(60, "for that long new risk stays allowed after the receivers have died"),
+    ] = 3
+    renew_seconds: Annotated[
+        PositiveSeconds, AtMost(30, "the lease has to be renewed well before it ends")
+    ] = 0.5
 
 
 class Intake(Section):
     """``[alerting.intake]``: bounds of what the feeds take in."""
 
-    max_body_mib: Annotated[float, Field(gt=0, le=1024)] = 16
+    max_body_mib: Annotated[Number, Field(ge=0.001, le=1024)] = 16
     commit_batch: Count = 500
     queue_depth: Count = 10_000
 
@@ -131,6 +191,4 @@ class Auth(Section):
 class Runbooks(Section):
     """``[alerting.runbooks]``: ``base_url`` plus the alert's name is its runbook."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s]+/$")] = (
-        "http://127.0.0.1:9465/runbooks/"
-    )
+    base_url: BaseUrl = "http://127.0.0.1:9465/runbooks/"

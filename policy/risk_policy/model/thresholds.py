@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from risk_policy.model.base import Count, LossPercent, Section, SharePercent, UsagePercent
+from risk_policy.model.base import (
+    Count,
+    LossPercent,
+    Number,
+    Section,
+    SharePercent,
+    UsagePercent,
+    WholeNumber,
+)
 
 
 class PositionThresholds(Section):
@@ -70,7 +78,7 @@ class Measures(Section):
         var_min_samples: below this many returns the figure is NaN.
     """
 
-    var_confidence_pct: Annotated[float, Field(ge=50.1, lt=100)] = 95
-    var_horizon_days: Annotated[int, Field(ge=1, le=250)] = 1
-    var_window_days: Annotated[int, Field(ge=20, le=10_000)] = 250
+    var_confidence_pct: Annotated[Number, Field(ge=50.1, lt=100)] = 95
+    var_horizon_days: Annotated[WholeNumber, Field(ge=1, le=250)] = 1
+    var_window_days: Annotated[WholeNumber, Field(ge=20, le=10_000)] = 250
     var_min_samples: Count = 60

@@ -1,0 +1,62 @@
+"""Keys that a policy may set and that change nothing yet.
+
+They are accepted because users have them in their files, and named by ``riskwarden policy
+check`` because a safeguard that is only written down protects nobody. Whatever makes a key
+effective takes it off this table; a test watches what the parts read and fails until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from risk_policy.model.policy import Policy
+
+#: Keys, and tables of which no key has an effect.
+NOT_YET_IN_EFFECT: Final = (
+    "alerting.retention",
+    "alerting.deduplication",
+    "alerting.escalation",
+    "alerting.cooldown",
+    "alerting.channels.email.min_severity",
+    "alerting.channels.email.smtp_host",
+    "alerting.channels.email.smtp_port",
+    "alerting.channels.email.from_address",
+    "alerting.channels.email.to_addresses",
+    "alerting.channels.email.use_tls",
+    "alerting.channels.slack.min_severity",
+    "alerting.channels.slack.webhook_url",
+    "alerting.channels.slack.channel",
+    "alerting.channels.slack.mention_on_critical",
+    "alerting.channels.telegram.min_severity",
+    "alerting.channels.telegram.bot_token",
+    "alerting.channels.telegram.chat_id",
+    "alerting.audit.export",
+    "alerting.dashboard",
+)
+
+
+def is_pending(key: str) -> bool:
+    """Whether a key has no effect yet."""
+    return any(key == entry or key.startswith(entry + ".") for entry in NOT_YET_IN_EFFECT)
+
+
+def without_effect(policy: Policy, written: Mapping[str, int]) -> dict[str, int]:
+    """The written keys that change nothing although they ask for something, with their lines.
+
+    What stands in a table that is switched off asks for nothing, and gets it.
+    """
+    return {
+        key: line
+        for key, line in written.items()
+        if is_pending(key) and not _is_switched_off(policy, key)
+    }
+
+
+def _is_switched_off(policy: Policy, key: str) -> bool:
+    node: object = policy
+    for part in key.split(".")[:-1]:
+        node = getattr(node, part, None)
+        if getattr(node, "enabled", True) is False:
+            return True
+    return False

@@ -1,0 +1,121 @@
+"""``${NAME}``: where it may stand, and that nothing ever shows what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from risk_policy import InvalidPolicyError, Problem, fields, parse_policy
+from risk_policy.model.policy import Alerting
+
+Refused = Callable[..., tuple[Problem, ...]]
+HELD = "hunter2 is what PW holds"
+
+
+def leaves(model: type[BaseModel], path: str) -> Iterator[tuple[str, str]]:
+    """Every key, and whether it is a secret, expandable or fixed."""
+    for name, field in model.model_fields.items():
+        annotation: Any = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from leaves(annotation, f"{path}.{name}")
+        elif fields.is_secret(field):
+            yield f"{path}.{name}", "secret"
+        else:
+            yield f"{path}.{name}", "expandable" if fields.is_expandable(field) else "fixed"
+
+
+KINDS = dict(leaves(Alerting, "alerting"))
+
+
+def assignment(key: str, value: str, *, enabled: bool = True) -> str:
+    table, _, name = key.rpartition(".")
+    switch = "enabled = true\n" if enabled and table.startswith("alerting.channels.") else ""
+    return f"[{table}]\n{switch if name != 'enabled' else ''}{name} = {value}\n"
+
+
+def test_only_addresses_of_channels_take_variables() -> None:
+    assert {key for key, kind in KINDS.items() if kind == "expandable"} == {
+        "alerting.channels.email.smtp_host",
+        "alerting.channels.email.from_address",
+        "alerting.channels.email.to_addresses",
+        "alerting.channels.slack.channel",
+        "alerting.channels.slack.mention_on_critical",
+        "alerting.channels.telegram.chat_id",
+    }
+
+
+@pytest.mark.parametrize("key", [key for key, kind in KINDS.items() if kind == "fixed"])
+def test_what_the_digest_has_to_cover_takes_no_variable(key: str, refused: Refused) -> None:
+    told = [p for p in refused(assignment(key, '"${PW}"'), {"PW": HELD}) if p.key == key]
+    (problem,) = told
+    assert problem.value == "'${PW}'"
+    assert "takes no ${NAME}" in problem.message
+
+
+@pytest.mark.parametrize(
+    "key", [*KINDS, "alerting.unknown", "alerting.gate", "alerting.channels.x.y"]
+)
+def test_no_problem_ever_shows_what_a_variable_holds(key: str) -> None:
+    values = ('"${PW}"', '"x${PW}y"', '["${PW}"]', '[["${PW}"]]', '{ a = "${PW}" }', '"${PW}${"')
+    variables = ("PW", "SMTP_HOST", "SLACK_WEBHOOK_URL", "TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID")
+    for held in (HELD, "\udcff" + HELD, HELD + "\n", "${PW}" + HELD):
+        for value in values:
+            try:
+                parse_policy(
+                    assignment(key, value).encode(), environ=dict.fromkeys(variables, held)
+                )
+            except InvalidPolicyError as error:
+                assert "hunter2" not in str(error)
+                assert "hunter2" not in repr(error.problems)
+
+
+@pytest.mark.parametrize("key", [key for key, kind in KINDS.items() if kind == "secret"])
+@pytest.mark.parametrize(
+    "value", ["plain${E}", "${E}plain", "${A}${B}", "${}", "$E", "plain", "${E "]
+)
+def test_a_secret_is_exactly_one_variable_and_what_stands_there_is_not_repeated(
+    key: str, value: str, refused: Refused
+) -> None:
+    text = assignment(key, f'"{value}"', enabled=False)
+    (problem,) = [p for p in refused(text, {"E": "e", "A": "a", "B": "b"}) if p.key == key]
+    assert problem.value == "(hidden)"
+    assert "write ${NAME}" in problem.message
+    assert "plain" not in problem.message
+
+
+@pytest.mark.parametrize("value", ["${", "${}", "${1A}", "${A B}", "${A"])
+def test_a_reference_that_is_none_is_refused(value: str, refused: Refused) -> None:
+    key = "alerting.channels.telegram.chat_id"
+    (problem,) = refused(assignment(key, f'"{value}"', enabled=False))
+    assert (problem.key, problem.value) == (key, repr(value))
+    assert "that is no variable" in problem.message
+
+
+def test_a_default_that_a_variable_fills_badly_is_shown_as_the_variable(refused: Refused) -> None:
+    text = "[alerting.channels.email]\nenabled = true\nto_addresses = ['a@b.c']"
+    (problem,) = refused(text, {"SMTP_HOST": "smtp://" + HELD})
+    assert problem.value == "'${SMTP_HOST}'"
+
+
+def test_a_secret_under_a_misspelt_key_is_not_repeated(refused: Refused) -> None:
+    (problem,) = refused('[alerting.channels.telegram]\nbot_tokn = "123456:very-secret"')
+    assert problem.value == "(hidden)"
+    assert "did you mean bot_token?" in problem.message
+
+
+def test_variables_of_a_table_that_is_on_by_default_must_be_set(refused: Refused) -> None:
+    told = refused("[alerting.dashboard]\nenabled = true")
+    assert {problem.key for problem in told} == {
+        "alerting.dashboard.auth.username",
+        "alerting.dashboard.auth.password",
+    }
+
+
+def test_a_file_that_a_variable_names_but_cannot_be_read_counts_as_unset(refused: Refused) -> None:
+    text = assignment("alerting.channels.telegram.chat_id", '"${CHAT}"')
+    environ = {"TELEGRAM_BOT_TOKEN": "t", "CHAT_FILE": "no\0path"}
+    (problem,) = refused(text, environ)
+    assert "CHAT_FILE" in problem.message

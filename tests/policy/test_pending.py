@@ -1,0 +1,103 @@
+"""Which keys have an effect, proven by watching what every part of the system reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+import risk_alertmanager
+import risk_rules
+from risk_exporter.exporter import RiskExporter
+from risk_policy import Policy, default_policy_path, load_policy, parse_policy
+from risk_policy.catalogue import runbooks
+from risk_policy.model.base import Section
+from risk_policy.model.policy import Alerting
+from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
+from risk_receivers.service import running
+from riskwarden.stack.layout import Layout
+from riskwarden.stack.processes import Processes
+from riskwarden.stack.stack import Binaries, Stack
+
+
+def leaves(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel], str]]:
+    """Every key of the policy, with the model and the field that hold it."""
+    for name, field in model.model_fields.items():
+        annotation: Any = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from leaves(annotation, f"{path}.{name}")
+        elif get_origin(annotation) is not Literal or len(get_args(annotation)) > 1:
+            # A key that takes one value only says what is done anyway.
+            yield f"{path}.{name}", model, name
+
+
+KEYS = list(leaves(Alerting, "alerting"))
+
+
+@pytest.fixture(scope="module")
+def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The keys that some part reads, from the generators to the running services."""
+    folder = tmp_path_factory.mktemp("parts")
+    policy = load_policy(default_policy_path(), {})
+    read: set[tuple[type, str]] = set()
+    plain = Section.__getattribute__
+
+    def watching(self: Section, name: str) -> Any:
+        read.add((type(self), name))
+        return plain(self, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for key in type(policy.alerting.auth).model_fields:
+            patch.setenv(f"RISKWARDEN_{key.upper()}", "t")
+        patch.setattr(Section, "__getattribute__", watching)
+        use(policy, folder)
+    return {key for key, model, name in KEYS if (model, name) in read}
+
+
+def use(policy: Policy, folder: Path) -> None:
+    """Everything that a running system does with its policy."""
+    risk_rules.generate(policy)
+    risk_alertmanager.generate(policy)
+    for name in runbooks.names():
+        runbooks.render(policy, name)
+    with RiskExporter(policy, folder / "exporter"):
+        pass
+    layout = Layout(folder / "stack")
+    layout.create()
+    policy.alerting.auth.snapshot_token.reveal()
+    with running(policy, folder / "receivers"), Processes(layout.log) as processes:
+        # The command line is what reads the policy; no Prometheus is needed for that.
+        Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
+
+
+@pytest.mark.parametrize("key", [key for key, _, _ in KEYS if not is_pending(key)])
+def test_a_key_that_is_not_said_to_be_pending_is_read_by_some_part(
+    key: str, effective: set[str]
+) -> None:
+    indirect = key.startswith("alerting.audit.retention.")  # read through days_for
+    assert key in effective or indirect
+
+
+def test_no_part_reads_a_key_that_is_said_to_be_pending(effective: set[str]) -> None:
+    now_in_effect = sorted(key for key in effective if is_pending(key))
+    assert now_in_effect == [], "take these off NOT_YET_IN_EFFECT"
+
+
+def test_the_table_names_keys_and_tables_that_exist() -> None:
+    for entry in NOT_YET_IN_EFFECT:
+        assert any(f"{key}.".startswith(f"{entry}.") for key, _, _ in KEYS), entry
+
+
+def test_what_is_written_without_effect_is_told_with_its_line() -> None:
+    policy = parse_policy(b"", environ={})
+    written = {"alerting.cooldown.default_seconds": 3, "alerting.gate.lease_seconds": 5}
+    assert without_effect(policy, written) == {"alerting.cooldown.default_seconds": 3}
+
+
+def test_what_is_switched_off_is_not_said_to_be_without_effect() -> None:
+    policy = parse_policy(b"[alerting.cooldown]\nenabled = false", environ={})
+    written = {"alerting.cooldown.enabled": 2, "alerting.dashboard.port": 9}
+    assert without_effect(policy, written) == {}
