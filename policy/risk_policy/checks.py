@@ -101,6 +101,14 @@ LADDERS: Final = (
         "the gate closes before it is renewed",
     ),
     Ladder(
+        (_PROMETHEUS + "resend_delay_seconds", "alerting.gate.feed_silence_seconds"),
+        "the gate closes between two signs of life from Prometheus",
+    ),
+    Ladder(
+        (_PROMETHEUS + "evaluation_interval_seconds", "alerting.gate.feed_silence_seconds"),
+        "the gate closes between two signs of life from Prometheus",
+    ),
+    Ladder(
         (_PROMETHEUS + "scrape_interval_seconds", _SYSTEM + "snapshot_stale_seconds"),
         "every snapshot is stale before it is seen again",
     ),

@@ -279,6 +279,7 @@ def _gate(parts: Parts) -> dict[str, Any]:
         "halted": gate.is_halted,
         "version": gate.version,
         "lease_remaining_seconds": round(gate.lease_remaining_seconds, 3),
+        "lease_withheld": parts.health.lease_withheld(),
         "detail": detail.model_dump(mode="json") if detail else None,
     }
 

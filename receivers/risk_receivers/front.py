@@ -17,6 +17,7 @@ from risk_policy.catalogue import metrics as m
 from risk_receivers.auth import Role, Tokens
 from risk_receivers.intake.alert import Batch, Feed, Malformed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.pulse import Pulse
 from risk_receivers.recorder import Received, Recorder, trips_of
 from risk_receivers.store.errors import StoreError
 from risk_receivers.telemetry import Telemetry
@@ -45,6 +46,7 @@ class Front:
         parser: Parser,
         recorder: Recorder,
         telemetry: Telemetry,
+        pulse: Pulse,
         max_body_mib: float,
         deadline_seconds: float,
     ) -> None:
@@ -53,6 +55,7 @@ class Front:
         self._parser = parser
         self._recorder = recorder
         self._telemetry = telemetry
+        self._pulse = pulse
         self._max_body_bytes = round(max_body_mib * _MIB)
         self._max_body_mib = max_body_mib
         self._deadline_seconds = deadline_seconds
@@ -124,6 +127,8 @@ class Front:
         if batch.malformed:
             self._telemetry.count(m.FEED_QUARANTINED, feed, by=len(batch.malformed))
         if batch.watchdog:
+            if batch.feed is Feed.ALERTS:
+                self._pulse.beat()
             self._telemetry.set(m.WATCHDOG_TIMESTAMP, feed, value=received.at.timestamp())
 
     async def _read(self, receive: Receive) -> tuple[bytes | None, bool]:

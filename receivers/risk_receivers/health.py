@@ -10,6 +10,7 @@ from risk_policy.catalogue.metrics import Metric
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.gate import GatePublisher
 from risk_receivers.kill_switch import Phase
+from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Samples
@@ -24,12 +25,14 @@ class Health:
         *,
         writer: Writer,
         gate: GatePublisher,
+        pulse: Pulse,
         workers: Sequence[Worker],
         reading: Reading,
         channels: Sequence[str],
     ) -> None:
         self._writer = writer
         self._gate = gate
+        self._pulse = pulse
         self._workers = workers
         self._reading = reading
         self._channels = channels
@@ -43,6 +46,11 @@ class Health:
             found.append("the gate is not being published")
         found += [f"worker {worker.name} died" for worker in self._workers if not worker.is_alive]
         return found
+
+    def lease_withheld(self) -> list[str]:
+        """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
+        found = [] if self._writer.healthy else ["the store does not accept durable writes"]
+        return [*found, *([self._pulse.complaint] if self._pulse.complaint else [])]
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""

@@ -36,6 +36,7 @@ from risk_receivers.intake.parse import Parser
 from risk_receivers.kill_journal import load
 from risk_receivers.kill_switch import KillSwitch
 from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.schema import SCHEMA
@@ -73,6 +74,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     database = data / alerting.audit.database_path
     telemetry = Telemetry()
     telemetry.add_source(lambda: policy_info(policy.digest))
+    pulse = Pulse(alerting.gate.feed_silence_seconds)
 
     with ExitStack() as stack:
         writer = Writer(
@@ -89,7 +91,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
                 lease_seconds=alerting.gate.lease_seconds,
                 renew_seconds=alerting.gate.renew_seconds,
                 policy_digest=policy.digest,
-                may_renew=lambda: writer.healthy,
+                may_renew=lambda: writer.healthy and pulse.is_felt,
             )
         )
         writer.start()
@@ -137,7 +139,12 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
 
         reading = Reading(database, validate=alerting.audit.integrity.validate_on_read)
         health = Health(
-            writer=writer, gate=gate, workers=workers, reading=reading, channels=tuple(channels)
+            writer=writer,
+            gate=gate,
+            pulse=pulse,
+            workers=workers,
+            reading=reading,
+            channels=tuple(channels),
         )
         telemetry.add_source(health.gauges)
         parts = Parts(
@@ -159,6 +166,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             parser=Parser(alerting.default_severity),
             recorder=recorder,
             telemetry=telemetry,
+            pulse=pulse,
             max_body_mib=alerting.intake.max_body_mib,
             deadline_seconds=alerting.gate.lease_seconds,
         )

@@ -28,6 +28,7 @@ POLICY = """
 [alerting.gate]
 lease_seconds = 2
 renew_seconds = 0.1
+feed_silence_seconds = 300
 [alerting.prometheus]
 evaluation_interval_seconds = 0.2
 resend_delay_seconds = 0.25
@@ -150,7 +151,10 @@ class Receivers:
             self.process = subprocess.Popen(command, stdout=sink, stderr=sink, env=self.environ)
         return self.process
 
-    def start(self, program: Sequence[str] = ("-m", "risk_receivers")) -> Receivers:
+    def start(
+        self, program: Sequence[str] = ("-m", "risk_receivers"), *, prometheus: bool = True
+    ) -> Receivers:
+        """Start and wait until ready; Prometheus gives a sign of life unless told otherwise."""
         process = self.spawn(program)
 
         def ready() -> bool:
@@ -161,6 +165,13 @@ class Receivers:
                 return False
 
         eventually(ready, 30, "the service is ready")
+        return self.hear_watchdog() if prometheus else self
+
+    def hear_watchdog(self, feed: str = "alerts") -> Receivers:
+        """Prometheus's sign of life, without which the gate does not open."""
+        alert = wire_alert(name="Watchdog", risk_id="watchdog", severity="debug", tier="")
+        content = [alert] if feed == "alerts" else webhook(alert)
+        assert self.send(feed, content).status_code == 200
         return self
 
     def kill(self, number: int = signal.SIGKILL) -> int:

@@ -1,0 +1,64 @@
+"""Nobody who could raise an alert: the gate must not go on allowing risk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risk_receivers.pulse import Pulse
+
+Wait = Callable[..., Any]
+SECOND = 1_000_000_000
+
+
+@given(st.lists(st.one_of(st.just("beat"), st.integers(0, 30))), st.integers(1, 20))
+def test_the_pulse_is_felt_if_and_only_if_the_last_beat_is_near(
+    events: list[str | int], silence: int
+) -> None:
+    now = 0
+    last: int | None = None
+    pulse = Pulse(silence, clock=lambda: now)
+    for event in events:
+        if isinstance(event, int):
+            now += event * SECOND
+        else:
+            pulse.beat()
+            last = now
+        assert pulse.is_felt == (last is not None and now - last <= silence * SECOND)
+        assert pulse.is_felt == (pulse.complaint == "")
+
+
+def test_without_a_watchdog_the_gate_never_opens_and_with_it_it_does(
+    stopped: Any, wait_until: Wait
+) -> None:
+    receivers = stopped.start(prometheus=False)
+    wait_until(lambda: receivers.detail().version > 0)
+    gate = receivers.call("GET", "/api/v1/gate").json()
+    assert not gate["open"]
+    assert gate["lease_withheld"] == [
+        "the Watchdog has not arrived on the alert feed since the start"
+    ]
+    # People's feed proves nothing about the one that trips the kill switch.
+    receivers.hear_watchdog("notifications")
+    assert receivers.call("GET", "/api/v1/gate").json()["lease_withheld"]
+    receivers.hear_watchdog()
+    wait_until(receivers.gate_is_open)
+    assert receivers.call("GET", "/api/v1/gate").json()["lease_withheld"] == []
+
+
+def test_a_feed_that_goes_silent_closes_the_gate_until_it_is_heard_again(
+    stopped: Any, wait_until: Wait
+) -> None:
+    text = stopped.policy.read_text()
+    stopped.policy.write_text(
+        text.replace("feed_silence_seconds = 300", "feed_silence_seconds = 1")
+    )
+    receivers = stopped.start()
+    wait_until(receivers.gate_is_open)
+    wait_until(lambda: not receivers.gate_is_open(), what="silence ends the lease")
+    assert "for" in receivers.call("GET", "/api/v1/gate").json()["lease_withheld"][0]
+    receivers.hear_watchdog()
+    wait_until(receivers.gate_is_open)
