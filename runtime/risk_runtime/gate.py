@@ -104,7 +104,7 @@ class TradeGate:
         self._words: memoryview[int] = _UNMAPPED
         self._identity: tuple[int, int] | None = None
         self._longest_ns = 0
-        self._version = 0
+        self._version = -1  # none that a file could have
         self._open = _decision(GateReading(GateState.OPEN, 0), "the gate is open", allowed=True)
         self._detail: GateDetail | None = None
         self._noticed = self._signature()
@@ -155,6 +155,8 @@ class TradeGate:
         words, now = self._words, self._clock()
         lease, version, longest = words[0], words[1], words[contract.LONGEST_WORD]
         if contract.lease_is_open(lease, longest, now):
+            if version != self._version and (complaint := self._unknown_restriction(version)):
+                return self._closed(GateState.UNTRUSTED, version, complaint)
             self._longest_ns = longest
             reading = GateReading(GateState.OPEN, version)
             if self._open.gate_version != version:
@@ -224,12 +226,24 @@ class TradeGate:
         return GateReading(state, version, reason, kill)
 
     def _kill(self, version: int, *, halted: bool) -> Restriction | None:
-        """The kill switch, from ``gate.json`` unless what is known is known to be current."""
+        """The kill switch, if it is tripped."""
+        known = self._current_detail(version, halted=halted)
+        return None if known is None else known.kill
+
+    def _unknown_restriction(self, version: int) -> str:
+        """Why an open lease is not enough: something is asked that this runtime cannot do."""
+        known = self._current_detail(version, halted=False)
+        if known is None or known.unknown is None:
+            return ""
+        return f"{contract.DETAIL_FILE} holds a restriction unknown here: {known.unknown.kind}"
+
+    def _current_detail(self, version: int, *, halted: bool) -> GateDetail | None:
+        """``gate.json``, read again unless what is known is known to be current."""
         known = self._detail
         if known is None or known.version != version or (halted and not known.halted):
             known = contract.read_detail(self._directory)
             self._detail = known
-        return None if known is None else known.kill
+        return known
 
     def _signature(self) -> tuple[GateState, int, Restriction | None]:
         reading = self.read()

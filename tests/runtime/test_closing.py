@@ -24,6 +24,7 @@ from risk_runtime.paper.closing import (
     Act,
     BrokerAccount,
     CancelOrders,
+    ClosePosition,
     ConfirmFlat,
     SetMode,
     close_all,
@@ -196,3 +197,43 @@ def test_nothing_is_halted_while_something_is_held_and_nothing_ends_before_the_h
         assert act not in (None, SetMode(TradingMode.HALTED), ConfirmFlat())
     if mode is not TradingMode.HALTED or not confirmed or not again:
         assert act is not None
+
+
+@given(
+    held=st.sets(st.sampled_from("ABCDEF"), min_size=1),
+    refusing=st.sets(st.sampled_from("ABCDEF")),
+    stuck=st.sets(st.sampled_from("xyz")),
+)
+def test_what_refuses_keeps_nothing_else_open(
+    held: set[str], refusing: set[str], stuck: set[str]
+) -> None:
+    class Venue:
+        """Closes and cancels everything but what refuses."""
+
+        def __init__(self) -> None:
+            self.held = dict.fromkeys(sorted(held), D(1))
+            self.mode = TradingMode.ACTIVE
+            self.asked: list[str] = []
+
+        def view(self) -> AccountView:
+            return AccountView(self.mode, tuple(sorted(stuck)), dict(self.held))
+
+        def perform(self, act: Act) -> Fill | None:
+            if isinstance(act, SetMode):
+                self.mode = act.mode
+            if isinstance(act, ClosePosition):
+                self.asked.append(act.symbol)
+                if act.symbol not in refusing:
+                    del self.held[act.symbol]
+            return None
+
+    venue = Venue()
+    left = held & refusing
+    if left or stuck:
+        with pytest.raises(NotFlatError):
+            list(close_all(venue))
+    else:
+        list(close_all(venue))
+    assert venue.held.keys() == left
+    turns = [venue.asked.count(symbol) for symbol in left]
+    assert max(turns, default=0) - min(turns, default=0) <= 1, "everything has its turn"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -284,3 +285,58 @@ def test_embedding_the_gate_imports_neither_numpy_nor_the_exporter() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_file_may_claim_a_lease_longer_than_the_contract_allows(gate_dir: Path) -> None:
+    day = 86_400 * SECOND
+    data = lease_bytes(lease_ns=100 * SECOND + day - 1, longest_ns=day)
+    decision = gate_at(gate_dir, data).check(BUY)
+    assert not decision.allowed
+    assert decision.state is GateState.UNTRUSTED
+    assert "more than 60 s" in decision.reason
+
+
+def detail_with(*restrictions: dict[str, Any], halted: bool = False) -> bytes:
+    """``gate.json`` of version 7, as a later version of the receivers may write it."""
+    return json.dumps(
+        {
+            "version": 7,
+            "halted": halted,
+            "restrictions": restrictions,
+            "policy_digest": "0" * 64,
+            "written_at": "2008-10-02T00:00:00Z",
+        }
+    ).encode()
+
+
+KILL = {
+    "kind": "kill_switch",
+    "mode": "immediate",
+    "kill_id": "k1",
+    "cause": "DRAWDOWN_EMERGENCY",
+    "level": "emergency",
+    "since": "2008-10-02T00:00:00Z",
+}
+LATER = {"kind": "size_multiplier", "factor": "0.5"}
+
+
+@pytest.mark.parametrize("order", [(LATER, KILL), (KILL, LATER), (LATER, {"odd": 1}, KILL)])
+def test_a_restriction_of_a_later_version_does_not_hide_the_kill_switch(
+    gate_dir: Path, order: tuple[dict[str, Any], ...]
+) -> None:
+    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with(*order, halted=True))
+    gate = gate_at(gate_dir, lease_bytes(lease_ns=contract.HALT))
+    directive = gate.directive()
+    assert directive is not None
+    assert directive.kill_id == "k1"
+    assert "DRAWDOWN_EMERGENCY" in gate.check(BUY).reason
+
+
+def test_a_restriction_that_cannot_be_kept_closes_an_open_gate(gate_dir: Path) -> None:
+    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with(LATER))
+    gate = gate_at(gate_dir, lease_bytes())
+    for _ in range(2):
+        decision = gate.check(BUY)
+        assert (decision.allowed, decision.state) == (False, GateState.UNTRUSTED)
+        assert "size_multiplier" in decision.reason
+    assert gate.check(REDUCE).allowed

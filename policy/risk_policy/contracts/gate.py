@@ -18,7 +18,9 @@ The rules a reader keeps, in this order:
 
 * a missing file, a wrong size, a wrong magic or another boot's id: closed;
 * ``now < lease <= now + longest``: open, else closed. A lease further ahead than the writer
-  ever grants is not proof of anything, so a clock that jumps back cannot open the gate.
+  ever grants is not proof of anything, so a clock that jumps back cannot open the gate. What a
+  writer may grant is bounded here as well: no damaged word holds the gate open for a day.
+* a restriction of a kind the reader does not know: closed, since it cannot be kept.
 
 The first word is written with one aligned 8-byte store, so it is never seen torn. CLOCK_BOOTTIME
 is shared by all processes of a machine, goes on while it sleeps, and cannot be set. A writer
@@ -54,6 +56,9 @@ LEASE_WORD: Final = 0
 VERSION_WORD: Final = 1
 LONGEST_WORD: Final = 3
 
+#: No lease is longer, whatever a file says; the policy allows no longer one either.
+LONGEST_SECONDS: Final = 60
+
 _HEADER: Final = struct.Struct("<QQ8sQ16s16x")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -77,11 +82,13 @@ def fault(data: bytes, boot: bytes) -> str | None:
     """Why these bytes cannot be trusted as a lease file on this boot, or None if they can."""
     if len(data) != SIZE:
         return f"is {len(data)} bytes long instead of {SIZE}"
-    _, _, magic, _, written_boot = _HEADER.unpack(data)
+    _, _, magic, longest_ns, written_boot = _HEADER.unpack(data)
     if magic != MAGIC:
         return f"has magic {magic!r} instead of {MAGIC!r}"
     if written_boot != boot:
         return "was written before the machine last started"
+    if longest_ns > LONGEST_SECONDS * 1_000_000_000:
+        return f"claims leases of more than {LONGEST_SECONDS} s, which nobody may grant"
     return None
 
 
@@ -115,6 +122,14 @@ class Restriction(_Frozen):
     since: AwareDatetime
 
 
+class UnknownRestriction(BaseModel):
+    """A restriction of a later version, which this reader cannot keep and so must not pass."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str = "unnamed"
+
+
 class GateDetail(_Frozen):
     """The content of ``gate.json``.
 
@@ -129,14 +144,19 @@ class GateDetail(_Frozen):
     schema_version: Literal[1] = 1
     version: Annotated[int, Field(ge=0)]
     halted: bool
-    restrictions: tuple[Restriction, ...] = ()
+    restrictions: tuple[Restriction | UnknownRestriction, ...] = ()
     policy_digest: str
     written_at: AwareDatetime
 
     @property
     def kill(self) -> Restriction | None:
         """The kill switch's restriction, if it is tripped."""
-        return next(iter(self.restrictions), None)
+        return next((one for one in self.restrictions if isinstance(one, Restriction)), None)
+
+    @property
+    def unknown(self) -> UnknownRestriction | None:
+        """A restriction that this reader does not know."""
+        return next((o for o in self.restrictions if isinstance(o, UnknownRestriction)), None)
 
 
 def write_detail(directory: Path, detail: GateDetail) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from risk_policy.contracts.gate import LONGEST_SECONDS
 from risk_policy.environment import Secret
 from risk_policy.model.base import (
     AtMost,
@@ -160,7 +161,9 @@ class Gate(Section):
 
     lease_seconds: Annotated[
         PositiveSeconds,
-        AtMost(60, "for that long new risk stays allowed after the receivers have died"),
+        AtMost(
+            LONGEST_SECONDS, "for that long new risk stays allowed after the receivers have died"
+        ),
     ] = 3
     renew_seconds: Annotated[
         PositiveSeconds, AtMost(30, "the lease has to be renewed well before it ends")

@@ -8,6 +8,9 @@ cancel-all can survive it, so there is a second one at the end. The next act fol
 account alone, never from what was done before: the sequence may be interrupted anywhere, by a
 crash too, and starting it again goes on from there. It ends flat and never flips a position,
 because every close is reduce-only and of the quantity seen an instant before.
+
+What refuses to be cancelled or closed is tried again only after everything else had its turn:
+one symbol that is halted at the venue must not keep the others open.
 """
 
 from __future__ import annotations
@@ -78,21 +81,32 @@ class Done:
     fill: Fill | None = None
 
 
-def next_act(view: AccountView, *, confirmed: bool, cancelled_again: bool) -> Act | None:
+def next_act(
+    view: AccountView,
+    *,
+    confirmed: bool,
+    cancelled_again: bool,
+    tried: frozenset[str] = frozenset(),
+) -> Act | None:
     """The next act, or None once the account is flat, halted and cancelled again.
 
     Args:
         view: the account as it is now.
+        tried: orders and symbols that had their turn in this round. If all that is left has
+            had it, a new round begins.
         confirmed: the last look found it flat too, with nothing done in between.
         cancelled_again: the cancel after the halt was sent.
     """
     if view.mode is TradingMode.ACTIVE or (view.mode is TradingMode.HALTED and view.positions):
         return SetMode(TradingMode.REDUCING)
     halted = view.mode is TradingMode.HALTED
-    if view.working:
-        return CancelOrders(view.working, final=halted)
-    for symbol, quantity in sorted(view.positions.items()):
-        return ClosePosition(symbol, Side.SELL if quantity > 0 else Side.BUY, abs(quantity))
+    if tried.issuperset((*view.working, *view.positions)):
+        tried = frozenset()
+    if working := tuple(order_id for order_id in view.working if order_id not in tried):
+        return CancelOrders(working, final=halted)
+    if left := sorted(view.positions.keys() - tried):
+        quantity = view.positions[left[0]]
+        return ClosePosition(left[0], Side.SELL if quantity > 0 else Side.BUY, abs(quantity))
     if not confirmed:
         return ConfirmFlat()
     if not halted:
@@ -149,10 +163,13 @@ def close_all(account: ClosingAccount) -> Iterator[Done]:
         NotFlatError: the account does not become flat; somebody has to look.
     """
     confirmed = cancelled_again = False
+    tried: frozenset[str] = frozenset()
     for _ in range(_ATTEMPTS):
-        act = next_act(account.view(), confirmed=confirmed, cancelled_again=cancelled_again)
+        view = account.view()
+        act = next_act(view, confirmed=confirmed, cancelled_again=cancelled_again, tried=tried)
         if act is None:
             return
+        tried = _tried_after(act, view, tried)
         fill = account.perform(act)
         match act:
             case ConfirmFlat():
@@ -172,3 +189,16 @@ def close_all(account: ClosingAccount) -> Iterator[Done]:
         f"still {len(view.positions)} positions and {len(view.working)} working orders after "
         f"{_ATTEMPTS} acts; close them by hand at the venue"
     )
+
+
+def _tried_after(act: Act, view: AccountView, tried: frozenset[str]) -> frozenset[str]:
+    """What has had its turn once an act is carried out."""
+    if tried.issuperset((*view.working, *view.positions)):
+        tried = frozenset()
+    match act:
+        case CancelOrders(order_ids):
+            return tried | set(order_ids)
+        case ClosePosition(symbol):
+            return tried | {symbol}
+        case _:
+            return tried
