@@ -18,7 +18,7 @@ from risk_policy.contracts import gate as contract
 from risk_runtime import Order, Side, TradeGate
 
 _BATCH = 20_000
-_LEASE_NS = 600_000_000_000
+_LEASE_NS = contract.LONGEST_SECONDS * 1_000_000_000
 
 
 class _Bare:
