@@ -83,7 +83,7 @@ class Stack:
         say("paper runtime and exporter")
         self._await(self._runtime(replay), "exporter", "/healthz")
         say("Prometheus")
-        self._await(self._prometheus(binaries), "prometheus", "/-/ready")
+        self.start_prometheus(binaries)
         self.layout.write_endpoints(self.endpoints)
 
     def start_receivers(self) -> Child:
@@ -96,6 +96,12 @@ class Stack:
             self.endpoints.receivers,
         )
         self._await(child, "receivers", "/readyz")
+        return child
+
+    def start_prometheus(self, binaries: Binaries) -> Child:
+        """Start Prometheus and wait until it is ready; soon after it the gate opens."""
+        child = self._prometheus(binaries)
+        self._await(child, "prometheus", "/-/ready")
         return child
 
     def _configure(self) -> None:

@@ -220,6 +220,9 @@ def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
     try:
         result = job.work(transaction)
     except Exception as error:
+        # A work is a caller's code, and what it raises is its caller's to hear, whatever it is.
+        # Letting it through would end the writer and refuse its neighbours for one bad work;
+        # what means that the disk cannot be relied upon goes on up all the same.
         if is_storage_failure(error):
             raise
         _require_intact(transaction)
