@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from riskwarden.commands import audit, generate, operate, policy, run
+from riskwarden.commands import audit, backtest, generate, operate, policy, rules, run
 
 app = typer.Typer(
     name="riskwarden",
@@ -17,9 +17,11 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("generate")(generate.generate)
+app.command("backtest")(backtest.backtest)
 app.command("kill")(operate.kill)
 app.command("status")(operate.status)
 app.add_typer(policy.app, name="policy")
+app.add_typer(rules.app, name="rules")
 app.add_typer(audit.app, name="audit")
 
 

@@ -13,18 +13,21 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from risk_exporter.admission import admit
 from risk_exporter.errors import Refusal, SnapshotRefusedError
+from risk_exporter.events import RecentEvents
 from risk_exporter.history import CloseHistory
 from risk_exporter.keeper import Keeper, Marks, Pace
 from risk_exporter.market import MarketCloses
 from risk_exporter.measures import Measures, measure, open_positions
 from risk_exporter.memory import AccountFolder, AccountState
-from risk_exporter.series import Labels, Published, Remembered
+from risk_exporter.prices import PriceWindow
+from risk_exporter.series import Labels, NamedBlocks, Published, Remembered, named_blocks
+from risk_exporter.stops import StopWatch
 from risk_exporter.value_at_risk import Conventions
 from risk_policy.contracts.snapshot import Snapshot, utc_day
 
@@ -39,11 +42,13 @@ class Terms:
         conventions: how figures are computed.
         window_days: returns that value at risk looks back on.
         pace: how often the state is stored; also how far a clock may be ahead.
+        price_period: market time within which the range of prices is taken.
     """
 
     conventions: Conventions
     window_days: int
     pace: Pace
+    price_period: timedelta
 
 
 class Account:
@@ -63,6 +68,10 @@ class Account:
         self._market_seen: set[str] = set()
         self._labels: Labels | None = None
         self._marks: Marks | None = None
+        self._prices = PriceWindow(terms.price_period)
+        self._stops = StopWatch(folder.path)
+        self._events = RecentEvents(terms.pace.stale_after)
+        self._named = NamedBlocks(folder.path.name)
         self._count = 0
         self._published: Published | Remembered | None = None
         if self._state is not None:
@@ -113,6 +122,7 @@ class Account:
             measures = self._measure(snapshot, state)
             self._publish(snapshot, state, measures, now)
             self._keeper.keep(state, self._marks, self._history.days, now)
+            self._stops.keep()
             return measures
 
     def flush(self, now: datetime) -> None:
@@ -179,9 +189,10 @@ class Account:
     ) -> None:
         if self._labels is None or self._labels.layout is not measures.layout:
             self._labels = Labels.of(snapshot.account, snapshot.currency, measures.layout)
+        positions, symbols = open_positions(snapshot), measures.layout.symbols
+        marks = np.array([position.mark for position in positions], dtype=np.float64)
         if snapshot.trading_day == state.trading_day:
-            marks = np.array([p.mark for p in open_positions(snapshot)], dtype=np.float64)
-            self._marks = Marks(state.trading_day, measures.layout.symbols, marks)
+            self._marks = Marks(state.trading_day, symbols, marks)
         elif self._market_time is None:
             _log.warning(
                 "account %s: %s is before the latest day known, %s; figures are measured against "
@@ -193,6 +204,14 @@ class Account:
         self._state = state
         self._market_time = snapshot.market_time
         self._count += 1
+        self._events.observe(snapshot)
+        named = named_blocks(
+            self._named,
+            measures.reported,
+            self._prices.observe(snapshot.market_time, symbols, marks),
+            self._stops.observe(snapshot, positions, symbols),
+            self._events,
+        )
         self._published = Published(
-            measures, self._labels, self._count, min(now, snapshot.taken_at)
+            measures, self._labels, named, self._count, min(now, snapshot.taken_at)
         )

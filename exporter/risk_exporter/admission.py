@@ -30,8 +30,8 @@ def admit(
     Args:
         known: what is remembered of the account.
         market_time_latest: the market time reached since the exporter was started.
-        tolerance: how far ``taken_at`` may lie ahead of ``now``, and ``market_time`` ahead of
-            ``taken_at``: clocks differ a little.
+        tolerance: how far ``taken_at`` may lie ahead of ``now``, and ``market_time`` and events
+            ahead of ``taken_at``: clocks differ a little.
 
     Raises:
         SnapshotRefusedError: with the reason.
@@ -53,6 +53,14 @@ def admit(
             "that clocks may differ; no market has traded yet when its snapshot is taken, so send "
             "the time of the latest price, or leave market_time out",
         )
+    for number, event in enumerate(snapshot.events):
+        if event.at > snapshot.taken_at + tolerance:
+            raise SnapshotRefusedError(
+                Refusal.FROM_THE_FUTURE,
+                f"events[{number}].at",
+                f"{event.at.isoformat()} lies after taken_at, {snapshot.taken_at.isoformat()}; "
+                "send the wall clock's time of what has happened, also in a replay",
+            )
     if known is None:
         return
     if snapshot.currency != known.currency:

@@ -13,7 +13,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from risk_exporter.measures import Measures
-from risk_policy.contracts.snapshot import Position, Snapshot
+from risk_policy.contracts.snapshot import (
+    Budget,
+    Event,
+    Latencies,
+    Market,
+    Position,
+    Snapshot,
+    Strategy,
+    Venue,
+    VenueLatency,
+)
 
 #: Problems named in one answer; the rest is counted.
 _MOST_PROBLEMS: Final = 50
@@ -25,14 +35,19 @@ _FIGURES: Final = (
     "equity",
     "equity_peak",
     "equity_day_start",
+    "equity_day_high",
     "drawdown_ratio",
+    "intraday_drawdown_ratio",
     "daily_pnl_ratio",
     "positions_open",
     "exposure_gross_ratio",
     "exposure_net_ratio",
+    "leverage_ratio",
+    "margin_level_ratio",
     "var_ratio",
     "cvar_ratio",
     "var_limit_usage_ratio",
+    "cvar_limit_usage_ratio",
     "var_sample_count",
     "var_covered_ratio",
     "var_uncovered_positions",
@@ -47,6 +62,7 @@ _PATTERNS: Final = {
     "account": _IDENTIFIER,
     "currency": _IDENTIFIER,
     "symbol": _IDENTIFIER,
+    "name": _IDENTIFIER,
     "asset": "must be 1 to 64 characters without / and control characters",
     "sector": "must be 1 to 64 characters without / and control characters",
     _KEY: _IDENTIFIER,
@@ -54,19 +70,39 @@ _PATTERNS: Final = {
 _KINDS: Final = {
     "missing": "is missing",
     "greater_than": "must be a number greater than 0",
+    "greater_than_equal": "must be a number of at least 0",
     "finite_number": "must be a finite number",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
     "string_type": "must be a text",
     "tuple_type": "must be a list",
     "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "enum": "must be stop_loss or take_profit",
     "dict_type": "must be an object",
     "timezone_aware": "must carry a time zone: write it in UTC, e.g. 2026-01-02T03:04:05Z",
     "datetime_type": "must be a time, e.g. 2026-01-02T03:04:05Z",
     "datetime_parsing": "must be a time, e.g. 2026-01-02T03:04:05Z",
     "datetime_from_date_parsing": "must be a time, e.g. 2026-01-02T03:04:05Z",
 }
-_MODELS: Final[dict[bool, type[BaseModel]]] = {True: Position, False: Snapshot}
+#: What stands where in a body.
+_MODELS: Final[dict[tuple[str, ...], type[BaseModel]]] = {
+    (): Snapshot,
+    ("positions",): Position,
+    ("strategies",): Strategy,
+    ("venues",): Venue,
+    ("budgets",): Budget,
+    ("markets",): Market,
+    ("latencies",): Latencies,
+    ("latencies", "venues"): VenueLatency,
+    ("events",): Event,
+}
+#: The only fields that are true or false.
+_FLAGS: Final = frozenset({"reports_stops"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +171,8 @@ def boolean_problems(body: object) -> list[FieldProblem]:
 
 def _booleans(node: object, path: str = "") -> Iterator[FieldProblem]:
     if isinstance(node, bool):
-        yield FieldProblem(path, "must be a number or a text, not true or false")
+        if path not in _FLAGS:
+            yield FieldProblem(path, "must be a number or a text, not true or false")
     elif isinstance(node, dict):
         for name, child in node.items():
             yield from _booleans(child, f"{path}.{name}" if path else name)
@@ -163,7 +200,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 def _message(detail: ErrorDetails) -> str:
     kind, location = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
-        known = _MODELS[location[0] == "positions"].model_fields
+        place = tuple(part for part in location[:-1] if isinstance(part, str))
+        known = _MODELS[place].model_fields
         return f"is unknown; known here: {', '.join(known)}"
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(str(location[-1]), detail["msg"])

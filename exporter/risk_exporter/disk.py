@@ -28,6 +28,23 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def swap_file(path: Path, content: bytes) -> None:
+    """Replace a file without waiting for the disk. Raises OSError.
+
+    The death of the process leaves the old one or the new one, whole; a loss of power may not.
+    """
+    staging = path.with_name(f"{path.name}.new")
+    staging.write_bytes(content)
+    staging.replace(path)
+
+
+def free_ratio(path: Path) -> float:
+    """Share of the disk under a folder that an ordinary process may still fill. Raises OSError."""
+    disk = os.statvfs(path)
+    usable = disk.f_blocks - disk.f_bfree + disk.f_bavail
+    return disk.f_bavail / usable if usable > 0 else 0.0
+
+
 def sync_folder(path: Path) -> None:
     """Make names in a folder durable. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -13,6 +13,8 @@ death of this process forgets nothing of them unless :attr:`RiskExporter.failure
 :mod:`risk_exporter.keeper` says what a loss of power may take.
 
 An account that is remembered is shown from the first scrape on, as old as its latest snapshot is.
+What a snapshot does not tell is absent from the scrape; :mod:`risk_policy.contracts.snapshot` says
+what it may tell.
 """
 
 from __future__ import annotations
@@ -32,19 +34,21 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from risk_exporter.account import Account, Terms
-from risk_exporter.errors import Refusal, SnapshotRefusedError, StateError
+from risk_exporter.disk import free_ratio
+from risk_exporter.errors import ExporterError, Refusal, SnapshotRefusedError, StateError
 from risk_exporter.keeper import Pace
 from risk_exporter.market import MarketCloses
 from risk_exporter.measures import Measures
 from risk_exporter.memory import AccountFolder, StateFolder
-from risk_exporter.series import Block, state_unsaved
+from risk_exporter.series import COMPONENT, Block, exporter_blocks, state_unsaved
 from risk_exporter.value_at_risk import Conventions
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import METRICS, Metric
 from risk_policy.contracts.snapshot import Snapshot, utc_now
 
-COMPONENT: Final = "exporter"
+#: Attribute of an exception that was counted.
+_COUNTED: Final = "_counted_by_risk_exporter"
 
 _log = logging.getLogger(__name__)
 
@@ -73,9 +77,13 @@ class RiskExporter(Collector):
                 stale_after=timedelta(seconds=policy.alerting.system.snapshot_stale_seconds),
                 step_ratio=policy.alerting.thresholds.portfolio.daily_loss_warning_pct / 100,
             ),
+            price_period=timedelta(
+                minutes=policy.alerting.circuit_breakers.volatility.price_move_minutes
+            ),
         )
         self._lock = threading.Lock()
         self._refused: Counter[Refusal] = Counter()
+        self._unexpected = 0
         self._closed = False
         self._folder = StateFolder(state_dir)
         try:
@@ -101,6 +109,11 @@ class RiskExporter(Collector):
         except SnapshotRefusedError as error:
             self.count_refusal(error.reason)
             _log.warning("snapshot refused (%s): %s: %s", error.reason, error.path, error)
+            raise
+        except ExporterError:
+            raise
+        except Exception as error:
+            self.count_unexpected(error)
             raise
 
     def seed_closes(self, account: str, closes: dict[str, dict[str, float]]) -> None:
@@ -138,6 +151,13 @@ class RiskExporter(Collector):
         with self._lock:
             self._refused[reason] += 1
 
+    def count_unexpected(self, error: Exception) -> None:
+        """Count an exception that nobody had planned for; the same one only once."""
+        marks = vars(error)
+        with self._lock:
+            self._unexpected += not marks.get(_COUNTED, False)
+        marks[_COUNTED] = True
+
     # -- out ---------------------------------------------------------------------------------
 
     @property
@@ -152,6 +172,7 @@ class RiskExporter(Collector):
         now = self._clock()
         with self._lock:
             accounts = [(name, self._accounts[name]) for name in sorted(self._accounts)]
+            unexpected = self._unexpected
             refused = [float(self._refused[reason]) for reason in Refusal]
         for name, account in accounts:
             if published := account.published:
@@ -161,6 +182,7 @@ class RiskExporter(Collector):
         yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
         info = {"component": COMPONENT, "digest": self.policy.digest}
         yield Block(m.POLICY_INFO, (info,), np.ones(1))
+        yield from exporter_blocks(now, unexpected, self._disk_free())
 
     def collect(self) -> Iterator[Family]:
         """What prometheus_client asks for at a scrape. Nothing is measured here."""
@@ -221,6 +243,13 @@ class RiskExporter(Collector):
                 "this exporter is closed and its folder may belong to another by now; "
                 "make a new one"
             )
+
+    def _disk_free(self) -> float | None:
+        try:
+            return free_ratio(self._folder.path)
+        except OSError:
+            _log.debug("the disk of %s says nothing", self._folder.path, exc_info=True)
+            return None
 
     def _new_account(self, folder: AccountFolder) -> Account:
         return Account(folder, self._terms, self._market, self._clock())

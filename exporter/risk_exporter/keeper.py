@@ -4,8 +4,8 @@ Invariants, after every snapshot that was taken in:
 
 * the death of the process, at any instant, forgets nothing of it but marks;
 * a loss of power forgets neither a peak nor a new day, nothing that is older than what counts as
-  stale, and no move of equity that would be a daily loss to warn of: so the start of the next day
-  is at most that far off;
+  stale, and no move of equity that would be a daily loss to warn of: so the highest equity of the
+  day, and the start of the next one, are at most that far off;
 * what could not be stored is tried again with the next snapshot, and said until it is.
 
 A durable write waits for the disk twice; these terms bound how often that happens.

@@ -17,6 +17,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from risk_exporter.ratios import ratio, ratios
+from risk_exporter.reported import Holdings, Reported, reported
 from risk_exporter.value_at_risk import Conventions, Floats, Sample, book_tail
 from risk_policy.contracts.snapshot import Position, Snapshot
 
@@ -70,6 +72,7 @@ class Reference:
 
     equity_peak: float
     equity_day_start: float
+    equity_day_high: float
     trading_day: str
 
 
@@ -78,7 +81,9 @@ class Measures:
     """The figures of one account at one snapshot.
 
     The arrays are in the order of ``layout.symbols``, ``layout.asset_names`` and
-    ``layout.sector_names``. Positions of quantity zero are closed and do not appear.
+    ``layout.sector_names``. Positions of quantity zero are closed and do not appear. What only
+    the runtime can tell stands in ``reported``; ``margin_level_ratio`` is None unless it tells
+    the margin in use.
     """
 
     account: str
@@ -90,16 +95,21 @@ class Measures:
     cash: float
     equity_peak: float
     equity_day_start: float
+    equity_day_high: float
     drawdown_ratio: float
+    intraday_drawdown_ratio: float
     daily_pnl_ratio: float
     positions_open: int
     exposure_gross: float
     exposure_net: float
     exposure_gross_ratio: float
     exposure_net_ratio: float
+    leverage_ratio: float
+    margin_level_ratio: float | None
     var_ratio: float
     cvar_ratio: float
     var_limit_usage_ratio: float
+    cvar_limit_usage_ratio: float
     var_sample_count: int
     var_covered_ratio: float
     var_uncovered_positions: int
@@ -109,6 +119,7 @@ class Measures:
     position_return_ratio: Floats
     asset_concentration_ratio: Floats
     sector_concentration_ratio: Floats
+    reported: Reported
 
 
 def open_positions(snapshot: Snapshot) -> tuple[Position, ...]:
@@ -126,7 +137,7 @@ def measure(
     """Every figure of a snapshot.
 
     Args:
-        reference: peak and day start, the snapshot's own equity already counted in.
+        reference: peak, day start and day high, the snapshot's own equity already counted in.
         sample: past daily returns; which open positions they cover, in order.
         previous: the layout of the last snapshot, to be kept if nothing changed.
     """
@@ -158,16 +169,21 @@ def measure(
         cash=snapshot.cash,
         equity_peak=reference.equity_peak,
         equity_day_start=reference.equity_day_start,
+        equity_day_high=reference.equity_day_high,
         drawdown_ratio=account_drawdown(equity, reference, holds_anything=gross > 0),
+        intraday_drawdown_ratio=intraday_drawdown(equity, reference, holds_anything=gross > 0),
         daily_pnl_ratio=daily_pnl(equity, reference),
         positions_open=len(positions),
         exposure_gross=gross,
         exposure_net=net,
         exposure_gross_ratio=ratio(gross, equity),
         exposure_net_ratio=ratio(net, equity),
+        leverage_ratio=leverage(snapshot.leverage, gross, equity),
+        margin_level_ratio=margin_level(equity, snapshot.margin_used),
         var_ratio=ratio(tail.var, equity),
         cvar_ratio=ratio(tail.cvar, equity),
-        var_limit_usage_ratio=var_limit_usage(tail.var, equity, gross, conventions.var_max_ratio),
+        var_limit_usage_ratio=limit_usage(tail.var, equity, gross, conventions.var_max_ratio),
+        cvar_limit_usage_ratio=limit_usage(tail.cvar, equity, gross, conventions.cvar_max_ratio),
         var_sample_count=tail.samples,
         var_covered_ratio=covered_ratio(absolute, sample),
         var_uncovered_positions=len(positions) - int(sample.covered.sum()),
@@ -177,27 +193,12 @@ def measure(
         position_return_ratio=position_return,
         asset_concentration_ratio=ratios(by_asset, equity),
         sector_concentration_ratio=ratios(by_sector, equity),
+        reported=reported(snapshot, positions, Holdings(layout.symbols, quantity, mark, average)),
     )
 
 
 def _sums(codes: Codes, amounts: Floats, names: tuple[str, ...]) -> Floats:
     return np.bincount(codes, amounts, len(names)).astype(np.float64)
-
-
-def ratios(amounts: Floats, base: Floats | float) -> Floats:
-    """Amounts divided by a base; where it is zero or below, infinite unless the amount is 0."""
-    positive = np.asarray(base, dtype=np.float64) > 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        divided = amounts / np.where(positive, base, 1.0)
-    bottomless = np.where(amounts == 0, amounts, np.copysign(np.inf, amounts))
-    return np.where(positive, divided, bottomless)
-
-
-def ratio(amount: float, base: float) -> float:
-    """One amount divided by a base, by the rule of :func:`ratios`."""
-    if base > 0:
-        return amount / base
-    return amount if amount == 0 or math.isnan(amount) else math.copysign(math.inf, amount)
 
 
 def daily_pnl(equity: float, reference: Reference) -> float:
@@ -207,8 +208,17 @@ def daily_pnl(equity: float, reference: Reference) -> float:
 
 def account_drawdown(equity: float, reference: Reference, *, holds_anything: bool) -> float:
     """The drawdown, or 0 where there neither is nor ever was anything that could be lost."""
+    return _fall(equity, reference.equity_peak, reference, holds_anything)
+
+
+def intraday_drawdown(equity: float, reference: Reference, *, holds_anything: bool) -> float:
+    """The same from today's highest equity, that at the start of the day included."""
+    return _fall(equity, reference.equity_day_high, reference, holds_anything)
+
+
+def _fall(equity: float, top: float, reference: Reference, holds_anything: bool) -> float:  # noqa: FBT001
     funded = equity != 0 or reference.equity_peak > 0 or holds_anything
-    return drawdown(equity, reference.equity_peak) if funded else 0.0
+    return drawdown(equity, top) if funded else 0.0
 
 
 def drawdown(equity: float, peak: float) -> float:
@@ -218,11 +228,25 @@ def drawdown(equity: float, peak: float) -> float:
     return (peak - equity) / peak
 
 
-def var_limit_usage(var: float, equity: float, gross: float, var_max_ratio: float) -> float:
-    """Value at risk against its limit. Without equity, whatever is held is beyond the limit."""
+def limit_usage(loss: float, equity: float, gross: float, max_ratio: float) -> float:
+    """A tail's loss against its limit. Without equity, whatever is held is beyond the limit."""
     if equity <= 0 and gross > 0:
         return math.inf
-    return ratio(var, var_max_ratio * equity)
+    return ratio(loss, max_ratio * equity)
+
+
+def margin_level(equity: float, margin_used: float | None) -> float | None:
+    """Equity divided by the margin in use; endless where none is, None where nobody tells."""
+    if margin_used is None:
+        return None
+    return equity / margin_used if margin_used else math.inf
+
+
+def leverage(told: float | None, gross: float, equity: float) -> float:
+    """As the venue counts it, else gross exposure over equity; infinite once equity is gone."""
+    if told is None or (equity <= 0 and gross > 0):
+        return ratio(gross, equity)
+    return told
 
 
 def covered_ratio(absolute: Floats, sample: Sample) -> float:

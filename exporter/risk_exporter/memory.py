@@ -4,7 +4,7 @@ Invariant: a peak is never forgotten silently. Every file is replaced atomically
 a file that is missing where it must be, or cannot be read, is an error that names it, never a
 fresh start. One folder belongs to one exporter.
 
-``STATE_DIR/<account>/state.json`` holds peak, day start and the latest equity;
+``STATE_DIR/<account>/state.json`` holds peak, day start, day high and the latest equity;
 ``STATE_DIR/<account>/latest`` the same since then, written without waiting for the disk: it is
 what a process that was killed knew last, and only believed if it is whole and goes on from the
 state; ``STATE_DIR/<account>/closes-<day>.json`` the last marks of one trading day.
@@ -39,7 +39,7 @@ from pydantic import (
 
 from risk_exporter.disk import read_slot, replace_file, sync_folder, write_slot
 from risk_exporter.errors import StateBusyError, StateError
-from risk_exporter.measures import Reference, account_drawdown, daily_pnl
+from risk_exporter.measures import Reference, account_drawdown, daily_pnl, intraday_drawdown
 from risk_exporter.value_at_risk import Floats
 from risk_policy.contracts.snapshot import Amount, Identifier, Snapshot, utc_day
 
@@ -66,6 +66,9 @@ class AccountState(BaseModel):
     replay sends, is measured against the start of the latest day known. A day that has not come
     yet is no day known: such a memory, from a clock that ran ahead, gives way to the day of the
     next snapshot, or no day would begin until the clock has caught up.
+
+    The day's highest equity counts from the equity that the day starts from, so a loss overnight
+    is a drawdown of the day.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -76,14 +79,27 @@ class AccountState(BaseModel):
     equity_peak: Amount
     trading_day: _Day
     equity_day_start: Amount
+    equity_day_high: Amount
     equity_last: Amount
     taken_at_last: AwareDatetime
     market_time_last: AwareDatetime
 
+    @model_validator(mode="before")
+    @classmethod
+    def _day_high_is_as_low_as_it_can_be_unless_known(cls, data: object) -> object:
+        """States were written without it once; the day's highest equity was at least this."""
+        if not isinstance(data, dict) or "equity_day_high" in data:
+            return data
+        known = [data.get("equity_day_start"), data.get("equity_last")]
+        numbers = [value for value in known if isinstance(value, int | float)]
+        return {**data, "equity_day_high": max(numbers, default=None)}
+
     @model_validator(mode="after")
     def _nothing_is_above_the_peak(self) -> AccountState:
-        if max(self.equity_last, self.equity_day_start) > self.equity_peak:
+        if self.equity_day_high > self.equity_peak:
             raise ValueError("an equity above equity_peak; the peak is the highest equity seen")
+        if max(self.equity_last, self.equity_day_start) > self.equity_day_high:
+            raise ValueError("an equity above equity_day_high, the highest equity of the day")
         return self
 
     @classmethod
@@ -96,6 +112,7 @@ class AccountState(BaseModel):
             equity_peak=snapshot.equity,
             trading_day=snapshot.trading_day,
             equity_day_start=snapshot.equity,
+            equity_day_high=snapshot.equity,
             equity_last=snapshot.equity,
             taken_at_last=snapshot.taken_at,
             market_time_last=snapshot.market_time,
@@ -105,11 +122,14 @@ class AccountState(BaseModel):
         """The memory after one more snapshot; ``tolerance`` is how far clocks may differ."""
         day = snapshot.trading_day
         new_day = day > self.trading_day or self.is_ahead_of(snapshot, tolerance)
+        start = self.equity_last if new_day else self.equity_day_start
+        high = start if new_day else self.equity_day_high
         return self.model_copy(
             update={
                 "equity_peak": max(self.equity_peak, snapshot.equity),
                 "trading_day": day if new_day else self.trading_day,
-                "equity_day_start": self.equity_last if new_day else self.equity_day_start,
+                "equity_day_start": start,
+                "equity_day_high": max(high, snapshot.equity),
                 "equity_last": snapshot.equity,
                 "taken_at_last": snapshot.taken_at,
                 "market_time_last": snapshot.market_time,
@@ -126,17 +146,28 @@ class AccountState(BaseModel):
             (self.account, self.currency) == (other.account, other.currency)
             and self.taken_at_last >= other.taken_at_last
             and self.equity_peak >= other.equity_peak
+            and (
+                self.trading_day != other.trading_day
+                or self.equity_day_high >= other.equity_day_high
+            )
         )
 
     @property
     def reference(self) -> Reference:
         """What the snapshot that led here is measured against."""
-        return Reference(self.equity_peak, self.equity_day_start, self.trading_day)
+        return Reference(
+            self.equity_peak, self.equity_day_start, self.equity_day_high, self.trading_day
+        )
 
     @property
     def drawdown_ratio(self) -> float:
         """As it was at the latest snapshot."""
         return account_drawdown(self.equity_last, self.reference, holds_anything=False)
+
+    @property
+    def intraday_drawdown_ratio(self) -> float:
+        """As it was at the latest snapshot."""
+        return intraday_drawdown(self.equity_last, self.reference, holds_anything=False)
 
     @property
     def daily_pnl_ratio(self) -> float:

@@ -6,22 +6,35 @@ arrays the measures already hold. A renderer may turn blocks into whatever a scr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 
+from risk_exporter.events import RecentEvents
 from risk_exporter.measures import Layout, Measures
 from risk_exporter.memory import AccountState
+from risk_exporter.named import Named
+from risk_exporter.reported import Reported
 from risk_exporter.value_at_risk import Conventions, Floats
 from risk_policy.catalogue import limits
 from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.limits import Limit
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.catalogue.system import DATA_STALE
 from risk_policy.contracts.alert import risk_id
+from risk_policy.contracts.snapshot import EventKind
 
 LabelSet = dict[str, str]
+
+#: The ``component`` under which the exporter reports about itself.
+COMPONENT: Final = "exporter"
+_EVENTS: Final = {
+    EventKind.STOP_LOSS: m.STOP_LOSS_TRIGGERED,
+    EventKind.TAKE_PROFIT: m.TAKE_PROFIT_TRIGGERED,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,14 +48,16 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """Label sets of one account and one layout of its book."""
+    """Label sets of one account and one layout of its book.
+
+    Attributes:
+        watched: by limit, those of the account itself.
+    """
 
     layout: Layout
     info: LabelSet
     account: LabelSet
-    daily_loss: LabelSet
-    drawdown: LabelSet
-    var: LabelSet
+    watched: Mapping[str, LabelSet]
     age: LabelSet
     notional: tuple[LabelSet, ...]
     position_size: tuple[LabelSet, ...]
@@ -54,29 +69,71 @@ class Labels:
     def of(cls, account: str, currency: str, layout: Layout) -> Labels:
         """Build them all."""
 
-        def each(limit: str, label: str, names: tuple[str, ...]) -> tuple[LabelSet, ...]:
-            return tuple(
-                {"account": account, label: name, "risk_id": risk_id(limit, account, name)}
-                for name in names
-            )
+        def each(limit: Limit, names: tuple[str, ...]) -> tuple[LabelSet, ...]:
+            return _labels_of(limit, account, names)
 
         return cls(
             layout=layout,
             info={"account": account, "currency": currency},
             account={"account": account},
-            daily_loss=_watched(limits.DAILY_LOSS.name, account),
-            drawdown=_watched(limits.DRAWDOWN.name, account),
-            var=_watched(limits.VAR.name, account),
+            watched={
+                limit.name: _watched(limit.name, account)
+                for limit in limits.LIMITS
+                if limit.identity == ("account",)
+            },
             age=_watched(DATA_STALE.limit, account),
             notional=tuple(
                 {"account": account, "symbol": symbol, "sector": sector}
                 for symbol, sector in zip(layout.symbols, layout.sectors, strict=True)
             ),
-            position_size=each(limits.POSITION_SIZE.name, "symbol", layout.symbols),
-            position_loss=each(limits.POSITION_LOSS.name, "symbol", layout.symbols),
-            assets=each(limits.ASSET_CONCENTRATION.name, "asset", layout.asset_names),
-            sectors=each(limits.SECTOR_CONCENTRATION.name, "sector", layout.sector_names),
+            position_size=each(limits.POSITION_SIZE, layout.symbols),
+            position_loss=each(limits.POSITION_LOSS, layout.symbols),
+            assets=each(limits.ASSET_CONCENTRATION, layout.asset_names),
+            sectors=each(limits.SECTOR_CONCENTRATION, layout.sector_names),
         )
+
+
+class NamedBlocks:
+    """Blocks of figures by name; label sets are kept while the names stay the same.
+
+    Not thread-safe; the account's lock guards it.
+    """
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._labels: dict[str, tuple[tuple[str, ...], tuple[LabelSet, ...]]] = {}
+
+    def of_limit(self, limit: Limit, figures: Named) -> Block:
+        """What a limit watches."""
+        return Block(
+            limit.metric,
+            self._kept(
+                limit.name, figures, lambda: _labels_of(limit, self._account, figures.names)
+            ),
+            figures.values,
+        )
+
+    def of_event(self, metric: Metric, figures: Named) -> Block:
+        """When something last happened, by symbol."""
+        return Block(
+            metric,
+            self._kept(
+                metric.name,
+                figures,
+                lambda: tuple(
+                    {"account": self._account, "symbol": symbol} for symbol in figures.names
+                ),
+            ),
+            figures.values,
+        )
+
+    def _kept(
+        self, key: str, figures: Named, build: Callable[[], tuple[LabelSet, ...]]
+    ) -> tuple[LabelSet, ...]:
+        known = self._labels.get(key)
+        if known is None or known[0] != figures.names:
+            known = self._labels[key] = figures.names, build()
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +141,7 @@ class Published:
     """What is known of an account since its latest snapshot.
 
     Attributes:
+        named: the blocks of figures that stand by name.
         count: snapshots taken in since the start.
         fresh_at: when the figures were fresh: taken or arrived, whichever was earlier, so that
             a clock that runs ahead cannot make old figures look young.
@@ -91,6 +149,7 @@ class Published:
 
     measures: Measures
     labels: Labels
+    named: tuple[Block, ...]
     count: int
     fresh_at: datetime
 
@@ -112,16 +171,15 @@ class Published:
         yield _one(m.POSITIONS_OPEN, account, x.positions_open)
         yield _one(m.EXPOSURE_GROSS, account, x.exposure_gross)
         yield _one(m.EXPOSURE_NET, account, x.exposure_net)
-        yield _one(m.EXPOSURE_GROSS_RATIO, account, x.exposure_gross_ratio)
-        yield _one(m.EXPOSURE_NET_RATIO, account, x.exposure_net_ratio)
         yield Block(m.POSITION_NOTIONAL, labels.notional, x.position_notional)
         yield Block(m.POSITION_SIZE, labels.position_size, x.position_size_ratio)
         yield Block(m.POSITION_RETURN, labels.position_loss, x.position_return_ratio)
         yield Block(m.ASSET_CONCENTRATION, labels.assets, x.asset_concentration_ratio)
         yield Block(m.SECTOR_CONCENTRATION, labels.sectors, x.sector_concentration_ratio)
-        yield _one(m.DAILY_PNL, labels.daily_loss, x.daily_pnl_ratio)
-        yield _one(m.DRAWDOWN, labels.drawdown, x.drawdown_ratio)
-        yield _one(m.VAR_USAGE, labels.var, x.var_limit_usage_ratio)
+        yield from self.named
+        for limit, value in _of_account(x):
+            if value is not None:
+                yield _one(limit.metric, labels.watched[limit.name], value)
         yield _one(m.VAR, how, x.var_ratio)
         yield _one(m.CVAR, how, x.cvar_ratio)
         yield _one(m.VAR_SAMPLES, account, x.var_sample_count)
@@ -155,9 +213,12 @@ class Remembered:
         yield _one(m.EQUITY, account, x.equity_last)
         yield _one(m.EQUITY_PEAK, account, x.equity_peak)
         yield _one(m.EQUITY_DAY_START, account, x.equity_day_start)
-        daily_loss = _watched(limits.DAILY_LOSS.name, x.account)
-        yield _one(m.DAILY_PNL, daily_loss, x.daily_pnl_ratio)
-        yield _one(m.DRAWDOWN, _watched(limits.DRAWDOWN.name, x.account), x.drawdown_ratio)
+        for limit, value in (
+            (limits.DAILY_LOSS, x.daily_pnl_ratio),
+            (limits.DRAWDOWN, x.drawdown_ratio),
+            (limits.INTRADAY_DRAWDOWN, x.intraday_drawdown_ratio),
+        ):
+            yield _one(limit.metric, _watched(limit.name, x.account), value)
         age = _watched(DATA_STALE.limit, x.account)
         yield _one(m.SNAPSHOT_TIMESTAMP, account, x.taken_at_last.timestamp())
         yield _one(m.SNAPSHOT_AGE, age, (now - self.fresh_at).total_seconds())
@@ -165,9 +226,81 @@ class Remembered:
         yield _one(m.SNAPSHOTS, account, 0)
 
 
+def named_blocks(
+    blocks: NamedBlocks,
+    told: Reported,
+    price_range: Named,
+    without_stop: Named,
+    events: RecentEvents,
+) -> tuple[Block, ...]:
+    """Every figure of an account that stands by name and may be absent."""
+    figures = (
+        (limits.TRADE_RISK, told.position_risk_ratio),
+        (limits.TRADE_EDGE, told.trade_edge_ratio),
+        (limits.STRATEGY_USAGE, told.strategy_usage_ratio),
+        (limits.VENUE_USAGE, told.venue_usage_ratio),
+        (limits.WITHOUT_STOP, without_stop),
+        (limits.TIME_EXIT, told.position_age_periods),
+        # One figure, watched from both sides under an identity each.
+        (limits.VOLATILITY_EXPANSION, told.position_atr_ratio),
+        (limits.VOLATILITY_CONTRACTION, told.position_atr_ratio),
+        (limits.SPREAD, told.spread_ratio),
+        (limits.ATR_SPIKE, told.atr_baseline_ratio),
+        (limits.PRICE_MOVE, price_range),
+        (limits.WEBSOCKET_LAG, told.websocket_lag_seconds),
+        (limits.ORDER_PLACEMENT, told.order_placement_seconds),
+        (limits.ORDER_FILL, told.order_fill_seconds),
+        (limits.COST_BUDGET, told.budget_usage_ratio),
+    )
+    return (
+        *(blocks.of_limit(limit, named) for limit, named in figures if named.names),
+        *(
+            blocks.of_event(metric, events.of(kind))
+            for kind, metric in _EVENTS.items()
+            if events.of(kind).names
+        ),
+    )
+
+
+def _of_account(x: Measures) -> tuple[tuple[Limit, float | None], ...]:
+    """What the limits of an account as a whole watch; None where the runtime does not tell."""
+    told = x.reported
+    return (
+        (limits.DAILY_LOSS, x.daily_pnl_ratio),
+        (limits.VAR, x.var_limit_usage_ratio),
+        (limits.CVAR, x.cvar_limit_usage_ratio),
+        (limits.DRAWDOWN, x.drawdown_ratio),
+        (limits.GROSS_EXPOSURE, x.exposure_gross_ratio),
+        (limits.NET_EXPOSURE, x.exposure_net_ratio),
+        (limits.LEVERAGE, x.leverage_ratio),
+        (limits.MARGIN, x.margin_level_ratio),
+        (limits.INTRADAY_DRAWDOWN, x.intraday_drawdown_ratio),
+        (limits.CONSECUTIVE_LOSSES, told.consecutive_losses),
+        (limits.INFERENCE_P95, told.inference_p95_seconds),
+        (limits.INFERENCE_P99, told.inference_p99_seconds),
+    )
+
+
 def state_unsaved(account: str, seconds: float) -> Block:
     """Whether the memory of an account is on disk."""
     return _one(m.STATE_UNSAVED, {"account": account}, seconds)
+
+
+def exporter_blocks(now: datetime, unexpected: int, disk_free: float | None) -> Iterator[Block]:
+    """What the exporter says of itself."""
+    component = {"component": COMPONENT}
+    yield _one(m.EXPORTER_TIME, {}, now.timestamp())
+    yield _one(m.UNEXPECTED_ERRORS, component, unexpected)
+    if disk_free is not None:
+        yield _one(m.DISK_FREE, component, disk_free)
+
+
+def _labels_of(limit: Limit, account: str, names: tuple[str, ...]) -> tuple[LabelSet, ...]:
+    _, label = limit.identity
+    return tuple(
+        {"account": account, label: name, "risk_id": risk_id(limit.name, account, name)}
+        for name in names
+    )
 
 
 def _watched(limit: str, account: str) -> LabelSet:

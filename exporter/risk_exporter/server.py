@@ -77,7 +77,9 @@ class ExporterServer:
         timeout = self._exporter.policy.alerting.system.snapshot_stale_seconds
         most_bytes = most_body_bytes(self._exporter.policy)
         try:
-            server = _Server(self._address, self._route, timeout, most_bytes)
+            server = _Server(
+                self._address, self._route, self._exporter.count_unexpected, timeout, most_bytes
+            )
         except OSError as error:
             raise StartError(
                 f"cannot listen on {self.listen}: {error.strerror or error}; stop what uses it, "
@@ -182,10 +184,12 @@ class _Server(ThreadingHTTPServer):
         self,
         address: tuple[str, int],
         route: Callable[[_Handler], None],
+        unexpected: Callable[[Exception], None],
         timeout_seconds: float,
         most_bytes: int,
     ) -> None:
         self.route = route
+        self.unexpected = unexpected
         self.timeout_seconds = timeout_seconds
         self.most_bytes = most_bytes
         self._open: set[socket.socket] = set()
@@ -244,7 +248,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._drain()
         except (ConnectionError, TimeoutError):
             _log.debug("a connection broke", exc_info=True)
-        except Exception:  # noqa: BLE001  the edge: a defect becomes a 500, and is logged
+        except Exception as error:  # noqa: BLE001  the edge: a defect becomes a 500, is counted
+            self.server.unexpected(error)
             _log.exception("%s %s failed", self.command, self.path)
             self.send(refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log"))
 

@@ -29,6 +29,7 @@ class Conventions:
 
     position_max_ratio: float
     var_max_ratio: float
+    cvar_max_ratio: float
     var_confidence_pct: float
     var_horizon_days: int
     var_min_samples: int
@@ -40,6 +41,7 @@ class Conventions:
         return cls(
             position_max_ratio=limits.position_max_pct / 100,
             var_max_ratio=limits.var_max_pct / 100,
+            cvar_max_ratio=limits.cvar_max_pct / 100,
             var_confidence_pct=how.var_confidence_pct,
             var_horizon_days=how.var_horizon_days,
             var_min_samples=how.var_min_samples,

@@ -15,6 +15,9 @@ from risk_policy.values import Values
 _POSITION = "alerting.thresholds.position."
 _PORTFOLIO = "alerting.thresholds.portfolio."
 _CONCENTRATION = "alerting.thresholds.concentration."
+_EXPOSURE = "alerting.thresholds.exposure."
+_BREAKERS = "alerting.circuit_breakers."
+_BUDGET = "alerting.thresholds.budget."
 _FREQUENCY = "alerting.escalation.frequency_based."
 _TIME = "alerting.escalation.time_based."
 _PROMETHEUS = "alerting.prometheus."
@@ -139,6 +142,37 @@ LADDERS: Final = (
             may_be_equal=True,
         )
         for severity in Routing.model_fields
+    ),
+    Ladder((_POSITION + "risk_warning_pct", _POSITION + "risk_breach_pct")),
+    Ladder(
+        (_POSITION + "volatility_exit_contraction", _POSITION + "volatility_exit_expansion"),
+        "every position is beyond one of them",
+    ),
+    Ladder((_PORTFOLIO + "cvar_warning_pct", _PORTFOLIO + "cvar_breach_pct")),
+    Ladder((_PORTFOLIO + "usage_warning_pct", _PORTFOLIO + "usage_breach_pct")),
+    Ladder((_EXPOSURE + "gross_warning_pct", _EXPOSURE + "gross_breach_pct")),
+    Ladder((_EXPOSURE + "net_warning_pct", _EXPOSURE + "net_breach_pct")),
+    Ladder((_EXPOSURE + "leverage_warning", _EXPOSURE + "leverage_breach")),
+    Ladder((_EXPOSURE + "margin_critical_pct", _EXPOSURE + "margin_warning_pct")),
+    Ladder((_BUDGET + "usage_warning_pct", _BUDGET + "usage_breach_pct")),
+    Ladder(
+        (
+            _BREAKERS + "drawdown.warning_pct",
+            _BREAKERS + "drawdown.critical_pct",
+            _BREAKERS + "drawdown.emergency_pct",
+        )
+    ),
+    Ladder(
+        (
+            _BREAKERS + "consecutive_losses.reduce_at",
+            _BREAKERS + "consecutive_losses.reduce_further_at",
+            _BREAKERS + "consecutive_losses.halt_at",
+        )
+    ),
+    Ladder((_SYSTEM + "disk_free_critical_pct", _SYSTEM + "disk_free_warning_pct")),
+    Ladder(
+        (_PROMETHEUS + "evaluation_interval_seconds", _SYSTEM + "event_seconds"),
+        "an event is over before a rule sees it",
     ),
 )
 

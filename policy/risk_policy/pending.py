@@ -16,8 +16,8 @@ from risk_policy.model.policy import Policy
 NOT_YET_IN_EFFECT: Final = (
     "alerting.retention",
     "alerting.deduplication",
-    "alerting.escalation",
     "alerting.cooldown",
+    "alerting.circuit_breakers.drawdown.require_manual_resume",
     "alerting.channels.email.min_severity",
     "alerting.channels.email.smtp_host",
     "alerting.channels.email.smtp_port",

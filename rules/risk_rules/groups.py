@@ -1,27 +1,39 @@
 """Which rules there are, and which are evaluated together.
 
-What trips the kill switch stands alone and first, then accounts, then everything that grows
-with the number of positions: groups run side by side, so no kill rule waits for a position.
+Every limit has a group of its own, with all that follows from it in the order in which it is
+needed, so that a value and its alert belong to the same instant; groups run side by side, so
+no account's kill rule waits for ten thousand positions. What counts over minutes stands in
+slower groups beside it.
 """
 
 from __future__ import annotations
 
-from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from risk_policy.catalogue.limits import LIMITS, Limit
 from risk_policy.model import Policy
+from risk_rules import escalation, frequency
 from risk_rules.errors import NoRulesError
-from risk_rules.limits import limit_rule
+from risk_rules.guard import guard_conditions
+from risk_rules.limits import limit_rules
 from risk_rules.recorded import recorded_rules
 from risk_rules.rule import AlertRule, RecordingRule, RuleGroup
-from risk_rules.system import system_rules
-from risk_rules.timing import is_account_level
+from risk_rules.system import system_conditions
+from risk_rules.timing import slow_interval_seconds, trend_interval_seconds
+from risk_rules.trend import trend_rules
 
-KILL, ACCOUNT, POSITION, SYSTEM, RECORDED = (
-    f"riskwarden-{name}" for name in ("kill", "account", "position", "system", "recorded")
-)
+_PREFIX: Final = "riskwarden-"
+#: Files that belong to no limit.
+SYSTEM, GUARD, RECORDED = "system", "guard", "recorded"
+
+Rules = Iterable[RecordingRule | AlertRule]
 
 
-def rule_groups(policy: Policy, limits: tuple[Limit, ...] = LIMITS) -> tuple[RuleGroup, ...]:
-    """Every rule, in its group.
+def rule_files(
+    policy: Policy, limits: tuple[Limit, ...] = LIMITS
+) -> dict[str, tuple[RuleGroup, ...]]:
+    """Every rule in its group, every group in its file: one of each limit, three more.
 
     Raises:
         NoRulesError: nothing would be watched.
@@ -29,24 +41,49 @@ def rule_groups(policy: Policy, limits: tuple[Limit, ...] = LIMITS) -> tuple[Rul
     if not policy.alerting.enabled:
         raise NoRulesError(
             "alerting.enabled is false, so nothing would be watched; set it to true, or take "
-            "the rule file out of Prometheus's configuration"
+            "the rule files out of Prometheus's configuration"
         )
-    alerts: dict[str, list[AlertRule]] = {KILL: [], ACCOUNT: [], POSITION: []}
-    for limit in limits:
-        for spec in limit.alerts:
-            alerts[_group_of(limit, spec)].append(limit_rule(policy, limit, spec))
-    if not any(alerts.values()):
+    if not limits:
         raise NoRulesError("the catalogue holds no limit, so nothing would be watched")
-    ordered: dict[str, tuple[AlertRule | RecordingRule, ...]] = {
-        **{name: tuple(rules) for name, rules in alerts.items()},
-        SYSTEM: system_rules(policy),
-        RECORDED: tuple(recorded_rules(policy)),
-    }
     interval = policy.alerting.prometheus.evaluation_interval_seconds
-    return tuple(RuleGroup(name, interval, rules) for name, rules in ordered.items() if rules)
+    slow = slow_interval_seconds(policy)
+    return {
+        **{limit.name: _of_limit(policy, limit) for limit in limits},
+        SYSTEM: _groups((SYSTEM, interval, _system(policy))),
+        GUARD: _groups((GUARD, interval, _guard(policy)), (f"{GUARD}-slow", slow, _storm(policy))),
+        RECORDED: _groups((RECORDED, slow, recorded_rules(policy))),
+    }
 
 
-def _group_of(limit: Limit, spec: AlertSpec) -> str:
-    if spec.action.trips_kill_switch:
-        return KILL
-    return ACCOUNT if is_account_level(limit) else POSITION
+def _of_limit(policy: Policy, limit: Limit) -> tuple[RuleGroup, ...]:
+    interval = policy.alerting.prometheus.evaluation_interval_seconds
+    watching = (*limit_rules(policy, limit), *escalation.time_rules(policy, limit))
+    counting = frequency.frequency_rules(policy, limit)
+    return _groups(
+        (limit.name, interval, watching),
+        (f"{limit.name}-frequency", slow_interval_seconds(policy), counting),
+        (f"{limit.name}-trend", trend_interval_seconds(policy), trend_rules(policy, limit)),
+    )
+
+
+def _groups(*groups: tuple[str, float, Rules]) -> tuple[RuleGroup, ...]:
+    built = (RuleGroup(_PREFIX + name, seconds, tuple(rules)) for name, seconds, rules in groups)
+    return tuple(group for group in built if group.rules)
+
+
+def _system(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
+    for condition in system_conditions(policy):
+        yield from condition.rules(policy)
+    yield from escalation.system_time_rules(policy)
+
+
+def _guard(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
+    for condition in guard_conditions(policy):
+        yield from condition.rules(policy)
+    if escalation.enabled(policy):
+        yield from escalation.kill_switch_evaluation(policy).rules(policy)
+
+
+def _storm(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
+    if frequency.enabled(policy):
+        yield from frequency.storm(policy).rules(policy)

@@ -14,11 +14,12 @@ from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, duration
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
 from risk_rules.document import render
-from risk_rules.system import EXPORTER_JOB, RECEIVERS_JOB
+from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, PROMETHEUS_JOB, RECEIVERS_JOB
 from risk_rules.timing import own_scrape_seconds
 
-#: The rule file, beside the configuration.
-RULES_FILE: Final = "riskwarden.rules.yml"
+CONFIG_FILE: Final = "prometheus.yml"
+#: Where the rule files are, beside the configuration.
+RULES_FOLDER: Final = "rules"
 
 _COMMENT: Final = f"""
 {ALERT_FEED_TOKEN_FILE}, beside this file, has to hold the token of the alert feed.
@@ -37,13 +38,13 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
             "scrape_timeout": duration(timing.scrape_interval_seconds),
             "evaluation_interval": duration(timing.evaluation_interval_seconds),
         },
-        "rule_files": [RULES_FILE],
+        "rule_files": [f"{RULES_FOLDER}/*.yml"],
         "alerting": {"alertmanagers": _feeds(policy, at)},
         "scrape_configs": [
             _job(EXPORTER_JOB, at.exporter),
             _job(RECEIVERS_JOB, at.receivers),
-            _job("prometheus", at.prometheus, scrape_interval=own),
-            _job("alertmanager", at.alertmanager, scrape_interval=own),
+            _job(PROMETHEUS_JOB, at.prometheus, scrape_interval=own),
+            _job(ALERTMANAGER_JOB, at.alertmanager, scrape_interval=own),
         ],
     }
     resend_delay = duration(timing.resend_delay_seconds)

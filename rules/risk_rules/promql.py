@@ -17,6 +17,7 @@ from risk_rules.errors import ExpressionError
 
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_WORD: Final = re.compile(r"[a-zA-Z0-9_]+")
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -57,6 +58,29 @@ def series(metric: Metric, **matchers: str) -> str:
     return f"{metric.name}{{{inside}}}" if inside else metric.name
 
 
+def series_except(metric: Metric, name: str, values: Iterable[str], **matchers: str) -> str:
+    """The series of a metric, without those of which a label has one of these values."""
+    _check_labels(metric, (name,))
+    selected = series(metric, **matchers)
+    left_out = f"{label(name)}!~{one_of(values)}"
+    return f"{selected[:-1]},{left_out}}}" if matchers else f"{selected}{{{left_out}}}"
+
+
+def series_below(metric: Metric, name: str, first: str) -> str:
+    """The series of a metric of which a label is a path that begins with this word."""
+    _check_labels(metric, (name,))
+    return f'{series(metric)}{{{label(name)}=~{one_of((first,))[:-1]}/.+"}}'
+
+
+def one_of(values: Iterable[str]) -> str:
+    """The literal of a regular expression that matches these words and nothing else."""
+    words = tuple(values)
+    for word in words:
+        if not _WORD.fullmatch(word):
+            raise ExpressionError(f"{word!r} cannot stand in a regular expression as it is")
+    return quoted("|".join(words))
+
+
 def latest(metric: Metric, window_seconds: float) -> str:
     """The latest sample of each series, held through a gap as long as the window."""
     return f"last_over_time({series(metric)}[{duration(window_seconds)}])"
@@ -74,10 +98,22 @@ def with_constant_label(expression: str, name: str, value: str) -> str:
     return f'label_replace({expression}, {quoted(label(name))}, {quoted(value)}, "", "")'
 
 
+def with_default_label(expression: str, name: str, value: str) -> str:
+    """The same series, each with a label where it had none."""
+    to = quoted(label(name))
+    return f'label_replace({expression}, {to}, {quoted(value)}, {to}, "")'
+
+
 def with_joined_label(expression: str, name: str, separator: str, sources: Iterable[str]) -> str:
     """The same series, each with a label joined from others of its labels."""
     listed = ", ".join(quoted(label(source)) for source in sources)
     return f"label_join({expression}, {quoted(label(name))}, {quoted(separator)}, {listed})"
+
+
+def with_copied_label(expression: str, name: str, source: str) -> str:
+    """The same series, each with a label that repeats another."""
+    to, of = quoted(label(name)), quoted(label(source))
+    return f'label_replace({expression}, {to}, "$1", {of}, "(.*)")'
 
 
 def _escaped(character: str) -> str:

@@ -1,4 +1,4 @@
-"""Alerts about the risk layer itself. Each must fire because something is missing.
+"""Conditions about the risk layer itself. Each must hold because something is missing.
 
 A dead part answers nothing, so no expression here relies on the sick part's own word: what
 is gone from Prometheus altogether counts as down, and data that nobody sends as stale.
@@ -6,61 +6,89 @@ is gone from Prometheus altogether counts as down, and data that nobody sends as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
+from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.catalogue.system import SystemAlert
-from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
-from risk_policy.vocabulary import Category, Escalation, Layer, Tier
-from risk_rules import promql, wording
-from risk_rules.rule import AlertRule
-from risk_rules.timing import account_hold_seconds, failure_memory_seconds, off_multiple
+from risk_rules import promql
+from risk_rules.conditions import Condition
+from risk_rules.timing import (
+    account_hold_seconds,
+    failure_memory_seconds,
+    off_multiple,
+    own_scrape_seconds,
+)
 
 #: Scrape jobs of ``prometheus.yml``. They name a part for good; its address may change.
 EXPORTER_JOB: Final = "riskwarden-exporter"
 RECEIVERS_JOB: Final = "riskwarden-receivers"
+PROMETHEUS_JOB: Final = "prometheus"
+ALERTMANAGER_JOB: Final = "alertmanager"
 
-#: Written by Prometheus itself: 1 after a scrape that worked, 0 after one that did not.
+# Written by Prometheus and Alertmanager about themselves.
 UP: Final = Metric("up", "Whether the latest scrape of a target worked.", ("job", "instance"))
+RULE_FAILURES: Final = Metric(
+    "prometheus_rule_evaluation_failures_total", "Failed rule evaluations.", ("rule_group",)
+)
+RULE_MISSED: Final = Metric(
+    "prometheus_rule_group_iterations_missed_total", "Missed evaluations.", ("rule_group",)
+)
+PROMETHEUS_RELOADED: Final = Metric(
+    "prometheus_config_last_reload_successful", "Whether the latest reload worked.", ("job",)
+)
+ALERTMANAGER_RELOADED: Final = Metric(
+    "alertmanager_config_last_reload_successful", "Whether the latest reload worked.", ("job",)
+)
+UNDELIVERED: Final = Metric(
+    "prometheus_notifications_errors_total", "Failed deliveries of alerts.", ("alertmanager",)
+)
 
-_ACCOUNT: Final = "account"
 
-
-def system_rules(policy: Policy) -> tuple[AlertRule, ...]:
-    """Every alert of the system catalogue."""
-    return (
-        watchdog(policy),
-        _part_down(policy, system.EXPORTER_DOWN, EXPORTER_JOB),
-        _part_down(policy, system.RECEIVERS_DOWN, RECEIVERS_JOB),
-        data_stale(policy),
-        no_snapshot(policy),
-        policy_drift(policy),
+def system_conditions(policy: Policy) -> Iterator[Condition]:
+    """Every condition of the health catalogue."""
+    yield Condition(system.WATCHDOG, "vector(1)")
+    yield _part_down(policy, system.EXPORTER_DOWN, EXPORTER_JOB)
+    yield _part_down(policy, system.RECEIVERS_DOWN, RECEIVERS_JOB)
+    yield _part_down(policy, system.ALERTMANAGER_DOWN, ALERTMANAGER_JOB)
+    yield _data_stale(policy)
+    yield _no_account(policy)
+    yield _clock_skew(policy)
+    yield _not_a_number()
+    yield _unevaluable(policy)
+    yield _var_incomplete(policy)
+    yield Condition(
+        system.STATE_UNSAVED,
+        f"max({promql.series(m.STATE_UNSAVED)}) > "
+        f"{promql.number(policy.alerting.system.snapshot_stale_seconds)}",
     )
+    yield _policy_drift(policy)
+    yield from _own_trouble(policy)
+    yield from _delivery(policy)
+    yield from _disk(policy)
+    yield from _chain(policy)
 
 
-def watchdog(policy: Policy) -> AlertRule:
-    """Always fires."""
-    return _rule(policy, system.WATCHDOG, "vector(1)", labels.risk_id(system.WATCHDOG.limit))
-
-
-def _part_down(policy: Policy, alert: SystemAlert, job: str) -> AlertRule:
+def _part_down(policy: Policy, alert: SystemAlert, job: str) -> Condition:
     """A part whose target is down, or of which Prometheus knows no target at all.
 
     Both are one condition without labels, so that going from one to the other does not
-    start ``for`` anew. A part that keeps dying and coming back is down as well: each failure
-    counts for a while, shorter than ``for``, so that a single one still means nothing.
+    start its confirmation anew. A part that keeps dying and coming back is down as well: each
+    failure counts for a while, shorter than the confirmation, so that a single one still means
+    nothing.
     """
     up = promql.series(UP, job=job)
     answers = f"min({up}) == 1"
     if memory := failure_memory_seconds(policy, policy.number(alert.duration)):
         answers += f" and min(min_over_time({up}[{promql.duration(memory)}])) == 1"
-    return _rule(policy, alert, f"absent({answers})", labels.risk_id(alert.limit, job))
+    return Condition(alert, f"absent({answers})", job)
 
 
-def data_stale(policy: Policy) -> AlertRule:
+def _data_stale(policy: Policy) -> Condition:
     """An account whose latest snapshot is too old.
 
     The age is held until RISK_EXPORTER_DOWN fires, so a dying exporter cannot resolve it.
@@ -68,52 +96,88 @@ def data_stale(policy: Policy) -> AlertRule:
     age = promql.aggregate(
         "max",
         m.SNAPSHOT_AGE,
-        (_ACCOUNT,),
+        ("account",),
         promql.latest(m.SNAPSHOT_AGE, account_hold_seconds(policy)),
     )
-    too_old = f"{age} > {promql.number(policy.alerting.system.snapshot_stale_seconds)}"
-    limited = promql.with_constant_label(too_old, labels.LIMIT, system.DATA_STALE.limit)
-    expression = promql.with_joined_label(limited, labels.RISK_ID, "/", (labels.LIMIT, _ACCOUNT))
-    about = wording.subject((_ACCOUNT,))
-    return AlertRule(
-        name=system.DATA_STALE.name,
-        expression=expression,
-        labels=static_labels(system.DATA_STALE),
-        annotations=wording.stale_annotations(policy, about, wording.DURATION_VALUE),
-    )
+    stale = promql.number(policy.alerting.system.snapshot_stale_seconds)
+    return Condition(system.DATA_STALE, f"{age} > {stale}")
 
 
-def no_snapshot(policy: Policy) -> AlertRule:
+def _no_account(policy: Policy) -> Condition:
     """An exporter that answers, now and then at least, and knows of no account.
 
     That is how a restarted exporter looks whose runtime is dead: nothing is old, nothing
     is there. Prometheus must have looked for as long as a snapshot may be old. A starting
-    exporter has one scrape to hear of its account, as RISK_EXPORTER_DOWN still fires then.
+    exporter has a scrape to hear of its account, as RISK_EXPORTER_DOWN still fires then.
     """
     stale = policy.alerting.system.snapshot_stale_seconds
     window = promql.duration(off_multiple(policy, stale))
     up = promql.series(UP, job=EXPORTER_JOB)
+    answered = f"max_over_time({up}[{window}]) == 1"
+    if wait := starting_seconds(policy):
+        answered += f" and {up} offset {promql.duration(wait)} == 1"
     expression = (
         f"absent_over_time({promql.series(m.SNAPSHOT_AGE)}[{window}])\n"
-        f"and on () (max_over_time({up}[{window}]) == 1 and {up} offset {promql.duration(stale)})"
+        f"and on () ({answered} and {up} offset {promql.duration(stale)})"
     )
-    return AlertRule(
-        name=system.DATA_STALE.name,
-        expression=expression,
-        labels=static_labels(system.DATA_STALE, labels.risk_id(system.DATA_STALE.limit)),
-        annotations=wording.no_snapshot_annotations(policy),
-        for_seconds=no_snapshot_wait_seconds(policy),
+    return Condition(system.NO_ACCOUNT, expression)
+
+
+def starting_seconds(policy: Policy) -> float:
+    """One scrape, if RISK_EXPORTER_DOWN outlives the failure that long; else nothing.
+
+    The first answer comes a scrape after the last failure, and the account a scrape later.
+    """
+    interval = policy.alerting.prometheus.scrape_interval_seconds
+    memory = failure_memory_seconds(policy, policy.alerting.system.exporter_down_seconds)
+    return interval if memory > 2 * interval else 0
+
+
+def _clock_skew(policy: Policy) -> Condition:
+    """Compared at the same instant: when Prometheus asked, and what the exporter's clock said."""
+    clock = promql.series(m.EXPORTER_TIME)
+    apart = f"abs(timestamp({clock}) - {clock})"
+    limit = promql.number(policy.alerting.system.clock_skew_seconds)
+    return Condition(system.CLOCK_SKEW, f"max by (instance) ({apart}) > {limit}")
+
+
+def _not_a_number() -> Condition:
+    raw = promql.series(m.LIMIT_RAW)
+    counted = f"count by (account, limit) ({raw} != {raw})"
+    return Condition(system.VALUE_NAN, promql.with_copied_label(counted, "watched", "limit"))
+
+
+def _unevaluable(policy: Policy) -> Condition:
+    """What has to be reported and is not, and what an account reported until lately."""
+    reported = f"group by (account) ({promql.series(m.POSITIONS_OPEN)})"
+    missing = [
+        promql.with_constant_label(
+            f"({reported} unless on (account) {promql.series(m.LIMIT_RAW, limit=name)})",
+            "watched",
+            name,
+        )
+        for name in policy.alerting.system.required_limits
+    ]
+    lately = promql.duration(off_multiple(policy, policy.alerting.latch.hold_missing_minutes * 60))
+    of_accounts = promql.one_of(limit.name for limit in LIMITS if limit.identity == ("account",))
+    raw = promql.series(m.LIMIT_RAW)
+    known = f"last_over_time({m.LIMIT_RAW.name}{{limit=~{of_accounts}}}[{lately}])"
+    withdrawn = (
+        f"group by (account, limit) ({known}) unless on (account, limit) {raw} "
+        f"and on (account) {reported}"
     )
+    seen = promql.with_copied_label(f"({withdrawn})", "watched", "limit")
+    expression = "\nor on (account, watched) ".join([*missing, seen])
+    return Condition(system.LIMIT_UNEVALUABLE, expression)
 
 
-def no_snapshot_wait_seconds(policy: Policy) -> float:
-    """One scrape, if RISK_EXPORTER_DOWN outlives the failure that long; else nothing."""
-    down = policy.alerting.system.exporter_down_seconds
-    covered = failure_memory_seconds(policy, down) > 0
-    return policy.alerting.prometheus.scrape_interval_seconds if covered else 0
+def _var_incomplete(policy: Policy) -> Condition:
+    covered = f"min by (account) ({promql.series(m.VAR_COVERED)})"
+    least = round(policy.alerting.system.var_covered_min_pct / 100, 10)
+    return Condition(system.VAR_INCOMPLETE, f"{covered} < {promql.number(least)}")
 
 
-def policy_drift(policy: Policy) -> AlertRule:
+def _policy_drift(policy: Policy) -> Condition:
     """More than one policy digest among the running parts and these rules."""
     digests = promql.aggregate(
         "count",
@@ -121,31 +185,66 @@ def policy_drift(policy: Policy) -> AlertRule:
         ("digest",),
         promql.latest(m.POLICY_INFO, account_hold_seconds(policy)),
     )
-    alert = system.POLICY_DRIFT
-    return _rule(policy, alert, f"count({digests}) > 1", labels.risk_id(alert.limit))
+    return Condition(system.POLICY_DRIFT, f"count({digests}) > 1")
 
 
-def static_labels(alert: SystemAlert, risk_id: str = "") -> dict[str, str]:
-    """Labels of a system alert. Its tier is its severity; what is milder has none."""
-    severity = alert.severity.value
-    tier = {labels.TIER: severity} if severity in set(Tier) else {}
-    return {
-        labels.LIMIT: alert.limit,
-        **({labels.RISK_ID: risk_id} if risk_id else {}),
-        **tier,
-        labels.SEVERITY: severity,
-        labels.ESCALATION: Escalation.NONE.value,
-        labels.CATEGORY: Category.SYSTEM.value,
-        labels.LAYER: Layer.SYSTEM.value,
-        labels.ACTION: alert.action.value,
-    }
-
-
-def _rule(policy: Policy, alert: SystemAlert, expression: str, risk_id: str) -> AlertRule:
-    return AlertRule(
-        name=alert.name,
-        expression=expression,
-        labels=static_labels(alert, risk_id),
-        annotations=wording.system_annotations(policy, alert),
-        for_seconds=policy.number(alert.duration) if alert.duration else 0,
+def _own_trouble(policy: Policy) -> Iterator[Condition]:
+    """What Prometheus and Alertmanager say about themselves."""
+    yield Condition(system.RULES_FAILING, f"sum({_risen(policy, RULE_FAILURES)}) > 0")
+    yield Condition(system.RULES_LATE, f"sum({_risen(policy, RULE_MISSED)}) > 0")
+    refused = " or ".join(
+        f"min by (job) ({promql.series(metric)}) == 0"
+        for metric in (PROMETHEUS_RELOADED, ALERTMANAGER_RELOADED)
     )
+    yield Condition(system.CONFIG_RELOAD_FAILED, refused)
+    lost = f"sum by (alertmanager) ({_risen(policy, UNDELIVERED)}) > 0"
+    yield Condition(system.ALERTS_UNDELIVERED, lost)
+
+
+def _delivery(policy: Policy) -> Iterator[Condition]:
+    failed = _risen(policy, m.MESSAGES, outcome="failed")
+    yield Condition(system.CHANNEL_FAILING, f"sum by (channel) ({failed}) > 0")
+    dead = f"max by (channel) ({promql.series(m.DEAD_LETTERS)}) > 0"
+    yield Condition(system.DEAD_LETTERS, dead)
+    errors = f"sum by (component) ({_risen(policy, m.UNEXPECTED_ERRORS)}) > 0"
+    yield Condition(system.UNEXPECTED_ERRORS, errors)
+
+
+def _disk(policy: Policy) -> Iterator[Condition]:
+    """Each level on its own; the worse one does not end the milder."""
+    free = f"min by (component) ({promql.series(m.DISK_FREE)})"
+    limits = policy.alerting.system
+    for alert, percent in (
+        (system.DISK_LOW, limits.disk_free_warning_pct),
+        (system.DISK_FULL, limits.disk_free_critical_pct),
+    ):
+        yield Condition(alert, f"{free} < {promql.number(round(percent / 100, 10))}")
+
+
+def _chain(policy: Policy) -> Iterator[Condition]:
+    """What a rule can witness of the audit chain: its length and its head."""
+    yield Condition(system.CHAIN_BROKEN, f"min({promql.series(m.AUDIT_INTACT)}) == 0")
+    size, head = promql.series(m.AUDIT_EVENTS), promql.series(m.AUDIT_HEAD)
+    remembered = promql.duration(
+        off_multiple(policy, policy.alerting.system.audit_witness_hours * 3600)
+    )
+    shorter = f"max({size}) < max(max_over_time({size}[{remembered}]))"
+    yield Condition(system.CHAIN_TRUNCATED, shorter)
+    moment = promql.duration(off_multiple(policy, 3 * _scrape(policy)))
+    shown = promql.duration(policy.alerting.system.event_seconds)
+    step = promql.duration(policy.alerting.prometheus.evaluation_interval_seconds)
+    replaced = f"max(changes({head}[{moment}])) > 0 unless on () max(changes({size}[{moment}])) > 0"
+    yield Condition(system.CHAIN_REWRITTEN, f"max_over_time(({replaced})[{shown}:{step}])")
+
+
+def _risen(policy: Policy, counter: Metric, **matchers: str) -> str:
+    """How much a counter has grown lately, across restarts."""
+    own = counter.name.startswith("prometheus_")
+    interval = own_scrape_seconds(policy) if own else _scrape(policy)
+    window = max(policy.alerting.system.failure_window_minutes * 60, 4 * interval)
+    series = promql.series(counter, **matchers)
+    return f"increase({series}[{promql.duration(off_multiple(policy, window))}])"
+
+
+def _scrape(policy: Policy) -> float:
+    return policy.alerting.prometheus.scrape_interval_seconds

@@ -8,84 +8,126 @@ from __future__ import annotations
 
 from typing import Final
 
-from risk_policy.catalogue.limits import AlertSpec, Limit, Side
-from risk_policy.catalogue.system import DATA_STALE, SystemAlert
+from risk_policy.catalogue.limits import AlertSpec, Kind, Limit
+from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts.alert import POLICY_DIGEST
 from risk_policy.model import Policy
+from risk_policy.quantities import duration, shown
 from risk_rules.errors import RulesError
 from risk_rules.promql import label
 
-PERCENT_VALUE: Final = "{{ $value | humanizePercentage }}"
 DURATION_VALUE: Final = "{{ $value | humanizeDuration }}"
+_TEMPLATES: Final = {
+    Kind.RATIO: "{{ $value | humanizePercentage }}",
+    Kind.TIME: DURATION_VALUE,
+    Kind.NUMBER: '{{ $value | printf "%.4g" }}',
+}
+COUNT_VALUE: Final = _TEMPLATES[Kind.NUMBER]
 
-_SIDE_WORDS: Final = {Side.ABOVE: "above", Side.BELOW: "below"}
+
+def value_of(limit: Limit) -> str:
+    """The template that prints a limit's value."""
+    return _TEMPLATES[limit.unit.kind]
 
 
 def subject(identity: tuple[str, ...], values: dict[str, str] | None = None) -> str:
     """What an alert is about, e.g. ``AAPL (account main)``; templates unless values are given."""
-    shown = values or {name: f"{{{{ $labels.{label(name)} }}}}" for name in identity}
+    if not identity:
+        return ""
+    named = values or {name: f"{{{{ $labels.{label(name)} }}}}" for name in identity}
     *outer, innermost = identity
-    around = ", ".join(f"{name} {shown[name]}" for name in outer)
-    return f"{shown[innermost]} ({around})" if around else shown[innermost]
+    around = ", ".join(f"{name.replace('_', ' ')} {named[name]}" for name in outer)
+    return f"{named[innermost]} ({around})" if around else named[innermost]
 
 
 def limit_annotations(
     policy: Policy, limit: Limit, spec: AlertSpec, about: str, value: str
 ) -> dict[str, str]:
     """Annotations of one tier of a limit."""
-    bound = limit.bound(policy.number(spec.threshold))
     measured = limit.metric.help[:1].lower() + limit.metric.help[1:].rstrip(".")
     description = (
-        f"{limit.title} of {about} is {value}, {_SIDE_WORDS[limit.side]} the {spec.tier} "
-        f"threshold of {percent(bound)}. Measured: {_plain(measured)}. {_plain(spec.meaning)}"
+        f"{_stands(policy, limit, spec, about, value)} Measured: {_plain(measured)}. "
+        f"{_plain(spec.meaning)}"
     )
     return _annotations(policy, spec.name, spec.summary, about, description)
 
 
-def system_annotations(policy: Policy, alert: SystemAlert) -> dict[str, str]:
-    """Annotations of an alert about the risk layer itself."""
-    return _annotations(policy, alert.name, alert.summary, "", _plain(alert.meaning))
-
-
-def stale_annotations(policy: Policy, about: str, age: str) -> dict[str, str]:
-    """Annotations of DATA_STALE for an account whose snapshots have stopped."""
-    stale = seconds(policy.alerting.system.snapshot_stale_seconds)
+def time_annotations(
+    policy: Policy, limit: Limit, spec: AlertSpec, about: str, value: str, minutes: float
+) -> dict[str, str]:
+    """Annotations of a tier that nobody has acknowledged for so long."""
     description = (
-        f"The latest snapshot of account {about} is {age} old, more than {stale}. "
-        f"{_plain(DATA_STALE.meaning)}"
+        f"Nobody has acknowledged it for {duration(minutes * 60)}. "
+        f"{_stands(policy, limit, spec, about, value)} {_plain(spec.meaning)}"
     )
-    return _annotations(policy, DATA_STALE.name, DATA_STALE.summary, about, description)
+    return _annotations(policy, spec.name, f"Unanswered: {spec.summary}", about, description)
 
 
-def no_snapshot_annotations(policy: Policy) -> dict[str, str]:
-    """Annotations of DATA_STALE if the exporter knows no account at all."""
-    stale = seconds(policy.alerting.system.snapshot_stale_seconds)
+def system_time_annotations(policy: Policy, alert: SystemAlert, minutes: float) -> dict[str, str]:
+    """Annotations of a system alert that nobody has acknowledged for so long."""
+    about = subject(alert.identity)
     description = (
-        f"The exporter answers, but has had no snapshot of any account for {stale}: "
-        "no limit can be watched."
+        f"Nobody has acknowledged it for {duration(minutes * 60)}. {_plain(alert.meaning)}"
     )
-    summary = "No account has sent a snapshot"
-    return _annotations(policy, DATA_STALE.name, summary, "", description)
+    return _annotations(policy, alert.name, f"Unanswered: {alert.summary}", about, description)
 
 
-def percent(ratio: float) -> str:
-    """A ratio as Prometheus's humanizePercentage prints it."""
-    return f"{ratio * 100:.4g}%"
+def frequency_annotations(
+    policy: Policy, limit: Limit, spec: AlertSpec, about: str, count: str, window: str
+) -> dict[str, str]:
+    """Annotations of a breach that keeps beginning."""
+    description = (
+        f"It began {count} times within {window}: {limit.title} of {about} keeps "
+        f"crossing the {spec.tier} threshold of {_bound(policy, limit, spec)}. "
+        f"{_plain(spec.meaning)}"
+    )
+    return _annotations(policy, spec.name, f"Again and again: {spec.summary}", about, description)
 
 
-def seconds(value: float) -> str:
-    """A time of a millisecond or more as Prometheus's humanizeDuration prints it."""
-    whole = int(value)
-    if 0 < value < 1:
-        return f"{value * 1000:.4g}ms"
-    if value < 60:
-        return f"{value:.4g}s"
-    days, hours, minutes, rest = (
-        whole // 86400, whole // 3600 % 24, whole // 60 % 60, whole % 60
-    )  # fmt: skip
-    if days:
-        return f"{days}d {hours}h {minutes}m {rest}s"
-    return f"{hours}h {minutes}m {rest}s" if hours else f"{minutes}m {rest}s"
+def trend_annotations(
+    policy: Policy, limit: Limit, spec: AlertSpec, ahead: AlertSpec, about: str, value: str
+) -> dict[str, str]:
+    """Annotations of a breach that heads for a worse threshold; the value is the time left."""
+    description = (
+        f"{limit.title} of {about} keeps getting worse. At this rate it reaches the {ahead.tier} "
+        f"threshold of {_bound(policy, limit, ahead)} in {value}. {_plain(ahead.meaning)} "
+        f"Before that: {_plain(spec.advice)}"
+    )
+    return _annotations(policy, spec.name, f"Getting worse: {spec.summary}", about, description)
+
+
+def system_annotations(
+    policy: Policy, alert: SystemAlert, about: str | None = None, value: str | None = None
+) -> dict[str, str]:
+    """Annotations of an alert with a condition of its own."""
+    named = subject(alert.identity) if about is None else about
+    measured = ""
+    if alert.measured:
+        number = _TEMPLATES[alert.kind] if value is None else value
+        measured = f"{_plain(alert.measured)} ".replace("{subject}", named)
+        measured = measured.replace("{value}", number)
+    description = f"{measured}{_plain(alert.meaning)}"
+    return _annotations(policy, alert.name, alert.summary, named, description)
+
+
+def _stands(policy: Policy, limit: Limit, spec: AlertSpec, about: str, value: str) -> str:
+    """Where the value stands, where the breach began and where it ends."""
+    clear = limit.clear_level(
+        limit.bound(policy.number(spec.threshold)), policy.alerting.latch.clear_margin_pct / 100
+    )
+    ends = f"it clears at {shown(limit.unit.kind, clear)}"
+    if limit.cooldown:
+        minutes = policy.number(f"{limit.cooldown}.cooldown_minutes")
+        start = policy.text(f"{limit.cooldown}.cooldown_from")
+        ends += f", {duration(minutes * 60)} after the {start} at the earliest"
+    return (
+        f"{limit.title} of {about} is {value}; the {spec.tier} threshold is "
+        f"{_bound(policy, limit, spec)}, and {ends}."
+    )
+
+
+def _bound(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
+    return shown(limit.unit.kind, limit.bound(policy.number(spec.threshold)))
 
 
 def _annotations(

@@ -45,11 +45,11 @@ def test_the_committed_files_are_what_the_policy_says(tree: Path) -> None:
 
 
 def test_a_hand_edit_is_shown_as_a_diff(tree: Path) -> None:
-    rules = tree / "rules/generated/riskwarden.rules.yml"
-    replace(rules, "0.2", "0.9")
+    rules = tree / "rules/generated/rules/drawdown.yml"
+    replace(rules, "> 0.2,", "> 0.9,")
     checked = generate(tree, "--check")
     assert checked.returncode == 1
-    assert "riskwarden.rules.yml (changed)" in checked.stderr
+    assert "rules/drawdown.yml (changed)" in checked.stderr
     assert "\n-" in checked.stdout
     assert "0.9" in checked.stdout
 
@@ -72,11 +72,11 @@ def test_a_policy_edit_without_regeneration_is_red_until_generated(
 
 
 def test_a_stray_file_is_red_and_removed_by_generating(tree: Path) -> None:
-    stray = tree / "rules/generated/mine.rules.yml"
+    stray = tree / "rules/generated/rules/mine.yml"
     stray.write_text("groups: []\n", encoding="utf-8")
     checked = generate(tree, "--check")
     assert checked.returncode == 1
-    assert "mine.rules.yml (stray)" in checked.stderr
+    assert "mine.yml (stray)" in checked.stderr
     assert stray.exists()
     assert generate(tree).returncode == 0
     assert not stray.exists()

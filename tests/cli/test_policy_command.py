@@ -28,7 +28,7 @@ def policy(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_a_valid_policy_is_summed_up_with_its_digest() -> None:
     done = policy("check", DEFAULT)
     assert done.returncode == 0
-    assert "7 limits, 15 tiers" in done.stdout
+    assert "31 limits, 52 tiers" in done.stdout
 
 
 def test_what_the_receivers_would_refuse_is_an_error_with_its_line(tmp_path: Path) -> None:

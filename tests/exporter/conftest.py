@@ -128,6 +128,62 @@ def holding() -> Callable[..., Position]:
 
 
 @pytest.fixture
+def told(clock: Clock) -> dict[str, Any]:
+    """Every field of a snapshot that need not be told, each watched by a limit or an event."""
+    return {
+        "reports_stops": True,
+        "leverage": 1.5,
+        "margin_used": 5_000,
+        "consecutive_losses": 2,
+        "strategies": [
+            {"name": "trend", "exposure": -3_000, "limit": 4_000, "edge": 0.002},
+            {"name": "carry", "edge": -0.001},
+        ],
+        "venues": [{"name": "kraken", "exposure": 1_000, "limit": 2_000}],
+        "budgets": [{"name": "news-api", "spent": 45, "limit": 50}],
+        "markets": [{"symbol": "ETH", "spread_ratio": 0.004, "atr_baseline_ratio": 2.25}],
+        "latencies": {
+            "inference_p95_seconds": 0.25,
+            "inference_p99_seconds": 0.75,
+            "venues": [
+                {
+                    "name": "kraken",
+                    "websocket_lag_seconds": 0.125,
+                    "order_placement_seconds": 0.5,
+                    "order_fill_seconds": 1.5,
+                }
+            ],
+        },
+        "events": [
+            {"kind": "stop_loss", "symbol": "AAPL", "at": clock.now},
+            {"kind": "take_profit", "symbol": "WTI", "at": clock.now},
+        ],
+    }
+
+
+@pytest.fixture
+def told_of_position() -> dict[str, Any]:
+    """The same of a position."""
+    return {"stop": 95.0, "held_periods": 7, "atr_ratio": 1.25}
+
+
+@pytest.fixture
+def full(
+    book: Callable[..., Snapshot],
+    holding: Callable[..., Position],
+    told: dict[str, Any],
+    told_of_position: dict[str, Any],
+) -> Callable[..., Snapshot]:
+    """A snapshot that tells everything there is to tell."""
+
+    def make(equity: float = 100_000.0, **fields: Any) -> Snapshot:
+        position = holding("AAPL", sector="tech", **told_of_position)
+        return book(equity, position, **{**told, **fields})
+
+    return make
+
+
+@pytest.fixture
 def state_dir(tmp_path: Path) -> Path:
     """Where the exporter's memory is."""
     return tmp_path / "state"

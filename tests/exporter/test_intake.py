@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from risk_exporter import ExporterServer, RiskExporter
+from risk_exporter.answers import _MODELS
 from risk_policy import Policy
+from risk_policy.contracts.snapshot import Snapshot
 
 PATH = "/api/v1/snapshot"
+STOPPED = {"kind": "stop_loss", "symbol": "A", "at": "2026-03-02T14:00:00Z"}
 Ask = Callable[..., Any]
 
 
@@ -31,14 +38,19 @@ def test_the_answer_to_a_snapshot_holds_its_key_figures(post: Ask, body: dict[st
         "equity": 10_000,
         "equity_peak": 10_000,
         "equity_day_start": 10_000,
+        "equity_day_high": 10_000,
         "drawdown_ratio": 0,
+        "intraday_drawdown_ratio": 0,
         "daily_pnl_ratio": 0,
         "positions_open": 1,
         "exposure_gross_ratio": 0.1,
         "exposure_net_ratio": 0.1,
+        "leverage_ratio": 0.1,
+        "margin_level_ratio": None,
         "var_ratio": "NaN",
         "cvar_ratio": "NaN",
         "var_limit_usage_ratio": "NaN",
+        "cvar_limit_usage_ratio": "NaN",
         "var_sample_count": 0,
         "var_covered_ratio": 0,
         "var_uncovered_positions": 1,
@@ -116,7 +128,75 @@ def test_deeply_nested_json_is_refused_and_breaks_nothing(post: Ask, body: dict[
         ({"market_time": "soon"}, "market_time", "e.g. 2026-01-02T03:04:05Z"),
         ({"positions": 5}, "positions", "must be a list"),
         ({"positions": [5]}, "positions[0]", "must be an object"),
-        ({"leverage": 2}, "leverage", "is unknown; known here: account, currency, equity"),
+        ({"lever": 2}, "lever", "is unknown; known here: account, currency, equity"),
+        ({"leverage": -1}, "leverage", "must be a number of at least 0"),
+        ({"leverage": True}, "leverage", "not true or false"),
+        ({"margin_used": "x"}, "margin_used", "must be a number"),
+        ({"consecutive_losses": 1.5}, "consecutive_losses", "must be a whole number"),
+        ({"consecutive_losses": -1}, "consecutive_losses", "must be a number of at least 0"),
+        ({"reports_stops": 1}, "reports_stops", "must be true or false"),
+        ({"reports_stops": "yes"}, "reports_stops", "must be true or false"),
+        ({"strategies": [{"exposure": 1, "limit": 1}]}, "strategies[0].name", "is missing"),
+        (
+            {"strategies": [{"name": "a b"}]},
+            "strategies[0].name",
+            "must be 1 to 64 letters, digits",
+        ),
+        (
+            {"strategies": [{"name": "trend", "exposure": 1}]},
+            "strategies[0]",
+            "'trend' has no limit; give exposure and limit, or neither",
+        ),
+        (
+            {"venues": [{"name": "nyse", "limit": 1}]},
+            "venues[0]",
+            "'nyse' has no exposure; give exposure and limit, or neither",
+        ),
+        (
+            {"strategies": [{"name": "trend"}] * 2},
+            "strategies",
+            "name 'trend' appears twice; report each once",
+        ),
+        (
+            {"markets": [{"symbol": "A"}, {"symbol": "B"}, {"symbol": "A"}]},
+            "markets",
+            "symbol 'A' appears twice; report each once",
+        ),
+        (
+            {"venues": [{"name": "nyse", "edge": 1}]},
+            "venues[0].edge",
+            "is unknown; known here: name, exposure, limit",
+        ),
+        ({"budgets": [{"name": "news", "spent": 1}]}, "budgets[0].limit", "is missing"),
+        ({"markets": [{"symbol": "A", "spread_ratio": -1}]}, "markets[0].spread_ratio", "least 0"),
+        ({"markets": [{"symbol": "A", "bid": 1}]}, "markets[0].bid", "known here: symbol, spread"),
+        ({"latencies": 3}, "latencies", "must be an object"),
+        ({"latencies": {"p95": 3}}, "latencies.p95", "known here: inference_p95_seconds"),
+        (
+            {"latencies": {"venues": [{"name": "x", "order_fill_seconds": -1}]}},
+            "latencies.venues[0].order_fill_seconds",
+            "must be a number of at least 0",
+        ),
+        (
+            {"latencies": {"venues": [{"name": "x", "lag": 1}]}},
+            "latencies.venues[0].lag",
+            "is unknown; known here: name, websocket_lag_seconds",
+        ),
+        (
+            {"events": [{**STOPPED, "kind": "liquidation"}]},
+            "events[0].kind",
+            "must be stop_loss or take_profit",
+        ),
+        (
+            {"events": [{**STOPPED, "at": "2026-03-02T14:00:00"}]},
+            "events[0].at",
+            "must carry a time zone",
+        ),
+        (
+            {"events": [{**STOPPED, "price": 1}]},
+            "events[0].price",
+            "is unknown; known here: kind, symbol, at",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_what_would_be_right(
@@ -136,6 +216,9 @@ def test_a_wrong_field_is_named_with_what_would_be_right(
         ({"max_notional": 0}, "positions[0].max_notional", "greater than 0"),
         ({"sector": "a/b"}, "positions[0].sector", "without / and control characters"),
         ({"quantity": False}, "positions[0].quantity", "not true or false"),
+        ({"stop": 0}, "positions[0].stop", "must be a number greater than 0"),
+        ({"held_periods": -1}, "positions[0].held_periods", "must be a number of at least 0"),
+        ({"atr_ratio": "wide"}, "positions[0].atr_ratio", "must be a number"),
         ({"size": 1}, "positions[0].size", "is unknown; known here: symbol, quantity"),
     ],
 )
@@ -144,6 +227,47 @@ def test_a_wrong_field_of_a_position_is_named_by_its_place(
 ) -> None:
     body["positions"][0] |= change
     assert message in post(body).problem(path)
+
+
+def test_everything_that_may_be_told_is_taken_in(
+    post: Ask, body: dict[str, Any], told: dict[str, Any], told_of_position: dict[str, Any]
+) -> None:
+    body["positions"][0] |= told_of_position
+    reply = post(json.loads(json.dumps(body | told, default=str)))
+    assert reply.status == 200, reply.text
+    assert reply.json["leverage_ratio"] == 1.5
+    assert reply.json["margin_level_ratio"] == 2
+
+
+def test_the_snapshot_of_the_readme_is_valid_and_tells_all_there_is_to_tell() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (text,) = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+    snapshot = Snapshot.model_validate_json(text)
+    left_out = set(Snapshot.model_fields) - snapshot.model_fields_set
+    assert left_out <= {"currency", "market_time"}
+    (position,) = snapshot.positions
+    assert {"stop", "held_periods", "atr_ratio"} <= position.model_fields_set
+
+
+def test_every_part_of_a_snapshot_can_say_which_fields_it_knows() -> None:
+    def parts(model: type[BaseModel], place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        yield place
+        for name, field in model.model_fields.items():
+            for inner in (field.annotation, *get_args(field.annotation)):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    yield from parts(inner, (*place, name))
+
+    assert set(parts(Snapshot)) == set(_MODELS)
+
+
+def test_an_event_that_has_not_happened_yet_is_a_conflict(
+    post: Ask, body: dict[str, Any], clock: Any, exporter: RiskExporter, scrape: Any
+) -> None:
+    late = {**STOPPED, "at": (clock.now + timedelta(seconds=60)).isoformat()}
+    reply = post(body | {"events": [STOPPED, late]})
+    assert reply.status == 409
+    assert "send the wall clock's time" in reply.problem("events[1].at")
+    assert refusals(exporter, scrape) == {"from_the_future": 1}
 
 
 def test_every_problem_is_told_at_once(post: Ask, body: dict[str, Any]) -> None:

@@ -65,14 +65,18 @@ def test_whenever_the_process_dies_the_next_day_starts_from_the_equity_it_saw_la
     moves: list[tuple[float, int]],
 ) -> None:
     shutil.rmtree(state_dir, ignore_errors=True)
-    equity = peak = 100_000.0
+    equity = peak = high = 100_000.0
     with RiskExporter(policy, state_dir, clock) as exporter:
         exporter.observe(book(equity))
         for move, seconds in moves:
+            day, before = clock.now.date(), equity
             clock.advance(seconds=seconds)
             equity *= 1 + move
             peak = max(peak, equity)
+            high = max(high if clock.now.date() == day else before, equity)
             exporter.observe(book(equity))
+        with after_death() as survivor:
+            assert survivor.observe(book(equity)).equity_day_high == high
         clock.advance(days=1)
         with after_death() as survivor:
             x = survivor.observe(book(equity))
@@ -137,6 +141,22 @@ def test_a_note_that_would_lower_the_peak_of_a_restored_state_is_not_believed(
     clock.advance(seconds=1)
     with after_death() as survivor:
         assert survivor.observe(book(99_500)).equity_peak == 150_000
+
+
+def test_a_note_that_would_lower_the_highest_equity_of_the_day_is_not_believed(
+    exporter: RiskExporter, book: Any, clock: Any, after_death: Any, state_file: Path
+) -> None:
+    exporter.observe(book(160_000))
+    exporter.observe(book(100_000))
+    clock.advance(days=1)
+    exporter.observe(book(100_000))
+    clock.advance(seconds=1)
+    exporter.observe(book(99_500))
+    restored = json.loads(state_file.read_text()) | {"equity_day_high": 120_000}
+    state_file.write_text(json.dumps(restored))
+    clock.advance(seconds=1)
+    with after_death() as survivor:
+        assert survivor.observe(book(99_500)).equity_day_high == 120_000
 
 
 def test_a_note_without_its_state_is_an_error_and_not_a_fresh_start(

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import empyrical
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from risk_exporter.measures import Measures, Reference, drawdown, measure, ratio, ratios
-from risk_exporter.value_at_risk import Conventions, Floats, Sample, historical_tail
+from risk_exporter.measures import Measures, Reference, drawdown, measure
+from risk_exporter.ratios import ratio, ratios
+from risk_exporter.value_at_risk import Conventions, Floats, Sample
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import Position, Snapshot
-from risk_runtime.prices import closes_of, load_prices
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 CONVENTIONS = Conventions.of(Policy())
@@ -29,14 +29,26 @@ def covering(returns: Floats) -> Sample:
 
 
 def measured(
-    equity: float, *positions: Position, peak: float | None = None, start: float | None = None
+    equity: float,
+    *positions: Position,
+    peak: float | None = None,
+    start: float | None = None,
+    high: float | None = None,
+    **told: Any,
 ) -> Measures:
     snapshot = Snapshot(
-        account="main", equity=equity, cash=0, positions=positions, taken_at=NOW, market_time=NOW
+        account="main",
+        equity=equity,
+        cash=0,
+        positions=positions,
+        taken_at=NOW,
+        market_time=NOW,
+        **told,
     )
     reference = Reference(
         max(equity, peak if peak is not None else equity),
         start if start is not None else equity,
+        max(equity, high if high is not None else equity),
         "2026-03-02",
     )
     held = sum(position.quantity != 0 for position in positions)
@@ -93,6 +105,26 @@ def test_a_position_of_quantity_zero_is_closed() -> None:
     assert x.layout.sector_names == ("energy",)
 
 
+def test_the_fall_within_the_day_is_measured_from_the_highest_equity_of_the_day() -> None:
+    x = measured(95_000, peak=120_000, start=99_000, high=100_000)
+    assert x.intraday_drawdown_ratio == pytest.approx(0.05)
+    assert x.drawdown_ratio == pytest.approx(25 / 120)
+    assert x.equity_day_high == 100_000
+
+
+def test_leverage_is_what_the_venue_says_or_else_gross_exposure_over_equity() -> None:
+    assert measured(20_000, LONG, SHORT).leverage_ratio == pytest.approx(0.65)
+    assert measured(20_000, LONG, SHORT, leverage=2.5).leverage_ratio == 2.5
+    assert measured(20_000, leverage=0).leverage_ratio == 0
+
+
+def test_the_margin_level_is_equity_over_the_margin_in_use_if_any_is() -> None:
+    assert measured(20_000, LONG, margin_used=8_000).margin_level_ratio == 2.5
+    assert measured(-4_000, LONG, margin_used=8_000).margin_level_ratio == -0.5
+    assert measured(20_000, LONG, margin_used=0).margin_level_ratio == math.inf
+    assert measured(20_000, LONG).margin_level_ratio is None
+
+
 # -- when equity is gone ---------------------------------------------------------------------
 
 
@@ -117,7 +149,10 @@ def test_what_a_wiped_out_account_still_holds_is_infinitely_concentrated(equity:
     assert np.all(x.sector_concentration_ratio == math.inf)
     # A limit of the position's own stands whatever the equity.
     assert x.position_size_ratio.tolist() == [math.inf, math.inf, 0.75]
-    assert x.var_limit_usage_ratio == math.inf
+    assert x.var_limit_usage_ratio == x.cvar_limit_usage_ratio == math.inf
+    assert x.leverage_ratio == math.inf
+    assert measured(equity, LONG, leverage=1.5).leverage_ratio == math.inf
+    assert x.intraday_drawdown_ratio >= 1
     assert x.daily_pnl_ratio == (equity - 50_000) / 50_000
 
 
@@ -135,46 +170,9 @@ def test_a_loss_from_a_day_that_began_with_nothing_is_beyond_every_threshold() -
 # -- value at risk ---------------------------------------------------------------------------
 
 
-def test_value_at_risk_of_a_hundred_and_one_even_returns_is_the_sixth_worst() -> None:
-    returns = np.arange(-50, 51)[:, None] / 1000
-    tail = historical_tail(returns, np.array([10_000.0]), CONVENTIONS)
-    assert tail.samples == 101
-    assert tail.var == pytest.approx(10_000 * 0.045)
-    assert tail.cvar == pytest.approx(10_000 * (0.050 + 0.049 + 0.048 + 0.047 + 0.046 + 0.045) / 6)
-
-
-def test_a_short_book_loses_on_the_days_the_market_rises() -> None:
-    returns = np.r_[np.zeros(90), np.full(10, 0.03)][:, None]
-    assert historical_tail(returns, np.array([100.0]), CONVENTIONS).var == 0
-    assert historical_tail(returns, np.array([-100.0]), CONVENTIONS).var == pytest.approx(3)
-
-
-def test_a_longer_horizon_scales_by_the_square_root_of_time() -> None:
-    returns = np.linspace(-0.04, 0.05, 80)[:, None]
-    one = historical_tail(returns, np.array([1.0]), CONVENTIONS)
-    ten = historical_tail(returns, np.array([1.0]), replace(CONVENTIONS, var_horizon_days=10))
-    assert ten.var == pytest.approx(one.var * math.sqrt(10))
-    assert ten.cvar == pytest.approx(one.cvar * math.sqrt(10))
-
-
-def test_one_return_too_few_makes_no_figure_and_one_more_does() -> None:
-    returns = np.linspace(-0.1, 0.1, CONVENTIONS.var_min_samples)[:, None]
-    short = historical_tail(returns[1:], np.array([1.0]), CONVENTIONS)
-    assert math.isnan(short.var)
-    assert math.isnan(short.cvar)
-    assert short.samples == CONVENTIONS.var_min_samples - 1
-    assert historical_tail(returns, np.array([1.0]), CONVENTIONS).var > 0
-
-
 def test_a_flat_book_risks_nothing_without_any_sample() -> None:
     assert measured(1_000).var_ratio == 0
     assert measured(1_000).var_limit_usage_ratio == 0
-
-
-def test_returns_beyond_all_numbers_are_an_infinite_risk_and_not_a_silent_one() -> None:
-    returns = np.zeros((100, 2))
-    returns[3] = math.inf, math.inf
-    assert historical_tail(returns, np.array([1.0, -1.0]), CONVENTIONS).var == math.inf
 
 
 def test_the_limit_is_a_share_of_equity() -> None:
@@ -182,9 +180,12 @@ def test_the_limit_is_a_share_of_equity() -> None:
         account="a", equity=10_000, cash=0, positions=(LONG,), taken_at=NOW, market_time=NOW
     )
     returns = np.r_[np.full(10, -0.05), np.zeros(90)][:, None]
-    x = measure(snapshot, Reference(10_000, 10_000, "2026-03-02"), covering(returns), CONVENTIONS)
+    x = measure(
+        snapshot, Reference(10_000, 10_000, 10_000, "2026-03-02"), covering(returns), CONVENTIONS
+    )
     assert x.var_ratio == pytest.approx(0.045)  # 9,000 at 5 %, of 10,000
     assert x.var_limit_usage_ratio == pytest.approx(0.9)  # of a limit of 5 %
+    assert x.cvar_limit_usage_ratio == pytest.approx(0.045 / 0.08)  # of a limit of 8 %
 
 
 def book_of(covered: list[bool], returns: Floats, *positions: Position) -> Measures:
@@ -192,7 +193,7 @@ def book_of(covered: list[bool], returns: Floats, *positions: Position) -> Measu
         account="a", equity=10_000, cash=0, positions=positions, taken_at=NOW, market_time=NOW
     )
     sample = Sample(returns, np.array(covered, dtype=np.bool_))
-    return measure(snapshot, Reference(10_000, 10_000, "2026-03-02"), sample, CONVENTIONS)
+    return measure(snapshot, Reference(10_000, 10_000, 10_000, "2026-03-02"), sample, CONVENTIONS)
 
 
 def test_a_position_without_closes_is_left_out_and_told_by_its_share_of_the_book() -> None:
@@ -226,38 +227,6 @@ def test_a_worthless_book_is_not_covered_by_being_worthless() -> None:
 # -- against empyrical -----------------------------------------------------------------------
 
 
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    samples=st.integers(60, 400),
-    confidence=st.sampled_from([90.0, 95.0, 97.5, 99.0]),
-)
-@settings(max_examples=60, deadline=None)
-def test_value_at_risk_and_the_loss_beyond_agree_with_empyrical(
-    seed: int, samples: int, confidence: float
-) -> None:
-    profit = np.random.default_rng(seed).standard_t(3, samples) / 100
-    tail = historical_tail(
-        profit[:, None], np.ones(1), replace(CONVENTIONS, var_confidence_pct=confidence)
-    )
-    # empyrical counts the tail with a plain int(); the nudge keeps e.g. 0.05 * 60 at 3.
-    cutoff = (100 - confidence) / 100 + 1e-12
-    assert tail.var == pytest.approx(max(-empyrical.value_at_risk(profit, cutoff), 0))
-    assert tail.cvar == pytest.approx(max(-empyrical.conditional_value_at_risk(profit, cutoff), 0))
-
-
-def test_a_book_of_real_prices_agrees_with_empyrical() -> None:
-    closes = closes_of(load_prices().days)
-    days = sorted(set.intersection(*(set(series) for series in closes.values())))[-251:]
-    prices = np.array([[closes[symbol][day] for symbol in sorted(closes)] for day in days])
-    returns = prices[1:] / prices[:-1] - 1
-    notional = np.array([30_000.0, -10_000.0, 20_000.0, 15_000.0, 25_000.0])
-    profit = returns @ notional
-    tail = historical_tail(returns, notional, CONVENTIONS)
-    assert tail.samples == 250
-    assert tail.var == pytest.approx(-empyrical.value_at_risk(profit, 0.05))
-    assert tail.cvar == pytest.approx(-empyrical.conditional_value_at_risk(profit, 0.05))
-
-
 @given(st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=60))
 def test_the_deepest_drawdown_on_the_way_agrees_with_empyrical(steps: list[float]) -> None:
     equity = peak = 100.0
@@ -271,7 +240,6 @@ def test_the_deepest_drawdown_on_the_way_agrees_with_empyrical(steps: list[float
 
 # -- laws ------------------------------------------------------------------------------------
 
-AMOUNT = st.floats(-1e12, 1e12, allow_subnormal=False)
 PRICE = st.floats(1e-6, 1e7)
 ANY_FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -326,12 +294,36 @@ def test_a_book_counted_in_another_currency_has_the_same_ratios(
     )
 
 
-@given(positions=books(), equity=ANY_FLOAT, peak=ANY_FLOAT, start=ANY_FLOAT)
+@given(
+    positions=books(),
+    equity=ANY_FLOAT,
+    peak=ANY_FLOAT,
+    start=ANY_FLOAT,
+    margin=st.none() | st.floats(0, 1e300),
+    leverage=st.none() | st.floats(0, 1e300),
+)
 def test_no_figure_that_a_limit_watches_is_ever_silent_whatever_the_account(
-    positions: tuple[Position, ...], equity: float, peak: float, start: float
+    positions: tuple[Position, ...],
+    equity: float,
+    peak: float,
+    start: float,
+    margin: float | None,
+    leverage: float | None,
 ) -> None:
-    x = measured(equity, *positions, peak=peak, start=start)
+    x = measured(
+        equity,
+        *positions,
+        peak=peak,
+        start=start,
+        high=start,
+        margin_used=margin,
+        leverage=leverage,
+    )
     assert x.drawdown_ratio >= 0
+    assert x.intraday_drawdown_ratio >= 0
+    assert x.leverage_ratio >= 0
+    assert (x.margin_level_ratio is None) == (margin is None)
+    assert x.margin_level_ratio is None or not math.isnan(x.margin_level_ratio)
     assert not math.isnan(x.daily_pnl_ratio)
     for values in (
         x.position_size_ratio,
@@ -345,19 +337,7 @@ def test_no_figure_that_a_limit_watches_is_ever_silent_whatever_the_account(
         was_ever_funded = equity < 0 or peak > 0 or x.exposure_gross > 0
         assert x.drawdown_ratio >= 1 if was_ever_funded else x.drawdown_ratio == 0
         assert not math.isnan(x.var_limit_usage_ratio)
-
-
-@given(notional=AMOUNT, seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3))
-@settings(deadline=None)
-def test_value_at_risk_grows_with_the_book_and_never_exceeds_the_loss_beyond_it(
-    notional: float, seed: int, scale: float
-) -> None:
-    returns = np.random.default_rng(seed).normal(0, 0.02, (80, 1))
-    one = historical_tail(returns, np.array([notional]), CONVENTIONS)
-    more = historical_tail(returns, np.array([notional * scale]), CONVENTIONS)
-    assert 0 <= one.var <= one.cvar
-    assert more.var == pytest.approx(one.var * scale)
-    assert more.cvar == pytest.approx(one.cvar * scale)
+        assert not math.isnan(x.cvar_limit_usage_ratio)
 
 
 @given(amount=ANY_FLOAT, base=ANY_FLOAT)
@@ -374,7 +354,7 @@ def test_the_layout_is_kept_while_the_names_stay(holding: Callable[..., Position
         )
         return measure(
             snapshot,
-            Reference(1, 1, "2026-03-02"),
+            Reference(1, 1, 1, "2026-03-02"),
             covering(np.empty((0, len(positions)))),
             CONVENTIONS,
             previous.layout if previous else None,

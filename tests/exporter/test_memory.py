@@ -67,6 +67,54 @@ def test_a_day_begun_after_a_restart_starts_from_the_last_equity_before(
     assert x.daily_pnl_ratio == pytest.approx(-0.02)
 
 
+def test_the_highest_equity_of_the_day_survives_a_restart_within_the_day(
+    new_exporter: Make, book: Any, clock: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(120_000))
+    clock.advance(days=1)
+    first.observe(book(100_000))
+    clock.advance(days=1)
+    first.observe(book(104_000))
+    trade(first, book(101_000))
+    clock.advance(minutes=1)
+    x = new_exporter().observe(book(98_800))
+    assert (x.equity_day_high, x.equity_day_start, x.equity_peak) == (104_000, 100_000, 120_000)
+    assert x.intraday_drawdown_ratio == pytest.approx(0.05)
+
+
+def test_a_new_day_begins_with_the_equity_of_the_last_one_as_its_highest(
+    new_exporter: Make, book: Any, clock: Any
+) -> None:
+    first = new_exporter()
+    first.observe(book(110_000))
+    clock.advance(hours=1)
+    trade(first, book(100_000))
+    clock.advance(days=1)
+    second = new_exporter()
+    x = second.observe(book(97_000))  # lost overnight
+    assert (x.equity_day_high, x.intraday_drawdown_ratio) == (100_000, pytest.approx(0.03))
+    clock.advance(hours=1)
+    assert second.observe(book(102_000)).intraday_drawdown_ratio == 0
+    clock.advance(hours=1)
+    x = second.observe(book(99_960))
+    assert x.intraday_drawdown_ratio == pytest.approx(0.02)
+
+
+def test_a_state_of_before_the_day_high_was_kept_is_read_with_the_least_it_can_have_been(
+    new_exporter: Make, book: Any, clock: Any, state_file: Path
+) -> None:
+    first = new_exporter()
+    first.observe(book(100_000))
+    trade(first, book(95_000))
+    state = json.loads(state_file.read_text())
+    del state["equity_day_high"]
+    state_file.write_text(json.dumps(state))
+    clock.advance(minutes=1)
+    x = new_exporter().observe(book(95_000))
+    assert x.equity_day_high == 100_000
+
+
 def test_closes_seen_before_a_restart_count_after_it(
     new_exporter: Make, book: Any, holding: Any, clock: Any, policy: Policy
 ) -> None:
@@ -106,8 +154,11 @@ def test_the_peak_only_rises_and_the_day_never_goes_back(steps: list[tuple[float
         assert state.trading_day == max(before.trading_day, snapshot.trading_day)
         if snapshot.trading_day > before.trading_day:
             assert state.equity_day_start == before.equity_last
+            assert state.equity_day_high == max(before.equity_last, equity)
         else:
             assert state.equity_day_start == before.equity_day_start
+            assert state.equity_day_high == max(before.equity_day_high, equity)
+        assert max(state.equity_day_start, equity) <= state.equity_day_high <= state.equity_peak
         assert AccountState.model_validate_json(state.model_dump_json()) == state
 
 
@@ -204,89 +255,7 @@ def test_a_replay_that_starts_again_from_the_front_keeps_the_latest_day_it_came_
     assert (x.trading_day, x.equity_day_start) == ("2010-07-24", 100_000)
 
 
-# -- damage ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"\x00" * 300,
-        b'{"schema_version": 1, "account": "main"}',
-        b"\xff\xfe",
-    ],
-)
-def test_a_damaged_state_is_an_error_that_names_the_file_and_never_a_fresh_start(
-    new_exporter: Make, book: Any, state_file: Path, content: bytes
-) -> None:
-    trade(new_exporter(), book(100_000))
-    state_file.write_bytes(content)
-    with pytest.raises(StateError, match="restore it from a backup, or move the folder") as error:
-        new_exporter()
-    assert str(state_file) in str(error.value)
-    assert state_file.read_bytes() == content
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("schema_version", 2),
-        ("equity_peak", None),
-        ("equity_peak", 1.0),  # below the last equity
-        ("trading_day", "yesterday"),
-        ("account", "other"),
-        ("surprise", 1),
-    ],
-)
-def test_a_state_that_makes_no_sense_is_an_error(
-    new_exporter: Make, book: Any, state_file: Path, field: str, value: object
-) -> None:
-    trade(new_exporter(), book(100_000))
-    state_file.write_text(json.dumps(json.loads(state_file.read_text()) | {field: value}))
-    with pytest.raises(StateError, match=r"state\.json"):
-        new_exporter()
-
-
-def test_a_state_that_vanished_beside_its_closes_is_an_error(
-    new_exporter: Make, book: Any, holding: Any, state_file: Path
-) -> None:
-    trade(new_exporter(), book(100_000, holding()))
-    state_file.unlink()
-    with pytest.raises(StateError, match="is missing beside other files"):
-        new_exporter()
-
-
-def test_a_state_that_cannot_be_read_is_an_error(
-    new_exporter: Make, book: Any, state_file: Path
-) -> None:
-    trade(new_exporter(), book(100_000))
-    state_file.unlink()
-    state_file.mkdir()
-    with pytest.raises(StateError, match="cannot be read"):
-        new_exporter()
-
-
-def test_damaged_closes_are_an_error_that_says_what_may_be_removed(
-    new_exporter: Make, book: Any, holding: Any, state_dir: Path
-) -> None:
-    trade(new_exporter(), book(100_000, holding()))
-    (closes,) = (state_dir / "main").glob("closes-*.json")
-    closes.write_text('{"AAPL": -1}')
-    with pytest.raises(StateError, match="restore it, or remove it") as error:
-        new_exporter()
-    assert str(closes) in str(error.value)
-    closes.unlink()
-    assert new_exporter().observe(book(90_000)).equity_peak == 100_000
-
-
-def test_a_half_written_file_of_a_crash_is_of_no_account(
-    new_exporter: Make, book: Any, state_file: Path
-) -> None:
-    trade(new_exporter(), book(100_000))
-    state_file.with_name("state.json.new").write_text("{")
-    assert new_exporter().observe(book(90_000)).equity_peak == 100_000
+# -- the folder ------------------------------------------------------------------------------
 
 
 def test_one_folder_belongs_to_one_exporter(

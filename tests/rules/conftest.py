@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+import risk_rules
 from risk_policy import Policy, default_policy_path, parse_policy
 
 Edits = tuple[tuple[str, str], ...]
@@ -62,3 +65,28 @@ def promtool() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def files(policy: Policy) -> dict[str, str]:
+    """Everything that is generated from the committed policy."""
+    return risk_rules.generate(policy)
+
+
+@pytest.fixture(scope="session")
+def parsed(files: dict[str, str]) -> Callable[[str], dict[str, Any]]:
+    """Generated YAML files of a folder, parsed, by name without ending."""
+
+    def found(folder: str) -> dict[str, Any]:
+        return {
+            name.removeprefix(f"{folder}/").removesuffix(".yml").removesuffix(".test"): load(text)
+            for name, text in files.items()
+            if name.startswith(f"{folder}/")
+        }
+
+    return found
+
+
+def load(text: str) -> Any:
+    """YAML, by the fast loader where there is one."""
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both safe

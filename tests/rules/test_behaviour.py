@@ -16,11 +16,14 @@ from hypothesis import strategies as st
 import risk_rules
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.limits import Kind
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.contracts.artefact import ArtefactError, duration
+from risk_policy.quantities import shown
 from risk_rules import promql, wording
 
 Write = Callable[[Path, dict[str, str]], Path]
+Run = Callable[..., None]
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 
 AWKWARD = (
@@ -38,40 +41,60 @@ AWKWARD = (
 
 
 @pytest.fixture
-def run(
-    policy: Policy, write: Write, promtool: Promtool, tmp_path: Path
-) -> Callable[[list[dict[str, Any]]], None]:
-    """Runs tests against the generated rules and demands that they pass."""
+def run(files: dict[str, str], write: Write, promtool: Promtool, tmp_path: Path) -> Run:
+    """Runs one test against generated rule files and demands that it passes."""
 
-    def tested(tests: list[dict[str, Any]]) -> None:
+    def tested(rules: tuple[str, ...], test: dict[str, Any], pace: str = "1s") -> None:
+        own = {name: files[f"rules/{name}.yml"] for name in rules}
+        groups = [
+            group["name"] for text in own.values() for group in yaml.safe_load(text)["groups"]
+        ]
         content = {
-            "rule_files": ["riskwarden.rules.yml"],
-            "evaluation_interval": "1s",
-            "tests": tests,
+            "rule_files": [f"{name}.yml" for name in own],
+            "evaluation_interval": pace,
+            "group_eval_order": groups,
+            "tests": [{"interval": pace, **test}],
         }
-        write(tmp_path, {**risk_rules.generate(policy), "mine.yml": yaml.safe_dump(content)})
+        named = {f"{name}.yml": text for name, text in own.items()}
+        write(tmp_path, {**named, "mine.yml": yaml.safe_dump(content)})
         done = promtool(tmp_path, "test", "rules", "mine.yml")
         assert done.returncode == 0, done.stdout + done.stderr
 
     return tested
 
 
-def test_awkward_identities_survive_as_they_are(
-    run: Callable[[list[dict[str, Any]]], None], policy: Policy
-) -> None:
+def reported(account: str, values: str = "0+0x2000") -> list[dict[str, str]]:
+    """What an exporter says of an account it knows."""
+    return [
+        {"series": f'risk_positions_open{{account="{account}"}}', "values": values},
+        {"series": f'risk_snapshot_age_seconds{{account="{account}"}}', "values": values},
+    ]
+
+
+def counted(selector: str, second: int, count: int) -> dict[str, Any]:
+    """So many alerts fire at a time."""
+    alerts = f'ALERTS{{alertstate="firing",{selector}}}'
+    found = [{"value": int(count)}] if count else []
+    return {"expr": f"count({alerts})", "eval_time": f"{second}s", "exp_samples": found}
+
+
+def test_awkward_identities_survive_as_they_are(run: Run, policy: Policy) -> None:
     inputs, expected = [], []
-    spec = yaml.safe_load(risk_rules.generate(policy)["riskwarden.rules.yml"])
-    rules = [rule for group in spec["groups"] for rule in group["rules"]]
-    static = next(r["labels"] for r in rules if r.get("alert") == "SECTOR_CONCENTRATION_BREACH")
+    static = {
+        "limit": "sector_concentration", "tier": "critical", "severity": "critical",
+        "escalation": "none", "category": "portfolio", "layer": "pre_trade",
+        "action": "block_trade",
+    }  # fmt: skip
     for text in AWKWARD:
         named = {"risk_id": f"sector_concentration/main/{text}", "account": "main", "sector": text}
         inside = ", ".join(f"{name}={promql.quoted(value)}" for name, value in named.items())
         inputs.append({"series": f"risk_sector_concentration_ratio{{{inside}}}", "values": "0.75"})
         annotations = {
             "summary": f"Too much of the portfolio is in sector {text} (account main)",
-            "description": f"Sector concentration of {text} (account main) is 75%, above the "
-            "critical threshold of 70%. Measured: absolute notional held in a sector divided by "
-            "equity. The share held in one sector is beyond what the policy allows.",
+            "description": f"Sector concentration of {text} (account main) is 75%; the critical "
+            "threshold is 70%, and it clears at 66.5%. Measured: absolute notional held in a "
+            "sector divided by equity. The share held in one sector is beyond what the policy "
+            "allows.",
             "runbook_url": "http://127.0.0.1:9465/runbooks/SECTOR_CONCENTRATION_BREACH",
             "policy_digest": policy.digest,
         }
@@ -81,73 +104,93 @@ def test_awkward_identities_survive_as_they_are(
         "alertname": "SECTOR_CONCENTRATION_BREACH",
         "exp_alerts": expected,
     }
-    run([{"interval": "1s", "input_series": inputs, "alert_rule_test": [check]}])
+    run(("sector_concentration",), {"input_series": inputs, "alert_rule_test": [check]})
 
 
-def test_a_breached_account_is_never_without_an_alert_while_its_exporter_dies(
-    run: Callable[[list[dict[str, Any]]], None],
-) -> None:
+def test_a_breached_account_is_never_without_an_alert_while_its_exporter_dies(run: Run) -> None:
     inputs = [
         {"series": 'up{job="riskwarden-exporter", instance="one"}', "values": "1+0x5 0+0x29"},
         {
             "series": 'risk_drawdown_ratio{risk_id="drawdown/main", account="main"}',
             "values": "0.25+0x5 stale _x29",
         },
+        *reported("main", "0+0x5 stale _x29"),
     ]
-    watched = 'ALERTS{alertname=~"DRAWDOWN_EMERGENCY|RISK_EXPORTER_DOWN",alertstate="firing"}'
-    checks = [
-        {
-            "expr": f"min(count({watched}) > bool 0)",
-            "eval_time": f"{second}s",
-            "exp_samples": [{"value": 1}],
-        }
-        for second in range(35)
-    ]
-    gone = {
-        "expr": 'ALERTS{alertname="DRAWDOWN_EMERGENCY",alertstate="firing"}',
-        "eval_time": "34s",
-        "exp_samples": [],
-    }
-    run([{"interval": "1s", "input_series": inputs, "promql_expr_test": [*checks, gone]}])
+    breach = [counted('alertname="DRAWDOWN_EMERGENCY"', second, 1) for second in range(35)]
+    down = [counted('alertname="RISK_EXPORTER_DOWN"', second, second >= 11) for second in (9, 11)]
+    checks = [*breach, *down]
+    run(("drawdown", "system"), {"input_series": inputs, "promql_expr_test": checks})
 
 
-def test_one_lost_scrape_does_not_resolve_a_position_but_closing_it_does_soon(
-    run: Callable[[list[dict[str, Any]]], None],
+def test_one_lost_scrape_does_not_resolve_a_position_but_closing_it_does_at_once(
+    run: Run,
 ) -> None:
-    series = 'risk_position_return_ratio{{risk_id="{0}", account="main", symbol="{0}"}}'
+    def series(account: str, values: str) -> dict[str, str]:
+        named = f'risk_id="position_loss/{account}/X", account="{account}", symbol="X"'
+        return {"series": f"risk_position_return_ratio{{{named}}}", "values": values}
+
     inputs = [
-        {"series": series.format("lost"), "values": "-0.2+0x5 stale -0.2+0x10"},
-        {"series": series.format("closed"), "values": "-0.2+0x5 stale _x10"},
+        series("lost", "-0.2+0x5 stale -0.2+0x10"),
+        *reported("lost", "0+0x5 stale 0+0x10"),
+        series("closed", "-0.2+0x5 stale _x10"),
+        *reported("closed"),
     ]
-    firing = 'ALERTS{alertname="POSITION_LOSS_CRITICAL",alertstate="firing",symbol="%s"}'
-    held = [
-        {
-            "expr": f"count({firing % 'lost'})",
-            "eval_time": f"{second}s",
-            "exp_samples": [{"value": 1}],
+    critical = 'alertname="POSITION_LOSS_CRITICAL",account="{}"'
+    lost = [counted(critical.format("lost"), second, 1) for second in range(16)]
+    closed = [counted(critical.format("closed"), second, second < 6) for second in range(16)]
+    run(("position_loss",), {"input_series": inputs, "promql_expr_test": [*lost, *closed]})
+
+
+def test_what_nobody_answers_for_half_an_hour_asks_about_the_kill_switch(run: Run) -> None:
+    inputs = [
+        {"series": f'risk_drawdown_ratio{{risk_id="drawdown/{name}", account="{name}"}}',
+         "values": "0.12+0x200"}
+        for name in ("alone", "answered")
+    ]  # fmt: skip
+    ack = 'risk_ack_until_seconds{risk_id="drawdown/answered", tier="warning"}'
+    inputs.append({"series": ack, "values": "100000+0x200"})
+    name = 'alertname="KILL_SWITCH_EVALUATION",account="{}"'
+    checks = [
+        counted(name.format("alone"), 1770, 0),
+        counted(name.format("alone"), 1800, 1),
+        counted(name.format("answered"), 2700, 0),
+    ]
+    test = {"input_series": inputs, "promql_expr_test": checks}
+    run(("drawdown", "guard"), test, pace="30s")
+
+
+def test_ten_breaches_of_one_kind_are_a_storm_and_nine_are_none(run: Run) -> None:
+    def series(account: str, symbol: int) -> dict[str, str]:
+        named = f'account="{account}", symbol="{symbol}"'
+        risk_id = f'risk_id="position_loss/{account}/{symbol}"'
+        return {
+            "series": f"risk_position_return_ratio{{{risk_id}, {named}}}",
+            "values": f"{' '.join(['-0.01'] * symbol)} -0.2+0x60".strip(),
         }
-        for second in range(16)
-    ]
-    closed = {"expr": firing % "closed", "eval_time": "9s", "exp_samples": []}
-    run([{"interval": "1s", "input_series": inputs, "promql_expr_test": [*held, closed]}])
+
+    test = {
+        "input_series": [series("main", symbol) for symbol in range(10)],
+        "promql_expr_test": [
+            counted('alertname="ALERT_STORM",of_tier="critical"', 8 * 30, 0),
+            counted('alertname="ALERT_STORM",of_tier="critical"', 9 * 30, 1),
+            # The first of them is a quarter of an hour old.
+            counted('alertname="ALERT_STORM",of_tier="critical"', 870, 1),
+            counted('alertname="ALERT_STORM",of_tier="critical"', 900, 0),
+        ],
+    }
+    run(("position_loss", "guard"), test, pace="30s")
 
 
-def test_infinity_is_beyond_every_threshold(
-    run: Callable[[list[dict[str, Any]]], None],
-) -> None:
+def test_infinity_is_beyond_every_threshold(run: Run) -> None:
     inputs = [
         {"series": 'risk_position_size_ratio{risk_id="a", symbol="a"}', "values": "Inf"},
         {"series": 'risk_daily_pnl_ratio{risk_id="b", account="b"}', "values": "-Inf"},
     ]
     checks = [
-        {
-            "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}})',
-            "eval_time": "1s",
-            "exp_samples": [{"value": 1}],
-        }
+        counted(f'alertname="{name}"', 1, 1)
         for name in ("POSITION_SIZE_BREACH", "DAILY_LOSS_BREACH")
     ]
-    run([{"interval": "1s", "input_series": inputs, "promql_expr_test": checks}])
+    run(("position_size", "daily_loss"), {"input_series": inputs, "promql_expr_test": checks})
 
 
 def test_numbers_are_worded_as_prometheus_words_them(
@@ -159,7 +202,7 @@ def test_numbers_are_worded_as_prometheus_words_them(
         {
             "alert": "Worded",
             "expr": 'x{kind="ratio"} or y{kind="ratio"}',
-            "annotations": {"text": wording.PERCENT_VALUE},
+            "annotations": {"text": "{{ $value | humanizePercentage }}"},
         },
         {"alert": "Timed", "expr": "t", "annotations": {"text": wording.DURATION_VALUE}},
     ]
@@ -174,12 +217,12 @@ def test_numbers_are_worded_as_prometheus_words_them(
         "Worded": [
             {
                 "exp_labels": {"kind": "ratio", "n": str(n)},
-                "exp_annotations": {"text": wording.percent(value)},
+                "exp_annotations": {"text": shown(Kind.RATIO, value)},
             }
             for n, value in enumerate(ratios)
         ],
         "Timed": [
-            {"exp_labels": {"n": str(n)}, "exp_annotations": {"text": wording.seconds(value)}}
+            {"exp_labels": {"n": str(n)}, "exp_annotations": {"text": shown(Kind.TIME, value)}}
             for n, value in enumerate(times)
         ],
     }
@@ -238,9 +281,7 @@ def test_a_label_that_the_metric_does_not_have_is_refused() -> None:
         promql.latest(m.DRAWDOWN, 0)
 
 
-def test_the_policy_digest_drifts_only_between_running_parts(
-    run: Callable[[list[dict[str, Any]]], None], policy: Policy
-) -> None:
+def test_the_policy_digest_drifts_only_between_running_parts(run: Run, policy: Policy) -> None:
     """Two components on the policy of the rules are no drift."""
     inputs = [
         {
@@ -250,4 +291,4 @@ def test_the_policy_digest_drifts_only_between_running_parts(
         for name in ("exporter", "receivers")
     ]
     check = {"eval_time": "60s", "alertname": "RISK_POLICY_DRIFT", "exp_alerts": []}
-    run([{"interval": "1s", "input_series": inputs, "alert_rule_test": [check]}])
+    run(("system", "recorded"), {"input_series": inputs, "alert_rule_test": [check]})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import yaml
 import risk_rules
 from risk_policy import Policy
 from risk_policy.catalogue.limits import LIMITS
-from risk_policy.catalogue.system import SYSTEM_ALERTS, WATCHDOG
+from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.contracts.artefact import ArtefactError
 from risk_policy.model.stack import Endpoints
-from risk_rules.groups import rule_groups
+from risk_policy.vocabulary import Severity
+from risk_rules.groups import rule_files
 
 PolicyWith = Callable[..., Policy]
 Write = Callable[[Path, dict[str, str]], Path]
@@ -50,19 +53,42 @@ ODD = (
 )
 
 
+#: One of each kind: an account's loss, a holding, what is worse when lower, counts that cool down.
+KINDS = ("daily_loss", "position_loss", "trade_edge", "consecutive_losses")
+
+
 def rules_of(policy: Policy) -> list[dict[str, Any]]:
-    content = yaml.safe_load(risk_rules.generate(policy)["riskwarden.rules.yml"])
-    return [rule for group in content["groups"] for rule in group["rules"]]
+    return [rule.document() for groups in rule_files(policy).values()
+            for group in groups for rule in group.rules]  # fmt: skip
 
 
 def alerts_of(policy: Policy) -> dict[str, dict[str, Any]]:
-    return {rule["alert"]: rule for rule in rules_of(policy) if "alert" in rule}
+    """Every alert as it is before it escalates."""
+    return {
+        rule["alert"]: rule
+        for rule in rules_of(policy)
+        if "alert" in rule and rule["labels"]["escalation"] == "none"
+    }
+
+
+def test_promtool_finds_nothing_wrong_with_rules_and_configuration(
+    files: dict[str, str], write: Write, promtool: Promtool, tmp_path: Path
+) -> None:
+    write(tmp_path, files)
+    names = sorted(name for name in files if name.startswith("rules/"))
+    assert len(names) == len(LIMITS) + 3
+    for arguments in (
+        ("check", "rules", "--lint=all", "--lint-fatal", *names),
+        ("check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"),
+    ):
+        done = promtool(tmp_path, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
-    "edits", [(), SLOW, FAST, CONFIRMED, ODD], ids=["default", "slow", "fast", "confirmed", "odd"]
+    "edits", [SLOW, FAST, CONFIRMED, ODD], ids=["slow", "fast", "confirmed", "odd"]
 )
-def test_promtool_accepts_everything_and_its_own_engine_proves_it(
+def test_the_tests_follow_the_policy_and_prove_its_rules(
     edits: tuple[tuple[str, str], ...],
     policy_with: PolicyWith,
     write: Write,
@@ -71,19 +97,19 @@ def test_promtool_accepts_everything_and_its_own_engine_proves_it(
 ) -> None:
     files = risk_rules.generate(policy_with(*edits))
     write(tmp_path, files)
-    tests = sorted(name for name in files if name.startswith("tests/"))
-    for arguments in (
-        ("check", "rules", "--lint=all", "--lint-fatal", "riskwarden.rules.yml"),
-        ("check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"),
-        ("test", "rules", *tests),
-    ):
-        done = promtool(tmp_path, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert len(tests) == len(LIMITS) + 2
+    wanted = [f"tests/{name}.test.yml" for name in (*KINDS, "system", "guard", "recorded")]
+    wanted += [f"tests/{name}.escalation.test.yml" for name in KINDS[1:2]]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in pool.map(lambda name: promtool(tmp_path, "test", "rules", name), wanted):
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_tier_of_every_limit_has_exactly_one_alert_with_its_labels(policy: Policy) -> None:
-    found = Counter(rule["alert"] for rule in rules_of(policy) if "alert" in rule)
+    found = Counter(
+        rule["alert"]
+        for rule in rules_of(policy)
+        if "alert" in rule and rule["labels"]["escalation"] == "none"
+    )
     alerts = alerts_of(policy)
     for limit in LIMITS:
         for spec in limit.alerts:
@@ -104,8 +130,8 @@ def test_every_tier_of_every_limit_has_exactly_one_alert_with_its_labels(policy:
 def test_every_alert_carries_its_runbook_and_the_digest_as_annotations_only(
     policy: Policy,
 ) -> None:
-    for name, alert in alerts_of(policy).items():
-        annotations = alert["annotations"]
+    for alert in (rule for rule in rules_of(policy) if "alert" in rule):
+        name, annotations = alert["alert"], alert["annotations"]
         assert set(annotations) == {"summary", "description", "runbook_url", "policy_digest"}
         assert annotations["runbook_url"] == f"http://127.0.0.1:9465/runbooks/{name}"
         assert annotations["policy_digest"] == policy.digest
@@ -118,21 +144,41 @@ def test_no_label_is_a_template(policy: Policy) -> None:
     ]
 
 
-def test_the_watchdog_has_no_tier_and_every_other_alert_has_one(policy: Policy) -> None:
-    without = [name for name, alert in alerts_of(policy).items() if "tier" not in alert["labels"]]
-    assert without == [WATCHDOG.name]
+def test_an_alert_has_a_tier_unless_it_is_milder_than_every_tier(policy: Policy) -> None:
+    for alert in alerts_of(policy).values():
+        mild = alert["labels"]["severity"] in ("debug", "info")
+        assert ("tier" in alert["labels"]) is not mild, alert["alert"]
 
 
-def test_the_kill_alert_stands_alone_in_the_first_group(policy: Policy) -> None:
-    names = {group.name: [rule.name for rule in group.rules] for group in rule_groups(policy)}
-    assert list(names) == [
-        f"riskwarden-{name}" for name in ("kill", "account", "position", "system", "recorded")
-    ]
-    assert names["riskwarden-kill"] == ["DRAWDOWN_EMERGENCY"]
-    assert {"DRAWDOWN_CRITICAL", "VAR_BREACH_CRITICAL"} <= set(names["riskwarden-account"])
-    assert {"POSITION_LOSS_CRITICAL", "SECTOR_CONCENTRATION_BREACH"} <= set(
-        names["riskwarden-position"]
-    )
+def test_no_rule_leaves_its_clock_to_prometheus(policy: Policy) -> None:
+    assert not [rule for rule in rules_of(policy) if {"for", "keep_firing_for"} & set(rule)]
+
+
+def test_an_escalation_differs_from_its_alert_in_severity_and_reason_alone(
+    policy: Policy,
+) -> None:
+    alerts = alerts_of(policy)
+    for rule in rules_of(policy):
+        if "alert" not in rule or rule["labels"]["escalation"] == "none":
+            continue
+        own = {**alerts[rule["alert"]]["labels"]}
+        raised = {name: text for name, text in rule["labels"].items() if text}
+        own.pop("risk_id", "")
+        changed = {name for name in own if own[name] != raised[name]}
+        assert changed == {"severity", "escalation"}
+        assert set(raised) == set(own)
+        assert Severity(raised["severity"]).rank > Severity(own["severity"]).rank
+
+
+def test_every_limit_has_a_file_and_groups_of_its_own(policy: Policy) -> None:
+    files = rule_files(policy)
+    assert list(files) == [*(limit.name for limit in LIMITS), "system", "guard", "recorded"]
+    names = [group.name for groups in files.values() for group in groups]
+    assert len(set(names)) == len(names)
+    for limit in LIMITS:
+        first, *_ = files[limit.name]
+        assert first.name == f"riskwarden-{limit.name}"
+        assert {rule.name for rule in first.rules} >= {spec.name for spec in limit.alerts}
 
 
 def test_generating_twice_gives_the_same_bytes(policy_with: PolicyWith) -> None:
@@ -148,7 +194,7 @@ def test_every_file_says_that_it_is_generated_and_from_which_policy(policy: Poli
 
 
 def test_long_lines_are_not_wrapped(policy: Policy) -> None:
-    text = risk_rules.generate(policy)["riskwarden.rules.yml"]
+    text = risk_rules.generate(policy)["rules/drawdown.yml"]
     assert text.count("description:") == text.count("runbook_url:")
     for line in text.splitlines():
         if line.lstrip().startswith("description:"):
@@ -170,22 +216,30 @@ def test_a_changed_threshold_changes_its_own_rules_and_no_other(policy_with: Pol
         for old, new in zip(before, after, strict=True)
         if without_digest(old) != without_digest(new)
     ]
-    assert [new.get("alert", new.get("record")) for _, new in changed] == [
-        "DRAWDOWN_CRITICAL",
+    assert {(new["labels"]["limit"], new["labels"]["tier"]) for _, new in changed} <= {
+        ("drawdown", "critical"),
+        # What heads for the threshold, from a milder tier.
+        ("drawdown", "warning"),
+    }
+    own = [new for _, new in changed if new["labels"]["tier"] == "critical"]
+    assert [rule["record"] for rule in own if "record" in rule] == [
+        "risk:breach_since_seconds",
         "risk_threshold",
     ]
-    assert [old["expr"].replace("0.15", "0.175") == new["expr"] for old, new in changed] == [
-        True,
-        True,
-    ]
+    assert [new["labels"]["escalation"] for _, new in changed if new not in own] == ["trend"]
+    latch = next(rule for rule in own if rule.get("record") == "risk:breach_since_seconds")
+    assert "> 0.175" in latch["expr"]
+    assert "> 0.16625" in latch["expr"]
 
 
-def test_a_confirmation_time_is_the_for_of_its_tier(policy_with: PolicyWith) -> None:
+def test_a_confirmation_time_delays_the_alert_of_its_tier_and_no_latch(
+    policy_with: PolicyWith,
+) -> None:
     alerts = alerts_of(policy_with(*CONFIRMED))
-    waits = {name: alerts[f"DRAWDOWN_{name}"]["for"] for name in ("WARNING", "CRITICAL")}
-    assert waits == {"WARNING": "10s", "CRITICAL": "4s"}
-    assert alerts["DRAWDOWN_EMERGENCY"]["for"] == "2500ms"
-    assert "for" not in alerts["Watchdog"]
+    waits = {name: alerts[f"DRAWDOWN_{name}"]["expr"] for name in ("WARNING", "CRITICAL")}
+    assert "time() - 9.5" in waits["WARNING"]
+    assert "time() - 3.5" in waits["CRITICAL"]
+    assert "time() - 2)" in alerts["DRAWDOWN_EMERGENCY"]["expr"]
 
 
 def test_a_policy_that_was_not_read_from_a_file_generates_nothing() -> None:
@@ -204,7 +258,7 @@ def test_switched_off_alerting_is_an_error_and_not_an_empty_rule_file(
 
 def test_a_catalogue_without_limits_is_an_error(policy: Policy) -> None:
     with pytest.raises(risk_rules.NoRulesError):
-        rule_groups(policy, limits=())
+        rule_files(policy, limits=())
 
 
 def test_both_feeds_are_there_and_neither_can_hold_back_the_other_for_long(
@@ -236,5 +290,5 @@ def test_other_endpoints_change_the_targets_and_nothing_else(policy: Policy) -> 
 
 def test_nothing_generated_names_an_absolute_path(policy: Policy) -> None:
     config = yaml.safe_load(risk_rules.prometheus_config(policy))
-    assert config["rule_files"] == ["riskwarden.rules.yml"]
+    assert config["rule_files"] == ["rules/*.yml"]
     assert not [name for name in risk_rules.generate(policy) if name.startswith(("/", ".."))]

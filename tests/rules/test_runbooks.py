@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import yaml
 
-import risk_rules
 from risk_policy import Policy, PolicyError
 from risk_policy.catalogue import runbooks
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.vocabulary import Action
+from risk_rules.groups import rule_files
+from risk_rules.rule import AlertRule
 
 PolicyWith = Callable[..., Policy]
 
 
 def test_every_generated_alert_has_the_runbook_its_link_promises(policy: Policy) -> None:
-    content = yaml.safe_load(risk_rules.generate(policy)["riskwarden.rules.yml"])
     links = {
-        rule["annotations"]["runbook_url"]
-        for group in content["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
+        rule.annotations["runbook_url"]
+        for groups in rule_files(policy).values()
+        for group in groups
+        for rule in group.rules
+        if isinstance(rule, AlertRule)
     }
     base = policy.alerting.runbooks.base_url
     assert links == {base + name for name in runbooks.names()}

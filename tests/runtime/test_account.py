@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +37,17 @@ def test_what_is_stored_comes_back_exactly(tmp_path: Path) -> None:
     stored = account()
     AccountStore(tmp_path).save(stored)
     assert AccountStore(tmp_path).load() == stored
+
+
+def test_an_account_of_before_losses_were_counted_is_read(tmp_path: Path) -> None:
+    store = AccountStore(tmp_path)
+    store.save(account())
+    content = json.loads((tmp_path / ACCOUNT_FILE).read_text())
+    del content["broker"]["losses_in_row"]
+    (tmp_path / ACCOUNT_FILE).write_text(json.dumps(content))
+    stored = store.load()
+    assert stored is not None
+    assert stored.broker.losses_in_row == 0
 
 
 def test_there_is_no_account_before_the_first_is_stored(tmp_path: Path) -> None:

@@ -67,6 +67,27 @@ def test_an_order_beyond_the_position_flips_it_at_the_price_of_the_day() -> None
     assert broker.realised == -10
 
 
+def test_losing_trades_are_counted_until_one_gains() -> None:
+    broker, counts = broker_at("10"), []
+    for side, quantity, price in (
+        (Side.BUY, 10, "10"),
+        (Side.SELL, 1, "9"),  # part of the position, at a loss
+        (Side.SELL, 2, "8"),
+        (Side.BUY, 5, "7"),  # opens, closes nothing
+        (Side.SELL, 12, "4"),
+        (Side.SELL, 5, "5"),  # short from here on
+        (Side.BUY, 1, "5"),  # neither gains nor loses
+        (Side.BUY, 1, "6"),
+        (Side.BUY, 1, "4"),
+        (Side.BUY, 7, "6"),  # closes two at a loss, opens five
+    ):
+        broker.set_mark("A", D(price))
+        broker.market("A", side, D(quantity))
+        counts.append(broker.losses_in_row)
+    assert counts == [0, 1, 2, 2, 3, 3, 3, 4, 0, 1]
+    assert PaperBroker(broker.state()).losses_in_row == 1
+
+
 def test_a_resting_purchase_fills_when_the_low_reaches_it_at_its_limit() -> None:
     broker = broker_at("10")
     order = broker.place_limit("A", Side.BUY, D(5), D(9))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from risk_exporter import ExporterError
+from risk_exporter import ExporterError, RiskExporter
+from risk_policy.catalogue import metrics as m
 from risk_policy.contracts.reports import TradeBlocked
 from risk_policy.contracts.snapshot import utc_now
 from risk_policy.vocabulary import KillMode
@@ -45,6 +46,23 @@ def test_the_book_crosses_its_drawdown_thresholds_on_the_known_days(rig: Any, wr
     assert rig.reports == []
     assert rig.journal()[-1]["kind"] == "finished"
     assert rig.journal()[-1]["reason"] == "end_of_data"
+
+
+def test_the_exporter_is_told_of_losing_trades_and_of_nothing_the_runtime_does_not_have(
+    rig: Any, writer: Any, exporter: RiskExporter
+) -> None:
+    writer.open(seconds=59)
+    rig.first, rig.last = date(2008, 6, 2), date(2008, 12, 31)
+    told: list[int] = []
+    rig.on_day = lambda _: told.append(rig.runtime.broker.losses_in_row)
+    broker = rig.run().broker
+    published = {block.metric.name: block for block in exporter.blocks()}
+    losses = published[m.CONSECUTIVE_LOSSES.name]
+    assert losses.values.tolist() == [broker.losses_in_row]
+    assert max(told) >= 2
+    assert m.PRICE_RANGE.name in published
+    for metric in (m.MARGIN_LEVEL, m.STRATEGY_USAGE, m.POSITION_RISK, m.POSITION_WITHOUT_STOP):
+        assert metric.name not in published
 
 
 def test_the_same_run_twice_gives_the_same_book(

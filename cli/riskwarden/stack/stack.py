@@ -113,7 +113,7 @@ class Stack:
                     **{
                         name: text
                         for name, text in risk_rules.generate(self.policy).items()
-                        if name.endswith(".rules.yml")
+                        if name.startswith("rules/")
                     },
                     "prometheus.yml": risk_rules.prometheus_config(self.policy, self.endpoints),
                 },
@@ -128,7 +128,9 @@ class Stack:
             ),
         ):
             for name, text in files.items():
-                (folder / name).write_text(text, encoding="utf-8")
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
         layout.share_token("alert_feed_token", layout.prometheus)
         layout.share_token("notification_feed_token", layout.alertmanager)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
-from risk_policy.catalogue.system import SYSTEM_ALERTS, WATCHDOG, SystemAlert
+from risk_policy.catalogue.system import DATA_STALE, SYSTEM_ALERTS, WATCHDOG, SystemAlert
 from risk_policy.errors import PolicyError
 from risk_policy.model import Policy
+from risk_policy.quantities import shown
 from risk_policy.vocabulary import Action, Category, KillMode, Layer, Severity, Tier
 
 _SEVERITY_WORDS: Final = {
@@ -83,12 +84,13 @@ def render(policy: Policy, alertname: str) -> str:
 
 def _of_limit(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
     fires = (
-        f"Fires when the value is {_SIDE_WORDS[limit.side]} **{_threshold(policy, limit, spec)}** "
-        f"(`{spec.threshold}`), {_lasting(_confirmation(policy, spec.tier))}"
+        f"Fires when the value is {_beyond(limit)} **{_threshold(policy, limit, spec)}** "
+        f"(`{spec.threshold}`), {_lasting(_confirmation(policy, spec.tier))} "
+        f"Clears at **{_clear(policy, limit, spec)}**, so that hovering is one breach."
     )
     what = f"{limit.metric.help} Watched per {_listed(limit.identity)}, as `{limit.metric.name}`."
     ladder = [
-        f"| {other.tier} | {_SIDE_WORDS[limit.side]} {_threshold(policy, limit, other)} "
+        f"| {other.tier} | {_beyond(limit)} {_threshold(policy, limit, other)} "
         f"| {_link(policy, other.name)} | {_ACTION_WORDS[other.action]} |"
         for other in limit.alerts
     ]
@@ -112,7 +114,7 @@ def _of_system(policy: Policy, alert: SystemAlert) -> str:
     facts = [
         ("limit", f"`{alert.limit}`"),
         *tier,
-        *_facts(alert.severity, Category.SYSTEM, Layer.SYSTEM, alert.action),
+        *_facts(alert.severity, alert.category, alert.layer, alert.action),
     ]
     if alert is WATCHDOG:
         response = "Notes when it last arrived, on each feed. No incident is opened for it."
@@ -127,15 +129,17 @@ def _of_system(policy: Policy, alert: SystemAlert) -> str:
 def _condition(policy: Policy, alert: SystemAlert) -> str:
     if alert is WATCHDOG:
         return "Fires always, on purpose."
+    summary = alert.summary.replace("{subject}", "…")
     if alert.duration:
         wait = policy.number(alert.duration)
-        return f"{alert.summary}. Fires {_lasting(wait)[:-1]} (`{alert.duration}`)."
-    stale = policy.alerting.system.snapshot_stale_seconds
-    return (
-        f"Fires when the latest snapshot is older than **{stale:g} s** "
-        "(`alerting.system.snapshot_stale_seconds`), or when the exporter has answered for that "
-        "long without any snapshot at all."
-    )
+        return f"{summary}. Fires {_lasting(wait)[:-1]} (`{alert.duration}`)."
+    if alert is DATA_STALE:
+        stale = policy.alerting.system.snapshot_stale_seconds
+        return (
+            f"Fires when the latest snapshot is older than **{stale:g} s** "
+            "(`alerting.system.snapshot_stale_seconds`)."
+        )
+    return f"{summary}. Fires at the first evaluation that sees it."
 
 
 def _page(
@@ -210,7 +214,17 @@ def _kill_lines(policy: Policy) -> tuple[str, str, str]:
 
 
 def _threshold(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
-    return f"{limit.bound(policy.number(spec.threshold)) * 100:.6g}%"
+    return shown(limit.unit.kind, limit.bound(policy.number(spec.threshold)))
+
+
+def _clear(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
+    margin = policy.alerting.latch.clear_margin_pct / 100
+    level = limit.clear_level(limit.bound(policy.number(spec.threshold)), margin)
+    return shown(limit.unit.kind, level)
+
+
+def _beyond(limit: Limit) -> str:
+    return ("at or " if limit.inclusive else "") + _SIDE_WORDS[limit.side]
 
 
 def _confirmation(policy: Policy, tier: Tier) -> float:

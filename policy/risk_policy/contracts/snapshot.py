@@ -6,6 +6,11 @@ proves freshness; ``market_time`` decides which trading day the figures belong t
 differs from the wall clock in a replay. It may lie any time before ``taken_at``, and never after:
 no market has traded yet when the snapshot of it is taken. The exporter refuses what is further
 ahead than clocks may differ.
+
+Only ``account``, ``equity``, ``cash`` and ``taken_at`` have to be told. What else is told is
+watched; what is left out has no figure, and never one that looks safe. What an account has told
+once, it should go on telling: a figure of the account that stops coming is taken for a limit that
+nobody can evaluate any more, and raises an alert.
 """
 
 from __future__ import annotations
@@ -13,56 +18,31 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StrictBool, model_validator
 
-#: Identity values become label values and parts of a risk_id, so "/" and blanks are out.
-Identifier = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@+=-]{0,63}$", strict=True)
-]
-#: Base assets and sectors may carry any readable name, but no separator of a risk_id.
-Name = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f]{1,64}$", strict=True)]
-Amount = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Position(_Frozen):
-    """One open position.
-
-    Attributes:
-        symbol: what is traded, e.g. ``BTC-EUR`` or ``AAPL``; ``/`` is not allowed.
-        quantity: signed units held, negative for a short position.
-        mark: current price of one unit, > 0.
-        average_price: price paid on average for one unit, > 0.
-        asset: the asset that concentration is counted on; the symbol unless given.
-        sector: the sector of the asset.
-        max_notional: largest notional this position may reach; the policy's default unless given.
-    """
-
-    symbol: Identifier
-    quantity: Amount
-    mark: Annotated[float, Field(gt=0)]
-    average_price: Annotated[float, Field(gt=0)]
-    asset: Name = ""
-    sector: Name = "unknown"
-    max_notional: Annotated[float, Field(gt=0)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _asset_is_the_symbol_unless_given(cls, data: object) -> object:
-        if isinstance(data, dict) and not data.get("asset"):
-            return {**data, "asset": data.get("symbol", "")}
-        return data
-
-    @property
-    def notional(self) -> float:
-        """Signed market value in the account's currency."""
-        return self.quantity * self.mark
+from risk_policy.contracts.snapshot_parts import (
+    Amount,
+    Budget,
+    Budgets,
+    Event,
+    EventKind,
+    Identifier,
+    Latencies,
+    Market,
+    Markets,
+    Name,
+    Part,
+    Position,
+    Size,
+    Strategies,
+    Strategy,
+    Venue,
+    VenueLatency,
+    Venues,
+)
 
 
-class Snapshot(_Frozen):
+class Snapshot(Part):
     """The whole book at one instant.
 
     Attributes:
@@ -74,6 +54,20 @@ class Snapshot(_Frozen):
         taken_at: wall clock, UTC.
         market_time: the time the figures belong to, UTC, not after ``taken_at``; ``taken_at``
             unless given.
+        reports_stops: whether the runtime tells every stop, so that a position without one is
+            without one. Say so always or never: the time without a stop counts from the first
+            snapshot that says so.
+        leverage: times equity, as the venue counts it; gross exposure over equity unless given.
+        margin_used: the margin that open positions use, in the account's currency, as the venue
+            counts it.
+        consecutive_losses: closed trades in a row that lost money, up to now.
+        strategies: exposure, limit and edge by strategy, each at most once.
+        venues: exposure and limit by venue, each at most once.
+        budgets: what data and API calls may cost, each budget at most once.
+        markets: spread and volatility by symbol, held or not, each at most once.
+        latencies: how long data, signals and orders take.
+        events: stops and take-profits that were hit lately. One that is told again is the same;
+            the latest of a kind and symbol is shown until it is a day old.
     """
 
     account: Identifier
@@ -83,6 +77,16 @@ class Snapshot(_Frozen):
     positions: tuple[Position, ...] = ()
     taken_at: AwareDatetime
     market_time: AwareDatetime
+    reports_stops: StrictBool = False
+    leverage: Size | None = None
+    margin_used: Size | None = None
+    consecutive_losses: Annotated[int, Field(ge=0)] | None = None
+    strategies: Strategies = ()
+    venues: Venues = ()
+    budgets: Budgets = ()
+    markets: Markets = ()
+    latencies: Latencies = Latencies()
+    events: tuple[Event, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -116,3 +120,22 @@ def utc_day(instant: datetime) -> str:
 def utc_now() -> datetime:
     """The wall clock, UTC."""
     return datetime.now(UTC)
+
+
+__all__ = [
+    "Amount",
+    "Budget",
+    "Event",
+    "EventKind",
+    "Identifier",
+    "Latencies",
+    "Market",
+    "Name",
+    "Position",
+    "Snapshot",
+    "Strategy",
+    "Venue",
+    "VenueLatency",
+    "utc_day",
+    "utc_now",
+]

@@ -19,16 +19,19 @@ from risk_policy.model.addresses import (
     is_loopback,
     split_endpoint,
 )
-from risk_policy.model.durations import AtMost, Minutes, PositiveSeconds, Seconds
+from risk_policy.model.durations import AtMost, Milliseconds, Minutes, PositiveSeconds, Seconds
 from risk_policy.model.numbers import (
+    BasisPoints,
     Count,
     Days,
     LossPercent,
+    Multiple,
     Number,
     Percent,
     Port,
     RetentionDays,
     SharePercent,
+    SmallPercent,
     UsagePercent,
     WholeNumber,
 )
@@ -39,6 +42,7 @@ __all__ = [
     "AlwaysOn",
     "AtMost",
     "BaseUrl",
+    "BasisPoints",
     "ChannelHost",
     "ChannelName",
     "Count",
@@ -49,7 +53,9 @@ __all__ = [
     "MailAddress",
     "MailAddresses",
     "Mentions",
+    "Milliseconds",
     "Minutes",
+    "Multiple",
     "Number",
     "Percent",
     "Port",
@@ -59,6 +65,7 @@ __all__ = [
     "Section",
     "SeverityName",
     "SharePercent",
+    "SmallPercent",
     "Switch",
     "UsagePercent",
     "WholeNumber",

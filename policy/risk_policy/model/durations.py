@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from risk_policy.model.numbers import plain_number
+from risk_policy.model.numbers import WholeNumber, plain_number
 
 _MILLISECONDS_PER_MINUTE: Final = 60_000
 #: Minutes times milliseconds are floats; what differs by less was meant to be whole.
@@ -91,3 +91,5 @@ Minutes = Annotated[
     Field(ge=0.001),
     AfterValidator(_whole_milliseconds_of_minutes),
 ]
+#: A latency, in whole milliseconds; beyond an hour it is none.
+Milliseconds = Annotated[WholeNumber, Field(ge=1, le=3_600_000)]

@@ -54,7 +54,12 @@ class TimeBased(Section):
 
 
 class FrequencyBased(Section):
-    """``[alerting.escalation.frequency_based]``: occurrences within the window."""
+    """``[alerting.escalation.frequency_based]``: how often one breach began.
+
+    ``escalate_at_count`` within a third of the window raises it one level,
+    ``deduplicate_at_count`` within two thirds raises it two and lets it stand as one alert,
+    ``storm_alert_at_count`` within the whole window, over everything of a kind, is a storm.
+    """
 
     enabled: Switch = True
     window_minutes: _Window = 15
@@ -64,10 +69,17 @@ class FrequencyBased(Section):
 
 
 class ThresholdBased(Section):
-    """``[alerting.escalation.threshold_based]``: a quantity that keeps getting worse."""
+    """``[alerting.escalation.threshold_based]``: a quantity that keeps getting worse.
+
+    Attributes:
+        trend_window_minutes: how far back the trend is computed.
+        min_datapoints: so many levels, each worse than the one before, make a trend.
+        project_minutes: a threshold projected to be reached within this time escalates.
+    """
 
     enabled: Switch = True
     trend_window_minutes: _Window = 60
+    project_minutes: _Window = 30
     min_datapoints: Annotated[WholeNumber, Field(ge=2, le=10_000)] = 3
 
 

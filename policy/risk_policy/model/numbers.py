@@ -82,6 +82,12 @@ SharePercent = Annotated[Number, Percent(1.01, 1000)]
 #: How much of a limit is used, in percent.
 UsagePercent = Annotated[Number, Percent(1.01, 1000)]
 
+#: A percentage that is small by nature.
+SmallPercent = Annotated[Number, Percent(0.001, 100)]
+#: How many times something.
+Multiple = Annotated[Number, Field(gt=0, le=1000)]
+BasisPoints = Annotated[Number, Field(gt=0, le=10_000)]
+
 Count = Annotated[WholeNumber, Field(ge=1, le=1_000_000)]
 Days = Annotated[WholeNumber, Field(ge=1, le=36_500)]
 #: Days to keep something; -1 keeps it forever.

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from risk_policy.model.audit import Audit
 from risk_policy.model.base import Section, SeverityName, Switch
+from risk_policy.model.breakers import CircuitBreakers, Latch
 from risk_policy.model.channels import Channels
 from risk_policy.model.dashboard import Dashboard
 from risk_policy.model.escalation import Cooldown, Deduplication, Escalation, Retention
@@ -19,6 +20,7 @@ from risk_policy.model.stack import (
     Prometheus,
     Routing,
     Runbooks,
+    Security,
     System,
 )
 from risk_policy.model.thresholds import Limits, Measures, Thresholds
@@ -33,9 +35,11 @@ class Alerting(Section):
     retention: Retention = Retention()
     deduplication: Deduplication = Deduplication()
     thresholds: Thresholds = Thresholds()
+    circuit_breakers: CircuitBreakers = CircuitBreakers()
     limits: Limits = Limits()
     measures: Measures = Measures()
     confirmation: Confirmation = Confirmation()
+    latch: Latch = Latch()
     escalation: Escalation = Escalation()
     cooldown: Cooldown = Cooldown()
     kill_switch: KillSwitch = KillSwitch()
@@ -49,6 +53,7 @@ class Alerting(Section):
     endpoints: Endpoints = Endpoints()
     auth: Auth = Auth()
     runbooks: Runbooks = Runbooks()
+    security: Security = Security()
     dashboard: Dashboard = Dashboard()
 
 
@@ -70,9 +75,20 @@ class Policy(Section):
 
     def number(self, key: str) -> float:
         """A number by its dotted key, e.g. ``alerting.limits.var_max_pct``. Raises KeyError."""
-        value: object = self
-        for part in key.split("."):
-            value = getattr(value, part, None)
+        value = self._at(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise KeyError(key)
         return float(value)
+
+    def text(self, key: str) -> str:
+        """A word by its dotted key. Raises KeyError."""
+        value = self._at(key)
+        if not isinstance(value, str):
+            raise KeyError(key)
+        return value
+
+    def _at(self, key: str) -> object:
+        value: object = self
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        return value

@@ -19,7 +19,9 @@ from risk_policy.model.base import (
     PositiveSeconds,
     Seconds,
     Section,
+    SharePercent,
 )
+from risk_policy.model.names import LimitName
 from risk_policy.vocabulary import KillMode, Severity
 
 _Interval = Annotated[
@@ -129,7 +131,18 @@ class Routing(Section):
 
 
 class System(Section):
-    """``[alerting.system]``: when the risk layer complains about itself."""
+    """``[alerting.system]``: when the risk layer complains about itself.
+
+    Attributes:
+        unevaluable_seconds: how long a limit may have no figure, or NaN, before it counts.
+        required_limits: limits that somebody has to report; others are watched once they are.
+        clock_skew_seconds: how far two clocks may disagree.
+        failure_window_minutes: how far back failures and refusals are counted.
+        event_seconds: how long an event, such as a stop that was hit, is shown.
+        disk_free_warning_pct: least free share of a disk.
+        var_covered_min_pct: least share of the book that value at risk has to cover.
+        audit_witness_hours: how long a length of the audit chain is remembered.
+    """
 
     exporter_down_seconds: _Complaint = 5
     receivers_down_seconds: _Complaint = 5
@@ -139,6 +152,35 @@ class System(Section):
     policy_drift_seconds: Annotated[
         Seconds, AtMost(3600, "meanwhile the parts act on different policies")
     ] = 30
+    alertmanager_down_seconds: _Complaint = 30
+    unevaluable_seconds: _Complaint = 30
+    required_limits: tuple[LimitName, ...] = ("daily_loss", "drawdown", "var")
+    clock_skew_seconds: Annotated[
+        PositiveSeconds, AtMost(60, "ages and timers would be wrong by as much")
+    ] = 2
+    failure_window_minutes: Annotated[
+        Minutes, AtMost(60, "a failure that is mended would be shown for as long")
+    ] = 5
+    event_seconds: Annotated[
+        PositiveSeconds, AtMost(3600, "an event would be shown as news for as long")
+    ] = 60
+    disk_free_warning_pct: SharePercent = 10
+    disk_free_critical_pct: SharePercent = 5
+    var_covered_min_pct: SharePercent = 100
+    audit_witness_hours: Annotated[Number, Field(gt=0, le=720)] = 24
+
+
+class Security(Section):
+    """``[alerting.security]``: events within ``window_minutes`` before somebody is told."""
+
+    window_minutes: Annotated[
+        Minutes, AtMost(60, "an attack that is over would be shown for as long")
+    ] = 5
+    auth_failed_count: Count = 5
+    rate_limited_count: Count = 50
+    intrusion_count: Count = 1
+    bulk_export_count: Count = 1
+    after_hours_count: Count = 1
 
 
 class KillSwitch(Section):

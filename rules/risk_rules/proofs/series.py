@@ -1,75 +1,96 @@
 """Input series and expectations, as promtool reads them.
 
-A timeline lays samples one after the other at the scrape interval and says at which time a
-phase has lasted long enough.
+All times are whole milliseconds, so that no evaluation is missed by a rounding error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.contracts.artefact import duration
+from risk_policy.model import Policy
 from risk_rules import promql
 
+#: A sample, or None while nobody reports the series.
+Sample = float | None
 
-class Timeline:
-    """Samples of one series, a phase at a time."""
 
-    def __init__(self, step_seconds: float) -> None:
-        self._step = step_seconds
-        self._parts: list[str] = []
-        self._samples = 0
+@dataclass(frozen=True)
+class Clock:
+    """Scrapes and evaluations of one test file, in milliseconds."""
 
-    @property
-    def now(self) -> float:
-        """Time of the latest sample."""
-        return round((self._samples - 1) * self._step, 3)
+    scrape: int
+    evaluation: int
 
     @property
-    def next(self) -> float:
-        """Time of the sample that comes next."""
-        return round(self._samples * self._step, 3)
+    def tick(self) -> int:
+        """After this long, every evaluation has seen the latest scrape."""
+        return 2 * max(self.scrape, self.evaluation)
 
-    @property
-    def values(self) -> str:
-        """All samples, in promtool's notation."""
-        return " ".join(self._parts)
+    def samples(self, *phases: tuple[Sample, float]) -> tuple[Sample, ...]:
+        """Samples of phases that last at least so many milliseconds each."""
+        found: list[Sample] = []
+        end = 0.0
+        for value, lasting in phases:
+            end += lasting
+            count = math.ceil(round(end / self.scrape, 6)) - len(found)
+            found += [value] * max(count, 1)
+        return tuple(found)
 
-    def keep(self, value: float, seconds: float) -> float:
-        """One value for at least so long; returns the time of its last sample."""
-        count = self._count(seconds)
-        text = "NaN" if math.isnan(value) else promql.number(value)
-        return self._add(f"{text}+0x{count - 1}", count)
+    def at(self, samples: tuple[Sample, ...], when: int) -> Sample:
+        """What an evaluation sees of a series; its last sample lasts until the end."""
+        if not samples:
+            return None
+        return samples[min(when // self.scrape, len(samples) - 1)]
 
-    def end(self, seconds: float) -> float:
-        """The series ends as a failed scrape ends it, and nothing follows for so long."""
-        self._add("stale", 1)
-        count = self._count(seconds)
-        return self._add(f"_x{count}", count)
-
-    def absent(self, until_seconds: float) -> None:
-        """No sample up to and including a time."""
-        count = self._count(until_seconds) - self._samples
-        self._add(f"_x{count}", count)
-
-    def _count(self, seconds: float) -> int:
-        return math.ceil(round(seconds / self._step, 6)) + 1
-
-    def _add(self, text: str, count: int) -> float:
-        self._parts.append(text)
-        self._samples += count
-        return self.now
+    def evaluations(self, until: int) -> range:
+        """The times of all evaluations up to and including one."""
+        return range(0, until + 1, self.evaluation)
 
 
-def series(metric: Metric, labels: Mapping[str, str], values: str) -> dict[str, str]:
-    """One input series; labels that the exporter does not set (job, instance) are welcome."""
-    inside = ", ".join(
-        f"{promql.label(name)}={promql.quoted(text)}" for name, text in labels.items()
+def policy_clock(policy: Policy) -> Clock:
+    """The policy's own pace."""
+    timing = policy.alerting.prometheus
+    return Clock(
+        milliseconds(timing.scrape_interval_seconds),
+        milliseconds(timing.evaluation_interval_seconds),
     )
-    return {"series": f"{metric.name}{{{inside}}}", "values": values}
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds in whole milliseconds."""
+    return round(seconds * 1000)
+
+
+def moment(at: int) -> str:
+    """A time of a test, as promtool reads it."""
+    return duration(at / 1000)
+
+
+def values(samples: tuple[Sample, ...], count: int) -> str:
+    """So many samples in promtool's notation; the last one lasts."""
+    filled = samples[:count] + (samples[-1],) * (count - len(samples))
+    return " ".join(_notation(filled))
+
+
+def series(
+    metric: Metric, labels: Mapping[str, str], samples: tuple[Sample, ...], count: int
+) -> dict[str, str]:
+    """One input series; labels that the exporter does not set (job, instance) are welcome."""
+    return {"series": selector(metric.name, labels), "values": values(samples, count)}
+
+
+def selector(name: str, labels: Mapping[str, str]) -> str:
+    """A series by its name and labels."""
+    inside = ", ".join(
+        f"{promql.label(label)}={promql.quoted(text)}" for label, text in labels.items()
+    )
+    return f"{name}{{{inside}}}"
 
 
 def firing(labels: Mapping[str, str], annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -77,18 +98,28 @@ def firing(labels: Mapping[str, str], annotations: Mapping[str, str]) -> dict[st
     return {"exp_labels": dict(labels), "exp_annotations": dict(annotations)}
 
 
-def check(alertname: str, at_seconds: float, *alerts: dict[str, Any]) -> dict[str, Any]:
+def check(alertname: str, at: int, *alerts: dict[str, Any]) -> dict[str, Any]:
     """Exactly these alerts of a name fire at a time; none if none is given."""
+    return {"eval_time": moment(at), "alertname": alertname, "exp_alerts": list(alerts)}
+
+
+def samples_check(
+    expression: str, at: int, expected: Iterable[tuple[Mapping[str, str], float]]
+) -> dict[str, Any]:
+    """Exactly these series are what an expression gives at a time."""
     return {
-        "eval_time": duration(at_seconds),
-        "alertname": alertname,
-        "exp_alerts": list(alerts),
+        "expr": expression,
+        "eval_time": moment(at),
+        "exp_samples": [
+            {"labels": selector("", labels) if labels else "", "value": value}
+            for labels, value in expected
+        ],
     }
 
 
 def scenario(
     name: str,
-    step_seconds: float,
+    clock: Clock,
     inputs: list[dict[str, str]],
     checks: list[dict[str, Any]],
     samples: list[dict[str, Any]] | None = None,
@@ -96,12 +127,29 @@ def scenario(
     """One promtool test."""
     return {
         "name": name,
-        "interval": duration(step_seconds),
+        "interval": moment(clock.scrape),
         "input_series": inputs,
-        **({"alert_rule_test": sorted(checks, key=_order)} if checks else {}),
+        **({"alert_rule_test": checks} if checks else {}),
         **({"promql_expr_test": samples} if samples else {}),
     }
 
 
-def _order(entry: dict[str, Any]) -> str:
-    return str(entry["alertname"])
+def _notation(samples: tuple[Sample, ...]) -> Iterator[str]:
+    before: Sample = None
+    for _, group in groupby(samples, key=_same):
+        value, *more = group
+        count = 1 + len(more)
+        if value is None:
+            if before is not None:
+                yield "stale"
+                count -= 1
+            if count:
+                yield f"_x{count}"
+        else:
+            text = "NaN" if math.isnan(value) else promql.number(value)
+            yield f"{text}+0x{count - 1}" if count > 1 else text
+        before = value
+
+
+def _same(value: Sample) -> str:
+    return repr(value)

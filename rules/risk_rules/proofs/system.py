@@ -1,8 +1,8 @@
-"""Proofs of the alerts about the risk layer itself."""
+"""Proofs of the alerts about the parts themselves: dead ones, old data, nobody's account."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,271 +10,196 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
-from risk_policy.contracts.artefact import duration
 from risk_policy.model import Policy
-from risk_rules import wording
-from risk_rules.proofs.series import Timeline, check, firing, scenario, series
-from risk_rules.system import (
-    EXPORTER_JOB,
-    RECEIVERS_JOB,
-    UP,
-    no_snapshot_wait_seconds,
-    static_labels,
-)
-from risk_rules.timing import account_hold_seconds, failure_memory_seconds, off_multiple
+from risk_rules.proofs.board import Board, Line, Truth
+from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, samples_check
+from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
+from risk_rules.timing import account_hold_seconds, failure_memory_seconds
 
 _NUDGE: Final = 0.001
 _FRESH: Final = 0.0
+_GONE: Sample = None
+_JOBS: Final = (
+    (system.EXPORTER_DOWN, EXPORTER_JOB),
+    (system.RECEIVERS_DOWN, RECEIVERS_JOB),
+    (system.ALERTMANAGER_DOWN, ALERTMANAGER_JOB),
+)
 
 
 @dataclass(frozen=True)
-class SystemProof:
-    """Writes the tests of the system alerts."""
+class PartsProof:
+    """Writes the tests of parts that may be dead."""
 
     policy: Policy
 
     def scenarios(self) -> list[dict[str, Any]]:
-        """Every test of the system alerts."""
-        parts = ((system.EXPORTER_DOWN, EXPORTER_JOB), (system.RECEIVERS_DOWN, RECEIVERS_JOB))
+        """Every test of dead parts and of what they no longer report."""
         return [
-            self._watchdog(),
-            *(self._down(alert, job) for alert, job in parts),
-            *(self._one_of_two_down(alert, job) for alert, job in parts),
-            *(self._absent(alert, job) for alert, job in parts),
-            *(test for alert, job in parts for test in self._crash_loop(alert, job)),
+            self._down(),
+            *self._crash_loops(),
             self._stale(),
-            self._stale_while_exporter_dies(),
-            self._no_snapshot(),
+            self._never_sends(),
             self._starts_late(),
             self._empty_after_a_restart(),
-            self._drift(),
         ]
 
-    def _watchdog(self) -> dict[str, Any]:
-        alert = system.WATCHDOG
-        always = self._firing(alert, labels.risk_id(alert.limit))
-        checks = [check(alert.name, at, always) for at in (0, 10 * self._evaluation)]
-        return scenario("Watchdog: fires always", self._step, [], checks)
+    @property
+    def clock(self) -> Clock:
+        """The policy's own pace."""
+        return policy_clock(self.policy)
 
-    def _down(self, alert: SystemAlert, job: str) -> dict[str, Any]:
-        """Up, down, up again, then out of Prometheus's sight."""
-        line, checks = Timeline(self._step), []
-        fires = self._firing(alert, labels.risk_id(alert.limit, job))
+    def _board(self) -> Board:
+        return Board(self.policy, self.clock)
+
+    # -- dead parts ----------------------------------------------------------------------------
+
+    def _down(self) -> dict[str, Any]:
+        """Up, one lost scrape, down, up again, then out of Prometheus's sight."""
+        board, tick, lasts = self._board(), self.clock.tick, 0
+        board.expect(system.WATCHDOG, lambda _: 1.0)
+        for alert, job in _JOBS:
+            wait = milliseconds(self.policy.number(alert.duration))
+            memory = milliseconds(failure_memory_seconds(self.policy, wait / 1000))
+            phases: list[tuple[Sample, float]] = [
+                (1.0, tick), (0.0, self.clock.scrape), (1.0, memory + wait + tick),
+                (0.0, wait + tick), (1.0, memory + tick), (_GONE, wait + tick),
+            ]  # fmt: skip
+            line = board.feed(UP, {"job": job, "instance": "one"}, *phases)
+            board.expect(alert, self.is_down(alert, line), about=job)
+            lasts = max(lasts, int(sum(lasting for _, lasting in phases)))
+        return board.scenario("a part is down, loses a scrape, vanishes", lasts)
+
+    def _crash_loops(self) -> Iterator[dict[str, Any]]:
+        """A part that keeps dying beside one that does not is down, without a break."""
+        board, lasts = self._board(), 0
+        for alert, job in _JOBS:
+            wait = milliseconds(self.policy.number(alert.duration))
+            memory = milliseconds(failure_memory_seconds(self.policy, wait / 1000))
+            up = max(int(memory // self.clock.scrape), 1)
+            loops = 2 + wait // (self.clock.scrape * (up + 1)) * 2
+            samples = ((0.0,) + (1.0,) * up) * loops
+            named = {"job": job, "instance": "one"}
+            line = board.feed_samples(UP, {**named, "instance": "two"}, samples)
+            healthy = board.feed(UP, named, (1.0, 0))
+            board.expect(alert, self.is_down(alert, line, healthy), about=job)
+            lasts = max(lasts, len(samples) * self.clock.scrape)
+        yield board.scenario("a part that keeps dying beside one that does not", lasts)
+
+    def is_down(self, alert: SystemAlert, *lines: Line) -> Truth:
+        """Not all that is there answers, or did so throughout the memory of a failure."""
         wait = self.policy.number(alert.duration)
-        settle = wait + self._tick
-        checks.append(check(alert.name, line.keep(1, self._tick)))
-        if wait:
-            checks.append(check(alert.name, max(line.next, line.next + wait - self._evaluation)))
-        checks.append(check(alert.name, line.keep(0, settle), fires))
-        memory = failure_memory_seconds(self.policy, wait)
-        if memory > self._tick:
-            checks.append(check(alert.name, line.keep(1, 0), fires))
-        checks.append(check(alert.name, line.keep(1, memory + self._tick)))
-        vanished = line.next
-        line.end(settle)
-        checks.append(check(alert.name, round(vanished + wait + self._evaluation, 3), fires))
-        return scenario(
-            f"{alert.name}: down, up again, vanished", self._step, [self._up(job, line)], checks
-        )
+        memory = milliseconds(failure_memory_seconds(self.policy, wait))
 
-    def _one_of_two_down(self, alert: SystemAlert, job: str) -> dict[str, Any]:
-        """A second target of the same job that answers does not hide the one that does not."""
-        settle = self.policy.number(alert.duration) + self._tick
-        up, down = Timeline(self._step), Timeline(self._step)
-        up.keep(1, settle)
-        at = down.keep(0, settle)
-        fires = self._firing(alert, labels.risk_id(alert.limit, job))
-        return scenario(
-            f"{alert.name}: one of two is down",
-            self._step,
-            [self._up(job, up), self._up(job, down, instance="two")],
-            [check(alert.name, at, fires)],
-        )
+        def truth(now: int) -> float | None:
+            latest = [up for line in lines if (up := line.at(now)) is not None]
+            lately = [up for line in lines for up in line.within(now, memory)]
+            answers = bool(latest) and min(latest) == 1
+            return None if answers and (not memory or min(lately) == 1) else 1.0
 
-    def _absent(self, alert: SystemAlert, job: str) -> dict[str, Any]:
-        settle = self.policy.number(alert.duration) + self._tick
-        return scenario(
-            f"{alert.name}: fires if there is no such target",
-            self._step,
-            [],
-            [check(alert.name, settle, self._firing(alert, labels.risk_id(alert.limit, job)))],
-        )
+        return truth
 
-    def _crash_loop(self, alert: SystemAlert, job: str) -> list[dict[str, Any]]:
-        """One failed scrape means nothing; every other one failing does, without a break."""
-        wait = self.policy.number(alert.duration)
-        memory = failure_memory_seconds(self.policy, wait)
-        if not memory:
-            return []
-        line, checks = Timeline(self._step), []
-        line.keep(1, self._tick)
-        line.keep(0, 0)
-        checks.append(check(alert.name, line.keep(1, wait + self._tick)))
-        fires = self._firing(alert, labels.risk_id(alert.limit, job))
-        settled = line.now + wait + self._tick
-        while line.now < settled + 2 * wait:
-            for value in (0, *(1 for _ in range(int(memory / self._step)))):
-                at = line.keep(value, 0)
-                checks += [check(alert.name, at, fires)] if at > settled else []
-        healthy = Timeline(self._step)
-        healthy.keep(1, line.now)
-        inputs = [self._up(job, line), self._up(job, healthy, instance="two")]
-        name = f"{alert.name}: a part that keeps dying is down, a lost scrape is not"
-        return [scenario(name, self._step, inputs, checks)]
+    # -- old data ------------------------------------------------------------------------------
 
     def _stale(self) -> dict[str, Any]:
-        """Two accounts: one whose snapshots stop and come again, one that goes on.
+        """Below and at its limit, beyond, fresh again; and an exporter that dies with it."""
+        board, tick = self._board(), self.clock.tick
+        stale = self.policy.alerting.system.snapshot_stale_seconds
+        hold = milliseconds(account_hold_seconds(self.policy))
+        ages = (stale - _NUDGE, stale, round(stale + _NUDGE, 6), _FRESH)
+        main = self._age(board, "main", *((age, tick) for age in ages))
+        # Also claimed by an exporter with fresh data: the staler one counts.
+        beside = self._age(board, "main", (_FRESH, 0), instance="two")
+        old = round(stale + 2 * _NUDGE, 6)
+        dying = self._age(board, "dying", (old, 2 * tick), (_GONE, hold + tick))
+        other = self._age(board, "other", (_FRESH, 0))
 
-        The first is also claimed by an exporter that has fresh data: the staler one counts.
-        """
-        name, stale = system.DATA_STALE.name, self._stale_seconds
-        line, other = Timeline(self._step), Timeline(self._step)
-        ages = (stale - _NUDGE, stale)
-        checks = [check(name, line.keep(age, self._tick)) for age in ages]
-        age = stale + _NUDGE
-        checks.append(check(name, line.keep(age, self._tick), self._stale_account(age)))
-        checks.append(check(name, line.keep(_FRESH, self._tick)))
-        other.keep(_FRESH, line.now)
-        inputs = [
-            self._age("main", line),
-            self._age("main", other, instance="two"),
-            self._age("other", other),
-        ]
-        return scenario(f"{name}: quiet below and at its limit", self._step, inputs, checks)
+        def is_stale(*lines: Line) -> Truth:
+            def truth(now: int) -> float | None:
+                latest = [found[-1] for line in lines if (found := line.within(now, hold))]
+                return max(latest) if latest and max(latest) > stale else None
 
-    def _stale_while_exporter_dies(self) -> dict[str, Any]:
-        """The dying exporter does not resolve it before RISK_EXPORTER_DOWN fires."""
-        name, age = system.DATA_STALE.name, self._stale_seconds + _NUDGE
-        down = system.EXPORTER_DOWN
-        hold = account_hold_seconds(self.policy)
-        line, up = Timeline(self._step), Timeline(self._step)
-        line.keep(age, self._tick)
-        at = up.keep(1, self._tick)
-        line.end(hold + self._tick)
-        up.keep(0, hold + self._tick)
-        last = round(at + hold - self._evaluation, 3)
-        dead = self._firing(down, labels.risk_id(down.limit, EXPORTER_JOB))
-        checks = [check(down.name, round(at + hold, 3), dead)]
-        if hold > self._evaluation:
-            checks.append(check(name, last, self._stale_account(age)))
-        inputs = [self._age("main", line), self._up(EXPORTER_JOB, up)]
-        return scenario(f"{name}: outlives its exporter", self._step, inputs, checks)
+            return truth
 
-    def _no_snapshot(self) -> dict[str, Any]:
+        for account, lines in (("main", (main, beside)), ("dying", (dying,)), ("other", (other,))):
+            board.expect(system.DATA_STALE, is_stale(*lines), {"account": account})
+        return board.scenario("snapshots are old, and outlive their exporter", 3 * tick + hold)
+
+    # -- nobody's account ----------------------------------------------------------------------
+
+    def _never_sends(self) -> dict[str, Any]:
         """An exporter that starts and never gets a snapshot; then one arrives."""
-        name, stale = system.DATA_STALE.name, self._stale_seconds
-        up, age, checks = Timeline(self._step), Timeline(self._step), []
-        checks += [check(name, at) for at in self._evaluations(0, stale - self._evaluation)]
-        up.keep(1, off_multiple(self.policy, stale) + 2 * self._tick)
-        fires = firing(
-            static_labels(system.DATA_STALE, labels.risk_id(system.DATA_STALE.limit)),
-            wording.no_snapshot_annotations(self.policy),
-        )
-        checks.append(check(name, up.now, fires))
-        age.absent(up.now)
-        age.keep(_FRESH, self._tick)
-        up.keep(1, self._tick)
-        checks.append(check(name, age.now))
-        inputs = [self._up(EXPORTER_JOB, up), self._age("main", age)]
-        return scenario(f"{name}: fires if nobody ever sends", self._step, inputs, checks)
+        board, tick, stale = self._board(), self.clock.tick, self._stale_ms
+        up = self._exporter(board, (1.0, 0))
+        long = 2 * stale + 2 * tick
+        age = self._age(board, "main", (_GONE, long), (_FRESH, tick))
+        board.expect(system.NO_ACCOUNT, self._is_nobodys(up, age))
+        return board.scenario("nobody ever sends a snapshot, then somebody does", long + 2 * tick)
 
     def _starts_late(self) -> dict[str, Any]:
         """An exporter that starts long after Prometheus may hear of its account a scrape later."""
-        name = system.DATA_STALE.name
-        up, age = Timeline(self._step), Timeline(self._step)
-        up.keep(0, self._stale_seconds + 2 * self._tick)
-        started = up.keep(1, 0)
-        age.absent(started if no_snapshot_wait_seconds(self.policy) else started - self._step)
-        until = age.keep(_FRESH, self._tick)
-        up.keep(1, self._tick)
-        checks = [check(name, at) for at in self._evaluations(started, until)]
-        inputs = [self._up(EXPORTER_JOB, up), self._age("main", age)]
-        return scenario(f"{name}: leaves a starting exporter time", self._step, inputs, checks)
+        board, tick = self._board(), self.clock.tick
+        dead = self._stale_ms + 2 * tick
+        up = self._exporter(board, (0.0, dead), (1.0, tick))
+        late = self.clock.scrape if self._patience else 0
+        age = self._age(board, "main", (_GONE, dead + late), (_FRESH, tick))
+        board.expect(system.NO_ACCOUNT, self._is_nobodys(up, age))
+        # It says so itself: nothing fires while it starts.
+        starting = board.evaluations(dead, dead + 2 * tick)
+        silent = f'ALERTS{{alertname="{system.NO_ACCOUNT.name}",alertstate="firing"}}'
+        quiet = [samples_check(silent, now, []) for now in starting]
+        return board.scenario("an exporter that starts late is left time", dead + 2 * tick, quiet)
 
     def _empty_after_a_restart(self) -> dict[str, Any]:
         """An account is known, its exporter dies and comes back with no account: never silence."""
-        name, stale, down = system.DATA_STALE.name, self._stale_seconds, system.EXPORTER_DOWN
-        up, age = Timeline(self._step), Timeline(self._step)
-        age.keep(_FRESH, self._tick)
-        up.keep(1, self._tick)
-        gone = max(stale, self.policy.number(down.duration)) + 2 * self._tick
-        age.end(3 * gone)
-        died = up.keep(0, gone)
-        up.keep(1, gone)
-        alarm = "ALERTS{alertname=~" + f'"{name}|{down.name}"' + ',alertstate="firing"}'
+        board, tick = self._board(), self.clock.tick
+        down = system.EXPORTER_DOWN
+        gone = max(self._stale_ms, milliseconds(self.policy.number(down.duration))) + 2 * tick
+        age = self._age(board, "main", (_FRESH, tick), (_GONE, 3 * gone))
+        up = self._exporter(board, (1.0, tick), (0.0, gone), (1.0, gone))
+        board.expect(system.NO_ACCOUNT, self._is_nobodys(up, age))
+        board.expect(down, self.is_down(down, up), about=EXPORTER_JOB)
+        alarm = f'alertname=~"{system.NO_ACCOUNT.name}|{down.name}",alertstate="firing"'
+        start = tick + milliseconds(self.policy.number(down.duration)) + tick
         loud = [
-            {
-                "expr": f"count({alarm}) > bool 0",
-                "eval_time": duration(moment),
-                "exp_samples": [{"value": 1}],
-            }
-            for moment in self._evaluations(died, up.now)
+            samples_check(f"count(ALERTS{{{alarm}}}) > bool 0", now, [({}, 1)])
+            for now in board.evaluations(start, tick + 2 * gone)
         ]
-        inputs = [self._up(EXPORTER_JOB, up), self._age("main", age)]
-        title = f"{name}: takes over from {down.name} if the account stays away"
-        return scenario(title, self._step, inputs, [], loud)
+        return board.scenario("never silence between a dead and an empty exporter",
+                              tick + 2 * gone, loud)  # fmt: skip
 
-    def _drift(self) -> dict[str, Any]:
-        """A component on the same policy, one on another, and the same one mended."""
-        alert = system.POLICY_DRIFT
-        wait = self.policy.number(alert.duration)
-        hold = account_hold_seconds(self.policy)
-        settle = wait + 2 * self._tick
-        same, other = Timeline(self._step), Timeline(self._step)
-        checks = [check(alert.name, same.keep(1, settle))]
-        other.absent(same.now)
-        if wait:
-            checks.append(check(alert.name, max(other.next, other.next + wait - self._evaluation)))
-        fires = self._firing(alert, labels.risk_id(alert.limit))
-        checks.append(check(alert.name, other.keep(1, settle), fires))
-        checks.append(check(alert.name, other.end(hold + self._tick)))
-        same.keep(1, other.now - same.now)
-        inputs = [
-            self._info("exporter", self.policy.digest, same),
-            self._info("receivers", "0" * 64, other),
-        ]
-        return scenario(f"{alert.name}: two digests at once", self._step, inputs, checks)
+    def _is_nobodys(self, up: Line, age: Line) -> Truth:
+        """No age for as long as a snapshot may be old, from an exporter that answers at times."""
+        stale = self._stale_ms
+        window = stale + self.clock.scrape / 2
+
+        def truth(now: int) -> float | None:
+            if age.within(now, window):
+                return None
+            answered = any(sample == 1 for sample in up.within(now, window))
+            known = up.at(now - stale) is not None
+            running = not self._patience or up.at(now - self.clock.scrape) == 1
+            return 1.0 if answered and known and running else None
+
+        return truth
 
     @property
-    def _step(self) -> float:
-        return self.policy.alerting.prometheus.scrape_interval_seconds
+    def _patience(self) -> bool:
+        """Whether a starting exporter is left a scrape, because it still counts as down then."""
+        down = self.policy.alerting.system.exporter_down_seconds
+        scrape = self.policy.alerting.prometheus.scrape_interval_seconds
+        return failure_memory_seconds(self.policy, down) > 2 * scrape
 
     @property
-    def _evaluation(self) -> float:
-        return self.policy.alerting.prometheus.evaluation_interval_seconds
+    def _stale_ms(self) -> int:
+        return milliseconds(self.policy.alerting.system.snapshot_stale_seconds)
 
-    @property
-    def _tick(self) -> float:
-        """After this long, every evaluation has seen the latest scrape."""
-        return 2 * max(self._step, self._evaluation)
+    def _exporter(self, board: Board, *phases: tuple[Sample, float]) -> Line:
+        return board.feed(UP, {"job": EXPORTER_JOB, "instance": "one"}, *phases)
 
-    def _evaluations(self, start: float, end: float) -> list[float]:
-        """Every evaluation from one time to another."""
-        first, last = math.ceil(start / self._evaluation), math.floor(end / self._evaluation)
-        return [round(number * self._evaluation, 3) for number in range(first, last + 1)]
-
-    @property
-    def _stale_seconds(self) -> float:
-        return self.policy.alerting.system.snapshot_stale_seconds
-
-    def _firing(self, alert: SystemAlert, risk_id: str) -> dict[str, Any]:
-        return firing(static_labels(alert, risk_id), wording.system_annotations(self.policy, alert))
-
-    def _stale_account(self, age: float) -> dict[str, Any]:
-        alert = system.DATA_STALE
-        named = static_labels(alert, labels.risk_id(alert.limit, "main"))
-        shown = wording.stale_annotations(self.policy, "main", wording.seconds(age))
-        return firing({**named, "account": "main"}, shown)
-
-    def _up(self, job: str, line: Timeline, instance: str = "one") -> dict[str, str]:
-        return series(UP, {"job": job, "instance": instance}, line.values)
-
-    def _age(self, account: str, line: Timeline, instance: str = "one") -> dict[str, str]:
+    def _age(
+        self, board: Board, account: str, *phases: tuple[Sample, float], instance: str = "one"
+    ) -> Line:
         # Whatever the exporter calls it: the rule builds the risk_id itself.
         named = {"account": account, labels.RISK_ID: f"snapshot/{account}"}
         target = {"job": EXPORTER_JOB, "instance": instance}
-        return series(m.SNAPSHOT_AGE, {**named, **target}, line.values)
-
-    def _info(self, component: str, digest: str, line: Timeline) -> dict[str, str]:
-        named = {"component": component, "digest": digest, "job": component, "instance": "one"}
-        return series(m.POLICY_INFO, named, line.values)
+        return board.feed(m.SNAPSHOT_AGE, {**named, **target}, *phases)

@@ -101,7 +101,11 @@ BrokerEvent = ModeChanged | OrderPlaced | OrderCancelled | Fill
 
 @dataclass(frozen=True, slots=True)
 class BrokerState:
-    """All there is to know about an account; a broker can be built from it."""
+    """All there is to know about an account; a broker can be built from it.
+
+    Attributes:
+        losses_in_row: closing fills in a row, up to now, that lost money.
+    """
 
     cash: Decimal
     realised: Decimal = ZERO
@@ -110,6 +114,7 @@ class BrokerState:
     marks: tuple[tuple[str, Decimal], ...] = ()
     mode: TradingMode = TradingMode.ACTIVE
     orders_numbered: int = 0
+    losses_in_row: int = 0
 
 
 class PaperBroker:
@@ -123,6 +128,7 @@ class PaperBroker:
         self._marks = dict(state.marks)
         self._mode = state.mode
         self._orders_numbered = state.orders_numbered
+        self._losses_in_row = state.losses_in_row
         self.log: list[BrokerEvent] = []
 
     # -- looking -----------------------------------------------------------------------------
@@ -136,6 +142,15 @@ class PaperBroker:
     def realised(self) -> Decimal:
         """Profit of everything that was closed."""
         return self._realised
+
+    @property
+    def losses_in_row(self) -> int:
+        """Closed trades in a row that lost money.
+
+        A trade is closed by a fill that takes units of a position away, be it all or some: its
+        profit is realised then. One that neither gains nor loses leaves the count alone.
+        """
+        return self._losses_in_row
 
     @property
     def mode(self) -> TradingMode:
@@ -182,6 +197,7 @@ class PaperBroker:
             marks=tuple(sorted(self._marks.items())),
             mode=self._mode,
             orders_numbered=self._orders_numbered,
+            losses_in_row=self._losses_in_row,
         )
 
     # -- acting ------------------------------------------------------------------------------
@@ -287,7 +303,10 @@ class PaperBroker:
             rest = held.quantity + sign * closing
             # The last unit takes the whole remaining cost along, so that no dust stays.
             freed = held.cost if rest == 0 else held.average_price * -sign * closing
-            self._realised += -sign * closing * fill.price - freed
+            profit = -sign * closing * fill.price - freed
+            self._realised += profit
+            if profit:
+                self._losses_in_row = self._losses_in_row + 1 if profit < 0 else 0
             held = replace(held, quantity=rest, cost=held.cost - freed)
         if opening:
             held = replace(

@@ -12,7 +12,11 @@ from risk_runtime.paper.strategy import SECTORS
 def snapshot_of(
     broker: PaperBroker, account: str, taken_at: datetime, market_time: datetime
 ) -> Snapshot:
-    """Everything the broker holds at its last marks."""
+    """Everything the broker holds at its last marks, and how its latest trades went.
+
+    It has no stops, no margin, no limits by strategy or venue and no market data but daily bars,
+    so it tells nothing of them.
+    """
     return Snapshot(
         account=account,
         equity=float(broker.equity),
@@ -29,4 +33,5 @@ def snapshot_of(
         ),
         taken_at=taken_at,
         market_time=market_time,
+        consecutive_losses=broker.losses_in_row,
     )

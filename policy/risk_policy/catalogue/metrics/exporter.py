@@ -1,33 +1,10 @@
-"""Every metric Riskwarden exports: name, type, labels, one help text.
-
-Base units throughout. Amounts of money are in the account's own currency, which
-``risk_account_info`` names; everything compared with a threshold is a ratio or a time.
-"""
+"""What the exporter publishes about accounts and positions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One exported metric family.
-
-    Attributes:
-        name: the sample name, counters included, as it stands in PromQL.
-        help: the one help text.
-        labels: label names in the order in which they are exposed.
-        kind: Prometheus type.
-        component: who exports it.
-    """
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-    kind: Literal["gauge", "counter", "histogram", "info"] = "gauge"
-    component: Literal["exporter", "receivers", "rules"] = "exporter"
-
+from risk_policy.catalogue.metrics.metric import Metric
 
 _ACCOUNT = ("account", "risk_id")
 _SYMBOL = ("account", "symbol", "risk_id")
@@ -50,12 +27,6 @@ EXPOSURE_GROSS: Final = Metric(
 )
 EXPOSURE_NET: Final = Metric(
     "risk_exposure_net", "Sum of signed notionals of all positions.", ("account",)
-)
-EXPOSURE_GROSS_RATIO: Final = Metric(
-    "risk_exposure_gross_ratio", "Gross exposure divided by equity.", ("account",)
-)
-EXPOSURE_NET_RATIO: Final = Metric(
-    "risk_exposure_net_ratio", "Net exposure divided by equity.", ("account",)
 )
 POSITION_NOTIONAL: Final = Metric(
     "risk_position_notional", "Signed market value of a position.", ("account", "symbol", "sector")
@@ -92,6 +63,113 @@ VAR_USAGE: Final = Metric(
     "risk_var_limit_usage_ratio",
     "Value at risk of the covered positions divided by its limit.",
     _ACCOUNT,
+)
+CVAR_USAGE: Final = Metric(
+    "risk_cvar_limit_usage_ratio",
+    "Expected loss beyond value at risk divided by its limit.",
+    _ACCOUNT,
+)
+EXPOSURE_GROSS_RATIO: Final = Metric(
+    "risk_exposure_gross_ratio", "Gross exposure divided by equity.", _ACCOUNT
+)
+EXPOSURE_NET_RATIO: Final = Metric(
+    "risk_exposure_net_ratio", "Net exposure divided by equity.", _ACCOUNT
+)
+LEVERAGE: Final = Metric(
+    "risk_leverage_ratio",
+    "Leverage as the venue reports it; else gross exposure over equity.",
+    _ACCOUNT,
+)
+MARGIN_LEVEL: Final = Metric(
+    "risk_margin_level_ratio", "Equity divided by the margin that open positions use.", _ACCOUNT
+)
+INTRADAY_DRAWDOWN: Final = Metric(
+    "risk_intraday_drawdown_ratio",
+    "Fall of equity from its highest point today, divided by that point.",
+    _ACCOUNT,
+)
+CONSECUTIVE_LOSSES: Final = Metric(
+    "risk_consecutive_losses", "Closed trades in a row that lost money.", _ACCOUNT
+)
+STRATEGY_USAGE: Final = Metric(
+    "risk_strategy_limit_usage_ratio",
+    "Exposure of a strategy divided by its limit.",
+    ("account", "strategy", "risk_id"),
+)
+VENUE_USAGE: Final = Metric(
+    "risk_venue_limit_usage_ratio",
+    "Exposure at a venue divided by its limit.",
+    ("account", "venue", "risk_id"),
+)
+TRADE_EDGE: Final = Metric(
+    "risk_trade_edge_ratio",
+    "Expected profit of the latest trade after costs, divided by its notional.",
+    ("account", "strategy", "risk_id"),
+)
+COST_BUDGET_USAGE: Final = Metric(
+    "risk_cost_budget_usage_ratio",
+    "Cost of data or API calls divided by their budget.",
+    ("account", "budget", "risk_id"),
+)
+POSITION_RISK: Final = Metric(
+    "risk_position_risk_ratio", "Loss of a position if its stop is hit, divided by equity.", _SYMBOL
+)
+POSITION_WITHOUT_STOP: Final = Metric(
+    "risk_position_without_stop_seconds",
+    "How long a position has been held without a stop; 0 with one.",
+    _SYMBOL,
+)
+POSITION_AGE: Final = Metric(
+    "risk_position_age_periods", "Trading periods for which a position has been held.", _SYMBOL
+)
+POSITION_ATR: Final = Metric(
+    "risk_position_atr_ratio", "Average true range now divided by that at entry.", _SYMBOL
+)
+SPREAD: Final = Metric("risk_spread_ratio", "Ask minus bid, divided by the mid price.", _SYMBOL)
+ATR_BASELINE: Final = Metric(
+    "risk_atr_baseline_ratio", "Average true range divided by its long-term baseline.", _SYMBOL
+)
+PRICE_RANGE: Final = Metric(
+    "risk_price_range_ratio",
+    "Highest over lowest price within the policy's period of market time, minus 1.",
+    _SYMBOL,
+)
+WEBSOCKET_LAG: Final = Metric(
+    "risk_websocket_lag_seconds",
+    "Age of the latest market data of a venue on arrival.",
+    ("account", "venue", "risk_id"),
+)
+INFERENCE_P95: Final = Metric(
+    "risk_inference_latency_p95_seconds",
+    "95th percentile of the time to compute a signal.",
+    _ACCOUNT,
+)
+INFERENCE_P99: Final = Metric(
+    "risk_inference_latency_p99_seconds",
+    "99th percentile of the time to compute a signal.",
+    _ACCOUNT,
+)
+ORDER_PLACEMENT: Final = Metric(
+    "risk_order_placement_seconds",
+    "Time until the venue confirmed the latest order.",
+    ("account", "venue", "risk_id"),
+)
+ORDER_FILL: Final = Metric(
+    "risk_order_fill_seconds",
+    "Time until the latest order was filled.",
+    ("account", "venue", "risk_id"),
+)
+
+# -- events: when something last happened --------------------------------------------------
+STOP_LOSS_TRIGGERED: Final = Metric(
+    "risk_stop_loss_triggered_timestamp_seconds",
+    "When a stop-loss last closed a position, Unix time.",
+    ("account", "symbol"),
+)
+TAKE_PROFIT_TRIGGERED: Final = Metric(
+    "risk_take_profit_triggered_timestamp_seconds",
+    "When a take-profit last closed a position, Unix time.",
+    ("account", "symbol"),
 )
 
 # -- how the risk figures came about -------------------------------------------------------
@@ -149,96 +227,6 @@ STATE_UNSAVED: Final = Metric(
     ("account",),
 )
 
-# -- the receivers -------------------------------------------------------------------------
-FEED_ALERTS: Final = Metric(
-    "risk_feed_alerts_total",
-    "Alerts taken in and committed, by feed and outcome (created, repeated, resolved, ignored).",
-    ("feed", "outcome"),
-    kind="counter",
-    component="receivers",
+EXPORTER_TIME: Final = Metric(
+    "risk_exporter_time_seconds", "The exporter's clock at scrape time, Unix time."
 )
-FEED_REQUESTS: Final = Metric(
-    "risk_feed_requests_total",
-    "Requests to a feed, by feed and HTTP status.",
-    ("feed", "code"),
-    kind="counter",
-    component="receivers",
-)
-FEED_QUARANTINED: Final = Metric(
-    "risk_feed_quarantined_total",
-    "Malformed bodies or alerts kept aside.",
-    ("feed",),
-    kind="counter",
-    component="receivers",
-)
-WATCHDOG_TIMESTAMP: Final = Metric(
-    "risk_watchdog_timestamp_seconds",
-    "When the Watchdog alert last arrived, by feed, Unix time.",
-    ("feed",),
-    component="receivers",
-)
-INCIDENTS_OPEN: Final = Metric(
-    "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
-)
-KILL_SWITCH_TRIPPED: Final = Metric(
-    "risk_kill_switch_tripped", "1 while the kill switch is tripped.", (), component="receivers"
-)
-KILL_SWITCH_FLAT: Final = Metric(
-    "risk_kill_switch_flat_confirmed",
-    "1 once the runtime has confirmed that it is flat after the last trip.",
-    (),
-    component="receivers",
-)
-GATE_OPEN: Final = Metric(
-    "risk_gate_open", "1 while the gate allows orders that add risk.", (), component="receivers"
-)
-GATE_VERSION: Final = Metric(
-    "risk_gate_version", "Version of the published gate.", (), component="receivers"
-)
-GATE_PUBLISH_SECONDS: Final = Metric(
-    "risk_gate_close_delay_seconds",
-    "Time from receiving the tripping alert to the closed gate.",
-    (),
-    component="receivers",
-)
-MESSAGES: Final = Metric(
-    "risk_messages_total",
-    "Messages to people, by channel and outcome (sent, failed).",
-    ("channel", "outcome"),
-    kind="counter",
-    component="receivers",
-)
-MESSAGES_PENDING: Final = Metric(
-    "risk_messages_pending",
-    "Messages owed and not yet delivered, by channel.",
-    ("channel",),
-    component="receivers",
-)
-AUDIT_EVENTS: Final = Metric(
-    "risk_audit_chain_size", "Events in the audit chain.", (), component="receivers"
-)
-WRITER_HEALTHY: Final = Metric(
-    "risk_store_writer_healthy",
-    "1 while the store accepts durable writes.",
-    (),
-    component="receivers",
-)
-
-# -- every component -----------------------------------------------------------------------
-POLICY_INFO: Final = Metric(
-    "risk_policy_info",
-    "SHA-256 of the policy file a component runs on; always 1.",
-    ("component", "digest"),
-)
-
-# -- recorded by the rules -----------------------------------------------------------------
-THRESHOLD: Final = Metric(
-    "risk_threshold",
-    "Threshold of a limit, in the unit of its metric.",
-    ("limit", "tier"),
-    component="rules",
-)
-
-METRICS: Final[dict[str, Metric]] = {
-    metric.name: metric for metric in list(globals().values()) if isinstance(metric, Metric)
-}

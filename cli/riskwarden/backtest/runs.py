@@ -1,0 +1,95 @@
+"""One policy over one history, from snapshots to the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from risk_policy import Policy
+from risk_rules.backtest import Clock, History, Replay, Verdict, episodes, judge, merged
+from riskwarden.backtest.inputs import Source
+from riskwarden.backtest.measured import measured
+from riskwarden.backtest.promtool import run_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to replay.
+
+    Attributes:
+        step_seconds: wall time a row is worth; None for the usual spacing of the rows.
+        answered: whether somebody acknowledges everything at once; None to have it so where
+            a row is longer than every timer, as nothing could be told apart then.
+        workers: how many promtool processes at a time.
+    """
+
+    step_seconds: float | None = None
+    answered: bool | None = None
+    workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A policy, what it was replayed over, and what came of it.
+
+    Attributes:
+        watched: limits that the history says something about.
+        evaluations: how many evaluations the history is, for every limit.
+        replayed: how many evaluations promtool did; the rest were calm.
+    """
+
+    policy: Policy
+    history: History
+    clock: Clock
+    answered: bool
+    watched: tuple[str, ...]
+    evaluations: int
+    replayed: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Who wants to know how far it is."""
+
+    measuring: Callable[[int], None] = lambda _: None
+    measured: Callable[[], None] = lambda: None
+    replaying: Callable[[int], None] = lambda _: None
+    replayed: Callable[[int], None] = lambda _: None
+
+
+def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> Run:
+    """Replay a policy. Raises ExporterError, RulesError or PromtoolError."""
+    progress.measuring(len(source.snapshots))
+    history = measured(
+        policy, source.account, source.snapshots, source.closes, source.name, progress.measured
+    )
+    clock = Clock.of(policy, wish.step_seconds or history.spacing_seconds)
+    answered = _within_a_row(policy, clock) if wish.answered is None else wish.answered
+    replay = Replay(policy, history, clock, answered=answered)
+    jobs = list(replay.jobs())
+    evaluations = sum(job.span.length for job in jobs)
+    progress.replaying(evaluations)
+    fired = merged(run_jobs(jobs, wish.workers, progress.replayed))
+    verdict = judge(policy, clock, history, episodes(fired, replay.rows, history))
+    return Run(
+        policy=policy,
+        history=history,
+        clock=clock,
+        answered=answered,
+        watched=tuple(limit.name for limit in replay.limits),
+        evaluations=len(replay.rows),
+        replayed=evaluations,
+        verdict=verdict,
+    )
+
+
+def _within_a_row(policy: Policy, clock: Clock) -> bool:
+    """Whether every timer of an unanswered alert runs out within the row it starts in."""
+    how = policy.alerting.escalation.time_based
+    longest = 60 * max(
+        how.warning_to_critical_minutes,
+        how.critical_to_emergency_minutes,
+        how.emergency_kill_switch_minutes,
+    )
+    return clock.step_seconds >= 2 * longest

@@ -1,0 +1,123 @@
+"""What the receivers publish about themselves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from risk_policy.catalogue.metrics.metric import Metric
+
+# -- the receivers -------------------------------------------------------------------------
+FEED_ALERTS: Final = Metric(
+    "risk_feed_alerts_total",
+    "Alerts taken in and committed, by feed and outcome (created, repeated, resolved, ignored).",
+    ("feed", "outcome"),
+    kind="counter",
+    component="receivers",
+)
+FEED_REQUESTS: Final = Metric(
+    "risk_feed_requests_total",
+    "Requests to a feed, by feed and HTTP status.",
+    ("feed", "code"),
+    kind="counter",
+    component="receivers",
+)
+FEED_QUARANTINED: Final = Metric(
+    "risk_feed_quarantined_total",
+    "Malformed bodies or alerts kept aside.",
+    ("feed",),
+    kind="counter",
+    component="receivers",
+)
+WATCHDOG_TIMESTAMP: Final = Metric(
+    "risk_watchdog_timestamp_seconds",
+    "When the Watchdog alert last arrived, by feed, Unix time.",
+    ("feed",),
+    component="receivers",
+)
+INCIDENTS_OPEN: Final = Metric(
+    "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
+)
+KILL_SWITCH_TRIPPED: Final = Metric(
+    "risk_kill_switch_tripped", "1 while the kill switch is tripped.", (), component="receivers"
+)
+KILL_SWITCH_FLAT: Final = Metric(
+    "risk_kill_switch_flat_confirmed",
+    "1 once the runtime has confirmed that it is flat after the last trip.",
+    (),
+    component="receivers",
+)
+GATE_OPEN: Final = Metric(
+    "risk_gate_open", "1 while the gate allows orders that add risk.", (), component="receivers"
+)
+GATE_VERSION: Final = Metric(
+    "risk_gate_version", "Version of the published gate.", (), component="receivers"
+)
+GATE_PUBLISH_SECONDS: Final = Metric(
+    "risk_gate_close_delay_seconds",
+    "Time from receiving the tripping alert to the closed gate.",
+    (),
+    component="receivers",
+)
+MESSAGES: Final = Metric(
+    "risk_messages_total",
+    "Messages to people, by channel and outcome (sent, failed).",
+    ("channel", "outcome"),
+    kind="counter",
+    component="receivers",
+)
+MESSAGES_PENDING: Final = Metric(
+    "risk_messages_pending",
+    "Messages owed and not yet delivered, by channel.",
+    ("channel",),
+    component="receivers",
+)
+AUDIT_EVENTS: Final = Metric(
+    "risk_audit_chain_size", "Events in the audit chain.", (), component="receivers"
+)
+WRITER_HEALTHY: Final = Metric(
+    "risk_store_writer_healthy",
+    "1 while the store accepts durable writes.",
+    (),
+    component="receivers",
+)
+
+KILL_SWITCH_ARMED: Final = Metric(
+    "risk_kill_switch_armed", "1 while the kill switch would trip.", (), component="receivers"
+)
+ACK_UNTIL: Final = Metric(
+    "risk_ack_until_seconds",
+    "Until when an alert's acknowledgement holds, Unix time; past if it was taken back.",
+    ("risk_id", "tier"),
+    component="receivers",
+)
+DEAD_LETTERS: Final = Metric(
+    "risk_messages_dead",
+    "Messages given up, by channel, until somebody sends them again.",
+    ("channel",),
+    component="receivers",
+)
+AUDIT_INTACT: Final = Metric(
+    "risk_audit_chain_intact",
+    "0 once a record that was read back did not match the chain.",
+    (),
+    component="receivers",
+)
+AUDIT_HEAD: Final = Metric(
+    "risk_audit_chain_head_word",
+    "The head's checksum in five words of 52 bits, which a float holds exactly.",
+    ("word",),
+    component="receivers",
+)
+SECURITY_EVENTS: Final = Metric(
+    "risk_security_events_total",
+    "Suspicious events, by kind (auth_failed, rate_limited, intrusion, bulk_export, after_hours).",
+    ("kind",),
+    kind="counter",
+    component="receivers",
+)
+SECURITY_BLOCKED: Final = Metric(
+    "risk_security_blocked_addresses",
+    "Addresses that the security monitor blocks.",
+    (),
+    component="receivers",
+)

@@ -1,0 +1,44 @@
+"""What an alert is that no threshold of a risk figure stands behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from risk_policy.catalogue.limits.limit import Kind
+from risk_policy.vocabulary import Action, Category, Layer, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class SystemAlert:
+    """An alert with a condition of its own.
+
+    Attributes:
+        name: the alertname.
+        limit: first part of its risk_id.
+        duration: dotted policy key, in seconds, for which the condition has to hold; empty
+            if it fires at once.
+        identity: labels that say what it is about; none if there is only one of it.
+        escalates: whether it counts as worse while nobody acknowledges it.
+        measured: a sentence with ``{subject}`` and ``{value}``; empty if the value says nothing.
+        kind: what the value is.
+    """
+
+    name: str
+    limit: str
+    severity: Severity
+    action: Action
+    duration: str
+    summary: str
+    meaning: str
+    advice: str
+    identity: tuple[str, ...] = ()
+    category: Category = Category.SYSTEM
+    layer: Layer = Layer.SYSTEM
+    escalates: bool = False
+    measured: str = ""
+    kind: Kind = Kind.NUMBER
+
+    @property
+    def latched(self) -> bool:
+        """Whether its beginning is kept, for what has to last or may escalate."""
+        return self.escalates or bool(self.duration)

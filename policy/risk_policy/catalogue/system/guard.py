@@ -1,0 +1,149 @@
+"""Alerts about security, the kill switch, escalation as such, and events."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from risk_policy.catalogue.limits.limit import Kind
+from risk_policy.catalogue.system.alert import SystemAlert
+from risk_policy.vocabulary import Action, Category, Layer, Severity
+
+# -- security --------------------------------------------------------------------------------
+
+
+def _security(
+    name: str, limit: str, severity: Severity, summary: str, meaning: str, advice: str
+) -> SystemAlert:
+    return SystemAlert(
+        name, limit, severity, Action.REVIEW, "", summary, meaning, advice,
+        category=Category.SECURITY, escalates=severity is Severity.CRITICAL,
+    )  # fmt: skip
+
+
+#: By the kind of event that the security monitor counts.
+SECURITY_ALERTS: Final = {
+    "auth_failed": _security(
+        "SECURITY_AUTH_FAILED", "auth_failed", Severity.WARNING,
+        "Somebody keeps failing to authenticate",
+        "Wrong tokens arrive: a part with an old token, or somebody who guesses.",
+        "Look for the address in the receivers' log; rotate the token if it may be known.",
+    ),
+    "rate_limited": _security(
+        "SECURITY_RATE_LIMITED", "rate_limited", Severity.WARNING,
+        "Somebody sends more requests than they may",
+        "A client is broken, or the service is being probed.",
+        "Look for the address in the log; block it if it is a stranger's.",
+    ),
+    "intrusion": _security(
+        "SECURITY_INTRUSION", "intrusion", Severity.CRITICAL,
+        "Requests look like an attack",
+        "The monitor saw patterns of injection, path traversal or scanning.",
+        "Block the address. Consider tripping the kill switch and rotating all keys.",
+    ),
+    "bulk_export": _security(
+        "SECURITY_BULK_EXPORT", "bulk_export", Severity.CRITICAL,
+        "Somebody exports data in bulk",
+        "More data leaves than normal work needs.",
+        "Ask who did it and why; revoke the token if nobody knows.",
+    ),
+    "after_hours": _security(
+        "SECURITY_AFTER_HOURS", "after_hours", Severity.WARNING,
+        "Somebody works outside business hours",
+        "Access that is unusual at this time.",
+        "Ask who it was.",
+    ),
+}  # fmt: skip
+
+ADDRESS_BLOCKED: Final = SystemAlert(
+    "SECURITY_ADDRESS_BLOCKED", "address_blocked", Severity.INFO, Action.LOG, "",
+    "The security monitor blocks addresses",
+    "Requests from them are refused.",
+    "Check that none of them is yours.",
+    category=Category.SECURITY,
+)  # fmt: skip
+
+# -- the kill switch -------------------------------------------------------------------------
+
+
+def _kill_switch(
+    name: str, limit: str, severity: Severity, action: Action, texts: tuple[str, str, str]
+) -> SystemAlert:
+    return SystemAlert(
+        name, limit, severity, action, "", *texts,
+        category=Category.KILL_SWITCH, layer=Layer.KILL_SWITCH,
+    )  # fmt: skip
+
+
+#: Tells people. It does not trip anything itself: what is tripped must stay clearable.
+KILL_SWITCH_TRIGGERED: Final = _kill_switch(
+    "KILL_SWITCH_TRIGGERED", "kill_switch_triggered", Severity.EMERGENCY, Action.NOTIFY,
+    (
+        "The kill switch is tripped",
+        "New risk is refused; depending on its mode, positions are being closed or are closed.",
+        "Check that the account is flat, at the exchange too. Clear it once the cause is known.",
+    ),
+)  # fmt: skip
+KILL_SWITCH_ARMED: Final = _kill_switch(
+    "KILL_SWITCH_ARMED", "kill_switch_armed", Severity.INFO, Action.LOG,
+    (
+        "The kill switch is armed",
+        "It trips when the policy says so, or when somebody does.",
+        "Nothing to do.",
+    ),
+)  # fmt: skip
+KILL_SWITCH_DISARMED: Final = _kill_switch(
+    "KILL_SWITCH_DISARMED", "kill_switch_disarmed", Severity.WARNING, Action.NOTIFY,
+    (
+        "The kill switch is disarmed",
+        "Nothing will stop trading by itself, however bad it gets.",
+        "Arm it again as soon as the reason for disarming it is gone.",
+    ),
+)  # fmt: skip
+KILL_SWITCH_EVALUATION: Final = SystemAlert(
+    "KILL_SWITCH_EVALUATION", "kill_switch_evaluation", Severity.EMERGENCY, Action.REVIEW, "",
+    "Nobody answers for account {subject}; decide about the kill switch",
+    "An alert has waited for an acknowledgement longer than any may.",
+    "Decide now: acknowledge what fires, or trip the kill switch.",
+    identity=("account",),
+    category=Category.KILL_SWITCH,
+    layer=Layer.KILL_SWITCH,
+    measured="The longest has waited {value}.",
+    kind=Kind.TIME,
+)  # fmt: skip
+ALERT_STORM: Final = SystemAlert(
+    "ALERT_STORM", "alert_storm", Severity.CRITICAL, Action.REVIEW, "",
+    "Alerts of one kind keep starting: {subject}",
+    "The same breach began so often that something is wrong with the book or with its figures.",
+    "Find the common cause, and decide whether the kill switch should be tripped.",
+    identity=("watched", "of_tier"),
+    category=Category.KILL_SWITCH,
+    layer=Layer.KILL_SWITCH,
+    measured="It began {value} times.",
+)  # fmt: skip
+
+# -- events ----------------------------------------------------------------------------------
+
+
+def _event(name: str, limit: str, texts: tuple[str, str, str]) -> SystemAlert:
+    return SystemAlert(
+        name, limit, Severity.INFO, Action.LOG, "", *texts,
+        identity=("account", "symbol"), category=Category.POSITION, layer=Layer.POSITION,
+    )  # fmt: skip
+
+
+STOP_LOSS_TRIGGERED: Final = _event(
+    "STOP_LOSS_TRIGGERED", "stop_loss",
+    (
+        "The stop-loss of {subject} was hit",
+        "The position was closed at its stop, as planned.",
+        "Nothing to do.",
+    ),
+)  # fmt: skip
+TAKE_PROFIT_TRIGGERED: Final = _event(
+    "TAKE_PROFIT_TRIGGERED", "take_profit",
+    (
+        "The take-profit of {subject} was hit",
+        "The position was closed at its target, as planned.",
+        "Nothing to do.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,241 @@
+"""Alerts about the risk layer itself: its parts, figures, rules, messages and records."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from risk_policy.catalogue.limits.limit import Kind
+from risk_policy.catalogue.system.alert import SystemAlert
+from risk_policy.contracts.alert import WATCHDOG as WATCHDOG_NAME
+from risk_policy.vocabulary import Action, Category, Severity
+
+_S: Final = "alerting.system"
+
+WATCHDOG: Final = SystemAlert(
+    WATCHDOG_NAME, "watchdog", Severity.DEBUG, Action.LOG, "",
+    "The alert pipeline is alive",
+    "Fires always. When it stops arriving, Prometheus or Alertmanager is dead.",
+    "Nothing to do while it arrives. If it is missing, start Prometheus and Alertmanager first; "
+    "no other alert can be trusted until then.",
+)  # fmt: skip
+
+# -- parts that are dead ---------------------------------------------------------------------
+
+EXPORTER_DOWN: Final = SystemAlert(
+    "RISK_EXPORTER_DOWN", "exporter_down", Severity.CRITICAL, Action.NOTIFY,
+    f"{_S}.exporter_down_seconds",
+    "The risk exporter cannot be scraped",
+    "Prometheus gets no risk figures, so no limit can be watched.",
+    "Check that the trading runtime and its exporter run and that Prometheus can reach them. "
+    "Treat the account as unwatched: consider tripping the kill switch by hand.",
+    escalates=True,
+)  # fmt: skip
+
+RECEIVERS_DOWN: Final = SystemAlert(
+    "RISK_RECEIVERS_DOWN", "receivers_down", Severity.CRITICAL, Action.NOTIFY,
+    f"{_S}.receivers_down_seconds",
+    "The receivers service cannot be scraped",
+    "No alert is recorded and the kill switch cannot trip. The gate closes by itself once its "
+    "lease runs out.",
+    "Start the receivers service. Alerts that still fire are sent again and recorded then.",
+    escalates=True,
+)  # fmt: skip
+
+ALERTMANAGER_DOWN: Final = SystemAlert(
+    "RISK_ALERTMANAGER_DOWN", "alertmanager_down", Severity.CRITICAL, Action.NOTIFY,
+    f"{_S}.alertmanager_down_seconds",
+    "Alertmanager cannot be scraped",
+    "Nobody is told about anything in the usual way. Alerts are still recorded, and the kill "
+    "switch still trips.",
+    "Start Alertmanager. Until then watch the console or the receivers' API.",
+    escalates=True,
+)  # fmt: skip
+
+# -- figures that cannot be trusted ----------------------------------------------------------
+
+DATA_STALE: Final = SystemAlert(
+    "RISK_DATA_STALE", "data_stale", Severity.CRITICAL, Action.NOTIFY, "",
+    "Account {subject} has sent no snapshot for too long",
+    "The exporter answers, but its figures are old: every limit is judged on the past.",
+    "Check the trading runtime: is it alive, is it connected, does its clock run?",
+    identity=("account",),
+    escalates=True,
+    measured="The latest snapshot of account {subject} is {value} old.",
+    kind=Kind.TIME,
+)  # fmt: skip
+
+NO_ACCOUNT: Final = SystemAlert(
+    "RISK_NO_ACCOUNT", "no_account", Severity.CRITICAL, Action.NOTIFY, "",
+    "No account has sent a snapshot",
+    "The exporter answers, but knows of no account: no limit can be watched.",
+    "Check the trading runtime: is it alive, does it send snapshots to this exporter?",
+    escalates=True,
+)  # fmt: skip
+
+CLOCK_SKEW: Final = SystemAlert(
+    "RISK_CLOCK_SKEW", "clock_skew", Severity.WARNING, Action.NOTIFY, "",
+    "The clocks of the exporter and of Prometheus disagree",
+    "Ages, days and timers are computed on both; they are wrong by as much.",
+    "Check time synchronisation on both machines.",
+    identity=("instance",),
+    measured="They are {value} apart.",
+    kind=Kind.TIME,
+)  # fmt: skip
+
+VALUE_NAN: Final = SystemAlert(
+    "RISK_VALUE_NAN", "value_nan", Severity.WARNING, Action.NOTIFY,
+    f"{_S}.unevaluable_seconds",
+    "A figure of {subject} is not a number",
+    "The limit cannot be evaluated. A breach that was there is held; a new one is not seen.",
+    "Check the snapshot that the figure comes from; for value at risk, give it more history.",
+    identity=("account", "watched"),
+)  # fmt: skip
+
+LIMIT_UNEVALUABLE: Final = SystemAlert(
+    "RISK_LIMIT_UNEVALUABLE", "limit_unevaluable", Severity.CRITICAL, Action.NOTIFY,
+    f"{_S}.unevaluable_seconds",
+    "Nobody reports what limit {subject} watches",
+    "The account is reported, but without the figure that this limit is judged by.",
+    "Let the runtime report it, or take the limit out of alerting.system.required_limits.",
+    identity=("account", "watched"),
+    escalates=True,
+)  # fmt: skip
+
+VAR_INCOMPLETE: Final = SystemAlert(
+    "RISK_VAR_INCOMPLETE", "var_incomplete", Severity.WARNING, Action.NOTIFY,
+    f"{_S}.unevaluable_seconds",
+    "Value at risk of account {subject} leaves out positions",
+    "Some positions have too little price history, so their risk is not in the figure.",
+    "Give the exporter daily closes of every symbol, or treat those positions as extra risk.",
+    identity=("account",),
+    measured="It covers {value} of what is held.",
+    kind=Kind.RATIO,
+)  # fmt: skip
+
+STATE_UNSAVED: Final = SystemAlert(
+    "RISK_EXPORTER_STATE_UNSAVED", "state_unsaved", Severity.WARNING, Action.NOTIFY, "",
+    "The exporter cannot store its state",
+    "After a restart, peak and day start would be older than they are now.",
+    "Check the disk and the permissions of the exporter's state folder.",
+    measured="The oldest change has waited {value}.",
+    kind=Kind.TIME,
+)  # fmt: skip
+
+# -- rules and configuration -----------------------------------------------------------------
+
+POLICY_DRIFT: Final = SystemAlert(
+    "RISK_POLICY_DRIFT", "policy_drift", Severity.WARNING, Action.NOTIFY,
+    f"{_S}.policy_drift_seconds",
+    "Running parts disagree about the policy",
+    "Exporter, rules and receivers were started from different versions of the policy.",
+    "Run `riskwarden generate`, reload Prometheus and Alertmanager, restart what still shows "
+    "the old digest in risk_policy_info.",
+)  # fmt: skip
+
+RULES_FAILING: Final = SystemAlert(
+    "RISK_RULES_FAILING", "rules_failing", Severity.CRITICAL, Action.NOTIFY, "",
+    "Prometheus cannot evaluate some rules",
+    "A rule that fails watches nothing.",
+    "Look at Prometheus's rules page and log for the rule and its error.",
+    escalates=True,
+)  # fmt: skip
+
+RULES_LATE: Final = SystemAlert(
+    "RISK_RULES_LATE", "rules_late", Severity.WARNING, Action.NOTIFY, "",
+    "Prometheus misses evaluations of rules",
+    "Rules take longer than their interval, so alerts come late.",
+    "Check the load of the machine, or evaluate less often.",
+)  # fmt: skip
+
+CONFIG_RELOAD_FAILED: Final = SystemAlert(
+    "RISK_CONFIG_RELOAD_FAILED", "config_reload_failed", Severity.CRITICAL, Action.NOTIFY, "",
+    "Prometheus or Alertmanager refused its configuration",
+    "It goes on with the old one: a changed policy is not in force.",
+    "Run promtool or amtool check-config on the file, mend it, reload.",
+    identity=("job",),
+    escalates=True,
+)  # fmt: skip
+
+ALERTS_UNDELIVERED: Final = SystemAlert(
+    "RISK_ALERTS_UNDELIVERED", "alerts_undelivered", Severity.WARNING, Action.NOTIFY, "",
+    "Prometheus could not deliver alerts to {subject}",
+    "What fires is sent again; until it arrives, nobody there knows.",
+    "Check that the service runs and that its token is the same on both sides.",
+    identity=("alertmanager",),
+)  # fmt: skip
+
+# -- delivery and audit ----------------------------------------------------------------------
+
+CHANNEL_FAILING: Final = SystemAlert(
+    "RISK_CHANNEL_FAILING", "channel_failing", Severity.WARNING, Action.NOTIFY, "",
+    "Messages through channel {subject} fail",
+    "People who rely on it are not told.",
+    "Check the channel's settings and its service; see the receivers' log for the answer.",
+    identity=("channel",),
+)  # fmt: skip
+
+DEAD_LETTERS: Final = SystemAlert(
+    "RISK_DEAD_LETTERS", "dead_letters", Severity.WARNING, Action.NOTIFY, "",
+    "Messages through channel {subject} were given up",
+    "They were tried for as long as the policy says and never delivered.",
+    "Read them in the receivers' API, mend the channel, send them again.",
+    identity=("channel",),
+)  # fmt: skip
+
+CHAIN_BROKEN: Final = SystemAlert(
+    "RISK_AUDIT_CHAIN_BROKEN", "audit_broken", Severity.CRITICAL, Action.REVIEW, "",
+    "A record of the audit chain does not match it",
+    "Somebody or something changed what had been recorded.",
+    "Do not restart anything. Copy the store, run `riskwarden audit verify`, find the record.",
+    category=Category.SECURITY,
+    escalates=True,
+)  # fmt: skip
+
+CHAIN_TRUNCATED: Final = SystemAlert(
+    "RISK_AUDIT_CHAIN_TRUNCATED", "audit_truncated", Severity.CRITICAL, Action.REVIEW, "",
+    "The audit chain is shorter than it was",
+    "Records at its end have been removed, or an old copy was put in place.",
+    "Do not restart anything. Copy the store and compare it with backups and with the heads "
+    "that messages carry.",
+    category=Category.SECURITY,
+    escalates=True,
+)  # fmt: skip
+
+CHAIN_REWRITTEN: Final = SystemAlert(
+    "RISK_AUDIT_CHAIN_REWRITTEN", "audit_rewritten", Severity.CRITICAL, Action.REVIEW, "",
+    "The audit chain has another head at the same length",
+    "What was recorded last has been replaced.",
+    "Do not restart anything. Copy the store and compare it with backups and with the heads "
+    "that messages carry.",
+    category=Category.SECURITY,
+    escalates=True,
+)  # fmt: skip
+
+UNEXPECTED_ERRORS: Final = SystemAlert(
+    "RISK_UNEXPECTED_ERRORS", "unexpected_errors", Severity.WARNING, Action.NOTIFY, "",
+    "The {subject} met errors that nobody had planned for",
+    "It goes on, but something in it does not work as designed.",
+    "Read its log; report the traceback.",
+    identity=("component",),
+)  # fmt: skip
+
+DISK_LOW: Final = SystemAlert(
+    "RISK_DISK_LOW", "disk_low", Severity.WARNING, Action.NOTIFY, "",
+    "The disk of the {subject} is filling up",
+    "When it is full, nothing can be recorded.",
+    "Make room.",
+    identity=("component",),
+    measured="{value} of it is free.",
+    kind=Kind.RATIO,
+)  # fmt: skip
+
+DISK_FULL: Final = SystemAlert(
+    "RISK_DISK_FULL", "disk_full", Severity.CRITICAL, Action.NOTIFY, "",
+    "The disk of the {subject} is nearly full",
+    "When it is full, alerts can no longer be recorded and feeds are answered with errors.",
+    "Make room now.",
+    identity=("component",),
+    escalates=True,
+    measured="{value} of it is free.",
+    kind=Kind.RATIO,
+)  # fmt: skip

@@ -1,0 +1,209 @@
+"""What the alerts would have meant: the gate, the kill switch, and the account with it.
+
+"With" is the account flat from the row at which the kill switch tripped, closed at that row's
+prices; "without" is history as it was. Everything before a trip is the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from risk_policy.model import Policy
+from risk_policy.vocabulary import Action, KillMode
+from risk_rules.backtest.clock import Clock
+from risk_rules.backtest.episodes import Episode
+from risk_rules.backtest.history import History
+
+_DAYS_PER_MONTH: Final = 365.25 / 12
+#: What the gate does about an action, tightest first. Actions that leave it alone are absent.
+GATE: Final = {
+    Action.CLOSE_ALL: "closes every position and refuses new risk",
+    Action.KILL_SWITCH: "trips: cancels orders, closes positions, refuses new risk",
+    Action.HALT_NEW_TRADES: "refuses every order that adds risk",
+    Action.PAUSE_NEW_ENTRIES: "refuses new entries",
+    Action.EMERGENCY_REDUCE: "takes orders that reduce risk, asks for a quick reduction",
+    Action.REDUCE_EXPOSURE: "takes orders that reduce exposure",
+    Action.BLOCK_TRADE: "refuses orders that add to what the alert is about",
+    Action.REDUCE_SIZE: "cuts the size of new orders",
+    Action.FORCE_CLOSE_REVIEW: "leaves orders alone; the position is up for review",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """An account's way: equity of every row, and what it came to.
+
+    Attributes:
+        drawdown: fall from the peak so far, as a ratio, of every row.
+    """
+
+    equity: tuple[float, ...]
+    drawdown: tuple[float, ...]
+    worst_drawdown: float
+    profit: float
+    profit_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """Where the kill switch tripped, and when the account was flat (None: it was not closed)."""
+
+    alertname: str
+    risk_id: str
+    row: int
+    flat_row: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateUse:
+    """How often and how long the gate would have acted in one way.
+
+    Attributes:
+        times: stretches without a pause in between.
+        rows: rows on which it would have.
+    """
+
+    action: Action
+    effect: str
+    times: int
+    rows: int
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One alert over the whole history."""
+
+    alertname: str
+    tier: str
+    severity: str
+    fired: int
+    rows: int
+    escalated: int
+    resolved: int
+    false_alarms: int
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The whole outcome.
+
+    Attributes:
+        false_alarm_ratio: of alerts that ended and have a next tier, the share that ended
+            without it; None if there were none.
+        curve_with: None if the kill switch did not trip, or its mode closes nothing.
+    """
+
+    episodes: tuple[Episode, ...]
+    counts: tuple[Count, ...]
+    gate: tuple[GateUse, ...]
+    trip: Trip | None
+    months: float
+    alerts_per_month: float
+    false_alarm_ratio: float | None
+    curve: Curve
+    curve_with: Curve | None
+
+
+def judge(policy: Policy, clock: Clock, history: History, told: Sequence[Episode]) -> Verdict:
+    """Put the alerts together. Escalations are not counted as alerts of their own."""
+    span = (history.times[-1] - history.times[0]).total_seconds() + history.spacing_seconds
+    months = span / 86_400 / _DAYS_PER_MONTH
+    ended = [episode.resolved_milder for episode in told if episode.resolved_milder is not None]
+    trip = _trip(policy, clock, history, told)
+    return Verdict(
+        episodes=tuple(told),
+        counts=_counts(told, len(history.times)),
+        gate=_gate(told, len(history.times)),
+        trip=trip,
+        months=months,
+        alerts_per_month=len(told) / months,
+        false_alarm_ratio=sum(ended) / len(ended) if ended else None,
+        curve=curve_of(history.equity),
+        curve_with=_flat_from(history.equity, trip.flat_row)
+        if trip is not None and trip.flat_row is not None
+        else None,
+    )
+
+
+def curve_of(equity: Sequence[float]) -> Curve:
+    """Drawdown and profit of an equity curve."""
+    drawdown, peak = [], equity[0]
+    for value in equity:
+        peak = max(peak, value)
+        drawdown.append((peak - value) / peak if peak > 0 else 0.0)
+    profit = equity[-1] - equity[0]
+    ratio = profit / equity[0] if equity[0] > 0 else 0.0
+    return Curve(tuple(equity), tuple(drawdown), max(drawdown), profit, ratio)
+
+
+def _flat_from(equity: Sequence[float], row: int) -> Curve:
+    return curve_of([*equity[: row + 1], *[equity[row]] * (len(equity) - row - 1)])
+
+
+def _trip(policy: Policy, clock: Clock, history: History, told: Iterable[Episode]) -> Trip | None:
+    first = min(
+        (episode for episode in told if episode.action.trips_kill_switch),
+        key=lambda episode: episode.began,
+        default=None,
+    )
+    if first is None:
+        return None
+    flat: int | None = first.began
+    if policy.alerting.kill_switch.mode is KillMode.PAUSE:
+        flat = None
+    elif policy.alerting.kill_switch.mode is KillMode.GRACEFUL:
+        wait = policy.alerting.kill_switch.graceful_timeout_minutes * 60
+        flat = min(first.began + round(wait / clock.step_seconds), len(history.times) - 1)
+    return Trip(first.alertname, first.risk_id, first.began, flat)
+
+
+def _gate(told: Sequence[Episode], rows: int) -> tuple[GateUse, ...]:
+    uses = []
+    for action, effect in GATE.items():
+        stretches = _union((e.began, rows if e.ended is None else e.ended)
+                           for e in told if e.action is action)  # fmt: skip
+        if stretches:
+            length = sum(end - start for start, end in stretches)
+            uses.append(GateUse(action, effect, len(stretches), length, stretches[0][0]))
+    return tuple(uses)
+
+
+def _counts(told: Sequence[Episode], rows: int) -> tuple[Count, ...]:
+    by_name: dict[str, list[Episode]] = {}
+    for episode in told:
+        by_name.setdefault(episode.alertname, []).append(episode)
+    counts = [
+        Count(
+            alertname=name,
+            tier=mine[0].tier,
+            severity=mine[0].severity.value,
+            fired=len(mine),
+            rows=sum(
+                end - start
+                for start, end in _union(
+                    (e.began, rows if e.ended is None else e.ended) for e in mine
+                )
+            ),
+            escalated=sum(bool(e.escalations) for e in mine),
+            resolved=sum(e.ended is not None for e in mine),
+            false_alarms=sum(e.resolved_milder is True for e in mine),
+            first_row=min(e.began for e in mine),
+        )
+        for name, mine in by_name.items()
+    ]
+    return tuple(sorted(counts, key=lambda count: (count.first_row, count.alertname)))
+
+
+def _union(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches that touch or overlap as one, in order."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined

@@ -1,0 +1,89 @@
+"""What a change does to people, and to the kill switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from risk_policy.model import Policy
+from risk_policy.vocabulary import KillMode, Severity
+from risk_rules.diff.change import Change, Kind
+from risk_rules.diff.settings import Settings
+from risk_rules.explain.words import spoken
+
+_MODE: Final = "alerting.kill_switch.mode"
+_TIMEOUT: Final = "alerting.kill_switch.graceful_timeout_minutes"
+_MODES: Final = {
+    KillMode.PAUSE: "refuses new entries and manages what is open",
+    KillMode.GRACEFUL: "refuses new entries and lets positions close at their targets",
+    KillMode.IMMEDIATE: "cancels orders and closes every position at once",
+}
+#: Of a pace: what its key does when it gets shorter, and when it gets longer.
+_PACES: Final = {
+    "group_wait_seconds": ("the first message", "goes out sooner", "goes out later"),
+    "group_interval_seconds": ("a change", "is told sooner", "is told later"),
+    "repeat_interval_seconds": ("the reminder", "comes more often", "comes more rarely"),
+}
+
+
+def kill_switch(settings: Settings) -> Iterator[Change]:
+    """What an automatic trip does."""
+    if settings.take(_MODE):
+        before, after = settings.shown(_MODE)
+        tighter = KillMode(after).rank > KillMode(before).rank
+        yield Change(
+            Kind.KILL_SWITCH,
+            "an automatic trip",
+            before,
+            after,
+            f"{'tighter' if tighter else 'looser'}: it {_MODES[KillMode(after)]}",
+            _MODE,
+        )
+    if settings.take(_TIMEOUT):
+        before, after = (
+            spoken(float(side[_TIMEOUT]) * 60) for side in (settings.old, settings.new)
+        )
+        effect = "what is left is closed " + ("later" if settings.rose(_TIMEOUT) else "sooner")
+        yield Change(Kind.KILL_SWITCH, "a graceful trip", before, after, effect, _TIMEOUT)
+
+
+def channels(old: Policy, new: Policy, settings: Settings) -> Iterator[Change]:
+    """Who is told of what. The least severity of a channel that is off changes nothing."""
+    for name in type(new.alerting.channels).model_fields:
+        prefix = f"alerting.channels.{name}."
+        enabled, least = prefix + "enabled", prefix + "min_severity"
+        before, after = _takes(old, name), _takes(new, name)
+        if before == after:
+            continue
+        key = enabled if settings.take(enabled) else least
+        settings.take(least)
+        gained = [word for word in after if word not in before]
+        lost = [word for word in before if word not in after]
+        effect = f"is told of {', '.join(gained)} too" if gained else ""
+        if lost:
+            effect = f"is no longer told of {', '.join(lost)}"
+        yield Change(
+            Kind.CHANNEL, name, _from(before), _from(after), effect, key
+        )  # fmt: skip
+
+
+def routing(settings: Settings) -> Iterator[Change]:
+    """How fast people are told."""
+    for severity in Severity:
+        for name, (what, sooner, later) in _PACES.items():
+            key = f"alerting.routing.{severity}.{name}"
+            if settings.take(key):
+                before, after = (spoken(float(side[key])) for side in (settings.old, settings.new))
+                effect = f"{what} {later if settings.rose(key) else sooner}"
+                yield Change(Kind.ROUTING, f"{severity} alerts", before, after, effect, key)
+
+
+def _takes(policy: Policy, name: str) -> tuple[str, ...]:
+    channel = getattr(policy.alerting.channels, name)
+    least = channel.min_severity.rank
+    every = (severity for severity in Severity if severity.rank >= least)
+    return tuple(severity.value for severity in every) if channel.enabled else ()
+
+
+def _from(severities: tuple[str, ...]) -> str:
+    return f"{severities[0]} and worse" if severities else "off"

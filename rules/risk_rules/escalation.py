@@ -1,0 +1,112 @@
+"""Escalation by time: what nobody acknowledges counts as worse, and in the end as a question.
+
+An acknowledgement reaches the rules as the time at which it ends, so it outlives a dead
+receivers service and lapses by itself; the clock then starts anew. Nothing here depends on
+the receivers: without them nothing is acknowledged, and everything escalates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue import system
+from risk_policy.catalogue.limits import AlertSpec, Limit
+from risk_policy.catalogue.system import SYSTEM_ALERTS, SystemAlert
+from risk_policy.model import Policy
+from risk_policy.vocabulary import Escalation, Severity
+from risk_rules import conditions, limits, promql, wording
+from risk_rules.conditions import Condition
+from risk_rules.latches import Latch, value_of
+from risk_rules.rule import AlertRule, RecordingRule
+from risk_rules.timing import confirmation_seconds, half_evaluation_seconds
+
+_T: Final = "alerting.escalation.time_based."
+#: What an alert counts as after so many minutes without an acknowledgement.
+STEPS: Final = (
+    (_T + "warning_to_critical_minutes", Severity.CRITICAL),
+    (_T + "critical_to_emergency_minutes", Severity.EMERGENCY),
+)
+LAST: Final = _T + "emergency_kill_switch_minutes"
+#: Stands for the account of what is about no account.
+_NO_ACCOUNT: Final = "system"
+
+
+def time_rules(policy: Policy, limit: Limit) -> Iterator[RecordingRule | AlertRule]:
+    """The clock of every breach of a limit, and what it leads to."""
+    if not enabled(policy):
+        return
+    latches = [
+        (limits.latch_of(limit, spec), confirmation_seconds(policy, spec.tier))
+        for spec in limit.alerts
+    ]
+    yield from (latch.unacked_rule(policy, seconds) for latch, seconds in latches)
+    for spec in limit.alerts:
+        for key, severity in steps(spec.severity):
+            yield _of_limit(policy, limit, spec, key, severity)
+
+
+def system_time_rules(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
+    """The same for the alerts about the risk layer itself."""
+    if not enabled(policy):
+        return
+    alerts = [alert for alert in SYSTEM_ALERTS if alert.escalates]
+    for alert in alerts:
+        wait = policy.number(alert.duration) if alert.duration else 0
+        yield conditions.latch_of(alert).unacked_rule(policy, wait)
+    for alert in alerts:
+        for key, severity in steps(alert.severity):
+            yield _of_system(policy, alert, key, severity)
+
+
+def enabled(policy: Policy) -> bool:
+    """Whether the policy wants escalation by time."""
+    how = policy.alerting.escalation
+    return how.enabled and how.time_based.enabled
+
+
+def steps(severity: Severity) -> Iterator[tuple[str, Severity]]:
+    """What an alert of a severity escalates to, and the key that says after how many minutes."""
+    return ((key, worse) for key, worse in STEPS if worse.rank > severity.rank)
+
+
+def kill_switch_evaluation(policy: Policy) -> Condition:
+    """Something has waited so long that somebody has to decide about the kill switch."""
+    waiting = f"time() - {promql.series(m.UNACKED_SINCE)} >= {_after(policy, LAST)}"
+    longest = promql.with_default_label(f"max by (account) ({waiting})", "account", _NO_ACCOUNT)
+    return Condition(system.KILL_SWITCH_EVALUATION, longest)
+
+
+def _of_limit(
+    policy: Policy, limit: Limit, spec: AlertSpec, key: str, severity: Severity
+) -> AlertRule:
+    return AlertRule(
+        name=spec.name,
+        expression=_waiting(policy, limits.latch_of(limit, spec), key),
+        labels=limits.static_labels(limit, spec, severity, Escalation.TIME),
+        annotations=wording.time_annotations(
+            policy, limit, spec, wording.subject(limit.identity), wording.value_of(limit),
+            policy.number(key),
+        ),
+    )  # fmt: skip
+
+
+def _of_system(policy: Policy, alert: SystemAlert, key: str, severity: Severity) -> AlertRule:
+    return AlertRule(
+        name=alert.name,
+        expression=_waiting(policy, conditions.latch_of(alert), key),
+        labels=conditions.static_labels(alert, "", severity, Escalation.TIME),
+        annotations=wording.system_time_annotations(policy, alert, policy.number(key)),
+    )
+
+
+def _waiting(policy: Policy, latch: Latch, key: str) -> str:
+    return (
+        f"{value_of(latch.limit)} "
+        f"and on (risk_id) (time() - {latch.unacked} >= {_after(policy, key)})"
+    )
+
+
+def _after(policy: Policy, key: str) -> str:
+    return promql.number(round(policy.number(key) * 60 - half_evaluation_seconds(policy), 3))

@@ -1,0 +1,52 @@
+"""Conditions about security, about the kill switch, and about events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue import system
+from risk_policy.model import Policy
+from risk_rules import promql
+from risk_rules.conditions import Condition
+from risk_rules.timing import off_multiple
+
+
+def guard_conditions(policy: Policy) -> Iterator[Condition]:
+    """Every condition of the guard catalogue that does not follow from other alerts."""
+    yield from _security(policy)
+    yield from _kill_switch(policy)
+    yield from _events(policy)
+
+
+def _security(policy: Policy) -> Iterator[Condition]:
+    """Kinds of events, counted by the security monitor and by the receivers themselves."""
+    window = promql.duration(off_multiple(policy, policy.alerting.security.window_minutes * 60))
+    for kind, alert in system.SECURITY_ALERTS.items():
+        events = promql.series(m.SECURITY_EVENTS, kind=kind)
+        count = promql.number(policy.number(f"alerting.security.{kind}_count"))
+        # Extrapolation to the edges of the window must not turn four into five, or five into four.
+        yield Condition(alert, f"floor(sum(increase({events}[{window}])) + 0.25) >= {count}")
+    blocked = f"max({promql.series(m.SECURITY_BLOCKED)}) > 0"
+    yield Condition(system.ADDRESS_BLOCKED, blocked)
+
+
+def _kill_switch(policy: Policy) -> Iterator[Condition]:
+    tripped = f"max({promql.series(m.KILL_SWITCH_TRIPPED)}) == 1"
+    yield Condition(system.KILL_SWITCH_TRIGGERED, tripped)
+    armed = promql.series(m.KILL_SWITCH_ARMED)
+    lately = promql.duration(policy.alerting.system.event_seconds)
+    newly = f"min({armed}) == 1 unless on () min({armed} offset {lately}) == 1"
+    yield Condition(system.KILL_SWITCH_ARMED, newly)
+    yield Condition(system.KILL_SWITCH_DISARMED, f"min({armed}) == 0")
+
+
+def _events(policy: Policy) -> Iterator[Condition]:
+    """An event is shown for a while. Its time survives restarts; a counter's rise does not."""
+    shown = promql.number(policy.alerting.system.event_seconds)
+    for alert, metric in (
+        (system.STOP_LOSS_TRIGGERED, m.STOP_LOSS_TRIGGERED),
+        (system.TAKE_PROFIT_TRIGGERED, m.TAKE_PROFIT_TRIGGERED),
+    ):
+        ago = f"time() - max by (account, symbol) ({promql.series(metric)})"
+        yield Condition(alert, f"{ago} < {shown}")

@@ -1,0 +1,141 @@
+"""Latches: what turns a value into a breach that has a beginning, and keeps it.
+
+Neither ``for`` nor ``keep_firing_for`` nor ALERTS_FOR_STATE survives a restart of Prometheus
+with its clock intact; a recorded series that reads its own previous sample does. So a breach
+is a series whose value is the time it began:
+
+* it begins beyond the threshold and ends at the clear level, so that a value that hovers at
+  its threshold is one breach and not many;
+* it goes on while nobody knows better: while its account is not reported, or is NaN;
+* it may be held for a cooldown after it ends.
+
+Every timer in the rules is the distance of such a time from now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.contracts import alert as labels
+from risk_policy.model import Policy
+from risk_rules import promql
+from risk_rules.rule import RecordingRule
+from risk_rules.timing import half_evaluation_seconds, off_multiple
+
+_SECONDS_PER_MINUTE: Final = 60
+#: How long the end of an acknowledgement is remembered if nobody exports it any more.
+_ACK_MEMORY_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """One tier of one limit, as the series that say since when and until when it is breached."""
+
+    limit: str
+    tier: str
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What tells its series from others."""
+        return {labels.LIMIT: self.limit, labels.TIER: self.tier}
+
+    @property
+    def since(self) -> str:
+        """When the breach began; absent without one."""
+        return promql.series(m.BREACH_SINCE, **self.labels)
+
+    @property
+    def until(self) -> str:
+        """Until when its cooldown holds it."""
+        return promql.series(m.HELD_UNTIL, **self.labels)
+
+    @property
+    def unacked(self) -> str:
+        """Since when it waits for an acknowledgement."""
+        return promql.series(m.UNACKED_SINCE, **self.labels)
+
+    def rule(self, begins: str, goes_on: str) -> RecordingRule:
+        """The breach: from the first of these expressions to the end of the second."""
+        expression = (
+            f"({self.since} and on (risk_id) ({goes_on}))\n"
+            f"or on (risk_id) (clamp({begins}, 0, 0) + time())"
+        )
+        return RecordingRule(m.BREACH_SINCE.name, expression, self.labels)
+
+    def confirmed(self, policy: Policy, seconds: float) -> str:
+        """The breach, once it has lasted."""
+        if not seconds:
+            return self.since
+        lasted = promql.number(round(seconds - half_evaluation_seconds(policy), 3))
+        return f"({self.since} <= time() - {lasted})"
+
+    def unacked_rule(self, policy: Policy, confirmation: float) -> RecordingRule:
+        """Since when the confirmed breach waits; absent while an acknowledgement holds."""
+        breach = self.confirmed(policy, confirmation)
+        memory = promql.duration(off_multiple(policy, _ACK_MEMORY_SECONDS))
+        until = promql.series(m.ACK_UNTIL, tier=self.tier)
+        expression = (
+            f"(({self.unacked} and on (risk_id) {breach})\n"
+            f"or on (risk_id) ({breach} * 0 + time()))\n"
+            f"unless on (risk_id) (last_over_time({until}[{memory}]) > time())"
+        )
+        return RecordingRule(m.UNACKED_SINCE.name, expression, self.labels)
+
+    def cooldown_rule(
+        self, policy: Policy, minutes: float, start: str, breach: str
+    ) -> RecordingRule:
+        """How long the breach is held. Restarts of any length leave it alone.
+
+        Args:
+            start: ``trip`` or ``end``, from which the cooldown counts.
+            breach: the confirmed breach.
+        """
+        seconds = minutes * _SECONDS_PER_MINUTE
+        window = promql.duration(off_multiple(policy, seconds))
+        begins = breach if start == "trip" else f"{breach} * 0 + time()"
+        expression = (
+            f"({begins} + {promql.number(seconds)} > time())\n"
+            f"or on (risk_id) (last_over_time({self.until}[{window}]) > time())"
+        )
+        return RecordingRule(m.HELD_UNTIL.name, expression, self.labels)
+
+
+def value_of(limit: str) -> str:
+    """What a limit is judged by, held."""
+    return promql.series(m.LIMIT_VALUE, limit=limit)
+
+
+def value_rule(limit: str, group: str) -> RecordingRule:
+    """A number counts at once. Its absence counts if its account is reported without it."""
+    raw, held = promql.series(m.LIMIT_RAW, limit=limit), value_of(limit)
+    unreported = promql.series(m.ACCOUNT_UNREPORTED, group=group)
+    expression = (
+        f"({raw} == {raw})\n"
+        f"or on (risk_id) ({held} and on (account) {unreported})\n"
+        f"or on (risk_id) ({held} and on (risk_id) ({raw} != {raw}))"
+    )
+    return RecordingRule(m.LIMIT_VALUE.name, expression, {labels.LIMIT: limit})
+
+
+def unreported_rules(policy: Policy, group: str) -> tuple[RecordingRule, RecordingRule]:
+    """Accounts that were known lately and of which there is no fresh report now.
+
+    A report is what carries the number of positions: an exporter that has just started knows
+    an account's age from its memory, but not what it holds.
+    """
+    stale = promql.number(policy.alerting.system.snapshot_stale_seconds)
+    kept = promql.number(policy.alerting.latch.hold_missing_minutes * _SECONDS_PER_MINUTE)
+    age, known = promql.series(m.SNAPSHOT_AGE), promql.series(m.ACCOUNT_KNOWN, group=group)
+    fresh = (
+        f"group by (account) ({promql.series(m.POSITIONS_OPEN)}) "
+        f"and on (account) (min by (account) ({age}) <= {stale})"
+    )
+    known_until = f"(({fresh}) * 0 + time() + {kept})\nor on (account) ({known} > time())"
+    named = {"group": group}
+    return (
+        RecordingRule(m.ACCOUNT_KNOWN.name, known_until, named),
+        RecordingRule(m.ACCOUNT_UNREPORTED.name, f"{known} unless on (account) ({fresh})", named),
+    )

@@ -1,0 +1,296 @@
+"""Proofs of the alerts about figures, configuration, delivery, records and disks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue import system
+from risk_policy.catalogue.limits import LIMITS
+from risk_policy.catalogue.metrics import Metric
+from risk_policy.catalogue.system import SystemAlert
+from risk_policy.model import Policy
+from risk_rules import system as conditions
+from risk_rules.proofs.board import Board, Line, Truth
+from risk_rules.proofs.series import Sample, milliseconds, policy_clock
+from risk_rules.timing import account_hold_seconds
+
+_GONE: Sample = None
+_NUDGE: Final = 1e-6
+_ONE, _TWO = {"instance": "one"}, {"instance": "two"}
+
+
+@dataclass(frozen=True)
+class ConditionsProof:
+    """Writes the quick tests of the health alerts that no dead part is behind."""
+
+    policy: Policy
+
+    def scenarios(self) -> list[dict[str, Any]]:
+        """Every one of these tests."""
+        board = Board(self.policy, policy_clock(self.policy))
+        self._levels(board)
+        self._disk(board)
+        self._clock_skew(board)
+        self._figures(board)
+        self._drift(board)
+        self._counters(board)
+        self._chain(board)
+        name = "figures, configuration, delivery, records and disks"
+        return [board.scenario(name, self._lasts)]
+
+    @property
+    def _lasts(self) -> int:
+        return 4 * self._phase + milliseconds(self.policy.alerting.system.event_seconds)
+
+    @property
+    def _phase(self) -> int:
+        """After this long, whatever is going to fire does."""
+        durations = [alert.duration for alert in system.SYSTEM_ALERTS if alert.duration]
+        policy = self.policy
+        longest = max(
+            [policy.number(key) for key in durations if "down" not in key]
+            + [account_hold_seconds(policy)]
+        )
+        return milliseconds(longest) + 2 * policy_clock(policy).tick
+
+    # -- levels --------------------------------------------------------------------------------
+
+    def _levels(self, board: Board) -> None:
+        own = self.policy.alerting.system
+        least = round(own.var_covered_min_pct / 100, 10)
+        above: list[tuple[SystemAlert, Metric, float, str]] = [
+            (system.STATE_UNSAVED, m.STATE_UNSAVED, own.snapshot_stale_seconds, ""),
+            (system.DEAD_LETTERS, m.DEAD_LETTERS, 0, "channel"),
+        ]
+        below: list[tuple[SystemAlert, Metric, float, str]] = [
+            (system.VAR_INCOMPLETE, m.VAR_COVERED, least, "account"),
+        ]
+        for sign, table in ((1, above), (-1, below)):
+            for alert, metric, level, label in table:
+                self._level(board, alert, metric, round(level, 10), sign, label)
+        self._flag(board, system.CHAIN_BROKEN, m.AUDIT_INTACT, {})
+        for metric, job in (
+            (conditions.PROMETHEUS_RELOADED, "prometheus"),
+            (conditions.ALERTMANAGER_RELOADED, "alertmanager"),
+        ):
+            self._flag(board, system.CONFIG_RELOAD_FAILED, metric, {"job": job})
+
+    def _level(
+        self, board: Board, alert: SystemAlert, metric: Metric, level: float, sign: int, label: str
+    ) -> None:
+        """Short of a level, at it, beyond it, short again; somebody else is fine throughout."""
+        step = sign * max(abs(level), 1) * _NUDGE
+        safe, beyond = round(level - step, 10), round(level + step, 10)
+        # Not every metric has the label; what has none is about everything.
+        identity = {label: f"{alert.limit}-a"} if label else {}
+        named = identity or {"account": "a"}
+        phases = [(value, self._phase) for value in (safe, level, beyond, safe)]
+        lines = (
+            board.feed(metric, {**named, **_ONE}, *phases),
+            board.feed(metric, {**named, **_TWO}, (safe, 0)),
+        )
+        other = {next(iter(named)): f"{alert.limit}-b"}
+        board.feed(metric, {**other, **_ONE}, (safe, 0))
+
+        def truth(now: int) -> float | None:
+            found = [value for line in lines if (value := line.at(now)) is not None]
+            worst = max(found) if sign > 0 else min(found)
+            return worst if sign * (worst - level) > 0 else None
+
+        board.expect(alert, truth, identity)
+
+    def _disk(self, board: Board) -> None:
+        """One disk fills up, past both levels, and is emptied; the other stays empty."""
+        own = self.policy.alerting.system
+        low = round(own.disk_free_warning_pct / 100, 10)
+        full = round(own.disk_free_critical_pct / 100, 10)
+        around = (low + _NUDGE, low, low - _NUDGE, full, full - _NUDGE, 1.0)
+        short = self._phase / 2
+        phases = [(round(value, 10), short) for value in around]
+        line = board.feed(m.DISK_FREE, {"component": "receivers", **_ONE}, *phases)
+        board.feed(m.DISK_FREE, {"component": "receivers", **_TWO}, (1.0, 0))
+        board.feed(m.DISK_FREE, {"component": "exporter", **_ONE}, (1.0, 0))
+
+        def below(level: float) -> Truth:
+            def truth(now: int) -> float | None:
+                free = line.at(now)
+                return free if free is not None and free < level else None
+
+            return truth
+
+        board.expect(system.DISK_LOW, below(low), {"component": "receivers"})
+        board.expect(system.DISK_FULL, below(full), {"component": "receivers"})
+
+    def _flag(
+        self, board: Board, alert: SystemAlert, metric: Metric, identity: dict[str, str]
+    ) -> None:
+        """1, then 0 at one of two, then 1 again."""
+        line = board.feed(metric, {**identity, **_ONE}, (1.0, self._phase), (0.0, self._phase),
+                          (1.0, 0))  # fmt: skip
+        board.feed(metric, {**identity, **_TWO}, (1.0, 0))
+        board.expect(alert, lambda now: 0.0 if line.at(now) == 0 else None, identity)
+
+    # -- clocks --------------------------------------------------------------------------------
+
+    def _clock_skew(self, board: Board) -> None:
+        """Behind, at the limit, ahead; another exporter's clock is right."""
+        limit, scrape = self.policy.alerting.system.clock_skew_seconds, board.clock.scrape
+        far = round(limit + 0.001, 6)
+        phase = self._phase
+        steps = ((0.0, phase), (limit, phase), (far, phase), (-far, phase), (0.0, self._lasts))
+        offsets = [offset or 0.0 for offset in board.clock.samples(*steps)]
+        stamps = [number * scrape / 1000 for number in range(len(offsets))]
+        skewed = tuple(at + offset for at, offset in zip(stamps, offsets, strict=True))
+        right = tuple(stamps)
+        job = {"job": conditions.EXPORTER_JOB}
+        line = board.feed_samples(m.EXPORTER_TIME, {**job, **_ONE}, skewed)
+        board.feed_samples(m.EXPORTER_TIME, {**job, **_TWO}, right)
+        # Another job finds the same instance right; the worse one counts.
+        board.feed_samples(m.EXPORTER_TIME, {"job": "other", **_ONE}, right)
+
+        def truth(now: int) -> float | None:
+            clock = line.at(now)
+            asked = now // scrape * scrape / 1000
+            apart = abs(asked - clock) if clock is not None else 0.0
+            return apart if apart > limit else None
+
+        board.expect(system.CLOCK_SKEW, truth, _ONE)
+
+    # -- figures -------------------------------------------------------------------------------
+
+    def _figures(self, board: Board) -> None:
+        """NaN, figures that are missing, and such that are withdrawn."""
+        phase = self._phase
+        required = self.policy.alerting.system.required_limits
+        own = next(limit.name for limit in LIMITS if limit.identity == ("account",)
+                   and limit.name not in required)  # fmt: skip
+        held = next(limit.name for limit in LIMITS if not limit.is_account_level)
+
+        def raw(account: str, limit: str, *phases: tuple[Sample, float], about: str = "") -> Line:
+            named = {"account": account, "limit": limit, "risk_id": f"{limit}/{account}{about}"}
+            return board.feed(m.LIMIT_RAW, named, *phases)
+
+        def reported(account: str, *phases: tuple[Sample, float]) -> Line:
+            return board.feed(m.POSITIONS_OPEN, {"account": account, **_ONE}, *phases)
+
+        here = reported("here", (3.0, 0))
+        lines = {
+            name: raw("here", name, (0.1, phase), (_GONE, phase), (0.1, phase)) for name in required
+        }
+        lines[own] = raw("here", own, (0.1, phase), (_GONE, phase), (0.1, phase))
+        raw("here", held, (0.9, phase), (_GONE, 2 * phase), (0.9, 0), about="/x")
+        for name, line in lines.items():
+            board.expect(system.LIMIT_UNEVALUABLE, _missing(line, here),
+                         {"account": "here", "watched": name})  # fmt: skip
+        gone = reported("gone", (1.0, phase), (_GONE, 0))
+        bare = reported("bare", (1.0, 0))
+        nowhere = Line(board.clock, ())
+        for name in required:
+            line = raw("gone", name, (0.1, phase), (_GONE, 0))
+            board.expect(system.LIMIT_UNEVALUABLE, _missing(line, gone),
+                         {"account": "gone", "watched": name})  # fmt: skip
+            board.expect(system.LIMIT_UNEVALUABLE, _missing(nowhere, bare),
+                         {"account": "bare", "watched": name})  # fmt: skip
+        # NaN is a figure, and not one: nobody calls it missing, somebody calls it NaN.
+        reported("odd", (1.0, 0))
+        for name in required:
+            nan = (0.1, phase), (math.nan, phase), (0.1, 0)
+            line, twin = raw("odd", name, *nan), raw("odd", name, *nan, about="/y")
+            board.expect(system.VALUE_NAN, _not_a_number(line, twin),
+                         {"account": "odd", "watched": name})  # fmt: skip
+
+    def _drift(self, board: Board) -> None:
+        """A component on the same policy, one on another, and the same one mended."""
+        hold = milliseconds(account_hold_seconds(self.policy))
+
+        def info(component: str, digest: str, *phases: tuple[Sample, float]) -> Line:
+            return board.feed(m.POLICY_INFO, {"component": component, "digest": digest}, *phases)
+
+        info("exporter", self.policy.digest, (1.0, 0))
+        info("rules", self.policy.digest, (1.0, 0))
+        other = info("receivers", "0" * 64, (_GONE, self._phase), (1.0, self._phase), (_GONE, 0))
+        board.expect(system.POLICY_DRIFT, lambda now: 2.0 if other.within(now, hold) else None)
+
+    # -- counters ------------------------------------------------------------------------------
+
+    def _counters(self, board: Board) -> None:
+        """Counters that stand still, then rise once; the end is left to the slow tests."""
+        failed = {"outcome": "failed"}
+        window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
+        for alert, metric, identity, named in (
+            (system.RULES_FAILING, conditions.RULE_FAILURES, {}, {"rule_group": "g"}),
+            (system.RULES_LATE, conditions.RULE_MISSED, {}, {"rule_group": "g"}),
+            (system.ALERTS_UNDELIVERED, conditions.UNDELIVERED, {"alertmanager": "http://a"}, {}),
+            (system.CHANNEL_FAILING, m.MESSAGES, {"channel": "mail"}, failed),
+            (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
+        ):
+            line = board.feed(metric, {**identity, **named, **_ONE}, (7.0, self._phase), (8.0, 0))
+            still = dict.fromkeys(identity, "other")
+            board.feed(metric, {**identity, **named, **still, **_TWO}, (7.0, 0))
+            board.expect(alert, rising(line, window), identity)
+        # What was sent is no failure.
+        board.feed(m.MESSAGES, {"channel": "mail", "outcome": "sent"}, (1.0, 5), (50.0, 0))
+        board.feed(m.MESSAGES, {"channel": "chat", "outcome": "sent"}, (1.0, 5), (50.0, 0))
+
+    # -- the audit chain -----------------------------------------------------------------------
+
+    def _chain(self, board: Board) -> None:
+        """It grows, is rewritten at the same length, and is cut short."""
+        policy, clock, phase = self.policy, board.clock, self._phase
+        size = board.feed(m.AUDIT_EVENTS, _ONE, (10.0, phase), (11.0, 2 * phase), (9.0, 0))
+        # A second witness that stands still hides neither growth nor loss.
+        board.feed(m.AUDIT_EVENTS, _TWO, (8.0, 0))
+        heads = [
+            board.feed(m.AUDIT_HEAD, {"word": str(word), **_ONE}, (5.0 + word, phase),
+                       (6.0 + word, phase), (7.0 + word * (word == 0), phase), (8.0, 0))
+            for word in range(2)
+        ]  # fmt: skip
+
+        def shorter(now: int) -> float | None:
+            return 1.0 if (size.at(now) or 0) < max(size.within(now, now)) else None
+
+        board.expect(system.CHAIN_TRUNCATED, shorter)
+        moment = 3.5 * clock.scrape
+        shown = milliseconds(policy.alerting.system.event_seconds)
+
+        def rewritten(now: int) -> float | None:
+            looked = range(now - now % clock.evaluation, -1, -clock.evaluation)
+            for at in looked:
+                if at < now - shown:
+                    break
+                if any(_changed(head, at, moment) for head in heads) and not _changed(
+                    size, at, moment
+                ):
+                    return 1.0
+            return None
+
+        board.expect(system.CHAIN_REWRITTEN, rewritten)
+
+
+def rising(line: Line, window: float) -> Truth:
+    """A counter has grown within a window and half a scrape."""
+    length = window + line.clock.scrape / 2
+    return lambda now: 1.0 if line.rise(now, length) > 0 else None
+
+
+def _changed(line: Line, now: int, window: float) -> bool:
+    return len(set(line.within(now, window))) > 1
+
+
+def _missing(line: Line, account: Line) -> Truth:
+    def truth(now: int) -> float | None:
+        return 1.0 if account.at(now) is not None and line.at(now) is None else None
+
+    return truth
+
+
+def _not_a_number(*lines: Line) -> Truth:
+    def truth(now: int) -> float | None:
+        count = sum(value is not None and math.isnan(value) for line in lines
+                    for value in (line.at(now),))  # fmt: skip
+        return float(count) if count else None
+
+    return truth

@@ -1,0 +1,134 @@
+"""Proofs of the alerts about security, the kill switch, events and storms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue import system
+from risk_policy.contracts.artefact import duration
+from risk_policy.model import Policy
+from risk_rules.proofs.board import Board, Line, Truth
+from risk_rules.proofs.series import Sample, milliseconds, policy_clock
+
+_GONE: Sample = None
+_ONE, _TWO = {"instance": "one"}, {"instance": "two"}
+_STAMP: Final = 1000
+
+
+@dataclass(frozen=True)
+class GuardProof:
+    """Writes the quick tests of the guard's alerts."""
+
+    policy: Policy
+
+    def scenarios(self) -> list[dict[str, Any]]:
+        """Every one of these tests."""
+        board = Board(self.policy, policy_clock(self.policy))
+        self._kill_switch(board)
+        self._events(board)
+        self._storm(board)
+        self._evaluation(board)
+        name = "guard: kill switch, events, storms, and what nobody answers"
+        return [board.scenario(name, self._shown + 8 * board.clock.tick)]
+
+    @property
+    def _shown(self) -> int:
+        return milliseconds(self.policy.alerting.system.event_seconds)
+
+    def _kill_switch(self, board: Board) -> None:
+        """Disarmed, armed, tripped and cleared; of two receivers the worse one counts."""
+        tick = board.clock.tick
+        armed = board.feed(m.KILL_SWITCH_ARMED, _ONE, (0.0, 2 * tick), (1.0, 0))
+        board.feed(m.KILL_SWITCH_ARMED, _TWO, (1.0, 0))
+
+        def newly(now: int) -> float | None:
+            return 1.0 if armed.at(now) == 1 and armed.at(now - self._shown) != 1 else None
+
+        board.expect(system.KILL_SWITCH_ARMED, newly)
+        board.expect(system.KILL_SWITCH_DISARMED, lambda now: 0.0 if armed.at(now) == 0 else None)
+        tripped = board.feed(m.KILL_SWITCH_TRIPPED, _ONE, (0.0, tick), (1.0, tick), (0.0, 0))
+        board.feed(m.KILL_SWITCH_TRIPPED, _TWO, (0.0, 0))
+        board.expect(
+            system.KILL_SWITCH_TRIGGERED, lambda now: 1.0 if tripped.at(now) == 1 else None
+        )
+        blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (3.0, tick), (0.0, 0))
+        board.feed(m.SECURITY_BLOCKED, _TWO, (0.0, 0))
+        board.expect(system.ADDRESS_BLOCKED, lambda now: blocked.at(now) or None)
+
+    def _events(self, board: Board) -> None:
+        """Shown for a while after it happened, whoever still remembers it."""
+        for number, (alert, metric) in enumerate((
+            (system.STOP_LOSS_TRIGGERED, m.STOP_LOSS_TRIGGERED),
+            (system.TAKE_PROFIT_TRIGGERED, m.TAKE_PROFIT_TRIGGERED),
+        )):  # fmt: skip
+            identity = {"account": "main", "symbol": "AAPL"}
+            at = (2 + number) * board.clock.tick
+            when = at / _STAMP
+            line = board.feed(metric, {**identity, **_ONE}, (_GONE, at), (when, 0))
+            board.feed(metric, {**identity, **_TWO}, (-self._shown / _STAMP, 0))
+            board.feed(metric, {**identity, "symbol": "OLD", **_ONE}, (-self._shown / _STAMP, 0))
+            board.expect(alert, self._lately(line, when), identity)
+
+    def _lately(self, line: Line, when: float) -> Truth:
+        def truth(now: int) -> float | None:
+            ago = now / _STAMP - when
+            return ago if line.at(now) is not None and ago * _STAMP < self._shown else None
+
+        return truth
+
+    def _storm(self, board: Board) -> None:
+        """One short of a storm, a storm over several subjects, and none across tiers."""
+        often, tick = self.policy.alerting.escalation.frequency_based, board.clock.tick
+        least, minutes = often.storm_alert_at_count, often.window_minutes
+        whole = duration(max(round(minutes * 60), 1))
+        part = duration(max(round(minutes * 40), 1))
+
+        def began(name: str, tier: str, window: str, *phases: tuple[Sample, float]) -> Line:
+            about = {"limit": "drawdown", "tier": tier, "risk_id": f"drawdown/{name}"}
+            named = {**about, "account": name, "window": window}
+            return board.feed(m.BREACH_EPISODES, named, *phases)
+
+        half = float(least // 2)
+        began("a", "warning", whole, (half, 0))
+        rest = least - half
+        other = began("b", "warning", whole, (rest - 1, tick), (rest, tick), (rest - 1, 0))
+        began("a", "critical", whole, (float(least - 1), 0))
+        began("a", "warning", part, (float(least), 0))
+
+        def storm(now: int) -> float | None:
+            count = half + (other.at(now) or 0.0)
+            return count if count >= least else None
+
+        if often.enabled and self.policy.alerting.escalation.enabled:
+            board.expect(system.ALERT_STORM, storm,
+                         {"watched": "drawdown", "of_tier": "warning"})  # fmt: skip
+
+    def _evaluation(self, board: Board) -> None:
+        """Whatever has waited for so long asks about the kill switch, once per account."""
+        minutes = self.policy.alerting.escalation.time_based.emergency_kill_switch_minutes
+        half = self.policy.alerting.prometheus.evaluation_interval_seconds / 2
+        tick = board.clock.tick
+
+        def waiting(account: str, limit: str, since: float, until: int) -> Line:
+            about = {"limit": limit, "tier": "critical", "risk_id": f"{limit}/{account or 'x'}"}
+            named = {**about, **({"account": account} if account else {})}
+            return board.feed(m.UNACKED_SINCE, named, (since, until), (_GONE, 0))
+
+        for account, limit in (("main", "drawdown"), ("", "exporter_down")):
+            # It will have waited long enough some evaluations from now, and then is answered.
+            since = (2 * tick) / _STAMP - minutes * 60
+            line = waiting(account, limit, since, 4 * tick)
+            waiting(account, "var", since + 60 * minutes, 0)
+            # So has another, but the longest counts.
+            waiting(account, "leverage", since + board.clock.evaluation / _STAMP, 4 * tick)
+
+            def asks(now: int, line: Line = line) -> float | None:
+                began = line.at(now)
+                waited = now / _STAMP - began if began is not None else 0.0
+                return waited if waited >= round(minutes * 60 - half, 3) else None
+
+            if self.policy.alerting.escalation.enabled:
+                about = {"account": account or "system"}
+                board.expect(system.KILL_SWITCH_EVALUATION, asks, about)

@@ -1,0 +1,274 @@
+"""An alert in words says what the rules do, for every alert there is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risk_policy import Policy, default_policy_path, parse_policy
+from risk_policy.catalogue import runbooks
+from risk_policy.catalogue.system import SYSTEM_ALERTS
+from risk_rules.explain import (
+    Asked,
+    Sample,
+    UnknownAlertError,
+    command,
+    draw,
+    explain,
+    queries,
+    readings,
+    spoken,
+)
+from risk_rules.explain.explanation import Step
+from risk_rules.groups import GUARD, SYSTEM, rule_files
+from risk_rules.keys import system_keys
+from risk_rules.rule import AlertRule
+
+
+def rules_of(policy: Policy, name: str) -> set[tuple[str, str]]:
+    """Severity and reason of every rule of an alert."""
+    return {
+        (rule.labels["severity"], rule.labels["escalation"])
+        for groups in rule_files(policy).values()
+        for group in groups
+        for rule in group.rules
+        if isinstance(rule, AlertRule) and rule.name == name
+    }
+
+
+@pytest.mark.parametrize("name", runbooks.names())
+def test_every_alert_is_explained_with_all_escalations_that_its_rules_have(
+    policy: Policy, name: str
+) -> None:
+    explained = explain(policy, name)
+    said = {(explained.severity, "none")}
+    said |= {
+        (step.severity, "time") for step in explained.timeline[1:] if step.alert == explained.name
+    }
+    said |= {(each.severity, each.kind) for each in explained.rising if each.severity}
+    assert said == rules_of(policy, name)
+    alerts = [title for title in explained.rules if title.startswith("alert ")]
+    assert len(alerts) == len(said)
+    assert all((explained.watched.what, explained.meaning, explained.advice, explained.system))
+
+
+def test_a_limit_is_explained_with_threshold_clear_level_and_policy_key(policy: Policy) -> None:
+    explained = explain(policy, "drawdown_warning")
+    assert explained.name == "DRAWDOWN_WARNING"
+    assert (explained.watched.threshold, explained.watched.clear) == ("10%", "9.5%")
+    key = "alerting.thresholds.portfolio.max_drawdown_warning_pct"
+    assert explained.watched.settings[key] == "10"
+    assert "risk_drawdown_ratio" in explained.rules["record risk:limit_raw"]
+
+
+def test_the_timeline_counts_from_the_breach_through_its_confirmation(
+    policy_with: Callable[..., Policy],
+) -> None:
+    policy = policy_with(("warning_seconds = 0", "warning_seconds = 30"))
+    steps = explain(policy, "DRAWDOWN_WARNING").timeline
+    assert [(step.after_seconds, step.severity) for step in steps] == [
+        (30, "warning"),
+        (330, "critical"),
+        (930, "emergency"),
+        (1830, "emergency"),
+    ]
+    assert steps[-1].alert == "KILL_SWITCH_EVALUATION"
+
+
+def test_what_does_not_escalate_has_one_step_and_without_a_tier_nothing_to_acknowledge(
+    policy: Policy,
+) -> None:
+    explained = explain(policy, "STOP_LOSS_TRIGGERED")
+    assert len(explained.timeline) == 1
+    assert explained.acknowledgement.command == ""
+
+
+def test_switched_off_escalation_is_not_told(policy_with: Callable[..., Policy]) -> None:
+    policy = policy_with(
+        ("[alerting.escalation]\nenabled = true", "[alerting.escalation]\nenabled = false")
+    )
+    explained = explain(policy, "DRAWDOWN_WARNING")
+    assert (len(explained.timeline), explained.rising) == (1, ())
+
+
+def test_who_is_told_follows_the_channels_and_their_least_severity(
+    policy_with: Callable[..., Policy],
+) -> None:
+    policy = policy_with(
+        ('[alerting.channels.file]\nenabled = true\nmin_severity = "INFO"',
+         '[alerting.channels.file]\nenabled = true\nmin_severity = "CRITICAL"'),
+    )  # fmt: skip
+    warning, critical, emergency = explain(policy, "DRAWDOWN_WARNING").told
+    assert (warning.channels, critical.channels) == (("console",), ("console", "file"))
+    assert "file (from critical)" in warning.silent
+    assert (warning.first_seconds, critical.first_seconds) == (1, 0)
+    assert emergency.repeat_seconds == 60
+
+
+def test_an_acknowledgement_covers_the_tiers_up_to_this_one_and_no_worse(policy: Policy) -> None:
+    quiet = explain(policy, "DRAWDOWN_CRITICAL").acknowledgement
+    assert "'risk_id=\"drawdown/ACCOUNT\"' 'tier=~\"warning|critical\"'" in quiet.command
+    assert "tier emergency still notifies" in quiet.covers
+    assert "severity=" not in quiet.command
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
+@pytest.mark.parametrize("risk_id", ["drawdown/main", "position_loss/a\"b/it's $HOME"])
+def test_amtool_understands_the_command(policy: Policy, risk_id: str) -> None:
+    line = command(policy, risk_id, ("warning", "critical"))
+    nobody = line.replace(policy.alerting.endpoints.alertmanager, "127.0.0.1:1")
+    done = subprocess.run(
+        ["sh", "-c", nobody], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert "refused" in done.stderr
+    wrong = nobody.replace("risk_id=", "risk_id")
+    done = subprocess.run(
+        ["sh", "-c", wrong], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert "refused" not in done.stderr
+
+
+def test_the_kill_switch_is_announced_with_its_mode(policy_with: Callable[..., Policy]) -> None:
+    policy = policy_with(('mode = "immediate"', 'mode = "graceful"'))
+    does = " ".join(explain(policy, "DRAWDOWN_EMERGENCY").system)
+    assert "mode graceful" in does
+    assert "30 min" in does
+    assert "kill switch" not in " ".join(explain(policy, "DRAWDOWN_WARNING").system)
+
+
+def test_a_breaker_says_how_long_it_holds(policy: Policy) -> None:
+    assert any(
+        "1 h after the end" in each for each in explain(policy, "INTRADAY_DRAWDOWN_CRITICAL").system
+    )
+
+
+def test_an_unknown_alert_is_answered_with_what_may_be_meant() -> None:
+    with pytest.raises(UnknownAlertError, match="did you mean DRAWDOWN_WARNING"):
+        queries("DRAWDON_WARNING")
+    with pytest.raises(UnknownAlertError, match="all are listed"):
+        queries("zzz")
+
+
+def sample(value: float, **labels: str) -> Sample:
+    return Sample({"risk_id": "drawdown/main", **labels}, value, 1000.0)
+
+
+def test_readings_say_value_breach_waiting_and_severities(policy: Policy) -> None:
+    answers = {
+        Asked.VALUE: [sample(0.123), sample(0.02, risk_id="drawdown/calm")],
+        Asked.SINCE: [sample(400.0)],
+        Asked.UNACKED: [sample(700.0)],
+        Asked.FIRING: [sample(1, severity="warning"), sample(1, severity="critical")],
+    }
+    main, calm = readings("DRAWDOWN_WARNING", answers)
+    assert (main.risk_id, main.value, main.breached_seconds) == ("drawdown/main", "12.3%", 600)
+    assert (main.waiting_seconds, main.severities) == (300, ("critical", "warning"))
+    assert (calm.value, calm.breached_seconds, calm.severities) == ("2%", None, ())
+
+
+def test_a_figure_that_is_no_number_is_said_to_be_none() -> None:
+    (reading,) = readings("VAR_BREACH_WARNING", {Asked.VALUE: [sample(float("nan"))]})
+    assert reading.value == "not a number"
+
+
+def test_prometheus_understands_every_query(
+    promtool: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    rules = [
+        {"record": f"q{index}", "expr": query}
+        for index, name in enumerate(runbooks.names())
+        for query in queries(name).values()
+    ]
+    content = yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]})
+    (tmp_path / "q.yml").write_text(content, encoding="utf-8")
+    done = promtool(tmp_path, "check", "rules", "--lint=none", "q.yml")
+    assert done.returncode == 0, done.stderr
+
+
+moments = st.lists(st.integers(0, 100_000), min_size=1, max_size=6, unique=True).map(sorted)
+
+
+@given(moments, st.integers(10, 200))
+def test_a_drawing_fits_its_width_or_stands_upright_and_names_every_step(
+    times: list[int], width: int
+) -> None:
+    steps = tuple(Step(time, f"event {index}", "warning", "A") for index, time in enumerate(times))
+    lines = draw(steps, width)
+    upright = len([line for line in lines if "●" in line]) > 1 or len(steps) == 1
+    assert upright or max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert text.count("●") == len(steps)
+    assert all(step.event in text for step in steps)
+    if not upright:
+        axis = [index for index, sign in enumerate(lines[1]) if sign == "●"]
+        assert all(lines[2][column:].startswith("event") for column in axis)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.5, "0.5 s"),
+        (60, "1 min"),
+        (5400, "1 h 30 min"),
+        (90_061, "1 d 1 h 1 min 1 s"),
+    ],
+)
+def test_times_are_said_without_parts_that_are_zero(seconds: float, said: str) -> None:
+    assert spoken(seconds) == said
+
+
+def perturbed(policy: Policy) -> Iterator[tuple[str, Policy]]:
+    """The policy with one number up or down at a time, and the number's key."""
+
+    def walk(section: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            if hasattr(type(value), "model_fields"):
+                yield from walk(value, (*path, name))
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                yield (*path, name), value * 2
+                yield (*path, name), value / 5
+            elif name == "required_limits":
+                yield (*path, name), ("drawdown",)
+
+    def put(section: Any, path: tuple[str, ...], value: object) -> Any:
+        first, *rest = path
+        inner = put(getattr(section, first), tuple(rest), value) if rest else value
+        return section.model_copy(update={first: inner})
+
+    for path, value in walk(policy.alerting, ()):
+        if path[0] in ("system", "security", "latch", "escalation"):
+            yield "alerting." + ".".join(path), put(policy, ("alerting", *path), value)
+
+
+def test_the_keys_that_decide_about_system_alerts_are_those_that_change_their_rules() -> None:
+    text = default_policy_path().read_bytes()
+    policy = parse_policy(text, environ={})
+    alerts = {alert.limit: alert for alert in SYSTEM_ALERTS}
+
+    def conditions(under: Policy) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for file in (SYSTEM, GUARD):
+            for group in rule_files(under)[file]:
+                for rule in group.rules:
+                    if rule.labels.get("escalation") != "time":
+                        found.setdefault(rule.labels["limit"], []).append(rule.expression)
+        return found
+
+    before = conditions(policy)
+    changed: dict[str, set[str]] = {}
+    for key, other in perturbed(policy):
+        for limit, expressions in conditions(other).items():
+            if expressions != before[limit]:
+                changed.setdefault(limit, set()).add(key)
+    said = {limit: set(system_keys(alert)) for limit, alert in alerts.items() if limit in before}
+    assert {limit: keys for limit, keys in said.items() if keys} == changed

@@ -1,0 +1,273 @@
+"""Prometheus is stopped and killed in the middle of every timer; none of them starts anew."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import risk_rules
+from risk_policy import Policy
+from risk_policy.contracts.snapshot import utc_now
+from risk_policy.model.stack import Endpoints
+
+Write = Callable[[Path, dict[str, str]], Path]
+Vector = dict[str, float]
+
+#: Seconds that the policy of this test says.
+CRITICAL, EMERGENCY, EVALUATION, COOLDOWN, CONFIRMATION = 6.0, 18.0, 30.0, 15.0, 8.0
+#: An evaluation earlier or later: both ends of a timer are only seen at one.
+SLACK = 1.6
+
+EDITS = (
+    ("warning_to_critical_minutes = 5", "warning_to_critical_minutes = 0.1"),
+    ("critical_to_emergency_minutes = 15", "critical_to_emergency_minutes = 0.3"),
+    ("emergency_kill_switch_minutes = 30", "emergency_kill_switch_minutes = 0.5"),
+    ("cooldown_minutes = 60", "cooldown_minutes = 0.25"),
+    ("emergency_seconds = 0", "emergency_seconds = 8"),
+)
+
+
+class Book:
+    """What the scraped part says, to be changed at any time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.values: Vector = {}
+
+    def say(self, account: str, metric: str, limit: str, value: float) -> None:
+        """One figure of an account."""
+        labels = f'account="{account}",risk_id="{limit}/{account}"'
+        with self.lock:
+            self.values[f"{metric}{{{labels}}}"] = value
+            self.values[f'risk_snapshot_age_seconds{{account="{account}"}}'] = 0
+            self.values[f'risk_positions_open{{account="{account}"}}'] = 1
+
+    def exposition(self) -> bytes:
+        """As a scrape reads it."""
+        with self.lock:
+            return "".join(f"{name} {value!r}\n" for name, value in self.values.items()).encode()
+
+
+@contextmanager
+def part(book: Book, posted: list[dict[str, Any]]) -> Iterator[int]:
+    """An exporter, or both feeds. Yields its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(book.exposition())
+
+        def do_POST(self) -> None:
+            posted.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self._answer(b"")
+
+        def _answer(self, body: bytes) -> None:
+            with contextlib.suppress(ConnectionError):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Prometheus:
+    """A Prometheus that is started, ended and started again on the same data."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder, self._port = folder, port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={self._folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{self._port}",
+                    "--rules.alert.resend-delay=3s",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        until(lambda: self._get("/-/ready") is not None, "ready")
+
+    def end(self, how: signal.Signals) -> None:
+        """Send a signal and wait for the end."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(20)
+            self._process = None
+
+    def query(self, expression: str) -> Vector:
+        """Latest values, by account."""
+        found = self._get(f"/api/v1/query?query={urllib.parse.quote(expression)}")
+        assert found is not None
+        return {
+            row["metric"].get("account", ""): float(row["value"][1])
+            for row in json.loads(found)["data"]["result"]
+        }
+
+    def first(self, expression: str, start: float, end: float) -> Vector:
+        """When each account's series was first there."""
+        asked = urllib.parse.urlencode(
+            {"query": expression, "start": start, "end": end, "step": "0.2"}
+        )
+        found = self._get(f"/api/v1/query_range?{asked}")
+        assert found is not None
+        return {
+            row["metric"].get("account", ""): float(row["values"][0][0])
+            for row in json.loads(found)["data"]["result"]
+        }
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self._port}{path}", timeout=5
+            ) as answer:
+                body: bytes = answer.read()
+                return body
+        except OSError:
+            return None
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait for a condition."""
+    deadline, tick = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        tick.wait(0.05)
+
+
+def until_time(moment: float) -> None:
+    """Wait for a wall-clock time."""
+    until(lambda: time.time() >= moment, f"{moment}", 60)
+
+
+@pytest.fixture
+def running(
+    policy_with: Callable[..., Policy], write: Write, tmp_path: Path
+) -> Iterator[tuple[Prometheus, Book, list[dict[str, Any]]]]:
+    policy = policy_with(*EDITS)
+    book, posted = Book(), list[dict[str, Any]]()
+    with part(book, []) as exporter, part(Book(), posted) as feeds:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            own = int(probe.getsockname()[1])
+        at = Endpoints(
+            exporter=f"127.0.0.1:{exporter}",
+            receivers=f"127.0.0.1:{feeds}",
+            alertmanager=f"127.0.0.1:{feeds}",
+            prometheus=f"127.0.0.1:{own}",
+        )
+        files = risk_rules.generate(policy)
+        write(tmp_path, {**files, "prometheus.yml": risk_rules.prometheus_config(policy, at)})
+        prometheus = Prometheus(tmp_path, own)
+        try:
+            yield prometheus, book, posted
+        finally:
+            prometheus.end(signal.SIGTERM)
+
+
+def firing(severity: str, escalation: str, name: str = "DRAWDOWN_WARNING") -> str:
+    """Firing alerts of a name."""
+    return (
+        f'ALERTS{{alertname="{name}",severity="{severity}",escalation="{escalation}",'
+        'alertstate="firing"}'
+    )
+
+
+def test_no_timer_starts_anew_when_prometheus_does(
+    running: tuple[Prometheus, Book, list[dict[str, Any]]],
+) -> None:
+    prometheus, book, posted = running
+    prometheus.start()
+    book.say("waiting", "risk_drawdown_ratio", "drawdown", 0.12)
+    book.say("confirmed", "risk_drawdown_ratio", "drawdown", 0.25)
+    book.say("acked", "risk_drawdown_ratio", "drawdown", 0.12)
+    book.say("cooling", "risk_intraday_drawdown_ratio", "intraday_drawdown", 0.035)
+    start = utc_now().timestamp()
+    acked_until = start + 14
+    with book.lock:
+        book.values['risk_ack_until_seconds{risk_id="drawdown/acked",tier="warning"}'] = acked_until
+    breach = 'risk:breach_since_seconds{limit="drawdown",tier="warning"}'
+    until(lambda: len(prometheus.query(breach)) == 3, "breaches")
+    since = prometheus.query(breach)
+    began = since["waiting"]
+
+    # Before the first escalation, during confirmation, during the acknowledgement.
+    until_time(began + 2)
+    book.say("cooling", "risk_intraday_drawdown_ratio", "intraday_drawdown", 0.0)
+    ended = time.time()
+    until_time(began + 4)
+    held = prometheus.query('risk:held_until_seconds{limit="intraday_drawdown",tier="critical"}')
+    prometheus.end(signal.SIGKILL)
+    prometheus.start()
+    until_time(began + 9)
+    prometheus.end(signal.SIGTERM)
+    until_time(began + 11)
+    prometheus.start()
+    until_time(began + 22)
+    prometheus.end(signal.SIGKILL)
+    prometheus.start()
+    until_time(began + EVALUATION + 3)
+
+    assert prometheus.query(breach) == since
+    now = time.time()
+    first = {
+        what: prometheus.first(expression, start - 2, now)
+        for what, expression in {
+            "critical": firing("critical", "time"),
+            "emergency": firing("emergency", "time"),
+            "evaluation": firing("emergency", "none", "KILL_SWITCH_EVALUATION"),
+            "confirmed": firing("emergency", "none", "DRAWDOWN_EMERGENCY"),
+        }.items()
+    }
+    assert first["critical"]["waiting"] - began == pytest.approx(CRITICAL, abs=SLACK)
+    assert first["emergency"]["waiting"] - began == pytest.approx(EMERGENCY, abs=SLACK)
+    assert first["evaluation"]["waiting"] - began == pytest.approx(EVALUATION, abs=SLACK)
+    confirmed = first["confirmed"]["confirmed"] - since["confirmed"]
+    assert confirmed == pytest.approx(CONFIRMATION, abs=SLACK)
+    # The clock of what was acknowledged starts when the acknowledgement ends.
+    assert first["critical"]["acked"] - acked_until == pytest.approx(CRITICAL, abs=SLACK)
+    # The cooldown counts from the end of the breach, and ends when it said it would.
+    assert held["cooling"] - ended == pytest.approx(COOLDOWN, abs=SLACK)
+    cooled = firing("critical", "none", "INTRADAY_DRAWDOWN_CRITICAL")
+    lasted = prometheus.query(f"max_over_time(timestamp({cooled})[{int(now - start) + 5}s:200ms])")
+    assert lasted["cooling"] == pytest.approx(held["cooling"], abs=SLACK)
+    # Nothing that fires was ever said to have ended.
+    over = [
+        alert
+        for alert in posted
+        if alert["labels"]["alertname"] == "DRAWDOWN_WARNING"
+        and alert["labels"]["account"] == "waiting"
+        and alert["endsAt"] <= alert["startsAt"]
+    ]
+    assert over == []
