@@ -58,6 +58,8 @@ class GatePublisher:
         self._state = KillSwitch()
         self._told = False
         self._halted_at: datetime | None = None
+        #: Whether the lease file said HALT when it was taken over: somebody decided that.
+        self.found_halted = False
         self._detail_owed = True
         self._renewed_ns = 0
         self._closed = False
@@ -130,6 +132,7 @@ class GatePublisher:
         self._words = view.cast("Q")
         known = bytes(view[16:24]) == contract.MAGIC
         halted = known and self._words[contract.LEASE_WORD] == contract.HALT
+        self.found_halted = halted
         # Closed either way; HALT stands for a decision, and that is not ours to make or to undo.
         lease = contract.HALT if halted else contract.now_ns()
         self._words[contract.LEASE_WORD] = lease

@@ -18,12 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
+from uuid import uuid4
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
 from risk_policy.contracts import gate as gate_contract
+from risk_policy.vocabulary import Severity
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Tokens
 from risk_receivers.channels import CHANNELS, enabled_channels
@@ -98,7 +100,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
         ledger = Ledger(Outbox(channels), alerting.kill_switch.mode)
-        state = _recover(policy, data, writer, ledger, spool)
+        state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
 
         couriers: list[Worker] = []
 
@@ -227,7 +229,13 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _recover(
-    policy: Policy, data: Path, writer: Writer, ledger: Ledger, spool: Spool
+    policy: Policy,
+    data: Path,
+    writer: Writer,
+    ledger: Ledger,
+    spool: Spool,
+    *,
+    found_halted: bool,
 ) -> KillSwitch:
     """Bring store, spool and published gate together. Raises StartError."""
     try:
@@ -254,6 +262,16 @@ def _recover(
                 mode=kill.mode,
                 cause=kill.cause,
                 level=kill.level,
+            )
+            state = load(transaction.connection)
+        elif found_halted and not state.is_tripped:
+            # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
+            ledger.adopt_gate(
+                transaction,
+                kill_id=str(uuid4()),
+                mode=policy.alerting.kill_switch.mode,
+                cause="HALT found at the gate, without a reason that can be read",
+                level=Severity.EMERGENCY.value,
             )
             state = load(transaction.connection)
         return state

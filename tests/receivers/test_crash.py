@@ -171,6 +171,23 @@ def test_a_kill_of_the_database_does_not_untrip_what_the_gate_says(
     assert "KILL_SWITCH_ACTIVATED" in receivers.event_types()
 
 
+def test_a_halt_whose_reason_is_lost_is_still_a_trip_after_a_restart(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    receivers.operator_kill("graceful")
+    receivers.kill()
+    for path in receivers.database.parent.iterdir():
+        path.unlink()
+    (receivers.data / "gate" / contract.DETAIL_FILE).write_text("{ torn")
+    receivers.start()
+    assert receivers.gate_says_halt()
+    switch = receivers.status()["kill_switch"]
+    assert (switch["state"], switch["mode"]) == ("TRIPPED", "immediate"), "what a trip does"
+    assert "HALT found at the gate" in switch["cause"]
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+
+
 def test_a_stop_answers_what_is_in_flight_and_withdraws_the_lease(
     receivers: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
