@@ -327,8 +327,7 @@ def _clears_later(expression: str, changed: str) -> bool:
     old, new = (re.search(rf" (?P<side>[<>])=? (?P<x>{_NUMBER})", e) for e in (expression, changed))
     if old is None or new is None or old["side"] != new["side"]:
         return False
-    further = float(new["x"]) - float(old["x"])
-    return further < 0 if old["side"] == ">" else further > 0
+    return (float(new["x"]) < float(old["x"])) == (old["side"] == ">")
 
 
 _LEVEL: Final = _shift(1e-5)
