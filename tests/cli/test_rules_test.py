@@ -63,8 +63,9 @@ def wrong(tmp_path: Path) -> rules_test.Outcome:
 def test_a_failure_names_limit_test_and_policy_key(wrong: rules_test.Outcome) -> None:
     assert not wrong.passed
     text = "\n".join(rules_test.explained(load_policy(POLICY), wrong))
-    assert text.startswith("drawdown: drawdown: around every threshold and clear level: at ")
-    assert "alertname: DRAWDOWN_CRITICAL" in text
+    assert text.startswith("drawdown: at ")
+    assert "drawdown/critical-levels" in text.partition("\n")[0]
+    assert 'exp: {alertname="DRAWDOWN_CRITICAL"' in text
     assert "policy: alerting.thresholds.portfolio.max_drawdown_critical_pct = 15" in text
 
 

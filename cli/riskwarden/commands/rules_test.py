@@ -31,8 +31,10 @@ from riskwarden.commands.common import PolicyOption, err, fail, out, policy_or_f
 #: Rule files that hold the rules of many alerts.
 _SHARED: Final = ("system", "guard")
 _TEST_SECONDS: Final = 600
+#: promtool names the test of an alert that differs; for an expression it gives the text alone.
 _FAILED: Final = re.compile(
-    r"\s*name: (?P<test>.*),\n\s*(?P<what>alertname: .*?|expr: .*?), time: (?P<time>\w+),\s*\n"
+    r"\s*(?:name: (?P<test>.*),\n\s*)?"
+    r"(?P<what>alertname: .*?|expr: .*), time: (?P<time>\w+),\s*\n"
 )
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -140,18 +142,22 @@ def explained(policy: Policy, outcome: Outcome) -> Iterable[str]:
         yield f"{limit}: {outcome.output.strip()}"
         return
     for test, what, time, found in zip(*(iter(pieces[1:]),) * 4, strict=False):
-        yield f"{limit}: {test}: at {time}, {what}"
-        for key, value in _keys(policy, limit, what):
+        yield f"{limit}: {f'{test}: ' if test else ''}at {time}, {what}"
+        for key, value in _keys(policy, limit, what, found):
             yield f"  policy: {key} = {value:g}"
         yield from (f"  {line.strip()}" for line in found.splitlines() if line.strip())
 
 
-def _keys(policy: Policy, limit: str, what: str) -> Iterable[tuple[str, float]]:
+def _keys(policy: Policy, limit: str, what: str, found: str) -> Iterable[tuple[str, float]]:
     """The keys of the policy that decide about what failed."""
+    expected, _, got = found.partition("got:")
+
+    def named(alert: str) -> bool:
+        return alert in what or (alert in expected) != (alert in got)
+
     specs = [spec for each in LIMITS if each.name == limit for spec in each.alerts]
-    named = [spec for spec in specs if spec.name in what] or specs
-    keys = [spec.threshold for spec in named]
-    keys += [one.duration for one in SYSTEM_ALERTS if one.name in what and one.duration]
+    keys = [spec.threshold for spec in [one for one in specs if named(one.name)] or specs]
+    keys += [one.duration for one in SYSTEM_ALERTS if named(one.name) and one.duration]
     return ((key, policy.number(key)) for key in keys)
 
 
