@@ -93,6 +93,7 @@ def create_app(parts: Parts) -> Flask:
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Answer:  # nobody outside may see a stack trace
         _log.error("%s %s failed", request.method, request.path, exc_info=error)
+        parts.telemetry.unexpected()
         return _error(500, "a mistake in the service; see its log")
 
     return app
@@ -241,7 +242,7 @@ def _needs(
         @wraps(view)
         def checked(*args: Params.args, **kwargs: Params.kwargs) -> Answer:
             header = request.headers.get("Authorization", "").encode("latin-1", "replace")
-            if tokens.allow(header, *roles):
+            if tokens.allow(header, *roles, address=request.remote_addr or ""):
                 return view(*args, **kwargs)
             names = " or ".join(f"alerting.auth.{role.value}" for role in roles)
             response, code = _error(401, f"send the bearer token that {names} names")

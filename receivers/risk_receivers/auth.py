@@ -1,13 +1,20 @@
-"""Who may call what: bearer tokens, compared in constant time."""
+"""Who may call what: bearer tokens, compared in constant time; who may not is noted."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+import logging
+import threading
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Final
 
 from risk_policy import Policy, UnsetVariableError
 from risk_receivers.errors import StartError
+
+#: Addresses whose refusals are counted apart; beyond that all counts begin anew.
+_ADDRESSES: Final = 1000
+_log = logging.getLogger(__name__)
 
 
 class Role(StrEnum):
@@ -22,11 +29,22 @@ class Role(StrEnum):
 class Tokens:
     """The tokens of all roles."""
 
-    def __init__(self, secrets: Mapping[Role, str]) -> None:
+    def __init__(
+        self, secrets: Mapping[Role, str], refused: Callable[[], None] = lambda: None
+    ) -> None:
+        """``refused`` is called for every request that did not bring the right token."""
         self._expected = {role: secret.encode() for role, secret in secrets.items()}
+        self._refused = refused
+        self._lock = threading.Lock()
+        self._refusals: dict[str, int] = {}
 
     @classmethod
-    def from_policy(cls, policy: Policy, environ: Mapping[str, str] | None = None) -> Tokens:
+    def from_policy(
+        cls,
+        policy: Policy,
+        environ: Mapping[str, str] | None = None,
+        refused: Callable[[], None] = lambda: None,
+    ) -> Tokens:
         """Reveal the tokens. Raises StartError naming every variable that is not set."""
         secrets: dict[Role, str] = {}
         problems: list[str] = []
@@ -37,13 +55,23 @@ class Tokens:
                 problems.append(f"alerting.auth.{role.value}: {error}")
         if problems:
             raise StartError("; ".join(problems))
-        return cls(secrets)
+        return cls(secrets, refused)
 
-    def allow(self, authorization: bytes, *roles: Role) -> bool:
+    def allow(self, authorization: bytes, *roles: Role, address: str) -> bool:
         """Whether an Authorization header carries the token of one of these roles."""
         scheme, _, token = authorization.partition(b" ")
-        if scheme.lower() != b"bearer":
-            return False
         # Every comparison is made, so that the time taken does not tell which one matched.
         matches = [hmac.compare_digest(token.strip(), self._expected[role]) for role in roles]
-        return any(matches)
+        if scheme.lower() == b"bearer" and any(matches):
+            return True
+        self._note_refusal(address)
+        return False
+
+    def _note_refusal(self, address: str) -> None:
+        self._refused()
+        with self._lock:
+            if len(self._refusals) >= _ADDRESSES:
+                self._refusals.clear()
+            count = self._refusals[address] = self._refusals.get(address, 0) + 1
+        if count & (count - 1) == 0:  # 1, 2, 4, 8, ...: whoever hammers does not fill the disk
+            _log.warning("a wrong token, or none, from %s (refusals so far: %d)", address, count)

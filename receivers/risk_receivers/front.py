@@ -67,7 +67,11 @@ class Front:
             await self._behind(scope, receive, send)
             return
         feed, role = route
-        code, content = await self._answer(feed, role, scope, receive)
+        try:
+            code, content = await self._answer(feed, role, scope, receive)
+        except Exception:  # the server answers 500, which a sender takes for "send it again"
+            self._telemetry.unexpected()
+            raise
         self._telemetry.count(m.FEED_REQUESTS, feed.value, str(code))
         await _respond(send, code, content)
 
@@ -76,7 +80,7 @@ class Front:
     ) -> tuple[int, dict[str, Any]]:
         if scope["method"] != "POST":
             return 405, {"error": f"{scope['path']} takes POST only"}
-        if not self._tokens.allow(_authorization(scope), role):
+        if not self._tokens.allow(_authorization(scope), role, address=_address(scope)):
             return 401, {"error": f"send the bearer token that alerting.auth.{role.value} names"}
         body, complete = await self._read(receive)
         if body is None:
@@ -114,6 +118,7 @@ class Front:
                 return 503, {"error": "the store cannot record this now; send it again"}
             except Exception:  # noqa: BLE001 - a mistake must end as "send it again", never as 2xx
                 _log.exception("not recorded")
+                self._telemetry.unexpected()
                 return 503, {"error": "this could not be recorded; see the service's log"}
         self._count(batch, counts, received)
         return None
@@ -170,6 +175,10 @@ def _authorization(scope: Scope) -> bytes:
         if name == b"authorization":
             return bytes(value)
     return b""
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 async def _respond(send: Send, code: int, content: dict[str, Any]) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_receivers.audit.errors import AuditError
+from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.gate import GatePublisher
 from risk_receivers.kill_switch import Phase
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
-from risk_receivers.telemetry import Samples
+from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
 
 
@@ -28,14 +31,18 @@ class Health:
         pulse: Pulse,
         workers: Sequence[Worker],
         reading: Reading,
+        verdict: ChainVerdict,
         channels: Sequence[str],
+        data: Path,
     ) -> None:
         self._writer = writer
         self._gate = gate
         self._pulse = pulse
         self._workers = workers
         self._reading = reading
+        self._verdict = verdict
         self._channels = channels
+        self._data = data
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
@@ -54,9 +61,16 @@ class Health:
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""
+        head = self._writer.head  # once: its size and its checksum belong together
         gauges: dict[Metric, Samples] = {
             m.WRITER_HEALTHY: [((), float(self._writer.healthy))],
-            m.AUDIT_EVENTS: [((), float(self._writer.head.size))],
+            m.AUDIT_EVENTS: [((), float(head.size))],
+            m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],
+            m.AUDIT_INTACT: [((), float(self._verdict.is_intact))],
+            m.KILL_SWITCH_ARMED: [((), 1.0)],  # there is no way to disarm it
+            m.DEAD_LETTERS: [((channel,), 0.0) for channel in self._channels],  # none is given up
+            m.SECURITY_BLOCKED: [((), 0.0)],  # nobody is
+            **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
             m.GATE_VERSION: [((), float(self._gate.version))],
         }
@@ -78,3 +92,12 @@ class Health:
             ((channel,), float(pending.get(channel, 0))) for channel in self._channels
         ]
         return gauges
+
+    def _disk(self) -> Mapping[Metric, Samples]:
+        try:
+            disk = os.statvfs(self._data)
+        except OSError:
+            return {}
+        if not disk.f_blocks:  # a file system that does not say
+            return {}
+        return {m.DISK_FREE: [((COMPONENT,), disk.f_bavail / disk.f_blocks)]}

@@ -48,6 +48,7 @@ class Outcome:
         messages: how many messages became due.
         merged: spooled trips that are now in the store.
         counts: alerts by what became of them.
+        escalations: of each incident that came to count as worse, why.
     """
 
     kill: KillSwitch | None = None
@@ -55,6 +56,7 @@ class Outcome:
     messages: int = 0
     merged: tuple[SpooledTrip, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    escalations: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -99,6 +101,7 @@ class Ledger:
                 kill=merged.kill or outcome.kill,
                 tripped=outcome.tripped or merged.tripped,
                 messages=outcome.messages + merged.messages,
+                escalations=outcome.escalations + merged.escalations,
             )
         return replace(outcome, merged=tuple(trips))
 
@@ -153,7 +156,11 @@ class Ledger:
     ) -> tuple[Step, Outcome]:
         recorded = record_alert(transaction, self._outbox, alert, received_at)
         step = recorded.step
-        outcome = replace(before, messages=before.messages + recorded.messages)
+        outcome = before
+        if recorded.messages:
+            outcome = replace(outcome, messages=before.messages + recorded.messages)
+        if Change.ESCALATED in step.changes:
+            outcome = replace(outcome, escalations=(*before.escalations, alert.escalation))
         if not alert.trips or not (alert.firing or step.fired_unseen):
             return step, outcome
         incident = step.incident
@@ -245,4 +252,6 @@ def _outcome_of(step: Step) -> str:
     """The label under which an alert is counted."""
     if Change.CREATED in step.changes:
         return "created"
-    return "resolved" if Change.RESOLVED in step.changes else "repeated"
+    if Change.RESOLVED in step.changes:
+        return "resolved"
+    return "escalated" if Change.ESCALATED in step.changes else "repeated"

@@ -12,7 +12,9 @@ from typing import Any, Final
 from risk_policy.vocabulary import Severity
 from risk_receivers import kill_journal
 from risk_receivers.audit import query
+from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill_switch import KillSwitch
 from risk_receivers.recorder import GATE_CLOSED_AT
@@ -27,8 +29,9 @@ _INCIDENTS: Final = (
 class Reading:
     """Read-only questions to the store; each opens a connection of its own."""
 
-    def __init__(self, database: Path, *, validate: bool) -> None:
+    def __init__(self, database: Path, verdict: ChainVerdict, *, validate: bool) -> None:
         self._database = database
+        self._verdict = verdict
         self._validate = validate
 
     def kill_switch(self) -> KillSwitch:
@@ -49,9 +52,9 @@ class Reading:
         with self._connection() as connection:
             found = dict(
                 connection.execute(
-                    "SELECT severity, count(*) FROM incident WHERE state IN (?, ?) "
-                    "GROUP BY severity",
-                    _OPEN,
+                    # Literals: with values of its own SQLite would not use the index of open ones.
+                    "SELECT severity, count(*) FROM incident "
+                    "WHERE state IN ('CREATED', 'DISPATCHED') GROUP BY severity"
                 )
             )
         return {severity: found.get(severity.value, 0) for severity in Severity}
@@ -84,7 +87,11 @@ class Reading:
 
     def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
         """Events of the audit chain with header and payload. Raises DamagedRecordError."""
-        found = query.events(self._database, after_seq, limit, validate=self._validate)
+        try:
+            found = query.events(self._database, after_seq, limit, validate=self._validate)
+        except DamagedRecordError as error:
+            self._verdict.damaged(str(error))
+            raise
         return [_event(event) for event in found]
 
     @contextmanager

@@ -207,6 +207,8 @@ class Recorder:
             with self._lock:
                 self._known = tightest(self._known, outcome.kill)
             self._close_gate(outcome.kill, received)
+        for why in outcome.escalations:
+            self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
         if outcome.messages:
             self._wake()

@@ -31,11 +31,50 @@ SCHEMA: Final = (
         PRIMARY KEY (risk_id, tier, episode)
     ) WITHOUT ROWID
     """,
+    "DROP INDEX IF EXISTS incident_open",  # by a time that every repeat moves
     """
-    CREATE INDEX IF NOT EXISTS incident_open ON incident (ends_at)
+    CREATE INDEX IF NOT EXISTS incident_open_by_severity ON incident (severity)
         WHERE state IN ('CREATED', 'DISPATCHED')
     """,
     "CREATE INDEX IF NOT EXISTS incident_created ON incident (created_at)",
+    # What the latest episode of each (risk_id, tier) holds. There, and not in `incident`, stands
+    # which resolutions were counted: `counted_end` above is only read from older databases.
+    """
+    CREATE TABLE IF NOT EXISTS incident_alert (
+        risk_id TEXT NOT NULL,
+        tier TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        escalation TEXT NOT NULL,
+        standing TEXT NOT NULL,
+        starts_at TEXT NOT NULL,
+        ends_at TEXT,
+        counted_end TEXT,
+        told INTEGER NOT NULL,
+        PRIMARY KEY (risk_id, tier, severity, escalation)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS incident_alert_firing ON incident_alert (ends_at)
+        WHERE standing = 'FIRING'
+    """,
+    # A database from before an incident could hold several alerts: it holds the one it is.
+    """
+    INSERT INTO incident_alert
+        SELECT risk_id, tier, severity, 'none',
+            CASE state WHEN 'RESOLVED' THEN 'ENDED' WHEN 'EXPIRED' THEN 'LAPSED' ELSE 'FIRING' END,
+            starts_at, ends_at,
+            CASE state WHEN 'RESOLVED' THEN ends_at ELSE counted_end END,
+            dispatched
+        FROM incident
+        WHERE episode = (
+                SELECT max(episode) FROM incident AS any_episode
+                WHERE any_episode.risk_id = incident.risk_id AND any_episode.tier = incident.tier
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM incident_alert AS held
+                WHERE held.risk_id = incident.risk_id AND held.tier = incident.tier
+            )
+    """,
     # One row per status an episode has had: the second arrival of any of them changes nothing.
     """
     CREATE TABLE IF NOT EXISTS alert (

@@ -28,6 +28,7 @@ from risk_policy.contracts import gate as gate_contract
 from risk_policy.vocabulary import Severity
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Tokens
+from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.errors import SpoolError, StartError
@@ -45,7 +46,7 @@ from risk_receivers.schema import SCHEMA
 from risk_receivers.spool import Spool
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
-from risk_receivers.telemetry import COMPONENT, Telemetry, policy_info
+from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
 from risk_receivers.workers import Clock, Courier, Worker
 
 _START_SECONDS: Final = 30.0
@@ -72,9 +73,9 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     if not alerting.enabled:
         raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
     channels = enabled_channels(policy)
-    tokens = Tokens.from_policy(policy)
-    database = data / alerting.audit.database_path
     telemetry = Telemetry()
+    tokens = Tokens.from_policy(policy, refused=lambda: telemetry.count(*AUTH_FAILED))
+    database = data / alerting.audit.database_path
     telemetry.add_source(lambda: policy_info(policy.digest))
     pulse = Pulse(alerting.gate.feed_silence_seconds)
 
@@ -130,23 +131,34 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             database,
             writer,
             recorder,
+            telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
             grace_seconds=_RESENDS_UNTIL_END
             * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds),
         )
-        workers = [*couriers, clock]
+        verdict = ChainVerdict()
+        watch = ChainWatch(
+            database,
+            writer,
+            verdict,
+            telemetry,
+            interval_seconds=prometheus.evaluation_interval_seconds,
+        )
+        workers = [*couriers, clock, watch]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
 
-        reading = Reading(database, validate=alerting.audit.integrity.validate_on_read)
+        reading = Reading(database, verdict, validate=alerting.audit.integrity.validate_on_read)
         health = Health(
             writer=writer,
             gate=gate,
             pulse=pulse,
             workers=workers,
             reading=reading,
+            verdict=verdict,
             channels=tuple(channels),
+            data=data,
         )
         telemetry.add_source(health.gauges)
         parts = Parts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,10 +12,22 @@ from prometheus_client.metrics_core import Metric as Family
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.catalogue.system import SECURITY_ALERTS
+from risk_policy.vocabulary import Escalation
 
 COMPONENT: Final = "receivers"
+#: What a refused token counts as.
+AUTH_FAILED: Final = (m.SECURITY_EVENTS, "auth_failed")
 #: Samples of one metric: label values in the catalogue's order, and the value.
 Samples = Iterable[tuple[tuple[str, ...], float]]
+
+
+#: Counters that rules watch: one that is missing cannot be told from one at 0.
+_FROM_ZERO: Final[Mapping[Metric, Sequence[tuple[str, ...]]]] = {
+    m.INCIDENT_ESCALATIONS: [(why.value,) for why in Escalation],
+    m.SECURITY_EVENTS: [(kind,) for kind in SECURITY_ALERTS],
+    m.UNEXPECTED_ERRORS: [(COMPONENT,)],
+}
 
 
 class Telemetry:
@@ -23,7 +35,9 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counters: dict[Metric, dict[tuple[str, ...], float]] = {}
+        self._counters: dict[Metric, dict[tuple[str, ...], float]] = {
+            metric: dict.fromkeys(labels, 0.0) for metric, labels in _FROM_ZERO.items()
+        }
         self._gauges: dict[Metric, dict[tuple[str, ...], float]] = {}
         self._sources: list[Callable[[], Mapping[Metric, Samples]]] = []
         self._registry = CollectorRegistry(auto_describe=False)
@@ -34,6 +48,10 @@ class Telemetry:
         with self._lock:
             values = self._counters.setdefault(metric, {})
             values[labels] = values.get(labels, 0) + by
+
+    def unexpected(self) -> None:
+        """Count an exception that nobody had planned for."""
+        self.count(m.UNEXPECTED_ERRORS, COMPONENT)
 
     def set(self, metric: Metric, *labels: str, value: float) -> None:
         """Set a gauge that nobody computes on demand."""

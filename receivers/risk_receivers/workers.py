@@ -38,8 +38,9 @@ _ROUND_ERRORS: Final = (OSError, sqlite3.Error, ReceiversError)
 class Worker(ABC):
     """A thread that does a round when woken, or when its pause is over."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, telemetry: Telemetry) -> None:
         self.name = name
+        self._telemetry = telemetry
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -69,10 +70,14 @@ class Worker(ABC):
         """Do what there is to do; after how many seconds to look again unless woken."""
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._woken.clear()
-            pause = self.round()
-            self._woken.wait(pause)
+        try:
+            while not self._stopping.is_set():
+                self._woken.clear()
+                pause = self.round()
+                self._woken.wait(pause)
+        except Exception:  # a mistake ends this thread, and readiness says so
+            self._telemetry.unexpected()
+            raise
 
 
 class Courier(Worker):
@@ -81,14 +86,13 @@ class Courier(Worker):
     def __init__(
         self, name: str, channel: Channel, database: Path, writer: Writer, telemetry: Telemetry
     ) -> None:
-        super().__init__(f"channel-{name}")
+        super().__init__(f"channel-{name}", telemetry)
         for outcome in ("sent", "failed"):  # a counter that is missing cannot be told from 0
             telemetry.count(m.MESSAGES, name, outcome, by=0)
         self._channel_name = name
         self._channel = channel
         self._database = database
         self._writer = writer
-        self._telemetry = telemetry
         self._retry_seconds = _FIRST_RETRY_SECONDS
 
     def round(self) -> float | None:
@@ -134,11 +138,12 @@ class Clock(Worker):
         database: Path,
         writer: Writer,
         recorder: Recorder,
+        telemetry: Telemetry,
         *,
         interval_seconds: float,
         grace_seconds: float,
     ) -> None:
-        super().__init__("clock")
+        super().__init__("clock", telemetry)
         self._database = database
         self._writer = writer
         self._recorder = recorder

@@ -19,6 +19,10 @@ from risk_policy.contracts.audit import GENESIS, LEAF_DOMAIN, PAYLOAD_DOMAIN, SA
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import Header
 
+_WORDS: Final = 5
+_WORD_BITS: Final = 52
+_WORD_MASK: Final = 2**_WORD_BITS - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -26,6 +30,12 @@ class Head:
 
     size: int
     checksum: str
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The checksum in words of 52 bits, each exact in a float; the lowest bits come first."""
+        number = int(self.checksum, 16)
+        return tuple(number >> _WORD_BITS * index & _WORD_MASK for index in range(_WORDS))
 
 
 #: The head of a chain without events.

@@ -193,11 +193,30 @@ def verify_database(
     )
 
 
+def verify_stretch(
+    connection: sqlite3.Connection, start: Head, limit: int, *, expected: Head | None = None
+) -> Verification:
+    """Verifies at most ``limit`` records that follow a head. Raises sqlite3.Error.
+
+    A head without a checksum leaves the first link unchecked. The verification's own head is
+    where the next stretch starts.
+    """
+    connection.text_factory = _undecoded
+    verifier = Verifier(expected, start=start)
+    for row in tables.rows_after(connection, start.size, limit):
+        verifier.add(row)
+    return verifier.finish()
+
+
+def _undecoded(raw: bytes) -> str:
+    """What cannot be decoded must reach the verifier as it is instead of ending the reading."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
 def _verify_connection(
     connection: sqlite3.Connection, progress: Progress | None, verifier: Verifier
 ) -> Verification:
-    # What cannot be decoded must reach the verifier as it is instead of ending the reading.
-    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    connection.text_factory = _undecoded
     checked = total = 0
     try:
         for message in tables.definition_problems(connection):

@@ -11,9 +11,10 @@ from risk_policy.vocabulary import Severity
 
 
 class Kind(StrEnum):
-    """Why people are told. One message per subject, kind and channel."""
+    """Why people are told. One message per subject, kind, ``about`` and channel."""
 
     FIRING = "firing"
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
@@ -24,7 +25,8 @@ class Message(msgspec.Struct, frozen=True):
 
     Attributes:
         subject: what it is about: an incident's id, or a kill's.
-        about: with kind and subject the message's identity; a kill is tightened more than once.
+        about: with kind and subject the message's identity; an incident escalates and a kill is
+            tightened more than once.
         audit_seq: the record of the audit chain that tells the same.
     """
 

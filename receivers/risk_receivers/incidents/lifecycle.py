@@ -1,17 +1,16 @@
 """What an alert does to its incident. Pure: values and a time in, values out.
 
-One incident is one episode of one (risk_id, tier). Both feeds, resends, several Alertmanagers
-and several Prometheus servers repeat the same alert, with start times of their own: while the
-episode is open they are all the same. Two rules keep late repeats from opening or closing an
-episode they are not about:
+One incident is one episode of one (risk_id, tier): from the first of its alerts that fires to
+the last that ends, the escalated ones included. Both feeds, resends, several Alertmanagers and
+several Prometheus servers repeat the same alert, with start times of their own: while the
+episode is open they are all the same. What it counts as follows the worst alert that fires.
 
-* a resolution counts once, by its ``endsAt``: Prometheus repeats it for 15 minutes, while the
-  alert may already fire again;
-* a notification about a firing that began before the last counted resolution is late news.
-  From the alert feed the same counts as firing: it comes straight from an evaluation.
+A notification about a firing that began before the last counted resolution is late news. From
+the alert feed the same counts as firing: it comes straight from an evaluation.
 
 An alert that arrives resolved without ever having been seen firing did fire, while nobody
-listened. It is recorded as an episode of its own, so that nothing is lost.
+listened. It is recorded, in the episode it belongs to or as one of its own, so that nothing
+is lost.
 """
 
 from __future__ import annotations
@@ -21,6 +20,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from risk_policy.vocabulary import Category, Severity
+from risk_receivers.incidents.held import (
+    HeldAlert,
+    Standing,
+    ended,
+    fired,
+    is_another_firing,
+    key_of,
+    later,
+    over,
+    unseen,
+)
 from risk_receivers.intake.alert import Alert, Feed
 
 
@@ -34,7 +44,7 @@ class State(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether the alert counts as firing."""
+        """Whether any of its alerts counts as firing."""
         return self in (State.CREATED, State.DISPATCHED)
 
 
@@ -42,21 +52,23 @@ class Change(StrEnum):
     """What happened to an incident, in the order in which it can happen at once."""
 
     CREATED = "CREATED"
-    ESCALATED = "ESCALATED"
+    ESCALATED = "ESCALATED"  # an alert began that is worse than all that fire
     DISPATCHED = "DISPATCHED"
+    DEESCALATED = "DEESCALATED"  # the worst one is over, milder ones still fire
     RESOLVED = "RESOLVED"
     EXPIRED = "EXPIRED"
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One episode of an alert.
+    """One episode of a breach.
 
     Attributes:
+        severity: the worst alert that fires; afterwards, what it counted as in the end.
         ends_at: while open, until when it counts as firing without a repeat; None if nobody
             said. Afterwards, when it ended.
-        counted_end: the latest resolution that was counted for this alert before this episode.
-        dispatched: whether people were told.
+        alerts: every alert there ever was of this (risk_id, tier), the mildest first. Those of
+            earlier episodes are kept for what still arrives about them.
     """
 
     risk_id: str
@@ -70,26 +82,50 @@ class Incident:
     starts_at: datetime
     ends_at: datetime | None
     last_seen_at: datetime
-    counted_end: datetime | None = None
-    dispatched: bool = False
+    alerts: tuple[HeldAlert, ...] = ()
 
     @property
     def id(self) -> str:
         """Readable and unique: ``drawdown/main:emergency:1``."""
         return f"{self.risk_id}:{self.tier or 'none'}:{self.episode}"
 
+    @property
+    def firing(self) -> tuple[HeldAlert, ...]:
+        """The alerts that keep it open."""
+        return tuple(held for held in self.alerts if held.is_firing)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody said of one of its alerts that it ended."""
+        return any(held.standing is Standing.LAPSED for held in self.alerts)
+
+    @property
+    def dispatched(self) -> bool:
+        """Whether people were told."""
+        return any(held.told for held in self.alerts)
+
+    @property
+    def told_severity(self) -> Severity | None:
+        """The worst that people were told of it."""
+        told = [held.severity for held in self.alerts if held.told]
+        return max(told, key=lambda severity: severity.rank, default=None)
+
+    def held(self, alert: Alert) -> HeldAlert | None:
+        """What it knows of an alert."""
+        return next((held for held in self.alerts if held.key == key_of(alert)), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An incident after something happened, and what that was; no changes: a mere repeat."""
+    """An incident after something happened, and what that was; no changes: a mere repeat.
+
+    Attributes:
+        fired_unseen: an alert is over that was never seen firing.
+    """
 
     incident: Incident
     changes: tuple[Change, ...] = ()
-
-    @property
-    def fired_unseen(self) -> bool:
-        """Whether this is the first and last that was heard of the episode."""
-        return Change.CREATED in self.changes and Change.RESOLVED in self.changes
+    fired_unseen: bool = False
 
 
 def on_alert(last: Incident | None, alert: Alert, now: datetime) -> Step:
@@ -98,60 +134,71 @@ def on_alert(last: Incident | None, alert: Alert, now: datetime) -> Step:
 
 
 def on_clock(incident: Incident, now: datetime) -> Step:
-    """Let time pass: an open incident whose alert is no longer repeated expires."""
-    if not incident.state.is_open or incident.ends_at is None or incident.ends_at >= now:
+    """Let time pass: alerts that are no longer repeated lapse, and with the last the incident."""
+    lapsed = [held for held in incident.alerts if held.has_lapsed(now)]
+    if not incident.state.is_open or not lapsed:
         return Step(incident)
+    for held in lapsed:
+        incident = _holding(incident, replace(held, standing=Standing.LAPSED))
+    if incident.firing:
+        return Step(*_weighed(incident, incident.alerts, incident.last_seen_at))
     return Step(replace(incident, state=State.EXPIRED), (Change.EXPIRED,))
 
 
 def _on_firing(last: Incident | None, alert: Alert, now: datetime) -> Step:
     notified = alert.feed is Feed.NOTIFICATIONS
+    if last is not None and notified and _is_old_news(last, alert):
+        return Step(last)
+    changes: tuple[Change, ...]
     if last is None or not last.state.is_open:
-        if last is not None and notified and _is_old_news(last, alert):
-            return Step(last)
-        opened = _open(last, alert, now)
-        if notified:
-            opened = replace(opened, state=State.DISPATCHED, dispatched=True)
-            return Step(opened, (Change.CREATED, Change.DISPATCHED))
-        return Step(opened, (Change.CREATED,))
-
-    changes: list[Change] = []
-    severity = last.severity
-    if alert.severity.rank > severity.rank:
-        severity = alert.severity
-        changes.append(Change.ESCALATED)
-    state = last.state
-    if notified and state is State.CREATED:
-        state = State.DISPATCHED
-        changes.append(Change.DISPATCHED)
-    incident = replace(
-        last,
-        severity=severity,
-        state=state,
-        dispatched=last.dispatched or notified,
-        ends_at=_later(last.ends_at, alert.ends_at),
-        last_seen_at=max(last.last_seen_at, now),
-    )
-    return Step(incident, tuple(changes))
+        incident, changes = _open(last, alert, now), (Change.CREATED,)
+        incident = _holding(incident, fired(incident.held(alert), alert))
+    else:
+        alerts = _among(last.alerts, fired(last.held(alert), alert))
+        incident, changes = _weighed(
+            last, alerts if notified else _without_doubt(alerts), max(last.last_seen_at, now)
+        )
+    if notified and incident.state is State.CREATED:
+        incident = replace(incident, state=State.DISPATCHED)
+        changes = (*changes, Change.DISPATCHED)
+    return Step(incident, changes)
 
 
 def _on_resolved(last: Incident | None, alert: Alert, now: datetime) -> Step:
     end = alert.ends_at or now
-    if last is None or _is_another_episode(last, alert):
-        unseen = replace(_open(last, alert, now), state=State.RESOLVED, ends_at=end)
-        return Step(unseen, (Change.CREATED, Change.RESOLVED))
-    if last.state is State.RESOLVED:
-        # Several Prometheus servers end it at slightly different times; count the latest.
-        return Step(replace(last, ends_at=_later(last.ends_at, end)))
-    if end < last.starts_at or (last.counted_end is not None and end <= last.counted_end):
-        return Step(last)  # about an episode before this one
-    resolved = replace(
-        last, state=State.RESOLVED, ends_at=end, last_seen_at=max(last.last_seen_at, now)
-    )
-    return Step(resolved, (Change.RESOLVED,))
+    if last is None:
+        return _unseen_episode(None, unseen(alert, end), alert, now)
+    before = last.held(alert)
+    after = ended(before, alert, end) if before else unseen(alert, end)
+    if after is None:
+        return Step(last)
+    if _is_another_episode(last, alert):
+        return _unseen_episode(last, after, alert, now)
+
+    incident = replace(_holding(last, after), last_seen_at=max(last.last_seen_at, now))
+    if before is None or is_another_firing(before, alert):
+        worse = alert.severity.rank > last.severity.rank
+        changes = (Change.ESCALATED, Change.DEESCALATED) if worse else ()
+        return Step(_closed_later(incident, end), changes, fired_unseen=True)
+    if incident.firing:
+        return Step(*_weighed(incident, incident.alerts, incident.last_seen_at))
+    if last.state.is_open or (last.state is State.EXPIRED and not incident.is_in_doubt):
+        alerts = _without_doubt(incident.alerts)
+        incident = replace(incident, alerts=alerts, state=State.RESOLVED, ends_at=end)
+        return Step(incident, (Change.RESOLVED,))
+    return Step(_closed_later(incident, end))
+
+
+def _unseen_episode(last: Incident | None, held: HeldAlert, alert: Alert, now: datetime) -> Step:
+    """One that was over before anything was heard of it."""
+    incident = _holding(_open(last, alert, now), replace(held, told=False))
+    incident = replace(incident, state=State.RESOLVED, ends_at=held.ends_at)
+    return Step(incident, (Change.CREATED, Change.RESOLVED), fired_unseen=True)
 
 
 def _open(last: Incident | None, alert: Alert, now: datetime) -> Incident:
+    """The next episode, which does not hold the alert yet."""
+    known = last.alerts if last else ()
     return Incident(
         risk_id=alert.risk_id,
         tier=alert.tier,
@@ -164,32 +211,62 @@ def _open(last: Incident | None, alert: Alert, now: datetime) -> Incident:
         starts_at=alert.starts_at,
         ends_at=alert.ends_at,
         last_seen_at=now,
-        counted_end=_counted_end(last),
+        alerts=tuple(replace(over(held), told=False) for held in known),
     )
 
 
-def _counted_end(last: Incident | None) -> datetime | None:
-    if last is None:
-        return None
-    if last.state is State.RESOLVED:
-        return _later(last.counted_end, last.ends_at)
-    return last.counted_end
+def _holding(incident: Incident, held: HeldAlert) -> Incident:
+    """The incident with what is now known of one of its alerts."""
+    return replace(incident, alerts=_among(incident.alerts, held))
+
+
+def _among(alerts: tuple[HeldAlert, ...], held: HeldAlert) -> tuple[HeldAlert, ...]:
+    others = [other for other in alerts if other.key != held.key]
+    return tuple(sorted((*others, held), key=lambda one: one.key)) if others else (held,)
+
+
+def _without_doubt(alerts: tuple[HeldAlert, ...]) -> tuple[HeldAlert, ...]:
+    """What had lapsed is over: its feed has spoken since, and not of it."""
+    return tuple(over(held) for held in alerts)
+
+
+def _weighed(
+    incident: Incident, alerts: tuple[HeldAlert, ...], last_seen_at: datetime
+) -> tuple[Incident, tuple[Change, ...]]:
+    """An open incident as the alerts that fire have it, and whether that made it worse."""
+    firing = [held for held in alerts if held.is_firing]
+    severity = firing[-1].severity  # the mildest comes first
+    ends = [held.ends_at for held in firing if held.ends_at is not None]
+    ends_at = max(ends) if len(ends) == len(firing) else None
+    changes: tuple[Change, ...] = ()
+    if severity.rank > incident.severity.rank:
+        changes = (Change.ESCALATED,)
+    elif severity.rank < incident.severity.rank:
+        changes = (Change.DEESCALATED,)
+    weighed = replace(
+        incident, alerts=alerts, severity=severity, ends_at=ends_at, last_seen_at=last_seen_at
+    )
+    return weighed, changes
+
+
+def _closed_later(incident: Incident, end: datetime) -> Incident:
+    """Several Prometheus servers end it at slightly different times; the latest counts."""
+    if incident.state.is_open:
+        return incident
+    return replace(incident, ends_at=later(incident.ends_at, end))
 
 
 def _is_old_news(last: Incident, alert: Alert) -> bool:
-    return (
-        last.state is State.RESOLVED
-        and last.ends_at is not None
-        and alert.starts_at <= last.ends_at
-    )
+    """Whether a notification is about a firing that is known to be over."""
+    held = last.held(alert)
+    if held is not None and held.is_firing:
+        return False
+    end = held.counted_end if held else None
+    if last.state is State.RESOLVED:
+        end = later(end, last.ends_at)
+    return end is not None and alert.starts_at <= end
 
 
 def _is_another_episode(last: Incident, alert: Alert) -> bool:
     """Whether a resolution is about an episode that began after the last known one ended."""
     return not last.state.is_open and last.ends_at is not None and alert.starts_at > last.ends_at
-
-
-def _later(first: datetime | None, second: datetime | None) -> datetime | None:
-    if first is None or second is None:
-        return first or second
-    return max(first, second)

@@ -8,6 +8,7 @@ from typing import Final
 
 from risk_policy.contracts.alert import POLICY_DIGEST
 from risk_policy.contracts.audit import EventType
+from risk_policy.vocabulary import Escalation, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
@@ -22,12 +23,19 @@ _EVENT: Final = {
     Change.CREATED: EventType.ALERT_CREATED,
     Change.ESCALATED: EventType.ALERT_ESCALATED,
     Change.DISPATCHED: EventType.ALERT_DISPATCHED,
+    Change.DEESCALATED: EventType.ALERT_DEESCALATED,
     Change.RESOLVED: EventType.ALERT_RESOLVED,
     Change.EXPIRED: EventType.ALERT_EXPIRED,
 }
+#: Changes that an episode can go through more than once. The chain tells of each.
+_REPEATABLE: Final = (Change.ESCALATED, Change.DEESCALATED)
 _INSERT_STATUS: Final = (
-    "INSERT INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
+    "INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_SEQ: Final = (
+    "SELECT max(audit_seq) FROM alert "
+    "WHERE risk_id = ? AND tier = ? AND episode = ? AND status IN (?, ?)"
 )
 #: What stands for the feed where the clock and no alert changed an incident.
 _CLOCK: Final = "clock"
@@ -49,36 +57,37 @@ def record_alert(
     last = table.latest(connection, alert.risk_id, alert.tier)
     step = on_alert(last, alert, received_at)
     if Change.CREATED in step.changes:
-        table.insert(connection, step.incident, alert, received_at)
+        table.insert(connection, step.incident, last, alert, received_at)
     elif step.incident != last:
-        table.update(connection, step.incident)
-
-    seq = 0
+        table.update(connection, step.incident, last)
     for change in step.changes:
-        seq = _record_change(
+        _record_change(
             transaction,
             step.incident,
             change,
-            message=_told(change, step.incident, alert.description),
+            message=_told(change, step.incident, alert),
+            severity=alert.severity if change is Change.ESCALATED else step.incident.severity,
             feed=alert.feed.value,
             received_at=received_at,
             details=_details(alert),
         )
-    return Recorded(step, _announce(transaction, outbox, step, alert, seq))
+    return Recorded(step, _announce(transaction, outbox, last, step, alert))
 
 
 def record_expiry(transaction: Transaction, now: datetime) -> int:
-    """Let every incident expire whose alert is no longer repeated; how many did."""
-    expired = 0
+    """Let every alert lapse that is no longer repeated; how many incidents that changed."""
+    changed = 0
     for incident in table.overdue(transaction.connection, now):
         step = on_clock(incident, now)
+        if step.incident != incident:
+            table.update(transaction.connection, step.incident, incident)
         for change in step.changes:
-            table.update(transaction.connection, step.incident)
             _record_change(
                 transaction,
                 step.incident,
                 change,
-                message=_told(change, step.incident, ""),
+                message=_told(change, step.incident),
+                severity=step.incident.severity,
                 feed=_CLOCK,
                 received_at=now,
                 details={
@@ -89,8 +98,8 @@ def record_expiry(transaction: Transaction, now: datetime) -> int:
                     }
                 },
             )
-            expired += 1
-    return expired
+            changed += 1
+    return changed
 
 
 def _record_change(
@@ -99,15 +108,16 @@ def _record_change(
     change: Change,
     *,
     message: str,
+    severity: Severity,
     feed: str,
     received_at: datetime,
     details: dict[str, JsonValue],
-) -> int:
+) -> None:
     seq = transaction.append(
         AuditEvent(
             _EVENT[change],
             message,
-            severity=incident.severity,
+            severity=severity,
             category=incident.category,
             alert_id=incident.id,
             details={
@@ -117,25 +127,30 @@ def _record_change(
                 "received_at": to_text(received_at),
                 "incident_starts_at": to_text(incident.starts_at),
                 "incident_ends_at": optional_text(incident.ends_at),
+                "firing": [
+                    {"severity": held.severity.value, "escalation": held.escalation}
+                    for held in incident.firing
+                ],
             },
         )
     )
-    status = change.value
-    if change is Change.ESCALATED:  # can happen once per severity
-        status = f"{status}_{incident.severity.value.upper()}"
+    repeatable = change in _REPEATABLE
     transaction.connection.execute(
-        _INSERT_STATUS,
+        f"INSERT {'OR IGNORE ' if repeatable else ''}{_INSERT_STATUS}",
         (
             incident.risk_id,
             incident.tier,
             incident.episode,
-            status,
+            _status(change, severity) if repeatable else change.value,
             feed,
             to_text(received_at),
             seq,
         ),
     )
-    return seq
+
+
+def _status(change: Change, severity: Severity) -> str:
+    return f"{change.value}_{severity.value.upper()}"
 
 
 def _details(alert: Alert) -> dict[str, JsonValue]:
@@ -148,30 +163,43 @@ def _details(alert: Alert) -> dict[str, JsonValue]:
     }
 
 
-def _told(change: Change, incident: Incident, description: str) -> str:
+def _told(change: Change, incident: Incident, alert: Alert | None = None) -> str:
     subject = f"{incident.alertname} {incident.risk_id}"
+    description = f": {alert.description}" if alert else ""
     match change:
         case Change.CREATED:
-            return f"{subject}: {description}"
+            return f"{subject}{description}"
         case Change.ESCALATED:
-            return f"{subject} now counts as {incident.severity.value}: {description}"
+            assert alert is not None
+            why = "" if alert.escalation == Escalation.NONE else f" ({alert.escalation})"
+            return f"{subject} now counts as {alert.severity.value}{why}{description}"
         case Change.DISPATCHED:
             return f"{subject} was handed on to people"
+        case Change.DEESCALATED:
+            still = "; it is not over" if incident.state.is_open else ""
+            return f"{subject} counts as {incident.severity.value} again{still}"
         case Change.RESOLVED:
             return f"{subject} is resolved"
         case Change.EXPIRED:
             return f"{subject} has expired: the feed went silent, nobody knows whether it is over"
 
 
-def _announce(transaction: Transaction, outbox: Outbox, step: Step, alert: Alert, seq: int) -> int:
+def _announce(
+    transaction: Transaction, outbox: Outbox, last: Incident | None, step: Step, alert: Alert
+) -> int:
     """Owe people what the notification feed says they are to be told."""
     incident = step.incident
-    if alert.feed is not Feed.NOTIFICATIONS:
+    told = incident.told_severity
+    if alert.feed is not Feed.NOTIFICATIONS or told is None:
         return 0
+    severity, about, status = alert.severity, "", Change.RESOLVED.value
     if Change.DISPATCHED in step.changes:
-        kind = Kind.FIRING
-    elif not alert.firing and incident.state is State.RESOLVED and incident.dispatched:
-        kind = Kind.RESOLVED
+        kind, status = Kind.FIRING, Change.DISPATCHED.value
+    elif alert.firing and last is not None and told != last.told_severity:
+        kind, about = Kind.ESCALATED, told.value
+        status = _status(Change.ESCALATED, told)
+    elif not alert.firing and incident.state is State.RESOLVED:
+        kind, severity = Kind.RESOLVED, told  # whoever was told of the worst is told of the end
     else:
         return 0
     return outbox.owe(
@@ -179,13 +207,20 @@ def _announce(transaction: Transaction, outbox: Outbox, step: Step, alert: Alert
         Message(
             subject=incident.id,
             kind=kind,
-            severity=incident.severity,
+            severity=severity,
             title=incident.alertname,
             text=alert.description,
             at=transaction.now,
-            audit_seq=seq,
+            audit_seq=_recorded_as(transaction, incident, status),
             risk_id=incident.risk_id,
             starts_at=alert.starts_at,
             runbook_url=alert.annotations.get("runbook_url", ""),
+            about=about,
         ),
     )
+
+
+def _recorded_as(transaction: Transaction, incident: Incident, status: str) -> int:
+    """The record that tells of a status, or at least of how the episode began."""
+    values = (incident.risk_id, incident.tier, incident.episode, status, Change.CREATED.value)
+    return int(transaction.connection.execute(_SEQ, values).fetchone()[0] or 0)

@@ -1,4 +1,4 @@
-"""The incident table: read the latest episode, write what became of it."""
+"""The incident tables: read the latest episode and its alerts, write what became of them."""
 
 from __future__ import annotations
 
@@ -10,54 +10,79 @@ from typing import Final
 import msgspec
 
 from risk_policy.vocabulary import Category, Severity
+from risk_receivers.incidents.held import HeldAlert, Standing
 from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.intake.alert import Alert
 from risk_receivers.schema import from_text, optional_text, optional_time, to_text
 
+_SEVERITIES: Final = {severity.value: severity for severity in Severity}
+_STANDINGS: Final = {standing.value: standing for standing in Standing}
+
+
+def _prefixed(table: str, columns: str) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
+
+
 _COLUMNS: Final = (
     "risk_id, tier, episode, state, alertname, severity, category, action, "
-    "starts_at, ends_at, last_seen_at, counted_end, dispatched"
+    "starts_at, ends_at, last_seen_at"
 )
+_HELD_COLUMNS: Final = "severity, escalation, standing, starts_at, ends_at, counted_end, told"
 _LATEST: Final = (
-    f"SELECT {_COLUMNS} FROM incident WHERE risk_id = ? AND tier = ? "  # noqa: S608 - constants
-    "ORDER BY episode DESC LIMIT 1"
+    f"SELECT {_prefixed('i', _COLUMNS)}, {_prefixed('a', _HELD_COLUMNS)} "  # noqa: S608 - constants
+    "FROM incident i LEFT JOIN incident_alert a ON a.risk_id = i.risk_id AND a.tier = i.tier "
+    "WHERE i.risk_id = ?1 AND i.tier = ?2 AND i.episode = "
+    "(SELECT max(episode) FROM incident WHERE risk_id = ?1 AND tier = ?2)"
 )
-_OVERDUE: Final = (
-    f"SELECT {_COLUMNS} FROM incident "  # noqa: S608 - constants
-    "WHERE state IN ('CREATED', 'DISPATCHED') AND ends_at < ? ORDER BY ends_at"
-)
-_ANY_OVERDUE: Final = (
-    "SELECT 1 FROM incident WHERE state IN ('CREATED', 'DISPATCHED') AND ends_at < ? LIMIT 1"
-)
+_WIDTH: Final = _COLUMNS.count(",") + 1
 _INSERT: Final = (
-    f"INSERT INTO incident ({_COLUMNS}, created_at, labels, annotations) "  # noqa: S608
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO incident ({_COLUMNS}, dispatched, created_at, labels, annotations) "  # noqa: S608
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE: Final = (
     "UPDATE incident SET state = ?, severity = ?, ends_at = ?, last_seen_at = ?, dispatched = ? "
     "WHERE risk_id = ? AND tier = ? AND episode = ?"
 )
+_HOLD: Final = (
+    "INSERT INTO incident_alert (risk_id, tier, severity, escalation, standing, "
+    "starts_at, ends_at, counted_end, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET standing = excluded.standing, starts_at = excluded.starts_at, "
+    "ends_at = excluded.ends_at, counted_end = excluded.counted_end, told = excluded.told"
+)
+_LAPSED: Final = "FROM incident_alert WHERE standing = 'FIRING' AND ends_at < ?"
+_OVERDUE: Final = f"SELECT DISTINCT risk_id, tier {_LAPSED}"
+_ANY_OVERDUE: Final = f"SELECT 1 {_LAPSED} LIMIT 1"
 
 
 def latest(connection: sqlite3.Connection, risk_id: str, tier: str) -> Incident | None:
-    """The latest episode of an alert."""
-    row = connection.execute(_LATEST, (risk_id, tier)).fetchone()
-    return None if row is None else _incident(row)
+    """The latest episode of a breach."""
+    rows = connection.execute(_LATEST, (risk_id, tier)).fetchall()
+    if not rows:
+        return None
+    held = [_held(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None]
+    if len(held) > 1:
+        held.sort(key=lambda one: one.key)
+    return _incident(rows[0], tuple(held))
 
 
 def overdue(connection: sqlite3.Connection, now: datetime) -> Iterator[Incident]:
-    """Open incidents whose alert should have been repeated by now."""
-    for row in connection.execute(_OVERDUE, (to_text(now),)).fetchall():
-        yield _incident(row)
+    """Incidents with an alert that should have been repeated by now."""
+    for risk_id, tier in connection.execute(_OVERDUE, (to_text(now),)).fetchall():
+        if incident := latest(connection, risk_id, tier):
+            yield incident
 
 
 def any_overdue(connection: sqlite3.Connection, now: datetime) -> bool:
-    """Whether there is an open incident whose alert should have been repeated by now."""
+    """Whether there is an incident with an alert that should have been repeated by now."""
     return connection.execute(_ANY_OVERDUE, (to_text(now),)).fetchone() is not None
 
 
 def insert(
-    connection: sqlite3.Connection, incident: Incident, alert: Alert, created_at: datetime
+    connection: sqlite3.Connection,
+    incident: Incident,
+    last: Incident | None,
+    alert: Alert,
+    created_at: datetime,
 ) -> None:
     """Write a new episode."""
     connection.execute(
@@ -74,17 +99,17 @@ def insert(
             to_text(incident.starts_at),
             optional_text(incident.ends_at),
             to_text(incident.last_seen_at),
-            optional_text(incident.counted_end),
             int(incident.dispatched),
             to_text(created_at),
             msgspec.json.encode(alert.labels).decode(),
             msgspec.json.encode(alert.annotations).decode(),
         ),
     )
+    _hold(connection, incident, last)
 
 
-def update(connection: sqlite3.Connection, incident: Incident) -> None:
-    """Write what changes about a known episode."""
+def update(connection: sqlite3.Connection, incident: Incident, last: Incident | None) -> None:
+    """Write what has changed about a known episode."""
     connection.execute(
         _UPDATE,
         (
@@ -98,21 +123,53 @@ def update(connection: sqlite3.Connection, incident: Incident) -> None:
             incident.episode,
         ),
     )
+    _hold(connection, incident, last)
 
 
-def _incident(row: tuple[str, ...]) -> Incident:
+def _hold(connection: sqlite3.Connection, incident: Incident, last: Incident | None) -> None:
+    known = last.alerts if last else ()
+    for held in incident.alerts:
+        if held not in known:
+            connection.execute(
+                _HOLD,
+                (
+                    incident.risk_id,
+                    incident.tier,
+                    held.severity.value,
+                    held.escalation,
+                    held.standing.value,
+                    to_text(held.starts_at),
+                    optional_text(held.ends_at),
+                    optional_text(held.counted_end),
+                    int(held.told),
+                ),
+            )
+
+
+def _incident(row: tuple[str, ...], alerts: tuple[HeldAlert, ...]) -> Incident:
     return Incident(
         risk_id=row[0],
         tier=row[1],
         episode=int(row[2]),
         state=State(row[3]),
         alertname=row[4],
-        severity=Severity(row[5]),
+        severity=_SEVERITIES[row[5]],
         category=Category(row[6]) if row[6] else None,
         action=row[7],
         starts_at=from_text(row[8]),
         ends_at=optional_time(row[9]),
         last_seen_at=from_text(row[10]),
-        counted_end=optional_time(row[11]),
-        dispatched=bool(row[12]),
+        alerts=alerts,
+    )
+
+
+def _held(row: tuple[str, ...]) -> HeldAlert:
+    return HeldAlert(
+        severity=_SEVERITIES[row[0]],
+        escalation=row[1],
+        standing=_STANDINGS[row[2]],
+        starts_at=from_text(row[3]),
+        ends_at=optional_time(row[4]),
+        counted_end=optional_time(row[5]),
+        told=bool(row[6]),
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from risk_policy.vocabulary import Action, Category, Severity
+from risk_policy.contracts.alert import ESCALATION
+from risk_policy.vocabulary import Action, Category, Escalation, Severity
 
 _TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
 
@@ -40,6 +41,11 @@ class Alert:
     ends_at: datetime | None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def escalation(self) -> str:
+        """Why it counts as worse than its tier, as written."""
+        return self.labels.get(ESCALATION) or Escalation.NONE.value
 
     @property
     def trips(self) -> bool:

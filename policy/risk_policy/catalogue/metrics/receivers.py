@@ -9,7 +9,8 @@ from risk_policy.catalogue.metrics.metric import Metric
 # -- the receivers -------------------------------------------------------------------------
 FEED_ALERTS: Final = Metric(
     "risk_feed_alerts_total",
-    "Alerts taken in and committed, by feed and outcome (created, repeated, resolved, ignored).",
+    "Alerts taken in and committed, by feed and outcome "
+    "(created, escalated, repeated, resolved, ignored).",
     ("feed", "outcome"),
     kind="counter",
     component="receivers",
@@ -36,6 +37,13 @@ WATCHDOG_TIMESTAMP: Final = Metric(
 )
 INCIDENTS_OPEN: Final = Metric(
     "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
+)
+INCIDENT_ESCALATIONS: Final = Metric(
+    "risk_incident_escalations_total",
+    "Incidents that came to count as worse, by why (time, frequency, trend, none).",
+    ("escalation",),
+    kind="counter",
+    component="receivers",
 )
 KILL_SWITCH_TRIPPED: Final = Metric(
     "risk_kill_switch_tripped", "1 while the kill switch is tripped.", (), component="receivers"

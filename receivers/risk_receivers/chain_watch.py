@@ -1,0 +1,101 @@
+"""Reads the audit chain back while it is written, and remembers if it was ever wrong.
+
+Every round checks the chain's end, against the head that this process wrote, and one stretch
+of the rest; after the last stretch it begins anew. So nothing stays unread for long, however
+long the chain is. What was wrong once stays wrong until somebody has looked and started the
+service again: a record that was changed and changed back was still changed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.tables import open_read_only
+from risk_receivers.audit.verify import Verification, verify_stretch
+from risk_receivers.errors import ReceiversError
+from risk_receivers.store.writer import Writer
+from risk_receivers.telemetry import Telemetry
+from risk_receivers.workers import Worker
+
+#: Records of one stretch: some ten milliseconds, so that the feeds are never held up.
+_STRETCH: Final = 200
+#: The watch sleeps so many times as long as it has worked.
+_SLEEP_FACTOR: Final = 50
+_log = logging.getLogger(__name__)
+
+
+class ChainVerdict:
+    """Whether everything that was read back so far was what had been written."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._intact = True
+
+    @property
+    def is_intact(self) -> bool:
+        """False for good once something was wrong."""
+        return self._intact
+
+    def damaged(self, how: str) -> None:
+        """Something was wrong."""
+        with self._lock:
+            first, self._intact = self._intact, False
+        if first:
+            _log.critical("the audit chain is not what was written: %s", how)
+
+
+class ChainWatch(Worker):
+    """Looks for damage until it has found some."""
+
+    def __init__(
+        self,
+        database: Path,
+        writer: Writer,
+        verdict: ChainVerdict,
+        telemetry: Telemetry,
+        *,
+        interval_seconds: float,
+    ) -> None:
+        super().__init__("chain-watch", telemetry)
+        self._database = database
+        self._writer = writer
+        self._verdict = verdict
+        self._interval_seconds = interval_seconds
+        self._reached = EMPTY
+
+    def round(self) -> float | None:
+        """Check the end and the next stretch."""
+        began = time.monotonic()
+        try:
+            self._check()
+        except sqlite3.OperationalError as error:  # busy, or no disk: says nothing of the chain
+            _log.warning("the audit chain could not be read back, trying again: %s", error)
+        except sqlite3.DatabaseError as error:
+            self._verdict.damaged(f"the database cannot be read: {error}")
+        except (OSError, ReceiversError) as error:
+            _log.warning("the audit chain could not be read back, trying again: %s", error)
+        if not self._verdict.is_intact:
+            return None  # nothing could be worse, and nothing makes it good again
+        return max(self._interval_seconds, _SLEEP_FACTOR * (time.monotonic() - began))
+
+    def _check(self) -> None:
+        head = self._writer.head  # before the reading begins: the file may only hold more
+        with closing(open_read_only(self._database)) as connection:
+            begin = max(head.size - _STRETCH, 0)
+            # The link to what comes before the end is checked where that is reached in order.
+            start = Head(begin, "") if begin else EMPTY
+            self._judge(verify_stretch(connection, start, _STRETCH, expected=head))
+            found = verify_stretch(connection, self._reached, _STRETCH)
+        self._judge(found)
+        self._reached = found.head if found.events == _STRETCH else EMPTY
+
+    def _judge(self, found: Verification) -> None:
+        if found.problems:
+            self._verdict.damaged(str(found.problems[0]))
