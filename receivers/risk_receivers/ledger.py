@@ -15,7 +15,7 @@ from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, KillMode, Severity
-from risk_receivers import kill_journal
+from risk_receivers import doubt, kill_journal
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
@@ -49,6 +49,7 @@ class Outcome:
         merged: spooled trips that are now in the store.
         counts: alerts by what became of them.
         escalations: of each incident that came to count as worse, why.
+        doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
     """
 
     kill: KillSwitch | None = None
@@ -57,6 +58,7 @@ class Outcome:
     merged: tuple[SpooledTrip, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     escalations: tuple[str, ...] = ()
+    doubted: bool = False
 
 
 class Ledger:
@@ -161,11 +163,17 @@ class Ledger:
             outcome = replace(outcome, messages=before.messages + recorded.messages)
         if Change.ESCALATED in step.changes:
             outcome = replace(outcome, escalations=(*before.escalations, alert.escalation))
-        if not alert.trips or not (alert.firing or step.fired_unseen):
+        if not alert.trips:
             return step, outcome
         incident = step.incident
+        # Several alerts may be about one incident. One that arrives resolved and whose firing
+        # was never seen has a key that was never seen, whatever else is known of its incident.
+        key = f"incident:{incident.id}:{alert.alertname}"
+        if not alert.may_trip:
+            doubted = doubt.note(transaction, key, alert, incident.id)
+            return step, replace(outcome, doubted=before.doubted or doubted)
         trigger = Trigger(
-            key=f"incident:{incident.id}",
+            key=key,
             kill_id=kill_id,
             mode=self._automatic_mode,
             cause=alert.alertname,

@@ -81,6 +81,7 @@ class Recorder:
         telemetry: Telemetry,
         automatic_mode: KillMode,
         wake: Callable[[], None],
+        wake_doubt: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._ledger = ledger
@@ -89,6 +90,7 @@ class Recorder:
         self._telemetry = telemetry
         self._automatic_mode = automatic_mode
         self._wake = wake
+        self._wake_doubt = wake_doubt
         self._lock = threading.Lock()
         self._known = KillSwitch()
         self._closed = False
@@ -114,8 +116,6 @@ class Recorder:
     ) -> Future[Outcome]:
         """Record one request of a feed. The future resolves once all of it is done."""
         kill_id = trips[0].kill_id if trips else ""
-        if not kill_id and any(alert.trips for alert in batch.alerts):
-            kill_id = str(uuid4())  # a resolved one trips too if its firing was never seen
         return self._record(
             lambda transaction: self._ledger.take_batch(transaction, batch, received.at, kill_id),
             trips,
@@ -210,6 +210,8 @@ class Recorder:
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
+        if outcome.doubted:
+            self._wake_doubt()
         if outcome.messages:
             self._wake()
 

@@ -31,6 +31,7 @@ from risk_receivers.auth import Tokens
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.errors import SpoolError, StartError
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
@@ -54,6 +55,8 @@ _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 5
 #: Prometheus lets a firing alert end this many resend delays ahead.
 _RESENDS_UNTIL_END: Final = 4
+#: The alert feed repeats a firing alert after one; by the second it has had its chance.
+_REPEATS_UNTIL_DOUBT: Final = 2
 _WSGI_THREADS: Final = 8
 _log = logging.getLogger(__name__)
 
@@ -100,7 +103,8 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         writer.start()
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
-        ledger = Ledger(Outbox(channels), alerting.kill_switch.mode)
+        outbox = Outbox(channels)
+        ledger = Ledger(outbox, alerting.kill_switch.mode)
         state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
 
         couriers: list[Worker] = []
@@ -109,6 +113,18 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             for courier in couriers:
                 courier.wake()
 
+        prometheus = alerting.prometheus
+        repeat_seconds = max(
+            prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds
+        )
+        doubts = DoubtWatch(
+            database,
+            writer,
+            outbox,
+            telemetry,
+            patience_seconds=_REPEATS_UNTIL_DOUBT * repeat_seconds,
+            wake_couriers=wake_couriers,
+        )
         recorder = Recorder(
             writer=writer,
             ledger=ledger,
@@ -117,6 +133,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry=telemetry,
             automatic_mode=alerting.kill_switch.mode,
             wake=wake_couriers,
+            wake_doubt=doubts.wake,
         )
         stack.callback(recorder.close)
         recorder.know(state)
@@ -126,15 +143,13 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             Courier(name, CHANNELS[name](policy, data), database, writer, telemetry)
             for name in channels
         ]
-        prometheus = alerting.prometheus
         clock = Clock(
             database,
             writer,
             recorder,
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
-            grace_seconds=_RESENDS_UNTIL_END
-            * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds),
+            grace_seconds=_RESENDS_UNTIL_END * repeat_seconds,
         )
         verdict = ChainVerdict()
         watch = ChainWatch(
@@ -144,7 +159,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, watch]
+        workers = [*couriers, clock, doubts, watch]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)

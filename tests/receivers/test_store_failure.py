@@ -134,7 +134,31 @@ def test_a_spooled_trip_that_cannot_be_read_trips(stopped: Any, left: bytes) -> 
     assert spooled(receivers) == []
 
 
-@pytest.mark.parametrize("source", ["alerts", "notifications", "operator"])
+def test_a_kill_that_only_alertmanager_asks_for_does_not_trip_without_a_store_either(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    with stalled_store(receivers):
+        body = words.webhook(words.kill_alert())
+        assert receivers.send("notifications", body).status_code == 503
+        assert not receivers.gate_says_halt()
+        assert not spooled(receivers)
+
+
+@pytest.mark.parametrize("firing", [True, False])
+def test_without_a_store_a_kill_that_came_and_went_trips_too(
+    receivers: Any, words: Any, firing: bool, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    assert receivers.send("alerts", [words.kill_alert(firing=firing)]).status_code == 503
+    assert receivers.gate_says_halt()
+    receivers.kill()
+    receivers.start()
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+
+
+@pytest.mark.parametrize("source", ["alerts", "operator"])
 def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
     receivers: Any, words: Any, source: str, wait_until: Callable[..., Any]
 ) -> None:
@@ -144,8 +168,7 @@ def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
         if source == "operator":
             answer = receivers.operator_kill("immediate")
         else:
-            alert = words.kill_alert()
-            answer = receivers.send(source, [alert] if source == "alerts" else words.webhook(alert))
+            answer = receivers.send(source, [words.kill_alert()])
         assert answer.status_code == 503
         assert time.monotonic() - started < 5
         assert receivers.gate_says_halt()

@@ -16,7 +16,7 @@ class Feed(StrEnum):
     """Where an alert came from."""
 
     ALERTS = "alerts"  # Prometheus itself: what is true, whatever people have silenced
-    NOTIFICATIONS = "notifications"  # Alertmanager: what people are to be told
+    NOTIFICATIONS = "notifications"  # Alertmanager: what people are to be told, by whomever
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,13 @@ class Alert:
 
     @property
     def trips(self) -> bool:
-        """Whether it trips the kill switch while it fires."""
+        """Whether it asks for the kill switch, firing or as the news that it fired."""
         return self.action in _TRIPPING
+
+    @property
+    def may_trip(self) -> bool:
+        """Whether that is to be done, too. What anybody can add to Alertmanager trips nothing."""
+        return self.trips and self.feed is Feed.ALERTS
 
     @property
     def description(self) -> str:
@@ -92,7 +97,6 @@ class Batch:
     def tripping(self) -> tuple[Alert, ...]:
         """The alerts for which the kill switch must act even if nothing can be recorded.
 
-        A resolved one counts too when its firing was never seen; only the store knows that,
-        so without a store the firing ones have to do.
+        The resolved ones too: they did fire, and only the store can say whether that was seen.
         """
-        return tuple(alert for alert in self.alerts if alert.firing and alert.trips)
+        return tuple(alert for alert in self.alerts if alert.may_trip)
