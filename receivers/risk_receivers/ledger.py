@@ -138,8 +138,10 @@ class Ledger:
                 trigger = self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL)
                 witness = Witness(ActorType.USER, actor, reason, details=received)
             case UnknownKill(evidence):
-                mode, cause = self._automatic_mode, "unreadable spooled trip"
-                trigger = self._trigger(transaction, trip, mode, cause, Severity.EMERGENCY.value)
+                level = Severity.EMERGENCY.value
+                trigger = self._trigger(
+                    transaction, trip, UnknownKill.mode, UnknownKill.cause, level
+                )
                 witness = Witness(reason=evidence, details=received)
         return self._pull(transaction, trigger, witness, Outcome())
 

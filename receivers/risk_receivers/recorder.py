@@ -34,7 +34,7 @@ from risk_receivers.kill_switch import KillSwitch, Trigger, tightest
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
 from risk_receivers.reports import Taken, take_reports
 from risk_receivers.schema import to_text
-from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip
+from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
@@ -104,6 +104,16 @@ class Recorder:
         self._gate.apply(state)
         if state.is_tripped:  # unless it was kept when it happened, this is when it closed
             self._keep_closing_time(state)
+
+    @property
+    def known(self) -> KillSwitch:
+        """The state in memory: what is on record, and what could not be recorded yet."""
+        return self._known
+
+    @property
+    def complaint(self) -> str:
+        """What a restart would lose; empty if nothing."""
+        return self._spool.complaint
 
     def close(self) -> None:
         """Finish what acts without the store."""
@@ -242,7 +252,7 @@ class Recorder:
             case AlertKill(alert):
                 mode, cause, level = self._automatic_mode, alert.alertname, alert.severity.value
             case _:
-                mode, cause = self._automatic_mode, "unreadable spooled trip"
+                mode, cause = UnknownKill.mode, UnknownKill.cause
                 level = Severity.EMERGENCY.value
         return Trigger(f"spool:{trip.id}", trip.kill_id, mode, cause, level, trip.received_at)
 

@@ -44,7 +44,8 @@ from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.schema import SCHEMA
-from risk_receivers.spool import Spool
+from risk_receivers.spool import Spool, UnknownKill
+from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
@@ -103,6 +104,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         writer.start()
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
+        stack.callback(spool.close)
         outbox = Outbox(channels)
         ledger = Ledger(outbox, alerting.kill_switch.mode)
         state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
@@ -159,7 +161,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, doubts, watch]
+        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -173,6 +175,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             reading=reading,
             verdict=verdict,
             channels=tuple(channels),
+            spool=spool,
             data=data,
         )
         telemetry.add_source(health.gauges)
@@ -296,7 +299,7 @@ def _recover(
             ledger.adopt_gate(
                 transaction,
                 kill_id=str(uuid4()),
-                mode=policy.alerting.kill_switch.mode,
+                mode=UnknownKill.mode,
                 cause="HALT found at the gate, without a reason that can be read",
                 level=Severity.EMERGENCY.value,
             )
