@@ -78,7 +78,8 @@ class Ledger:
             step, outcome = self._take_alert(transaction, alert, received_at, kill_id, outcome)
             counts[_outcome_of(step)] += 1
         for malformed in batch.malformed:
-            quarantine(transaction, batch.feed, malformed, received_at)
+            told = quarantine(transaction, self._outbox, batch.feed, malformed, received_at)
+            outcome = replace(outcome, messages=outcome.messages + told)
         return replace(outcome, counts=counts)
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:

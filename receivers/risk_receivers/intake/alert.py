@@ -9,7 +9,8 @@ from enum import StrEnum
 from risk_policy.contracts.alert import ESCALATION
 from risk_policy.vocabulary import Action, Category, Escalation, Severity
 
-_TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
+#: The actions that trip the kill switch, as written.
+TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
 
 
 class Feed(StrEnum):
@@ -50,7 +51,7 @@ class Alert:
     @property
     def trips(self) -> bool:
         """Whether it asks for the kill switch, firing or as the news that it fired."""
-        return self.action in _TRIPPING
+        return self.action in TRIPPING
 
     @property
     def may_trip(self) -> bool:
@@ -67,10 +68,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Bytes that could not be read as an alert, and why."""
+    """Bytes that could not be read as an alert, and why.
+
+    Attributes:
+        asks: whether it asks for an action that nobody can tell or relate to anything. People
+            have to know of that at once.
+    """
 
     reason: str
     raw: bytes
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
