@@ -15,7 +15,7 @@ from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, KillMode, Severity
-from risk_receivers import doubt, kill_journal
+from risk_receivers import doubt, kill_chain, kill_journal
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
@@ -108,13 +108,49 @@ class Ledger:
             )
         return replace(outcome, merged=tuple(trips))
 
-    def adopt_gate(
-        self, transaction: Transaction, *, kill_id: str, mode: KillMode, cause: str, level: str
-    ) -> Outcome:
-        """Take over a trip that the published gate knows of and the store does not."""
-        trigger = Trigger(f"gate:{kill_id}", kill_id, mode, cause, level, transaction.now)
-        witness = Witness(reason="the published gate held a trip that is not on record")
-        return self._pull(transaction, trigger, witness, Outcome())
+    def adopt(self, transaction: Transaction, held: KillSwitch, key: str, where: str) -> None:
+        """Take over what somebody else holds, if the record is not at least as strict."""
+        state = kill_journal.load(transaction.connection)
+        mode = held.mode
+        if mode is None or (state.mode is not None and mode.rank <= state.mode.rank):
+            return
+        trigger = Trigger(key, held.kill_id, mode, held.cause, held.level, transaction.now)
+        witness = Witness(reason=f"{where} held a trip that is not on record")
+        self._pull(transaction, trigger, witness, Outcome())
+
+    def restore_kills(self, transaction: Transaction) -> tuple[str, ...]:
+        """Let the chain have the last word about the kill switch; what was wrong with its table."""
+        restored = kill_chain.restore(transaction)
+        if restored is None:
+            return ()
+        text = (
+            "the kill switch's table was changed behind the service's back and is what the audit "
+            f"chain tells again: {'; '.join(restored.problems[:5])}"
+        )
+        seq = transaction.append(
+            AuditEvent(
+                EventType.KILL_SWITCH_RESTORED,
+                text,
+                severity=Severity.EMERGENCY,
+                category=Category.SECURITY,
+                details={"problems": list(restored.problems[:100])},
+                action_taken="restored from the audit chain",
+            )
+        )
+        message = Message(
+            subject=f"tampered:{seq}",
+            kind=Kind.TAMPERED,
+            severity=Severity.EMERGENCY,
+            title="KILL SWITCH TAMPERED WITH",
+            text=text,
+            at=transaction.now,
+            audit_seq=seq,
+        )
+        self._outbox.owe(transaction.connection, message)
+        before = restored.before
+        if before.is_tripped:  # by whomever: it stays so, in the tighter of both modes
+            self.adopt(transaction, before, f"table:{before.kill_id}:{seq}", "the changed table")
+        return restored.problems
 
     def expire(self, transaction: Transaction, now: datetime) -> Outcome:
         """Record every incident that has expired."""

@@ -14,44 +14,37 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
-from uuid import uuid4
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
-from risk_policy.contracts import gate as gate_contract
-from risk_policy.vocabulary import Severity
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Tokens
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.doubt_watch import DoubtWatch
-from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.intake.parse import Parser
-from risk_receivers.kill_journal import load
-from risk_receivers.kill_switch import KillSwitch
-from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.ledger import Ledger
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
+from risk_receivers.recovery import recover
 from risk_receivers.schema import SCHEMA
-from risk_receivers.spool import Spool, UnknownKill
+from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
-from risk_receivers.store.errors import StoreError
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
 from risk_receivers.workers import Clock, Courier, Worker
 
-_START_SECONDS: Final = 30.0
 #: How long a stop waits for requests that are being answered.
 _STOP_SECONDS: Final = 5
 #: Prometheus lets a firing alert end this many resend delays ahead.
@@ -107,7 +100,10 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         stack.callback(spool.close)
         outbox = Outbox(channels)
         ledger = Ledger(outbox, alerting.kill_switch.mode)
-        state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        verdict = ChainVerdict()
+        for problem in recovered.problems:
+            verdict.damaged(problem)
 
         couriers: list[Worker] = []
 
@@ -138,7 +134,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             wake_doubt=doubts.wake,
         )
         stack.callback(recorder.close)
-        recorder.know(state)
+        recorder.know(recovered.state)
         gate.start()
 
         couriers += [
@@ -153,7 +149,6 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             interval_seconds=prometheus.evaluation_interval_seconds,
             grace_seconds=_RESENDS_UNTIL_END * repeat_seconds,
         )
-        verdict = ChainVerdict()
         watch = ChainWatch(
             database,
             writer,
@@ -256,64 +251,6 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
                 f"{host}:{port} cannot be used: {error.strerror}; choose another --listen"
             ) from error
         yield listener
-
-
-def _recover(
-    policy: Policy,
-    data: Path,
-    writer: Writer,
-    ledger: Ledger,
-    spool: Spool,
-    *,
-    found_halted: bool,
-) -> KillSwitch:
-    """Bring store, spool and published gate together. Raises StartError."""
-    try:
-        spool.open()
-    except SpoolError as error:
-        raise StartError(str(error)) from error
-    pending = spool.pending
-    published = gate_contract.read_detail(data / "gate")
-
-    def work(transaction: Transaction) -> KillSwitch:
-        record_start(
-            transaction,
-            version=version("riskwarden"),
-            policy_digest=policy.digest,
-            details={"spooled_trips": len(pending)},
-        )
-        ledger.merge_spool(transaction, pending)
-        state = load(transaction.connection)
-        kill = published.kill if published else None
-        if kill is not None and not state.is_tripped:
-            ledger.adopt_gate(
-                transaction,
-                kill_id=kill.kill_id,
-                mode=kill.mode,
-                cause=kill.cause,
-                level=kill.level,
-            )
-            state = load(transaction.connection)
-        elif found_halted and not state.is_tripped:
-            # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
-            ledger.adopt_gate(
-                transaction,
-                kill_id=str(uuid4()),
-                mode=UnknownKill.mode,
-                cause="HALT found at the gate, without a reason that can be read",
-                level=Severity.EMERGENCY.value,
-            )
-            state = load(transaction.connection)
-        return state
-
-    try:
-        state = writer.run(work, _START_SECONDS)
-    except StoreError:
-        raise
-    except Exception as error:  # whatever is wrong with what is on record: do not open the gate
-        raise StartError(f"{data}: the recorded state cannot be recovered: {error}") from error
-    spool.merged(pending)
-    return state
 
 
 def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:
