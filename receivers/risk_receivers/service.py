@@ -18,20 +18,26 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
 
-import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
 from risk_receivers.api import Parts, create_app
-from risk_receivers.auth import Tokens
+from risk_receivers.auth import Role, Tokens
+from risk_receivers.body import BodyReader
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.doors.door import Door
+from risk_receivers.doors.feeds import FeedDoor
+from risk_receivers.doors.kill import KillDoor
+from risk_receivers.doors.reports import ReportsDoor
 from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
+from risk_receivers.heartbeat import Heartbeat
+from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.ledger import Ledger
 from risk_receivers.pulse import Pulse
@@ -39,14 +45,13 @@ from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
 from risk_receivers.schema import SCHEMA
+from risk_receivers.server import Server
 from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
 from risk_receivers.workers import Clock, Courier, Worker
 
-#: How long a stop waits for requests that are being answered.
-_STOP_SECONDS: Final = 5
 #: Prometheus lets a firing alert end this many resend delays ahead.
 _RESENDS_UNTIL_END: Final = 4
 #: The alert feed repeats a firing alert after one; by the second it has had its chance.
@@ -60,7 +65,8 @@ class Service:
     """What is running."""
 
     front: Front
-    parts: Parts
+    gate: GatePublisher
+    heartbeat: Heartbeat
 
 
 @contextmanager
@@ -75,6 +81,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     database = data / alerting.audit.database_path
     telemetry.add_source(lambda: policy_info(policy.digest))
     pulse = Pulse(alerting.gate.feed_silence_seconds)
+    heartbeat = Heartbeat(alerting.gate.lease_seconds)
 
     with ExitStack() as stack:
         writer = Writer(
@@ -91,7 +98,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
                 lease_seconds=alerting.gate.lease_seconds,
                 renew_seconds=alerting.gate.renew_seconds,
                 policy_digest=policy.digest,
-                may_renew=lambda: writer.healthy and pulse.is_felt,
+                may_renew=lambda: writer.healthy and pulse.is_felt and heartbeat.is_felt,
             )
         )
         writer.start()
@@ -166,6 +173,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             writer=writer,
             gate=gate,
             pulse=pulse,
+            heartbeat=heartbeat,
             workers=workers,
             reading=reading,
             verdict=verdict,
@@ -187,18 +195,37 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         )
         behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
         stack.callback(_threads_of(behind).shutdown)
+        bodies = BodyReader(
+            max_mib=alerting.intake.max_body_mib,
+            timeout_seconds=alerting.intake.body_timeout_seconds,
+        )
+
+        def feed(which: Feed, role: Role) -> Door:
+            return FeedDoor(
+                which,
+                role,
+                parser=Parser(alerting.default_severity),
+                recorder=recorder,
+                telemetry=telemetry,
+                pulse=pulse,
+                bodies=bodies,
+                deadline_seconds=alerting.gate.lease_seconds,
+            )
+
         front = Front(
+            doors={
+                "/api/v2/alerts": feed(Feed.ALERTS, Role.ALERT_FEED),
+                "/api/v1/notifications": feed(Feed.NOTIFICATIONS, Role.NOTIFICATION_FEED),
+                "/api/v1/kill": KillDoor(recorder, gate, alerting.gate.lease_seconds),
+                "/api/v1/runtime/reports": ReportsDoor(recorder, alerting.gate.lease_seconds),
+            },
             behind=cast("Asgi", behind),
             tokens=tokens,
-            parser=Parser(alerting.default_severity),
-            recorder=recorder,
             telemetry=telemetry,
-            pulse=pulse,
-            max_body_mib=alerting.intake.max_body_mib,
-            deadline_seconds=alerting.gate.lease_seconds,
+            bodies=bodies,
         )
-        stack.callback(gate.withdraw)  # the first thing to happen once nobody listens any more
-        yield Service(front, parts)
+        stack.callback(gate.withdraw)  # at the latest here, where nobody listens any more
+        yield Service(front, gate, heartbeat)
 
 
 def serve(policy: Policy, data: Path, host: str, port: int) -> None:
@@ -207,22 +234,26 @@ def serve(policy: Policy, data: Path, host: str, port: int) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(host, port))
         service = stack.enter_context(running(policy, data))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                cast("Any", service.front),
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                server_header=False,
-                log_config=None,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-            )
+        alerting = policy.alerting
+        server = Server(
+            service.front,
+            head_timeout_seconds=alerting.intake.body_timeout_seconds,
+            keep_alive_seconds=_keep_alive_seconds(policy),
+            turns=service.heartbeat.beat,
+            stops=service.gate.withdraw,
         )
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)
             server.run(sockets=[listener])
+
+
+def _keep_alive_seconds(policy: Policy) -> float:
+    """A connection that is closed just as its sender uses it again costs that sender an error.
+
+    So it lies open over several of the pauses that the feeds make.
+    """
+    prometheus = policy.alerting.prometheus
+    return 5 + 4 * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds)
 
 
 class _StopRequest:

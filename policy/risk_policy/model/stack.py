@@ -220,6 +220,9 @@ class Intake(Section):
     """``[alerting.intake]``: bounds of what the feeds take in."""
 
     max_body_mib: Annotated[Number, Field(ge=0.001, le=1024)] = 16
+    body_timeout_seconds: Annotated[
+        PositiveSeconds, AtMost(60, "until then whoever sends nothing holds a connection")
+    ] = 5
     commit_batch: Count = 500
     queue_depth: Count = 10_000
 
