@@ -1,13 +1,12 @@
 """The database as a writer holds it: pragmas, lock file, schema, and proof it is still there.
 
 Several processes may write to one database. Each takes the lock file before it begins a
-transaction: SQLite's own waiting polls and starves, ``flock`` queues.
+transaction: SQLite's own waiting polls and starves, the lock file's queues.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.verify import Finding, Verifier
 from risk_receivers.store.errors import StoreError
+from risk_receivers.store.lock_file import LockFile
 
 #: Primary result codes after which nothing that this connection says can be relied upon.
 _STORAGE_CODES = frozenset(
@@ -50,9 +50,9 @@ class WritableDatabase:
         self._identities: tuple[tuple[int, int], ...] | None = None
         with _named(path), contextlib.ExitStack() as undo:
             _make_folder(path.parent)
-            lock_path = path.with_name(f"{path.name}.lock")
-            self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
-            undo.callback(os.close, self._lock)
+            self._lock = LockFile(path.with_name(f"{path.name}.lock"))
+            self._busy_timeout_seconds = busy_timeout_seconds
+            undo.callback(self._lock.close)
             # isolation_level None: transactions begin and end where we say.
             self.connection = sqlite3.connect(
                 path, isolation_level=None, timeout=busy_timeout_seconds
@@ -79,12 +79,9 @@ class WritableDatabase:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock file, waiting in line for it."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
+        """Holds the lock file, waiting in line for it. Raises StoreBusyError."""
+        with self._lock.held(self._busy_timeout_seconds):
             yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def head_after(self, known: Head) -> Head:
         """The head inside a transaction, which must still contain what this process knows of.
@@ -127,7 +124,7 @@ class WritableDatabase:
         """Lets go of the database and the lock."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
-        os.close(self._lock)
+        self._lock.close()
 
     def _set_pragmas(self) -> None:
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]

@@ -73,7 +73,8 @@ class Writer:
             schema: statements for other tables, each safe to run at every start.
             batch: most works of one commit.
             queue_depth: most works that wait.
-            busy_timeout_seconds: how long to wait for a program that ignores the lock file.
+            busy_timeout_seconds: how long to wait for another process that holds the lock
+                file, or for a program that ignores it.
         """
         if not origin:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
@@ -176,13 +177,22 @@ class Writer:
         jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
         if not jobs:
             return
-        with database.locked():
+        with contextlib.ExitStack() as turn:
             try:
+                turn.enter_context(database.locked())
                 database.connection.execute("BEGIN IMMEDIATE")
+            except StoreBusyError as error:
+                _refuse(jobs, error)
+                return
             except sqlite3.Error as error:
                 if not is_busy(error):
                     raise
-                _refuse(jobs, self._path)
+                _refuse(
+                    jobs,
+                    StoreBusyError(
+                        f"{self._path}: another program holds the database; not recorded, try again"
+                    ),
+                )
                 return
             transaction = Transaction(
                 connection=database.connection,
@@ -243,8 +253,7 @@ def _require_intact(transaction: Transaction) -> None:
         raise StorageLostError("a work ended the writer's transaction; works must not commit")
 
 
-def _refuse(jobs: list[Job], path: Path) -> None:
+def _refuse(jobs: list[Job], error: StoreBusyError) -> None:
+    _log.error("%s", error)
     for job in jobs:
-        job.future.set_exception(
-            StoreBusyError(f"{path}: another program holds the database; not recorded, try again")
-        )
+        job.future.set_exception(error)
