@@ -1,4 +1,4 @@
-"""The API for operators, runtimes and probes: what only reads. Every error says what would be right.
+"""The API for operators, runtimes and probes: what only reads. Errors say what would be right.
 
 What has to be recorded goes through the front's doors and never waits for a thread of these.
 """

@@ -30,8 +30,7 @@ class Health:
         *,
         writer: Writer,
         gate: GatePublisher,
-        pulse: Pulse,
-        heartbeat: Heartbeat,
+        signs: Sequence[Pulse | Heartbeat],
         workers: Sequence[Worker],
         reading: Reading,
         verdict: ChainVerdict,
@@ -41,8 +40,7 @@ class Health:
     ) -> None:
         self._writer = writer
         self._gate = gate
-        self._pulse = pulse
-        self._heartbeat = heartbeat
+        self._signs = signs
         self._workers = workers
         self._reading = reading
         self._verdict = verdict
@@ -65,8 +63,7 @@ class Health:
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
         found = [] if self._writer.healthy else ["the store does not accept durable writes"]
-        complaints = (self._heartbeat.complaint, self._pulse.complaint)
-        return [*found, *(complaint for complaint in complaints if complaint)]
+        return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""

@@ -1,43 +1,47 @@
-"""The heartbeat of the event loop: whether requests are being answered at all.
+"""The heartbeat of the event loop: whether requests can be answered at all.
 
-Alerts and an operator's kill come in through one event loop. While it stands still nothing can
-trip the kill switch, so the gate must not go on allowing risk.
+Every alert and every kill comes in through one event loop. While it stands still nothing can
+trip the kill switch, whatever the threads beside it go on doing; so the gate's lease is not
+renewed then.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
 from risk_policy.contracts.gate import now_ns
 
 _NANOSECONDS: Final = 1_000_000_000
+#: A beat may come late by as much again: the lease is longer than that, and hides it.
+_PATIENCE: Final = 2
 
 
 class Heartbeat:
-    """When the event loop last turned. Safe to share by threads."""
+    """When the loop last got round to everything it has to do. Safe to share by threads."""
 
-    def __init__(self, longest_seconds: float, clock: Callable[[], int] = now_ns) -> None:
-        """``longest_seconds`` is how long it may stand still."""
-        self._longest_seconds = longest_seconds
+    def __init__(self, interval_seconds: float, clock: Callable[[], int] = now_ns) -> None:
+        self._interval_seconds = interval_seconds
         self._clock = clock
         self._beat_ns: int | None = None
 
+    async def beat_forever(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self.beat()
+            await asyncio.sleep(self._interval_seconds)
+
     def beat(self) -> None:
-        """It turns."""
+        """The loop does its rounds."""
         self._beat_ns = self._clock()
 
     @property
-    def is_felt(self) -> bool:
-        """Whether it turned lately."""
-        return not self.complaint
-
-    @property
     def complaint(self) -> str:
-        """What is wrong; empty if nothing."""
+        """Why nothing could come in; empty if it can."""
         if self._beat_ns is None:
-            return "the event loop has not started"
-        still = (self._clock() - self._beat_ns) / _NANOSECONDS
-        if still > self._longest_seconds:
-            return f"the event loop has not turned for {still:.1f} s"
+            return "requests are not answered yet"
+        silent = (self._clock() - self._beat_ns) / _NANOSECONDS
+        if silent > _PATIENCE * self._interval_seconds:
+            return f"no request could be answered for {silent:.1f} s"
         return ""

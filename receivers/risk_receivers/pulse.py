@@ -28,11 +28,6 @@ class Pulse:
         self._beat_ns = self._clock()
 
     @property
-    def is_felt(self) -> bool:
-        """Whether it arrived lately enough to trust the feed."""
-        return not self.complaint
-
-    @property
     def complaint(self) -> str:
         """Why the feed cannot be trusted; empty if it can."""
         if self._beat_ns is None:

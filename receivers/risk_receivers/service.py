@@ -1,4 +1,4 @@
-"""The service put together: store, gate, workers, server, in this order; stopped in reverse.
+"""The service put together: store, gate, workers, front, in this order; stopped in reverse.
 
 Nothing is served before the recorded state of the kill switch is published: whatever was
 tripped when the service last ran, or was spooled when it could not record, holds the gate
@@ -7,15 +7,11 @@ from the first moment on.
 
 from __future__ import annotations
 
-import logging
-import signal
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, cast
 
 from a2wsgi import WSGIMiddleware
@@ -45,7 +41,6 @@ from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
 from risk_receivers.schema import SCHEMA
-from risk_receivers.server import Server
 from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
@@ -57,7 +52,6 @@ _RESENDS_UNTIL_END: Final = 4
 #: The alert feed repeats a firing alert after one; by the second it has had its chance.
 _REPEATS_UNTIL_DOUBT: Final = 2
 _WSGI_THREADS: Final = 8
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ class Service:
     """What is running."""
 
     front: Front
-    gate: GatePublisher
+    parts: Parts
     heartbeat: Heartbeat
 
 
@@ -81,7 +75,8 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     database = data / alerting.audit.database_path
     telemetry.add_source(lambda: policy_info(policy.digest))
     pulse = Pulse(alerting.gate.feed_silence_seconds)
-    heartbeat = Heartbeat(alerting.gate.lease_seconds)
+    heartbeat = Heartbeat(alerting.gate.renew_seconds)
+    signs = (pulse, heartbeat)
 
     with ExitStack() as stack:
         writer = Writer(
@@ -98,7 +93,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
                 lease_seconds=alerting.gate.lease_seconds,
                 renew_seconds=alerting.gate.renew_seconds,
                 policy_digest=policy.digest,
-                may_renew=lambda: writer.healthy and pulse.is_felt and heartbeat.is_felt,
+                may_renew=lambda: writer.healthy and not any(sign.complaint for sign in signs),
             )
         )
         writer.start()
@@ -172,8 +167,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         health = Health(
             writer=writer,
             gate=gate,
-            pulse=pulse,
-            heartbeat=heartbeat,
+            signs=signs,
             workers=workers,
             reading=reading,
             verdict=verdict,
@@ -224,64 +218,8 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry=telemetry,
             bodies=bodies,
         )
-        stack.callback(gate.withdraw)  # at the latest here, where nobody listens any more
-        yield Service(front, gate, heartbeat)
-
-
-def serve(policy: Policy, data: Path, host: str, port: int) -> None:
-    """Run until a signal asks to stop. Raises StartError or StoreError."""
-    stopping = _StopRequest()
-    with ExitStack() as stack:
-        listener = stack.enter_context(_bound(host, port))
-        service = stack.enter_context(running(policy, data))
-        alerting = policy.alerting
-        server = Server(
-            service.front,
-            head_timeout_seconds=alerting.intake.body_timeout_seconds,
-            keep_alive_seconds=_keep_alive_seconds(policy),
-            turns=service.heartbeat.beat,
-            stops=service.gate.withdraw,
-        )
-        if not stopping.asked:
-            _log.info("serving on %s:%d", host, port)
-            server.run(sockets=[listener])
-
-
-def _keep_alive_seconds(policy: Policy) -> float:
-    """A connection that is closed just as its sender uses it again costs that sender an error.
-
-    So it lies open over several of the pauses that the feeds make.
-    """
-    prometheus = policy.alerting.prometheus
-    return 5 + 4 * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds)
-
-
-class _StopRequest:
-    """Notes SIGTERM and SIGINT; uvicorn raises them once more after it has stopped."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self.asked = True
-
-
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket that does not listen yet. Raises StartError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise StartError(
-                f"{host}:{port} cannot be used: {error.strerror}; choose another --listen"
-            ) from error
-        yield listener
+        stack.callback(gate.withdraw)  # the first thing to happen once nobody listens any more
+        yield Service(front, parts, heartbeat)
 
 
 def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -199,6 +200,28 @@ def test_a_stop_answers_what_is_in_flight_and_withdraws_the_lease(
     recorded = {row[0] for row in receivers.rows("SELECT risk_id FROM incident")}
     assert set(stream.answered) == recorded, "nothing was recorded and left unanswered"
     assert "Traceback" not in receivers.log
+
+
+def test_a_stop_withdraws_the_lease_before_it_waits_for_anybody(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    text = stopped.policy.read_text()
+    # A lease that cannot run out meanwhile, and a sender that could be waited for as long.
+    text = text.replace("lease_seconds = 2", "lease_seconds = 9")
+    stopped.policy.write_text(text + "body_timeout_seconds = 60\n")
+    receivers = stopped.start()
+    wait_until(receivers.gate_is_open)
+    with socket.create_connection(("127.0.0.1", receivers.port), 10) as peer:
+        peer.sendall(
+            b"POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+            b"Authorization: Bearer alert-feed-secret\r\n\r\n["
+        )
+        receivers.hear_watchdog()  # by now the other request is being answered, too
+        receivers.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not receivers.gate_is_open(), 3)
+        assert receivers.process.poll() is None, "the sender is still waited for"
+    assert receivers.process.wait(20) == 0
+    assert not receivers.gate_says_halt()
 
 
 def test_a_stop_and_a_start_change_nothing_on_record(receivers: Any, words: Any) -> None:
