@@ -8,6 +8,7 @@ from the first moment on.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ _STOP_SECONDS: Final = 5
 _RESENDS_UNTIL_END: Final = 4
 #: The alert feed repeats a firing alert after one; by the second it has had its chance.
 _REPEATS_UNTIL_DOUBT: Final = 2
+#: The runtime has to come through to the gate; the other folders in it are closed to its group.
+_DATA_MODE: Final = 0o710
 _WSGI_THREADS: Final = 8
 _log = logging.getLogger(__name__)
 
@@ -204,6 +207,10 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
 def serve(policy: Policy, data: Path, host: str, port: int) -> None:
     """Run until a signal asks to stop. Raises StartError or StoreError."""
     stopping = _StopRequest()
+    os.umask(0o077)  # what it keeps is nobody else's, but for the gate
+    if not data.is_dir():
+        data.mkdir(parents=True)
+        data.chmod(_DATA_MODE)
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(host, port))
         service = stack.enter_context(running(policy, data))

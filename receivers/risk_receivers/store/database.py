@@ -56,7 +56,7 @@ class WritableDatabase:
         with _named(path), contextlib.ExitStack() as undo:
             _make_folder(path.parent)
             lock_path = path.with_name(f"{path.name}.lock")
-            self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+            self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             undo.callback(os.close, self._lock)
             # isolation_level None: transactions begin and end where we say.
             self.connection = sqlite3.connect(
