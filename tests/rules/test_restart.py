@@ -24,6 +24,8 @@ from risk_policy import Policy
 from risk_policy.contracts.snapshot import utc_now
 from risk_policy.model.stack import Endpoints
 
+pytestmark = pytest.mark.stack
+
 Write = Callable[[Path, dict[str, str]], Path]
 Vector = dict[str, float]
 
