@@ -208,6 +208,8 @@ def _kill_switch(parts: Parts) -> dict[str, Any]:
         "since": state.since.isoformat() if state.since else None,
         "gate_closed_at": closed_at,
         "flat_confirmed_at": state.flat_at.isoformat() if state.flat_at else None,
+        "flat_accounts": sorted(state.flat),
+        "waiting_for_accounts": sorted(state.waiting),
         "triggers": len(state.seen),
         "on_record": (recorded.kill_id, recorded.mode) == (state.kill_id, state.mode),
     }

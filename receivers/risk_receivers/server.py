@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -31,12 +32,18 @@ _STOP_SECONDS: Final = 5
 #: connection that ends just as its owner sends costs an alert one resend delay.
 _IDLE_ROUNDS: Final = 5
 _LEAST_IDLE_SECONDS: Final = 15
+#: The runtime has to come through to the gate; the other folders in it are closed to its group.
+_DATA_MODE: Final = 0o710
 _log = logging.getLogger(__name__)
 
 
 def serve(policy: Policy, data: Path, host: str, port: int) -> None:
     """Run until a signal asks to stop. Raises StartError or StoreError."""
     stopping = _StopRequest()
+    os.umask(0o077)  # what it keeps is nobody else's, but for the gate
+    if not data.is_dir():
+        data.mkdir(parents=True)
+        data.chmod(_DATA_MODE)
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(host, port))
         service = stack.enter_context(running(policy, data))

@@ -99,6 +99,8 @@ def test_what_was_answered_is_on_record_once_whenever_the_service_is_killed(
     assert sorted(created) == sorted(recorded)
     verification = receivers.verified()
     assert verification.ok, verification.problems
+    (*_, start) = [e for e in receivers.chain() if e.event_type == "SERVICE_STARTED"]
+    assert start.payload.details["end_is_proven"] is True, "a crash is no false alarm"
     tripped = receivers.event_types().count("KILL_SWITCH_ACTIVATED")
     assert tripped == (f"stream/{trip_after}" in recorded)
     assert receivers.gate_says_halt() == bool(tripped)
@@ -242,3 +244,30 @@ def test_the_spool_stays_empty_while_all_is_well(receivers: Any, words: Any) -> 
     receivers.send("alerts", [words.kill_alert()])
     (slots,) = (receivers.data / "spool").iterdir()
     assert not any(slots.read_bytes())
+
+
+def without_its_log(receivers: Any) -> None:
+    """A crash after which what stood in the write-ahead log is gone."""
+    receivers.kill()
+    for suffix in ("-wal", "-shm"):
+        receivers.database.with_name(receivers.database.name + suffix).unlink()
+
+
+def test_a_lost_write_ahead_log_is_noticed(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id="a/1")])
+    receivers.stop()
+    receivers.start()
+    for number in range(5):
+        receivers.send("alerts", [words.alert(risk_id=f"b/{number}")])
+    without_its_log(receivers)
+    found = receivers.verified()
+    assert not found.ok
+    assert "its end was cut off" in str(found.problems[0])
+    assert receivers.spawn().wait(20) == 2
+    assert "records were lost" in receivers.log.splitlines()[-1]
+    assert "move audit.db.head away" in receivers.log.splitlines()[-1]
+    receivers.database.with_name("audit.db.head").unlink()
+    receivers.start()
+    (*_, start) = [e for e in receivers.chain() if e.event_type == "SERVICE_STARTED"]
+    assert start.payload.details["end_is_proven"] is False, "that it was moved away is on record"
+    assert receivers.verified().ok

@@ -27,7 +27,7 @@ class LockFile:
     def __init__(self, path: Path) -> None:
         """Opens the file and creates it if it is missing. Raises OSError."""
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()  # what follows
         self._queueing = False
         self._wanted = False

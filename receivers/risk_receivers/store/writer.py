@@ -88,6 +88,7 @@ class Writer:
         self._busy_timeout_seconds = busy_timeout_seconds
         self._pending = PendingJobs(queue_depth)
         self._head = EMPTY
+        self._end_is_proven = False
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
@@ -95,6 +96,11 @@ class Writer:
     def healthy(self) -> bool:
         """Whether work is taken and what was committed so far is durable."""
         return self._pending.is_open
+
+    @property
+    def end_is_proven(self) -> bool:
+        """Whether a head was noted that the chain still reached when this writer started."""
+        return self._end_is_proven
 
     @property
     def head(self) -> Head:
@@ -152,6 +158,7 @@ class Writer:
             return
         try:
             self._head = database.prepare(self._schema)
+            self._end_is_proven = self._head == EMPTY or database.noted is not None
         except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
             database.close()
             self._started.set_exception(error)
@@ -204,10 +211,13 @@ class Writer:
             answers = [_attempt(job, transaction) for job in jobs]
             transaction.closed = True
             database.connection.execute("COMMIT")
+            if transaction.head != self._head:
+                database.note(transaction.head)
         database.confirm_place()
         self._head = transaction.head
         for answer in answers:
             answer()
+        database.tidy()
 
     def _fail(self, error: BaseException, batch: list[Job]) -> None:
         sentence = f"{self._path}: the writer stopped, nothing is recorded any more: {error}"
