@@ -3,6 +3,9 @@
 The Watchdog fires always, so its arrival proves that Prometheus evaluates rules and reaches
 this service. Without that proof nothing could trip the kill switch, and the gate must not go on
 allowing risk: its lease is no longer renewed until the Watchdog arrives again.
+
+One that Alertmanager hands on counts for nothing here. It trips nothing either (:mod:`.doubt`), so
+where notifications alone arrive, the gate closes because the alert feed is silent.
 """
 
 from __future__ import annotations
