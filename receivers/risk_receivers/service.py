@@ -143,7 +143,6 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         ]
         clock = Clock(
             database,
-            writer,
             recorder,
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,

@@ -19,7 +19,6 @@ from risk_receivers.channels import Channel
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.outbox import mark_delivered, owed
 from risk_receivers.errors import ReceiversError
-from risk_receivers.incidents.recording import record_expiry
 from risk_receivers.incidents.table import any_overdue
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.writer import Transaction, Writer
@@ -136,7 +135,6 @@ class Clock(Worker):
     def __init__(
         self,
         database: Path,
-        writer: Writer,
         recorder: Recorder,
         telemetry: Telemetry,
         *,
@@ -145,7 +143,6 @@ class Clock(Worker):
     ) -> None:
         super().__init__("clock", telemetry)
         self._database = database
-        self._writer = writer
         self._recorder = recorder
         self._interval_seconds = interval_seconds
         # A feed that could not reach us while we were down gets time to repeat itself.
@@ -168,7 +165,7 @@ class Clock(Worker):
         with closing(open_read_only(self._database)) as connection:
             if not any_overdue(connection, now):
                 return
-        self._writer.submit(lambda transaction: record_expiry(transaction, now)).result()
+        self._recorder.expire(now).result()
 
 
 def _marking(number: int) -> Callable[[Transaction], None]:

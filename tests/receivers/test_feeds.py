@@ -76,7 +76,7 @@ def test_an_alert_that_is_no_longer_repeated_expires(
 ) -> None:
     receivers.send("alerts", [words.alert(ends=datetime.now(UTC) + timedelta(seconds=0.3))])
     wait_until(lambda: "ALERT_EXPIRED" in receivers.event_types())
-    receivers.send("alerts", [words.alert()])
+    receivers.send("alerts", [words.alert(starts=datetime.now(UTC))])
     assert receivers.rows("SELECT episode, state FROM incident ORDER BY episode") == [
         (1, "EXPIRED"),
         (2, "CREATED"),

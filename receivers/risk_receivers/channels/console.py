@@ -10,9 +10,11 @@ from typing import Final, TextIO
 import msgspec
 
 from risk_policy import Policy
-from risk_receivers.channels.message import Owed
+from risk_receivers.channels.message import Kind, Owed
 
 _QUOTED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
+#: What follows a name that was told before.
+_SAID_BEFORE: Final = (Kind.EXPIRED, Kind.CONTINUED, Kind.RESOLVED)
 _ONE_LINE: Final = str.maketrans({"\n": " ", "\r": " "})
 
 
@@ -43,8 +45,8 @@ def _simple(owed: Owed) -> str:
     message = owed.message
     at = message.at.astimezone(UTC).strftime("%H:%M:%S")
     line = f"{at} {message.severity.value.upper():9} {message.title}"
-    if message.kind.value == "resolved":
-        line += " resolved"
+    if message.kind in _SAID_BEFORE:
+        line += f" {message.kind.value}"
     return f"{line}: {message.text}".translate(_ONE_LINE)
 
 

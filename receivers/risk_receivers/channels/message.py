@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     FIRING = "firing"
     ESCALATED = "escalated"
+    EXPIRED = "expired"  # no longer repeated, and nobody said that it is over
+    CONTINUED = "continued"  # it had expired, and is repeated again
     RESOLVED = "resolved"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
