@@ -121,7 +121,8 @@ class Courier(Worker):
             page = owed(connection, self._channel_name, _PAGE)
         for number, message in page:
             head = self._writer.head
-            self._channel.deliver(Owed(number, message, f"{head.size}:{head.checksum}"))
+            unique = message.id or str(number)  # those of an older version have none
+            self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}"))
             self._writer.submit(_marking(number)).result()
             self._telemetry.count(m.MESSAGES, self._channel_name, "sent")
             if self._stopping.is_set():

@@ -35,7 +35,7 @@ def owed(number: int = 7, text: str = "drawdown is 12 %", kind: Kind = Kind.FIRI
         starts_at=NOON,
         runbook_url="http://127.0.0.1/runbooks/DRAWDOWN_WARNING",
     )
-    return Owed(number, message, "3:abcdef")
+    return Owed(f"m{number}", message, "3:abcdef")
 
 
 def policy(text: str) -> Policy:
@@ -58,13 +58,13 @@ def test_structured_console_lines_are_for_grep() -> None:
     assert found.count("\n") == 1
     assert 'text="say \\"no\\"\\nnow"' in found
     assert " risk_id=drawdown/main " in found
-    assert "audit_head=3:abcdef message_id=7" in found
+    assert "audit_head=3:abcdef message_id=m7" in found
 
 
 def test_json_console_lines_are_for_programs() -> None:
     found = json.loads(line("json", owed(text="two\nlines")))
     assert found["message"]["text"] == "two\nlines"
-    assert (found["id"], found["head"]) == (7, "3:abcdef")
+    assert (found["id"], found["head"]) == ("m7", "3:abcdef")
 
 
 @pytest.mark.parametrize("style", ["simple", "structured", "json"])
@@ -130,7 +130,7 @@ def test_a_line_of_the_file_holds_the_message_and_the_chains_head(
 ) -> None:
     make().deliver(owed(9))
     record = json.loads((tmp_path / "alerts-2026-03-01.jsonl").read_text())
-    assert (record["message_id"], record["severity"]) == (9, "warning")
+    assert (record["message_id"], record["severity"]) == ("m9", "warning")
     assert (record["audit_seq"], record["audit_head"]) == (3, "3:abcdef")
 
 
@@ -140,7 +140,7 @@ def test_csv_has_one_heading_and_runs_nothing_in_a_spreadsheet(tmp_path: Path, m
     make("csv").deliver(owed(2))
     with (tmp_path / "alerts-2026-03-01.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["message_id"] for row in rows] == ["1", "2"]
+    assert [row["message_id"] for row in rows] == ["m1", "m2"]
     assert rows[0]["text"] == '\'=HYPERLINK("x"), and more'
 
 

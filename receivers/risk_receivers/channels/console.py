@@ -62,7 +62,7 @@ def _structured(owed: Owed) -> str:
         "runbook": message.runbook_url,
         "audit_seq": str(message.audit_seq),
         "audit_head": owed.head,
-        "message_id": str(owed.id),
+        "message_id": owed.id,
     }
     return " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items() if value)
 

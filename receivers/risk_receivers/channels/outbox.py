@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
 import msgspec
+from msgspec import structs
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Message
@@ -33,7 +35,7 @@ class Outbox:
 
     def owe(self, connection: sqlite3.Connection, message: Message) -> int:
         """Write a message for every channel that lets its severity through; how many are new."""
-        body = _encode(message)
+        body = _encode(structs.replace(message, id=uuid4().hex))
         at = to_text(message.at)
         new = 0
         for channel, least in self._min_severity.items():
