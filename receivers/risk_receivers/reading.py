@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from risk_policy.vocabulary import Severity
 from risk_receivers import kill_journal
@@ -60,14 +60,12 @@ class Reading:
         return {severity: found.get(severity.value, 0) for severity in Severity}
 
     def pending_messages(self) -> dict[str, int]:
-        """How many messages each channel owes."""
-        with self._connection() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "
-                    "GROUP BY channel"
-                )
-            )
+        """How many messages each channel owes and still tries to deliver."""
+        return self._undelivered("NOT IN")
+
+    def dead_messages(self) -> dict[str, int]:
+        """How many messages of each channel were given up."""
+        return self._undelivered("IN")
 
     def incidents(self, state: str | None, limit: int) -> list[dict[str, Any]]:
         """Incidents, latest first; ``open`` stands for every open state."""
@@ -93,6 +91,15 @@ class Reading:
             self._verdict.damaged(str(error))
             raise
         return [_event(event) for event in found]
+
+    def _undelivered(self, among_dead: Literal["IN", "NOT IN"]) -> dict[str, int]:
+        with self._connection() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "  # noqa: S608
+                    f"AND id {among_dead} (SELECT id FROM dead_message) GROUP BY channel"
+                )
+            )
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

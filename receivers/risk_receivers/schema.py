@@ -126,6 +126,13 @@ SCHEMA: Final = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS message_owed ON message (channel, id) WHERE delivered_at IS NULL",
+    """
+    CREATE TABLE IF NOT EXISTS dead_message (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        reason TEXT NOT NULL
+    )
+    """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
     """

@@ -27,6 +27,7 @@ from risk_receivers.auth import Tokens
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.courier import Courier
 from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi, Front
@@ -43,7 +44,7 @@ from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
-from risk_receivers.workers import Clock, Courier, Worker
+from risk_receivers.workers import Clock, Worker
 
 #: How long a stop waits for requests that are being answered.
 _STOP_SECONDS: Final = 5

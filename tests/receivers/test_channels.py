@@ -72,6 +72,14 @@ def test_a_console_message_is_one_line_whatever_it_says(style: str) -> None:
     assert line(style, owed(text="a\nb\r\nc")).count("\n") == 1
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_console_writes_what_its_terminal_cannot_show(encoding: str) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    ConsoleChannel("simple", terminal).deliver(owed(text="5 \u20ac and \ud800"))
+    terminal.seek(0)
+    assert "\\ud800" in terminal.read()
+
+
 class Calendar:
     """A clock that a test turns."""
 

@@ -32,9 +32,11 @@ class ConsoleChannel:
         return cls(policy.alerting.channels.console.format)
 
     def deliver(self, owed: Owed) -> None:
-        """Write one line. Raises OSError."""
+        """Write one line, whatever the terminal can show. Raises OSError."""
         stream = self._stream or sys.stdout
-        stream.write(self._render(owed) + "\n")
+        line = self._render(owed) + "\n"
+        encoding = stream.encoding or "utf-8"
+        stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
 
     def close(self) -> None:
