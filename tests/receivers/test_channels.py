@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from risk_policy import Policy, parse_policy
 from risk_policy.vocabulary import Severity
@@ -78,6 +80,30 @@ def test_a_console_writes_what_its_terminal_cannot_show(encoding: str) -> None:
     ConsoleChannel("simple", terminal).deliver(owed(text="5 \u20ac and \ud800"))
     terminal.seek(0)
     assert "\\ud800" in terminal.read()
+
+
+STEERING = "\x1b[2J\x9b31m\x07\x7f \u202eNIAGA\u2066 \u200f\u061c"
+
+
+def steers(text: str) -> bool:
+    """Whether a terminal or an editor would do anything but show it."""
+    directed = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "R", "AL"}
+    return any(
+        unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in directed
+        for character in text.rstrip("\n")
+    )
+
+
+@pytest.mark.parametrize("style", ["simple", "structured", "json"])
+def test_nothing_from_outside_steers_the_terminal(style: str) -> None:
+    assert steers(STEERING)
+    message = owed(text=f"loss {STEERING} of 5 %")
+    message = replace(message, message=replace(message.message, risk_id=STEERING, title=STEERING))
+    found = line(style, message)
+    assert not steers(found)
+    assert "\\u202e" in found
+    if style == "json":
+        assert json.loads(found)["message"]["title"] == STEERING
 
 
 class Calendar:
@@ -150,6 +176,18 @@ def test_csv_has_one_heading_and_runs_nothing_in_a_spreadsheet(tmp_path: Path, m
         rows = list(csv.DictReader(stream))
     assert [row["message_id"] for row in rows] == ["m1", "m2"]
     assert rows[0]["text"] == '\'=HYPERLINK("x"), and more'
+
+
+@pytest.mark.parametrize("style", ["jsonl", "csv"])
+def test_nothing_from_outside_steers_whoever_reads_the_file(
+    tmp_path: Path, make: Make, style: str
+) -> None:
+    make(style).deliver(owed(text=f"loss {STEERING} of 5 %"))
+    (path,) = tmp_path.iterdir()
+    text = path.read_text(encoding="utf-8")
+    assert not any(steers(line) for line in text.split("\n"))
+    if style == "jsonl":
+        assert json.loads(text)["text"] == f"loss {STEERING} of 5 %"
 
 
 @pytest.mark.parametrize("style", ["jsonl", "csv"])

@@ -11,6 +11,7 @@ import msgspec
 
 from risk_policy import Policy
 from risk_receivers.channels.message import Kind, Owed
+from risk_receivers.channels.visible import visible
 
 _QUOTED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 #: What follows a name that was told before.
@@ -34,7 +35,7 @@ class ConsoleChannel:
     def deliver(self, owed: Owed) -> None:
         """Write one line, whatever the terminal can show. Raises OSError."""
         stream = self._stream or sys.stdout
-        line = self._render(owed) + "\n"
+        line = visible(self._render(owed)) + "\n"
         encoding = stream.encoding or "utf-8"
         stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()

@@ -20,6 +20,7 @@ import msgspec
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.visible import visible
 
 _NAME: Final = re.compile(r"alerts-(\d{4}-\d{2}-\d{2})\.(?:jsonl|csv)")
 _ID: Final = r'^\{"message_id":"([^"]+)",'
@@ -60,7 +61,7 @@ class FileChannel:
         if owed.id in self._written:
             return
         try:
-            self._append(self._path(today), self._render(owed))
+            self._append(self._path(today), visible(self._render(owed)))
         except OSError:
             self._day = None  # half a line may stand there: look again before the next one
             raise
