@@ -116,6 +116,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         repeat_seconds = max(
             prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds
         )
+        alert_lease_seconds = _RESENDS_UNTIL_END * repeat_seconds
         doubts = DoubtWatch(
             database,
             writer,
@@ -147,7 +148,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             recorder,
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
-            grace_seconds=_RESENDS_UNTIL_END * repeat_seconds,
+            grace_seconds=alert_lease_seconds,
         )
         watch = ChainWatch(
             database,
@@ -190,7 +191,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         front = Front(
             behind=cast("Asgi", behind),
             tokens=tokens,
-            parser=Parser(alerting.default_severity),
+            parser=Parser(alerting.default_severity, lease_seconds=alert_lease_seconds),
             recorder=recorder,
             telemetry=telemetry,
             pulse=pulse,
