@@ -9,6 +9,7 @@ from pathlib import Path
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.gate import GatePublisher
@@ -68,6 +69,7 @@ class Health:
         """What a scrape sees; what the store cannot say is left out."""
         head = self._writer.head  # once: its size and its checksum belong together
         gauges: dict[Metric, Samples] = {
+            m.RECEIVERS_TIME: [((), utc_now().timestamp())],
             m.WRITER_HEALTHY: [((), float(self._writer.healthy))],
             m.AUDIT_EVENTS: [((), float(head.size))],
             m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],

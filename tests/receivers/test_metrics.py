@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from time import time
 from typing import Any
 
 import pytest
@@ -191,6 +192,12 @@ def test_a_worker_that_dies_of_a_mistake_is_counted_and_ends_readiness(
     wait_until(lambda: receivers.metric(UNEXPECTED) == 1, what="the mistake is counted")
     answer = wait_until(lambda: receivers.call("GET", "/readyz", token="").json().get("reasons"))
     assert answer == ["worker clock died"]
+
+
+def test_the_clock_is_that_of_the_moment_it_is_read(shared: Any) -> None:
+    before = time()
+    shown = shared.metric("risk_receivers_time_seconds")
+    assert before - 0.001 <= shown <= time() + 0.001
 
 
 def test_the_free_disk_is_that_of_the_data_folder(receivers: Any) -> None:
