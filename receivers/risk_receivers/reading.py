@@ -19,7 +19,8 @@ from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill_switch import KillSwitch
 from risk_receivers.recorder import GATE_CLOSED_AT
 
-_OPEN: Final = tuple(state.value for state in State if state.is_open)
+#: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
+_OPEN: Final = f"state IN ({', '.join(repr(state.value) for state in State if state.is_open)})"
 _INCIDENTS: Final = (
     "SELECT risk_id, tier, episode, state, alertname, severity, category, action, starts_at, "
     "ends_at, last_seen_at, dispatched, created_at, labels, annotations FROM incident "
@@ -52,9 +53,8 @@ class Reading:
         with self._connection() as connection:
             found = dict(
                 connection.execute(
-                    # Literals: with values of its own SQLite would not use the index of open ones.
-                    "SELECT severity, count(*) FROM incident "
-                    "WHERE state IN ('CREATED', 'DISPATCHED') GROUP BY severity"
+                    f"SELECT severity, count(*) FROM incident WHERE {_OPEN} "  # noqa: S608
+                    "GROUP BY severity"
                 )
             )
         return {severity: found.get(severity.value, 0) for severity in Severity}
@@ -72,7 +72,7 @@ class Reading:
         where = ""
         values: tuple[str, ...] = ()
         if state == "open":
-            where, values = "WHERE state IN (?, ?) ", _OPEN
+            where = f"WHERE {_OPEN} "
         elif state:
             where, values = "WHERE state = ? ", (state,)
         with self._connection() as connection:
