@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -85,24 +85,34 @@ class Clock(Worker):
         self._database = database
         self._recorder = recorder
         self._interval_seconds = interval_seconds
-        # A feed that could not reach us while we were down gets time to repeat itself.
-        self._patient_until = utc_now() + timedelta(seconds=grace_seconds)
+        self._grace_seconds = grace_seconds
+        self._patient_until = _uptime() + grace_seconds
+        self._rested_since = _uptime()
 
     def round(self) -> float | None:
         """Look once."""
+        # A feed that could not reach us, while we were down or stopped, gets time to repeat itself.
+        if _uptime() - self._rested_since > self._interval_seconds + self._grace_seconds / 2:
+            self._patient_until = _uptime() + self._grace_seconds
         try:
             if merging := self._recorder.merge_spool():
                 merging.result()
             self._expire()
         except ROUND_ERRORS as error:
             _log.error("expiry is delayed: %s", error)
+        self._rested_since = _uptime()
         return self._interval_seconds
 
     def _expire(self) -> None:
-        now = utc_now()
-        if now < self._patient_until:
+        if _uptime() < self._patient_until:
             return
+        now = utc_now()
         with closing(open_read_only(self._database)) as connection:
             if not any_overdue(connection, now):
                 return
         self._recorder.expire(now).result()
+
+
+def _uptime() -> float:
+    """Seconds on a clock that nobody sets, and that a machine's sleep does not stop."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

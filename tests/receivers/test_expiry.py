@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -120,6 +121,22 @@ def test_what_people_were_not_told_of_expires_without_a_message(
     receivers.send("alerts", [words.alert(firing=False)])
     assert states(receivers) == [(1, "RESOLVED")]
     assert receivers.rows("SELECT * FROM message") == []
+
+
+def test_a_service_that_stood_still_gives_the_feed_time_to_repeat_itself(
+    receivers: Any, words: Any, wait_until: Wait
+) -> None:
+    starts = datetime.now(UTC)
+    ends = starts + timedelta(seconds=1.5)
+    wait_until(lambda: datetime.now(UTC) > starts + timedelta(seconds=1.1), what="its first grace")
+    assert receivers.send("alerts", [words.alert(starts=starts, ends=ends)]).status_code == 200
+    receivers.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: datetime.now(UTC) > ends + timedelta(seconds=1.5), what="it would expire")
+    went_on = datetime.now(UTC)
+    receivers.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: states(receivers) == [(1, "EXPIRED")])
+    (expired,) = [event for event in receivers.chain() if event.event_type == "ALERT_EXPIRED"]
+    assert expired.recorded_at - went_on > timedelta(seconds=0.9), "a lease is 1 s here"
 
 
 def test_a_breach_that_began_while_nobody_listened_is_not_taken_for_the_old_one(
