@@ -129,7 +129,7 @@ class Http:
         self, answer: Answer, *, whole_channel: bool, words: str | None = None
     ) -> DeliveryError:
         """What to raise for an answer; ``whole_channel`` is for answers that are for good."""
-        message = f"answered {answer.status}: {words or answer.text}"
+        message = answered(answer, answer.text if words is None else words)
         if answer.is_temporary:
             return self.temporary(message, answer.retry_after_seconds)
         return self.refused(message, whole_channel=whole_channel)
@@ -200,6 +200,11 @@ class Http:
         if len(line) > _MOST_WORDS:
             line = line[:_MOST_WORDS] + "..."
         return f"{self._service} {line}"
+
+
+def answered(answer: Answer, words: str) -> str:
+    """What a server answered, in words."""
+    return f"answered {answer.status}: {words}" if words.strip() else f"answered {answer.status}"
 
 
 def _exchange(client: httpx.Client, request: _Request, abandoned: threading.Event) -> Answer | None:

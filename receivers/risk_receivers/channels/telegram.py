@@ -18,7 +18,7 @@ import msgspec
 from risk_policy import Policy
 from risk_receivers.channels.cutting import clean, html_to_plain, split, split_html
 from risk_receivers.channels.errors import DeliveryError
-from risk_receivers.channels.http import Answer, Http, retry_after, revealed
+from risk_receivers.channels.http import Answer, Http, answered, retry_after, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render, Rendered
@@ -160,15 +160,13 @@ class TelegramChannel:
         if answer.is_temporary:
             seconds = retry_after(reply.parameters.retry_after)
             return self._http.temporary(
-                f"answered {answer.status}: {words}",
+                answered(answer, words),
                 answer.retry_after_seconds if seconds is None else seconds,
             )
         about_the_message = answer.status == _BAD_REQUEST and not any(
             hint in words.lower() for hint in _ABOUT_THE_CHAT
         )
-        return self._http.refused(
-            f"answered {answer.status}: {words}", whole_channel=not about_the_message
-        )
+        return self._http.refused(answered(answer, words), whole_channel=not about_the_message)
 
 
 def _parts(rendered: Rendered) -> list[_Part]:
