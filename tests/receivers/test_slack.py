@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -160,7 +161,9 @@ def test_an_answer_that_does_not_confirm_is_no_delivery(
     assert caught.value.whole_channel
 
 
-def test_a_check_tells_nobody(slack: SlackStandIn, make: Make) -> None:
+def test_a_check_tells_nobody(
+    slack: SlackStandIn, make: Make, wait_until: Callable[..., Any]
+) -> None:
     make().check()
-    assert slack.connections == 1
+    wait_until(lambda: slack.connections == 1)
     assert slack.received == []

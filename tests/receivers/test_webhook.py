@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from loopback_http import LoopbackServer, Received, Reply
 from owed_messages import NOON, as_told, owed
 
+from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
 from risk_receivers.channels.webhook import WebhookChannel
 
@@ -30,16 +34,36 @@ def server() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def make(server: LoopbackServer) -> Make:
-    def made(url: str = "") -> WebhookChannel:
+    def made(url: str = "", clock: Callable[[], datetime] = lambda: NOON) -> WebhookChannel:
         return WebhookChannel(
             render=as_told,
             url=url or server.url + "/hook?key=planted-key",
             hmac_secret=SECRET,
             timeout_seconds=5,
-            clock=lambda: NOON,
+            clock=clock,
         )
 
     return made
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_documented_check_tells_what_is_genuine(server: LoopbackServer, make: Make) -> None:
+    (program,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/channels.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102 - what the documentation tells users to run
+    is_genuine = names["is_genuine"]
+    make(clock=utc_now).deliver(owed())
+    make().deliver(owed())
+    new, old = server.received
+    signature = new.headers["X-Riskwarden-Signature"]
+    assert is_genuine(SECRET.encode(), signature, new.body)
+    assert not is_genuine(SECRET.encode(), signature, new.body + b" ")
+    assert not is_genuine(b"another secret", signature, new.body)
+    assert not is_genuine(SECRET.encode(), old.headers["X-Riskwarden-Signature"], old.body)
 
 
 def is_signed(received: Received) -> bool:
@@ -143,6 +167,9 @@ def test_the_secrets_stay_where_they_are(server: LoopbackServer, make: Make) -> 
     assert SECRET not in repr(server.received)
 
 
-def test_a_check_posts_nothing(server: LoopbackServer, make: Make) -> None:
+def test_a_check_posts_nothing(
+    server: LoopbackServer, make: Make, wait_until: Callable[..., Any]
+) -> None:
     make().check()
-    assert (server.connections, server.received) == (1, [])
+    wait_until(lambda: server.connections == 1)
+    assert server.received == []
