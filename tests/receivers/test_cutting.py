@@ -141,6 +141,11 @@ def test_what_shows_nothing_is_no_part(text: str) -> None:
     assert split_html(text, 10) == []
 
 
+def test_white_space_that_is_cut_is_nothing() -> None:
+    assert cut(" " * 50, 10) == "..."
+    assert split("😀a", 1) == ["😀", "a"]
+
+
 def test_tags_that_leave_no_room_are_told() -> None:
     assert split_html(f'<a href="{"x" * 50}">hello</a>', 40) is None
 

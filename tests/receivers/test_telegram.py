@@ -91,9 +91,12 @@ def test_a_message_whose_tags_leave_no_room_arrives_as_plain_text(
     assert texts(telegram) == ["the runbook"]
 
 
-def test_a_message_without_text_is_its_subject(telegram: TelegramStandIn, make: Make) -> None:
-    make(saying(" \n", subject="Drawdown <b>")).deliver(owed())
-    assert texts(telegram) == ["Drawdown <b>"]
+@pytest.mark.parametrize("text", ["", " \n", "<b> </b>", "\0"])
+def test_a_message_without_text_arrives_in_plain_words(
+    telegram: TelegramStandIn, make: Make, text: str
+) -> None:
+    make(saying(text)).deliver(owed(text="5 < 6"))
+    assert "WARNING DRAWDOWN_WARNING\n5 < 6\n" in texts(telegram)[0]
 
 
 @pytest.mark.parametrize("failed", range(3))

@@ -37,7 +37,8 @@ def cut(text: str, most: int) -> str:
     """A plain text of at most so many units; what was left out is hinted at by an ellipsis."""
     if units(text) <= most:
         return text
-    return _split(_CHARACTERS.findall(text), most - len(_ELLIPSIS))[0].rstrip() + _ELLIPSIS
+    parts = _split(_CHARACTERS.findall(text), most - len(_ELLIPSIS))
+    return (parts[0].rstrip() if parts else "") + _ELLIPSIS
 
 
 def split(text: str, most: int) -> list[str]:
@@ -77,6 +78,7 @@ def _split(pieces: Sequence[str], most: int) -> list[str]:
     start = 0
     while start < len(pieces):
         end, _ = _fitting(pieces, start, (), most, tags=False)
+        end = max(end, start + 1)  # what fits nowhere is too long, but never held for ever
         part = "".join(pieces[start:end])
         if part.strip():
             parts.append(part)

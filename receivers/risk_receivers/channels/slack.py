@@ -20,6 +20,7 @@ from risk_receivers.channels.cutting import clean, cut, split_mrkdwn
 from risk_receivers.channels.http import Answer, Http, revealed_url
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Render, Rendered
+from risk_receivers.channels.words import never_empty
 
 #: Slack's limits: of a section's text, and of a message before it is cut. Fewer sections than
 #: the 50 that it takes fill that.
@@ -54,7 +55,7 @@ class SlackChannel:
         mention_on_critical: Sequence[str],
         timeout_seconds: float,
     ) -> None:
-        self._render = render
+        self._render = never_empty("slack", render)
         self._url = webhook_url
         self._channel = channel
         self._mentions = " ".join(map(_mention, mention_on_critical))
@@ -117,16 +118,16 @@ class SlackChannel:
         colour = _RESOLVED if over else _COLOURS[message.severity]
         attachment = {"color": colour, "fallback": self._subject(rendered), "blocks": blocks}
         return {
-            **self._plain(owed, rendered, in_words=not blocks),
-            **({"attachments": [attachment]} if blocks else {}),
+            **self._plain(owed, rendered, with_text=False),
+            "attachments": [attachment],
         }
 
-    def _plain(self, owed: Owed, rendered: Rendered, *, in_words: bool = True) -> dict[str, Any]:
+    def _plain(self, owed: Owed, rendered: Rendered, *, with_text: bool = True) -> dict[str, Any]:
         message = owed.message
         loud = message.severity.rank >= Severity.CRITICAL.rank and message.kind is not Kind.RESOLVED
         subject = self._subject(rendered)
         text = f"{self._mentions} {subject}" if loud and self._mentions else subject
-        if in_words:
+        if with_text:
             text = "\n".join([text, *split_mrkdwn(clean(rendered.text), _SECTION_UNITS)[:1]])
         return {"text": text, **({"channel": self._channel} if self._channel else {})}
 

@@ -25,6 +25,7 @@ from risk_receivers.channels.http import Answer, Http, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render
+from risk_receivers.channels.words import never_empty
 
 #: The longest body Twilio takes.
 _MOST_UNITS: Final = 1600
@@ -71,7 +72,7 @@ class SmsChannel:
         api_url: str,
         timeout_seconds: float,
     ) -> None:
-        self._render = render
+        self._render = never_empty("sms", render)
         self._auth = (account_sid, auth_token)
         self._from_number = from_number
         self._to_numbers = tuple(dict.fromkeys(to_numbers))
@@ -134,8 +135,7 @@ class SmsChannel:
         """Nothing is held open."""
 
     def _parts(self, owed: Owed) -> list[_Part]:
-        rendered = self._render(owed)
-        body = cut(clean(rendered.text).strip() or clean(rendered.subject), _MOST_UNITS)
+        body = cut(clean(self._render(owed).text).strip(), _MOST_UNITS)
         return [_Part(number, body) for number in self._to_numbers]
 
     def _send(self, part: _Part) -> None:

@@ -22,6 +22,7 @@ from risk_receivers.channels.http import Answer, Http, answered, retry_after, re
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render, Rendered
+from risk_receivers.channels.words import never_empty
 
 #: The longest message Telegram takes.
 _MOST_UNITS: Final = 4096
@@ -76,7 +77,7 @@ class TelegramChannel:
         api_url: str,
         timeout_seconds: float,
     ) -> None:
-        self._render = render
+        self._render = never_empty("telegram", render)
         self._chat_id = chat_id
         self._base = f"{api_url}/bot{quote(bot_token, safe=':')}/"
         # What stands before the colon is the bot's id, which is no secret.
@@ -172,13 +173,8 @@ class TelegramChannel:
 def _parts(rendered: Rendered) -> list[_Part]:
     text = clean(rendered.text)
     if (marked_up := split_html(text, _MOST_UNITS)) is not None:
-        parts = [_Part(part, is_html=True) for part in marked_up]
-    else:
-        plain = split(html_to_plain(text), _MOST_UNITS)
-        parts = [_Part(part, is_html=False) for part in plain]
-    if parts:
-        return parts
-    return [_Part(part, is_html=False) for part in split(clean(rendered.subject), _MOST_UNITS)]
+        return [_Part(part, is_html=True) for part in marked_up]
+    return [_Part(part, is_html=False) for part in split(html_to_plain(text), _MOST_UNITS)]
 
 
 def _reply(answer: Answer) -> _Reply:

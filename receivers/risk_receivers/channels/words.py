@@ -1,4 +1,8 @@
-"""A message in the plainest words, in the markup of any channel."""
+"""A message in the plainest words, in the markup of any channel.
+
+They also stand in for a template that renders to nothing: a message that says nothing would be
+refused by most services, and by the others it would count as told.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from datetime import UTC
 from html import escape
 from typing import Final
 
+from risk_receivers.channels.cutting import clean, html_to_plain
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Render, Rendered
 
@@ -46,3 +51,22 @@ def words_for(channel: str) -> Render:
         return Rendered(subject, escaped("\n".join(filter(None, lines))))
 
     return render
+
+
+def never_empty(channel: str, render: Render) -> Render:
+    """The same words, and plain ones in the place of none."""
+    plain = words_for(channel)
+
+    def render_something(owed: Owed) -> Rendered:
+        rendered, instead = render(owed), plain(owed)
+        return Rendered(
+            rendered.subject if _says_something(rendered.subject) else instead.subject,
+            rendered.text if _says_something(rendered.text) else instead.text,
+            rendered.html,
+        )
+
+    return render_something
+
+
+def _says_something(text: str) -> bool:
+    return bool(html_to_plain(clean(text)).strip())
