@@ -23,6 +23,7 @@ from risk_receivers.body import BodyReader
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.channels.words import words_for
 from risk_receivers.courier import Courier
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.feeds import FeedDoor
@@ -71,6 +72,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     if not alerting.enabled:
         raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
     channels = enabled_channels(policy)
+    made = {name: CHANNELS[name](policy, data, words_for(name)) for name in channels}
     telemetry = Telemetry()
     tokens = Tokens.from_policy(policy, refused=lambda: telemetry.count(*AUTH_FAILED))
     database = data / alerting.audit.database_path
@@ -142,8 +144,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         gate.start()
 
         couriers += [
-            Courier(name, CHANNELS[name](policy, data), database, writer, telemetry)
-            for name in channels
+            Courier(name, channel, database, writer, telemetry) for name, channel in made.items()
         ]
         clock = Clock(
             database,

@@ -11,6 +11,7 @@ import msgspec
 
 from risk_policy import Policy
 from risk_receivers.channels.message import Kind, Owed
+from risk_receivers.channels.rendered import Render
 from risk_receivers.channels.visible import visible
 
 _QUOTED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
@@ -27,9 +28,9 @@ class ConsoleChannel:
         self._stream = stream
 
     @classmethod
-    def from_policy(cls, policy: Policy, data: Path) -> ConsoleChannel:
+    def from_policy(cls, policy: Policy, data: Path, render: Render) -> ConsoleChannel:
         """The channel as the policy wants it."""
-        del data
+        del data, render
         return cls(policy.alerting.channels.console.format)
 
     def deliver(self, owed: Owed) -> None:
@@ -39,6 +40,10 @@ class ConsoleChannel:
         encoding = stream.encoding or "utf-8"
         stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
+
+    def check(self) -> None:
+        """Whether anybody can still read. Raises OSError."""
+        (self._stream or sys.stdout).flush()
 
     def close(self) -> None:
         """Nothing is held open."""
