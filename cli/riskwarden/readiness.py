@@ -20,7 +20,7 @@ def start_problems(policy: Policy, lines: Mapping[str, int]) -> Iterator[Problem
         key = "alerting.enabled"
         message = "the receivers refuse to start with nothing to receive; set it to true"
         yield Problem(key, "false", message, lines.get(key, 0))
-    for name in type(policy.alerting.channels).model_fields:
+    for name in policy.alerting.channels.names():
         key = f"alerting.channels.{name}.enabled"
         try:
             enabled_channels(_with_only(policy, name))
@@ -34,7 +34,7 @@ def _with_only(policy: Policy, name: str) -> Policy:
     channels = policy.alerting.channels
     others = {
         other: getattr(channels, other).model_copy(update={"enabled": False})
-        for other in type(channels).model_fields
+        for other in channels.names()
         if other != name
     }
     alone = channels.model_copy(update=others)

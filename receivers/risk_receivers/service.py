@@ -24,6 +24,7 @@ import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
 from risk_policy.contracts import gate as gate_contract
 from risk_policy.vocabulary import Severity
 from risk_receivers.api import Parts, create_app
@@ -47,6 +48,7 @@ from risk_receivers.spool import Spool
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
+from risk_receivers.templating.renderer import Renderer
 from risk_receivers.workers import Clock, Courier, Worker
 
 _START_SECONDS: Final = 30.0
@@ -74,12 +76,19 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
     channels = enabled_channels(policy)
     telemetry = Telemetry()
+    for name in channels:
+        telemetry.count(m.TEMPLATE_FAILURES, name, by=0)
+    renderer = Renderer.from_policy(
+        policy, broken=lambda name: telemetry.count(m.TEMPLATE_FAILURES, name)
+    )
+    made = {name: CHANNELS[name](policy, data, renderer.render_for(name)) for name in channels}
     tokens = Tokens.from_policy(policy, refused=lambda: telemetry.count(*AUTH_FAILED))
     database = data / alerting.audit.database_path
     telemetry.add_source(lambda: policy_info(policy.digest))
     pulse = Pulse(alerting.gate.feed_silence_seconds)
 
     with ExitStack() as stack:
+        stack.callback(renderer.close)
         writer = Writer(
             database,
             origin=COMPONENT,
@@ -123,8 +132,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         gate.start()
 
         couriers += [
-            Courier(name, CHANNELS[name](policy, data), database, writer, telemetry)
-            for name in channels
+            Courier(name, channel, database, writer, telemetry) for name, channel in made.items()
         ]
         prometheus = alerting.prometheus
         clock = Clock(

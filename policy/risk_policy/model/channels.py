@@ -71,10 +71,19 @@ class Telegram(Section):
 
 
 class Channels(Section):
-    """``[alerting.channels.*]``."""
+    """``[alerting.channels.*]``; ``templates_path`` is relative to the policy file."""
+
+    templates_path: str = ""
 
     console: Console = Console()
     file: File = File()
     email: Email = Email()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Every channel, in the order of the policy."""
+        return tuple(
+            name for name, field in cls.model_fields.items() if isinstance(field.default, Section)
+        )

@@ -11,6 +11,7 @@ from risk_policy.vocabulary import Severity
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.rendered import Render
 from risk_receivers.errors import UndeliverableChannelError
 
 
@@ -18,14 +19,20 @@ class Channel(Protocol):
     """A way to people."""
 
     def deliver(self, owed: Owed) -> None:
-        """Hand one message over; return once it has arrived. Raises OSError."""
+        """Hand one message over; return once it has arrived. Raises DeliveryError or OSError."""
+
+    def check(self) -> None:
+        """See whether messages could be handed over, as far as that can be done unseen by people.
+
+        Raises DeliveryError or OSError.
+        """
 
     def close(self) -> None:
         """Let go of everything."""
 
 
 #: Name in the policy -> how it is made.
-CHANNELS: Final[Mapping[str, Callable[[Policy, Path], Channel]]] = {
+CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "console": ConsoleChannel.from_policy,
     "file": FileChannel.from_policy,
 }
@@ -39,7 +46,7 @@ def enabled_channels(policy: Policy) -> dict[str, Severity]:
             silently did nothing would be a missed alert.
     """
     enabled: dict[str, Severity] = {}
-    for name in type(policy.alerting.channels).model_fields:
+    for name in policy.alerting.channels.names():
         settings = getattr(policy.alerting.channels, name)
         if not settings.enabled:
             continue

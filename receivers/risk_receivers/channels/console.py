@@ -11,6 +11,7 @@ import msgspec
 
 from risk_policy import Policy
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.rendered import Render
 
 _QUOTED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 _ONE_LINE: Final = str.maketrans({"\n": " ", "\r": " "})
@@ -24,9 +25,9 @@ class ConsoleChannel:
         self._stream = stream
 
     @classmethod
-    def from_policy(cls, policy: Policy, data: Path) -> ConsoleChannel:
+    def from_policy(cls, policy: Policy, data: Path, render: Render) -> ConsoleChannel:
         """The channel as the policy wants it."""
-        del data
+        del data, render
         return cls(policy.alerting.channels.console.format)
 
     def deliver(self, owed: Owed) -> None:
@@ -34,6 +35,10 @@ class ConsoleChannel:
         stream = self._stream or sys.stdout
         stream.write(self._render(owed) + "\n")
         stream.flush()
+
+    def check(self) -> None:
+        """Whether anybody can still read. Raises OSError."""
+        (self._stream or sys.stdout).flush()
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ import msgspec
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.rendered import Render
 
 _NAME: Final = re.compile(r"alerts-(\d{4}-\d{2}-\d{2})\.(?:jsonl|csv)")
 _COLUMNS: Final = (
@@ -46,8 +48,9 @@ class FileChannel:
         self._written: set[str] = set()
 
     @classmethod
-    def from_policy(cls, policy: Policy, data: Path) -> FileChannel:
+    def from_policy(cls, policy: Policy, data: Path, render: Render) -> FileChannel:
         """The channel as the policy wants it."""
+        del render
         settings = policy.alerting.channels.file
         return cls(data / settings.path, settings.format, settings.retention_days)
 
@@ -64,6 +67,12 @@ class FileChannel:
             self._day = None  # half a line may stand there: look again before the next one
             raise
         self._written.add(str(owed.id))
+
+    def check(self) -> None:
+        """Create and remove a file where the messages go. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder):
+            pass
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -28,6 +28,11 @@ class Message(msgspec.Struct, frozen=True):
         about: with kind and subject the message's identity; an incident escalates and a kill is
             tightened more than once.
         audit_seq: the record of the audit chain that tells the same.
+        summary: one sentence on what happened, as the rule words it.
+        value: what was measured, and ``threshold`` what it is held against, both as people read
+            them.
+        action: what the alert asks for, as written.
+        escalation: why it counts as worse than its tier, as written.
     """
 
     subject: str
@@ -41,6 +46,13 @@ class Message(msgspec.Struct, frozen=True):
     starts_at: datetime | None = None
     runbook_url: str = ""
     about: str = ""
+    summary: str = ""
+    value: str = ""
+    threshold: str = ""
+    tier: str = ""
+    category: str = ""
+    action: str = ""
+    escalation: str = ""
 
     @property
     def key(self) -> str:

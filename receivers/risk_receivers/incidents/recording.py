@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from risk_policy.contracts.alert import POLICY_DIGEST
+from risk_policy.contracts.alert import POLICY_DIGEST, THRESHOLD, VALUE
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Escalation, Severity
 from risk_receivers.audit.canonical import JsonValue
@@ -216,6 +216,13 @@ def _announce(
             starts_at=alert.starts_at,
             runbook_url=alert.annotations.get("runbook_url", ""),
             about=about,
+            summary=alert.annotations.get("summary", ""),
+            value=alert.annotations.get(VALUE, ""),
+            threshold=alert.annotations.get(THRESHOLD, ""),
+            tier=alert.tier,
+            category=alert.category.value if alert.category else "",
+            action=alert.action,
+            escalation=alert.escalation,
         ),
     )
 
