@@ -228,3 +228,26 @@ def _mail_problems(values: Values) -> Iterator[Problem]:
             "is empty: the channel is enabled and would reach nobody; write whom to tell, "
             'e.g. ["operator@example.com"], or set alerting.channels.email.enabled = false',
         )
+    if enabled:
+        yield from _login_problems(values)
+
+
+def _login_problems(values: Values) -> Iterator[Problem]:
+    """Half a login, or one that everybody on the way could read."""
+    username, password, use_tls, host = (
+        values.get(f"alerting.channels.email.{name}")
+        for name in ("username", "password", "use_tls", "smtp_host")
+    )
+    if username and not password:
+        key = "alerting.channels.email.username"
+        message = 'is set without a password; add password = "${SMTP_PASSWORD}"'
+        yield Problem(key, "(set)", message)
+    if password and not username:
+        message = "is set without a username, and nobody logs in; add username"
+        yield Problem("alerting.channels.email.password", "(hidden)", message)
+    if username and use_tls is False and isinstance(host, str) and not is_loopback(host):
+        yield Problem(
+            "alerting.channels.email.use_tls",
+            "false",
+            "sends the password readable over the network; set it to true, or log in nowhere",
+        )

@@ -41,6 +41,7 @@ def test_only_addresses_of_channels_take_variables() -> None:
         "alerting.channels.email.smtp_host",
         "alerting.channels.email.from_address",
         "alerting.channels.email.to_addresses",
+        "alerting.channels.email.username",
         "alerting.channels.slack.channel",
         "alerting.channels.slack.mention_on_critical",
         "alerting.channels.telegram.chat_id",

@@ -192,6 +192,7 @@ def test_enabled_channels_come_with_their_least_severity() -> None:
 
 
 def test_a_channel_that_cannot_deliver_is_refused_by_its_key() -> None:
-    text = "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail'\nto_addresses = ['a@b.c']"
-    with pytest.raises(UndeliverableChannelError, match=r"alerting\.channels\.email\.enabled"):
-        enabled_channels(policy(text))
+    text = "[alerting.channels.slack]\nenabled = true"
+    environ = {"SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/x"}
+    with pytest.raises(UndeliverableChannelError, match=r"alerting\.channels\.slack\.enabled"):
+        enabled_channels(parse_policy(text.encode(), environ=environ))

@@ -34,7 +34,6 @@ def test_unset_tokens_are_all_named(stopped: Any) -> None:
     ("channel", "more"),
     [
         ("slack", ""),
-        ("email", "smtp_host = 'mail.example.com'\n"),
         ("telegram", "chat_id = '5'\n"),
     ],
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from risk_policy.environment import Secret
 from risk_policy.model.base import (
+    AtMost,
     ChannelHost,
     ChannelName,
     Days,
@@ -13,11 +14,17 @@ from risk_policy.model.base import (
     MailAddresses,
     Mentions,
     Port,
+    PositiveSeconds,
     Section,
     SeverityName,
     Switch,
 )
 from risk_policy.vocabulary import Severity
+
+#: For one request, from the look-up of the name to the last byte of the answer.
+RequestSeconds = Annotated[
+    PositiveSeconds, AtMost(60, "meanwhile the channel's next messages wait behind this one")
+]
 
 
 class Console(Section):
@@ -40,7 +47,7 @@ class File(Section):
 
 
 class Email(Section):
-    """``[alerting.channels.email]``."""
+    """``[alerting.channels.email]``; without a username nobody logs in."""
 
     enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
@@ -49,6 +56,9 @@ class Email(Section):
     from_address: MailAddress = "riskwarden@localhost"
     to_addresses: MailAddresses = ()
     use_tls: Switch = True
+    username: ChannelName = ""
+    password: Secret | None = None
+    timeout_seconds: RequestSeconds = 30
 
 
 class Slack(Section):

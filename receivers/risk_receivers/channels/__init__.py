@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from risk_policy import Policy
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.console import ConsoleChannel
+from risk_receivers.channels.email import EmailChannel
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render
@@ -35,6 +36,7 @@ class Channel(Protocol):
 CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "console": ConsoleChannel.from_policy,
     "file": FileChannel.from_policy,
+    "email": EmailChannel.from_policy,
 }
 
 
