@@ -218,7 +218,7 @@ def _endpoint_problems(values: Values) -> Iterator[Problem]:
 
 
 def _mail_problems(values: Values) -> Iterator[Problem]:
-    """Mail that is sent to nobody."""
+    """Mail, or what goes through Apprise, that is sent to nobody."""
     key = "alerting.channels.email.to_addresses"
     enabled = values.get("alerting.channels.email.enabled") is True
     if enabled and values.get(key) in ([], ()):
@@ -230,6 +230,14 @@ def _mail_problems(values: Values) -> Iterator[Problem]:
         )
     if enabled:
         yield from _login_problems(values)
+    key = "alerting.channels.apprise.urls"
+    if values.get("alerting.channels.apprise.enabled") is True and values.get(key) in ([], ()):
+        yield Problem(
+            key,
+            "[]",
+            "is empty: the channel is enabled and would reach nobody; write "
+            '["${APPRISE_URL}"], or set alerting.channels.apprise.enabled = false',
+        )
 
 
 def _login_problems(values: Values) -> Iterator[Problem]:

@@ -80,6 +80,14 @@ class Telegram(Section):
     chat_id: ChannelName = "${TELEGRAM_CHAT_ID}"
 
 
+class Apprise(Section):
+    """``[alerting.channels.apprise]``; a URL holds tokens, so each is a secret as a whole."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.CRITICAL
+    urls: tuple[Secret, ...] = ()
+
+
 class Channels(Section):
     """``[alerting.channels.*]``; ``templates_path`` is relative to the policy file."""
 
@@ -90,6 +98,7 @@ class Channels(Section):
     email: Email = Email()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
+    apprise: Apprise = Apprise()
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from risk_policy import Policy
 from risk_policy.vocabulary import Severity
+from risk_receivers.channels.apprise import AppriseChannel
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.email import EmailChannel
 from risk_receivers.channels.file import FileChannel
@@ -37,6 +38,7 @@ CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "console": ConsoleChannel.from_policy,
     "file": FileChannel.from_policy,
     "email": EmailChannel.from_policy,
+    "apprise": AppriseChannel.from_policy,
 }
 
 
