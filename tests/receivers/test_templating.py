@@ -21,6 +21,7 @@ from risk_receivers.channels.rendered import Rendered
 from risk_receivers.templating.parts import PARTS
 from risk_receivers.templating.renderer import Renderer, templates_folder
 from risk_receivers.templating.samples import awkward, ordinary, sample
+from risk_receivers.templating.words import words
 
 CHANNELS = sorted(PARTS)
 BUILT_IN = Renderer()
@@ -61,6 +62,14 @@ def test_a_message_says_everything_that_somebody_woken_by_it_needs(channel: str)
         ):  # fmt: skip
             assert needed in text, (channel, needed)
     assert rendered.subject == "[CRITICAL] DRAWDOWN_CRITICAL drawdown/main"
+
+
+def test_the_documentation_names_everything_a_template_is_given() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_.0-9]+)`", text))
+    assert words(sample()).keys() <= named
+    files = {part.file for parts in PARTS.values() for part in parts if part.into != "subject"}
+    assert files <= named
 
 
 def test_what_is_over_is_not_to_be_acknowledged_and_its_value_is_told_as_past() -> None:
