@@ -18,12 +18,6 @@ NOT_YET_IN_EFFECT: Final = (
     "alerting.deduplication",
     "alerting.cooldown",
     "alerting.circuit_breakers.drawdown.require_manual_resume",
-    "alerting.channels.email.min_severity",
-    "alerting.channels.email.smtp_host",
-    "alerting.channels.email.smtp_port",
-    "alerting.channels.email.from_address",
-    "alerting.channels.email.to_addresses",
-    "alerting.channels.email.use_tls",
     "alerting.audit.export",
     "alerting.dashboard",
 )

@@ -17,13 +17,13 @@ from typing import Any, Final, cast
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Role, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.channels.words import words_for
 from risk_receivers.courier import Courier
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.feeds import FeedDoor
@@ -47,6 +47,7 @@ from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
+from risk_receivers.templating.renderer import Renderer
 from risk_receivers.workers import Clock, Worker
 
 #: Prometheus lets a firing alert end this many resend delays ahead.
@@ -72,8 +73,13 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     if not alerting.enabled:
         raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
     channels = enabled_channels(policy)
-    made = {name: CHANNELS[name](policy, data, words_for(name)) for name in channels}
     telemetry = Telemetry()
+    for name in channels:
+        telemetry.count(m.TEMPLATE_FAILURES, name, by=0)
+    renderer = Renderer.from_policy(
+        policy, broken=lambda name: telemetry.count(m.TEMPLATE_FAILURES, name)
+    )
+    made = {name: CHANNELS[name](policy, data, renderer.render_for(name)) for name in channels}
     tokens = Tokens.from_policy(policy, refused=lambda: telemetry.count(*AUTH_FAILED))
     database = data / alerting.audit.database_path
     telemetry.add_source(lambda: policy_info(policy.digest))
@@ -82,6 +88,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
     signs = (pulse, heartbeat)
 
     with ExitStack() as stack:
+        stack.callback(renderer.close)
         writer = Writer(
             database,
             origin=COMPONENT,

@@ -240,6 +240,37 @@ def test_mail_to_nobody_is_refused(refused: Refused) -> None:
     parse_policy(text.replace("true", "false").encode(), environ={})
 
 
+MAIL = "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail'\nto_addresses = ['a@b.c']\n"
+LOGIN = MAIL + "username = 'desk'\npassword = '${PW}'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        (MAIL + "username = 'desk'", "username", "without a password"),
+        (MAIL + "password = '${PW}'", "password", "without a username"),
+        (LOGIN + "use_tls = false", "use_tls", "readable over the network"),
+    ],
+)
+def test_half_a_login_or_a_readable_one_is_refused(
+    text: str, key: str, words: str, refused: Refused
+) -> None:
+    (problem,) = refused(text, {"PW": "hunter2"})
+    assert (problem.key, problem.line) == (f"alerting.channels.email.{key}", text.count("\n") + 1)
+    assert words in problem.message
+    assert "hunter2" not in str(problem)
+
+
+def test_a_login_is_optional_and_its_password_a_secret() -> None:
+    parse_policy(MAIL.encode(), environ={})
+    email = parse_policy(LOGIN.encode(), environ={"PW": "hunter2"}).alerting.channels.email
+    assert email.password is not None
+    assert "hunter2" not in repr(email)
+    assert email.password.reveal({"PW": "hunter2"}) == "hunter2"
+    local = LOGIN.replace("'mail'", "'127.0.0.1'") + "use_tls = false"
+    parse_policy(local.encode(), environ={"PW": "hunter2"})
+
+
 @pytest.mark.parametrize("address", ["", "operator", "@example.com", "a@b\\nBcc: c@d", "a@b c"])
 def test_what_is_no_mail_address_is_refused(address: str, refused: Refused) -> None:
     (problem,) = refused(f'[alerting.channels.email]\nto_addresses = ["{address}"]')

@@ -18,8 +18,8 @@ from risk_policy.model.base import Section
 from risk_policy.model.policy import Alerting
 from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
 from risk_receivers.channels import CHANNELS, enabled_channels
-from risk_receivers.channels.words import words_for
 from risk_receivers.service import running
+from risk_receivers.templating.renderer import Renderer
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Binaries, Stack
@@ -58,6 +58,8 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
             patch.setenv(name, "https://hooks.example.com/secret")
         for name in ("TELEGRAM_BOT_TOKEN", "WEBHOOK_HMAC_SECRET", "TWILIO_AUTH_TOKEN"):
             patch.setenv(name, "t")
+            patch.setenv(f"RISKWARDEN_{key.upper()}", "t")
+        patch.setenv("APPRISE_URL", "json://127.0.0.1")
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)
     return {key for key, model, name in KEYS if (model, name) in read}
@@ -76,7 +78,7 @@ def use(policy: Policy, folder: Path) -> None:
     policy.alerting.auth.snapshot_token.reveal()
     enabled_channels(all_on := with_every_channel(policy))
     for name, make in CHANNELS.items():
-        make(all_on, folder / name, words_for(name)).close()
+        make(all_on, folder / name, Renderer().render_for(name)).close()
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))

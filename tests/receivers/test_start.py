@@ -32,13 +32,6 @@ def test_unset_tokens_are_all_named(stopped: Any) -> None:
     assert "secret" not in line
 
 
-def test_a_channel_this_version_cannot_deliver_to_is_refused(stopped: Any) -> None:
-    stopped.policy.write_text(
-        "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail.example.com'\n"
-    )
-    assert "alerting.channels.email.enabled" in refusal(stopped)
-
-
 @pytest.mark.parametrize("url", ["http://hooks.example.com/very-secret", "very-secret", "https://"])
 @pytest.mark.parametrize(
     ("table", "key", "variable"),

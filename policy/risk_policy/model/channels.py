@@ -50,7 +50,7 @@ class File(Section):
 
 
 class Email(Section):
-    """``[alerting.channels.email]``."""
+    """``[alerting.channels.email]``; without a username nobody logs in."""
 
     enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
@@ -59,6 +59,9 @@ class Email(Section):
     from_address: MailAddress = "riskwarden@localhost"
     to_addresses: MailAddresses = ()
     use_tls: Switch = True
+    username: ChannelName = ""
+    password: Secret | None = None
+    timeout_seconds: RequestSeconds = 30
 
 
 class Slack(Section):
@@ -106,8 +109,18 @@ class Sms(Section):
     timeout_seconds: RequestSeconds = 10
 
 
+class Apprise(Section):
+    """``[alerting.channels.apprise]``; a URL holds tokens, so each is a secret as a whole."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.CRITICAL
+    urls: tuple[Secret, ...] = ()
+
+
 class Channels(Section):
-    """``[alerting.channels.*]``."""
+    """``[alerting.channels.*]``; ``templates_path`` is relative to the policy file."""
+
+    templates_path: str = ""
 
     console: Console = Console()
     file: File = File()
@@ -116,3 +129,11 @@ class Channels(Section):
     telegram: Telegram = Telegram()
     webhook: Webhook = Webhook()
     sms: Sms = Sms()
+    apprise: Apprise = Apprise()
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Every channel, in the order of the policy."""
+        return tuple(
+            name for name, field in cls.model_fields.items() if isinstance(field.default, Section)
+        )

@@ -35,6 +35,11 @@ class Message(msgspec.Struct, frozen=True):
         audit_seq: the record of the audit chain that tells the same.
         id: unguessable, made as it is written down; the same through every channel. A number
             would begin again with a new store, and a reader would take news for a repeat.
+        summary: one sentence on what happened, as the rule words it.
+        value: what was measured, and ``threshold`` what it is held against, both as people read
+            them.
+        action: what the alert asks for, as written.
+        escalation: why it counts as worse than its tier, as written.
     """
 
     subject: str
@@ -49,6 +54,13 @@ class Message(msgspec.Struct, frozen=True):
     runbook_url: str = ""
     about: str = ""
     id: str = ""
+    summary: str = ""
+    value: str = ""
+    threshold: str = ""
+    tier: str = ""
+    category: str = ""
+    action: str = ""
+    escalation: str = ""
 
     @property
     def key(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from risk_policy.contracts.alert import THRESHOLD, VALUE
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
@@ -67,6 +68,13 @@ def arrival(
             starts_at=alert.starts_at,
             runbook_url=alert.annotations.get("runbook_url", ""),
             about=about,
+            summary=alert.annotations.get("summary", ""),
+            value=alert.annotations.get(VALUE, ""),
+            threshold=alert.annotations.get(THRESHOLD, ""),
+            tier=alert.tier,
+            category=alert.category.value if alert.category else "",
+            action=alert.action,
+            escalation=alert.escalation,
         ),
     )
 
@@ -92,6 +100,9 @@ def expiry(transaction: Transaction, outbox: Outbox, incident: Incident, audit_s
             starts_at=incident.starts_at,
             runbook_url=said.get("runbook_url", ""),
             about=_expiry_of(incident),
+            summary=said.get("summary", ""),
+            tier=incident.tier,
+            category=incident.category.value if incident.category else "",
         ),
     )
 

@@ -92,6 +92,7 @@ from risk_policy.catalogue.metrics.receivers import (
     RECEIVERS_TIME,
     SECURITY_BLOCKED,
     SECURITY_EVENTS,
+    TEMPLATE_FAILURES,
     WATCHDOG_TIMESTAMP,
     WRITER_HEALTHY,
 )
@@ -191,6 +192,7 @@ __all__ = [
     "STOP_LOSS_TRIGGERED",
     "STRATEGY_USAGE",
     "TAKE_PROFIT_TRIGGERED",
+    "TEMPLATE_FAILURES",
     "THRESHOLD",
     "TRADE_EDGE",
     "TREND_RATE",

@@ -111,6 +111,14 @@ ACK_UNTIL: Final = Metric(
     ("risk_id", "tier"),
     component="receivers",
 )
+TEMPLATE_FAILURES: Final = Metric(
+    "risk_template_failures_total",
+    "Parts of messages that a template of the user failed to word, by channel; they went out "
+    "in the built-in words.",
+    ("channel",),
+    kind="counter",
+    component="receivers",
+)
 DEAD_LETTERS: Final = Metric(
     "risk_messages_dead",
     "Messages given up, by channel, until somebody sends them again.",
