@@ -1,13 +1,13 @@
 """Read both feeds' bodies.
 
 What cannot be read is kept and named, never raised: a sender that gets a 4xx does not send
-again, so a refusal would lose the alert. One malformed alert never costs its neighbours.
+again, so a refusal would lose the alert. One malformed alert never costs its neighbours, and
+any number of them costs little: the first are kept one by one, the others count in the body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -18,12 +18,16 @@ from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
 from risk_receivers.intake.salvage import elements, webhook_elements
 
+#: More than any sender has to say at once; each one costs time, whatever it holds.
+MOST_PIECES: Final = 100_000
+#: How many malformed pieces of a body are kept one by one.
+MOST_KEPT: Final = 20
+#: An alert has one brace for itself and one for each of its two maps.
+_BRACES: Final = 3
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
 _ACTIONS: Final = [action.value for action in Action]
-#: Pieces of one body that are kept apart. More of them are a broken sender, not broken alerts.
-_MOST_MALFORMED: Final = 20
 #: Stands for what an alert that trips does not say.
 _UNNAMED: Final = "unnamed"
 _CATEGORIES: Final = {category.value: category for category in Category}
@@ -41,7 +45,43 @@ class _WireAlert(msgspec.Struct):
 
 class _Webhook(msgspec.Struct):
     version: str
-    alerts: list[msgspec.Raw]
+    alerts: msgspec.Raw
+
+
+class _Body:
+    """A body and what is odd about it: pieces of it, and the whole."""
+
+    def __init__(self, data: bytes, complaints: list[str]) -> None:
+        self._data = data
+        self._complaints = complaints
+        self._kept: list[Malformed] = []
+        self._kept_asking = 0
+        self._more_ask = False
+        self.more = 0
+
+    def add(self, piece: Malformed) -> None:
+        """A piece that cannot be read, or of which people have to know."""
+        # What asks for an action is not crowded out by what says nothing at all.
+        kept = self._kept_asking if piece.asks else len(self._kept) - self._kept_asking
+        if kept < MOST_KEPT:
+            self._kept.append(piece)
+            self._kept_asking += piece.asks
+        else:
+            self.more += 1
+            self._more_ask = self._more_ask or piece.asks
+
+    def malformed(self, left_out: str) -> tuple[Malformed, ...]:
+        """All of it, the body in one piece."""
+        complaints = [*self._complaints, *([left_out] if left_out else [])]
+        if self.more:
+            asking = ", some of which ask for an action" if self._more_ask else ""
+            complaints.insert(
+                0, f"{self.more} more malformed pieces{asking}, beside {len(self._kept)} kept apart"
+            )
+        if not complaints:
+            return tuple(self._kept)
+        whole = Malformed("; ".join(complaints), self._data, asks=self._more_ask)
+        return (whole, *self._kept)
 
 
 class _UnreadableError(Exception):
@@ -53,7 +93,7 @@ _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _encode_labels = msgspec.json.Encoder(order="deterministic").encode
 _decode_list = msgspec.json.Decoder(list[_WireAlert]).decode
-_decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_check_json = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_alert = msgspec.json.Decoder(_WireAlert).decode
 _decode_webhook = msgspec.json.Decoder(_Webhook).decode
 
@@ -64,64 +104,79 @@ class Parser:
     def __init__(self, default_severity: Severity) -> None:
         self._default_severity = default_severity
 
-    def parse(self, feed: Feed, body: bytes, now: datetime) -> Batch:
-        """Everything that a body holds. Never raises."""
+    def parse(self, feed: Feed, body: bytes, now: datetime, complaint: str = "") -> Batch:
+        """Everything that a body holds. Never raises.
+
+        Args:
+            complaint: what is wrong with the body itself, e.g. that its end is missing.
+        """
+        complaints = [complaint] if complaint else []
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
-        return self._sort(feed, body, read(body), now)
+        return self._sort(feed, _Body(body, complaints), read(body, complaints), now)
 
-    def _alert_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
+    def _alert_feed(self, body: bytes, complaints: list[str]) -> Iterable[_WireAlert | Malformed]:
+        if body.count(b"{") <= _BRACES * MOST_PIECES:
+            try:
+                return _decode_list(body)
+            except _DECODE_ERRORS:
+                pass  # look at each alert on its own
+        is_array = body.lstrip().startswith(b"[")
         try:
-            yield from _decode_list(body)
-            return
-        except _DECODE_ERRORS:
-            pass  # look at each alert on its own
-        try:
-            pieces: Iterable[bytes] = [bytes(raw) for raw in _decode_raw_list(body)]
+            _check_json(body)
+            if not is_array:
+                complaints.append("the body is no list of alerts")
         except _DECODE_ERRORS as error:
-            pieces = elements(body) if body.lstrip().startswith(b"[") else ()
-            yield Malformed(f"the body is no list of alerts: {error}", body)
-        yield from _each(pieces)
+            complaints.append(f"the body is no list of alerts: {error}")
+        return _each(elements(body)) if is_array else ()
 
-    def _notification_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
-        pieces: Iterable[bytes] = ()
+    def _notification_feed(
+        self, body: bytes, complaints: list[str]
+    ) -> Iterable[_WireAlert | Malformed]:
         try:
             webhook = _decode_webhook(body)
-            pieces = [bytes(raw) for raw in webhook.alerts]
-            if webhook.version != _WEBHOOK_VERSION:
-                yield Malformed(
-                    f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}", body
-                )
         except _DECODE_ERRORS as error:
-            pieces = webhook_elements(body)
-            yield Malformed(f"the body is no Alertmanager webhook: {error}", body)
-        yield from _each(pieces)
+            complaints.append(f"the body is no Alertmanager webhook: {error}")
+            return _each(webhook_elements(body))
+        if webhook.version != _WEBHOOK_VERSION:
+            complaints.append(
+                f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}"
+            )
+        alerts = bytes(webhook.alerts)
+        if not alerts.startswith(b"["):
+            complaints.append("the body is no Alertmanager webhook: its alerts are no list")
+            return ()
+        return _each(elements(alerts))
 
     def _sort(
-        self, feed: Feed, body: bytes, found: Iterable[_WireAlert | Malformed], now: datetime
+        self, feed: Feed, body: _Body, found: Iterable[_WireAlert | Malformed], now: datetime
     ) -> Batch:
         alerts: list[Alert] = []
-        malformed = _Unread(body)
         ignored = 0
         watchdog = False
-        for item in found:
+        left_out = ""
+        for number, item in enumerate(found):
+            if number == MOST_PIECES:
+                left_out = f"a body may hold {MOST_PIECES} alerts; this one holds more"
+                break
             if isinstance(item, Malformed):
-                malformed.add(item)
+                body.add(item)
                 continue
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                malformed.add(Malformed(str(error), msgspec.json.encode(item)))
+                body.add(Malformed(str(error), msgspec.json.encode(item)))
                 continue
             if complaint := _complaint(item.labels):
                 # Without its times, which differ in every repeat.
-                malformed.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
+                body.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
                 ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
                 alerts.append(alert)
-        return Batch(feed, tuple(alerts), malformed.all(), ignored, watchdog)
+        malformed = body.malformed(left_out)
+        return Batch(feed, tuple(alerts), malformed, body.more, ignored, watchdog, left_out)
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""
@@ -150,29 +205,6 @@ class Parser:
             labels=names,
             annotations=wire.annotations,
         )
-
-
-class _Unread:
-    """What of one body could not be read: the first pieces, and how many more in the whole."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._pieces: list[Malformed] = []
-        self._more = 0
-        self._asks = False
-
-    def add(self, piece: Malformed) -> None:
-        if len(self._pieces) < _MOST_MALFORMED:
-            self._pieces.append(piece)
-            return
-        self._more += 1
-        self._asks = self._asks or piece.asks
-
-    def all(self) -> tuple[Malformed, ...]:
-        if not self._more:
-            return tuple(self._pieces)
-        rest = Malformed(f"{self._more} more pieces of this body are no alerts", self._body)
-        return (*self._pieces, replace(rest, asks=self._asks))
 
 
 def _complaint(names: dict[str, str]) -> str:
