@@ -184,6 +184,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _exposure_problems(values)
     yield from _endpoint_problems(values)
     yield from _mail_problems(values)
+    yield from _sms_problems(values)
 
 
 def _exposure_problems(values: Values) -> Iterator[Problem]:
@@ -227,4 +228,17 @@ def _mail_problems(values: Values) -> Iterator[Problem]:
             "[]",
             "is empty: the channel is enabled and would reach nobody; write whom to tell, "
             'e.g. ["operator@example.com"], or set alerting.channels.email.enabled = false',
+        )
+
+
+def _sms_problems(values: Values) -> Iterator[Problem]:
+    """Text messages that are sent to nobody."""
+    key = "alerting.channels.sms.to_numbers"
+    enabled = values.get("alerting.channels.sms.enabled") is True
+    if enabled and values.get(key) in ([], ()):
+        yield Problem(
+            key,
+            "[]",
+            "is empty: the channel is enabled and would reach nobody; write whom to tell, "
+            'e.g. ["+15005550006"], or set alerting.channels.sms.enabled = false',
         )

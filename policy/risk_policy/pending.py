@@ -24,13 +24,6 @@ NOT_YET_IN_EFFECT: Final = (
     "alerting.channels.email.from_address",
     "alerting.channels.email.to_addresses",
     "alerting.channels.email.use_tls",
-    "alerting.channels.slack.min_severity",
-    "alerting.channels.slack.webhook_url",
-    "alerting.channels.slack.channel",
-    "alerting.channels.slack.mention_on_critical",
-    "alerting.channels.telegram.min_severity",
-    "alerting.channels.telegram.bot_token",
-    "alerting.channels.telegram.chat_id",
     "alerting.audit.export",
     "alerting.dashboard",
 )

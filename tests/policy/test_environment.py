@@ -44,6 +44,9 @@ def test_only_addresses_of_channels_take_variables() -> None:
         "alerting.channels.slack.channel",
         "alerting.channels.slack.mention_on_critical",
         "alerting.channels.telegram.chat_id",
+        "alerting.channels.sms.account_sid",
+        "alerting.channels.sms.from_number",
+        "alerting.channels.sms.to_numbers",
     }
 
 

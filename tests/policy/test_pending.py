@@ -17,6 +17,8 @@ from risk_policy.catalogue import runbooks
 from risk_policy.model.base import Section
 from risk_policy.model.policy import Alerting
 from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
+from risk_receivers.channels import CHANNELS, enabled_channels
+from risk_receivers.channels.words import words_for
 from risk_receivers.service import running
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
@@ -51,7 +53,11 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         for key in type(policy.alerting.auth).model_fields:
-            patch.setenv(f"RISKWARDEN_{key.upper()}", "t")
+            patch.setenv(f"RISKWARDEN_{key.upper()}", key)
+        for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL"):
+            patch.setenv(name, "https://hooks.example.com/secret")
+        for name in ("TELEGRAM_BOT_TOKEN", "WEBHOOK_HMAC_SECRET", "TWILIO_AUTH_TOKEN"):
+            patch.setenv(name, "t")
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)
     return {key for key, model, name in KEYS if (model, name) in read}
@@ -68,9 +74,20 @@ def use(policy: Policy, folder: Path) -> None:
     layout = Layout(folder / "stack")
     layout.create()
     policy.alerting.auth.snapshot_token.reveal()
+    enabled_channels(all_on := with_every_channel(policy))
+    for name, make in CHANNELS.items():
+        make(all_on, folder / name, words_for(name)).close()
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
+
+
+def with_every_channel(policy: Policy) -> Policy:
+    """The policy with all channels switched on that there are."""
+    channels = policy.alerting.channels
+    on = {name: getattr(channels, name).model_copy(update={"enabled": True}) for name in CHANNELS}
+    alerting = policy.alerting.model_copy(update={"channels": channels.model_copy(update=on)})
+    return policy.model_copy(update={"alerting": alerting})
 
 
 @pytest.mark.parametrize("key", [key for key, _, _ in KEYS if not is_pending(key)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -108,18 +107,15 @@ def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
     assert state.after(closed).on_flat("kill-a", "one", NOW) is not None
 
 
-def test_a_history_is_folded_in_linear_time() -> None:
-    def seconds(count: int) -> float:
-        kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
-        events = [
-            KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
-            for n, kind in enumerate(kinds)
-        ]
-        started = time.perf_counter()
-        assert len(fold(events).seen) == count + 1
-        return time.perf_counter() - started
-
-    assert min(seconds(40_000) for _ in range(3)) < 20 * min(seconds(4_000) for _ in range(3))
+def test_a_very_long_history_is_folded() -> None:
+    """Step by step that would be work for hours: every step copied all that had been seen."""
+    count = 300_000
+    kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
+    events = [
+        KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
+        for n, kind in enumerate(kinds)
+    ]
+    assert len(fold(events).seen) == count + 1
 
 
 def test_an_armed_switch_holds_nothing_at_the_gate() -> None:

@@ -32,20 +32,26 @@ def test_unset_tokens_are_all_named(stopped: Any) -> None:
     assert "secret" not in line
 
 
+def test_a_channel_this_version_cannot_deliver_to_is_refused(stopped: Any) -> None:
+    stopped.policy.write_text(
+        "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail.example.com'\n"
+    )
+    assert "alerting.channels.email.enabled" in refusal(stopped)
+
+
+@pytest.mark.parametrize("url", ["http://hooks.example.com/very-secret", "very-secret", "https://"])
 @pytest.mark.parametrize(
-    ("channel", "more"),
-    [
-        ("slack", ""),
-        ("email", "smtp_host = 'mail.example.com'\n"),
-        ("telegram", "chat_id = '5'\n"),
-    ],
+    ("table", "key", "variable"),
+    [("slack", "webhook_url", "SLACK_WEBHOOK_URL"), ("webhook", "url", "WEBHOOK_URL")],
 )
-def test_a_channel_this_version_cannot_deliver_to_is_refused(
-    stopped: Any, channel: str, more: str
+def test_a_url_that_would_carry_its_secret_in_the_open_is_refused_and_not_shown(
+    stopped: Any, table: str, key: str, variable: str, url: str
 ) -> None:
-    stopped.environ.update(SLACK_WEBHOOK_URL="http://x", TELEGRAM_BOT_TOKEN="x")
-    stopped.policy.write_text(f"[alerting.channels.{channel}]\nenabled = true\n{more}")
-    assert f"alerting.channels.{channel}.enabled" in refusal(stopped)
+    stopped.environ.update({variable: url, "WEBHOOK_HMAC_SECRET": "s"})
+    stopped.policy.write_text(f"[alerting.channels.{table}]\nenabled = true\n")
+    line = refusal(stopped)
+    assert f"alerting.channels.{table}.{key}: what ${{{variable}}} holds must be an https" in line
+    assert "very-secret" not in line
 
 
 def test_alerting_that_is_switched_off_is_refused(stopped: Any) -> None:

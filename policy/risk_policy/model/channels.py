@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from risk_policy.environment import Secret
 from risk_policy.model.base import (
+    ApiUrl,
+    AtMost,
     ChannelHost,
     ChannelName,
     Days,
     MailAddress,
     MailAddresses,
     Mentions,
+    PhoneNumbers,
     Port,
+    PositiveSeconds,
     Section,
     SeverityName,
+    SmsSender,
     Switch,
 )
 from risk_policy.vocabulary import Severity
+
+#: For one request, from the look-up of the name to the last byte of the answer.
+RequestSeconds = Annotated[
+    PositiveSeconds, AtMost(60, "meanwhile the channel's next messages wait behind this one")
+]
 
 
 class Console(Section):
@@ -59,6 +69,7 @@ class Slack(Section):
     webhook_url: Secret = Secret("${SLACK_WEBHOOK_URL}")
     channel: ChannelName = ""
     mention_on_critical: Mentions = ("@channel",)
+    timeout_seconds: RequestSeconds = 10
 
 
 class Telegram(Section):
@@ -68,6 +79,31 @@ class Telegram(Section):
     min_severity: SeverityName = Severity.CRITICAL
     bot_token: Secret = Secret("${TELEGRAM_BOT_TOKEN}")
     chat_id: ChannelName = "${TELEGRAM_CHAT_ID}"
+    api_url: ApiUrl = "https://api.telegram.org"
+    timeout_seconds: RequestSeconds = 10
+
+
+class Webhook(Section):
+    """``[alerting.channels.webhook]``; a user or a token may stand in the URL, which is secret."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.WARNING
+    url: Secret = Secret("${WEBHOOK_URL}")
+    hmac_secret: Secret = Secret("${WEBHOOK_HMAC_SECRET}")
+    timeout_seconds: RequestSeconds = 10
+
+
+class Sms(Section):
+    """``[alerting.channels.sms]``, by Twilio."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.EMERGENCY
+    account_sid: ChannelName = "${TWILIO_ACCOUNT_SID}"
+    auth_token: Secret = Secret("${TWILIO_AUTH_TOKEN}")
+    from_number: SmsSender = "${TWILIO_FROM_NUMBER}"
+    to_numbers: PhoneNumbers = ()
+    api_url: ApiUrl = "https://api.twilio.com"
+    timeout_seconds: RequestSeconds = 10
 
 
 class Channels(Section):
@@ -78,3 +114,5 @@ class Channels(Section):
     email: Email = Email()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
+    webhook: Webhook = Webhook()
+    sms: Sms = Sms()

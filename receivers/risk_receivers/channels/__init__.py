@@ -11,6 +11,11 @@ from risk_policy.vocabulary import Severity
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.rendered import Render
+from risk_receivers.channels.slack import SlackChannel
+from risk_receivers.channels.sms import SmsChannel
+from risk_receivers.channels.telegram import TelegramChannel
+from risk_receivers.channels.webhook import WebhookChannel
 from risk_receivers.errors import UndeliverableChannelError
 
 
@@ -18,16 +23,26 @@ class Channel(Protocol):
     """A way to people."""
 
     def deliver(self, owed: Owed) -> None:
-        """Hand one message over; return once it has arrived. Raises OSError."""
+        """Hand one message over; return once it has arrived. Raises DeliveryError or OSError."""
+
+    def check(self) -> None:
+        """See whether messages could be handed over, as far as that can be done unseen by people.
+
+        Raises DeliveryError or OSError.
+        """
 
     def close(self) -> None:
         """Let go of everything."""
 
 
 #: Name in the policy -> how it is made.
-CHANNELS: Final[Mapping[str, Callable[[Policy, Path], Channel]]] = {
+CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "console": ConsoleChannel.from_policy,
     "file": FileChannel.from_policy,
+    "slack": SlackChannel.from_policy,
+    "telegram": TelegramChannel.from_policy,
+    "webhook": WebhookChannel.from_policy,
+    "sms": SmsChannel.from_policy,
 }
 
 

@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     FIRING = "firing"
     ESCALATED = "escalated"
+    EXPIRED = "expired"  # no longer repeated, and nobody said that it is over
+    CONTINUED = "continued"  # it had expired, and is repeated again
     RESOLVED = "resolved"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
@@ -31,6 +33,8 @@ class Message(msgspec.Struct, frozen=True):
         about: with kind and subject the message's identity; an incident escalates and a kill is
             tightened more than once.
         audit_seq: the record of the audit chain that tells the same.
+        id: unguessable, made as it is written down; the same through every channel. A number
+            would begin again with a new store, and a reader would take news for a repeat.
     """
 
     subject: str
@@ -44,6 +48,7 @@ class Message(msgspec.Struct, frozen=True):
     starts_at: datetime | None = None
     runbook_url: str = ""
     about: str = ""
+    id: str = ""
 
     @property
     def key(self) -> str:
@@ -60,6 +65,6 @@ class Owed(msgspec.Struct, frozen=True):
             message can later prove what the chain looked like.
     """
 
-    id: int
+    id: str
     message: Message
     head: str

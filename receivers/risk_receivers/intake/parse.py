@@ -8,6 +8,8 @@ any number of them costs little: the first are kept one by one, the others count
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -16,12 +18,12 @@ import msgspec
 from risk_policy.contracts import alert as labels
 from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
+from risk_receivers.intake.odd import Odd
 from risk_receivers.intake.salvage import elements, webhook_elements
+from risk_receivers.intake.sender_clock import SenderClock
 
 #: More than any sender has to say at once; each one costs time, whatever it holds.
 MOST_PIECES: Final = 100_000
-#: How many malformed pieces of a body are kept one by one.
-MOST_KEPT: Final = 20
 #: An alert has one brace for itself and one for each of its two maps.
 _BRACES: Final = 3
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -48,42 +50,6 @@ class _Webhook(msgspec.Struct):
     alerts: msgspec.Raw
 
 
-class _Body:
-    """A body and what is odd about it: pieces of it, and the whole."""
-
-    def __init__(self, data: bytes, complaints: list[str]) -> None:
-        self._data = data
-        self._complaints = complaints
-        self._kept: list[Malformed] = []
-        self._kept_asking = 0
-        self._more_ask = False
-        self.more = 0
-
-    def add(self, piece: Malformed) -> None:
-        """A piece that cannot be read, or of which people have to know."""
-        # What asks for an action is not crowded out by what says nothing at all.
-        kept = self._kept_asking if piece.asks else len(self._kept) - self._kept_asking
-        if kept < MOST_KEPT:
-            self._kept.append(piece)
-            self._kept_asking += piece.asks
-        else:
-            self.more += 1
-            self._more_ask = self._more_ask or piece.asks
-
-    def malformed(self, left_out: str) -> tuple[Malformed, ...]:
-        """All of it, the body in one piece."""
-        complaints = [*self._complaints, *([left_out] if left_out else [])]
-        if self.more:
-            asking = ", some of which ask for an action" if self._more_ask else ""
-            complaints.insert(
-                0, f"{self.more} more malformed pieces{asking}, beside {len(self._kept)} kept apart"
-            )
-        if not complaints:
-            return tuple(self._kept)
-        whole = Malformed("; ".join(complaints), self._data, asks=self._more_ask)
-        return (whole, *self._kept)
-
-
 class _UnreadableError(Exception):
     """One alert that makes no sense. Never leaves this module."""
 
@@ -101,8 +67,9 @@ _decode_webhook = msgspec.json.Decoder(_Webhook).decode
 class Parser:
     """Reads bodies of both feeds."""
 
-    def __init__(self, default_severity: Severity) -> None:
+    def __init__(self, default_severity: Severity, lease_seconds: float) -> None:
         self._default_severity = default_severity
+        self._prometheus = SenderClock(lease_seconds)
 
     def parse(self, feed: Feed, body: bytes, now: datetime, complaint: str = "") -> Batch:
         """Everything that a body holds. Never raises.
@@ -110,11 +77,34 @@ class Parser:
         Args:
             complaint: what is wrong with the body itself, e.g. that its end is missing.
         """
-        complaints = [complaint] if complaint else []
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
-        return self._sort(feed, _Body(body, complaints), read(body, complaints), now)
+        odd = Odd(body)
+        if complaint:
+            odd.complain(complaint)
+        found: list[_WireAlert] = []
+        left_out = ""
+        for number, item in enumerate(read(body, odd)):
+            if number == MOST_PIECES:
+                left_out = f"a body may hold {MOST_PIECES} alerts; this one holds more"
+                odd.complain(left_out)
+                break
+            if isinstance(item, Malformed):
+                odd.add(item)
+            else:
+                found.append(item)
+        if feed is Feed.ALERTS:
+            for alert in found:
+                self._set_clock(alert, now)
+        return replace(self._sort(feed, found, odd, now), left_out=left_out)
 
-    def _alert_feed(self, body: bytes, complaints: list[str]) -> Iterable[_WireAlert | Malformed]:
+    def _set_clock(self, item: _WireAlert, now: datetime) -> None:
+        if item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
+            return
+        with suppress(_UnreadableError):  # it is kept as malformed later
+            if ends_at := _utc(item.ends_at):
+                self._prometheus.hear(ends_at, now)
+
+    def _alert_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
         if body.count(b"{") <= _BRACES * MOST_PIECES:
             try:
                 return _decode_list(body)
@@ -124,59 +114,45 @@ class Parser:
         try:
             _check_json(body)
             if not is_array:
-                complaints.append("the body is no list of alerts")
+                odd.complain("the body is no list of alerts")
         except _DECODE_ERRORS as error:
-            complaints.append(f"the body is no list of alerts: {error}")
+            odd.complain(f"the body is no list of alerts: {error}")
         return _each(elements(body)) if is_array else ()
 
-    def _notification_feed(
-        self, body: bytes, complaints: list[str]
-    ) -> Iterable[_WireAlert | Malformed]:
+    def _notification_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
         try:
             webhook = _decode_webhook(body)
         except _DECODE_ERRORS as error:
-            complaints.append(f"the body is no Alertmanager webhook: {error}")
+            odd.complain(f"the body is no Alertmanager webhook: {error}")
             return _each(webhook_elements(body))
         if webhook.version != _WEBHOOK_VERSION:
-            complaints.append(
-                f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}"
-            )
+            odd.complain(f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}")
         alerts = bytes(webhook.alerts)
         if not alerts.startswith(b"["):
-            complaints.append("the body is no Alertmanager webhook: its alerts are no list")
+            odd.complain("the body is no Alertmanager webhook: its alerts are no list")
             return ()
         return _each(elements(alerts))
 
-    def _sort(
-        self, feed: Feed, body: _Body, found: Iterable[_WireAlert | Malformed], now: datetime
-    ) -> Batch:
+    def _sort(self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime) -> Batch:
         alerts: list[Alert] = []
         ignored = 0
         watchdog = False
-        left_out = ""
-        for number, item in enumerate(found):
-            if number == MOST_PIECES:
-                left_out = f"a body may hold {MOST_PIECES} alerts; this one holds more"
-                break
-            if isinstance(item, Malformed):
-                body.add(item)
-                continue
+        for item in found:
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                body.add(Malformed(str(error), msgspec.json.encode(item)))
+                odd.add(Malformed(str(error), msgspec.json.encode(item)))
                 continue
             if complaint := _complaint(item.labels):
                 # Without its times, which differ in every repeat.
-                body.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
+                odd.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
                 ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
                 alerts.append(alert)
-        malformed = body.malformed(left_out)
-        return Batch(feed, tuple(alerts), malformed, body.more, ignored, watchdog, left_out)
+        return Batch(feed, tuple(alerts), odd.malformed(), odd.more, ignored, watchdog)
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""
@@ -191,9 +167,15 @@ class Parser:
         if not risk_id and alertname != labels.WATCHDOG:
             return None
         ends_at = _utc(wire.ends_at)
+        if feed is Feed.NOTIFICATIONS:
+            firing = _says_firing(wire.status)
+        elif alertname == labels.WATCHDOG:
+            firing = ends_at is None or ends_at > now
+        else:
+            firing, ends_at = self._prometheus.read(ends_at, now)
         return Alert(
             feed=feed,
-            firing=_is_firing(feed, wire.status, ends_at, now),
+            firing=firing,
             alertname=alertname,
             risk_id=risk_id,
             tier=names.get(labels.TIER, ""),
@@ -236,10 +218,7 @@ def _utc(at: datetime | None) -> datetime | None:
         raise _UnreadableError(f"{at.isoformat()} is no usable time") from error
 
 
-def _is_firing(feed: Feed, status: str | None, ends_at: datetime | None, now: datetime) -> bool:
-    if feed is Feed.NOTIFICATIONS:
-        if status not in ("firing", "resolved"):
-            raise _UnreadableError(f"status is {status!r} instead of 'firing' or 'resolved'")
-        return status == "firing"
-    # Prometheus writes no status: an alert is resolved once its end lies in the past.
-    return ends_at is None or ends_at > now
+def _says_firing(status: str | None) -> bool:
+    if status not in ("firing", "resolved"):
+        raise _UnreadableError(f"status is {status!r} instead of 'firing' or 'resolved'")
+    return status == "firing"
