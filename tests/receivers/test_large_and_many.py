@@ -184,7 +184,9 @@ def test_a_report_out_of_bounds_is_refused_by_field(shared: Any, field: str, val
 def test_a_blank_token_is_refused_at_start(stopped: Any, blank: str) -> None:
     stopped.environ["RISKWARDEN_OPERATOR_TOKEN"] = blank
     assert stopped.spawn().wait(20) == 2
-    assert "alerting.auth.operator_token: the token is blank" in stopped.log
+    said = "alerting.auth.operator_token: the token is blank; set ${RISKWARDEN_OPERATOR_TOKEN}"
+    assert said in stopped.log
+    assert "same token" not in stopped.log
 
 
 def test_two_roles_with_one_token_are_refused_at_start(stopped: Any) -> None:
@@ -192,4 +194,5 @@ def test_two_roles_with_one_token_are_refused_at_start(stopped: Any) -> None:
     stopped.environ["RISKWARDEN_OPERATOR_TOKEN"] = token
     assert stopped.spawn().wait(20) == 2
     assert "alerting.auth.operator_token: is the same token as alert_feed_token" in stopped.log
+    assert "${RISKWARDEN_OPERATOR_TOKEN}" in stopped.log
     assert token not in stopped.log

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class SenderClock:
-    """How far Prometheus's clock is behind ours, as far as that matters. Safe to share by threads."""
+    """How far Prometheus's clock is behind ours, if it matters. Safe to share by threads."""
 
     def __init__(self, lease_seconds: float) -> None:
         """Takes how far ahead Prometheus lets a firing alert end."""
