@@ -49,17 +49,19 @@ class Tokens:
         secrets: dict[Role, str] = {}
         problems: list[str] = []
         for role in Role:
+            reference = getattr(policy.alerting.auth, role.value)
             try:
-                secret = getattr(policy.alerting.auth, role.value).reveal(environ).strip()
+                secret = reference.reveal(environ).strip()
             except UnsetVariableError as error:
                 problems.append(f"alerting.auth.{role.value}: {error}")
                 continue
             if not secret:
-                problems.append(f"alerting.auth.{role.value}: the token is blank; set one")
+                problems.append(f"alerting.auth.{role.value}: the token is blank; set {reference}")
+                continue
             if twin := next((other for other in secrets if secrets[other] == secret), None):
                 problems.append(
                     f"alerting.auth.{role.value}: is the same token as {twin.value}; whoever may "
-                    "do the one could do the other: give each its own"
+                    f"do the one could do the other: set {reference} to one of its own"
                 )
             secrets[role] = secret
         if problems:

@@ -31,13 +31,17 @@ class Front:
         tokens: Tokens,
         telemetry: Telemetry,
         bodies: BodyReader,
+        refused: Callable[[str, str], None],
     ) -> None:
-        """``doors`` are by path."""
+        """``doors`` are by path; ``refused`` is told from where somebody came in vain, and to
+        which of them.
+        """
         self._doors = dict(doors)
         self._behind = behind
         self._tokens = tokens
         self._telemetry = telemetry
         self._bodies = bodies
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -59,7 +63,9 @@ class Front:
     async def _answer(self, door: Door, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
             return Reply(405, {"error": f"{scope['path']} takes POST only"})
-        if not self._tokens.allow(_authorization(scope), *door.roles, address=_address(scope)):
+        address = _address(scope)
+        if not self._tokens.allow(_authorization(scope), *door.roles, address=address):
+            self._refused(address, scope["path"])
             return Reply(401, {"error": unauthorized(*door.roles)})
         body = await self._bodies.read(receive)
         if body.end is End.LEFT:

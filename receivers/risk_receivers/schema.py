@@ -138,6 +138,15 @@ SCHEMA: Final = (
     )
     """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
+    # Beside the table, which older databases have without it.
+    """
+    CREATE TABLE IF NOT EXISTS report_content (
+        id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        accepted INTEGER NOT NULL,
+        PRIMARY KEY (id, digest)
+    ) WITHOUT ROWID
+    """,
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
     """
     CREATE TABLE IF NOT EXISTS quarantine (

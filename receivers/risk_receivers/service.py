@@ -42,6 +42,7 @@ from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
+from risk_receivers.refusals import Refusals
 from risk_receivers.schema import SCHEMA
 from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
@@ -167,7 +168,8 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch]
+        refusals = Refusals(writer, telemetry)
+        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch, refusals]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -228,6 +230,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             tokens=tokens,
             telemetry=telemetry,
             bodies=bodies,
+            refused=refusals.note,
         )
         stack.callback(gate.withdraw)  # the first thing to happen once nobody listens any more
         yield Service(front, parts, heartbeat)

@@ -71,6 +71,35 @@ def test_a_kill_waits_for_no_report(
     wait_until(lambda: "KILL_SWITCH_ACTIVATED" in receivers.event_types())
 
 
+def test_only_so_many_reports_wait_and_whatever_was_refused_is_recorded_once(
+    receivers: Any,
+) -> None:
+    answers: list[httpx.Response] = []
+
+    def report(number: int) -> None:
+        content = {"reports": [blocked(number)]}
+        headers = {"Authorization": "Bearer runtime-secret"}
+        with httpx.Client(timeout=30, headers=headers) as client:
+            answers.append(client.post(f"{receivers.url}/api/v1/runtime/reports", json=content))
+
+    with stalled_store(receivers):
+        report(0)  # the writer holds this one, and waits for its turn
+        threads = [threading.Thread(target=report, args=(n,)) for n in range(1, 60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+    assert any("too many reports" in answer.text for answer in answers)
+    answers.clear()
+    for number in range(60):
+        report(number)
+    assert {answer.status_code for answer in answers} == {200}
+    found = [e.payload.details["report_id"] for e in receivers.chain() if e.payload.trade_id]
+    assert sorted(found) == [f"report-{number:06}" for number in range(60)], "each of them once"
+
+
 def test_thousands_of_alerts_in_one_body_are_all_recorded_and_a_kill_among_them_acts(
     roomy: Any, words: Any
 ) -> None:
@@ -91,6 +120,35 @@ def test_thousands_of_alerts_in_one_body_are_all_recorded_and_a_kill_among_them_
     assert roomy.event_types().count("KILL_SWITCH_ACTIVATED") == 1
 
 
+def test_a_body_of_a_million_pieces_holds_up_nobody(
+    roomy: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(roomy.gate_is_open)
+    body = json.dumps([words.alert(), *range(1_000_000)])
+    answers: list[httpx.Response] = []
+
+    def flood() -> None:
+        headers = {"Authorization": "Bearer alert-feed-secret"}
+        with httpx.Client(timeout=60, headers=headers) as client:
+            answers.append(client.post(f"{roomy.url}/api/v2/alerts", content=body))
+
+    slowest = 0.0
+    threads = [threading.Thread(target=flood) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        began = time.monotonic()
+        assert roomy.send("alerts", [words.alert(risk_id="other/main")]).status_code == 200
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 2
+    assert {answer.status_code for answer in answers} == {413}
+    assert "100000 alerts" in answers[0].json()["error"]
+    assert roomy.rows("SELECT count(*) FROM incident WHERE risk_id = 'drawdown/main'") == [(1,)]
+    assert roomy.rows("SELECT count(*), min(seen) FROM quarantine") == [(21, 3)]
+    assert roomy.metric('risk_feed_quarantined_total{feed="alerts"}') > 290_000
+    assert roomy.gate_is_open()
+
+
 def test_many_malformed_pieces_are_one_broken_sender(receivers: Any, words: Any) -> None:
     body = json.dumps([*list(range(500)), words.alert()])
     assert (
@@ -102,7 +160,7 @@ def test_many_malformed_pieces_are_one_broken_sender(receivers: Any, words: Any)
     assert receivers.rows("SELECT count(*) FROM incident") == [(1,)], "the one alert among them"
     reasons = [reason for (reason,) in receivers.rows("SELECT reason FROM quarantine")]
     assert len(reasons) == 21
-    assert "480 more pieces of this body are no alerts" in reasons
+    assert "480 more malformed pieces, beside 20 kept apart" in reasons
 
 
 @pytest.mark.parametrize(
@@ -126,7 +184,9 @@ def test_a_report_out_of_bounds_is_refused_by_field(shared: Any, field: str, val
 def test_a_blank_token_is_refused_at_start(stopped: Any, blank: str) -> None:
     stopped.environ["RISKWARDEN_OPERATOR_TOKEN"] = blank
     assert stopped.spawn().wait(20) == 2
-    assert "alerting.auth.operator_token: the token is blank" in stopped.log
+    said = "alerting.auth.operator_token: the token is blank; set ${RISKWARDEN_OPERATOR_TOKEN}"
+    assert said in stopped.log
+    assert "same token" not in stopped.log
 
 
 def test_two_roles_with_one_token_are_refused_at_start(stopped: Any) -> None:
@@ -134,4 +194,5 @@ def test_two_roles_with_one_token_are_refused_at_start(stopped: Any) -> None:
     stopped.environ["RISKWARDEN_OPERATOR_TOKEN"] = token
     assert stopped.spawn().wait(20) == 2
     assert "alerting.auth.operator_token: is the same token as alert_feed_token" in stopped.log
+    assert "${RISKWARDEN_OPERATOR_TOKEN}" in stopped.log
     assert token not in stopped.log

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ from risk_policy.catalogue import metrics as m
 from risk_receivers.auth import Role
 from risk_receivers.body import Body, BodyReader, End
 from risk_receivers.doors.door import Reply, read, recorded
-from risk_receivers.intake.alert import Batch, Feed, Malformed
+from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.pulse import Pulse
 from risk_receivers.recorder import Received, Recorder, trips_of
@@ -70,34 +69,33 @@ class FeedDoor:
     async def take(self, body: Body) -> Reply:
         """Record it."""
         received = Received()
-        if body.end is End.COMPLETE or body.data:
-            batch = await read(
-                body.data, lambda: self._parser.parse(self._feed, body.data, received.at)
-            )
-        else:
-            batch = Batch(self._feed)
-        if body.end is End.COMPLETE:
-            return await self._record(batch, received) or Reply(200, {"status": "recorded"})
         # A sender does not repeat what got a 4xx: keep what has arrived.
-        complaint = self._bodies.complaints[body.end]
-        if body.data:
-            cut_off = Malformed(complaint, body.data)
-            batch = replace(batch, malformed=(*batch.malformed, cut_off))
+        complaint = "" if body.end is End.COMPLETE else self._bodies.complaints[body.end]
+        if body.data or not complaint:
+            batch = await read(
+                body.data,
+                lambda: self._parser.parse(self._feed, body.data, received.at, complaint),
+            )
             if refusal := await self._record(batch, received):
                 return refusal
-        return Reply(body.code, {"error": f"{complaint}; what came before that was recorded"})
+            if batch.left_out:
+                return Reply(413, {"error": f"{batch.left_out}; what came before was recorded"})
+        if complaint:
+            return Reply(body.code, {"error": f"{complaint}; what came before that was recorded"})
+        return Reply(200, {"status": "recorded"})
 
     async def _record(self, batch: Batch, received: Received) -> Reply | None:
         """Put a batch on record; the answer if that failed."""
         counts: Counter[str] = Counter()
-        until = time.monotonic() + self._deadline_seconds
         trips = trips_of(batch, received)
         for part in _parts(batch):
             future = self._recorder.take_batch(part, received, trips)
             try:
-                counts.update((await recorded(future, until - time.monotonic())).counts)
+                # Each part has its time: what is large must not fail for ever.
+                counts.update((await recorded(future, self._deadline_seconds)).counts)
             except TimeoutError:
-                await asyncio.wrap_future(self._recorder.act_first(trips, received))
+                if trips:
+                    await asyncio.wrap_future(self._recorder.act_first(trips, received))
                 return self._not_recorded("the store is too slow; nothing was promised")
             except StoreError as error:
                 _log.error("not recorded: %s", error)
@@ -112,6 +110,7 @@ class FeedDoor:
 
     def _not_recorded(self, why: str) -> Reply:
         complaint = self._recorder.complaint
+        # Some of it may be on record, or come to be: repeats of an alert are one incident.
         return Reply(503, {"error": f"{why}, send it again{complaint and '; '}{complaint}"})
 
     def _count(self, batch: Batch, counts: Counter[str], received: Received) -> None:
@@ -121,7 +120,8 @@ class FeedDoor:
         if batch.ignored:
             self._telemetry.count(m.FEED_ALERTS, feed, "ignored", by=batch.ignored)
         if batch.malformed:
-            self._telemetry.count(m.FEED_QUARANTINED, feed, by=len(batch.malformed))
+            unread = len(batch.malformed) + batch.more_malformed
+            self._telemetry.count(m.FEED_QUARANTINED, feed, by=unread)
         if batch.watchdog:
             if batch.feed is Feed.ALERTS:
                 self._pulse.beat()

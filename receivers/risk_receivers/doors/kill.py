@@ -37,6 +37,10 @@ class _KillRequest(BaseModel):
     actor: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
+def _unexpected(error: Exception) -> bool:
+    return not isinstance(error, TimeoutError | StoreError)
+
+
 class KillDoor:
     """``POST /api/v1/kill``."""
 
@@ -72,10 +76,10 @@ class KillDoor:
             )
         except LooserModeError as error:
             return Reply(409, {"error": str(error)})
-        except (TimeoutError, StoreError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the recorder closes the gate
             if isinstance(error, TimeoutError):
                 await asyncio.wrap_future(self._recorder.act_first([trip], received))
-            _log.error("a kill is not on record yet: %s", error)
+            _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))
             said = self._recorder.complaint or _KEPT_ASIDE
             return Reply(503, {"error": f"the gate is closed; {said}"})
         state = outcome.kill

@@ -85,15 +85,20 @@ class Batch:
     """Everything one request held.
 
     Attributes:
+        malformed: the first pieces that could not be read, and the body if it was odd itself.
+        more_malformed: how many pieces stand for themselves in the body alone.
         ignored: how many alerts were not ours.
         watchdog: whether the Watchdog was among them, firing.
+        left_out: why the rest of the body was not looked at; empty if all of it was.
     """
 
     feed: Feed
     alerts: tuple[Alert, ...] = ()
     malformed: tuple[Malformed, ...] = ()
+    more_malformed: int = 0
     ignored: int = 0
     watchdog: bool = False
+    left_out: str = ""
 
     @property
     def is_empty(self) -> bool:

@@ -1,7 +1,8 @@
 """Read both feeds' bodies.
 
 What cannot be read is kept and named, never raised: a sender that gets a 4xx does not send
-again, so a refusal would lose the alert. One malformed alert never costs its neighbours.
+again, so a refusal would lose the alert. One malformed alert never costs its neighbours, and
+any number of them costs little: the first are kept one by one, the others count in the body.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import msgspec
 from risk_policy.contracts import alert as labels
 from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
+from risk_receivers.intake.odd import Odd
 from risk_receivers.intake.salvage import elements, webhook_elements
 from risk_receivers.intake.sender_clock import SenderClock
 
+#: More than any sender has to say at once; each one costs time, whatever it holds.
+MOST_PIECES: Final = 100_000
+#: An alert has one brace for itself and one for each of its two maps.
+_BRACES: Final = 3
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
 _ACTIONS: Final = [action.value for action in Action]
-#: Pieces of one body that are kept apart. More of them are a broken sender, not broken alerts.
-_MOST_MALFORMED: Final = 20
 #: Stands for what an alert that trips does not say.
 _UNNAMED: Final = "unnamed"
 _CATEGORIES: Final = {category.value: category for category in Category}
@@ -43,7 +47,7 @@ class _WireAlert(msgspec.Struct):
 
 class _Webhook(msgspec.Struct):
     version: str
-    alerts: list[msgspec.Raw]
+    alerts: msgspec.Raw
 
 
 class _UnreadableError(Exception):
@@ -55,7 +59,7 @@ _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _encode_labels = msgspec.json.Encoder(order="deterministic").encode
 _decode_list = msgspec.json.Decoder(list[_WireAlert]).decode
-_decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_check_json = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_alert = msgspec.json.Decoder(_WireAlert).decode
 _decode_webhook = msgspec.json.Decoder(_Webhook).decode
 
@@ -67,20 +71,31 @@ class Parser:
         self._default_severity = default_severity
         self._prometheus = SenderClock(lease_seconds)
 
-    def parse(self, feed: Feed, body: bytes, now: datetime) -> Batch:
-        """Everything that a body holds. Never raises."""
+    def parse(self, feed: Feed, body: bytes, now: datetime, complaint: str = "") -> Batch:
+        """Everything that a body holds. Never raises.
+
+        Args:
+            complaint: what is wrong with the body itself, e.g. that its end is missing.
+        """
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
+        odd = Odd(body)
+        if complaint:
+            odd.complain(complaint)
         found: list[_WireAlert] = []
-        unread = _Unread(body)
-        for item in read(body):
+        left_out = ""
+        for number, item in enumerate(read(body, odd)):
+            if number == MOST_PIECES:
+                left_out = f"a body may hold {MOST_PIECES} alerts; this one holds more"
+                odd.complain(left_out)
+                break
             if isinstance(item, Malformed):
-                unread.add(item)
+                odd.add(item)
             else:
                 found.append(item)
         if feed is Feed.ALERTS:
             for alert in found:
                 self._set_clock(alert, now)
-        return self._sort(feed, found, unread, now)
+        return replace(self._sort(feed, found, odd, now), left_out=left_out)
 
     def _set_clock(self, item: _WireAlert, now: datetime) -> None:
         if item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
@@ -89,36 +104,36 @@ class Parser:
             if ends_at := _utc(item.ends_at):
                 self._prometheus.hear(ends_at, now)
 
-    def _alert_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
+    def _alert_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
+        if body.count(b"{") <= _BRACES * MOST_PIECES:
+            try:
+                return _decode_list(body)
+            except _DECODE_ERRORS:
+                pass  # look at each alert on its own
+        is_array = body.lstrip().startswith(b"[")
         try:
-            yield from _decode_list(body)
-            return
-        except _DECODE_ERRORS:
-            pass  # look at each alert on its own
-        try:
-            pieces: Iterable[bytes] = [bytes(raw) for raw in _decode_raw_list(body)]
+            _check_json(body)
+            if not is_array:
+                odd.complain("the body is no list of alerts")
         except _DECODE_ERRORS as error:
-            pieces = elements(body) if body.lstrip().startswith(b"[") else ()
-            yield Malformed(f"the body is no list of alerts: {error}", body)
-        yield from _each(pieces)
+            odd.complain(f"the body is no list of alerts: {error}")
+        return _each(elements(body)) if is_array else ()
 
-    def _notification_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
-        pieces: Iterable[bytes] = ()
+    def _notification_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
         try:
             webhook = _decode_webhook(body)
-            pieces = [bytes(raw) for raw in webhook.alerts]
-            if webhook.version != _WEBHOOK_VERSION:
-                yield Malformed(
-                    f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}", body
-                )
         except _DECODE_ERRORS as error:
-            pieces = webhook_elements(body)
-            yield Malformed(f"the body is no Alertmanager webhook: {error}", body)
-        yield from _each(pieces)
+            odd.complain(f"the body is no Alertmanager webhook: {error}")
+            return _each(webhook_elements(body))
+        if webhook.version != _WEBHOOK_VERSION:
+            odd.complain(f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}")
+        alerts = bytes(webhook.alerts)
+        if not alerts.startswith(b"["):
+            odd.complain("the body is no Alertmanager webhook: its alerts are no list")
+            return ()
+        return _each(elements(alerts))
 
-    def _sort(
-        self, feed: Feed, found: Iterable[_WireAlert], malformed: _Unread, now: datetime
-    ) -> Batch:
+    def _sort(self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime) -> Batch:
         alerts: list[Alert] = []
         ignored = 0
         watchdog = False
@@ -126,18 +141,18 @@ class Parser:
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                malformed.add(Malformed(str(error), msgspec.json.encode(item)))
+                odd.add(Malformed(str(error), msgspec.json.encode(item)))
                 continue
             if complaint := _complaint(item.labels):
                 # Without its times, which differ in every repeat.
-                malformed.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
+                odd.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
                 ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
                 alerts.append(alert)
-        return Batch(feed, tuple(alerts), malformed.all(), ignored, watchdog)
+        return Batch(feed, tuple(alerts), odd.malformed(), odd.more, ignored, watchdog)
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""
@@ -172,29 +187,6 @@ class Parser:
             labels=names,
             annotations=wire.annotations,
         )
-
-
-class _Unread:
-    """What of one body could not be read: the first pieces, and how many more in the whole."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._pieces: list[Malformed] = []
-        self._more = 0
-        self._asks = False
-
-    def add(self, piece: Malformed) -> None:
-        if len(self._pieces) < _MOST_MALFORMED:
-            self._pieces.append(piece)
-            return
-        self._more += 1
-        self._asks = self._asks or piece.asks
-
-    def all(self) -> tuple[Malformed, ...]:
-        if not self._more:
-            return tuple(self._pieces)
-        rest = Malformed(f"{self._more} more pieces of this body are no alerts", self._body)
-        return (*self._pieces, replace(rest, asks=self._asks))
 
 
 def _complaint(names: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ life, so that nothing old opens the gate.
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,10 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 class SenderClock:
-    """How far Prometheus's clock is behind ours, as far as that matters. For one thread."""
+    """How far Prometheus's clock is behind ours, if it matters. Safe to share by threads."""
 
     def __init__(self, lease_seconds: float) -> None:
         """Takes how far ahead Prometheus lets a firing alert end."""
+        self._lock = threading.Lock()
         self._lease = timedelta(seconds=lease_seconds)
         self._repeat = self._lease / 4
         self._behind = _NOTHING
@@ -34,6 +36,10 @@ class SenderClock:
 
     def hear(self, watchdog_ends_at: datetime, now: datetime) -> None:
         """A Watchdog has arrived."""
+        with self._lock:
+            self._hear(watchdog_ends_at, now)
+
+    def _hear(self, watchdog_ends_at: datetime, now: datetime) -> None:
         if watchdog_ends_at <= now:
             passed, self._passed = self._passed, watchdog_ends_at
             if passed is None or watchdog_ends_at <= passed:
@@ -55,8 +61,9 @@ class SenderClock:
         """Whether an alert with this end fires, and its end, if it fires on our clock."""
         if ends_at is None:
             return True, None
-        on_our_clock = ends_at + self._behind
-        if self._behind and on_our_clock > now + self._lease / 2:
+        behind = self._behind
+        on_our_clock = ends_at + behind
+        if behind and on_our_clock > now + self._lease / 2:
             return True, on_our_clock
         return ends_at > now, ends_at
 
