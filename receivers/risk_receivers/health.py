@@ -13,6 +13,7 @@ from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.gate import GatePublisher
+from risk_receivers.heartbeat import Heartbeat
 from risk_receivers.kill_switch import Phase
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
@@ -30,7 +31,7 @@ class Health:
         *,
         writer: Writer,
         gate: GatePublisher,
-        pulse: Pulse,
+        signs: Sequence[Pulse | Heartbeat],
         workers: Sequence[Worker],
         reading: Reading,
         verdict: ChainVerdict,
@@ -40,7 +41,7 @@ class Health:
     ) -> None:
         self._writer = writer
         self._gate = gate
-        self._pulse = pulse
+        self._signs = signs
         self._workers = workers
         self._reading = reading
         self._verdict = verdict
@@ -63,7 +64,7 @@ class Health:
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
         found = [] if self._writer.healthy else ["the store does not accept durable writes"]
-        return [*found, *([self._pulse.complaint] if self._pulse.complaint else [])]
+        return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""

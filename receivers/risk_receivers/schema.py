@@ -103,6 +103,8 @@ SCHEMA: Final = (
         audit_seq INTEGER NOT NULL
     )
     """,
+    # Beside the table, which older databases have without it.
+    "CREATE TABLE IF NOT EXISTS kill_event_account (n INTEGER PRIMARY KEY, account TEXT NOT NULL)",
     # What would have been the trigger's key, had the alert feed delivered it.
     """
     CREATE TABLE IF NOT EXISTS doubted_kill (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -208,6 +209,44 @@ def test_each_report_is_on_record_once_however_often_it_is_sent(receivers: Any) 
     assert receivers.gate_says_halt(), "flat is no reason to open"
     closed = receivers.chain()[-2].payload
     assert (closed.position_id, closed.details["price"]) == ("p1", "95.05")
+    assert receivers.verified().ok
+
+
+def report(kind: str, account: str, **more: str) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    return {"id": str(uuid4()), "kind": kind, "account": account, "at": at, **more}
+
+
+def test_flat_is_what_every_account_has_confirmed(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/third", account="third")])
+    fake = words.alert(risk_id="drawdown/ghost", account="ghost")
+    receivers.send("notifications", words.webhook(fake))
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    closed = {"position_id": "p", "symbol": "X", "quantity": "1", "price": "1"}
+
+    def switch(*found: dict[str, Any]) -> tuple[str, list[str], float | None]:
+        assert send_reports(receivers, list(found))["recorded"] == len(found)
+        status = receivers.status()["kill_switch"]
+        flat = receivers.metric("risk_kill_switch_flat_confirmed")
+        return status["state"], status["waiting_for_accounts"], flat
+
+    def flat(account: str) -> dict[str, Any]:
+        return report("flat_confirmed", account, kill_id=kill_id)
+
+    assert switch(report("position_closed", "second", kill_id=kill_id, **closed)) == (
+        "CLOSING", ["second"], 0,
+    )  # fmt: skip
+    assert switch(flat("main")) == ("CLOSING", ["second", "third"], 0)
+    assert switch(flat("third")) == ("CLOSING", ["second"], 0)
+    receivers.stop()
+    receivers.start()
+    assert switch(flat("second")) == ("FLAT_CONFIRMED", [], 1)
+    sweep = {**report("orders_cancelled", "main", kill_id=kill_id), "order_ids": [], "final": True}
+    assert switch(sweep) == ("FLAT_CONFIRMED", [], 1)
+    assert switch(report("position_closed", "main", kill_id=kill_id, **closed)) == (
+        "CLOSING", ["main"], 0,
+    )  # fmt: skip
+    assert switch(flat("main")) == ("FLAT_CONFIRMED", [], 1)
     assert receivers.verified().ok
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -23,6 +24,8 @@ _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
 _ACTIONS: Final = [action.value for action in Action]
+#: Pieces of one body that are kept apart. More of them are a broken sender, not broken alerts.
+_MOST_MALFORMED: Final = 20
 #: Stands for what an alert that trips does not say.
 _UNNAMED: Final = "unnamed"
 _CATEGORIES: Final = {category.value: category for category in Category}
@@ -67,14 +70,20 @@ class Parser:
     def parse(self, feed: Feed, body: bytes, now: datetime) -> Batch:
         """Everything that a body holds. Never raises."""
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
-        found = list(read(body))
+        found: list[_WireAlert] = []
+        unread = _Unread(body)
+        for item in read(body):
+            if isinstance(item, Malformed):
+                unread.add(item)
+            else:
+                found.append(item)
         if feed is Feed.ALERTS:
-            for item in found:
-                self._set_clock(item, now)
-        return self._sort(feed, found, now)
+            for alert in found:
+                self._set_clock(alert, now)
+        return self._sort(feed, found, unread, now)
 
-    def _set_clock(self, item: _WireAlert | Malformed, now: datetime) -> None:
-        if isinstance(item, Malformed) or item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
+    def _set_clock(self, item: _WireAlert, now: datetime) -> None:
+        if item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
             return
         with suppress(_UnreadableError):  # it is kept as malformed later
             if ends_at := _utc(item.ends_at):
@@ -107,30 +116,28 @@ class Parser:
             yield Malformed(f"the body is no Alertmanager webhook: {error}", body)
         yield from _each(pieces)
 
-    def _sort(self, feed: Feed, found: Iterable[_WireAlert | Malformed], now: datetime) -> Batch:
+    def _sort(
+        self, feed: Feed, found: Iterable[_WireAlert], malformed: _Unread, now: datetime
+    ) -> Batch:
         alerts: list[Alert] = []
-        malformed: list[Malformed] = []
         ignored = 0
         watchdog = False
         for item in found:
-            if isinstance(item, Malformed):
-                malformed.append(item)
-                continue
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                malformed.append(Malformed(str(error), msgspec.json.encode(item)))
+                malformed.add(Malformed(str(error), msgspec.json.encode(item)))
                 continue
             if complaint := _complaint(item.labels):
                 # Without its times, which differ in every repeat.
-                malformed.append(Malformed(complaint, _encode_labels(item.labels), asks=True))
+                malformed.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
                 ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
                 alerts.append(alert)
-        return Batch(feed, tuple(alerts), tuple(malformed), ignored, watchdog)
+        return Batch(feed, tuple(alerts), malformed.all(), ignored, watchdog)
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""
@@ -166,6 +173,29 @@ class Parser:
             annotations=wire.annotations,
             is_certain=end.is_certain,
         )
+
+
+class _Unread:
+    """What of one body could not be read: the first pieces, and how many more in the whole."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._pieces: list[Malformed] = []
+        self._more = 0
+        self._asks = False
+
+    def add(self, piece: Malformed) -> None:
+        if len(self._pieces) < _MOST_MALFORMED:
+            self._pieces.append(piece)
+            return
+        self._more += 1
+        self._asks = self._asks or piece.asks
+
+    def all(self) -> tuple[Malformed, ...]:
+        if not self._more:
+            return tuple(self._pieces)
+        rest = Malformed(f"{self._more} more pieces of this body are no alerts", self._body)
+        return (*self._pieces, replace(rest, asks=self._asks))
 
 
 def _complaint(names: dict[str, str]) -> str:
