@@ -67,6 +67,15 @@ def test_a_repeat_moves_the_time_until_which_it_counts_as_firing() -> None:
     assert on_alert(opened(), alert(ends=9), at(3)).incident.ends_at == at(12)
 
 
+def test_an_end_that_may_be_none_ends_nothing_that_was_seen_firing() -> None:
+    doubtful = replace(alert(firing=False, ends=9), is_certain=False)
+    for last in (opened(), on_clock(opened(), at(13)).incident):
+        assert on_alert(last, doubtful, at(14)) == Step(last)
+    assert on_alert(None, doubtful, at(14)).changes == (Change.CREATED, Change.RESOLVED)
+    resolved = on_alert(opened(), alert(firing=False, ends=9), at(10)).incident
+    assert on_alert(resolved, doubtful, at(14)) == Step(resolved)
+
+
 def test_the_notification_feed_dispatches_once() -> None:
     first = on_alert(opened(), notified(), at(1))
     assert first.changes == (Change.DISPATCHED,)

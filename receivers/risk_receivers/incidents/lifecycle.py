@@ -192,6 +192,8 @@ def _on_resolved(last: Incident | None, alert: Alert, now: datetime) -> Step:
     if last is None:
         return _unseen_episode(None, unseen(alert, end), alert, now)
     before = last.held(alert)
+    if before is not None and before.standing is not Standing.ENDED and not alert.is_certain:
+        return Step(last)  # it will be repeated, by when the clocks are known
     after = ended(before, alert, end) if before else unseen(alert, end)
     if after is None:
         return Step(last)

@@ -28,6 +28,7 @@ class Alert:
         tier: the threshold that was crossed; empty for alerts without one.
         action: what it asks for, as written; an unknown action asks for nothing.
         ends_at: for a firing alert, until when it counts as firing without a repeat.
+        is_certain: False for an end that may turn out to be none, once the clocks are compared.
     """
 
     feed: Feed
@@ -42,6 +43,7 @@ class Alert:
     ends_at: datetime | None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    is_certain: bool = True
 
     @property
     def escalation(self) -> str:

@@ -20,7 +20,7 @@ from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
 from risk_receivers.intake.odd import Odd
 from risk_receivers.intake.salvage import elements, webhook_elements
-from risk_receivers.intake.sender_clock import SenderClock
+from risk_receivers.intake.sender_clock import End, SenderClock
 
 #: More than any sender has to say at once; each one costs time, whatever it holds.
 MOST_PIECES: Final = 100_000
@@ -168,14 +168,14 @@ class Parser:
             return None
         ends_at = _utc(wire.ends_at)
         if feed is Feed.NOTIFICATIONS:
-            firing = _says_firing(wire.status)
+            end = End(ends_at, fires=_says_firing(wire.status))
         elif alertname == labels.WATCHDOG:
-            firing = ends_at is None or ends_at > now
+            end = End(ends_at, fires=ends_at is None or ends_at > now)
         else:
-            firing, ends_at = self._prometheus.read(ends_at, now)
+            end = self._prometheus.read(ends_at, now)
         return Alert(
             feed=feed,
-            firing=firing,
+            firing=end.fires,
             alertname=alertname,
             risk_id=risk_id,
             tier=names.get(labels.TIER, ""),
@@ -183,9 +183,10 @@ class Parser:
             category=_CATEGORIES.get(names.get(labels.CATEGORY, "")),
             action=names.get(labels.ACTION, ""),
             starts_at=_utc(wire.starts_at) or now,
-            ends_at=ends_at,
+            ends_at=end.at,
             labels=names,
             annotations=wire.annotations,
+            is_certain=end.is_certain,
         )
 
 

@@ -6,7 +6,8 @@ more than that, everything that fires looks as if it were over. The Watchdog tel
 always, so an end that keeps moving and still lies closer than a lease shows how far Prometheus's
 clock is behind. Its last end before it was taken out of the rules does not move and shows nothing.
 
-This fails towards firing: what is wrongly taken for firing is over at a later repeat. The pulse
+This fails towards firing: what is wrongly taken for firing is over at a later repeat. Until the
+Watchdog has told, for a lease at the most, an end that has passed is no certain one. The pulse
 of the feed does not depend on it: a Watchdog whose end has passed on our clock is no sign of
 life, so that nothing old opens the gate.
 """
@@ -16,10 +17,23 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 _NOTHING: Final = timedelta()
 _log = logging.getLogger(__name__)
+
+
+class End(NamedTuple):
+    """What the end of an alert says.
+
+    Attributes:
+        at: on our clock, if it fires.
+        is_certain: whether it would be the same if the clocks turned out to differ.
+    """
+
+    at: datetime | None
+    fires: bool
+    is_certain: bool = True
 
 
 class SenderClock:
@@ -33,6 +47,8 @@ class SenderClock:
         self._behind = _NOTHING
         self._heard_at: datetime | None = None
         self._passed: datetime | None = None
+        self._told = False
+        self._began_at: datetime | None = None
 
     def hear(self, watchdog_ends_at: datetime, now: datetime) -> None:
         """A Watchdog has arrived."""
@@ -44,6 +60,7 @@ class SenderClock:
             passed, self._passed = self._passed, watchdog_ends_at
             if passed is None or watchdog_ends_at <= passed:
                 return
+        self._told = True
         behind = now - (watchdog_ends_at - self._lease)
         if behind <= self._repeat:  # on its way for a while, no more
             behind = _NOTHING
@@ -57,15 +74,21 @@ class SenderClock:
                 )
             self._behind, self._heard_at = behind, now
 
-    def read(self, ends_at: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
-        """Whether an alert with this end fires, and its end, if it fires on our clock."""
+    def read(self, ends_at: datetime | None, now: datetime) -> End:
+        """What the end of an alert says."""
         if ends_at is None:
-            return True, None
+            return End(None, fires=True)
         behind = self._behind
         on_our_clock = ends_at + behind
         if behind and on_our_clock > now + self._lease / 2:
-            return True, on_our_clock
-        return ends_at > now, ends_at
+            return End(on_our_clock, fires=True)
+        fires = ends_at > now
+        return End(ends_at, fires=fires, is_certain=fires or self._is_known(now))
+
+    def _is_known(self, now: datetime) -> bool:
+        """Whether the Watchdog has told, or has had the time to."""
+        self._began_at = self._began_at or now
+        return self._told or now - self._began_at > self._lease
 
     def _is_old(self, now: datetime) -> bool:
         # Whichever way round: our own clock may have been set back in between.

@@ -178,8 +178,8 @@ CHANNEL_FAILING: Final = SystemAlert(
 DEAD_LETTERS: Final = SystemAlert(
     "RISK_DEAD_LETTERS", "dead_letters", Severity.WARNING, Action.NOTIFY, "",
     "Messages through channel {subject} were given up",
-    "They were tried for as long as the policy says and never delivered.",
-    "Read them in the receivers' API, mend the channel, send them again.",
+    "They were tried a few times or refused for good, and people were not told.",
+    "Look for NOTIFICATION_FAILED in the audit chain: it says which and why. Mend the channel.",
     identity=("channel",),
 )  # fmt: skip
 
