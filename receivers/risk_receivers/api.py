@@ -21,13 +21,14 @@ from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
 from risk_policy.contracts.reports import ReportBatch
 from risk_policy.vocabulary import KillMode
+from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.auth import Role, Tokens
 from risk_receivers.errors import LooserModeError
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
-from risk_receivers.reading import Reading
+from risk_receivers.reading import ACKNOWLEDGED, Reading
 from risk_receivers.recorder import Received, Recorder, operator_trip
 from risk_receivers.spool import OperatorKill
 from risk_receivers.store.errors import StoreError
@@ -37,7 +38,7 @@ from risk_receivers.telemetry import Telemetry
 Params = ParamSpec("Params")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
-_STATES: Final = ("open", *(state.value for state in State))
+_STATES: Final = ("open", ACKNOWLEDGED, *(state.value for state in State))
 _PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Parts:
     health: Health
     telemetry: Telemetry
     deadline_seconds: float
+    acks: AckParts
 
 
 class _KillRequest(BaseModel):
@@ -72,6 +74,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
     app.register_blueprint(_runtime(parts))
+    app.register_blueprint(ack_views(parts.acks, _needs(parts.tokens, Role.OPERATOR)))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Answer:

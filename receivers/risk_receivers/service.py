@@ -26,6 +26,10 @@ from a2wsgi import WSGIMiddleware
 from risk_policy import Policy
 from risk_policy.contracts import gate as gate_contract
 from risk_policy.vocabulary import Severity
+from risk_receivers.acks.client import AlertmanagerClient
+from risk_receivers.acks.keeper import AckKeeper
+from risk_receivers.acks.reconciler import Reconciler, ack_gauges
+from risk_receivers.acks.views import AckParts
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Tokens
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
@@ -67,8 +71,11 @@ class Service:
 
 
 @contextmanager
-def running(policy: Policy, data: Path) -> Iterator[Service]:
-    """Everything but the server, running on a data folder. Raises StartError or StoreError."""
+def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Service]:
+    """Everything but the server, running on a data folder. Raises StartError or StoreError.
+
+    ``alertmanager`` is where it listens, if that is not where the policy says.
+    """
     alerting = policy.alerting
     if not alerting.enabled:
         raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
@@ -100,7 +107,8 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         writer.start()
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
-        ledger = Ledger(Outbox(channels), alerting.kill_switch.mode)
+        outbox = Outbox(channels)
+        ledger = Ledger(outbox, alerting.kill_switch.mode)
         state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
 
         couriers: list[Worker] = []
@@ -144,7 +152,29 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, watch]
+        client = AlertmanagerClient(alertmanager or alerting.endpoints.alertmanager)
+        stack.callback(client.close)
+        keeper = AckKeeper(
+            client=client,
+            database=database,
+            writer=writer,
+            outbox=outbox,
+            terms=alerting.acknowledgement,
+            telemetry=telemetry,
+            wake=wake_couriers,
+        )
+        reconciler = Reconciler(
+            keeper=keeper,
+            client=client,
+            database=database,
+            writer=writer,
+            outbox=outbox,
+            routing=alerting.routing,
+            telemetry=telemetry,
+            wake=wake_couriers,
+            interval_seconds=prometheus.evaluation_interval_seconds,
+        )
+        workers = [*couriers, clock, watch, reconciler]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -161,6 +191,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             data=data,
         )
         telemetry.add_source(health.gauges)
+        telemetry.add_source(lambda: ack_gauges(database))
         parts = Parts(
             policy=policy,
             tokens=tokens,
@@ -171,6 +202,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             health=health,
             telemetry=telemetry,
             deadline_seconds=alerting.gate.lease_seconds,
+            acks=AckParts(keeper, database, alerting.acknowledgement),
         )
         behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
         stack.callback(_threads_of(behind).shutdown)
@@ -188,12 +220,12 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         yield Service(front, parts)
 
 
-def serve(policy: Policy, data: Path, host: str, port: int) -> None:
+def serve(policy: Policy, data: Path, host: str, port: int, alertmanager: str = "") -> None:
     """Run until a signal asks to stop. Raises StartError or StoreError."""
     stopping = _StopRequest()
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(host, port))
-        service = stack.enter_context(running(policy, data))
+        service = stack.enter_context(running(policy, data, alertmanager))
         server = uvicorn.Server(
             uvicorn.Config(
                 cast("Any", service.front),

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     FIRING = "firing"
     ESCALATED = "escalated"
     RESOLVED = "resolved"
+    ACK_LOST = "ack_lost"  # nobody has taken it on any more, and it is not over
+    SILENCE_TOO_BROAD = "silence_too_broad"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
 
