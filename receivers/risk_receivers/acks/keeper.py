@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -58,6 +59,8 @@ _PATIENCE_SECONDS: Final = 10.0
 _LEAD: Final = timedelta(seconds=30)
 #: How many silences are asked for one by one while the list of all cannot be had.
 _MOST_SINGLY: Final = 20
+#: Trouble of less than this is a restart; the metric knows of it all the same.
+_NEWS_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -93,7 +96,8 @@ class AckKeeper:
         self._telemetry = telemetry
         self._wake = wake
         self._lock = threading.Lock()
-        self._synchronised: bool | None = None
+        self._trouble_since: float | None = None
+        self._told_of_trouble = False
         telemetry.set(m.SILENCES_SEEN, value=0)
         telemetry.set(m.SILENCES_UNREADABLE, value=0)
 
@@ -263,15 +267,18 @@ class AckKeeper:
             self._wake()
 
     def _note(self, trouble: str) -> None:
-        """Keep the metric, and say in the log what has changed."""
-        fine = not trouble
-        if fine != self._synchronised:
-            if trouble:
-                _log.error("acknowledgements only run out by themselves: %s", trouble)
-            elif self._synchronised is not None:
+        """Keep the metric, and say in the log what lasts."""
+        self._telemetry.set(m.SILENCES_SEEN, value=float(not trouble))
+        if not trouble:
+            if self._told_of_trouble:
                 _log.warning("Alertmanager's silences can be read again")
-            self._synchronised = fine
-        self._telemetry.set(m.SILENCES_SEEN, value=float(fine))
+            self._trouble_since, self._told_of_trouble = None, False
+            return
+        now = time.monotonic()
+        since = self._trouble_since = self._trouble_since or now
+        if now - since > _NEWS_SECONDS and not self._told_of_trouble:
+            _log.error("acknowledgements only run out by themselves: %s", trouble)
+            self._told_of_trouble = True
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
