@@ -89,6 +89,9 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     """
+    CREATE INDEX IF NOT EXISTS alert_resolved ON alert (received_at) WHERE status = 'RESOLVED'
+    """,
+    """
     CREATE TABLE IF NOT EXISTS kill_event (
         n INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,

@@ -22,6 +22,7 @@ from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks import table
 from risk_receivers.acks.client import AlertmanagerClient
+from risk_receivers.acks.ended import settle, unsettled
 from risk_receivers.acks.errors import AlertmanagerError
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.state import Standing
@@ -30,7 +31,7 @@ from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.errors import ReceiversError
-from risk_receivers.store.writer import Writer
+from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Samples, Telemetry
 from risk_receivers.workers import Worker
 
@@ -64,18 +65,20 @@ class Reconciler(Worker):
         self._outbox = outbox
         self._wake_couriers = wake
         self._interval_seconds = interval_seconds
+        self._routing = routing
         self._waiting = Waiting(routing)
 
     def round(self) -> float | None:
         """Look once."""
         try:
             answers = self._keeper.synchronise()
-            self._tell_what_is_owed(answers)
+            self._tell_what_fires(answers)
+            self._tell_what_is_over()
         except (OSError, sqlite3.Error, ReceiversError) as error:
             _log.error("silences could not be reconciled, trying again: %s", error)
         return self._interval_seconds
 
-    def _tell_what_is_owed(self, answers: bool) -> None:  # noqa: FBT001 - private, one caller
+    def _tell_what_fires(self, answers: bool) -> None:  # noqa: FBT001 - private, one caller
         with closing(open_read_only(self._database)) as connection:
             owed = candidates(connection)
             if owed:
@@ -102,14 +105,21 @@ class Reconciler(Worker):
         if due:
             self._tell(due)
 
+    def _tell_what_is_over(self) -> None:
+        with closing(open_read_only(self._database)) as connection:
+            ended = unsettled(connection, self._routing, utc_now())
+        if ended:
+            self._write(lambda transaction: settle(transaction, self._outbox, ended))
+
     def _tell(self, due: list[Untold]) -> None:
         now = utc_now()
         for one in due:
             _log.warning("%s fires and Alertmanager did not hand it over", one.incident.id)
-        messages = self._writer.submit(
-            lambda transaction: tell(transaction, self._outbox, due, now)
-        ).result()
-        if messages:
+        self._write(lambda transaction: tell(transaction, self._outbox, due, now))
+
+    def _write(self, work: Callable[[Transaction], int]) -> None:
+        """Have something written; wake the couriers if it made messages due."""
+        if self._writer.submit(work).result():
             self._wake_couriers()
 
 

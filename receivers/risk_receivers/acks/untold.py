@@ -1,9 +1,9 @@
-"""What people were never told of although it fires, or although it is over.
+"""What people were never told of although it fires.
 
-Alertmanager says nothing of a breach that ends while it is silenced or inhibited, nor, until its
-next repeat, of one that comes back afterwards. The alert feed knows. So what fires by the alert
-feed, is kept from people by nobody on purpose, and has not been handed over within the time that
-a notification takes, is told by the receivers themselves: once, and marked as such.
+Of a breach that ended while it was silenced or inhibited and that comes back afterwards,
+Alertmanager says nothing until its next repeat. The alert feed knows. So what fires by it, is
+kept from people by nobody on purpose, and has not been handed over within the time that a
+notification takes, is told by the receivers themselves: once, and marked as such.
 
 The time counts from when it was first seen to be owed, so that an alert which has just stopped
 being silenced gets the time that a notification takes, too.
@@ -35,7 +35,7 @@ from risk_receivers.store.writer import Transaction
 
 #: What evaluation, transport and our own looks may take beside Alertmanager's waits.
 _GRACE_SECONDS: Final = 3.0
-_BY_US: Final = "told by the receivers, as Alertmanager has not handed it over"
+BY_US: Final = "told by the receivers, as Alertmanager has not handed it over"
 _CANDIDATES: Final = (
     "SELECT DISTINCT a.risk_id, a.tier FROM incident_alert a JOIN incident i "
     "ON i.risk_id = a.risk_id AND i.tier = a.tier AND i.state IN ('CREATED', 'DISPATCHED') "
@@ -62,6 +62,12 @@ class Untold:
     def key(self) -> tuple[str, tuple[int, str]]:
         """What tells it from everything else that may be owed."""
         return (self.incident.id, self.alert.key)
+
+
+def patience_seconds(routing: Routing, severity: Severity) -> float:
+    """How long Alertmanager may take to hand over what it is going to."""
+    route = routing.of(severity)
+    return route.group_wait_seconds + route.group_interval_seconds + _GRACE_SECONDS
 
 
 def owed_of(incident: Incident) -> HeldAlert | None:
@@ -125,11 +131,11 @@ class Waiting:
     def due(self, owed: Sequence[Untold], now: float) -> list[Untold]:
         """What has been owed for longer than a notification takes."""
         self._since = {one.key: self._since.get(one.key, now) for one in owed}
-        return [one for one in owed if now - self._since[one.key] >= self._patience(one)]
-
-    def _patience(self, one: Untold) -> float:
-        route = self._routing.of(one.alert.severity)
-        return route.group_wait_seconds + route.group_interval_seconds + _GRACE_SECONDS
+        return [
+            one
+            for one in owed
+            if now - self._since[one.key] >= patience_seconds(self._routing, one.alert.severity)
+        ]
 
 
 def tell(
@@ -162,7 +168,7 @@ def _tell(
     seq = transaction.append(
         AuditEvent(
             EventType.ALERT_DISPATCHED,
-            f"{incident.alertname} {incident.risk_id} as {alert.severity.value}: {_BY_US}",
+            f"{incident.alertname} {incident.risk_id} as {alert.severity.value}: {BY_US}",
             severity=alert.severity,
             category=incident.category,
             alert_id=incident.id,
@@ -187,7 +193,7 @@ def _tell(
             kind=Kind.FIRING if first else Kind.ESCALATED,
             severity=alert.severity,
             title=incident.alertname,
-            text=f"{text} ({_BY_US})",
+            text=f"{text} ({BY_US})",
             at=transaction.now,
             audit_seq=seq,
             risk_id=incident.risk_id,

@@ -80,6 +80,14 @@ class Alertmanager:
             self.process.wait(10)
             self.process = None
 
+    def lose_everything(self) -> None:
+        """Start anew without what was stored."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        shutil.rmtree(self.folder / "data")
+        self.start()
+
     def post(self, *alerts: dict[str, Any]) -> None:
         answer = self.client.post(f"{self.url}/api/v2/alerts", json=list(alerts))
         assert answer.status_code == 200, answer.text

@@ -130,3 +130,124 @@ def test_a_silence_made_by_hand_is_an_acknowledgement_with_author_and_comment(pe
     assert event.payload.actor_type == "SYSTEM"
     assert "ended early" in event.payload.message
     assert people.acked_until() <= time.time()
+
+
+def test_a_silence_on_a_whole_risk_id_is_ended_when_something_worse_than_it_fires(
+    people: Any,
+) -> None:
+    people.fire()
+    people.await_told("firing")
+    silence = people.alertmanager.silence('risk_id="drawdown/main"')
+    people.wait_until(lambda: people.incident()["state"] == "ACKNOWLEDGED")
+    assert people.acked_until("critical") is None
+    people.fire(**CRITICAL)
+    people.await_told("firing", "drawdown/main:critical:1")
+    (event,) = people.events("ALERT_ACK_ENDED")
+    assert event.payload.details["standing"] == "VOIDED"
+    assert event.payload.details["silence"] == silence
+    assert "drawdown/main:critical:1 is worse" in event.payload.action_reason
+    assert people.told("ack_lost", WARNING)
+
+
+def test_a_silence_that_covers_too_much_is_told_to_people_past_alertmanager(people: Any) -> None:
+    silence = people.alertmanager.silence('alertname=~".+"', 'account=~".*"')
+    people.await_told("silence_too_broad", f"silence:{silence}")
+    series = f'risk_silence_too_broad{{silence="{silence}"}}'
+    assert people.receivers.metric(series) == 1
+    (event,) = people.events("SILENCE_TOO_BROAD")
+    assert "DRAWDOWN_EMERGENCY" in event.payload.message
+    assert "nadia" in event.payload.message
+    (created,) = people.events("SILENCE_CREATED")
+    assert created.payload.actor_id == "nadia"
+    people.alertmanager.expire(silence)
+    people.wait_until(lambda: people.receivers.metric(series) is None, what="it is over")
+    assert people.told("silence_too_broad") == [(f"silence:{silence}", "silence_too_broad")]
+
+
+def test_an_expired_acknowledgement_is_told_again(people: Any) -> None:
+    people.fire()
+    people.await_told("firing")
+    people.alertmanager.silence('risk_id="drawdown/main"', 'tier="warning"', lasting="2s")
+    people.wait_until(lambda: people.incident()["state"] == "ACKNOWLEDGED")
+    people.await_told("ack_lost")
+    assert people.incident()["state"] == "DISPATCHED"
+    (event,) = people.events("ALERT_ACK_ENDED")
+    assert event.payload.details["standing"] == "LAPSED"
+
+
+def test_a_resolution_is_known_although_alertmanager_is_silenced(people: Any) -> None:
+    people.fire()
+    people.await_told("firing")
+    people.ack()
+    people.resolve()
+    assert people.incident()["state"] == "RESOLVED"
+    people.wait_until(lambda: people.told("resolved", WARNING), what="told that it is over")
+
+
+def test_alertmanager_away_nothing_is_forgotten_and_everything_runs_out(people: Any) -> None:
+    people.fire()
+    people.await_told("firing")
+    until = people.ack(**{"for": "6s"})["until"]
+    seen = "risk_silences_synchronised"
+    people.alertmanager.stop()
+    people.wait_until(lambda: people.receivers.metric(seen) == 0, what="the metric says so")
+    assert people.incident()["acknowledged"]["until"] == until
+    refused = people.receivers.call(
+        "POST", f"/api/v1/incidents/{WARNING}/ack", json={"author": "o", "comment": "c"}
+    )
+    assert refused.status_code == 503
+    assert "Alertmanager does not answer" in refused.json()["error"]
+    people.await_told("ack_lost")
+    # What fires meanwhile is told all the same.
+    people.fire("receivers", risk_id="drawdown/meanwhile")
+    people.await_told("firing", "drawdown/meanwhile:warning:1")
+    people.alertmanager.start()
+    people.wait_until(lambda: people.receivers.metric(seen) == 1, what="it is seen again")
+    # The request that never got through does not count, now or later.
+    assert people.incident()["state"] == "DISPATCHED"
+
+
+def test_a_silence_that_alertmanager_has_lost_is_no_acknowledgement(people: Any) -> None:
+    people.fire()
+    people.await_told("firing")
+    people.ack()
+    people.alertmanager.lose_everything()
+    people.await_told("ack_lost")
+    assert people.incident()["state"] == "DISPATCHED"
+
+
+def test_a_crash_between_making_a_silence_and_writing_it_down_loses_no_acknowledgement(
+    people: Any,
+) -> None:
+    people.fire()
+    people.await_told("firing")
+    people.receivers.process.send_signal(19)  # SIGSTOP: whatever is made now, it does not see
+    silence = people.alertmanager.silence('risk_id="drawdown/main"', 'tier="warning"')
+    people.receivers.kill()
+    people.start_receivers()
+    people.wait_until(lambda: people.incident()["state"] == "ACKNOWLEDGED")
+    (event,) = people.events("ALERT_ACKNOWLEDGED")
+    assert event.payload.details["silence"] == silence
+
+
+def test_what_may_not_be_acknowledged_is_refused_with_the_reason(people: Any) -> None:
+    people.fire()
+
+    def answer(incident: str, method: str = "POST", **body: Any) -> tuple[int, str]:
+        full = {"author": "olga", "comment": "on it", **body}
+        path = f"/api/v1/incidents/{incident}/ack"
+        got = people.receivers.call(method, path, json=full)
+        return got.status_code, got.json().get("error", "")
+
+    assert answer("drawdown/main:warning:7")[0] == 409
+    code, error = answer(WARNING, **{"for": "9h"})
+    assert (code, "alerting.acknowledgement.max_minutes" in error) == (400, True)
+    for wrong in ("2 hours", "", "h", "-1h", 7, "0s"):
+        assert answer(WARNING, **{"for": wrong})[0] == 400, wrong
+    assert answer(WARNING, comment=" ")[0] == 400
+    assert answer(WARNING, "DELETE")[0] == 409
+    assert answer("no/such:warning:1", "DELETE")[0] == 404
+    people.resolve()
+    people.wait_until(lambda: people.incident()["state"] == "RESOLVED")
+    assert answer(WARNING)[0] == 409
+    assert people.alertmanager.silences() == []
