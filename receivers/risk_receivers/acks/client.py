@@ -23,7 +23,7 @@ from risk_receivers.acks.silences import Matcher, Silence, SilenceState
 
 # Bounds of somebody else's service: not policy, they change nothing about who is told what.
 _CONNECT_SECONDS: Final = 1.0
-_DEADLINE_SECONDS: Final = 5.0
+_DEADLINE_SECONDS: Final = 3.0
 #: A hundred thousand silences or alerts fit.
 _LARGEST_ANSWER: Final = 64 * 2**20
 _LONGEST_TEXT: Final = 1000

@@ -34,6 +34,7 @@ from risk_receivers.acks.recording import Doing, record
 from risk_receivers.acks.silences import (
     Breach,
     Silence,
+    SilenceState,
     ack_matchers,
     acknowledged,
     worse_muted,
@@ -66,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is on record."""
+    """What is on record: the silences that are not over, and what fires."""
 
     known: dict[str, Muting]
     firing: list[Breach]
@@ -96,6 +97,8 @@ class AckKeeper:
         self._telemetry = telemetry
         self._wake = wake
         self._lock = threading.Lock()
+        #: Silences that are over, at Alertmanager and on record: there is no news of them.
+        self._settled: set[str] = set()
         self._trouble_since: float | None = None
         self._told_of_trouble = False
         telemetry.set(m.SILENCES_SEEN, value=0)
@@ -168,7 +171,10 @@ class AckKeeper:
         with self._alone():
             situation = self._situation()
             said, answered = self._ask(situation)
-            self._write(plan(situation.known, said, situation.firing, utc_now()))
+            known = situation.known | self._on_record(said, situation)
+            self._write(plan(known, said, situation.firing, utc_now()))
+            over = {one.id for one in said.silences if one.state is SilenceState.EXPIRED}
+            self._settled |= over
             if not answered:
                 return False
             situation = self._situation()
@@ -209,29 +215,45 @@ class AckKeeper:
         known = situation.known
         try:
             listing = self._client.silences()
-            self._telemetry.set(m.SILENCES_UNREADABLE, value=listing.damaged)
-            singly, gone = self._ask_singly(unaccounted(known, listing))
-            return Seen((*listing.silences, *singly), gone), True
         except AlertmanagerError as error:
             self._note(str(error))
-        # The list of all may be what fails; those that count may still be had one by one.
-        standing = [one.id for one in known.values() if one.acknowledges]
-        try:
-            singly, gone = self._ask_singly(standing[:_MOST_SINGLY])
-        except AlertmanagerError:
-            return Seen(), False
-        return Seen(tuple(singly), gone), False
+            # The list of all may be what fails; those that count may still be had one by one.
+            standing = [one.id for one in known.values() if one.acknowledges]
+            return self._ask_singly(standing), False
+        self._telemetry.set(m.SILENCES_UNREADABLE, value=listing.damaged)
+        self._settled &= {silence.id for silence in listing.silences}
+        news = [
+            silence
+            for silence in listing.silences
+            if silence.state is not SilenceState.EXPIRED or silence.id not in self._settled
+        ]
+        singly = self._ask_singly(unaccounted(known, listing))
+        return Seen((*news, *singly.silences), singly.gone), True
 
-    def _ask_singly(self, ids: list[str]) -> tuple[list[Silence], frozenset[str]]:
+    def _ask_singly(self, ids: list[str]) -> Seen:
+        """What can be learnt of some silences; nothing of those that cannot be asked for."""
         found: list[Silence] = []
         gone: set[str] = set()
-        for silence_id in ids:
-            silence = self._client.silence(silence_id)
+        for silence_id in ids[:_MOST_SINGLY]:
+            try:
+                silence = self._client.silence(silence_id)
+            except AlertmanagerError as error:
+                _log.info("silence %s stays as it was known: %s", silence_id, error)
+                break
             if silence is None:
                 gone.add(silence_id)
             else:
                 found.append(silence)
-        return found, frozenset(gone)
+        return Seen(tuple(found), frozenset(gone))
+
+    def _on_record(self, said: Seen, situation: Situation) -> dict[str, Muting]:
+        """What is on record of listed silences that are over here."""
+        unknown = [one.id for one in said.silences if one.id not in situation.known]
+        if not unknown:
+            return {}
+        with closing(open_read_only(self._database)) as connection:
+            found = [table.one(connection, silence_id) for silence_id in unknown]
+        return {one.id: one for one in found if one is not None}
 
     # -- the rim ---------------------------------------------------------------------------
 
@@ -254,7 +276,8 @@ class AckKeeper:
 
     def _situation(self) -> Situation:
         with closing(open_read_only(self._database)) as connection:
-            return Situation(table.known(connection), table.open_breaches(connection))
+            standing = {one.id: one for one in table.standing(connection)}
+            return Situation(standing, table.open_breaches(connection))
 
     def _write(self, planned: list[Planned], doing: Doing | None = None) -> None:
         if not planned:

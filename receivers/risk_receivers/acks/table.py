@@ -31,11 +31,6 @@ _OPEN: Final = (
 )
 
 
-def known(connection: sqlite3.Connection) -> dict[str, Muting]:
-    """Every silence on record, by id."""
-    return {row[0]: _muting(row) for row in connection.execute(_SELECT)}
-
-
 def one(connection: sqlite3.Connection, silence_id: str) -> Muting | None:
     """One silence on record."""
     row = connection.execute(f"{_SELECT}WHERE id = ?", (silence_id,)).fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
@@ -221,7 +222,7 @@ def test_a_crash_between_making_a_silence_and_writing_it_down_loses_no_acknowled
 ) -> None:
     people.fire()
     people.await_told("firing")
-    people.receivers.process.send_signal(19)  # SIGSTOP: whatever is made now, it does not see
+    people.receivers.process.send_signal(signal.SIGSTOP)  # it sees nothing of what is made now
     silence = people.alertmanager.silence('risk_id="drawdown/main"', 'tier="warning"')
     people.receivers.kill()
     people.start_receivers()
@@ -251,3 +252,55 @@ def test_what_may_not_be_acknowledged_is_refused_with_the_reason(people: Any) ->
     people.wait_until(lambda: people.incident()["state"] == "RESOLVED")
     assert answer(WARNING)[0] == 409
     assert people.alertmanager.silences() == []
+
+
+def test_a_hung_alertmanager_holds_back_neither_the_kill_switch_nor_the_alert_feed(
+    people: Any, words: Any
+) -> None:
+    people.fire()
+    people.await_told("firing")
+    people.alertmanager.process.send_signal(signal.SIGSTOP)
+    try:
+        seen = "risk_silences_synchronised"
+        people.wait_until(lambda: people.receivers.metric(seen) == 0, what="the metric says so")
+        started = time.monotonic()
+        people.fire("receivers", **words.emergency)
+        assert people.receivers.gate_says_halt()
+        assert time.monotonic() - started < 1
+        refused = people.receivers.call(
+            "POST", f"/api/v1/incidents/{WARNING}/ack", json={"author": "o", "comment": "c"}
+        )
+        assert refused.status_code == 503
+        assert people.receivers.call("GET", "/readyz").status_code == 200
+    finally:
+        people.alertmanager.process.send_signal(signal.SIGCONT)
+    # What was asked for may have been done after all; then it is found, and told as it is.
+    people.wait_until(
+        lambda: (
+            people.receivers.metric(seen) == 1
+            and (people.incident()["state"] == "ACKNOWLEDGED") == bool(people.alertmanager.active())
+        ),
+        what="both agree",
+    )
+
+
+def test_silences_that_are_over_are_put_on_record_once_whatever_restarts(people: Any) -> None:
+    silence = people.alertmanager.silence('risk_id="drawdown/main"', 'tier="warning"')
+    people.wait_until(lambda: people.events("SILENCE_CREATED"), what="it is on record")
+    people.alertmanager.expire(silence)
+    people.wait_until(lambda: people.events("SILENCE_ENDED"), what="its end is on record")
+    people.receivers.kill()
+    unseen = people.alertmanager.silence('risk_id="drawdown/b"', 'tier="warning"')
+    people.alertmanager.expire(unseen)
+    people.start_receivers()
+    people.wait_until(lambda: len(people.events("SILENCE_CREATED")) == 2, what="the other, too")
+    marker = people.alertmanager.silence('risk_id="drawdown/c"', 'tier="warning"')
+    people.wait_until(
+        lambda: any(
+            e.payload.details["silence"] == marker for e in people.events("SILENCE_CREATED")
+        ),
+        what="another look",
+    )
+    assert len(people.events("SILENCE_CREATED")) == 3
+    assert len(people.events("SILENCE_ENDED")) == 1
+    assert people.events("SILENCE_CREATED")[1].payload.message.startswith("silence that is over")
