@@ -19,14 +19,13 @@ import msgspec
 
 from risk_policy.contracts.alert import RISK_ID
 from risk_receivers.acks.errors import AlertmanagerError
-from risk_receivers.acks.silences import Matcher, Silence, SilenceState
+from risk_receivers.acks.silences import Matcher, Silence, SilenceState, one_line
 
 # Bounds of somebody else's service: not policy, they change nothing about who is told what.
 _CONNECT_SECONDS: Final = 1.0
 _DEADLINE_SECONDS: Final = 3.0
 #: A hundred thousand silences or alerts fit.
 _LARGEST_ANSWER: Final = 64 * 2**20
-_LONGEST_TEXT: Final = 1000
 #: The alerts of ours.
 _ALERTS: Final = "/alerts?filter=" + quote(f'{RISK_ID}=~".+"')
 _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
@@ -255,8 +254,8 @@ def _silence(body: bytes) -> Silence:
         starts_at=_decode_time(msgspec.json.encode(wire.starts_at)).astimezone(UTC),
         ends_at=wire.ends_at.astimezone(UTC),
         state=wire.status.state,
-        author=wire.author[:_LONGEST_TEXT],
-        comment=wire.comment[:_LONGEST_TEXT],
+        author=one_line(wire.author),
+        comment=one_line(wire.comment),
         starts_at_text=wire.starts_at,
     )
 

@@ -37,6 +37,7 @@ from risk_receivers.acks.silences import (
     SilenceState,
     ack_matchers,
     acknowledged,
+    one_line,
     worse_muted,
 )
 from risk_receivers.acks.state import (
@@ -58,6 +59,8 @@ _PATIENCE_SECONDS: Final = 10.0
 #: A silence is prolonged this long before its end, or half a prolongation if that is less: time
 #: for a few tries if Alertmanager does not answer at once.
 _LEAD: Final = timedelta(seconds=30)
+#: How many open incidents are named to somebody who asked for another.
+_MOST_NAMED: Final = 10
 #: How many silences are asked for one by one while the list of all cannot be had.
 _MOST_SINGLY: Final = 20
 #: Trouble of less than this is a restart; the metric knows of it all the same.
@@ -113,12 +116,15 @@ class AckKeeper:
             NothingToAcknowledgeError: it is not open.
             AlertmanagerError: the silence was not made, or it is not known whether it was.
         """
+        author, comment = one_line(author), one_line(comment)
         with self._alone():
             firing = self._situation().firing
             breach = next((one for one in firing if one.incident == incident), None)
             if breach is None:
+                shown = sorted(one.incident for one in firing)[:_MOST_NAMED]
                 raise NothingToAcknowledgeError(
-                    f"{incident} is not open; see the open ones with: riskwarden status"
+                    f"{incident} is not open; "
+                    + (f"try {', '.join(shown)}" if shown else "none is")
                 )
             request = self._request(breach, lasting or self._default, author, comment)
             self._write([Planned(None, request)])

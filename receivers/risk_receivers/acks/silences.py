@@ -108,6 +108,11 @@ class Breach:
         return tier_rank(self.tier)
 
 
+def one_line(text: str, longest: int = 1000) -> str:
+    """Somebody's words, so that they can neither forge a line of a log nor steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text[:longest]).strip()
+
+
 def tier_rank(tier: str) -> int:
     """Where a tier stands; one that nobody knows counts as the worst."""
     return TIERS.index(tier) if tier in TIERS else len(TIERS)

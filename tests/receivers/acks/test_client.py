@@ -121,6 +121,17 @@ def test_a_silence_is_read_with_its_start_as_it_was_written(
     assert silence.state is SilenceState.ACTIVE
 
 
+def test_the_words_of_a_silence_are_one_line_of_text(
+    fake: Fake, client: AlertmanagerClient
+) -> None:
+    odd = {**GOOD, "createdBy": "a\nroot", "comment": "\x1b[2J\u202e" + "x" * 5000}
+    fake.answers["GET /api/v2/silences"] = (200, json.dumps([odd]).encode())
+    (silence,) = client.silences().silences
+    assert silence.author == "a root"
+    assert silence.comment.isprintable()
+    assert len(silence.comment) <= 1000
+
+
 def test_a_silence_that_cannot_be_read_costs_no_other_and_is_not_taken_for_gone(
     fake: Fake, client: AlertmanagerClient
 ) -> None:

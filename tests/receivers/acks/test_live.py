@@ -240,7 +240,9 @@ def test_what_may_not_be_acknowledged_is_refused_with_the_reason(people: Any) ->
         got = people.receivers.call(method, path, json=full)
         return got.status_code, got.json().get("error", "")
 
-    assert answer("drawdown/main:warning:7")[0] == 409
+    assert answer("drawdown/main:warning:7") == (
+        409, f"drawdown/main:warning:7 is not open; try {WARNING}",
+    )  # fmt: skip
     code, error = answer(WARNING, **{"for": "9h"})
     assert (code, "alerting.acknowledgement.max_minutes" in error) == (400, True)
     for wrong in ("2 hours", "", "h", "-1h", 7, "0s"):
