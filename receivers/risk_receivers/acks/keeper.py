@@ -59,6 +59,9 @@ _PATIENCE_SECONDS: Final = 10.0
 #: A silence is prolonged this long before its end, or half a prolongation if that is less: time
 #: for a few tries if Alertmanager does not answer at once.
 _LEAD: Final = timedelta(seconds=30)
+#: How many requests may wait for Alertmanager at a time. They share the service's threads with
+#: an operator's kill, which must always find one that is free.
+_MOST_WAITING: Final = 2
 #: How many open incidents are named to somebody who asked for another.
 _MOST_NAMED: Final = 10
 #: How many silences are asked for one by one while the list of all cannot be had.
@@ -100,6 +103,7 @@ class AckKeeper:
         self._telemetry = telemetry
         self._wake = wake
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(_MOST_WAITING)
         #: Silences that are over, at Alertmanager and on record: there is no news of them.
         self._settled: set[str] = set()
         self._trouble_since: float | None = None
@@ -117,7 +121,7 @@ class AckKeeper:
             AlertmanagerError: the silence was not made, or it is not known whether it was.
         """
         author, comment = one_line(author), one_line(comment)
-        with self._alone():
+        with self._one_of_few(), self._alone():
             firing = self._situation().firing
             breach = next((one for one in firing if one.incident == incident), None)
             if breach is None:
@@ -155,7 +159,7 @@ class AckKeeper:
             NotAcknowledgedError: there is none.
             AlertmanagerError: those that were not ended still hold.
         """
-        with self._alone():
+        with self._one_of_few(), self._alone():
             with closing(open_read_only(self._database)) as connection:
                 covering = table.covering(connection, risk_id, tier)
             if not covering:
@@ -184,15 +188,18 @@ class AckKeeper:
             if not answered:
                 return False
             situation = self._situation()
-            try:
-                for muting in situation.known.values():
-                    if muting.acknowledges:
-                        self._look_after(muting, situation.firing)
-            except AlertmanagerError as error:
-                self._note(str(error))
-                return False
-            self._note("")
-            return True
+            trouble = ""
+            for muting in situation.known.values():
+                if not muting.acknowledges:
+                    continue
+                try:
+                    self._look_after(muting, situation.firing)
+                except AlertmanagerError as error:
+                    trouble = str(error)
+                    if not error.refused:  # no answer: the others would only wait for it, too
+                        break
+            self._note(trouble)
+            return not trouble
 
     def _look_after(self, muting: Muting, firing: list[Breach]) -> None:
         if worse := worse_muted(muting.matchers, muting.tiers, firing):
@@ -205,7 +212,11 @@ class AckKeeper:
         end = prolonged_end(
             muting, utc_now(), firing=still, lead=min(_LEAD, self._default / 2), by=self._default
         )
-        if end is not None and (current := self._client.silence(muting.id)):
+        if end is None:
+            return
+        current = self._client.silence(muting.id)
+        # One that somebody has just ended would be made anew by this.
+        if current is not None and current.state is SilenceState.ACTIVE:
             new_id = self._client.put(
                 current.matchers,
                 starts_at=current.starts_at_text,
@@ -308,6 +319,16 @@ class AckKeeper:
         if now - since > _NEWS_SECONDS and not self._told_of_trouble:
             _log.error("acknowledgements only run out by themselves: %s", trouble)
             self._told_of_trouble = True
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        """Refuse at once what would keep too many of the service's threads waiting."""
+        if not self._places.acquire(blocking=False):
+            raise BusyError("Alertmanager is slow and others are waiting for it; try again")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
