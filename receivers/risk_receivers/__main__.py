@@ -13,7 +13,7 @@ from pathlib import Path
 from risk_policy import InvalidPolicyError, load_policy
 from risk_policy.model.base import split_endpoint
 from risk_receivers.errors import StartError
-from risk_receivers.service import serve
+from risk_receivers.server import serve
 from risk_receivers.store.errors import StoreError
 
 

@@ -12,9 +12,11 @@ from risk_policy.catalogue.metrics import Metric
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.gate import GatePublisher
+from risk_receivers.heartbeat import Heartbeat
 from risk_receivers.kill_switch import Phase
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
+from risk_receivers.spool import Spool
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
@@ -28,20 +30,22 @@ class Health:
         *,
         writer: Writer,
         gate: GatePublisher,
-        pulse: Pulse,
+        signs: Sequence[Pulse | Heartbeat],
         workers: Sequence[Worker],
         reading: Reading,
         verdict: ChainVerdict,
         channels: Sequence[str],
+        spool: Spool,
         data: Path,
     ) -> None:
         self._writer = writer
         self._gate = gate
-        self._pulse = pulse
+        self._signs = signs
         self._workers = workers
         self._reading = reading
         self._verdict = verdict
         self._channels = channels
+        self._spool = spool
         self._data = data
 
     def problems(self) -> list[str]:
@@ -49,6 +53,8 @@ class Health:
         found: list[str] = []
         if not self._writer.healthy:
             found.append("the store does not accept durable writes; restart after mending it")
+        if complaint := self._spool.complaint:
+            found.append(complaint)
         if not self._gate.is_alive:
             found.append("the gate is not being published")
         found += [f"worker {worker.name} died" for worker in self._workers if not worker.is_alive]
@@ -57,7 +63,7 @@ class Health:
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
         found = [] if self._writer.healthy else ["the store does not accept durable writes"]
-        return [*found, *([self._pulse.complaint] if self._pulse.complaint else [])]
+        return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
@@ -19,7 +19,8 @@ from risk_receivers.kill_switch import EventKind, KillEvent, KillSwitch, Trigger
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
-_AUDITED: Final = {
+#: The trips, and the audit event that tells of each.
+AUDITED: Final = {
     EventKind.TRIPPED: EventType.KILL_SWITCH_ACTIVATED,
     EventKind.TIGHTENED: EventType.KILL_SWITCH_TIGHTENED,
     EventKind.TRIGGER_RECORDED: EventType.KILL_SWITCH_TRIGGER_RECORDED,
@@ -59,9 +60,11 @@ class Pulled:
 def load(connection: sqlite3.Connection) -> KillSwitch:
     """The recorded state."""
     rows = connection.execute(
-        "SELECT kind, kill_id, at, trigger_key, mode, cause, level FROM kill_event ORDER BY n"
+        "SELECT kind, kill_id, at, trigger_key, mode, cause, level, account "
+        "FROM kill_event LEFT JOIN kill_event_account USING (n) WHERE kind != ? ORDER BY n",
+        (EventKind.TRIGGER_RECORDED.value,),
     )
-    return fold(
+    state = fold(
         KillEvent(
             kind=EventKind(kind),
             kill_id=kill_id,
@@ -70,9 +73,13 @@ def load(connection: sqlite3.Connection) -> KillSwitch:
             mode=KillMode(mode) if mode else None,
             cause=cause,
             level=level,
+            account=account or "",
         )
-        for kind, kill_id, at, key, mode, cause, level in rows
+        for kind, kill_id, at, key, mode, cause, level, account in rows
     )
+    # Of further triggers, which may be many, nothing but the key matters.
+    keys = connection.execute("SELECT trigger_key FROM kill_event WHERE trigger_key IS NOT NULL")
+    return replace(state, seen=frozenset(key for (key,) in keys))
 
 
 def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled:
@@ -91,7 +98,7 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
     )
     seq = transaction.append(
         AuditEvent(
-            _AUDITED[event.kind],
+            AUDITED[event.kind],
             message,
             severity=Severity.EMERGENCY,
             category=Category.KILL_SWITCH,
@@ -117,7 +124,7 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
 
 def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> None:
     """Add an event to the history."""
-    connection.execute(
+    number = connection.execute(
         "INSERT INTO kill_event (kind, kill_id, at, trigger_key, mode, cause, level, audit_seq) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -130,4 +137,9 @@ def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> N
             event.level,
             audit_seq,
         ),
-    )
+    ).lastrowid
+    if event.account:
+        connection.execute(
+            "INSERT OR REPLACE INTO kill_event_account (n, account) VALUES (?, ?)",
+            (number, event.account),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -21,6 +22,12 @@ from risk_receivers.kill_switch import KillEvent, KillSwitch
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 
+_CONCERNED: Final = (
+    "SELECT DISTINCT json_extract(labels, '$.account') FROM incident AS i "
+    "WHERE (state IN ('CREATED', 'DISPATCHED') OR last_seen_at >= ?) AND EXISTS ("
+    "SELECT 1 FROM alert WHERE alert.risk_id = i.risk_id AND alert.tier = i.tier "
+    "AND alert.episode = i.episode AND alert.feed = 'alerts')"
+)
 _RUNTIME: Final = ActorType.RUNTIME
 
 
@@ -57,7 +64,7 @@ def take_reports(transaction: Transaction, reports: tuple[Report, ...]) -> Taken
             duplicates += 1
             continue
         seq = transaction.append(_event(report, state))
-        if change := _kill_event(transaction, report, state):
+        for change in _kill_events(transaction, report, state):
             kill_journal.write(transaction.connection, change, seq)
         recorded += 1
     return Taken(recorded, duplicates, tuple(rejected))
@@ -69,16 +76,38 @@ def _wrong_kill(state: KillSwitch) -> str:
     return f"kill_id must be {state.kill_id}, the kill that is in force"
 
 
-def _kill_event(transaction: Transaction, report: Report, state: KillSwitch) -> KillEvent | None:
+def _kill_events(
+    transaction: Transaction, report: Report, state: KillSwitch
+) -> Iterator[KillEvent]:
+    now, account = transaction.now, report.account
     match report:
         case FlatConfirmed():
-            return state.on_flat(report.kill_id, transaction.now)
-        case OrdersCancelled() | PositionClosed():
-            return state.on_closing(report.kill_id, transaction.now)
+            for concerned in _concerned(transaction, state):
+                if concerned != account and (event := state.on_account(concerned, now)):
+                    yield event
+            event = state.on_flat(report.kill_id, account, now)
+        case OrdersCancelled():  # one after the account was flat is the final sweep
+            event = state.on_closing(report.kill_id, account, now)
+        case PositionClosed():
+            event = state.on_closing(report.kill_id, account, now, held_at=report.at)
         case TradeBlocked():
-            return None
+            event = state.on_account(account, now)
         case _:
             assert_never(report)
+    if event:
+        yield event
+
+
+def _concerned(transaction: Transaction, state: KillSwitch) -> list[str]:
+    """Accounts that the alert feed has told of since the trip.
+
+    Those that report are known without it. Which others hold anything nobody can tell here; an
+    alert about one says at least that somebody watches it.
+    """
+    if state.since is None:
+        return []
+    rows = transaction.connection.execute(_CONCERNED, (to_text(state.since),))
+    return [account for (account,) in rows if isinstance(account, str) and account]
 
 
 def _event(report: Report, state: KillSwitch) -> AuditEvent:

@@ -1,4 +1,4 @@
-"""The service put together: store, gate, workers, server, in this order; stopped in reverse.
+"""The service put together: store, gate, workers, front, in this order; stopped in reverse.
 
 Nothing is served before the recorded state of the kill switch is published: whatever was
 tripped when the service last ran, or was spooled when it could not record, holds the gate
@@ -7,59 +7,55 @@ from the first moment on.
 
 from __future__ import annotations
 
-import logging
-import signal
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, cast
-from uuid import uuid4
 
-import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
-from risk_policy.contracts import gate as gate_contract
-from risk_policy.vocabulary import Severity
 from risk_receivers.acks.client import AlertmanagerClient
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler, ack_gauges
 from risk_receivers.acks.views import AckParts
 from risk_receivers.api import Parts, create_app
-from risk_receivers.auth import Tokens
+from risk_receivers.auth import Role, Tokens
+from risk_receivers.body import BodyReader
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.doors.door import Door
+from risk_receivers.doors.feeds import FeedDoor
+from risk_receivers.doors.kill import KillDoor
+from risk_receivers.doors.reports import ReportsDoor
+from risk_receivers.doubt_watch import DoubtWatch
+from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
+from risk_receivers.heartbeat import Heartbeat
+from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
-from risk_receivers.kill_journal import load
-from risk_receivers.kill_switch import KillSwitch
-from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.ledger import Ledger
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
+from risk_receivers.recovery import recover
 from risk_receivers.schema import SCHEMA
 from risk_receivers.spool import Spool
-from risk_receivers.store.errors import StoreError
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.spool_keeper import SpoolKeeper
+from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
 from risk_receivers.workers import Clock, Courier, Worker
 
-_START_SECONDS: Final = 30.0
-#: How long a stop waits for requests that are being answered.
-_STOP_SECONDS: Final = 5
 #: Prometheus lets a firing alert end this many resend delays ahead.
 _RESENDS_UNTIL_END: Final = 4
+#: The alert feed repeats a firing alert after one; by the second it has had its chance.
+_REPEATS_UNTIL_DOUBT: Final = 2
 _WSGI_THREADS: Final = 8
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ class Service:
 
     front: Front
     parts: Parts
+    heartbeat: Heartbeat
 
 
 @contextmanager
@@ -85,6 +82,8 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
     database = data / alerting.audit.database_path
     telemetry.add_source(lambda: policy_info(policy.digest))
     pulse = Pulse(alerting.gate.feed_silence_seconds)
+    heartbeat = Heartbeat(alerting.gate.renew_seconds)
+    signs = (pulse, heartbeat)
 
     with ExitStack() as stack:
         writer = Writer(
@@ -101,15 +100,19 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
                 lease_seconds=alerting.gate.lease_seconds,
                 renew_seconds=alerting.gate.renew_seconds,
                 policy_digest=policy.digest,
-                may_renew=lambda: writer.healthy and pulse.is_felt,
+                may_renew=lambda: writer.healthy and not any(sign.complaint for sign in signs),
             )
         )
         writer.start()
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
+        stack.callback(spool.close)
         outbox = Outbox(channels)
         ledger = Ledger(outbox, alerting.kill_switch.mode)
-        state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        verdict = ChainVerdict()
+        for problem in recovered.problems:
+            verdict.damaged(problem)
 
         couriers: list[Worker] = []
 
@@ -117,6 +120,18 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             for courier in couriers:
                 courier.wake()
 
+        prometheus = alerting.prometheus
+        repeat_seconds = max(
+            prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds
+        )
+        doubts = DoubtWatch(
+            database,
+            writer,
+            outbox,
+            telemetry,
+            patience_seconds=_REPEATS_UNTIL_DOUBT * repeat_seconds,
+            wake_couriers=wake_couriers,
+        )
         recorder = Recorder(
             writer=writer,
             ledger=ledger,
@@ -125,26 +140,24 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             telemetry=telemetry,
             automatic_mode=alerting.kill_switch.mode,
             wake=wake_couriers,
+            wake_doubt=doubts.wake,
         )
         stack.callback(recorder.close)
-        recorder.know(state)
+        recorder.know(recovered.state)
         gate.start()
 
         couriers += [
             Courier(name, CHANNELS[name](policy, data), database, writer, telemetry)
             for name in channels
         ]
-        prometheus = alerting.prometheus
         clock = Clock(
             database,
             writer,
             recorder,
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
-            grace_seconds=_RESENDS_UNTIL_END
-            * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds),
+            grace_seconds=_RESENDS_UNTIL_END * repeat_seconds,
         )
-        verdict = ChainVerdict()
         watch = ChainWatch(
             database,
             writer,
@@ -174,7 +187,7 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             wake=wake_couriers,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, watch, reconciler]
+        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch, reconciler]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -183,11 +196,12 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
         health = Health(
             writer=writer,
             gate=gate,
-            pulse=pulse,
+            signs=signs,
             workers=workers,
             reading=reading,
             verdict=verdict,
             channels=tuple(channels),
+            spool=spool,
             data=data,
         )
         telemetry.add_source(health.gauges)
@@ -206,128 +220,37 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
         )
         behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
         stack.callback(_threads_of(behind).shutdown)
+        bodies = BodyReader(
+            max_mib=alerting.intake.max_body_mib,
+            timeout_seconds=alerting.intake.body_timeout_seconds,
+        )
+
+        def feed(which: Feed, role: Role) -> Door:
+            return FeedDoor(
+                which,
+                role,
+                parser=Parser(alerting.default_severity),
+                recorder=recorder,
+                telemetry=telemetry,
+                pulse=pulse,
+                bodies=bodies,
+                deadline_seconds=alerting.gate.lease_seconds,
+            )
+
         front = Front(
+            doors={
+                "/api/v2/alerts": feed(Feed.ALERTS, Role.ALERT_FEED),
+                "/api/v1/notifications": feed(Feed.NOTIFICATIONS, Role.NOTIFICATION_FEED),
+                "/api/v1/kill": KillDoor(recorder, gate, alerting.gate.lease_seconds),
+                "/api/v1/runtime/reports": ReportsDoor(recorder, alerting.gate.lease_seconds),
+            },
             behind=cast("Asgi", behind),
             tokens=tokens,
-            parser=Parser(alerting.default_severity),
-            recorder=recorder,
             telemetry=telemetry,
-            pulse=pulse,
-            max_body_mib=alerting.intake.max_body_mib,
-            deadline_seconds=alerting.gate.lease_seconds,
+            bodies=bodies,
         )
         stack.callback(gate.withdraw)  # the first thing to happen once nobody listens any more
-        yield Service(front, parts)
-
-
-def serve(policy: Policy, data: Path, host: str, port: int, alertmanager: str = "") -> None:
-    """Run until a signal asks to stop. Raises StartError or StoreError."""
-    stopping = _StopRequest()
-    with ExitStack() as stack:
-        listener = stack.enter_context(_bound(host, port))
-        service = stack.enter_context(running(policy, data, alertmanager))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                cast("Any", service.front),
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                server_header=False,
-                log_config=None,
-                timeout_graceful_shutdown=_STOP_SECONDS,
-            )
-        )
-        if not stopping.asked:
-            _log.info("serving on %s:%d", host, port)
-            server.run(sockets=[listener])
-
-
-class _StopRequest:
-    """Notes SIGTERM and SIGINT; uvicorn raises them once more after it has stopped."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        self.asked = True
-
-
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket that does not listen yet. Raises StartError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise StartError(
-                f"{host}:{port} cannot be used: {error.strerror}; choose another --listen"
-            ) from error
-        yield listener
-
-
-def _recover(
-    policy: Policy,
-    data: Path,
-    writer: Writer,
-    ledger: Ledger,
-    spool: Spool,
-    *,
-    found_halted: bool,
-) -> KillSwitch:
-    """Bring store, spool and published gate together. Raises StartError."""
-    try:
-        spool.open()
-    except SpoolError as error:
-        raise StartError(str(error)) from error
-    pending = spool.pending
-    published = gate_contract.read_detail(data / "gate")
-
-    def work(transaction: Transaction) -> KillSwitch:
-        record_start(
-            transaction,
-            version=version("riskwarden"),
-            policy_digest=policy.digest,
-            details={"spooled_trips": len(pending)},
-        )
-        ledger.merge_spool(transaction, pending)
-        state = load(transaction.connection)
-        kill = published.kill if published else None
-        if kill is not None and not state.is_tripped:
-            ledger.adopt_gate(
-                transaction,
-                kill_id=kill.kill_id,
-                mode=kill.mode,
-                cause=kill.cause,
-                level=kill.level,
-            )
-            state = load(transaction.connection)
-        elif found_halted and not state.is_tripped:
-            # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
-            ledger.adopt_gate(
-                transaction,
-                kill_id=str(uuid4()),
-                mode=policy.alerting.kill_switch.mode,
-                cause="HALT found at the gate, without a reason that can be read",
-                level=Severity.EMERGENCY.value,
-            )
-            state = load(transaction.connection)
-        return state
-
-    try:
-        state = writer.run(work, _START_SECONDS)
-    except StoreError:
-        raise
-    except Exception as error:  # whatever is wrong with what is on record: do not open the gate
-        raise StartError(f"{data}: the recorded state cannot be recovered: {error}") from error
-    spool.merged(pending)
-    return state
+        yield Service(front, parts, heartbeat)
 
 
 def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:

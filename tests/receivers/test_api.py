@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -108,14 +109,12 @@ def test_a_kill_that_makes_no_sense_is_refused_by_name(
     assert not shared.gate_says_halt()
 
 
-@pytest.mark.parametrize("feed", ["alerts", "notifications"])
-def test_an_emergency_trips_through_either_feed_once(
-    receivers: Any, words: Any, feed: str, wait_until: Callable[..., Any]
+def test_an_emergency_of_the_alert_feed_trips_once(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
     wait_until(receivers.gate_is_open)
     alert = words.kill_alert()
-    content = [alert] if feed == "alerts" else words.webhook(alert)
-    assert receivers.send(feed, content).status_code == 200
+    assert receivers.send("alerts", [alert]).status_code == 200
     assert receivers.gate_says_halt()
     receivers.send("alerts", [alert])
     receivers.send("notifications", words.webhook(alert))
@@ -216,6 +215,44 @@ def test_each_report_is_on_record_once_however_often_it_is_sent(receivers: Any) 
     assert receivers.verified().ok
 
 
+def report(kind: str, account: str, **more: str) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    return {"id": str(uuid4()), "kind": kind, "account": account, "at": at, **more}
+
+
+def test_flat_is_what_every_account_has_confirmed(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/third", account="third")])
+    fake = words.alert(risk_id="drawdown/ghost", account="ghost")
+    receivers.send("notifications", words.webhook(fake))
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    closed = {"position_id": "p", "symbol": "X", "quantity": "1", "price": "1"}
+
+    def switch(*found: dict[str, Any]) -> tuple[str, list[str], float | None]:
+        assert send_reports(receivers, list(found))["recorded"] == len(found)
+        status = receivers.status()["kill_switch"]
+        flat = receivers.metric("risk_kill_switch_flat_confirmed")
+        return status["state"], status["waiting_for_accounts"], flat
+
+    def flat(account: str) -> dict[str, Any]:
+        return report("flat_confirmed", account, kill_id=kill_id)
+
+    assert switch(report("position_closed", "second", kill_id=kill_id, **closed)) == (
+        "CLOSING", ["second"], 0,
+    )  # fmt: skip
+    assert switch(flat("main")) == ("CLOSING", ["second", "third"], 0)
+    assert switch(flat("third")) == ("CLOSING", ["second"], 0)
+    receivers.stop()
+    receivers.start()
+    assert switch(flat("second")) == ("FLAT_CONFIRMED", [], 1)
+    sweep = {**report("orders_cancelled", "main", kill_id=kill_id), "order_ids": [], "final": True}
+    assert switch(sweep) == ("FLAT_CONFIRMED", [], 1)
+    assert switch(report("position_closed", "main", kill_id=kill_id, **closed)) == (
+        "CLOSING", ["main"], 0,
+    )  # fmt: skip
+    assert switch(flat("main")) == ("FLAT_CONFIRMED", [], 1)
+    assert receivers.verified().ok
+
+
 def test_flat_is_only_believed_about_the_kill_in_force(receivers: Any) -> None:
     flat = reports("no-such-kill")[3]
     assert "not tripped" in send_reports(receivers, [flat])["rejected"][0]["error"]
@@ -299,8 +336,8 @@ def test_what_does_not_exist_is_answered_in_json(shared: Any) -> None:
 def test_every_metric_is_in_the_catalogue(receivers: Any, words: Any) -> None:
     from risk_policy.catalogue.metrics import METRICS
 
-    receivers.send("notifications", words.webhook(words.kill_alert()))
-    receivers.send("alerts", [3])
+    receivers.send("notifications", words.webhook(words.alert()))
+    receivers.send("alerts", [3, words.kill_alert()])
     names = set()
     for line in receivers.call("GET", "/metrics").text.splitlines():
         if not line.startswith("#"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 from typing import Any
 
 import pytest
@@ -77,6 +79,24 @@ def test_a_second_service_on_the_same_folder_is_refused(receivers: Any) -> None:
     finally:
         first.kill()
         first.wait(20)
+
+
+def test_what_it_keeps_is_nobody_elses_but_for_the_gate(stopped: Any, words: Any) -> None:
+    before = os.umask(0)
+    try:
+        receivers = stopped.start()
+    finally:
+        os.umask(before)
+    receivers.send("alerts", [words.kill_alert()])
+    gate = receivers.data / "gate"
+    assert stat.S_IMODE(receivers.data.stat().st_mode) == 0o710
+    assert stat.S_IMODE(gate.stat().st_mode) == 0o750
+    for path in receivers.data.rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path in (gate / "gate.json", gate / "gate.lease"):
+            assert mode == 0o640, path
+        elif path != gate and not path.name.startswith(".gate.json"):
+            assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_every_start_and_every_change_of_policy_is_on_record(stopped: Any) -> None:

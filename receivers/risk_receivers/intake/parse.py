@@ -7,19 +7,25 @@ again, so a refusal would lose the alert. One malformed alert never costs its ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
 
 from risk_policy.contracts import alert as labels
-from risk_policy.vocabulary import Category, Severity
-from risk_receivers.intake.alert import Alert, Batch, Feed, Malformed
+from risk_policy.vocabulary import Action, Category, Severity
+from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
 from risk_receivers.intake.salvage import elements, webhook_elements
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
+_ACTIONS: Final = [action.value for action in Action]
+#: Pieces of one body that are kept apart. More of them are a broken sender, not broken alerts.
+_MOST_MALFORMED: Final = 20
+#: Stands for what an alert that trips does not say.
+_UNNAMED: Final = "unnamed"
 _CATEGORIES: Final = {category.value: category for category in Category}
 
 
@@ -45,6 +51,7 @@ class _UnreadableError(Exception):
 # What msgspec raises on bytes from outside; RecursionError is its answer to deep nesting.
 _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
+_encode_labels = msgspec.json.Encoder(order="deterministic").encode
 _decode_list = msgspec.json.Decoder(list[_WireAlert]).decode
 _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_alert = msgspec.json.Decoder(_WireAlert).decode
@@ -60,7 +67,7 @@ class Parser:
     def parse(self, feed: Feed, body: bytes, now: datetime) -> Batch:
         """Everything that a body holds. Never raises."""
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
-        return self._sort(feed, read(body), now)
+        return self._sort(feed, body, read(body), now)
 
     def _alert_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
         try:
@@ -89,35 +96,43 @@ class Parser:
             yield Malformed(f"the body is no Alertmanager webhook: {error}", body)
         yield from _each(pieces)
 
-    def _sort(self, feed: Feed, found: Iterable[_WireAlert | Malformed], now: datetime) -> Batch:
+    def _sort(
+        self, feed: Feed, body: bytes, found: Iterable[_WireAlert | Malformed], now: datetime
+    ) -> Batch:
         alerts: list[Alert] = []
-        malformed: list[Malformed] = []
+        malformed = _Unread(body)
         ignored = 0
         watchdog = False
         for item in found:
             if isinstance(item, Malformed):
-                malformed.append(item)
+                malformed.add(item)
                 continue
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                malformed.append(Malformed(str(error), msgspec.json.encode(item)))
+                malformed.add(Malformed(str(error), msgspec.json.encode(item)))
                 continue
+            if complaint := _complaint(item.labels):
+                # Without its times, which differ in every repeat.
+                malformed.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
-                ignored += 1
+                ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
                 alerts.append(alert)
-        return Batch(feed, tuple(alerts), tuple(malformed), ignored, watchdog)
+        return Batch(feed, tuple(alerts), malformed.all(), ignored, watchdog)
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""
         names = wire.labels
         alertname = names.get(labels.ALERTNAME, "")
+        risk_id = names.get(labels.RISK_ID, "")
+        if names.get(labels.ACTION) in TRIPPING:  # that is heard, whatever else is missing
+            alertname = alertname or _UNNAMED
+            risk_id = risk_id or f"{_UNNAMED}/{alertname}"
         if not alertname:
             return None
-        risk_id = names.get(labels.RISK_ID, "")
         if not risk_id and alertname != labels.WATCHDOG:
             return None
         ends_at = _utc(wire.ends_at)
@@ -135,6 +150,40 @@ class Parser:
             labels=names,
             annotations=wire.annotations,
         )
+
+
+class _Unread:
+    """What of one body could not be read: the first pieces, and how many more in the whole."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._pieces: list[Malformed] = []
+        self._more = 0
+        self._asks = False
+
+    def add(self, piece: Malformed) -> None:
+        if len(self._pieces) < _MOST_MALFORMED:
+            self._pieces.append(piece)
+            return
+        self._more += 1
+        self._asks = self._asks or piece.asks
+
+    def all(self) -> tuple[Malformed, ...]:
+        if not self._more:
+            return tuple(self._pieces)
+        rest = Malformed(f"{self._more} more pieces of this body are no alerts", self._body)
+        return (*self._pieces, replace(rest, asks=self._asks))
+
+
+def _complaint(names: dict[str, str]) -> str:
+    """What is wrong with the action that an alert asks for; empty if nothing."""
+    if not (action := names.get(labels.ACTION)):
+        return ""
+    if action not in _ACTIONS:
+        return f"the action {action!r} is unknown; it must be one of {', '.join(_ACTIONS)}"
+    if not (names.get(labels.RISK_ID) and names.get(labels.ALERTNAME)):
+        return f"asks for {action} and does not say about what: alertname or risk_id is missing"
+    return ""
 
 
 def _each(pieces: Iterable[bytes]) -> Iterator[_WireAlert | Malformed]:
