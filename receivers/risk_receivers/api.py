@@ -132,6 +132,7 @@ def _operator(parts: Parts) -> Blueprint:
             gate=_gate(parts),
             incidents_open=_if_readable(parts.reading.open_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),
+            messages_dead=_if_readable(parts.reading.dead_messages),
             audit={"size": head.size, "checksum": head.checksum},
             policy_digest=parts.policy.digest,
         )

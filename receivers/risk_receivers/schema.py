@@ -32,8 +32,10 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     "DROP INDEX IF EXISTS incident_open",  # by a time that every repeat moves
+    "DROP INDEX IF EXISTS incident_open_by_severity",  # the latest could not be found by it
+    # Only a query that spells the states out in the same way uses it; values of its own do not.
     """
-    CREATE INDEX IF NOT EXISTS incident_open_by_severity ON incident (severity)
+    CREATE INDEX IF NOT EXISTS incident_open_by_age ON incident (created_at, severity)
         WHERE state IN ('CREATED', 'DISPATCHED')
     """,
     "CREATE INDEX IF NOT EXISTS incident_created ON incident (created_at)",
@@ -131,6 +133,13 @@ SCHEMA: Final = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS message_owed ON message (channel, id) WHERE delivered_at IS NULL",
+    """
+    CREATE TABLE IF NOT EXISTS dead_message (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        reason TEXT NOT NULL
+    )
+    """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
     # Every silence that was ever seen, and the acknowledgements among them (those with tiers).

@@ -27,6 +27,7 @@ from risk_receivers.body import BodyReader
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.courier import Courier
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.feeds import FeedDoor
 from risk_receivers.doors.kill import KillDoor
@@ -49,7 +50,7 @@ from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
-from risk_receivers.workers import Clock, Courier, Worker
+from risk_receivers.workers import Clock, Worker
 
 #: Prometheus lets a firing alert end this many resend delays ahead.
 _RESENDS_UNTIL_END: Final = 4
@@ -124,6 +125,7 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
         repeat_seconds = max(
             prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds
         )
+        alert_lease_seconds = _RESENDS_UNTIL_END * repeat_seconds
         doubts = DoubtWatch(
             database,
             writer,
@@ -152,11 +154,10 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
         ]
         clock = Clock(
             database,
-            writer,
             recorder,
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
-            grace_seconds=_RESENDS_UNTIL_END * repeat_seconds,
+            grace_seconds=alert_lease_seconds,
         )
         watch = ChainWatch(
             database,
@@ -225,11 +226,13 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             timeout_seconds=alerting.intake.body_timeout_seconds,
         )
 
+        parser = Parser(alerting.default_severity, lease_seconds=alert_lease_seconds)
+
         def feed(which: Feed, role: Role) -> Door:
             return FeedDoor(
                 which,
                 role,
-                parser=Parser(alerting.default_severity),
+                parser=parser,
                 recorder=recorder,
                 telemetry=telemetry,
                 pulse=pulse,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from risk_policy import Policy, parse_policy
 from risk_policy.vocabulary import Severity
@@ -35,7 +37,7 @@ def owed(number: int = 7, text: str = "drawdown is 12 %", kind: Kind = Kind.FIRI
         starts_at=NOON,
         runbook_url="http://127.0.0.1/runbooks/DRAWDOWN_WARNING",
     )
-    return Owed(number, message, "3:abcdef")
+    return Owed(f"m{number}", message, "3:abcdef")
 
 
 def policy(text: str) -> Policy:
@@ -58,18 +60,50 @@ def test_structured_console_lines_are_for_grep() -> None:
     assert found.count("\n") == 1
     assert 'text="say \\"no\\"\\nnow"' in found
     assert " risk_id=drawdown/main " in found
-    assert "audit_head=3:abcdef message_id=7" in found
+    assert "audit_head=3:abcdef message_id=m7" in found
 
 
 def test_json_console_lines_are_for_programs() -> None:
     found = json.loads(line("json", owed(text="two\nlines")))
     assert found["message"]["text"] == "two\nlines"
-    assert (found["id"], found["head"]) == (7, "3:abcdef")
+    assert (found["id"], found["head"]) == ("m7", "3:abcdef")
 
 
 @pytest.mark.parametrize("style", ["simple", "structured", "json"])
 def test_a_console_message_is_one_line_whatever_it_says(style: str) -> None:
     assert line(style, owed(text="a\nb\r\nc")).count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_console_writes_what_its_terminal_cannot_show(encoding: str) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    ConsoleChannel("simple", terminal).deliver(owed(text="5 \u20ac and \ud800"))
+    terminal.seek(0)
+    assert "\\ud800" in terminal.read()
+
+
+STEERING = "\x1b[2J\x9b31m\x07\x7f \u202eNIAGA\u2066 \u200f\u061c"
+
+
+def steers(text: str) -> bool:
+    """Whether a terminal or an editor would do anything but show it."""
+    directed = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "R", "AL"}
+    return any(
+        unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in directed
+        for character in text.rstrip("\n")
+    )
+
+
+@pytest.mark.parametrize("style", ["simple", "structured", "json"])
+def test_nothing_from_outside_steers_the_terminal(style: str) -> None:
+    assert steers(STEERING)
+    message = owed(text=f"loss {STEERING} of 5 %")
+    message = replace(message, message=replace(message.message, risk_id=STEERING, title=STEERING))
+    found = line(style, message)
+    assert not steers(found)
+    assert "\\u202e" in found
+    if style == "json":
+        assert json.loads(found)["message"]["title"] == STEERING
 
 
 class Calendar:
@@ -130,7 +164,7 @@ def test_a_line_of_the_file_holds_the_message_and_the_chains_head(
 ) -> None:
     make().deliver(owed(9))
     record = json.loads((tmp_path / "alerts-2026-03-01.jsonl").read_text())
-    assert (record["message_id"], record["severity"]) == (9, "warning")
+    assert (record["message_id"], record["severity"]) == ("m9", "warning")
     assert (record["audit_seq"], record["audit_head"]) == (3, "3:abcdef")
 
 
@@ -140,8 +174,20 @@ def test_csv_has_one_heading_and_runs_nothing_in_a_spreadsheet(tmp_path: Path, m
     make("csv").deliver(owed(2))
     with (tmp_path / "alerts-2026-03-01.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["message_id"] for row in rows] == ["1", "2"]
+    assert [row["message_id"] for row in rows] == ["m1", "m2"]
     assert rows[0]["text"] == '\'=HYPERLINK("x"), and more'
+
+
+@pytest.mark.parametrize("style", ["jsonl", "csv"])
+def test_nothing_from_outside_steers_whoever_reads_the_file(
+    tmp_path: Path, make: Make, style: str
+) -> None:
+    make(style).deliver(owed(text=f"loss {STEERING} of 5 %"))
+    (path,) = tmp_path.iterdir()
+    text = path.read_text(encoding="utf-8")
+    assert not any(steers(line) for line in text.split("\n"))
+    if style == "jsonl":
+        assert json.loads(text)["text"] == f"loss {STEERING} of 5 %"
 
 
 @pytest.mark.parametrize("style", ["jsonl", "csv"])

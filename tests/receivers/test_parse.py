@@ -16,7 +16,7 @@ from risk_receivers.intake.parse import Parser
 from risk_receivers.intake.salvage import elements
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-PARSER = Parser(Severity.CRITICAL)
+PARSER = Parser(Severity.CRITICAL, lease_seconds=60)
 
 
 def alert(**changes: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from risk_receivers.acks.silences import Matcher, mutes, tier_rank
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.incidents.held import HeldAlert
+from risk_receivers.incidents.held import HeldAlert, Told
 from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.incidents.table import latest, update
 from risk_receivers.schema import to_text
@@ -161,7 +161,9 @@ def _tell(
     connection = transaction.connection
     annotations = json.loads(_row(connection, incident)[1])
     first = not incident.dispatched
-    told = tuple(replace(held, told=held.told or held.is_firing) for held in incident.alerts)
+    told = tuple(
+        replace(held, told=Told.FIRING) if held.is_firing else held for held in incident.alerts
+    )
     after = replace(incident, state=State.DISPATCHED, alerts=told)
     update(connection, after, incident)
     text = annotations.get("description") or annotations.get("summary") or incident.alertname

@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     FIRING = "firing"
     ESCALATED = "escalated"
+    EXPIRED = "expired"  # no longer repeated, and nobody said that it is over
+    CONTINUED = "continued"  # it had expired, and is repeated again
     RESOLVED = "resolved"
     ACK_LOST = "ack_lost"  # nobody has taken it on any more, and it is not over
     SILENCE_TOO_BROAD = "silence_too_broad"
@@ -33,6 +35,8 @@ class Message(msgspec.Struct, frozen=True):
         about: with kind and subject the message's identity; an incident escalates and a kill is
             tightened more than once.
         audit_seq: the record of the audit chain that tells the same.
+        id: unguessable, made as it is written down; the same through every channel. A number
+            would begin again with a new store, and a reader would take news for a repeat.
     """
 
     subject: str
@@ -46,6 +50,7 @@ class Message(msgspec.Struct, frozen=True):
     starts_at: datetime | None = None
     runbook_url: str = ""
     about: str = ""
+    id: str = ""
 
     @property
     def key(self) -> str:
@@ -62,6 +67,6 @@ class Owed(msgspec.Struct, frozen=True):
             message can later prove what the chain looked like.
     """
 
-    id: int
+    id: str
     message: Message
     head: str

@@ -7,6 +7,7 @@ again, so a refusal would lose the alert. One malformed alert never costs its ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -17,6 +18,7 @@ from risk_policy.contracts import alert as labels
 from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
 from risk_receivers.intake.salvage import elements, webhook_elements
+from risk_receivers.intake.sender_clock import SenderClock
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
@@ -61,13 +63,31 @@ _decode_webhook = msgspec.json.Decoder(_Webhook).decode
 class Parser:
     """Reads bodies of both feeds."""
 
-    def __init__(self, default_severity: Severity) -> None:
+    def __init__(self, default_severity: Severity, lease_seconds: float) -> None:
         self._default_severity = default_severity
+        self._prometheus = SenderClock(lease_seconds)
 
     def parse(self, feed: Feed, body: bytes, now: datetime) -> Batch:
         """Everything that a body holds. Never raises."""
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
-        return self._sort(feed, body, read(body), now)
+        found: list[_WireAlert] = []
+        unread = _Unread(body)
+        for item in read(body):
+            if isinstance(item, Malformed):
+                unread.add(item)
+            else:
+                found.append(item)
+        if feed is Feed.ALERTS:
+            for alert in found:
+                self._set_clock(alert, now)
+        return self._sort(feed, found, unread, now)
+
+    def _set_clock(self, item: _WireAlert, now: datetime) -> None:
+        if item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
+            return
+        with suppress(_UnreadableError):  # it is kept as malformed later
+            if ends_at := _utc(item.ends_at):
+                self._prometheus.hear(ends_at, now)
 
     def _alert_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
         try:
@@ -97,16 +117,12 @@ class Parser:
         yield from _each(pieces)
 
     def _sort(
-        self, feed: Feed, body: bytes, found: Iterable[_WireAlert | Malformed], now: datetime
+        self, feed: Feed, found: Iterable[_WireAlert], malformed: _Unread, now: datetime
     ) -> Batch:
         alerts: list[Alert] = []
-        malformed = _Unread(body)
         ignored = 0
         watchdog = False
         for item in found:
-            if isinstance(item, Malformed):
-                malformed.add(item)
-                continue
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
@@ -136,9 +152,15 @@ class Parser:
         if not risk_id and alertname != labels.WATCHDOG:
             return None
         ends_at = _utc(wire.ends_at)
+        if feed is Feed.NOTIFICATIONS:
+            firing = _says_firing(wire.status)
+        elif alertname == labels.WATCHDOG:
+            firing = ends_at is None or ends_at > now
+        else:
+            firing, ends_at = self._prometheus.read(ends_at, now)
         return Alert(
             feed=feed,
-            firing=_is_firing(feed, wire.status, ends_at, now),
+            firing=firing,
             alertname=alertname,
             risk_id=risk_id,
             tier=names.get(labels.TIER, ""),
@@ -204,10 +226,7 @@ def _utc(at: datetime | None) -> datetime | None:
         raise _UnreadableError(f"{at.isoformat()} is no usable time") from error
 
 
-def _is_firing(feed: Feed, status: str | None, ends_at: datetime | None, now: datetime) -> bool:
-    if feed is Feed.NOTIFICATIONS:
-        if status not in ("firing", "resolved"):
-            raise _UnreadableError(f"status is {status!r} instead of 'firing' or 'resolved'")
-        return status == "firing"
-    # Prometheus writes no status: an alert is resolved once its end lies in the past.
-    return ends_at is None or ends_at > now
+def _says_firing(status: str | None) -> bool:
+    if status not in ("firing", "resolved"):
+        raise _UnreadableError(f"status is {status!r} instead of 'firing' or 'resolved'")
+    return status == "firing"

@@ -10,7 +10,7 @@ from risk_policy.vocabulary import Severity
 from risk_receivers.acks.client import HeldBack
 from risk_receivers.acks.silences import Matcher
 from risk_receivers.acks.untold import Untold, Waiting, held_back_by, owed_of, patience_seconds
-from risk_receivers.incidents.held import HeldAlert, Standing
+from risk_receivers.incidents.held import HeldAlert, Standing, Told
 from risk_receivers.incidents.lifecycle import Incident, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -18,7 +18,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def held(severity: Severity, *, told: bool = False, firing: bool = True) -> HeldAlert:
     standing = Standing.FIRING if firing else Standing.ENDED
-    return HeldAlert(severity, "none", standing, NOW, None, told=told)
+    return HeldAlert(
+        severity, "none", standing, NOW, None, told=Told.FIRING if told else Told.NOTHING
+    )
 
 
 def incident(*alerts: HeldAlert, tier: str = "warning", state: State = State.CREATED) -> Incident:
@@ -35,11 +37,11 @@ def untold(tier: str = "warning", severity: Severity = Severity.WARNING) -> Unto
 
 def test_the_worst_that_fires_is_owed_unless_people_know_of_something_as_bad() -> None:
     warning, critical = held(Severity.WARNING), held(Severity.CRITICAL)
-    told = replace(warning, told=True)
+    told = replace(warning, told=Told.FIRING)
     assert owed_of(incident(warning, critical)) == critical
     assert owed_of(incident(told, critical)) == critical
     assert owed_of(incident(told)) is None
-    assert owed_of(incident(warning, replace(critical, told=True))) is None
+    assert owed_of(incident(warning, replace(critical, told=Told.FIRING))) is None
     # Told of something worse that is over: what is left is no news.
     over = held(Severity.CRITICAL, told=True, firing=False)
     assert owed_of(incident(warning, over)) is None

@@ -35,6 +35,12 @@ WATCHDOG_TIMESTAMP: Final = Metric(
     ("feed",),
     component="receivers",
 )
+RECEIVERS_TIME: Final = Metric(
+    "risk_receivers_time_seconds",
+    "The receivers' clock at scrape time, Unix time.",
+    (),
+    component="receivers",
+)
 INCIDENTS_OPEN: Final = Metric(
     "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
 )

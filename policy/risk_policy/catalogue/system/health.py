@@ -74,9 +74,10 @@ NO_ACCOUNT: Final = SystemAlert(
 
 CLOCK_SKEW: Final = SystemAlert(
     "RISK_CLOCK_SKEW", "clock_skew", Severity.WARNING, Action.NOTIFY, "",
-    "The clocks of the exporter and of Prometheus disagree",
-    "Ages, days and timers are computed on both; they are wrong by as much.",
-    "Check time synchronisation on both machines.",
+    "The clocks of {subject} and of Prometheus disagree",
+    "Ages, days, timers and what still fires are judged on both; they are wrong by as much.",
+    "Check time synchronisation on both machines; with the receivers' clock off by more than an "
+    "alert's repeats the gate stays closed.",
     identity=("instance",),
     measured="They are {value} apart.",
     kind=Kind.TIME,

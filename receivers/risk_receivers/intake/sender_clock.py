@@ -1,0 +1,65 @@
+"""What Prometheus means by "until", on a clock that is not ours.
+
+Prometheus writes no status on the alert feed: an alert is over once its ``endsAt`` lies in the
+past, and a firing one ends a lease (4 repeats) ahead. If our clock is ahead of Prometheus's by
+more than that, everything that fires looks as if it were over. The Watchdog tells: it fires
+always, so an end that keeps moving and still lies closer than a lease shows how far Prometheus's
+clock is behind. Its last end before it was taken out of the rules does not move and shows nothing.
+
+This fails towards firing: what is wrongly taken for firing is over at a later repeat. The pulse
+of the feed does not depend on it: a Watchdog whose end has passed on our clock is no sign of
+life, so that nothing old opens the gate.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+_NOTHING: Final = timedelta()
+_log = logging.getLogger(__name__)
+
+
+class SenderClock:
+    """How far Prometheus's clock is behind ours, as far as that matters. For one thread."""
+
+    def __init__(self, lease_seconds: float) -> None:
+        """Takes how far ahead Prometheus lets a firing alert end."""
+        self._lease = timedelta(seconds=lease_seconds)
+        self._repeat = self._lease / 4
+        self._behind = _NOTHING
+        self._heard_at: datetime | None = None
+        self._passed: datetime | None = None
+
+    def hear(self, watchdog_ends_at: datetime, now: datetime) -> None:
+        """A Watchdog has arrived."""
+        if watchdog_ends_at <= now:
+            passed, self._passed = self._passed, watchdog_ends_at
+            if passed is None or watchdog_ends_at <= passed:
+                return
+        behind = now - (watchdog_ends_at - self._lease)
+        if behind <= self._repeat:  # on its way for a while, no more
+            behind = _NOTHING
+        # Of several Prometheus servers the one that is furthest behind counts.
+        if behind >= self._behind or self._is_old(now):
+            if behind and not self._behind:
+                _log.warning(
+                    "Prometheus's clock is %.1f s behind ours, or its alerts come as late; "
+                    "check time synchronisation",
+                    behind.total_seconds(),
+                )
+            self._behind, self._heard_at = behind, now
+
+    def read(self, ends_at: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
+        """Whether an alert with this end fires, and its end, if it fires on our clock."""
+        if ends_at is None:
+            return True, None
+        on_our_clock = ends_at + self._behind
+        if self._behind and on_our_clock > now + self._lease / 2:
+            return True, on_our_clock
+        return ends_at > now, ends_at
+
+    def _is_old(self, now: datetime) -> bool:
+        # Whichever way round: our own clock may have been set back in between.
+        return self._heard_at is None or abs(now - self._heard_at) > self._lease
