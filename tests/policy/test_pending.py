@@ -51,7 +51,7 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         for key in type(policy.alerting.auth).model_fields:
-            patch.setenv(f"RISKWARDEN_{key.upper()}", "t")
+            patch.setenv(f"RISKWARDEN_{key.upper()}", key)
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)
     return {key for key, model, name in KEYS if (model, name) in read}
