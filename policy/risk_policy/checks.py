@@ -169,6 +169,14 @@ LADDERS: Final = (
             _BREAKERS + "consecutive_losses.halt_at",
         )
     ),
+    Ladder(
+        (
+            "alerting.acknowledgement.default_minutes",
+            "alerting.acknowledgement.max_minutes",
+        ),
+        "an acknowledgement that says nothing asks for too long",
+        may_be_equal=True,
+    ),
     Ladder((_SYSTEM + "disk_free_critical_pct", _SYSTEM + "disk_free_warning_pct")),
     Ladder(
         (_PROMETHEUS + "evaluation_interval_seconds", _SYSTEM + "event_seconds"),

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
+from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.auth import Role, Tokens, unauthorized
 from risk_receivers.gate import GatePublisher
@@ -25,7 +26,7 @@ from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill_switch import KillSwitch, tightest
-from risk_receivers.reading import Reading
+from risk_receivers.reading import ACKNOWLEDGED, Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -35,7 +36,7 @@ Params = ParamSpec("Params")
 T = TypeVar("T")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
-_STATES: Final = ("open", *(state.value for state in State))
+_STATES: Final = ("open", ACKNOWLEDGED, *(state.value for state in State))
 _PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Parts:
     health: Health
     telemetry: Telemetry
     deadline_seconds: float
+    acks: AckParts
 
 
 def create_app(parts: Parts) -> Flask:
@@ -62,6 +64,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
     app.register_blueprint(_runtime(parts))
+    app.register_blueprint(ack_views(parts.acks, _needs(parts.tokens, Role.OPERATOR)))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Answer:

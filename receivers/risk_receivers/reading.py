@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from risk_policy.vocabulary import Severity
 from risk_receivers import kill_journal
+from risk_receivers.acks.views import acknowledged_by
 from risk_receivers.audit import query
 from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.tables import open_read_only
@@ -21,9 +22,19 @@ from risk_receivers.recorder import GATE_CLOSED_AT
 
 #: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
 _OPEN: Final = f"state IN ({', '.join(repr(state.value) for state in State if state.is_open)})"
+#: How an open incident is shown while an acknowledgement of it holds.
+ACKNOWLEDGED: Final = "ACKNOWLEDGED"
+_ACKED: Final = (
+    f"({_OPEN} AND EXISTS "  # noqa: S608 - constants
+    "(SELECT 1 FROM silence, json_each(tiers) covered "
+    "WHERE silence.ended_at IS NULL AND standing = 'ACTIVE' "
+    "AND silence.risk_id = incident.risk_id AND covered.value = incident.tier))"
+)
 _INCIDENTS: Final = (
-    "SELECT risk_id, tier, episode, state, alertname, severity, category, action, starts_at, "
-    "ends_at, last_seen_at, dispatched, created_at, labels, annotations FROM incident "
+    "SELECT risk_id, tier, episode, "  # noqa: S608 - constants
+    f"CASE WHEN {_ACKED} THEN '{ACKNOWLEDGED}' ELSE state END AS state, alertname, severity, "
+    "category, action, starts_at, ends_at, last_seen_at, dispatched, created_at, labels, "
+    "annotations FROM incident "
 )
 
 
@@ -73,15 +84,24 @@ class Reading:
         values: tuple[str, ...] = ()
         if state == "open":
             where = f"WHERE {_OPEN} "
+        elif state == ACKNOWLEDGED:
+            where = f"WHERE {_OPEN} AND {_ACKED} "
         elif state:
-            where, values = "WHERE state = ? ", (state,)
+            where, values = f"WHERE state = ? AND NOT {_ACKED} ", (state,)
         with self._connection() as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
                 f"{_INCIDENTS}{where}ORDER BY created_at DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()
-        return [_incident(row) for row in rows]
+            connection.row_factory = None
+            return [
+                _incident(row)
+                | {"acknowledged": acknowledged_by(connection, row["risk_id"], row["tier"])}
+                if row["state"] == ACKNOWLEDGED
+                else _incident(row) | {"acknowledged": None}
+                for row in rows
+            ]
 
     def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
         """Events of the audit chain with header and payload. Raises DamagedRecordError."""

@@ -91,6 +91,9 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     """
+    CREATE INDEX IF NOT EXISTS alert_resolved ON alert (received_at) WHERE status = 'RESOLVED'
+    """,
+    """
     CREATE TABLE IF NOT EXISTS kill_event (
         n INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -148,6 +151,26 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    # Every silence that was ever seen, and the acknowledgements among them (those with tiers).
+    """
+    CREATE TABLE IF NOT EXISTS silence (
+        id TEXT PRIMARY KEY,
+        standing TEXT NOT NULL,
+        matchers TEXT NOT NULL,
+        starts_at TEXT NOT NULL,
+        ends_at TEXT NOT NULL,
+        author TEXT NOT NULL,
+        comment TEXT NOT NULL,
+        risk_id TEXT NOT NULL,
+        tiers TEXT NOT NULL,
+        incident TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        extend_until TEXT,
+        ended_at TEXT,
+        excess TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS silence_ended ON silence (ended_at)",
     """
     CREATE TABLE IF NOT EXISTS quarantine (
         feed TEXT NOT NULL,

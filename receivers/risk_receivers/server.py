@@ -37,7 +37,7 @@ _DATA_MODE: Final = 0o710
 _log = logging.getLogger(__name__)
 
 
-def serve(policy: Policy, data: Path, host: str, port: int) -> None:
+def serve(policy: Policy, data: Path, host: str, port: int, alertmanager: str = "") -> None:
     """Run until a signal asks to stop. Raises StartError or StoreError."""
     stopping = _StopRequest()
     os.umask(0o077)  # what it keeps is nobody else's, but for the gate
@@ -46,7 +46,7 @@ def serve(policy: Policy, data: Path, host: str, port: int) -> None:
         data.chmod(_DATA_MODE)
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(host, port))
-        service = stack.enter_context(running(policy, data))
+        service = stack.enter_context(running(policy, data, alertmanager))
         server = _Server(_config(policy, service), service)
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)

@@ -18,6 +18,10 @@ from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
+from risk_receivers.acks.client import AlertmanagerClient
+from risk_receivers.acks.keeper import AckKeeper
+from risk_receivers.acks.reconciler import Reconciler, ack_gauges
+from risk_receivers.acks.views import AckParts
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Role, Tokens
 from risk_receivers.body import BodyReader
@@ -68,8 +72,11 @@ class Service:
 
 
 @contextmanager
-def running(policy: Policy, data: Path) -> Iterator[Service]:
-    """Everything but the server, running on a data folder. Raises StartError or StoreError."""
+def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Service]:
+    """Everything but the server, running on a data folder. Raises StartError or StoreError.
+
+    ``alertmanager`` is where it listens, if that is not where the policy says.
+    """
     alerting = policy.alerting
     if not alerting.enabled:
         raise StartError("alerting.enabled = false: there is nothing to receive; set it to true")
@@ -169,7 +176,37 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
         refusals = Refusals(writer, telemetry)
-        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch, refusals]
+        client = AlertmanagerClient(alertmanager or alerting.endpoints.alertmanager)
+        stack.callback(client.close)
+        keeper = AckKeeper(
+            client=client,
+            database=database,
+            writer=writer,
+            outbox=outbox,
+            terms=alerting.acknowledgement,
+            telemetry=telemetry,
+            wake=wake_couriers,
+        )
+        reconciler = Reconciler(
+            keeper=keeper,
+            client=client,
+            database=database,
+            writer=writer,
+            outbox=outbox,
+            routing=alerting.routing,
+            telemetry=telemetry,
+            wake=wake_couriers,
+            interval_seconds=prometheus.evaluation_interval_seconds,
+        )
+        workers = [
+            *couriers,
+            clock,
+            doubts,
+            SpoolKeeper(spool, telemetry),
+            watch,
+            refusals,
+            reconciler,
+        ]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -187,6 +224,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             data=data,
         )
         telemetry.add_source(health.gauges)
+        telemetry.add_source(lambda: ack_gauges(database))
         parts = Parts(
             policy=policy,
             tokens=tokens,
@@ -197,6 +235,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             health=health,
             telemetry=telemetry,
             deadline_seconds=alerting.gate.lease_seconds,
+            acks=AckParts(keeper, database, alerting.acknowledgement),
         )
         behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
         stack.callback(_threads_of(behind).shutdown)

@@ -58,7 +58,6 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
             patch.setenv(name, "https://hooks.example.com/secret")
         for name in ("TELEGRAM_BOT_TOKEN", "WEBHOOK_HMAC_SECRET", "TWILIO_AUTH_TOKEN"):
             patch.setenv(name, "t")
-            patch.setenv(f"RISKWARDEN_{key.upper()}", "t")
         patch.setenv("APPRISE_URL", "json://127.0.0.1")
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     EXPIRED = "expired"  # no longer repeated, and nobody said that it is over
     CONTINUED = "continued"  # it had expired, and is repeated again
     RESOLVED = "resolved"
+    ACK_LOST = "ack_lost"  # nobody has taken it on any more, and it is not over
+    SILENCE_TOO_BROAD = "silence_too_broad"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
     TAMPERED = "tampered"  # what is on record was changed behind the service's back

@@ -24,7 +24,7 @@ LONGEST: Final = 4000
 LONGEST_NAME: Final = 500
 _KILL_KINDS: Final = (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED)
 #: Kinds about something that goes on and can be acknowledged.
-_GOING_ON: Final = (Kind.FIRING, Kind.ESCALATED, Kind.CONTINUED)
+_GOING_ON: Final = (Kind.FIRING, Kind.ESCALATED, Kind.CONTINUED, Kind.ACK_LOST)
 #: Kinds whose heading says more than how bad it is.
 _BADGES: Final = {Kind.RESOLVED.value: "RESOLVED", Kind.EXPIRED.value: "EXPIRED"}
 #: C0 and C1 but tab and newline, lone surrogates, non-characters, marks of direction.
@@ -93,6 +93,8 @@ def _status(message: Message) -> str:
             return "no longer repeated; nobody said that it is over"
         case Kind.CONTINUED:
             return "firing still; it had expired"
+        case Kind.ACK_LOST:
+            return "firing still, and acknowledged by nobody any more"
         case Kind.KILL_UNCONFIRMED:
             return "not tripped: only Alertmanager asks for it"
         case _:

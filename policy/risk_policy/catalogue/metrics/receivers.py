@@ -119,6 +119,24 @@ TEMPLATE_FAILURES: Final = Metric(
     kind="counter",
     component="receivers",
 )
+SILENCES_SEEN: Final = Metric(
+    "risk_silences_synchronised",
+    "1 while Alertmanager's silences can be read and changed; else acknowledgements only run out.",
+    (),
+    component="receivers",
+)
+SILENCES_UNREADABLE: Final = Metric(
+    "risk_silences_unreadable",
+    "Silences that Alertmanager lists and nobody here can make sense of.",
+    (),
+    component="receivers",
+)
+SILENCE_TOO_BROAD: Final = Metric(
+    "risk_silence_too_broad",
+    "1 for each silence that mutes more than an acknowledgement may.",
+    ("silence",),
+    component="receivers",
+)
 DEAD_LETTERS: Final = Metric(
     "risk_messages_dead",
     "Messages given up, by channel, until somebody sends them again.",
