@@ -1,4 +1,4 @@
-"""``alertmanager.yml``: routes, inhibition, and the one receiver behind them."""
+"""``alertmanager.yml``: routes, mute times, inhibition, and the one receiver behind them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 from risk_alertmanager.document import render
 from risk_alertmanager.inhibition import inhibit_rules
 from risk_alertmanager.routes import RECEIVER, route_tree
+from risk_alertmanager.time_intervals import time_intervals
 from risk_policy.contracts.artefact import NOTIFICATION_FEED_TOKEN_FILE, NOTIFICATION_PATH
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
@@ -27,6 +28,7 @@ def alertmanager_config(policy: Policy, endpoints: Endpoints | None = None) -> s
     at = endpoints or policy.alerting.endpoints
     content: dict[str, Any] = {
         "route": route_tree(policy),
+        **({"time_intervals": quiet} if (quiet := time_intervals(policy)) else {}),
         "inhibit_rules": inhibit_rules(),
         "receivers": [{"name": RECEIVER, "webhook_configs": [_webhook(at)]}],
     }

@@ -26,14 +26,14 @@ TOKEN = "token-of-the-notification-feed"
 
 @pytest.fixture(scope="session")
 def policy_with() -> Callable[..., Policy]:
-    """The committed policy, with some of its lines changed."""
+    """The committed policy, with some of its lines changed and others added."""
 
-    def edited(*edits: tuple[str, str]) -> Policy:
+    def edited(*edits: tuple[str, str], more: str = "") -> Policy:
         text = default_policy_path().read_text(encoding="utf-8")
         for old, new in edits:
             assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the policy"
             text = text.replace(old, new)
-        return parse_policy(text.encode(), environ={})
+        return parse_policy((text + more).encode(), environ={})
 
     return edited
 

@@ -60,7 +60,7 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def use(policy: Policy, folder: Path) -> None:
     """Everything that a running system does with its policy."""
     risk_rules.generate(policy)
-    risk_alertmanager.generate(policy)
+    risk_alertmanager.generate(with_business_hours(policy))
     for name in runbooks.names():
         runbooks.render(policy, name)
     with RiskExporter(policy, folder / "exporter"):
@@ -71,6 +71,13 @@ def use(policy: Policy, folder: Path) -> None:
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
+
+
+def with_business_hours(policy: Policy) -> Policy:
+    """The policy with business hours in force."""
+    hours = policy.alerting.business_hours.model_copy(update={"enabled": True})
+    alerting = policy.alerting.model_copy(update={"business_hours": hours})
+    return policy.model_copy(update={"alerting": alerting})
 
 
 @pytest.mark.parametrize("key", [key for key, _, _ in KEYS if not is_pending(key)])

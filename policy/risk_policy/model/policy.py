@@ -10,6 +10,7 @@ from risk_policy.model.breakers import CircuitBreakers, Latch
 from risk_policy.model.channels import Channels
 from risk_policy.model.dashboard import Dashboard
 from risk_policy.model.escalation import Cooldown, Deduplication, Escalation, Retention
+from risk_policy.model.mute_times import BusinessHours, MuteTimes
 from risk_policy.model.stack import (
     Auth,
     Confirmation,
@@ -47,6 +48,8 @@ class Alerting(Section):
     system: System = System()
     prometheus: Prometheus = Prometheus()
     routing: Routing = Routing()
+    mute_times: MuteTimes = MuteTimes()
+    business_hours: BusinessHours = BusinessHours()
     channels: Channels = Channels()
     audit: Audit = Audit()
     intake: Intake = Intake()
