@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import wraps
-from typing import Annotated, Any, Final, ParamSpec
+from typing import Annotated, Any, Final, ParamSpec, TypeVar
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -27,6 +27,7 @@ from risk_receivers.errors import LooserModeError
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
+from risk_receivers.kill_switch import KillSwitch, tightest
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Received, Recorder, operator_trip
 from risk_receivers.spool import OperatorKill
@@ -35,10 +36,14 @@ from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
 
 Params = ParamSpec("Params")
+T = TypeVar("T")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
 _STATES: Final = ("open", *(state.value for state in State))
 _PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_KEPT_ASIDE: Final = (
+    "the store could not record it: it is kept aside and recorded as soon as the store works again"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -146,11 +151,7 @@ def _operator(parts: Parts) -> Blueprint:
             if isinstance(error, TimeoutError):
                 parts.recorder.act_first([trip], received).result()
             _log.error("a kill is not on record yet: %s", error)
-            return _error(
-                503,
-                "the gate is closed, but the store could not record it; it is kept aside and "
-                "recorded as soon as the store works again",
-            )
+            return _error(503, f"the gate is closed; {parts.recorder.complaint or _KEPT_ASIDE}")
         state = outcome.kill
         assert state is not None
         assert state.mode is not None
@@ -170,11 +171,8 @@ def _operator(parts: Parts) -> Blueprint:
             ready=not parts.health.problems(),
             kill_switch=_kill_switch(parts),
             gate=_gate(parts),
-            incidents_open={
-                severity.value: count
-                for severity, count in parts.reading.open_by_severity().items()
-            },
-            messages_pending=parts.reading.pending_messages(),
+            incidents_open=_if_readable(parts.reading.open_by_severity),
+            messages_pending=_if_readable(parts.reading.pending_messages),
             audit={"size": head.size, "checksum": head.checksum},
             policy_digest=parts.policy.digest,
         )
@@ -255,8 +253,9 @@ def _needs(
 
 
 def _kill_switch(parts: Parts) -> dict[str, Any]:
-    state = parts.reading.kill_switch()
-    closed_at = parts.reading.gate_closed_at(state.kill_id)
+    recorded = _if_readable(parts.reading.kill_switch) or KillSwitch()
+    state = tightest(parts.recorder.known, recorded)  # a trip that waits for the store is one too
+    closed_at = _if_readable(lambda: parts.reading.gate_closed_at(state.kill_id))
     if closed_at is None and (halted_at := parts.gate.halted_at):
         closed_at = halted_at.isoformat()
     return {
@@ -269,7 +268,17 @@ def _kill_switch(parts: Parts) -> dict[str, Any]:
         "gate_closed_at": closed_at,
         "flat_confirmed_at": state.flat_at.isoformat() if state.flat_at else None,
         "triggers": len(state.seen),
+        "on_record": (recorded.kill_id, recorded.mode) == (state.kill_id, state.mode),
     }
+
+
+def _if_readable(ask: Callable[[], T]) -> T | None:
+    """What the store says; None while it cannot be read, for the gate's state must be told then."""
+    try:
+        return ask()
+    except (sqlite3.Error, AuditError) as error:
+        _log.error("the store cannot be read: %s", error)
+        return None
 
 
 def _gate(parts: Parts) -> dict[str, Any]:

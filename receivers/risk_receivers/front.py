@@ -112,16 +112,20 @@ class Front:
                 counts = dict((await asyncio.wait_for(waiting, self._deadline_seconds)).counts)
             except TimeoutError:
                 await asyncio.wrap_future(self._recorder.act_first(trips, received))
-                return 503, {"error": "the store is too slow; nothing was promised, send it again"}
+                return self._not_recorded("the store is too slow; nothing was promised")
             except StoreError as error:
                 _log.error("not recorded: %s", error)
-                return 503, {"error": "the store cannot record this now; send it again"}
+                return self._not_recorded("the store cannot record this now")
             except Exception:  # noqa: BLE001 - a mistake must end as "send it again", never as 2xx
                 _log.exception("not recorded")
                 self._telemetry.unexpected()
                 return 503, {"error": "this could not be recorded; see the service's log"}
         self._count(batch, counts, received)
         return None
+
+    def _not_recorded(self, why: str) -> tuple[int, dict[str, Any]]:
+        complaint = self._recorder.complaint
+        return 503, {"error": f"{why}, send it again{complaint and '; '}{complaint}"}
 
     def _count(self, batch: Batch, counts: dict[str, int], received: Received) -> None:
         feed = batch.feed.value

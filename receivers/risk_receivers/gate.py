@@ -29,6 +29,7 @@ from typing import Final, Self
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.errors import GateBusyError, StartError
+from risk_receivers.gate_detail import DetailFile
 from risk_receivers.kill_switch import KillSwitch, tightest
 
 _LOCK_FILE: Final = ".publisher.lock"
@@ -49,6 +50,7 @@ class GatePublisher:
         may_renew: Callable[[], bool],
     ) -> None:
         self._folder = folder
+        self._detail_file = DetailFile(folder)
         self._longest = round(lease_seconds * _NANOSECONDS)
         self._renew_seconds = renew_seconds
         self._policy_digest = policy_digest
@@ -145,6 +147,7 @@ class GatePublisher:
             boot=contract.boot_id(),
         )
         view.release()
+        self._detail_file.prepare()
         self._published = before
         self._version = version
 
@@ -232,7 +235,7 @@ class GatePublisher:
                 written_at=utc_now(),
             )
             try:
-                contract.write_detail(self._folder, published)
+                self._detail_file.write(published)
             except OSError as error:
                 _log.error("gate.json cannot be written, trying again: %s", error)
                 return

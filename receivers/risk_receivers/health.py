@@ -15,6 +15,7 @@ from risk_receivers.gate import GatePublisher
 from risk_receivers.kill_switch import Phase
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
+from risk_receivers.spool import Spool
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
@@ -33,6 +34,7 @@ class Health:
         reading: Reading,
         verdict: ChainVerdict,
         channels: Sequence[str],
+        spool: Spool,
         data: Path,
     ) -> None:
         self._writer = writer
@@ -42,6 +44,7 @@ class Health:
         self._reading = reading
         self._verdict = verdict
         self._channels = channels
+        self._spool = spool
         self._data = data
 
     def problems(self) -> list[str]:
@@ -49,6 +52,8 @@ class Health:
         found: list[str] = []
         if not self._writer.healthy:
             found.append("the store does not accept durable writes; restart after mending it")
+        if complaint := self._spool.complaint:
+            found.append(complaint)
         if not self._gate.is_alive:
             found.append("the gate is not being published")
         found += [f"worker {worker.name} died" for worker in self._workers if not worker.is_alive]

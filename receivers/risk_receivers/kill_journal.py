@@ -19,7 +19,8 @@ from risk_receivers.kill_switch import EventKind, KillEvent, KillSwitch, Trigger
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
-_AUDITED: Final = {
+#: The trips, and the audit event that tells of each.
+AUDITED: Final = {
     EventKind.TRIPPED: EventType.KILL_SWITCH_ACTIVATED,
     EventKind.TIGHTENED: EventType.KILL_SWITCH_TIGHTENED,
     EventKind.TRIGGER_RECORDED: EventType.KILL_SWITCH_TRIGGER_RECORDED,
@@ -91,7 +92,7 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
     )
     seq = transaction.append(
         AuditEvent(
-            _AUDITED[event.kind],
+            AUDITED[event.kind],
             message,
             severity=Severity.EMERGENCY,
             category=Category.KILL_SWITCH,

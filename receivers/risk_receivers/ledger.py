@@ -15,7 +15,7 @@ from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, KillMode, Severity
-from risk_receivers import kill_journal
+from risk_receivers import doubt, kill_chain, kill_journal
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
@@ -49,6 +49,7 @@ class Outcome:
         merged: spooled trips that are now in the store.
         counts: alerts by what became of them.
         escalations: of each incident that came to count as worse, why.
+        doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
     """
 
     kill: KillSwitch | None = None
@@ -57,6 +58,7 @@ class Outcome:
     merged: tuple[SpooledTrip, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     escalations: tuple[str, ...] = ()
+    doubted: bool = False
 
 
 class Ledger:
@@ -76,7 +78,8 @@ class Ledger:
             step, outcome = self._take_alert(transaction, alert, received_at, kill_id, outcome)
             counts[_outcome_of(step)] += 1
         for malformed in batch.malformed:
-            quarantine(transaction, batch.feed, malformed, received_at)
+            told = quarantine(transaction, self._outbox, batch.feed, malformed, received_at)
+            outcome = replace(outcome, messages=outcome.messages + told)
         return replace(outcome, counts=counts)
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
@@ -105,13 +108,49 @@ class Ledger:
             )
         return replace(outcome, merged=tuple(trips))
 
-    def adopt_gate(
-        self, transaction: Transaction, *, kill_id: str, mode: KillMode, cause: str, level: str
-    ) -> Outcome:
-        """Take over a trip that the published gate knows of and the store does not."""
-        trigger = Trigger(f"gate:{kill_id}", kill_id, mode, cause, level, transaction.now)
-        witness = Witness(reason="the published gate held a trip that is not on record")
-        return self._pull(transaction, trigger, witness, Outcome())
+    def adopt(self, transaction: Transaction, held: KillSwitch, key: str, where: str) -> None:
+        """Take over what somebody else holds, if the record is not at least as strict."""
+        state = kill_journal.load(transaction.connection)
+        mode = held.mode
+        if mode is None or (state.mode is not None and mode.rank <= state.mode.rank):
+            return
+        trigger = Trigger(key, held.kill_id, mode, held.cause, held.level, transaction.now)
+        witness = Witness(reason=f"{where} held a trip that is not on record")
+        self._pull(transaction, trigger, witness, Outcome())
+
+    def restore_kills(self, transaction: Transaction) -> tuple[str, ...]:
+        """Let the chain have the last word about the kill switch; what was wrong with its table."""
+        restored = kill_chain.restore(transaction)
+        if restored is None:
+            return ()
+        text = (
+            "the kill switch's table was changed behind the service's back and is what the audit "
+            f"chain tells again: {'; '.join(restored.problems[:5])}"
+        )
+        seq = transaction.append(
+            AuditEvent(
+                EventType.KILL_SWITCH_RESTORED,
+                text,
+                severity=Severity.EMERGENCY,
+                category=Category.SECURITY,
+                details={"problems": list(restored.problems[:100])},
+                action_taken="restored from the audit chain",
+            )
+        )
+        message = Message(
+            subject=f"tampered:{seq}",
+            kind=Kind.TAMPERED,
+            severity=Severity.EMERGENCY,
+            title="KILL SWITCH TAMPERED WITH",
+            text=text,
+            at=transaction.now,
+            audit_seq=seq,
+        )
+        self._outbox.owe(transaction.connection, message)
+        before = restored.before
+        if before.is_tripped:  # by whomever: it stays so, in the tighter of both modes
+            self.adopt(transaction, before, f"table:{before.kill_id}:{seq}", "the changed table")
+        return restored.problems
 
     def expire(self, transaction: Transaction, now: datetime) -> Outcome:
         """Record every incident that has expired."""
@@ -136,8 +175,10 @@ class Ledger:
                 trigger = self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL)
                 witness = Witness(ActorType.USER, actor, reason, details=received)
             case UnknownKill(evidence):
-                mode, cause = self._automatic_mode, "unreadable spooled trip"
-                trigger = self._trigger(transaction, trip, mode, cause, Severity.EMERGENCY.value)
+                level = Severity.EMERGENCY.value
+                trigger = self._trigger(
+                    transaction, trip, UnknownKill.mode, UnknownKill.cause, level
+                )
                 witness = Witness(reason=evidence, details=received)
         return self._pull(transaction, trigger, witness, Outcome())
 
@@ -161,11 +202,17 @@ class Ledger:
             outcome = replace(outcome, messages=before.messages + recorded.messages)
         if Change.ESCALATED in step.changes:
             outcome = replace(outcome, escalations=(*before.escalations, alert.escalation))
-        if not alert.trips or not (alert.firing or step.fired_unseen):
+        if not alert.trips:
             return step, outcome
         incident = step.incident
+        # Several alerts may be about one incident. One that arrives resolved and whose firing
+        # was never seen has a key that was never seen, whatever else is known of its incident.
+        key = f"incident:{incident.id}:{alert.alertname}"
+        if not alert.may_trip:
+            doubted = doubt.note(transaction, key, alert, incident.id)
+            return step, replace(outcome, doubted=before.doubted or doubted)
         trigger = Trigger(
-            key=f"incident:{incident.id}",
+            key=key,
             kill_id=kill_id,
             mode=self._automatic_mode,
             cause=alert.alertname,

@@ -34,7 +34,7 @@ from risk_receivers.kill_switch import KillSwitch, Trigger, tightest
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
 from risk_receivers.reports import Taken, take_reports
 from risk_receivers.schema import to_text
-from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip
+from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
@@ -81,6 +81,7 @@ class Recorder:
         telemetry: Telemetry,
         automatic_mode: KillMode,
         wake: Callable[[], None],
+        wake_doubt: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._ledger = ledger
@@ -89,6 +90,7 @@ class Recorder:
         self._telemetry = telemetry
         self._automatic_mode = automatic_mode
         self._wake = wake
+        self._wake_doubt = wake_doubt
         self._lock = threading.Lock()
         self._known = KillSwitch()
         self._closed = False
@@ -103,6 +105,16 @@ class Recorder:
         if state.is_tripped:  # unless it was kept when it happened, this is when it closed
             self._keep_closing_time(state)
 
+    @property
+    def known(self) -> KillSwitch:
+        """The state in memory: what is on record, and what could not be recorded yet."""
+        return self._known
+
+    @property
+    def complaint(self) -> str:
+        """What a restart would lose; empty if nothing."""
+        return self._spool.complaint
+
     def close(self) -> None:
         """Finish what acts without the store."""
         self._first_aid.shutdown()
@@ -114,8 +126,6 @@ class Recorder:
     ) -> Future[Outcome]:
         """Record one request of a feed. The future resolves once all of it is done."""
         kill_id = trips[0].kill_id if trips else ""
-        if not kill_id and any(alert.trips for alert in batch.alerts):
-            kill_id = str(uuid4())  # a resolved one trips too if its firing was never seen
         return self._record(
             lambda transaction: self._ledger.take_batch(transaction, batch, received.at, kill_id),
             trips,
@@ -210,6 +220,8 @@ class Recorder:
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
+        if outcome.doubted:
+            self._wake_doubt()
         if outcome.messages:
             self._wake()
 
@@ -240,7 +252,7 @@ class Recorder:
             case AlertKill(alert):
                 mode, cause, level = self._automatic_mode, alert.alertname, alert.severity.value
             case _:
-                mode, cause = self._automatic_mode, "unreadable spooled trip"
+                mode, cause = UnknownKill.mode, UnknownKill.cause
                 level = Severity.EMERGENCY.value
         return Trigger(f"spool:{trip.id}", trip.kill_id, mode, cause, level, trip.received_at)
 

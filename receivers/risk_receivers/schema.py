@@ -101,6 +101,18 @@ SCHEMA: Final = (
         audit_seq INTEGER NOT NULL
     )
     """,
+    # What would have been the trigger's key, had the alert feed delivered it.
+    """
+    CREATE TABLE IF NOT EXISTS doubted_kill (
+        trigger_key TEXT PRIMARY KEY,
+        alert_id TEXT NOT NULL,
+        alertname TEXT NOT NULL,
+        risk_id TEXT NOT NULL,
+        description TEXT NOT NULL,
+        first_at TEXT NOT NULL,
+        told INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
     """
     CREATE TABLE IF NOT EXISTS message (
         id INTEGER PRIMARY KEY,

@@ -14,46 +14,43 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
-from uuid import uuid4
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
-from risk_policy.contracts import gate as gate_contract
-from risk_policy.vocabulary import Severity
 from risk_receivers.api import Parts, create_app
 from risk_receivers.auth import Tokens
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.doubt_watch import DoubtWatch
+from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.intake.parse import Parser
-from risk_receivers.kill_journal import load
-from risk_receivers.kill_switch import KillSwitch
-from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.ledger import Ledger
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.recorder import Recorder
+from risk_receivers.recovery import recover
 from risk_receivers.schema import SCHEMA
 from risk_receivers.spool import Spool
-from risk_receivers.store.errors import StoreError
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.spool_keeper import SpoolKeeper
+from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, COMPONENT, Telemetry, policy_info
 from risk_receivers.workers import Clock, Courier, Worker
 
-_START_SECONDS: Final = 30.0
 #: How long a stop waits for requests that are being answered.
 _STOP_SECONDS: Final = 5
 #: Prometheus lets a firing alert end this many resend delays ahead.
 _RESENDS_UNTIL_END: Final = 4
+#: The alert feed repeats a firing alert after one; by the second it has had its chance.
+_REPEATS_UNTIL_DOUBT: Final = 2
 _WSGI_THREADS: Final = 8
 _log = logging.getLogger(__name__)
 
@@ -100,8 +97,13 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
         writer.start()
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
-        ledger = Ledger(Outbox(channels), alerting.kill_switch.mode)
-        state = _recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        stack.callback(spool.close)
+        outbox = Outbox(channels)
+        ledger = Ledger(outbox, alerting.kill_switch.mode)
+        recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        verdict = ChainVerdict()
+        for problem in recovered.problems:
+            verdict.damaged(problem)
 
         couriers: list[Worker] = []
 
@@ -109,6 +111,18 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             for courier in couriers:
                 courier.wake()
 
+        prometheus = alerting.prometheus
+        repeat_seconds = max(
+            prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds
+        )
+        doubts = DoubtWatch(
+            database,
+            writer,
+            outbox,
+            telemetry,
+            patience_seconds=_REPEATS_UNTIL_DOUBT * repeat_seconds,
+            wake_couriers=wake_couriers,
+        )
         recorder = Recorder(
             writer=writer,
             ledger=ledger,
@@ -117,26 +131,24 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry=telemetry,
             automatic_mode=alerting.kill_switch.mode,
             wake=wake_couriers,
+            wake_doubt=doubts.wake,
         )
         stack.callback(recorder.close)
-        recorder.know(state)
+        recorder.know(recovered.state)
         gate.start()
 
         couriers += [
             Courier(name, CHANNELS[name](policy, data), database, writer, telemetry)
             for name in channels
         ]
-        prometheus = alerting.prometheus
         clock = Clock(
             database,
             writer,
             recorder,
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
-            grace_seconds=_RESENDS_UNTIL_END
-            * max(prometheus.resend_delay_seconds, prometheus.evaluation_interval_seconds),
+            grace_seconds=_RESENDS_UNTIL_END * repeat_seconds,
         )
-        verdict = ChainVerdict()
         watch = ChainWatch(
             database,
             writer,
@@ -144,7 +156,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, watch]
+        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -158,6 +170,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             reading=reading,
             verdict=verdict,
             channels=tuple(channels),
+            spool=spool,
             data=data,
         )
         telemetry.add_source(health.gauges)
@@ -238,64 +251,6 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
                 f"{host}:{port} cannot be used: {error.strerror}; choose another --listen"
             ) from error
         yield listener
-
-
-def _recover(
-    policy: Policy,
-    data: Path,
-    writer: Writer,
-    ledger: Ledger,
-    spool: Spool,
-    *,
-    found_halted: bool,
-) -> KillSwitch:
-    """Bring store, spool and published gate together. Raises StartError."""
-    try:
-        spool.open()
-    except SpoolError as error:
-        raise StartError(str(error)) from error
-    pending = spool.pending
-    published = gate_contract.read_detail(data / "gate")
-
-    def work(transaction: Transaction) -> KillSwitch:
-        record_start(
-            transaction,
-            version=version("riskwarden"),
-            policy_digest=policy.digest,
-            details={"spooled_trips": len(pending)},
-        )
-        ledger.merge_spool(transaction, pending)
-        state = load(transaction.connection)
-        kill = published.kill if published else None
-        if kill is not None and not state.is_tripped:
-            ledger.adopt_gate(
-                transaction,
-                kill_id=kill.kill_id,
-                mode=kill.mode,
-                cause=kill.cause,
-                level=kill.level,
-            )
-            state = load(transaction.connection)
-        elif found_halted and not state.is_tripped:
-            # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
-            ledger.adopt_gate(
-                transaction,
-                kill_id=str(uuid4()),
-                mode=policy.alerting.kill_switch.mode,
-                cause="HALT found at the gate, without a reason that can be read",
-                level=Severity.EMERGENCY.value,
-            )
-            state = load(transaction.connection)
-        return state
-
-    try:
-        state = writer.run(work, _START_SECONDS)
-    except StoreError:
-        raise
-    except Exception as error:  # whatever is wrong with what is on record: do not open the gate
-        raise StartError(f"{data}: the recorded state cannot be recovered: {error}") from error
-    spool.merged(pending)
-    return state
 
 
 def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:

@@ -22,7 +22,8 @@ import pytest
 
 from risk_policy.contracts import gate as contract
 from risk_receivers.audit.query import StoredEvent, events
-from risk_receivers.audit.verify import Verification, verify_database
+from risk_receivers.audit.verify import Verification
+from risk_receivers.verification import verify_store
 
 POLICY = """
 [alerting.gate]
@@ -228,7 +229,7 @@ class Receivers:
         return [str(event.event_type) for event in self.chain()]
 
     def verified(self) -> Verification:
-        return verify_database(self.database)
+        return verify_store(self.database)
 
     def gate_is_open(self) -> bool:
         data = (self.data / "gate" / contract.LEASE_FILE).read_bytes()

@@ -222,3 +222,50 @@ def test_messages_wait_for_a_channel_that_fails(
     folder.unlink()
     wait_until(lambda: list(folder.glob("*.jsonl")))
     wait_until(lambda: receivers.metric('risk_messages_pending{channel="file"}') == 0)
+
+
+def without(alert: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {**alert, "labels": {n: v for n, v in alert["labels"].items() if n not in names}}
+
+
+@pytest.mark.parametrize("missing", [("risk_id",), ("alertname",), ("risk_id", "alertname")])
+def test_a_kill_that_does_not_say_about_what_trips_and_is_told(
+    receivers: Any, words: Any, missing: tuple[str, ...], wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    for _ in range(2):
+        assert receivers.send("alerts", [without(words.kill_alert(), *missing)]).status_code == 200
+    assert receivers.gate_says_halt()
+    assert receivers.event_types().count("INTAKE_QUARANTINED") == 1, "a repeat only counts"
+    assert receivers.metric('risk_feed_quarantined_total{feed="alerts"}') == 2
+    wait_until(lambda: "ALERT QUARANTINED" in receivers.log)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"action": "KILL_SWITCH"}, "'KILL_SWITCH' is unknown"),
+        ({"action": "sell_everything"}, "'sell_everything' is unknown"),
+        ({"action": "halt_new_trades", "risk_id": ""}, "does not say about what"),
+    ],
+)
+def test_an_action_that_cannot_be_taken_is_told(
+    receivers: Any, words: Any, labels: dict[str, str], said: str, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    assert receivers.send("alerts", [words.alert(**labels)]).status_code == 200
+    assert not receivers.gate_says_halt()
+    ((reason, seen),) = receivers.rows("SELECT reason, seen FROM quarantine")
+    assert said in reason
+    assert seen == 1
+    wait_until(lambda: "ALERT QUARANTINED" in receivers.log)
+    incidents = receivers.rows("SELECT risk_id FROM incident")
+    assert incidents == ([] if labels.get("risk_id") == "" else [("drawdown/main",)])
+
+
+def test_an_alert_without_an_action_and_without_a_subject_is_somebody_elses(
+    shared: Any, words: Any
+) -> None:
+    before = shared.rows("SELECT count(*) FROM quarantine")
+    shared.send("alerts", [without(words.alert(), "risk_id", "action")])
+    assert shared.rows("SELECT count(*) FROM quarantine") == before

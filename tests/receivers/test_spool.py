@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import SpoolError
@@ -66,7 +69,67 @@ def test_a_file_that_cannot_be_read_is_still_a_trip(tmp_path: Path, left: bytes)
 
 def test_a_trip_that_cannot_be_written_stays_pending_and_says_so(tmp_path: Path) -> None:
     spool = reopened(tmp_path / "spool")
-    (tmp_path / "spool").rmdir()
+    shutil.rmtree(tmp_path / "spool")
     with pytest.raises(SpoolError, match="cannot be spooled"):
         spool.add(operator_trip())
     assert [trip.id for trip in spool.pending] == ["one"]
+    assert "a trip of the kill switch is held in memory only" in spool.complaint
+    with pytest.raises(SpoolError):
+        spool.persist()
+    (tmp_path / "spool").mkdir()
+    spool.persist()
+    assert spool.complaint == ""
+    assert [trip.id for trip in reopened(tmp_path / "spool").pending] == ["one"]
+
+
+def test_more_trips_than_slots_and_longer_ones_are_kept_too(tmp_path: Path) -> None:
+    spool = reopened(tmp_path)
+    alert = Alert(
+        Feed.ALERTS, True, "DRAWDOWN_EMERGENCY", "drawdown/main", "emergency",
+        Severity.EMERGENCY, None, "kill_switch", NOW, None, {"long": "x" * 100_000},
+    )  # fmt: skip
+    trips = [operator_trip(f"trip-{number:02}", number) for number in range(40)]
+    trips.append(SpooledTrip("long", "kill", NOW + timedelta(hours=1), AlertKill(alert)))
+    for trip in trips:
+        spool.add(trip)
+    again = reopened(tmp_path)
+    assert list(again.pending) == trips
+    again.merged(trips)
+    assert list(reopened(tmp_path).pending) == []
+
+
+def test_slots_are_free_again_once_the_store_has_taken_their_trips(tmp_path: Path) -> None:
+    spool = reopened(tmp_path)
+    for number in range(40):
+        trip = operator_trip(f"trip-{number}")
+        spool.add(trip)
+        assert not list(tmp_path.glob("*.jsonl"))
+        spool.merged([trip])
+
+
+@given(st.integers(0, 300), st.binary(max_size=300))
+def test_a_slot_that_was_damaged_is_still_a_trip(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, left: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("spool")
+    spool = reopened(folder)
+    spool.add(operator_trip())
+    data = bytearray((folder / "slots").read_bytes())
+    used = len(bytes(data).rstrip(b"\0"))
+    cut = min(cut, used - 1)
+    damaged = (bytes(data[: cut + 1]) + left).ljust(len(data), b"\0")
+    (folder / "slots").write_bytes(damaged[: len(data)])
+    (trip,) = reopened(folder).pending
+    whole = damaged.rstrip(b"\0") == bytes(data).rstrip(b"\0")
+    assert whole or isinstance(trip.kill, UnknownKill) or trip == operator_trip()
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000, 10_000_000])
+def test_slots_of_another_size_are_made_good(tmp_path: Path, size: int) -> None:
+    reopened(tmp_path).add(operator_trip())
+    slots = tmp_path / "slots"
+    data = slots.read_bytes()
+    slots.write_bytes(data[:size].ljust(size, b"\0"))
+    found = reopened(tmp_path).pending
+    assert len(found) == (size > 0)
+    assert len(slots.read_bytes()) == len(data)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import resource
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+from risk_receivers.spool import Spool, SpooledTrip
 
 
 def break_store(receivers: Any) -> None:
@@ -28,8 +33,11 @@ def stalled_store(receivers: Any) -> Iterator[None]:
         yield
 
 
-def spooled(receivers: Any) -> list[str]:
-    return [path.name for path in (receivers.data / "spool").glob("*.jsonl")]
+def spooled(receivers: Any) -> list[SpooledTrip]:
+    spool = Spool(receivers.data / "spool")
+    spool.open()
+    spool.close()
+    return list(spool.pending)
 
 
 def test_what_cannot_be_recorded_is_answered_503_and_readiness_says_so(
@@ -115,13 +123,103 @@ def test_a_trip_that_can_be_kept_nowhere_still_closes_the_gate(
 ) -> None:
     wait_until(receivers.gate_is_open)
     break_store(receivers)
-    (receivers.data / "spool").rmdir()
-    assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
-    assert receivers.gate_says_halt()
-    assert "on record nowhere but in memory" in receivers.log
+    shutil.rmtree(receivers.data / "spool")
+    for answer in (
+        receivers.send("alerts", [words.kill_alert()]),
+        receivers.operator_kill("immediate", "it burns"),
+    ):
+        assert answer.status_code == 503
+        assert "held in memory only" in answer.json()["error"]
+        assert receivers.gate_says_halt()
+    reasons = receivers.call("GET", "/readyz", token="").json()["reasons"]
+    assert any("2 trips are held in memory only" in reason for reason in reasons)
+    switch = receivers.status()["kill_switch"]
+    assert (switch["state"], switch["mode"], switch["on_record"]) == ("TRIPPED", "immediate", False)
     receivers.kill()
     receivers.start()
     assert receivers.gate_says_halt(), "the published gate itself is evidence"
+
+
+def test_a_trip_in_memory_is_kept_as_soon_as_that_is_possible(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    shutil.rmtree(receivers.data / "spool")
+    assert receivers.operator_kill("graceful", "it burns").status_code == 503
+    (receivers.data / "spool").mkdir()
+
+    def reasons() -> str:
+        return str(receivers.call("GET", "/readyz", token="").json()["reasons"])
+
+    wait_until(lambda: "held in memory" not in reasons())
+    receivers.kill()
+    receivers.start()
+    (event,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_ACTIVATED"]
+    assert (event.payload.actor_id, event.payload.action_reason) == ("tester", "it burns")
+    switch = receivers.status()["kill_switch"]
+    assert (switch["mode"], switch["on_record"]) == ("graceful", True)
+    assert spooled(receivers) == []
+
+
+def kept_in_full(
+    receivers: Any, wait_until: Callable[..., Any], fill: Callable[[], object]
+) -> None:
+    """What an operator asked for is what is in force after a crash, though nothing had room."""
+    wait_until(receivers.gate_is_open)
+    fill()
+    assert receivers.operator_kill("pause", "just a pause").status_code == 503
+    assert receivers.gate_says_halt()
+    assert receivers.detail().kill.mode == "pause"
+    assert receivers.operator_kill("graceful", "close, but gently").status_code == 503
+    assert receivers.detail().kill.mode == "graceful"
+    switch = receivers.status()["kill_switch"]
+    assert (switch["mode"], switch["cause"]) == ("graceful", "just a pause")
+    assert receivers.call("GET", "/readyz", token="").status_code == 503
+    assert "memory only" not in receivers.call("GET", "/readyz", token="").text
+    receivers.kill()
+
+
+def and_recorded(receivers: Any) -> None:
+    receivers.start()
+    switch = receivers.status()["kill_switch"]
+    assert (switch["mode"], switch["cause"]) == ("graceful", "just a pause")
+    kills = [e for e in receivers.chain() if str(e.event_type).startswith("KILL_SWITCH")]
+    assert [e.payload.action_reason for e in kills] == ["just a pause", "close, but gently"]
+    assert spooled(receivers) == []
+
+
+def test_a_file_system_that_takes_no_write_at_all(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    nothing = (0, resource.RLIM_INFINITY)
+    kept_in_full(
+        receivers,
+        wait_until,
+        lambda: resource.prlimit(receivers.process.pid, resource.RLIMIT_FSIZE, nothing),
+    )
+    and_recorded(receivers)
+
+
+def test_a_full_disk(stopped: Any, wait_until: Callable[..., Any]) -> None:
+    stopped.data.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "riskwarden", str(stopped.data)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("nobody may mount a small disk here")
+    filler = stopped.data / "filler"
+
+    def fill() -> None:
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+            while stream.write(b"x" * 512):
+                pass
+
+    try:
+        kept_in_full(stopped.start(), wait_until, fill)
+        filler.unlink()
+        and_recorded(stopped)
+    finally:
+        stopped.close()
+        subprocess.run(["umount", str(stopped.data)], check=True)
 
 
 @pytest.mark.parametrize("left", [b"", b'{"id": "torn"'])
@@ -130,11 +228,37 @@ def test_a_spooled_trip_that_cannot_be_read_trips(stopped: Any, left: bytes) -> 
     (stopped.data / "spool" / "torn.jsonl").write_bytes(left)
     receivers = stopped.start()
     assert receivers.gate_says_halt()
-    assert receivers.detail().kill.cause == "unreadable spooled trip"
+    kill = receivers.detail().kill
+    assert (kill.cause, kill.mode) == ("unreadable spooled trip", "pause"), "nothing is closed"
+    assert "cannot be read" in receivers.log
     assert spooled(receivers) == []
 
 
-@pytest.mark.parametrize("source", ["alerts", "notifications", "operator"])
+def test_a_kill_that_only_alertmanager_asks_for_does_not_trip_without_a_store_either(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    with stalled_store(receivers):
+        body = words.webhook(words.kill_alert())
+        assert receivers.send("notifications", body).status_code == 503
+        assert not receivers.gate_says_halt()
+        assert not spooled(receivers)
+
+
+@pytest.mark.parametrize("firing", [True, False])
+def test_without_a_store_a_kill_that_came_and_went_trips_too(
+    receivers: Any, words: Any, firing: bool, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    break_store(receivers)
+    assert receivers.send("alerts", [words.kill_alert(firing=firing)]).status_code == 503
+    assert receivers.gate_says_halt()
+    receivers.kill()
+    receivers.start()
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+
+
+@pytest.mark.parametrize("source", ["alerts", "operator"])
 def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
     receivers: Any, words: Any, source: str, wait_until: Callable[..., Any]
 ) -> None:
@@ -144,8 +268,7 @@ def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
         if source == "operator":
             answer = receivers.operator_kill("immediate")
         else:
-            alert = words.kill_alert()
-            answer = receivers.send(source, [alert] if source == "alerts" else words.webhook(alert))
+            answer = receivers.send(source, [words.kill_alert()])
         assert answer.status_code == 503
         assert time.monotonic() - started < 5
         assert receivers.gate_says_halt()

@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from risk_receivers.audit.errors import UnreadableDatabaseError
-from risk_receivers.audit.verify import verify_database
+from risk_receivers.verification import verify_store
 from riskwarden.commands.common import (
     LATEST,
     DataOption,
@@ -50,7 +50,7 @@ def verify(
     try:
         with Progress(*columns, console=err, transient=True) as bar:
             task = bar.add_task("verify", total=None)
-            result = verify_database(
+            result = verify_store(
                 path, progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
     except UnreadableDatabaseError as error:

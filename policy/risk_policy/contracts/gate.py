@@ -159,12 +159,17 @@ class GateDetail(_Frozen):
         return next((o for o in self.restrictions if isinstance(o, UnknownRestriction)), None)
 
 
+def encode_detail(detail: GateDetail) -> bytes:
+    """The bytes of ``gate.json``."""
+    return (detail.model_dump_json(indent=2) + "\n").encode()
+
+
 def write_detail(directory: Path, detail: GateDetail) -> None:
     """Replace ``gate.json`` atomically and durably. Raises OSError."""
     target = directory / DETAIL_FILE
     staging = directory / f".{DETAIL_FILE}.{os.getpid()}"
-    with staging.open("w", encoding="utf-8") as stream:
-        stream.write(detail.model_dump_json(indent=2) + "\n")
+    with staging.open("wb") as stream:
+        stream.write(encode_detail(detail))
         stream.flush()
         os.fsync(stream.fileno())
     staging.replace(target)

@@ -12,7 +12,7 @@ do. Everything else is a problem.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ from risk_receivers.audit.record import StoredRow, check_record
 
 #: Called with the number of records checked so far and the number there are.
 Progress = Callable[[int, int], None]
+#: Looks for problems of its own in the same database.
+Check = Callable[[sqlite3.Connection], Iterable[str]]
 
 _ROWS_BETWEEN_PROGRESS: Final = 500
 
@@ -180,16 +182,21 @@ def verify_database(
     *,
     progress: Progress | None = None,
     expected: Head | None = None,
+    checks: Sequence[Check] = (),
     keep: int = 10,
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
+
+    ``checks`` look for what the chain tells and other tables of the database do not.
 
     Damage is a finding, never an exception. Raises UnreadableDatabaseError if the file is
     missing, is no audit database or was written by a newer version.
     """
     return tables.read(
         path,
-        lambda connection: _verify_connection(connection, progress, Verifier(expected, keep=keep)),
+        lambda connection: _verify_connection(
+            connection, progress, Verifier(expected, keep=keep), checks
+        ),
     )
 
 
@@ -214,7 +221,10 @@ def _undecoded(raw: bytes) -> str:
 
 
 def _verify_connection(
-    connection: sqlite3.Connection, progress: Progress | None, verifier: Verifier
+    connection: sqlite3.Connection,
+    progress: Progress | None,
+    verifier: Verifier,
+    checks: Sequence[Check],
 ) -> Verification:
     connection.text_factory = _undecoded
     checked = total = 0
@@ -229,6 +239,9 @@ def _verify_connection(
                 progress(checked, max(total, checked))
         for seq in tables.orphaned_payloads(connection):
             verifier.report("a payload without a header: its header was removed", seq)
+        for check in checks:
+            for message in check(connection):
+                verifier.report(message)
     except sqlite3.DatabaseError as error:
         verifier.report(f"the database cannot be read past {checked} records: {error}")
     if progress:

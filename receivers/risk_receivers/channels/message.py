@@ -18,6 +18,9 @@ class Kind(StrEnum):
     RESOLVED = "resolved"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
+    TAMPERED = "tampered"  # what is on record was changed behind the service's back
+    QUARANTINED = "quarantined"  # asks for an action that cannot be taken as it stands
+    KILL_UNCONFIRMED = "kill_unconfirmed"  # only Alertmanager asks for it: nothing was tripped
 
 
 class Message(msgspec.Struct, frozen=True):

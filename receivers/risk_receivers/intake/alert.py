@@ -9,14 +9,15 @@ from enum import StrEnum
 from risk_policy.contracts.alert import ESCALATION
 from risk_policy.vocabulary import Action, Category, Escalation, Severity
 
-_TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
+#: The actions that trip the kill switch, as written.
+TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
 
 
 class Feed(StrEnum):
     """Where an alert came from."""
 
     ALERTS = "alerts"  # Prometheus itself: what is true, whatever people have silenced
-    NOTIFICATIONS = "notifications"  # Alertmanager: what people are to be told
+    NOTIFICATIONS = "notifications"  # Alertmanager: what people are to be told, by whomever
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,13 @@ class Alert:
 
     @property
     def trips(self) -> bool:
-        """Whether it trips the kill switch while it fires."""
-        return self.action in _TRIPPING
+        """Whether it asks for the kill switch, firing or as the news that it fired."""
+        return self.action in TRIPPING
+
+    @property
+    def may_trip(self) -> bool:
+        """Whether that is to be done, too. What anybody can add to Alertmanager trips nothing."""
+        return self.trips and self.feed is Feed.ALERTS
 
     @property
     def description(self) -> str:
@@ -62,10 +68,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Bytes that could not be read as an alert, and why."""
+    """Bytes that could not be read as an alert, and why.
+
+    Attributes:
+        asks: whether it asks for an action that nobody can tell or relate to anything. People
+            have to know of that at once.
+    """
 
     reason: str
     raw: bytes
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,6 @@ class Batch:
     def tripping(self) -> tuple[Alert, ...]:
         """The alerts for which the kill switch must act even if nothing can be recorded.
 
-        A resolved one counts too when its firing was never seen; only the store knows that,
-        so without a store the firing ones have to do.
+        The resolved ones too: they did fire, and only the store can say whether that was seen.
         """
-        return tuple(alert for alert in self.alerts if alert.firing and alert.trips)
+        return tuple(alert for alert in self.alerts if alert.may_trip)

@@ -13,13 +13,16 @@ from typing import Annotated, Final
 import msgspec
 
 from risk_policy.contracts import alert as labels
-from risk_policy.vocabulary import Category, Severity
-from risk_receivers.intake.alert import Alert, Batch, Feed, Malformed
+from risk_policy.vocabulary import Action, Category, Severity
+from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
 from risk_receivers.intake.salvage import elements, webhook_elements
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
+_ACTIONS: Final = [action.value for action in Action]
+#: Stands for what an alert that trips does not say.
+_UNNAMED: Final = "unnamed"
 _CATEGORIES: Final = {category.value: category for category in Category}
 
 
@@ -45,6 +48,7 @@ class _UnreadableError(Exception):
 # What msgspec raises on bytes from outside; RecursionError is its answer to deep nesting.
 _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
+_encode_labels = msgspec.json.Encoder(order="deterministic").encode
 _decode_list = msgspec.json.Decoder(list[_WireAlert]).decode
 _decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_alert = msgspec.json.Decoder(_WireAlert).decode
@@ -103,8 +107,11 @@ class Parser:
             except _UnreadableError as error:
                 malformed.append(Malformed(str(error), msgspec.json.encode(item)))
                 continue
+            if complaint := _complaint(item.labels):
+                # Without its times, which differ in every repeat.
+                malformed.append(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
-                ignored += 1
+                ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
@@ -115,9 +122,12 @@ class Parser:
         """An alert of ours, or None if it is somebody else's."""
         names = wire.labels
         alertname = names.get(labels.ALERTNAME, "")
+        risk_id = names.get(labels.RISK_ID, "")
+        if names.get(labels.ACTION) in TRIPPING:  # that is heard, whatever else is missing
+            alertname = alertname or _UNNAMED
+            risk_id = risk_id or f"{_UNNAMED}/{alertname}"
         if not alertname:
             return None
-        risk_id = names.get(labels.RISK_ID, "")
         if not risk_id and alertname != labels.WATCHDOG:
             return None
         ends_at = _utc(wire.ends_at)
@@ -135,6 +145,17 @@ class Parser:
             labels=names,
             annotations=wire.annotations,
         )
+
+
+def _complaint(names: dict[str, str]) -> str:
+    """What is wrong with the action that an alert asks for; empty if nothing."""
+    if not (action := names.get(labels.ACTION)):
+        return ""
+    if action not in _ACTIONS:
+        return f"the action {action!r} is unknown; it must be one of {', '.join(_ACTIONS)}"
+    if not (names.get(labels.RISK_ID) and names.get(labels.ALERTNAME)):
+        return f"asks for {action} and does not say about what: alertname or risk_id is missing"
+    return ""
 
 
 def _each(pieces: Iterable[bytes]) -> Iterator[_WireAlert | Malformed]:

@@ -54,6 +54,13 @@ KILL_SWITCH_FLAT: Final = Metric(
     (),
     component="receivers",
 )
+KILL_UNCONFIRMED: Final = Metric(
+    "risk_kill_alerts_unconfirmed_total",
+    "Alerts that asked for the kill switch and came from Alertmanager only; they do not trip it.",
+    (),
+    kind="counter",
+    component="receivers",
+)
 GATE_OPEN: Final = Metric(
     "risk_gate_open", "1 while the gate allows orders that add risk.", (), component="receivers"
 )

@@ -1,0 +1,70 @@
+"""Write ``gate.json`` even where nothing can be written any more.
+
+Spares of it lie ready, each with its space. Writing one is: overwrite it in place, cut it to
+length, rename it over ``gate.json``; none of that needs room on the disk. There are as many as a
+kill can need from the first trip to the tightest mode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+from risk_policy.contracts import gate as contract
+from risk_policy.vocabulary import KillMode
+from risk_receivers import reserve
+
+_SPARES: Final = len(KillMode)
+#: The longest reason an operator may give fits in several times.
+_SPARE_BYTES: Final = 16_384
+_log = logging.getLogger(__name__)
+
+
+class DetailFile:
+    """The one writer of a folder's ``gate.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._spares = [
+            folder / f".{contract.DETAIL_FILE}.spare-{number}" for number in range(_SPARES)
+        ]
+
+    def prepare(self) -> None:
+        """Have every spare. A disk that is too full for that is no reason not to go on."""
+        for spare in self._spares:
+            try:
+                reserve.ensure(spare, _SPARE_BYTES)
+            except OSError as error:
+                _log.warning("no space can be kept for gate.json: %s", error)
+
+    def write(self, detail: contract.GateDetail) -> None:
+        """Replace ``gate.json`` atomically and durably. Raises OSError."""
+        data = contract.encode_detail(detail)
+        if not any(self._written(spare, data) for spare in self._spares):
+            contract.write_detail(self._folder, detail)
+            reserve.sync_folder(self._folder)
+        self.prepare()
+
+    def _written(self, spare: Path, data: bytes) -> bool:
+        if len(data) > _SPARE_BYTES:
+            return False
+        try:
+            if spare.stat().st_size != _SPARE_BYTES:
+                return False
+            with contextlib.closing(reserve.Reserved(spare)) as file:
+                file.write(0, data)
+            os.truncate(spare, len(data))
+            descriptor = os.open(spare, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            spare.replace(self._folder / contract.DETAIL_FILE)
+            reserve.sync_folder(self._folder)
+        except OSError as error:
+            _log.warning("%s cannot be used: %s", spare, error)
+            return False
+        return True

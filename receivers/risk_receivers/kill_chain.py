@@ -1,0 +1,169 @@
+"""The kill switch's history as the audit chain tells it, beside the table it is loaded from.
+
+Every trip is written to both in one transaction. The chain cannot be changed without a trace, the
+table can: rows that vanish from it would re-arm the switch. So the chain has the last word, at
+every start and in every verification, and where both differ the stricter of the two is in force.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.vocabulary import KillMode, Severity
+from risk_receivers import kill_journal
+from risk_receivers.audit.errors import NotCanonicalError
+from risk_receivers.audit.header import parse_header
+from risk_receivers.audit.payload import parse_payload
+from risk_receivers.kill_switch import EventKind, KillSwitch, Trigger
+from risk_receivers.store.writer import Transaction
+
+#: Canonical JSON sorts its keys, so every such header begins like this.
+_PREFIX: Final = b'{"event_type":"KILL_SWITCH_'
+#: Without an index: one that was tampered with must not hide a record.
+_RECORDS: Final = (
+    "SELECT h.seq, h.header, p.payload FROM audit_header h NOT INDEXED "
+    "LEFT JOIN audit_payload p ON p.seq = h.seq "
+    "WHERE substr(h.header, 1, length(?1)) = ?1 ORDER BY h.seq"
+)
+_ROWS: Final = (
+    "SELECT audit_seq, kind, kill_id, trigger_key, mode, cause, level FROM kill_event "
+    "WHERE kind != ? ORDER BY n"
+)
+_TABLE: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'kill_event'"
+_KINDS: Final = {
+    **{event_type.value: kind for kind, event_type in kill_journal.AUDITED.items()},
+    EventType.KILL_SWITCH_FLAT_CONFIRMED.value: EventKind.FLAT_CONFIRMED,
+}
+_TRIPS: Final = frozenset(kill_journal.AUDITED)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one record tells of the switch.
+
+    Attributes:
+        trigger: None if the payload, which named it, is gone or cannot be read.
+    """
+
+    seq: int
+    kind: EventKind
+    at: datetime
+    trigger: Trigger | None = None
+
+    def agrees_with(self, row: tuple[object, ...]) -> bool:
+        """Whether the table's row for this record says the same."""
+        trigger = self.trigger
+        if self.kind not in _TRIPS or trigger is None:
+            return row[0] == self.kind.value
+        return row == (
+            *(self.kind.value, trigger.kill_id, trigger.key),
+            *(trigger.mode.value, trigger.cause, trigger.level),
+        )
+
+    def pulled_again(self) -> Trigger:
+        """The trigger, in the loosest mode if nobody can tell: nothing is closed on a guess."""
+        return self.trigger or Trigger(
+            key=f"record:{self.seq}",
+            kill_id=f"record-{self.seq}",
+            mode=KillMode.PAUSE,
+            cause="a trip whose record cannot be read",
+            level=Severity.EMERGENCY.value,
+            at=self.at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the switch was by its table, and what was wrong with that."""
+
+    before: KillSwitch
+    problems: tuple[str, ...]
+
+
+def disagreements(connection: sqlite3.Connection) -> list[str]:
+    """How the table differs from the chain; empty if it does not."""
+    with _one_moment(connection):
+        records = {told.seq: told for told in _records(connection)}
+        exists = connection.execute(_TABLE).fetchone()[0]
+        rows = connection.execute(_ROWS, (EventKind.CLOSING_STARTED.value,)) if exists else ()
+        by_seq = {row[0]: row[1:] for row in rows}
+    problems = []
+    for seq, told in records.items():
+        if (row := by_seq.get(seq)) is None:
+            # A second confirmation that all is flat changes nothing and has no row.
+            if told.kind in _TRIPS:
+                problems.append(
+                    f"record {seq} tells of a trip ({told.kind.value}) that was removed from the "
+                    "kill switch's table"
+                )
+        elif not told.agrees_with(row):
+            problems.append(f"what record {seq} tells was changed in the kill switch's table")
+    problems += [
+        f"the kill switch's table holds what record {seq} does not tell"
+        for seq in by_seq
+        if seq not in records
+    ]
+    return problems
+
+
+def restore(transaction: Transaction) -> Restored | None:
+    """Make the table what the chain tells; None if it is that already."""
+    connection = transaction.connection
+    if not (problems := disagreements(connection)):
+        return None
+    before = kill_journal.load(connection)
+    connection.execute("DELETE FROM kill_event")
+    state = KillSwitch()
+    for told in _records(connection):
+        if told.kind in _TRIPS and (event := state.on_trigger(told.pulled_again())):
+            kill_journal.write(connection, event, told.seq)
+            state = state.after(event)
+    return Restored(before, tuple(problems))
+
+
+def _records(connection: sqlite3.Connection) -> list[Told]:
+    found = []
+    for seq, header, payload in connection.execute(_RECORDS, (_PREFIX,)):
+        try:
+            head = parse_header(bytes(header))
+        except NotCanonicalError:
+            continue  # the chain itself is broken there, which its verifier tells
+        if kind := _KINDS.get(str(head.event_type)):
+            found.append(Told(seq, kind, head.recorded_at, _trigger(payload, head.recorded_at)))
+    return found
+
+
+def _trigger(payload: bytes | None, at: datetime) -> Trigger | None:
+    if payload is None:
+        return None
+    try:
+        details = parse_payload(bytes(payload)).details
+        return Trigger(
+            key=str(details["trigger"]),
+            kill_id=str(details["kill_id"]),
+            mode=KillMode(str(details["requested_mode"])),
+            cause=str(details["cause"]),
+            level=str(details["level"]),
+            at=at,
+        )
+    except (NotCanonicalError, KeyError, ValueError):
+        return None
+
+
+@contextmanager
+def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several questions, one answer: a trip in between would look like a difference."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")

@@ -1,0 +1,100 @@
+"""Bring store, chain, spool and published gate together at start, in one transaction.
+
+Each of them may know of a trip that the others do not, and each may have been damaged. Whatever
+any of them holds is in force afterwards, in the tightest mode that any of them knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from risk_policy import Policy
+from risk_policy.contracts import gate as gate_contract
+from risk_policy.contracts.snapshot import utc_now
+from risk_policy.vocabulary import Severity
+from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.kill_journal import load
+from risk_receivers.kill_switch import KillSwitch, Phase
+from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.spool import Spool, UnknownKill
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Transaction, Writer
+
+_START_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What is in force, and what was found changed behind the service's back."""
+
+    state: KillSwitch
+    problems: tuple[str, ...]
+
+
+def recover(
+    policy: Policy,
+    data: Path,
+    writer: Writer,
+    ledger: Ledger,
+    spool: Spool,
+    *,
+    found_halted: bool,
+) -> Recovered:
+    """Make it so, on record. Raises StartError or StoreError."""
+    try:
+        spool.open()
+    except SpoolError as error:
+        raise StartError(str(error)) from error
+    pending = spool.pending
+    published = gate_contract.read_detail(data / "gate")
+
+    def work(transaction: Transaction) -> Recovered:
+        record_start(
+            transaction,
+            version=version("riskwarden"),
+            policy_digest=policy.digest,
+            details={"spooled_trips": len(pending)},
+        )
+        problems = ledger.restore_kills(transaction)
+        ledger.merge_spool(transaction, pending)
+        if held := _held(
+            published, found_halted=found_halted, on_record=load(transaction.connection)
+        ):
+            ledger.adopt(
+                transaction, held, f"gate:{held.kill_id}:{held.mode}", "the published gate"
+            )
+        return Recovered(load(transaction.connection), problems)
+
+    try:
+        recovered = writer.run(work, _START_SECONDS)
+    except StoreError:
+        raise
+    except Exception as error:  # whatever is wrong with what is on record: do not open the gate
+        raise StartError(f"{data}: the recorded state cannot be recovered: {error}") from error
+    spool.merged(pending)
+    return recovered
+
+
+def _held(
+    published: gate_contract.GateDetail | None, *, found_halted: bool, on_record: KillSwitch
+) -> KillSwitch | None:
+    """What the gate held when it was taken over."""
+    if kill := published.kill if published else None:
+        return KillSwitch(
+            Phase.TRIPPED, kill.kill_id, kill.mode, kill.cause, kill.level, kill.since
+        )
+    if found_halted and not on_record.is_tripped:
+        # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
+        return KillSwitch(
+            Phase.TRIPPED,
+            str(uuid4()),
+            UnknownKill.mode,
+            "HALT found at the gate, without a reason that can be read",
+            Severity.EMERGENCY.value,
+            utc_now(),
+        )
+    return None

@@ -1,0 +1,30 @@
+"""The thread that goes on trying to keep trips which so far are held in memory only."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from risk_receivers.errors import SpoolError
+from risk_receivers.spool import Spool
+from risk_receivers.telemetry import Telemetry
+from risk_receivers.workers import Worker
+
+_PAUSE_SECONDS: Final = 1.0
+_log = logging.getLogger(__name__)
+
+
+class SpoolKeeper(Worker):
+    """Tries once a second. It waits for nothing but the spool's disk, least of all the store."""
+
+    def __init__(self, spool: Spool, telemetry: Telemetry) -> None:
+        super().__init__("spool-keeper", telemetry)
+        self._spool = spool
+
+    def round(self) -> float | None:
+        """Try once."""
+        try:
+            self._spool.persist()
+        except SpoolError as error:
+            _log.critical("a trip is still held in memory only: %s", error)
+        return _PAUSE_SECONDS
