@@ -47,6 +47,7 @@ class Front:
         recorder: Recorder,
         telemetry: Telemetry,
         pulse: Pulse,
+        heard: Callable[[Feed], None],
         max_body_mib: float,
         deadline_seconds: float,
     ) -> None:
@@ -56,6 +57,7 @@ class Front:
         self._recorder = recorder
         self._telemetry = telemetry
         self._pulse = pulse
+        self._heard = heard
         self._max_body_bytes = round(max_body_mib * _MIB)
         self._max_body_mib = max_body_mib
         self._deadline_seconds = deadline_seconds
@@ -138,6 +140,7 @@ class Front:
         if batch.watchdog:
             if batch.feed is Feed.ALERTS:
                 self._pulse.beat()
+            self._heard(batch.feed)
             self._telemetry.set(m.WATCHDOG_TIMESTAMP, feed, value=received.at.timestamp())
 
     async def _read(self, receive: Receive) -> tuple[bytes | None, bool]:

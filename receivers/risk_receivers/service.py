@@ -29,6 +29,7 @@ from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.errors import StartError
+from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
@@ -156,7 +157,8 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             telemetry,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
-        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch]
+        feeds = FeedWatch(writer, outbox, telemetry, policy=policy, wake_couriers=wake_couriers)
+        workers = [*couriers, clock, doubts, SpoolKeeper(spool, telemetry), watch, feeds]
         for worker in workers:
             worker.start()
             stack.callback(worker.stop)
@@ -194,6 +196,7 @@ def running(policy: Policy, data: Path) -> Iterator[Service]:
             recorder=recorder,
             telemetry=telemetry,
             pulse=pulse,
+            heard=feeds.hear,
             max_body_mib=alerting.intake.max_body_mib,
             deadline_seconds=alerting.gate.lease_seconds,
         )
