@@ -7,6 +7,7 @@ names times for that.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from risk_alertmanager.matchers import equals
@@ -22,14 +23,15 @@ RECEIVER: Final = "riskwarden"
 GROUP_BY: Final = (labels.ALERTNAME, labels.RISK_ID, labels.TIER, labels.SEVERITY)
 
 
-def route_tree(policy: Policy) -> dict[str, Any]:
-    """The whole tree."""
+def route_tree(policy: Policy, first: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The whole tree; what comes first has to leave every alert to the rest, too."""
     routing = policy.alerting.routing
     return {
         "receiver": RECEIVER,
         "group_by": list(GROUP_BY),
         **_pace(routing.of(policy.alerting.default_severity)),
         "routes": [
+            *first,
             {"matchers": [equals(labels.ALERTNAME, labels.WATCHDOG)], **_heartbeat(policy)},
             *(
                 _of_severity(policy, severity)

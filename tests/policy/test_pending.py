@@ -61,6 +61,7 @@ def use(policy: Policy, folder: Path) -> None:
     """Everything that a running system does with its policy."""
     risk_rules.generate(policy)
     risk_alertmanager.generate(with_business_hours(policy))
+    risk_alertmanager.generate(with_channels_of_alertmanager(policy))
     for name in runbooks.names():
         runbooks.render(policy, name)
     with RiskExporter(policy, folder / "exporter"):
@@ -71,6 +72,17 @@ def use(policy: Policy, folder: Path) -> None:
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
+
+
+def with_channels_of_alertmanager(policy: Policy) -> Policy:
+    """The policy with every channel that Alertmanager can use."""
+    channels = policy.alerting.channels
+    on = {
+        name: getattr(channels, name).model_copy(update={"enabled": True})
+        for name in ("email", "slack", "telegram")
+    }
+    alerting = policy.alerting.model_copy(update={"channels": channels.model_copy(update=on)})
+    return policy.model_copy(update={"alerting": alerting})
 
 
 def with_business_hours(policy: Policy) -> Policy:

@@ -11,6 +11,7 @@ from risk_policy.model.channels import Channels
 from risk_policy.model.dashboard import Dashboard
 from risk_policy.model.escalation import Cooldown, Deduplication, Escalation, Retention
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
+from risk_policy.model.second_way import SecondWay
 from risk_policy.model.stack import (
     Auth,
     Confirmation,
@@ -50,6 +51,7 @@ class Alerting(Section):
     routing: Routing = Routing()
     mute_times: MuteTimes = MuteTimes()
     business_hours: BusinessHours = BusinessHours()
+    second_way: SecondWay = SecondWay()
     channels: Channels = Channels()
     audit: Audit = Audit()
     intake: Intake = Intake()
