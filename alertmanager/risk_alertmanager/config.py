@@ -1,12 +1,15 @@
-"""``alertmanager.yml``: routes, inhibition, and the one receiver behind them."""
+"""``alertmanager.yml``: routes, mute times, inhibition, and who is behind them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from risk_alertmanager import second_way
 from risk_alertmanager.document import render
 from risk_alertmanager.inhibition import inhibit_rules
 from risk_alertmanager.routes import RECEIVER, route_tree
+from risk_alertmanager.second_way import Reveal
+from risk_alertmanager.time_intervals import time_intervals
 from risk_policy.contracts.artefact import NOTIFICATION_FEED_TOKEN_FILE, NOTIFICATION_PATH
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
@@ -22,15 +25,27 @@ def generate(policy: Policy) -> dict[str, str]:
     return {"alertmanager.yml": alertmanager_config(policy)}
 
 
-def alertmanager_config(policy: Policy, endpoints: Endpoints | None = None) -> str:
-    """The configuration, for the policy's endpoints or for others. Raises ArtefactError."""
+def alertmanager_config(
+    policy: Policy, endpoints: Endpoints | None = None, reveal: Reveal | None = None
+) -> str:
+    """The configuration, for the policy's endpoints or for others.
+
+    Args:
+        reveal: how to read a secret. With it the text may hold secrets: keep it to its owner.
+
+    Raises:
+        ArtefactError: something cannot be written.
+    """
     at = endpoints or policy.alerting.endpoints
+    own_way = second_way.second_way(policy, reveal)
+    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(at)]}]
     content: dict[str, Any] = {
-        "route": route_tree(policy),
+        "route": route_tree(policy, () if own_way is None else (second_way.route(policy),)),
+        **({"time_intervals": quiet} if (quiet := time_intervals(policy)) else {}),
         "inhibit_rules": inhibit_rules(),
-        "receivers": [{"name": RECEIVER, "webhook_configs": [_webhook(at)]}],
+        "receivers": [*receivers, *([own_way] if own_way else [])],
     }
-    return render(policy, content, _COMMENT)
+    return render(policy, content, "\n".join((_COMMENT, *second_way.remarks(policy, reveal))))
 
 
 def _webhook(at: Endpoints) -> dict[str, Any]:

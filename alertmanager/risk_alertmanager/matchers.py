@@ -30,6 +30,11 @@ def one_of(label: str, values: Iterable[str]) -> str:
     return f"{_name(label)}=~{_quoted('|'.join(_word(value) for value in words))}"
 
 
+def none_of(label: str, values: Iterable[str]) -> str:
+    """The label has none of these values, or is not there."""
+    return f"{_name(label)}!~{_quoted('|'.join(_word(value) for value in values))}"
+
+
 def present(label: str) -> str:
     """The label is there and not empty."""
     return f'{_name(label)}=~".+"'

@@ -1,14 +1,17 @@
 """Who is told how fast: one route per severity, and one for the heartbeat.
 
 All of them lead to the receivers' notification feed, which decides about channels. An alert
-of an unknown severity takes the root's pace; none is ever dropped.
+of an unknown severity takes the root's pace; none is ever dropped, only told later if the policy
+names times for that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from risk_alertmanager.matchers import equals
+from risk_alertmanager.time_intervals import quiet_routes
 from risk_policy.contracts import alert as labels
 from risk_policy.contracts.artefact import duration
 from risk_policy.model import Policy
@@ -20,23 +23,30 @@ RECEIVER: Final = "riskwarden"
 GROUP_BY: Final = (labels.ALERTNAME, labels.RISK_ID, labels.TIER, labels.SEVERITY)
 
 
-def route_tree(policy: Policy) -> dict[str, Any]:
-    """The whole tree."""
+def route_tree(policy: Policy, first: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The whole tree; what comes first has to leave every alert to the rest, too."""
     routing = policy.alerting.routing
     return {
         "receiver": RECEIVER,
         "group_by": list(GROUP_BY),
         **_pace(routing.of(policy.alerting.default_severity)),
         "routes": [
+            *first,
             {"matchers": [equals(labels.ALERTNAME, labels.WATCHDOG)], **_heartbeat(policy)},
             *(
-                {
-                    "matchers": [equals(labels.SEVERITY, severity.value)],
-                    **_pace(routing.of(severity)),
-                }
+                _of_severity(policy, severity)
                 for severity in sorted(Severity, key=lambda severity: -severity.rank)
             ),
         ],
+    }
+
+
+def _of_severity(policy: Policy, severity: Severity) -> dict[str, Any]:
+    quiet = list(quiet_routes(policy, severity))
+    return {
+        "matchers": [equals(labels.SEVERITY, severity.value)],
+        **_pace(policy.alerting.routing.of(severity)),
+        **({"routes": quiet} if quiet else {}),
     }
 
 

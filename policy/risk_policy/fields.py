@@ -21,7 +21,8 @@ def field(model: Model | None, name: str) -> FieldInfo | None:
 def submodel(model: Model | None, name: str) -> Model | None:
     """The model of the table of that name, if it is one."""
     found = field(model, name)
-    annotation: object = None if found is None else found.annotation
+    # Tables of any name are all of one kind.
+    annotation: object = getattr(model, "named", None) if found is None else found.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return None

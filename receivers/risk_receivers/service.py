@@ -35,6 +35,7 @@ from risk_receivers.doors.kill import KillDoor
 from risk_receivers.doors.reports import ReportsDoor
 from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.errors import StartError
+from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.front import Asgi, Front
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
@@ -198,6 +199,7 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             wake=wake_couriers,
             interval_seconds=prometheus.evaluation_interval_seconds,
         )
+        feeds = FeedWatch(writer, outbox, telemetry, policy=policy, wake_couriers=wake_couriers)
         workers = [
             *couriers,
             clock,
@@ -206,6 +208,7 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             watch,
             refusals,
             reconciler,
+            feeds,
         ]
         for worker in workers:
             worker.start()
@@ -254,6 +257,7 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
                 recorder=recorder,
                 telemetry=telemetry,
                 pulse=pulse,
+                heard=feeds.hear,
                 bodies=bodies,
                 deadline_seconds=alerting.gate.lease_seconds,
             )

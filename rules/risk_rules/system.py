@@ -14,7 +14,9 @@ from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.catalogue.system import SystemAlert
+from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
+from risk_policy.vocabulary import Severity
 from risk_rules import promql
 from risk_rules.conditions import Condition
 from risk_rules.timing import (
@@ -44,6 +46,10 @@ PROMETHEUS_RELOADED: Final = Metric(
 ALERTMANAGER_RELOADED: Final = Metric(
     "alertmanager_config_last_reload_successful", "Whether the latest reload worked.", ("job",)
 )
+#: Written by Prometheus about alerts.
+ALERTS: Final = Metric(
+    "ALERTS", "Alerts that are pending or firing.", ("alertname", "alertstate", "severity")
+)
 UNDELIVERED: Final = Metric(
     "prometheus_notifications_errors_total", "Failed deliveries of alerts.", ("alertmanager",)
 )
@@ -71,6 +77,9 @@ def system_conditions(policy: Policy) -> Iterator[Condition]:
     yield from _delivery(policy)
     yield from _disk(policy)
     yield from _chain(policy)
+    not_recording = f"min({promql.series(m.WRITER_HEALTHY)}) == 0"
+    yield Condition(system.NOT_RECORDING, not_recording)
+    yield _unheard()
 
 
 def _part_down(policy: Policy, alert: SystemAlert, job: str) -> Condition:
@@ -208,6 +217,25 @@ def _delivery(policy: Policy) -> Iterator[Condition]:
     yield Condition(system.DEAD_LETTERS, dead)
     errors = f"sum by (component) ({_risen(policy, m.UNEXPECTED_ERRORS)}) > 0"
     yield Condition(system.UNEXPECTED_ERRORS, errors)
+
+
+def _unheard() -> Condition:
+    """What is critical while the receivers are dead, of which only Prometheus knows by then.
+
+    What fires about the receivers reaches people past them and needs no second word.
+    """
+    dead = (system.RECEIVERS_DOWN.name, system.NOT_RECORDING.name)
+    firing = f'alertstate="firing",{labels.ALERTNAME}'
+    past = promql.one_of((*dead, system.ALERT_UNHEARD.name))
+    worst = promql.one_of(
+        severity.value for severity in Severity if severity.rank >= Severity.CRITICAL.rank
+    )
+    matters = f"{ALERTS.name}{{{firing}!~{past},{labels.SEVERITY}=~{worst}}}"
+    deaf = f"{ALERTS.name}{{{firing}=~{promql.one_of(dead)}}}"
+    counted = f"count by ({labels.ALERTNAME}, {labels.SEVERITY}) ({matters}) and on () {deaf}"
+    watched = promql.with_copied_label(f"({counted})", "watched", labels.ALERTNAME)
+    named = promql.with_copied_label(watched, "of_severity", labels.SEVERITY)
+    return Condition(system.ALERT_UNHEARD, named)
 
 
 def _disk(policy: Policy) -> Iterator[Condition]:

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import risk_alertmanager
 from risk_policy import Policy, default_policy_path, parse_policy
@@ -26,14 +27,14 @@ TOKEN = "token-of-the-notification-feed"
 
 @pytest.fixture(scope="session")
 def policy_with() -> Callable[..., Policy]:
-    """The committed policy, with some of its lines changed."""
+    """The committed policy, with some of its lines changed and others added."""
 
-    def edited(*edits: tuple[str, str]) -> Policy:
+    def edited(*edits: tuple[str, str], more: str = "") -> Policy:
         text = default_policy_path().read_text(encoding="utf-8")
         for old, new in edits:
             assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the policy"
             text = text.replace(old, new)
-        return parse_policy(text.encode(), environ={})
+        return parse_policy((text + more).encode(), environ={})
 
     return edited
 
@@ -167,17 +168,28 @@ def start(
     """Starts Alertmanager on what a policy generates."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def started(policy: Policy) -> Alertmanager:
+    def started(
+        policy: Policy,
+        environ: Mapping[str, str] | None = None,
+        *,
+        api_of_telegram: str = "",
+        dead: bool = False,
+    ) -> Alertmanager:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         endpoints = Endpoints(
-            receivers=f"127.0.0.1:{webhook.port}", alertmanager=f"127.0.0.1:{port}"
+            # Nothing listens on port 9, so receivers that are there are dead.
+            receivers=f"127.0.0.1:{9 if dead else webhook.port}",
+            alertmanager=f"127.0.0.1:{port}",
         )
         config = tmp_path / "alertmanager.yml"
-        config.write_text(
-            risk_alertmanager.alertmanager_config(policy, endpoints), encoding="utf-8"
-        )
+        reveal = (lambda secret: secret.reveal(environ)) if environ else None
+        content = yaml.safe_load(risk_alertmanager.alertmanager_config(policy, endpoints, reveal))
+        for receiver in content["receivers"]:
+            for telegram in receiver.get("telegram_configs", ()):
+                telegram["api_url"] = api_of_telegram
+        config.write_text(yaml.safe_dump(content), encoding="utf-8")
         (tmp_path / "secrets").mkdir()
         (tmp_path / "secrets" / "notification_feed_token").write_text(TOKEN + "\n")
         binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

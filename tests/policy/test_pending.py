@@ -67,7 +67,8 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def use(policy: Policy, folder: Path) -> None:
     """Everything that a running system does with its policy."""
     risk_rules.generate(policy)
-    risk_alertmanager.generate(policy)
+    risk_alertmanager.generate(with_business_hours(policy))
+    risk_alertmanager.generate(with_every_channel(policy))
     for name in runbooks.names():
         runbooks.render(policy, name)
     with RiskExporter(policy, folder / "exporter"):
@@ -88,6 +89,13 @@ def with_every_channel(policy: Policy) -> Policy:
     channels = policy.alerting.channels
     on = {name: getattr(channels, name).model_copy(update={"enabled": True}) for name in CHANNELS}
     alerting = policy.alerting.model_copy(update={"channels": channels.model_copy(update=on)})
+    return policy.model_copy(update={"alerting": alerting})
+
+
+def with_business_hours(policy: Policy) -> Policy:
+    """The policy with business hours in force."""
+    hours = policy.alerting.business_hours.model_copy(update={"enabled": True})
+    alerting = policy.alerting.model_copy(update={"business_hours": hours})
     return policy.model_copy(update={"alerting": alerting})
 
 

@@ -81,6 +81,11 @@ class Layout:
         return self.root / "alertmanager"
 
     @property
+    def alertmanager_config(self) -> Path:
+        """Alertmanager's configuration."""
+        return self.alertmanager / "alertmanager.yml"
+
+    @property
     def description(self) -> Path:
         """The endpoints of the stack."""
         return self.root / "stack.json"
@@ -123,6 +128,10 @@ class Layout:
         """Put a token where a configuration refers to it by relative path."""
         _write_private(folder / "secrets" / name, self.token(name), keep=False)
 
+    def write_alertmanager(self, text: str) -> None:
+        """Leave Alertmanager its configuration, which may hold secrets, for its owner alone."""
+        _write_private(self.alertmanager_config, text, keep=False)
+
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Leave the endpoints for the other commands."""
         text = json.dumps({"endpoints": endpoints.model_dump()}, indent=2)
@@ -141,7 +150,8 @@ def _write_private(path: Path, text: str, *, keep: bool) -> None:
     if keep and path.exists():
         return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        os.fchmod(descriptor, 0o600)  # it may have been there, and open to others
         stream.write(text + "\n")
 
 

@@ -108,31 +108,23 @@ class Stack:
 
     def _configure(self) -> None:
         layout = self.layout
-        for folder, files in (
-            (
-                layout.prometheus,
-                {
-                    **{
-                        name: text
-                        for name, text in risk_rules.generate(self.policy).items()
-                        if name.startswith("rules/")
-                    },
-                    "prometheus.yml": risk_rules.prometheus_config(self.policy, self.endpoints),
-                },
-            ),
-            (
-                layout.alertmanager,
-                {
-                    "alertmanager.yml": risk_alertmanager.alertmanager_config(
-                        self.policy, self.endpoints
-                    )
-                },
-            ),
-        ):
-            for name, text in files.items():
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+        files = {
+            **{
+                name: text
+                for name, text in risk_rules.generate(self.policy).items()
+                if name.startswith("rules/")
+            },
+            "prometheus.yml": risk_rules.prometheus_config(self.policy, self.endpoints),
+        }
+        for name, text in files.items():
+            path = layout.prometheus / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        layout.write_alertmanager(
+            risk_alertmanager.alertmanager_config(
+                self.policy, self.endpoints, reveal=lambda secret: secret.reveal(self._environ)
+            )
+        )
         layout.share_token("alert_feed_token", layout.prometheus)
         layout.share_token("notification_feed_token", layout.alertmanager)
 
@@ -177,7 +169,7 @@ class Stack:
             "alertmanager",
             (
                 binaries.alertmanager,
-                f"--config.file={folder / 'alertmanager.yml'}",
+                f"--config.file={self.layout.alertmanager_config}",
                 f"--storage.path={folder / 'data'}",
                 f"--web.listen-address={self.endpoints.alertmanager}",
                 "--cluster.listen-address=",

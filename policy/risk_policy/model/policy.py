@@ -16,6 +16,8 @@ from risk_policy.model.escalation import (
     Escalation,
     Retention,
 )
+from risk_policy.model.mute_times import BusinessHours, MuteTimes
+from risk_policy.model.second_way import SecondWay
 from risk_policy.model.stack import (
     Auth,
     Confirmation,
@@ -54,6 +56,9 @@ class Alerting(Section):
     system: System = System()
     prometheus: Prometheus = Prometheus()
     routing: Routing = Routing()
+    mute_times: MuteTimes = MuteTimes()
+    business_hours: BusinessHours = BusinessHours()
+    second_way: SecondWay = SecondWay()
     channels: Channels = Channels()
     audit: Audit = Audit()
     intake: Intake = Intake()

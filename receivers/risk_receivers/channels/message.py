@@ -25,6 +25,8 @@ class Kind(StrEnum):
     TAMPERED = "tampered"  # what is on record was changed behind the service's back
     QUARANTINED = "quarantined"  # asks for an action that cannot be taken as it stands
     KILL_UNCONFIRMED = "kill_unconfirmed"  # only Alertmanager asks for it: nothing was tripped
+    FEED_SILENT = "feed_silent"  # nobody could raise an alert, or nobody would be told of one
+    FEED_HEARD = "feed_heard"  # that is over
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -40,6 +40,7 @@ class FeedDoor:
         recorder: Recorder,
         telemetry: Telemetry,
         pulse: Pulse,
+        heard: Callable[[Feed], None],
         bodies: BodyReader,
         deadline_seconds: float,
     ) -> None:
@@ -49,6 +50,7 @@ class FeedDoor:
         self._recorder = recorder
         self._telemetry = telemetry
         self._pulse = pulse
+        self._heard = heard
         self._bodies = bodies
         self._deadline_seconds = deadline_seconds
 
@@ -125,6 +127,7 @@ class FeedDoor:
         if batch.watchdog:
             if batch.feed is Feed.ALERTS:
                 self._pulse.beat()
+            self._heard(batch.feed)
             self._telemetry.set(m.WATCHDOG_TIMESTAMP, feed, value=received.at.timestamp())
 
 

@@ -72,6 +72,7 @@ class ConditionsProof:
             for alert, metric, level, label in table:
                 self._level(board, alert, metric, round(level, 10), sign, label)
         self._flag(board, system.CHAIN_BROKEN, m.AUDIT_INTACT, {})
+        self._flag(board, system.NOT_RECORDING, m.WRITER_HEALTHY, {})
         for metric, job in (
             (conditions.PROMETHEUS_RELOADED, "prometheus"),
             (conditions.ALERTMANAGER_RELOADED, "alertmanager"),

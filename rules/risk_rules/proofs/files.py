@@ -19,6 +19,7 @@ from risk_rules.proofs.recorded import recorded_scenario
 from risk_rules.proofs.series import moment, policy_clock
 from risk_rules.proofs.slow import SlowProof
 from risk_rules.proofs.system import PartsProof
+from risk_rules.proofs.unheard import UnheardProof
 
 FOLDER: Final = "tests"
 SUFFIX: Final = ".test.yml"
@@ -47,7 +48,8 @@ def unit_tests(policy: Policy) -> dict[str, str]:
     pace = late.clock.evaluation
     own = {SYSTEM: order[SYSTEM]}
     files[SYSTEM + SLOW] = _file(policy, own, pace, late.system_scenarios())
-    files[GUARD + SLOW] = _file(policy, {**guard, **own}, pace, late.guard_scenarios())
+    tests = [*late.guard_scenarios(), UnheardProof(policy, late.clock).scenario()]
+    files[GUARD + SLOW] = _file(policy, {**guard, **own}, pace, tests)
     return {f"{FOLDER}/{name}{SUFFIX}": text for name, text in files.items()}
 
 

@@ -116,6 +116,8 @@ class SlowProof:
             self._expect(board, system.LIMIT_UNEVALUABLE, always, about)
         board.feed(conditions.PROMETHEUS_RELOADED, {"job": "prometheus"}, (0.0, 0))
         self._expect(board, system.CONFIG_RELOAD_FAILED, lambda _: 0.0, {"job": "prometheus"})
+        board.feed(m.WRITER_HEALTHY, {}, (0.0, 0))
+        self._expect(board, system.NOT_RECORDING, lambda _: 0.0)
         board.feed(m.AUDIT_INTACT, {}, (0.0, 0))
         self._expect(board, system.CHAIN_BROKEN, lambda _: 0.0)
         board.feed(m.DISK_FREE, {"component": "receivers"}, (0.01, 0))

@@ -41,6 +41,15 @@ RECEIVERS_DOWN: Final = SystemAlert(
     escalates=True,
 )  # fmt: skip
 
+NOT_RECORDING: Final = SystemAlert(
+    "RISK_NOT_RECORDING", "not_recording", Severity.CRITICAL, Action.NOTIFY, "",
+    "The receivers cannot record",
+    "Their store takes no durable writes: alerts are refused until it does, people are not told "
+    "of them, and the gate refuses new risk. The kill switch still trips.",
+    "Look for room and errors on the disk of the receivers, mend them, restart the receivers.",
+    escalates=True,
+)  # fmt: skip
+
 ALERTMANAGER_DOWN: Final = SystemAlert(
     "RISK_ALERTMANAGER_DOWN", "alertmanager_down", Severity.CRITICAL, Action.NOTIFY,
     f"{_S}.alertmanager_down_seconds",
@@ -49,6 +58,17 @@ ALERTMANAGER_DOWN: Final = SystemAlert(
     "switch still trips.",
     "Start Alertmanager. Until then watch the console or the receivers' API.",
     escalates=True,
+)  # fmt: skip
+
+#: Raised by Prometheus about other alerts, as nobody else knows of both.
+ALERT_UNHEARD: Final = SystemAlert(
+    "RISK_ALERT_UNHEARD", "alert_unheard", Severity.CRITICAL, Action.NOTIFY, "",
+    "{subject} fires, and the receivers do not hear it",
+    "The receivers are down or cannot record, so they tell nobody of it and do nothing about it.",
+    "Look at Prometheus's or Alertmanager's alerts now. Judge the account by hand, and start the "
+    "receivers.",
+    identity=("of_severity", "watched"),
+    measured="It fires {value} times.",
 )  # fmt: skip
 
 # -- figures that cannot be trusted ----------------------------------------------------------

@@ -1,0 +1,124 @@
+"""When people are not told: the policy's windows as ``time_intervals``, and who refers to them.
+
+Muting happens on routes of their own below those of a severity, for the categories that a window
+names and for no others. What could trip the kill switch is on none of them, whatever its
+category. Seen on 0.25: an alert that outlasts its window is told at the next look at its group;
+one that was told before, ended within the window and began again is told at the next repeat, as
+after a silence, which is why repeats towards the receivers are short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from risk_alertmanager.matchers import none_of, one_of
+from risk_policy.contracts import alert as labels
+from risk_policy.model import Policy
+from risk_policy.model.mute_times import MUTABLE_CATEGORIES
+from risk_policy.vocabulary import Action, Category, Severity
+from risk_policy.windows import Interval, Minutes
+
+_BUSINESS_HOURS: Final = "business_hours"
+_WEEKDAYS: Final = (
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
+_MONTHS: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """What keeps an alert of one severity and category from people.
+
+    Attributes:
+        mute: intervals in which it is muted.
+        active: intervals outside of which it is muted.
+    """
+
+    mute: tuple[str, ...]
+    active: tuple[str, ...]
+
+
+def time_intervals(policy: Policy) -> list[dict[str, Any]]:
+    """Every window that is in force."""
+    alerting = policy.alerting
+    named = {_mute(name): window for name, window in alerting.mute_times.enabled().items()}
+    found = {name: window.intervals() for name, window in named.items()}
+    if alerting.business_hours.enabled:
+        found[_BUSINESS_HOURS] = alerting.business_hours.intervals()
+    return [
+        {"name": name, "time_intervals": [_written(one) for one in intervals]}
+        for name, intervals in found.items()
+    ]
+
+
+def quiet_routes(policy: Policy, severity: Severity) -> Iterator[dict[str, Any]]:
+    """Routes below that of a severity: one for the categories that share their windows."""
+    shared: dict[_Quiet, list[str]] = {}
+    for category in MUTABLE_CATEGORIES:
+        shared.setdefault(_quiet(policy, severity, category), []).append(category.value)
+    for quiet, categories in shared.items():
+        if not quiet.mute and not quiet.active:
+            continue
+        kill = [action.value for action in Action if action.trips_kill_switch]
+        yield {
+            "matchers": [one_of(labels.CATEGORY, categories), none_of(labels.ACTION, kill)],
+            **({"mute_time_intervals": list(quiet.mute)} if quiet.mute else {}),
+            **({"active_time_intervals": list(quiet.active)} if quiet.active else {}),
+        }
+
+
+def _quiet(policy: Policy, severity: Severity, category: Category) -> _Quiet:
+    alerting = policy.alerting
+    mute = [
+        _mute(name)
+        for name, window in alerting.mute_times.enabled().items()
+        if severity in window.severities and category in window.categories
+    ]
+    hours = alerting.business_hours
+    active = [_BUSINESS_HOURS] if hours.enabled and severity in hours.severities else []
+    return _Quiet(tuple(mute), tuple(active))
+
+
+def _mute(name: str) -> str:
+    return f"mute_{name}"
+
+
+def _written(interval: Interval) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    if interval.times:
+        written["times"] = [
+            {"start_time": _time(begin), "end_time": _time(end)} for begin, end in interval.times
+        ]
+    if interval.weekdays:
+        written["weekdays"] = [_WEEKDAYS[day] for day in sorted(interval.weekdays)]
+    if interval.days:
+        written["days_of_month"] = [f"{first}:{last}" for first, last in _runs(interval.days)]
+    if interval.months:
+        written["months"] = [_MONTHS[month - 1] for month in sorted(interval.months)]
+    if interval.year is not None:
+        written["years"] = [str(interval.year)]
+    return {**written, "location": interval.zone}
+
+
+def _time(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def _runs(days: Iterable[int]) -> Iterator[Minutes]:
+    """First and last of days that follow each other; no run goes from -1 to 1."""
+    first = last = None
+    for day in sorted(days):
+        if first is None or last is None:
+            first = last = day
+        elif day == last + 1:
+            last = day
+        else:
+            yield first, last
+            first = last = day
+    if first is not None and last is not None:
+        yield first, last

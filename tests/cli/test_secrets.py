@@ -1,0 +1,52 @@
+"""What the local stack writes down, and who may read it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from risk_policy import parse_policy
+from riskwarden.stack.layout import Layout
+from riskwarden.stack.processes import Processes
+from riskwarden.stack.stack import Stack
+
+POLICY = b"""
+[alerting.channels.slack]
+enabled = true
+[alerting.channels.telegram]
+enabled = true
+"""
+SECRETS = {
+    "SLACK_WEBHOOK_URL": "https://hooks.example.com/secret-of-slack",
+    "TELEGRAM_BOT_TOKEN": "1:secret-of-telegram",
+    "TELEGRAM_CHAT_ID": "42",
+}
+
+
+def test_alertmanager_gets_its_secrets_in_a_file_that_nobody_else_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    policy = parse_policy(POLICY)
+    layout = Layout(tmp_path)
+    layout.create()
+    open_to_all = layout.alertmanager_config
+    open_to_all.write_text("left by an older version")
+    open_to_all.chmod(0o644)
+    with Processes(layout.log) as processes:
+        Stack(policy, layout, processes)._configure()
+    holding = [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and "secret-of" in path.read_text(encoding="utf-8")
+    ]
+    assert holding == [layout.alertmanager_config]
+    assert stat.S_IMODE(layout.alertmanager_config.stat().st_mode) == 0o600
+    (_, own) = yaml.safe_load(layout.alertmanager_config.read_text())["receivers"]
+    assert own["slack_configs"][0]["api_url"] == SECRETS["SLACK_WEBHOOK_URL"]
+    assert own["telegram_configs"][0]["bot_token"] == SECRETS["TELEGRAM_BOT_TOKEN"]
+    assert own["telegram_configs"][0]["chat_id"] == 42

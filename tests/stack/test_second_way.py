@@ -1,0 +1,92 @@
+"""Nobody listens: Prometheus notices, and Alertmanager writes the mail itself."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from email import message_from_bytes
+from email import policy as mail_policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from stack_under_test import eventually
+
+from risk_policy import default_policy_path, load_policy
+from riskwarden.stack.layout import Layout
+from riskwarden.stack.processes import Processes
+from riskwarden.stack.stack import Stack, find_binaries
+
+pytestmark = pytest.mark.stack
+_SOON = 30
+
+
+class _Mail:
+    def __init__(self) -> None:
+        self.got: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - its name
+        del server, session
+        message = message_from_bytes(envelope.content, policy=mail_policy.default)
+        assert isinstance(message, EmailMessage)
+        self.got.append(message)
+        return "250 taken"
+
+    def told_of(self, *words: str) -> bool:
+        bodies = [body.get_content() for one in self.got if (body := one.get_body(("plain",)))]
+        return any(all(word in body for word in words) for body in bodies)
+
+
+@pytest.fixture
+def mail() -> Iterator[tuple[int, _Mail]]:
+    """A mail server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    received = _Mail()
+    controller = Controller(received, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield port, received
+    controller.stop()
+
+
+def test_dead_receivers_and_what_is_critical_meanwhile_are_told_by_mail(
+    tmp_path: Path, mail: tuple[int, _Mail]
+) -> None:
+    port, received = mail
+    text = default_policy_path().read_text(encoding="utf-8")
+    head = "[alerting.channels.email]\nenabled = "
+    for old, new in (
+        (f"{head}false", f"{head}true"),
+        ("smtp_port = 587", f"smtp_port = {port}"),
+        ('smtp_host = "${SMTP_HOST}"', 'smtp_host = "127.0.0.1"'),
+        ("use_tls = true", "use_tls = false"),
+    ):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = tmp_path / "alerting.toml"
+    path.write_text(text, encoding="utf-8")
+    policy = load_policy(path, {})
+    layout = Layout(tmp_path / "data")
+    layout.create()
+    with Processes(layout.log) as processes:
+        stack = Stack(policy, layout, processes)
+        stack._configure()
+        binaries = find_binaries()
+        stack._await(stack._alertmanager(binaries), "alertmanager", "/-/ready")
+        # Neither receivers nor an exporter were ever started.
+        stack.start_prometheus(binaries)
+        eventually(
+            lambda: received.told_of("The receivers service cannot be scraped"),
+            _SOON,
+            "told of the receivers",
+        )
+        eventually(
+            lambda: received.told_of("RISK_EXPORTER_DOWN", "the receivers do not hear it"),
+            _SOON,
+            "told of what nobody hears",
+        )
+    subjects = {str(one["Subject"]).partition(":")[0] for one in received.got}
+    assert subjects == {"[FIRING] RISK_RECEIVERS_DOWN", "[FIRING] RISK_ALERT_UNHEARD"}
