@@ -158,7 +158,8 @@ def test_a_service_with_every_channel_tells_by_all_of_them(
     for server in services.all.values():
         server.next.append(Reply(503, "not now"))
     stopped.start()
-    text = {"description": "drawdown is 16 % & <rising>"}
+    said = "drawdown is 16 % & <rising>"
+    text = {"description": said, "summary": said}
     alert = words.alert(name="DRAWDOWN_CRITICAL", tier="critical", severity="critical")
     notification = words.webhook({**alert, "annotations": text})
     assert stopped.send("notifications", notification).status_code == 200
