@@ -84,20 +84,6 @@ def dated(start: datetime, end: datetime) -> tuple[Interval, ...]:
     )
 
 
-def covers(interval: Interval, at: datetime) -> bool:
-    """Whether a moment lies within an interval, as its place's clocks and calendar have it."""
-    local = at.astimezone(ZoneInfo(interval.zone))
-    from_end = local.day - _length(local.year, local.month) - 1
-    minute = _minute(local)
-    return (
-        (not interval.times or any(begin <= minute < end for begin, end in interval.times))
-        and (not interval.weekdays or local.weekday() in interval.weekdays)
-        and (not interval.days or not interval.days.isdisjoint((local.day, from_end)))
-        and (not interval.months or local.month in interval.months)
-        and interval.year in (None, local.year)
-    )
-
-
 def _minute(at: datetime) -> int:
     return at.hour * 60 + at.minute
 

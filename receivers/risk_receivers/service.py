@@ -18,7 +18,6 @@ from a2wsgi import WSGIMiddleware
 
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
-from risk_policy.quiet import is_quiet
 from risk_receivers.acks.client import AlertmanagerClient
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler, ack_gauges
@@ -196,9 +195,6 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
             writer=writer,
             outbox=outbox,
             routing=alerting.routing,
-            is_quiet=lambda untold, at: is_quiet(
-                policy, untold.alert.severity, untold.incident.category, untold.action, at
-            ),
             telemetry=telemetry,
             wake=wake_couriers,
             interval_seconds=prometheus.evaluation_interval_seconds,

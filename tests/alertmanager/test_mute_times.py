@@ -17,7 +17,6 @@ import risk_alertmanager
 from risk_policy import InvalidPolicyError, Policy, parse_policy
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
-from risk_policy.quiet import is_quiet
 from risk_policy.vocabulary import Category, Layer, Severity
 
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -188,11 +187,9 @@ def test_what_recurs_is_muted_in_the_minutes_the_policy_names_and_in_no_others(
     # Where it is delicate: ends of months, and the days on which clocks change.
     delicate = [date(2026, 3, 8), date(2026, 3, 29), date(2028, 3, 1), date(2027, 3, 1),
                 date(2026, 10, 25), date(2026, 9, 30)]  # fmt: skip
-    warning = (Severity.WARNING, Category.POSITION, "notify")
     for day in [*days, *delicate]:
         for at in moments(day):
             assert covers(intervals, at) == window.is_on(at), at
-            assert is_quiet(policy, *warning, at) == window.is_on(at), at
     for begin, end in window.times:
         for minute in (begin, end):
             edge = datetime(
@@ -340,23 +337,6 @@ def test_a_window_mutes_the_severities_and_categories_it_names() -> None:
         labels = {"severity": severity, "category": category, "action": "notify"}
         assert muted_by(config, labels) == expected
     assert {one["name"] for one in config["time_intervals"]} == {"mute_one", "mute_two"}
-
-
-def test_what_must_reach_people_is_never_quiet() -> None:
-    text = (
-        "[alerting.mute_times.always]\ntimes = ['00:00-24:00']\n"
-        "[alerting.business_hours]\nenabled = true\nseverities = ['INFO', 'CRITICAL']\n"
-    )
-    policy = parse_policy(text.encode(), environ={})
-    sunday, monday = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC)
-    position = Category.POSITION
-    assert is_quiet(policy, Severity.WARNING, position, "notify", monday)
-    assert is_quiet(policy, Severity.CRITICAL, position, "notify", sunday)
-    assert not is_quiet(policy, Severity.CRITICAL, position, "notify", monday)
-    assert not is_quiet(policy, Severity.WARNING, position, "kill_switch", sunday)
-    assert not is_quiet(policy, Severity.EMERGENCY, position, "notify", sunday)
-    assert not is_quiet(policy, Severity.WARNING, Category.SYSTEM, "notify", sunday)
-    assert not is_quiet(policy, Severity.WARNING, None, "notify", sunday)
 
 
 def test_without_windows_nothing_is_muted(policy: Policy) -> None:

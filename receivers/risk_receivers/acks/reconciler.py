@@ -12,7 +12,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -54,12 +53,10 @@ class Reconciler(Worker):
         writer: Writer,
         outbox: Outbox,
         routing: Routing,
-        is_quiet: Callable[[Untold, datetime], bool],
         telemetry: Telemetry,
         wake: Callable[[], None],
         interval_seconds: float,
     ) -> None:
-        """``is_quiet`` says whether the policy wants people left alone with something just now."""
         super().__init__("reconciler", telemetry)
         self._keeper = keeper
         self._client = client
@@ -69,7 +66,6 @@ class Reconciler(Worker):
         self._wake_couriers = wake
         self._interval_seconds = interval_seconds
         self._routing = routing
-        self._is_quiet = is_quiet
         self._waiting = Waiting(routing)
 
     def round(self) -> float | None:
@@ -105,9 +101,7 @@ class Reconciler(Worker):
             except AlertmanagerError as error:
                 _log.warning("which alerts are kept from people is unknown: %s", error)
         is_held_back = held_back_by(alertmanager, silences, beside)
-        now = utc_now()
-        wanted = [one for one in owed if not is_held_back(one) and not self._is_quiet(one, now)]
-        due = self._waiting.due(wanted, time.monotonic())
+        due = self._waiting.due([one for one in owed if not is_held_back(one)], time.monotonic())
         if due:
             self._tell(due)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from risk_policy.contracts.alert import ACTION, ESCALATION, RISK_ID, SEVERITY, TIER
+from risk_policy.contracts.alert import ESCALATION, RISK_ID, SEVERITY, TIER
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Escalation, Severity
@@ -62,11 +62,6 @@ class Untold:
     def key(self) -> tuple[str, tuple[int, str]]:
         """What tells it from everything else that may be owed."""
         return (self.incident.id, self.alert.key)
-
-    @property
-    def action(self) -> str:
-        """What it asks for, as written."""
-        return self.labels.get(ACTION, "")
 
 
 def patience_seconds(routing: Routing, severity: Severity) -> float:
