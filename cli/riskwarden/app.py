@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from riskwarden.commands import audit, backtest, generate, operate, policy, rules, run
+from riskwarden.commands import (
+    acks,
+    audit,
+    backtest,
+    channels,
+    generate,
+    operate,
+    policy,
+    rules,
+    run,
+)
 
 app = typer.Typer(
     name="riskwarden",
@@ -20,9 +30,13 @@ app.command("generate")(generate.generate)
 app.command("backtest")(backtest.backtest)
 app.command("kill")(operate.kill)
 app.command("status")(operate.status)
+app.command("ack")(acks.ack)
+app.command("unack")(acks.unack)
+app.command("acks")(acks.acks)
 app.add_typer(policy.app, name="policy")
 app.add_typer(rules.app, name="rules")
 app.add_typer(audit.app, name="audit")
+app.add_typer(channels.app, name="channels")
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001  (typer hands the flag over like this)

@@ -169,6 +169,14 @@ LADDERS: Final = (
             _BREAKERS + "consecutive_losses.halt_at",
         )
     ),
+    Ladder(
+        (
+            "alerting.acknowledgement.default_minutes",
+            "alerting.acknowledgement.max_minutes",
+        ),
+        "an acknowledgement that says nothing asks for too long",
+        may_be_equal=True,
+    ),
     Ladder((_SYSTEM + "disk_free_critical_pct", _SYSTEM + "disk_free_warning_pct")),
     Ladder(
         (_PROMETHEUS + "evaluation_interval_seconds", _SYSTEM + "event_seconds"),
@@ -184,6 +192,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _exposure_problems(values)
     yield from _endpoint_problems(values)
     yield from _mail_problems(values)
+    yield from _sms_problems(values)
 
 
 def _exposure_problems(values: Values) -> Iterator[Problem]:
@@ -218,7 +227,7 @@ def _endpoint_problems(values: Values) -> Iterator[Problem]:
 
 
 def _mail_problems(values: Values) -> Iterator[Problem]:
-    """Mail that is sent to nobody."""
+    """Mail, or what goes through Apprise, that is sent to nobody."""
     key = "alerting.channels.email.to_addresses"
     enabled = values.get("alerting.channels.email.enabled") is True
     if enabled and values.get(key) in ([], ()):
@@ -227,4 +236,48 @@ def _mail_problems(values: Values) -> Iterator[Problem]:
             "[]",
             "is empty: the channel is enabled and would reach nobody; write whom to tell, "
             'e.g. ["operator@example.com"], or set alerting.channels.email.enabled = false',
+        )
+    if enabled:
+        yield from _login_problems(values)
+    key = "alerting.channels.apprise.urls"
+    if values.get("alerting.channels.apprise.enabled") is True and values.get(key) in ([], ()):
+        yield Problem(
+            key,
+            "[]",
+            "is empty: the channel is enabled and would reach nobody; write "
+            '["${APPRISE_URL}"], or set alerting.channels.apprise.enabled = false',
+        )
+
+
+def _login_problems(values: Values) -> Iterator[Problem]:
+    """Half a login, or one that everybody on the way could read."""
+    username, password, use_tls, host = (
+        values.get(f"alerting.channels.email.{name}")
+        for name in ("username", "password", "use_tls", "smtp_host")
+    )
+    if username and not password:
+        key = "alerting.channels.email.username"
+        message = 'is set without a password; add password = "${SMTP_PASSWORD}"'
+        yield Problem(key, "(set)", message)
+    if password and not username:
+        message = "is set without a username, and nobody logs in; add username"
+        yield Problem("alerting.channels.email.password", "(hidden)", message)
+    if username and use_tls is False and isinstance(host, str) and not is_loopback(host):
+        yield Problem(
+            "alerting.channels.email.use_tls",
+            "false",
+            "sends the password readable over the network; set it to true, or log in nowhere",
+        )
+
+
+def _sms_problems(values: Values) -> Iterator[Problem]:
+    """Text messages that are sent to nobody."""
+    key = "alerting.channels.sms.to_numbers"
+    enabled = values.get("alerting.channels.sms.enabled") is True
+    if enabled and values.get(key) in ([], ()):
+        yield Problem(
+            key,
+            "[]",
+            "is empty: the channel is enabled and would reach nobody; write whom to tell, "
+            'e.g. ["+15005550006"], or set alerting.channels.sms.enabled = false',
         )

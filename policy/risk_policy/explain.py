@@ -39,6 +39,9 @@ def explain(detail: ErrorDetails, root: str, model: Model, written: object) -> P
         return Problem(key, shown, "unknown key" + did_you_mean(parts[-1], known))
     if kind == "secret":
         return Problem(key, "(hidden)", detail["msg"])
+    if _holds_secrets(model, parts):
+        message = 'must be a list of secrets; write ${NAME} in brackets: ["${NAME}"]'
+        return Problem(key, "(hidden)", message)
     if kind in ("model_type", "model_attributes_type"):
         return Problem(key, show(value), f"must be a table: [{key}]")
     return Problem(key, show(value), _MESSAGES.get(kind) or _reworded(detail["msg"]))
@@ -84,6 +87,11 @@ def _at(tree: object, parts: tuple[str, ...]) -> object:
         else:
             return node
     return node
+
+
+def _holds_secrets(model: Model, parts: tuple[str, ...]) -> bool:
+    found = fields.field(fields.model_at(model, parts[:-1]), parts[-1]) if parts else None
+    return found is not None and fields.is_secret(found)
 
 
 def _may_be_private(table: Model | None, name: str, value: object) -> bool:

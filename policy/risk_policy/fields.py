@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from risk_policy.environment import Expandable, Secret
 
 Model = type[BaseModel]
+_SECRETS: Final = (Secret, Secret | None, tuple[Secret, ...])
 
 
 def field(model: Model | None, name: str) -> FieldInfo | None:
@@ -34,8 +37,8 @@ def model_at(root: Model, parts: tuple[str, ...]) -> Model | None:
 
 
 def is_secret(found: FieldInfo) -> bool:
-    """Whether a field refers to a secret."""
-    return found.annotation is Secret
+    """Whether a field refers to a secret, to several, or to one if it is set at all."""
+    return found.annotation in _SECRETS
 
 
 def is_expandable(found: FieldInfo) -> bool:

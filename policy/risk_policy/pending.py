@@ -18,11 +18,6 @@ NOT_YET_IN_EFFECT: Final = (
     "alerting.deduplication",
     "alerting.cooldown",
     "alerting.circuit_breakers.drawdown.require_manual_resume",
-    "alerting.channels.email.min_severity",
-    "alerting.channels.slack.min_severity",
-    "alerting.channels.slack.webhook_url",
-    "alerting.channels.telegram.min_severity",
-    "alerting.channels.telegram.bot_token",
     "alerting.audit.export",
     "alerting.dashboard",
 )

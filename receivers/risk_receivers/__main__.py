@@ -1,4 +1,4 @@
-"""``python -m risk_receivers --policy P --data DIR [--listen host:port]``.
+"""``python -m risk_receivers --policy P --data DIR [--listen H:P] [--alertmanager H:P]``.
 
 Exit status: 0 after a stop that was asked for, 2 when it cannot start.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from risk_policy import InvalidPolicyError, load_policy
 from risk_policy.model.base import split_endpoint
 from risk_receivers.errors import StartError
-from risk_receivers.service import serve
+from risk_receivers.server import serve
 from risk_receivers.store.errors import StoreError
 
 
@@ -34,8 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
         host, port = split_endpoint(listen)
     except ValueError as error:
         return _refuse(f"--listen {listen}: {error}")
+    alertmanager = options.alertmanager or policy.alerting.endpoints.alertmanager
     try:
-        serve(policy, options.data, host, port)
+        split_endpoint(alertmanager)
+    except ValueError as error:
+        return _refuse(f"--alertmanager {alertmanager}: {error}")
+    try:
+        serve(policy, options.data, host, port, alertmanager)
     except (StartError, StoreError) as error:
         return _refuse(str(error))
     return 0
@@ -48,6 +53,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--policy", type=Path, required=True, help="the policy file")
     parser.add_argument("--data", type=Path, required=True, help="folder of everything it keeps")
     parser.add_argument("--listen", help="host:port; alerting.endpoints.receivers unless given")
+    parser.add_argument(
+        "--alertmanager", help="host:port; alerting.endpoints.alertmanager unless given"
+    )
     return parser.parse_args(arguments)
 
 

@@ -1,7 +1,6 @@
-"""The API for operators, runtimes and probes. Every error says what would be right.
+"""The API for operators, runtimes and probes: what only reads. Errors say what would be right.
 
-Durable before answered, like the feeds: a kill is on record and the gate closed before its
-200. If it cannot be recorded the gate is closed all the same, and the answer says both.
+What has to be recorded goes through the front's doors and never waits for a thread of these.
 """
 
 from __future__ import annotations
@@ -9,28 +8,26 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import wraps
-from typing import Annotated, Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from flask import Blueprint, Flask, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
-from risk_policy.contracts.reports import ReportBatch
-from risk_policy.vocabulary import KillMode
+from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError
-from risk_receivers.auth import Role, Tokens
-from risk_receivers.errors import LooserModeError
+from risk_receivers.auth import Role, Tokens, unauthorized
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
+from risk_receivers.invalid import problems_of
 from risk_receivers.kill_switch import KillSwitch, tightest
-from risk_receivers.reading import Reading
-from risk_receivers.recorder import Received, Recorder, operator_trip
-from risk_receivers.spool import OperatorKill
+from risk_receivers.reading import ACKNOWLEDGED, Reading
+from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -39,11 +36,8 @@ Params = ParamSpec("Params")
 T = TypeVar("T")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
-_STATES: Final = ("open", *(state.value for state in State))
+_STATES: Final = ("open", ACKNOWLEDGED, *(state.value for state in State))
 _PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-_KEPT_ASIDE: Final = (
-    "the store could not record it: it is kept aside and recorded as soon as the store works again"
-)
 _log = logging.getLogger(__name__)
 
 
@@ -60,14 +54,7 @@ class Parts:
     health: Health
     telemetry: Telemetry
     deadline_seconds: float
-
-
-class _KillRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    mode: KillMode
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    actor: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    acks: AckParts
 
 
 def create_app(parts: Parts) -> Flask:
@@ -77,6 +64,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
     app.register_blueprint(_runtime(parts))
+    app.register_blueprint(ack_views(parts.acks, _needs(parts.tokens, Role.OPERATOR)))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Answer:
@@ -84,9 +72,7 @@ def create_app(parts: Parts) -> Flask:
 
     @app.errorhandler(ValidationError)
     def invalid(error: ValidationError) -> Answer:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in details]
-        return _error(400, "; ".join(problems[:20]))
+        return _error(400, problems_of(error))
 
     @app.errorhandler(StoreError)
     @app.errorhandler(sqlite3.Error)
@@ -136,33 +122,6 @@ def _probes(parts: Parts) -> Blueprint:
 def _operator(parts: Parts) -> Blueprint:
     api = Blueprint("operator", __name__, url_prefix="/api/v1")
 
-    @api.post("/kill")
-    @_needs(parts.tokens, Role.OPERATOR)
-    def kill() -> Answer:
-        body = _KillRequest.model_validate_json(request.get_data(cache=False))
-        received = Received()
-        wanted = OperatorKill(body.mode, body.reason, body.actor)
-        trip = operator_trip(wanted, received)
-        try:
-            outcome = parts.recorder.take_kill(trip, received).result(parts.deadline_seconds)
-        except LooserModeError as error:
-            return _error(409, str(error))
-        except (TimeoutError, StoreError) as error:
-            if isinstance(error, TimeoutError):
-                parts.recorder.act_first([trip], received).result()
-            _log.error("a kill is not on record yet: %s", error)
-            return _error(503, f"the gate is closed; {parts.recorder.complaint or _KEPT_ASIDE}")
-        state = outcome.kill
-        assert state is not None
-        assert state.mode is not None
-        return jsonify(
-            kill_id=state.kill_id,
-            state=state.phase.value,
-            mode=state.mode.value,
-            already_tripped=state.kill_id != trip.kill_id,
-            gate_version=parts.gate.version,
-        )
-
     @api.get("/status")
     @_needs(parts.tokens, Role.OPERATOR)
     def status() -> Answer:
@@ -173,6 +132,7 @@ def _operator(parts: Parts) -> Blueprint:
             gate=_gate(parts),
             incidents_open=_if_readable(parts.reading.open_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),
+            messages_dead=_if_readable(parts.reading.dead_messages),
             audit={"size": head.size, "checksum": head.checksum},
             policy_digest=parts.policy.digest,
         )
@@ -214,20 +174,6 @@ def _runtime(parts: Parts) -> Blueprint:
     def gate() -> Answer:
         return jsonify(**_gate(parts))
 
-    @api.post("/runtime/reports")
-    @_needs(parts.tokens, Role.RUNTIME)
-    def reports() -> Answer:
-        batch = ReportBatch.model_validate_json(request.get_data(cache=False))
-        try:
-            taken = parts.recorder.take_reports(batch.reports).result(parts.deadline_seconds)
-        except TimeoutError:
-            return _error(503, "the store is too slow; send the reports again")
-        return jsonify(
-            recorded=taken.recorded,
-            duplicates=taken.duplicates,
-            rejected=[asdict(rejected) for rejected in taken.rejected],
-        )
-
     return api
 
 
@@ -242,8 +188,7 @@ def _needs(
             header = request.headers.get("Authorization", "").encode("latin-1", "replace")
             if tokens.allow(header, *roles, address=request.remote_addr or ""):
                 return view(*args, **kwargs)
-            names = " or ".join(f"alerting.auth.{role.value}" for role in roles)
-            response, code = _error(401, f"send the bearer token that {names} names")
+            response, code = _error(401, unauthorized(*roles))
             response.headers["WWW-Authenticate"] = "Bearer"
             return response, code
 
@@ -267,6 +212,8 @@ def _kill_switch(parts: Parts) -> dict[str, Any]:
         "since": state.since.isoformat() if state.since else None,
         "gate_closed_at": closed_at,
         "flat_confirmed_at": state.flat_at.isoformat() if state.flat_at else None,
+        "flat_accounts": sorted(state.flat),
+        "waiting_for_accounts": sorted(state.waiting),
         "triggers": len(state.seen),
         "on_record": (recorded.kill_id, recorded.mode) == (state.kill_id, state.mode),
     }

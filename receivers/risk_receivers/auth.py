@@ -45,27 +45,45 @@ class Tokens:
         environ: Mapping[str, str] | None = None,
         refused: Callable[[], None] = lambda: None,
     ) -> Tokens:
-        """Reveal the tokens. Raises StartError naming every variable that is not set."""
+        """Reveal the tokens. Raises StartError naming every one that is not set, or not its own."""
         secrets: dict[Role, str] = {}
         problems: list[str] = []
         for role in Role:
+            reference = getattr(policy.alerting.auth, role.value)
             try:
-                secrets[role] = getattr(policy.alerting.auth, role.value).reveal(environ)
+                secret = reference.reveal(environ).strip()
             except UnsetVariableError as error:
                 problems.append(f"alerting.auth.{role.value}: {error}")
+                continue
+            if not secret:
+                problems.append(f"alerting.auth.{role.value}: the token is blank; set {reference}")
+                continue
+            if twin := next((other for other in secrets if secrets[other] == secret), None):
+                problems.append(
+                    f"alerting.auth.{role.value}: is the same token as {twin.value}; whoever may "
+                    f"do the one could do the other: set {reference} to one of its own"
+                )
+            secrets[role] = secret
         if problems:
             raise StartError("; ".join(problems))
         return cls(secrets, refused)
 
     def allow(self, authorization: bytes, *roles: Role, address: str) -> bool:
         """Whether an Authorization header carries the token of one of these roles."""
-        scheme, _, token = authorization.partition(b" ")
-        # Every comparison is made, so that the time taken does not tell which one matched.
-        matches = [hmac.compare_digest(token.strip(), self._expected[role]) for role in roles]
-        if scheme.lower() == b"bearer" and any(matches):
+        if self._matches(authorization, roles):
             return True
         self._note_refusal(address)
         return False
+
+    def knows(self, authorization: bytes) -> bool:
+        """Whether it carries anybody's token. Nothing is noted: much needs none."""
+        return self._matches(authorization, tuple(Role))
+
+    def _matches(self, authorization: bytes, roles: tuple[Role, ...]) -> bool:
+        scheme, _, token = authorization.partition(b" ")
+        # Every comparison is made, so that the time taken does not tell which one matched.
+        matches = [hmac.compare_digest(token.strip(), self._expected[role]) for role in roles]
+        return scheme.lower() == b"bearer" and any(matches)
 
     def _note_refusal(self, address: str) -> None:
         self._refused()
@@ -75,3 +93,9 @@ class Tokens:
             count = self._refusals[address] = self._refusals.get(address, 0) + 1
         if count & (count - 1) == 0:  # 1, 2, 4, 8, ...: whoever hammers does not fill the disk
             _log.warning("a wrong token, or none, from %s (refusals so far: %d)", address, count)
+
+
+def unauthorized(*roles: Role) -> str:
+    """What to send instead."""
+    names = " or ".join(f"alerting.auth.{role.value}" for role in roles)
+    return f"send the bearer token that {names} names"

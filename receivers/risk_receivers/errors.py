@@ -11,10 +11,6 @@ class StartError(ReceiversError):
     """The service cannot start; the message says what to change."""
 
 
-class UndeliverableChannelError(StartError):
-    """The policy enables a channel that this version cannot deliver to."""
-
-
 class GateBusyError(StartError):
     """Another publisher already writes the gate."""
 

@@ -1,180 +1,105 @@
-"""The ASGI front: the two feeds, answered as fast as they can be recorded; the rest is Flask's.
+"""The ASGI front: what has to be recorded goes through its doors, the rest is Flask's.
 
-An answer is only given once everything that the request held is on record and the gate has
-been closed if it had to be. What a sender could not send again is kept before it is refused.
+Flask has few threads, and each waits for what it asks. So nothing that writes goes there, and
+nobody takes a thread who has no token, or whose body is still on its way.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
 
-from risk_policy.catalogue import metrics as m
-from risk_receivers.auth import Role, Tokens
-from risk_receivers.intake.alert import Batch, Feed, Malformed
-from risk_receivers.intake.parse import Parser
-from risk_receivers.pulse import Pulse
-from risk_receivers.recorder import Received, Recorder, trips_of
-from risk_receivers.store.errors import StoreError
+from risk_receivers.auth import Tokens, unauthorized
+from risk_receivers.body import BodyReader, End, Receive
+from risk_receivers.doors.door import Door, Reply
 from risk_receivers.telemetry import Telemetry
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_MIB: Final = 1024 * 1024
-_FEEDS: Final = {
-    "/api/v2/alerts": (Feed.ALERTS, Role.ALERT_FEED),
-    "/api/v1/notifications": (Feed.NOTIFICATIONS, Role.NOTIFICATION_FEED),
-}
-_log = logging.getLogger(__name__)
-
 
 class Front:
-    """Routes a request to a feed or to the application behind."""
+    """Routes a request to a door or to the application behind."""
 
     def __init__(
         self,
         *,
+        doors: Mapping[str, Door],
         behind: Asgi,
         tokens: Tokens,
-        parser: Parser,
-        recorder: Recorder,
         telemetry: Telemetry,
-        pulse: Pulse,
-        heard: Callable[[Feed], None],
-        max_body_mib: float,
-        deadline_seconds: float,
+        bodies: BodyReader,
+        refused: Callable[[str, str], None],
     ) -> None:
+        """``doors`` are by path; ``refused`` is told from where somebody came in vain, and to
+        which of them.
+        """
+        self._doors = dict(doors)
         self._behind = behind
         self._tokens = tokens
-        self._parser = parser
-        self._recorder = recorder
         self._telemetry = telemetry
-        self._pulse = pulse
-        self._heard = heard
-        self._max_body_bytes = round(max_body_mib * _MIB)
-        self._max_body_mib = max_body_mib
-        self._deadline_seconds = deadline_seconds
+        self._bodies = bodies
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
-        route = _FEEDS.get(scope.get("path", "")) if scope["type"] == "http" else None
-        if route is None:
+        if scope["type"] != "http":
             await self._behind(scope, receive, send)
             return
-        feed, role = route
+        door = self._doors.get(scope["path"])
+        if door is None:
+            await self._hand_on(scope, receive, send)
+            return
         try:
-            code, content = await self._answer(feed, role, scope, receive)
+            reply = await self._answer(door, scope, receive)
         except Exception:  # the server answers 500, which a sender takes for "send it again"
             self._telemetry.unexpected()
             raise
-        self._telemetry.count(m.FEED_REQUESTS, feed.value, str(code))
-        await _respond(send, code, content)
+        door.answered(reply.code)
+        await _respond(send, reply)
 
-    async def _answer(
-        self, feed: Feed, role: Role, scope: Scope, receive: Receive
-    ) -> tuple[int, dict[str, Any]]:
+    async def _answer(self, door: Door, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
-            return 405, {"error": f"{scope['path']} takes POST only"}
-        if not self._tokens.allow(_authorization(scope), role, address=_address(scope)):
-            return 401, {"error": f"send the bearer token that alerting.auth.{role.value} names"}
-        body, complete = await self._read(receive)
-        if body is None:
-            return 400, {"error": "the connection was closed before the body was complete"}
-        received = Received()
-        batch = self._parser.parse(feed, body, received.at)
-        if not complete:
-            # A sender does not repeat what got a 4xx: keep what has arrived.
-            batch = _cut_off(batch, body, f"the body exceeds {self._max_body_mib:g} MiB")
-        if refusal := await self._record(batch, received):
-            return refusal
-        if not complete:
-            return 413, {
-                "error": f"at most alerting.intake.max_body_mib = {self._max_body_mib:g} MiB; "
-                "what came before that was recorded"
-            }
-        return 200, {"status": "recorded"}
+            return Reply(405, {"error": f"{scope['path']} takes POST only"})
+        address = _address(scope)
+        if not self._tokens.allow(_authorization(scope), *door.roles, address=address):
+            self._refused(address, scope["path"])
+            return Reply(401, {"error": unauthorized(*door.roles)})
+        body = await self._bodies.read(receive)
+        if body.end is End.LEFT:
+            return Reply(400, {"error": "the connection was closed before the body was complete"})
+        if body.end is not End.COMPLETE and not door.takes_parts:
+            return Reply(body.code, {"error": self._bodies.complaints[body.end]})
+        return await door.take(body)
 
-    async def _record(self, batch: Batch, received: Received) -> tuple[int, dict[str, Any]] | None:
-        """Put a batch on record; the answer if that failed."""
-        counts: dict[str, int] = {}
-        if not batch.is_empty:
-            trips = trips_of(batch, received)
-            future = asyncio.wrap_future(self._recorder.take_batch(batch, received, trips))
-            # Whoever stops waiting must not withdraw the work, nor leave its error unread.
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            try:
-                waiting = asyncio.shield(future)
-                counts = dict((await asyncio.wait_for(waiting, self._deadline_seconds)).counts)
-            except TimeoutError:
-                await asyncio.wrap_future(self._recorder.act_first(trips, received))
-                return self._not_recorded("the store is too slow; nothing was promised")
-            except StoreError as error:
-                _log.error("not recorded: %s", error)
-                return self._not_recorded("the store cannot record this now")
-            except Exception:  # noqa: BLE001 - a mistake must end as "send it again", never as 2xx
-                _log.exception("not recorded")
-                self._telemetry.unexpected()
-                return 503, {"error": "this could not be recorded; see the service's log"}
-        self._count(batch, counts, received)
-        return None
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer once the whole body is here.
 
-    def _not_recorded(self, why: str) -> tuple[int, dict[str, Any]]:
-        complaint = self._recorder.complaint
-        return 503, {"error": f"{why}, send it again{complaint and '; '}{complaint}"}
-
-    def _count(self, batch: Batch, counts: dict[str, int], received: Received) -> None:
-        feed = batch.feed.value
-        for outcome, number in counts.items():
-            self._telemetry.count(m.FEED_ALERTS, feed, outcome, by=number)
-        if batch.ignored:
-            self._telemetry.count(m.FEED_ALERTS, feed, "ignored", by=batch.ignored)
-        if batch.malformed:
-            self._telemetry.count(m.FEED_QUARANTINED, feed, by=len(batch.malformed))
-        if batch.watchdog:
-            if batch.feed is Feed.ALERTS:
-                self._pulse.beat()
-            self._heard(batch.feed)
-            self._telemetry.set(m.WATCHDOG_TIMESTAMP, feed, value=received.at.timestamp())
-
-    async def _read(self, receive: Receive) -> tuple[bytes | None, bool]:
-        """The body up to the limit, and whether that is all of it; None if the sender left."""
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None, False
-            chunk = message.get("body", b"")
-            more = message.get("more_body", False)
-            if size + len(chunk) > self._max_body_bytes:
-                chunks.append(chunk[: self._max_body_bytes - size])
-                if more:
-                    await self._discard(receive)
-                return b"".join(chunks), False
-            chunks.append(chunk)
-            size += len(chunk)
-            if not more:
-                return b"".join(chunks), True
-
-    async def _discard(self, receive: Receive) -> None:
-        """Let a sender that sends too much come to the point where it reads the answer."""
-        patience = 4 * self._max_body_bytes
-        while patience > 0:
-            message = await receive()
-            if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                return
-            patience -= len(message.get("body", b""))
+        From somebody without any token no body is read at all: nothing that takes one answers
+        them.
+        """
+        if not self._tokens.knows(_authorization(scope)):
+            await self._behind(scope, _replay(b"", receive), send)
+            return
+        body = await self._bodies.read(receive)
+        if body.end is End.COMPLETE:
+            await self._behind(scope, _replay(body.data, receive), send)
+        elif body.end is not End.LEFT:
+            await _respond(send, Reply(body.code, {"error": self._bodies.complaints[body.end]}))
 
 
-def _cut_off(batch: Batch, body: bytes, reason: str) -> Batch:
-    return replace(batch, malformed=(*batch.malformed, Malformed(reason, body)))
+def _replay(data: bytes, receive: Receive) -> Receive:
+    """A receive that gives a body that was read already, then whatever follows it."""
+    waiting = [data]
+
+    async def replayed() -> MutableMapping[str, Any]:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replayed
 
 
 def _authorization(scope: Scope) -> bytes:
@@ -188,13 +113,17 @@ def _address(scope: Scope) -> str:
     return str((scope.get("client") or ("",))[0])
 
 
-async def _respond(send: Send, code: int, content: dict[str, Any]) -> None:
-    body = json.dumps(content).encode()
+async def _respond(send: Send, reply: Reply) -> None:
+    body = json.dumps(reply.content).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
-    if code == 401:
+    if reply.code == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": code, "headers": headers})
+    if reply.code == 408:  # the rest of the body must not be taken for the next request
+        headers.append((b"connection", b"close"))
+    if reply.retry_after_seconds is not None:
+        headers.append((b"retry-after", str(reply.retry_after_seconds).encode()))
+    await send({"type": "http.response.start", "status": reply.code, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import mmap
 import os
+import stat
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -31,7 +31,10 @@ from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate_detail import DetailFile
 from risk_receivers.kill_switch import KillSwitch, tightest
+from risk_receivers.lease_file import LeaseFile
 
+#: The runtime, if it is another user, is to be one of the folder's group.
+_FOLDER_MODE: Final = 0o750
 _LOCK_FILE: Final = ".publisher.lock"
 _NANOSECONDS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ class GatePublisher:
         self._detail_owed = True
         self._renewed_ns = 0
         self._closed = False
+        self._lost: list[LeaseFile] = []
+        self._in_place = True
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._renew_forever, name="gate", daemon=True)
 
@@ -73,9 +78,16 @@ class GatePublisher:
     def __enter__(self) -> Self:
         """Take the folder and close the gate until :meth:`apply`. Raises StartError."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if not self._folder.is_dir():
+                self._folder.mkdir(parents=True)
+                self._folder.chmod(_FOLDER_MODE)
+            if self._folder.stat().st_mode & stat.S_IWOTH:
+                raise StartError(
+                    f"{self._folder}: anybody on this machine may write the gate folder and so "
+                    "open the gate; take that right away with chmod o-w"
+                )
             self._lock_descriptor = os.open(
-                self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+                self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
         except OSError as error:
             raise StartError(f"{self._folder}: the gate folder cannot be used: {error}") from error
@@ -107,8 +119,8 @@ class GatePublisher:
         self.withdraw()
         with self._lock:
             self._closed = True
-            self._words.release()
-        self._mapping.close()
+        for lease in (*self._lost, self._lease):
+            lease.close()
         os.close(self._lock_descriptor)
 
     def withdraw(self) -> None:
@@ -118,38 +130,49 @@ class GatePublisher:
             self._thread.join()
         with self._lock:
             if not self.is_halted:
-                self._words[contract.LEASE_WORD] = contract.now_ns()
+                self._lease.words[contract.LEASE_WORD] = contract.now_ns()
 
     def _map(self) -> None:
-        """Map the lease file, closed. Keeps its inode and version, so readers stay attached."""
-        path = self._folder / contract.LEASE_FILE
+        """Map the lease file, closed."""
         before = contract.read_detail(self._folder)
-        if not path.exists() or path.stat().st_size != contract.SIZE:
-            staging = path.with_name(f".{path.name}.{os.getpid()}")
-            staging.write_bytes(bytes(contract.SIZE))
-            staging.replace(path)
-        with path.open("r+b") as stream:
-            self._mapping = mmap.mmap(stream.fileno(), contract.SIZE)
-        view = memoryview(self._mapping)
-        self._words = view.cast("Q")
-        known = bytes(view[16:24]) == contract.MAGIC
-        halted = known and self._words[contract.LEASE_WORD] == contract.HALT
-        self.found_halted = halted
-        # Closed either way; HALT stands for a decision, and that is not ours to make or to undo.
-        lease = contract.HALT if halted else contract.now_ns()
-        self._words[contract.LEASE_WORD] = lease
-        version = self._words[contract.VERSION_WORD] if known else 0
-        version = max(version, before.version if before else 0)
-        view[:] = contract.encode(
-            lease_ns=lease,
-            version=version,
+        self._lease = LeaseFile(
+            self._folder,
             longest_ns=self._longest,
-            boot=contract.boot_id(),
+            version=before.version if before else 0,
+            halted=False,
         )
-        view.release()
+        self.found_halted = self._lease.found_halted
         self._detail_file.prepare()
         self._published = before
-        self._version = version
+        self._version = self._lease.version
+
+    def _stay_in_place(self) -> bool:
+        """Whether readers find both files; what somebody took away is made again, closed."""
+        if not self._detail_file.is_in_place:
+            self._detail_owed = True
+        if self._lease.is_in_place:
+            return True
+        with self._lock:  # whoever still has the old file mapped has seen its last lease
+            lost = self._lease
+            if not self.is_halted and lost.may_be_touched:
+                lost.words[contract.LEASE_WORD] = contract.now_ns()
+        try:
+            found = LeaseFile(
+                self._folder,
+                longest_ns=self._longest,
+                version=self._version,
+                halted=self.is_halted,
+            )
+        except OSError as error:
+            _log.critical("the lease file is gone and cannot be made again: %s", error)
+            return False
+        with self._lock:
+            if self.is_halted:  # since it was made
+                found.words[contract.LEASE_WORD] = contract.HALT
+            self._lost.append(lost)  # a thread may be reading its words
+            self._lease = found
+        _log.critical("the lease file was taken away and was made again")
+        return True
 
     # -- what it says ----------------------------------------------------------------------
 
@@ -157,7 +180,7 @@ class GatePublisher:
         """Close the gate at once, in memory, whatever else happens."""
         with self._lock:
             if not self._closed:
-                self._words[contract.LEASE_WORD] = contract.HALT
+                self._lease.words[contract.LEASE_WORD] = contract.HALT
             if self._halted_at is None:
                 self._halted_at = utc_now()
 
@@ -184,7 +207,7 @@ class GatePublisher:
     @property
     def is_open(self) -> bool:
         """Whether a reader may add risk now."""
-        words = self._words
+        words = self._lease.words
         return contract.lease_is_open(
             words[contract.LEASE_WORD], words[contract.LONGEST_WORD], contract.now_ns()
         )
@@ -192,7 +215,7 @@ class GatePublisher:
     @property
     def lease_remaining_seconds(self) -> float:
         """For how long the gate stays open without a renewal."""
-        left = self._words[contract.LEASE_WORD] - contract.now_ns()
+        left = self._lease.words[contract.LEASE_WORD] - contract.now_ns()
         return max(0.0, left / _NANOSECONDS)
 
     @property
@@ -208,7 +231,7 @@ class GatePublisher:
     @property
     def is_alive(self) -> bool:
         """Whether the renewing thread does its rounds."""
-        if not self._thread.is_alive():
+        if not self._thread.is_alive() or not self._in_place:
             return False
         return contract.now_ns() - self._renewed_ns < self._longest
 
@@ -222,6 +245,7 @@ class GatePublisher:
         published = self._published
         if (
             published is None
+            or not self._detail_file.is_in_place
             or published.version != self.version
             or published.halted != halted
             or published.restrictions != restrictions
@@ -244,17 +268,18 @@ class GatePublisher:
         with self._lock:
             self._version = published.version
             if not self._closed:
-                self._words[contract.VERSION_WORD] = published.version
+                self._lease.words[contract.VERSION_WORD] = published.version
 
     def _renew_forever(self) -> None:
         while not self._stopping.is_set():
+            self._in_place = self._stay_in_place()
             if self._detail_owed and self._told:
                 with self._detail_lock:
                     self._publish_detail()
-            healthy = self._told and not self._detail_owed and self._may_renew()
+            healthy = self._in_place and self._told and not self._detail_owed and self._may_renew()
             with self._lock:
                 now = contract.now_ns()
                 self._renewed_ns = now
                 if healthy and not self.is_halted:
-                    self._words[contract.LEASE_WORD] = now + self._longest
+                    self._lease.words[contract.LEASE_WORD] = now + self._longest
             self._stopping.wait(self._renew_seconds)

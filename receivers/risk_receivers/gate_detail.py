@@ -16,6 +16,7 @@ from typing import Final
 from risk_policy.contracts import gate as contract
 from risk_policy.vocabulary import KillMode
 from risk_receivers import reserve
+from risk_receivers.lease_file import FILE_MODE
 
 _SPARES: Final = len(KillMode)
 #: The longest reason an operator may give fits in several times.
@@ -37,14 +38,21 @@ class DetailFile:
         for spare in self._spares:
             try:
                 reserve.ensure(spare, _SPARE_BYTES)
+                spare.chmod(FILE_MODE)
             except OSError as error:
                 _log.warning("no space can be kept for gate.json: %s", error)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether there is one to read."""
+        return (self._folder / contract.DETAIL_FILE).is_file()
 
     def write(self, detail: contract.GateDetail) -> None:
         """Replace ``gate.json`` atomically and durably. Raises OSError."""
         data = contract.encode_detail(detail)
         if not any(self._written(spare, data) for spare in self._spares):
             contract.write_detail(self._folder, detail)
+            (self._folder / contract.DETAIL_FILE).chmod(FILE_MODE)
             reserve.sync_folder(self._folder)
         self.prepare()
 

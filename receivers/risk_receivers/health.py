@@ -9,9 +9,11 @@ from pathlib import Path
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.gate import GatePublisher
+from risk_receivers.heartbeat import Heartbeat
 from risk_receivers.kill_switch import Phase
 from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
@@ -29,7 +31,7 @@ class Health:
         *,
         writer: Writer,
         gate: GatePublisher,
-        pulse: Pulse,
+        signs: Sequence[Pulse | Heartbeat],
         workers: Sequence[Worker],
         reading: Reading,
         verdict: ChainVerdict,
@@ -39,7 +41,7 @@ class Health:
     ) -> None:
         self._writer = writer
         self._gate = gate
-        self._pulse = pulse
+        self._signs = signs
         self._workers = workers
         self._reading = reading
         self._verdict = verdict
@@ -62,18 +64,18 @@ class Health:
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
         found = [] if self._writer.healthy else ["the store does not accept durable writes"]
-        return [*found, *([self._pulse.complaint] if self._pulse.complaint else [])]
+        return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""
         head = self._writer.head  # once: its size and its checksum belong together
         gauges: dict[Metric, Samples] = {
+            m.RECEIVERS_TIME: [((), utc_now().timestamp())],
             m.WRITER_HEALTHY: [((), float(self._writer.healthy))],
             m.AUDIT_EVENTS: [((), float(head.size))],
             m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],
             m.AUDIT_INTACT: [((), float(self._verdict.is_intact))],
             m.KILL_SWITCH_ARMED: [((), 1.0)],  # there is no way to disarm it
-            m.DEAD_LETTERS: [((channel,), 0.0) for channel in self._channels],  # none is given up
             m.SECURITY_BLOCKED: [((), 0.0)],  # nobody is
             **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
@@ -83,6 +85,7 @@ class Health:
             kill = self._reading.kill_switch()
             incidents = self._reading.open_by_severity()
             pending = self._reading.pending_messages()
+            dead = self._reading.dead_messages()
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
             gauges[m.KILL_SWITCH_TRIPPED] = [((), float(self._gate.is_halted))]
@@ -92,6 +95,9 @@ class Health:
         gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
+        ]
+        gauges[m.DEAD_LETTERS] = [
+            ((channel,), float(dead.get(channel, 0))) for channel in self._channels
         ]
         gauges[m.MESSAGES_PENDING] = [
             ((channel,), float(pending.get(channel, 0))) for channel in self._channels

@@ -33,13 +33,15 @@ _RECORDS: Final = (
 )
 _ROWS: Final = (
     "SELECT audit_seq, kind, kill_id, trigger_key, mode, cause, level FROM kill_event "
-    "WHERE kind != ? ORDER BY n"
+    "WHERE kind NOT IN (?, ?) ORDER BY n"
 )
 _TABLE: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'kill_event'"
 _KINDS: Final = {
     **{event_type.value: kind for kind, event_type in kill_journal.AUDITED.items()},
     EventType.KILL_SWITCH_FLAT_CONFIRMED.value: EventKind.FLAT_CONFIRMED,
 }
+#: What reports of the runtime tell of, and no record of the switch's own.
+_UNTOLD: Final = (EventKind.CLOSING_STARTED.value, EventKind.ACCOUNT_CONCERNED.value)
 _TRIPS: Final = frozenset(kill_journal.AUDITED)
 
 
@@ -49,12 +51,15 @@ class Told:
 
     Attributes:
         trigger: None if the payload, which named it, is gone or cannot be read.
+        kill_id: of a confirmation that an account is flat, as is ``account``.
     """
 
     seq: int
     kind: EventKind
     at: datetime
     trigger: Trigger | None = None
+    kill_id: str = ""
+    account: str = ""
 
     def agrees_with(self, row: tuple[object, ...]) -> bool:
         """Whether the table's row for this record says the same."""
@@ -91,7 +96,7 @@ def disagreements(connection: sqlite3.Connection) -> list[str]:
     with _one_moment(connection):
         records = {told.seq: told for told in _records(connection)}
         exists = connection.execute(_TABLE).fetchone()[0]
-        rows = connection.execute(_ROWS, (EventKind.CLOSING_STARTED.value,)) if exists else ()
+        rows = connection.execute(_ROWS, _UNTOLD) if exists else ()
         by_seq = {row[0]: row[1:] for row in rows}
     problems = []
     for seq, told in records.items():
@@ -119,9 +124,14 @@ def restore(transaction: Transaction) -> Restored | None:
         return None
     before = kill_journal.load(connection)
     connection.execute("DELETE FROM kill_event")
+    connection.execute("DELETE FROM kill_event_account")
     state = KillSwitch()
     for told in _records(connection):
-        if told.kind in _TRIPS and (event := state.on_trigger(told.pulled_again())):
+        if told.kind in _TRIPS:
+            event = state.on_trigger(told.pulled_again())
+        else:
+            event = state.on_flat(told.kill_id, told.account, told.at)
+        if event:
             kill_journal.write(connection, event, told.seq)
             state = state.after(event)
     return Restored(before, tuple(problems))
@@ -135,16 +145,18 @@ def _records(connection: sqlite3.Connection) -> list[Told]:
         except NotCanonicalError:
             continue  # the chain itself is broken there, which its verifier tells
         if kind := _KINDS.get(str(head.event_type)):
-            found.append(Told(seq, kind, head.recorded_at, _trigger(payload, head.recorded_at)))
+            found.append(_told(seq, kind, head.recorded_at, payload))
     return found
 
 
-def _trigger(payload: bytes | None, at: datetime) -> Trigger | None:
-    if payload is None:
-        return None
+def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Told:
     try:
-        details = parse_payload(bytes(payload)).details
-        return Trigger(
+        details = {} if payload is None else parse_payload(bytes(payload)).details
+        if kind not in _TRIPS:
+            return Told(
+                seq, kind, at, kill_id=str(details["kill_id"]), account=str(details["account"])
+            )
+        trigger = Trigger(
             key=str(details["trigger"]),
             kill_id=str(details["kill_id"]),
             mode=KillMode(str(details["requested_mode"])),
@@ -153,7 +165,8 @@ def _trigger(payload: bytes | None, at: datetime) -> Trigger | None:
             at=at,
         )
     except (NotCanonicalError, KeyError, ValueError):
-        return None
+        return Told(seq, kind, at)
+    return Told(seq, kind, at, trigger)
 
 
 @contextmanager

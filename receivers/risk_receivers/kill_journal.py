@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
@@ -60,9 +60,11 @@ class Pulled:
 def load(connection: sqlite3.Connection) -> KillSwitch:
     """The recorded state."""
     rows = connection.execute(
-        "SELECT kind, kill_id, at, trigger_key, mode, cause, level FROM kill_event ORDER BY n"
+        "SELECT kind, kill_id, at, trigger_key, mode, cause, level, account "
+        "FROM kill_event LEFT JOIN kill_event_account USING (n) WHERE kind != ? ORDER BY n",
+        (EventKind.TRIGGER_RECORDED.value,),
     )
-    return fold(
+    state = fold(
         KillEvent(
             kind=EventKind(kind),
             kill_id=kill_id,
@@ -71,9 +73,13 @@ def load(connection: sqlite3.Connection) -> KillSwitch:
             mode=KillMode(mode) if mode else None,
             cause=cause,
             level=level,
+            account=account or "",
         )
-        for kind, kill_id, at, key, mode, cause, level in rows
+        for kind, kill_id, at, key, mode, cause, level, account in rows
     )
+    # Of further triggers, which may be many, nothing but the key matters.
+    keys = connection.execute("SELECT trigger_key FROM kill_event WHERE trigger_key IS NOT NULL")
+    return replace(state, seen=frozenset(key for (key,) in keys))
 
 
 def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled:
@@ -118,7 +124,7 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
 
 def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> None:
     """Add an event to the history."""
-    connection.execute(
+    number = connection.execute(
         "INSERT INTO kill_event (kind, kill_id, at, trigger_key, mode, cause, level, audit_seq) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -131,4 +137,9 @@ def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> N
             event.level,
             audit_seq,
         ),
-    )
+    ).lastrowid
+    if event.account:
+        connection.execute(
+            "INSERT OR REPLACE INTO kill_event_account (n, account) VALUES (?, ?)",
+            (number, event.account),
+        )

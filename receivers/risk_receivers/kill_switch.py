@@ -5,12 +5,15 @@ in this module takes any of that back, and the end of an alert is not even an in
 happened is a list of events; the state is their fold, so a restart arrives at the same state.
 
     ARMED -> TRIPPED -> CLOSING -> FLAT_CONFIRMED
+
+Flat is what each account says of itself: the switch counts as flat once every account that is
+known to be concerned has confirmed it, and no longer if another one turns up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -20,12 +23,12 @@ from risk_policy.vocabulary import KillMode
 
 
 class Phase(StrEnum):
-    """How far it has come. It only ever moves forward."""
+    """How far it has come. It never goes back to ARMED, nor from a later phase to TRIPPED."""
 
     ARMED = "ARMED"
     TRIPPED = "TRIPPED"
-    CLOSING = "CLOSING"  # the runtime reported the first act of closing
-    FLAT_CONFIRMED = "FLAT_CONFIRMED"  # the runtime looked again and holds nothing
+    CLOSING = "CLOSING"  # the first act of closing was reported, or one of several is flat
+    FLAT_CONFIRMED = "FLAT_CONFIRMED"  # every account looked again and holds nothing
 
 
 class EventKind(StrEnum):
@@ -34,6 +37,7 @@ class EventKind(StrEnum):
     TRIPPED = "TRIPPED"
     TIGHTENED = "TIGHTENED"
     TRIGGER_RECORDED = "TRIGGER_RECORDED"
+    ACCOUNT_CONCERNED = "ACCOUNT_CONCERNED"
     CLOSING_STARTED = "CLOSING_STARTED"
     FLAT_CONFIRMED = "FLAT_CONFIRMED"
 
@@ -59,7 +63,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class KillEvent:
-    """One thing that happened; ``key`` and ``mode`` are set where a trigger was involved."""
+    """One thing that happened; ``key`` and ``mode`` are set where a trigger was involved.
+
+    Attributes:
+        account: whom it is about, where it is not about everybody.
+    """
 
     kind: EventKind
     kill_id: str
@@ -68,11 +76,18 @@ class KillEvent:
     mode: KillMode | None = None
     cause: str = ""
     level: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KillSwitch:
-    """The state. ``mode`` and what follows it are set once it has been tripped."""
+    """The state. ``mode`` and what follows it are set once it has been tripped.
+
+    Attributes:
+        waiting: accounts that have not confirmed that they are flat.
+        flat: when each of the others did.
+        flat_at: since when all of them are.
+    """
 
     phase: Phase = Phase.ARMED
     kill_id: str = ""
@@ -81,6 +96,8 @@ class KillSwitch:
     level: str = ""
     since: datetime | None = None
     flat_at: datetime | None = None
+    waiting: frozenset[str] = frozenset()
+    flat: Mapping[str, datetime] = field(default_factory=dict, hash=False)
     seen: frozenset[str] = frozenset()
 
     @property
@@ -120,21 +137,41 @@ class KillSwitch:
             kind, kill_id, trigger.at, trigger.key, trigger.mode, trigger.cause, trigger.level
         )
 
-    def on_closing(self, kill_id: str, at: datetime) -> KillEvent | None:
-        """The runtime began to close; None unless that is news about this kill."""
-        if self.phase is not Phase.TRIPPED or kill_id != self.kill_id:
+    def on_account(self, account: str, at: datetime) -> KillEvent | None:
+        """An account turned up; None unless it is tripped and that is news."""
+        if not self.is_tripped or account in self.waiting or account in self.flat:
             return None
-        return KillEvent(EventKind.CLOSING_STARTED, kill_id, at)
+        return KillEvent(EventKind.ACCOUNT_CONCERNED, self.kill_id, at, account=account)
 
-    def on_flat(self, kill_id: str, at: datetime) -> KillEvent | None:
-        """The runtime confirmed that it is flat; None unless that is news about this kill."""
-        if self.phase not in (Phase.TRIPPED, Phase.CLOSING) or kill_id != self.kill_id:
+    def on_closing(
+        self, kill_id: str, account: str, at: datetime, *, held_at: datetime | None = None
+    ) -> KillEvent | None:
+        """An account began to close; None unless that is news about this kill.
+
+        ``held_at`` is when it still held something: it is not flat if that is later than its word.
+        """
+        if not self.is_tripped or kill_id != self.kill_id:
             return None
-        return KillEvent(EventKind.FLAT_CONFIRMED, kill_id, at)
+        flat_at = self.flat.get(account)
+        if flat_at is not None and (held_at is None or held_at <= flat_at):
+            return None
+        if account in self.waiting and self.phase is Phase.CLOSING:
+            return None
+        return KillEvent(EventKind.CLOSING_STARTED, kill_id, at, account=account)
+
+    def on_flat(self, kill_id: str, account: str, at: datetime) -> KillEvent | None:
+        """An account confirmed that it is flat; None unless that is news about this kill."""
+        if not self.is_tripped or kill_id != self.kill_id or account in self.flat:
+            return None
+        return KillEvent(EventKind.FLAT_CONFIRMED, kill_id, at, account=account)
 
     def after(self, event: KillEvent) -> KillSwitch:
         """The state once an event has happened."""
-        seen = self.seen | {event.key} if event.key else self.seen
+        moved = self.moved(event)
+        return replace(moved, seen=moved.seen | {event.key}) if event.key else moved
+
+    def moved(self, event: KillEvent) -> KillSwitch:
+        """The same but for the keys of triggers that were seen."""
         match event.kind:
             case EventKind.TRIPPED:
                 return KillSwitch(
@@ -144,25 +181,43 @@ class KillSwitch:
                     cause=event.cause,
                     level=event.level,
                     since=event.at,
-                    seen=seen,
+                    seen=self.seen,
                 )
             case EventKind.TIGHTENED:
-                return replace(self, mode=event.mode, seen=seen)
+                return replace(self, mode=event.mode)
             case EventKind.TRIGGER_RECORDED:
-                return replace(self, seen=seen)
-            case EventKind.CLOSING_STARTED:
-                return replace(self, phase=Phase.CLOSING)
+                return self
+            case EventKind.ACCOUNT_CONCERNED | EventKind.CLOSING_STARTED:
+                started = event.kind is EventKind.CLOSING_STARTED or self.phase is not Phase.TRIPPED
+                return replace(
+                    self,
+                    phase=Phase.CLOSING if started else Phase.TRIPPED,
+                    # A record from before accounts were told apart names none.
+                    waiting=self.waiting | {event.account} if event.account else self.waiting,
+                    flat={name: at for name, at in self.flat.items() if name != event.account},
+                    flat_at=None,
+                )
             case EventKind.FLAT_CONFIRMED:
-                return replace(self, phase=Phase.FLAT_CONFIRMED, flat_at=event.at)
+                waiting = self.waiting - {event.account}
+                return replace(
+                    self,
+                    phase=Phase.CLOSING if waiting else Phase.FLAT_CONFIRMED,
+                    waiting=waiting,
+                    flat={**self.flat, event.account: event.at},
+                    flat_at=None if waiting else event.at,
+                )
         assert_never(event.kind)
 
 
 def fold(events: Iterable[KillEvent]) -> KillSwitch:
     """The state that a history of events leads to."""
     state = KillSwitch()
+    seen: set[str] = set()  # kept beside the state: a copy for each event would be quadratic
     for event in events:
-        state = state.after(event)
-    return state
+        state = state.moved(event)
+        if event.key:
+            seen.add(event.key)
+    return replace(state, seen=frozenset(seen))
 
 
 def tightest(held: KillSwitch, new: KillSwitch) -> KillSwitch:

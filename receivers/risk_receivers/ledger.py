@@ -154,8 +154,7 @@ class Ledger:
 
     def expire(self, transaction: Transaction, now: datetime) -> Outcome:
         """Record every incident that has expired."""
-        record_expiry(transaction, now)
-        return Outcome()
+        return Outcome(messages=record_expiry(transaction, self._outbox, now))
 
     def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         new = transaction.connection.execute(

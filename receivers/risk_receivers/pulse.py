@@ -3,6 +3,9 @@
 The Watchdog fires always, so its arrival proves that Prometheus evaluates rules and reaches
 this service. Without that proof nothing could trip the kill switch, and the gate must not go on
 allowing risk: its lease is no longer renewed until the Watchdog arrives again.
+
+One that Alertmanager hands on counts for nothing here. It trips nothing either (:mod:`.doubt`), so
+where notifications alone arrive, the gate closes because the alert feed is silent.
 """
 
 from __future__ import annotations
@@ -26,11 +29,6 @@ class Pulse:
     def beat(self) -> None:
         """The Watchdog has arrived."""
         self._beat_ns = self._clock()
-
-    @property
-    def is_felt(self) -> bool:
-        """Whether it arrived lately enough to trust the feed."""
-        return not self.complaint
 
     @property
     def complaint(self) -> str:

@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from risk_policy.vocabulary import Severity
 from risk_receivers import kill_journal
+from risk_receivers.acks.views import acknowledged_by
 from risk_receivers.audit import query
 from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.tables import open_read_only
@@ -19,10 +20,21 @@ from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill_switch import KillSwitch
 from risk_receivers.recorder import GATE_CLOSED_AT
 
-_OPEN: Final = tuple(state.value for state in State if state.is_open)
+#: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
+_OPEN: Final = f"state IN ({', '.join(repr(state.value) for state in State if state.is_open)})"
+#: How an open incident is shown while an acknowledgement of it holds.
+ACKNOWLEDGED: Final = "ACKNOWLEDGED"
+_ACKED: Final = (
+    f"({_OPEN} AND EXISTS "  # noqa: S608 - constants
+    "(SELECT 1 FROM silence, json_each(tiers) covered "
+    "WHERE silence.ended_at IS NULL AND standing = 'ACTIVE' "
+    "AND silence.risk_id = incident.risk_id AND covered.value = incident.tier))"
+)
 _INCIDENTS: Final = (
-    "SELECT risk_id, tier, episode, state, alertname, severity, category, action, starts_at, "
-    "ends_at, last_seen_at, dispatched, created_at, labels, annotations FROM incident "
+    "SELECT risk_id, tier, episode, "  # noqa: S608 - constants
+    f"CASE WHEN {_ACKED} THEN '{ACKNOWLEDGED}' ELSE state END AS state, alertname, severity, "
+    "category, action, starts_at, ends_at, last_seen_at, dispatched, created_at, labels, "
+    "annotations FROM incident "
 )
 
 
@@ -52,38 +64,44 @@ class Reading:
         with self._connection() as connection:
             found = dict(
                 connection.execute(
-                    # Literals: with values of its own SQLite would not use the index of open ones.
-                    "SELECT severity, count(*) FROM incident "
-                    "WHERE state IN ('CREATED', 'DISPATCHED') GROUP BY severity"
+                    f"SELECT severity, count(*) FROM incident WHERE {_OPEN} "  # noqa: S608
+                    "GROUP BY severity"
                 )
             )
         return {severity: found.get(severity.value, 0) for severity in Severity}
 
     def pending_messages(self) -> dict[str, int]:
-        """How many messages each channel owes."""
-        with self._connection() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "
-                    "GROUP BY channel"
-                )
-            )
+        """How many messages each channel owes and still tries to deliver."""
+        return self._undelivered("NOT IN")
+
+    def dead_messages(self) -> dict[str, int]:
+        """How many messages of each channel were given up."""
+        return self._undelivered("IN")
 
     def incidents(self, state: str | None, limit: int) -> list[dict[str, Any]]:
         """Incidents, latest first; ``open`` stands for every open state."""
         where = ""
         values: tuple[str, ...] = ()
         if state == "open":
-            where, values = "WHERE state IN (?, ?) ", _OPEN
+            where = f"WHERE {_OPEN} "
+        elif state == ACKNOWLEDGED:
+            where = f"WHERE {_OPEN} AND {_ACKED} "
         elif state:
-            where, values = "WHERE state = ? ", (state,)
+            where, values = f"WHERE state = ? AND NOT {_ACKED} ", (state,)
         with self._connection() as connection:
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
                 f"{_INCIDENTS}{where}ORDER BY created_at DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()
-        return [_incident(row) for row in rows]
+            connection.row_factory = None
+            return [
+                _incident(row)
+                | {"acknowledged": acknowledged_by(connection, row["risk_id"], row["tier"])}
+                if row["state"] == ACKNOWLEDGED
+                else _incident(row) | {"acknowledged": None}
+                for row in rows
+            ]
 
     def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
         """Events of the audit chain with header and payload. Raises DamagedRecordError."""
@@ -93,6 +111,15 @@ class Reading:
             self._verdict.damaged(str(error))
             raise
         return [_event(event) for event in found]
+
+    def _undelivered(self, among_dead: Literal["IN", "NOT IN"]) -> dict[str, int]:
+        with self._connection() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "  # noqa: S608
+                    f"AND id {among_dead} (SELECT id FROM dead_message) GROUP BY channel"
+                )
+            )
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -160,6 +160,11 @@ class Recorder:
         )
         return self._answered_after(future, (), Received())
 
+    def expire(self, now: datetime) -> Future[Outcome]:
+        """Record what is no longer repeated. Raises StoreError."""
+        future = self._writer.submit(lambda transaction: self._ledger.expire(transaction, now))
+        return self._answered_after(future, (), Received())
+
     # -- what follows ----------------------------------------------------------------------
 
     def _record(

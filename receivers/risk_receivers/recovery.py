@@ -57,7 +57,8 @@ def recover(
             transaction,
             version=version("riskwarden"),
             policy_digest=policy.digest,
-            details={"spooled_trips": len(pending)},
+            # False: nobody noted how far the chain went, or somebody took the note away.
+            details={"spooled_trips": len(pending), "end_is_proven": writer.end_is_proven},
         )
         problems = ledger.restore_kills(transaction)
         ledger.merge_spool(transaction, pending)

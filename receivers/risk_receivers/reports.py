@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, assert_never
 
 from risk_policy.contracts.audit import ActorType, EventType
@@ -14,14 +16,31 @@ from risk_policy.contracts.reports import (
     TradeBlocked,
 )
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers import kill_journal
+from risk_receivers import kill_journal, report_ids
 from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.kill_switch import KillEvent, KillSwitch
+from risk_receivers.report_ids import Claim
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 
+_CONCERNED: Final = (
+    "SELECT DISTINCT json_extract(labels, '$.account') FROM incident AS i "
+    "WHERE (state IN ('CREATED', 'DISPATCHED') OR last_seen_at >= ?) AND EXISTS ("
+    "SELECT 1 FROM alert WHERE alert.risk_id = i.risk_id AND alert.tier = i.tier "
+    "AND alert.episode = i.episode AND alert.feed = 'alerts')"
+)
 _RUNTIME: Final = ActorType.RUNTIME
+_REUSED: Final = "the id was used for another report before; give every report an id of its own"
+
+
+class Refusal(StrEnum):
+    """Why a report was not recorded."""
+
+    INVALID = "invalid"  # no such report can be recorded
+    REUSED = "reused"  # its id is that of another report
+    WRONG_KILL = "wrong_kill"  # it is about a kill that is not in force
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +49,7 @@ class Rejected:
 
     id: str
     error: str
+    reason: Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +62,51 @@ class Taken:
 
 
 def take_reports(transaction: Transaction, reports: tuple[Report, ...]) -> Taken:
-    """Record every report that is new."""
+    """Record every report that is new. One that cannot be recorded costs the others nothing."""
     recorded = duplicates = 0
     rejected: list[Rejected] = []
     for report in reports:
         state = kill_journal.load(transaction.connection)
         if isinstance(report, FlatConfirmed) and report.kill_id != state.kill_id:
-            rejected.append(Rejected(report.id, _wrong_kill(state)))
+            rejected.append(Rejected(report.id, _wrong_kill(state), Refusal.WRONG_KILL))
             continue
-        new = transaction.connection.execute(
-            "INSERT OR IGNORE INTO report (id, kind) VALUES (?, ?)", (report.id, report.kind)
-        ).rowcount
-        if not new:
-            duplicates += 1
-            continue
-        seq = transaction.append(_event(report, state))
-        if change := _kill_event(transaction, report, state):
-            kill_journal.write(transaction.connection, change, seq)
-        recorded += 1
+        match report_ids.claim(transaction.connection, report):
+            case Claim.KNOWN:
+                duplicates += 1
+            case Claim.REUSED | Claim.REUSED_AGAIN as claim:
+                if claim is Claim.REUSED:
+                    transaction.append(_reused(report))
+                rejected.append(Rejected(report.id, _REUSED, Refusal.REUSED))
+            case Claim.NEW:
+                try:
+                    seq = transaction.append(_event(report, state))
+                except AuditError as error:  # it cannot be written down, and nothing was
+                    report_ids.release(transaction.connection, report)
+                    rejected.append(Rejected(report.id, str(error), Refusal.INVALID))
+                    continue
+                for change in _kill_events(transaction, report, state):
+                    kill_journal.write(transaction.connection, change, seq)
+                recorded += 1
     return Taken(recorded, duplicates, tuple(rejected))
+
+
+def _reused(report: Report) -> AuditEvent:
+    return AuditEvent(
+        EventType.REPORT_REFUSED,
+        f"a {report.kind} report came under the id of another one, which stands as it was",
+        severity=Severity.WARNING,
+        category=Category.SECURITY,
+        details={
+            "account": report.account,
+            "report_id": report.id,
+            "kind": report.kind,
+            "sha256": report_ids.digest(report),
+        },
+        action_taken="refused",
+        action_reason=_REUSED,
+        actor_type=_RUNTIME,
+        actor_id=report.account,
+    )
 
 
 def _wrong_kill(state: KillSwitch) -> str:
@@ -69,16 +115,38 @@ def _wrong_kill(state: KillSwitch) -> str:
     return f"kill_id must be {state.kill_id}, the kill that is in force"
 
 
-def _kill_event(transaction: Transaction, report: Report, state: KillSwitch) -> KillEvent | None:
+def _kill_events(
+    transaction: Transaction, report: Report, state: KillSwitch
+) -> Iterator[KillEvent]:
+    now, account = transaction.now, report.account
     match report:
         case FlatConfirmed():
-            return state.on_flat(report.kill_id, transaction.now)
-        case OrdersCancelled() | PositionClosed():
-            return state.on_closing(report.kill_id, transaction.now)
+            for concerned in _concerned(transaction, state):
+                if concerned != account and (event := state.on_account(concerned, now)):
+                    yield event
+            event = state.on_flat(report.kill_id, account, now)
+        case OrdersCancelled():  # one after the account was flat is the final sweep
+            event = state.on_closing(report.kill_id, account, now)
+        case PositionClosed():
+            event = state.on_closing(report.kill_id, account, now, held_at=report.at)
         case TradeBlocked():
-            return None
+            event = state.on_account(account, now)
         case _:
             assert_never(report)
+    if event:
+        yield event
+
+
+def _concerned(transaction: Transaction, state: KillSwitch) -> list[str]:
+    """Accounts that the alert feed has told of since the trip.
+
+    Those that report are known without it. Which others hold anything nobody can tell here; an
+    alert about one says at least that somebody watches it.
+    """
+    if state.since is None:
+        return []
+    rows = transaction.connection.execute(_CONCERNED, (to_text(state.since),))
+    return [account for (account,) in rows if isinstance(account, str) and account]
 
 
 def _event(report: Report, state: KillSwitch) -> AuditEvent:

@@ -32,8 +32,10 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     "DROP INDEX IF EXISTS incident_open",  # by a time that every repeat moves
+    "DROP INDEX IF EXISTS incident_open_by_severity",  # the latest could not be found by it
+    # Only a query that spells the states out in the same way uses it; values of its own do not.
     """
-    CREATE INDEX IF NOT EXISTS incident_open_by_severity ON incident (severity)
+    CREATE INDEX IF NOT EXISTS incident_open_by_age ON incident (created_at, severity)
         WHERE state IN ('CREATED', 'DISPATCHED')
     """,
     "CREATE INDEX IF NOT EXISTS incident_created ON incident (created_at)",
@@ -89,6 +91,9 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     """
+    CREATE INDEX IF NOT EXISTS alert_resolved ON alert (received_at) WHERE status = 'RESOLVED'
+    """,
+    """
     CREATE TABLE IF NOT EXISTS kill_event (
         n INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -101,6 +106,8 @@ SCHEMA: Final = (
         audit_seq INTEGER NOT NULL
     )
     """,
+    # Beside the table, which older databases have without it.
+    "CREATE TABLE IF NOT EXISTS kill_event_account (n INTEGER PRIMARY KEY, account TEXT NOT NULL)",
     # What would have been the trigger's key, had the alert feed delivered it.
     """
     CREATE TABLE IF NOT EXISTS doubted_kill (
@@ -126,8 +133,44 @@ SCHEMA: Final = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS message_owed ON message (channel, id) WHERE delivered_at IS NULL",
+    """
+    CREATE TABLE IF NOT EXISTS dead_message (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        reason TEXT NOT NULL
+    )
+    """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
+    # Beside the table, which older databases have without it.
+    """
+    CREATE TABLE IF NOT EXISTS report_content (
+        id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        accepted INTEGER NOT NULL,
+        PRIMARY KEY (id, digest)
+    ) WITHOUT ROWID
+    """,
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    # Every silence that was ever seen, and the acknowledgements among them (those with tiers).
+    """
+    CREATE TABLE IF NOT EXISTS silence (
+        id TEXT PRIMARY KEY,
+        standing TEXT NOT NULL,
+        matchers TEXT NOT NULL,
+        starts_at TEXT NOT NULL,
+        ends_at TEXT NOT NULL,
+        author TEXT NOT NULL,
+        comment TEXT NOT NULL,
+        risk_id TEXT NOT NULL,
+        tiers TEXT NOT NULL,
+        incident TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        extend_until TEXT,
+        ended_at TEXT,
+        excess TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS silence_ended ON silence (ended_at)",
     """
     CREATE TABLE IF NOT EXISTS quarantine (
         feed TEXT NOT NULL,

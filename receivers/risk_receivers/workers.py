@@ -1,38 +1,27 @@
-"""Threads that do what nobody waits for: tell people, and let time pass."""
+"""Threads that do what nobody waits for; the one here lets time pass."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from risk_policy.catalogue import metrics as m
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.channels import Channel
-from risk_receivers.channels.message import Owed
-from risk_receivers.channels.outbox import mark_delivered, owed
 from risk_receivers.errors import ReceiversError
-from risk_receivers.incidents.recording import record_expiry
 from risk_receivers.incidents.table import any_overdue
 from risk_receivers.recorder import Recorder
-from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 
-# The pace of retries is not policy: it changes nothing about who is told what.
-_FIRST_RETRY_SECONDS: Final = 0.5
-_LAST_RETRY_SECONDS: Final = 30.0
-_PAGE: Final = 100
 _log = logging.getLogger(__name__)
 
 #: What a worker's round may fail with; anything else is a mistake in this program.
-_ROUND_ERRORS: Final = (OSError, sqlite3.Error, ReceiversError)
+ROUND_ERRORS: Final = (OSError, sqlite3.Error, ReceiversError)
 
 
 class Worker(ABC):
@@ -80,63 +69,12 @@ class Worker(ABC):
             raise
 
 
-class Courier(Worker):
-    """Delivers one channel's messages in order, each until the channel has confirmed it."""
-
-    def __init__(
-        self, name: str, channel: Channel, database: Path, writer: Writer, telemetry: Telemetry
-    ) -> None:
-        super().__init__(f"channel-{name}", telemetry)
-        for outcome in ("sent", "failed"):  # a counter that is missing cannot be told from 0
-            telemetry.count(m.MESSAGES, name, outcome, by=0)
-        self._channel_name = name
-        self._channel = channel
-        self._database = database
-        self._writer = writer
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-
-    def round(self) -> float | None:
-        """Deliver everything that is owed."""
-        try:
-            while not self._stopping.is_set() and self._deliver_page():
-                pass
-        except _ROUND_ERRORS as error:
-            self._telemetry.count(m.MESSAGES, self._channel_name, "failed")
-            pause = self._retry_seconds
-            self._retry_seconds = min(2 * pause, _LAST_RETRY_SECONDS)
-            _log.error(
-                "channel %s failed, trying again in %g s: %s", self._channel_name, pause, error
-            )
-            return pause
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-        return None
-
-    def stop(self) -> None:
-        """End, and let go of the channel."""
-        super().stop()
-        self._channel.close()
-
-    def _deliver_page(self) -> bool:
-        """Deliver some messages; whether there may be more."""
-        with closing(open_read_only(self._database)) as connection:
-            page = owed(connection, self._channel_name, _PAGE)
-        for number, message in page:
-            head = self._writer.head
-            self._channel.deliver(Owed(number, message, f"{head.size}:{head.checksum}"))
-            self._writer.submit(_marking(number)).result()
-            self._telemetry.count(m.MESSAGES, self._channel_name, "sent")
-            if self._stopping.is_set():
-                break
-        return len(page) == _PAGE
-
-
 class Clock(Worker):
     """Lets incidents expire whose alert is no longer repeated, and empties the spool."""
 
     def __init__(
         self,
         database: Path,
-        writer: Writer,
         recorder: Recorder,
         telemetry: Telemetry,
         *,
@@ -145,31 +83,36 @@ class Clock(Worker):
     ) -> None:
         super().__init__("clock", telemetry)
         self._database = database
-        self._writer = writer
         self._recorder = recorder
         self._interval_seconds = interval_seconds
-        # A feed that could not reach us while we were down gets time to repeat itself.
-        self._patient_until = utc_now() + timedelta(seconds=grace_seconds)
+        self._grace_seconds = grace_seconds
+        self._patient_until = _uptime() + grace_seconds
+        self._rested_since = _uptime()
 
     def round(self) -> float | None:
         """Look once."""
+        # A feed that could not reach us, while we were down or stopped, gets time to repeat itself.
+        if _uptime() - self._rested_since > self._interval_seconds + self._grace_seconds / 2:
+            self._patient_until = _uptime() + self._grace_seconds
         try:
             if merging := self._recorder.merge_spool():
                 merging.result()
             self._expire()
-        except _ROUND_ERRORS as error:
+        except ROUND_ERRORS as error:
             _log.error("expiry is delayed: %s", error)
+        self._rested_since = _uptime()
         return self._interval_seconds
 
     def _expire(self) -> None:
-        now = utc_now()
-        if now < self._patient_until:
+        if _uptime() < self._patient_until:
             return
+        now = utc_now()
         with closing(open_read_only(self._database)) as connection:
             if not any_overdue(connection, now):
                 return
-        self._writer.submit(lambda transaction: record_expiry(transaction, now)).result()
+        self._recorder.expire(now).result()
 
 
-def _marking(number: int) -> Callable[[Transaction], None]:
-    return lambda transaction: mark_delivered(transaction.connection, number, transaction.now)
+def _uptime() -> float:
+    """Seconds on a clock that nobody sets, and that a machine's sleep does not stop."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

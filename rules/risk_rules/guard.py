@@ -29,6 +29,8 @@ def _security(policy: Policy) -> Iterator[Condition]:
         yield Condition(alert, f"floor(sum(increase({events}[{window}])) + 0.25) >= {count}")
     blocked = f"max({promql.series(m.SECURITY_BLOCKED)}) > 0"
     yield Condition(system.ADDRESS_BLOCKED, blocked)
+    broad = f"max by (silence) ({promql.series(m.SILENCE_TOO_BROAD)}) > 0"
+    yield Condition(system.SILENCE_TOO_BROAD, broad)
 
 
 def _kill_switch(policy: Policy) -> Iterator[Condition]:

@@ -143,9 +143,9 @@ def starting_seconds(policy: Policy) -> float:
 
 
 def _clock_skew(policy: Policy) -> Condition:
-    """Compared at the same instant: when Prometheus asked, and what the exporter's clock said."""
-    clock = promql.series(m.EXPORTER_TIME)
-    apart = f"abs(timestamp({clock}) - {clock})"
+    """Compared at the same instant: when Prometheus asked, and what the other's clock said."""
+    clocks = [promql.series(metric) for metric in (m.EXPORTER_TIME, m.RECEIVERS_TIME)]
+    apart = " or ".join(f"abs(timestamp({clock}) - {clock})" for clock in clocks)
     limit = promql.number(policy.alerting.system.clock_skew_seconds)
     return Condition(system.CLOCK_SKEW, f"max by (instance) ({apart}) > {limit}")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from risk_policy.catalogue.limits import AlertSpec, Kind, Limit
 from risk_policy.catalogue.system import SystemAlert
-from risk_policy.contracts.alert import POLICY_DIGEST
+from risk_policy.contracts.alert import POLICY_DIGEST, THRESHOLD, VALUE
 from risk_policy.model import Policy
 from risk_policy.quantities import duration, shown
 from risk_rules.errors import RulesError
@@ -49,7 +49,10 @@ def limit_annotations(
         f"{_stands(policy, limit, spec, about, value)} Measured: {_plain(measured)}. "
         f"{_plain(spec.meaning)}"
     )
-    return _annotations(policy, spec.name, spec.summary, about, description)
+    return {
+        **_annotations(policy, spec.name, spec.summary, about, description),
+        **_against(policy, limit, spec, value),
+    }
 
 
 def time_annotations(
@@ -60,7 +63,10 @@ def time_annotations(
         f"Nobody has acknowledged it for {duration(minutes * 60)}. "
         f"{_stands(policy, limit, spec, about, value)} {_plain(spec.meaning)}"
     )
-    return _annotations(policy, spec.name, f"Unanswered: {spec.summary}", about, description)
+    return {
+        **_annotations(policy, spec.name, f"Unanswered: {spec.summary}", about, description),
+        **_against(policy, limit, spec, value),
+    }
 
 
 def system_time_annotations(policy: Policy, alert: SystemAlert, minutes: float) -> dict[str, str]:
@@ -124,6 +130,11 @@ def _stands(policy: Policy, limit: Limit, spec: AlertSpec, about: str, value: st
         f"{limit.title} of {about} is {value}; the {spec.tier} threshold is "
         f"{_bound(policy, limit, spec)}, and {ends}."
     )
+
+
+def _against(policy: Policy, limit: Limit, spec: AlertSpec, value: str) -> dict[str, str]:
+    """The value and the threshold it is held against, for messages that set them apart."""
+    return {VALUE: value, THRESHOLD: _bound(policy, limit, spec)}
 
 
 def _bound(policy: Policy, limit: Limit, spec: AlertSpec) -> str:

@@ -71,6 +71,15 @@ def test_the_wheel_brings_the_prices_and_their_provenance(installed: Path) -> No
     assert "public domain" in (data / "PROVENANCE.md").read_text(encoding="utf-8")
 
 
+def test_the_wheel_brings_the_templates_of_messages(installed: Path) -> None:
+    program = (
+        "from risk_receivers.templating.renderer import Renderer\n"
+        "from risk_receivers.templating.samples import sample\n"
+        "print(Renderer().render_for('email')(sample()).html)"
+    )
+    assert "Open the runbook" in run(installed, program)
+
+
 def test_every_component_of_the_wheel_is_typed(installed: Path) -> None:
     packages = [path for path in installed.iterdir() if (path / "__init__.py").exists()]
     assert len(packages) == 7

@@ -46,6 +46,14 @@ def test_a_resolved_alert_is_no_longer_active() -> None:
     assert Milestone.WARNING in story.milestones
 
 
+def test_an_alert_that_had_expired_is_active_again_once_it_continues() -> None:
+    story = Story(Policy())
+    _, at, payload = created("DRAWDOWN_WARNING")
+    for kind, active in (("CREATED", 1), ("EXPIRED", 0), ("CONTINUED", 1)):
+        story.on_audit(f"ALERT_{kind}", at, payload)
+        assert len(story.active) == active
+
+
 def test_an_event_of_a_later_version_is_passed_over() -> None:
     story = Story(Policy())
     story.on_audit("SOMETHING_NEW", AT, {})

@@ -41,9 +41,13 @@ def test_only_addresses_of_channels_take_variables() -> None:
         "alerting.channels.email.smtp_host",
         "alerting.channels.email.from_address",
         "alerting.channels.email.to_addresses",
+        "alerting.channels.email.username",
         "alerting.channels.slack.channel",
         "alerting.channels.slack.mention_on_critical",
         "alerting.channels.telegram.chat_id",
+        "alerting.channels.sms.account_sid",
+        "alerting.channels.sms.from_number",
+        "alerting.channels.sms.to_numbers",
     }
 
 
@@ -119,3 +123,21 @@ def test_a_file_that_a_variable_names_but_cannot_be_read_counts_as_unset(refused
     environ = {"TELEGRAM_BOT_TOKEN": "t", "CHAT_FILE": "no\0path"}
     (problem,) = refused(text, environ)
     assert "CHAT_FILE" in problem.message
+
+
+def test_every_url_in_a_list_of_secrets_is_one(refused: Refused) -> None:
+    on = "[alerting.channels.apprise]\nenabled = true\n"
+    written = on + 'urls = ["${APPRISE_URL}"]'
+    policy = parse_policy(written.encode(), environ={"APPRISE_URL": HELD})
+    assert HELD not in policy.model_dump_json() + repr(policy)
+    assert "${APPRISE_URL}" in policy.model_dump_json()
+    for text, key in (
+        (written, "urls.0"),
+        (on, "urls"),
+        (on + "urls = []", "urls"),
+        (on + f'urls = ["json://{HELD}"]', "urls.0"),
+        (on + 'urls = ["${OTHER}"]', "urls.0"),
+    ):
+        (problem,) = refused(text)
+        assert problem.key.startswith(f"alerting.channels.apprise.{key}")
+        assert HELD not in str(problem)

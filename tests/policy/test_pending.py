@@ -17,7 +17,9 @@ from risk_policy.catalogue import runbooks
 from risk_policy.model.base import Section
 from risk_policy.model.policy import Alerting
 from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
+from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.service import running
+from risk_receivers.templating.renderer import Renderer
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Binaries, Stack
@@ -51,7 +53,12 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         for key in type(policy.alerting.auth).model_fields:
-            patch.setenv(f"RISKWARDEN_{key.upper()}", "t")
+            patch.setenv(f"RISKWARDEN_{key.upper()}", key)
+        for name in ("SLACK_WEBHOOK_URL", "WEBHOOK_URL"):
+            patch.setenv(name, "https://hooks.example.com/secret")
+        for name in ("TELEGRAM_BOT_TOKEN", "WEBHOOK_HMAC_SECRET", "TWILIO_AUTH_TOKEN"):
+            patch.setenv(name, "t")
+        patch.setenv("APPRISE_URL", "json://127.0.0.1")
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)
     return {key for key, model, name in KEYS if (model, name) in read}
@@ -61,7 +68,7 @@ def use(policy: Policy, folder: Path) -> None:
     """Everything that a running system does with its policy."""
     risk_rules.generate(policy)
     risk_alertmanager.generate(with_business_hours(policy))
-    risk_alertmanager.generate(with_channels_of_alertmanager(policy))
+    risk_alertmanager.generate(with_every_channel(policy))
     for name in runbooks.names():
         runbooks.render(policy, name)
     with RiskExporter(policy, folder / "exporter"):
@@ -69,18 +76,18 @@ def use(policy: Policy, folder: Path) -> None:
     layout = Layout(folder / "stack")
     layout.create()
     policy.alerting.auth.snapshot_token.reveal()
+    enabled_channels(all_on := with_every_channel(policy))
+    for name, make in CHANNELS.items():
+        make(all_on, folder / name, Renderer().render_for(name)).close()
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
 
 
-def with_channels_of_alertmanager(policy: Policy) -> Policy:
-    """The policy with every channel that Alertmanager can use."""
+def with_every_channel(policy: Policy) -> Policy:
+    """The policy with all channels switched on that there are."""
     channels = policy.alerting.channels
-    on = {
-        name: getattr(channels, name).model_copy(update={"enabled": True})
-        for name in ("email", "slack", "telegram")
-    }
+    on = {name: getattr(channels, name).model_copy(update={"enabled": True}) for name in CHANNELS}
     alerting = policy.alerting.model_copy(update={"channels": channels.model_copy(update=on)})
     return policy.model_copy(update={"alerting": alerting})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,9 @@ def test_probes_need_no_token_and_know_no_secrets(shared: Any) -> None:
     ("method", "path", "allowed"),
     [
         ("POST", "/api/v1/kill", {"operator"}),
+        ("POST", "/api/v1/incidents/drawdown/main:warning:1/ack", {"operator"}),
+        ("DELETE", "/api/v1/incidents/drawdown/main:warning:1/ack", {"operator"}),
+        ("GET", "/api/v1/acks", {"operator"}),
         ("GET", "/api/v1/status", {"operator"}),
         ("GET", "/api/v1/incidents", {"operator"}),
         ("GET", "/api/v1/audit", {"operator"}),
@@ -211,6 +215,44 @@ def test_each_report_is_on_record_once_however_often_it_is_sent(receivers: Any) 
     assert receivers.verified().ok
 
 
+def report(kind: str, account: str, **more: str) -> dict[str, Any]:
+    at = datetime.now(UTC).isoformat()
+    return {"id": str(uuid4()), "kind": kind, "account": account, "at": at, **more}
+
+
+def test_flat_is_what_every_account_has_confirmed(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/third", account="third")])
+    fake = words.alert(risk_id="drawdown/ghost", account="ghost")
+    receivers.send("notifications", words.webhook(fake))
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    closed = {"position_id": "p", "symbol": "X", "quantity": "1", "price": "1"}
+
+    def switch(*found: dict[str, Any]) -> tuple[str, list[str], float | None]:
+        assert send_reports(receivers, list(found))["recorded"] == len(found)
+        status = receivers.status()["kill_switch"]
+        flat = receivers.metric("risk_kill_switch_flat_confirmed")
+        return status["state"], status["waiting_for_accounts"], flat
+
+    def flat(account: str) -> dict[str, Any]:
+        return report("flat_confirmed", account, kill_id=kill_id)
+
+    assert switch(report("position_closed", "second", kill_id=kill_id, **closed)) == (
+        "CLOSING", ["second"], 0,
+    )  # fmt: skip
+    assert switch(flat("main")) == ("CLOSING", ["second", "third"], 0)
+    assert switch(flat("third")) == ("CLOSING", ["second"], 0)
+    receivers.stop()
+    receivers.start()
+    assert switch(flat("second")) == ("FLAT_CONFIRMED", [], 1)
+    sweep = {**report("orders_cancelled", "main", kill_id=kill_id), "order_ids": [], "final": True}
+    assert switch(sweep) == ("FLAT_CONFIRMED", [], 1)
+    assert switch(report("position_closed", "main", kill_id=kill_id, **closed)) == (
+        "CLOSING", ["main"], 0,
+    )  # fmt: skip
+    assert switch(flat("main")) == ("FLAT_CONFIRMED", [], 1)
+    assert receivers.verified().ok
+
+
 def test_flat_is_only_believed_about_the_kill_in_force(receivers: Any) -> None:
     flat = reports("no-such-kill")[3]
     assert "not tripped" in send_reports(receivers, [flat])["rejected"][0]["error"]
@@ -312,4 +354,4 @@ def test_every_metric_is_in_the_catalogue(receivers: Any, words: Any) -> None:
         "risk_disk_free_ratio",
     }
     assert names - known == everybodys
-    assert known - names == {"risk_ack_until_seconds"}, "nothing can be acknowledged yet"
+    assert known - names == {"risk_ack_until_seconds", "risk_silence_too_broad"}, "no silence is"

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from risk_policy import Policy, parse_policy
+from risk_policy.model.channels import Channels
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Kind, Message, Owed
-from risk_receivers.errors import UndeliverableChannelError
+from risk_receivers.channels.words import words_for
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -35,7 +38,7 @@ def owed(number: int = 7, text: str = "drawdown is 12 %", kind: Kind = Kind.FIRI
         starts_at=NOON,
         runbook_url="http://127.0.0.1/runbooks/DRAWDOWN_WARNING",
     )
-    return Owed(number, message, "3:abcdef")
+    return Owed(f"m{number}", message, "3:abcdef")
 
 
 def policy(text: str) -> Policy:
@@ -58,18 +61,50 @@ def test_structured_console_lines_are_for_grep() -> None:
     assert found.count("\n") == 1
     assert 'text="say \\"no\\"\\nnow"' in found
     assert " risk_id=drawdown/main " in found
-    assert "audit_head=3:abcdef message_id=7" in found
+    assert "audit_head=3:abcdef message_id=m7" in found
 
 
 def test_json_console_lines_are_for_programs() -> None:
     found = json.loads(line("json", owed(text="two\nlines")))
     assert found["message"]["text"] == "two\nlines"
-    assert (found["id"], found["head"]) == (7, "3:abcdef")
+    assert (found["id"], found["head"]) == ("m7", "3:abcdef")
 
 
 @pytest.mark.parametrize("style", ["simple", "structured", "json"])
 def test_a_console_message_is_one_line_whatever_it_says(style: str) -> None:
     assert line(style, owed(text="a\nb\r\nc")).count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_console_writes_what_its_terminal_cannot_show(encoding: str) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    ConsoleChannel("simple", terminal).deliver(owed(text="5 \u20ac and \ud800"))
+    terminal.seek(0)
+    assert "\\ud800" in terminal.read()
+
+
+STEERING = "\x1b[2J\x9b31m\x07\x7f \u202eNIAGA\u2066 \u200f\u061c"
+
+
+def steers(text: str) -> bool:
+    """Whether a terminal or an editor would do anything but show it."""
+    directed = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI", "R", "AL"}
+    return any(
+        unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) in directed
+        for character in text.rstrip("\n")
+    )
+
+
+@pytest.mark.parametrize("style", ["simple", "structured", "json"])
+def test_nothing_from_outside_steers_the_terminal(style: str) -> None:
+    assert steers(STEERING)
+    message = owed(text=f"loss {STEERING} of 5 %")
+    message = replace(message, message=replace(message.message, risk_id=STEERING, title=STEERING))
+    found = line(style, message)
+    assert not steers(found)
+    assert "\\u202e" in found
+    if style == "json":
+        assert json.loads(found)["message"]["title"] == STEERING
 
 
 class Calendar:
@@ -130,7 +165,7 @@ def test_a_line_of_the_file_holds_the_message_and_the_chains_head(
 ) -> None:
     make().deliver(owed(9))
     record = json.loads((tmp_path / "alerts-2026-03-01.jsonl").read_text())
-    assert (record["message_id"], record["severity"]) == (9, "warning")
+    assert (record["message_id"], record["severity"]) == ("m9", "warning")
     assert (record["audit_seq"], record["audit_head"]) == (3, "3:abcdef")
 
 
@@ -140,8 +175,20 @@ def test_csv_has_one_heading_and_runs_nothing_in_a_spreadsheet(tmp_path: Path, m
     make("csv").deliver(owed(2))
     with (tmp_path / "alerts-2026-03-01.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["message_id"] for row in rows] == ["1", "2"]
+    assert [row["message_id"] for row in rows] == ["m1", "m2"]
     assert rows[0]["text"] == '\'=HYPERLINK("x"), and more'
+
+
+@pytest.mark.parametrize("style", ["jsonl", "csv"])
+def test_nothing_from_outside_steers_whoever_reads_the_file(
+    tmp_path: Path, make: Make, style: str
+) -> None:
+    make(style).deliver(owed(text=f"loss {STEERING} of 5 %"))
+    (path,) = tmp_path.iterdir()
+    text = path.read_text(encoding="utf-8")
+    assert not any(steers(line) for line in text.split("\n"))
+    if style == "jsonl":
+        assert json.loads(text)["text"] == f"loss {STEERING} of 5 %"
 
 
 @pytest.mark.parametrize("style", ["jsonl", "csv"])
@@ -182,6 +229,39 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_the_next_try_works(
     assert (obstacle / "alerts-2026-03-01.jsonl").read_text().count("\n") == 1
 
 
+def test_a_check_of_the_file_channel_leaves_nothing_and_finds_what_cannot_be_written(
+    tmp_path: Path, make: Make, calendar: Calendar
+) -> None:
+    make().check()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="logs"):
+        FileChannel(tmp_path / "logs", "jsonl", 3, clock=calendar).check()
+
+
+def test_a_check_of_the_console_writes_nothing() -> None:
+    stream = io.StringIO()
+    ConsoleChannel("simple", stream).check()
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("channel", "shown"),
+    [
+        ("slack", '5 &lt; 6 &amp; 7 &gt; 6 "so"'),
+        ("telegram", "5 &lt; 6 &amp; 7 &gt; 6 &quot;so&quot;"),
+        ("sms", '5 < 6 & 7 > 6 "so"'),
+    ],
+)
+def test_plain_words_say_everything_and_are_no_markup(channel: str, shown: str) -> None:
+    rendered = words_for(channel)(owed(text='5 < 6 & 7 > 6 "so"'))
+    assert rendered.subject == "WARNING DRAWDOWN_WARNING"
+    assert shown in rendered.text
+    for told in ("drawdown/main", "2026-03-01 12:00:05", "/runbooks/", "3:abcdef"):
+        assert told in rendered.text
+    assert "DRAWDOWN_WARNING resolved" in words_for(channel)(owed(kind=Kind.RESOLVED)).subject
+
+
 def test_enabled_channels_come_with_their_least_severity() -> None:
     found = enabled_channels(policy("[alerting.channels.file]\nmin_severity = 'CRITICAL'"))
     assert found == {"console": Severity.DEBUG, "file": Severity.CRITICAL}
@@ -191,7 +271,5 @@ def test_enabled_channels_come_with_their_least_severity() -> None:
     assert found.keys() <= CHANNELS.keys()
 
 
-def test_a_channel_that_cannot_deliver_is_refused_by_its_key() -> None:
-    text = "[alerting.channels.email]\nenabled = true\nsmtp_host = 'mail'\nto_addresses = ['a@b.c']"
-    with pytest.raises(UndeliverableChannelError, match=r"alerting\.channels\.email\.enabled"):
-        enabled_channels(policy(text))
+def test_every_channel_that_a_policy_can_enable_can_be_delivered_to() -> None:
+    assert set(Channels.names()) == set(CHANNELS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,8 @@ def test_what_was_answered_is_on_record_once_whenever_the_service_is_killed(
     assert sorted(created) == sorted(recorded)
     verification = receivers.verified()
     assert verification.ok, verification.problems
+    (*_, start) = [e for e in receivers.chain() if e.event_type == "SERVICE_STARTED"]
+    assert start.payload.details["end_is_proven"] is True, "a crash is no false alarm"
     tripped = receivers.event_types().count("KILL_SWITCH_ACTIVATED")
     assert tripped == (f"stream/{trip_after}" in recorded)
     assert receivers.gate_says_halt() == bool(tripped)
@@ -201,6 +204,28 @@ def test_a_stop_answers_what_is_in_flight_and_withdraws_the_lease(
     assert "Traceback" not in receivers.log
 
 
+def test_a_stop_withdraws_the_lease_before_it_waits_for_anybody(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    text = stopped.policy.read_text()
+    # A lease that cannot run out meanwhile, and a sender that could be waited for as long.
+    text = text.replace("lease_seconds = 2", "lease_seconds = 9")
+    stopped.policy.write_text(text + "body_timeout_seconds = 60\n")
+    receivers = stopped.start()
+    wait_until(receivers.gate_is_open)
+    with socket.create_connection(("127.0.0.1", receivers.port), 10) as peer:
+        peer.sendall(
+            b"POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+            b"Authorization: Bearer alert-feed-secret\r\n\r\n["
+        )
+        receivers.hear_watchdog()  # by now the other request is being answered, too
+        receivers.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not receivers.gate_is_open(), 3)
+        assert receivers.process.poll() is None, "the sender is still waited for"
+    assert receivers.process.wait(20) == 0
+    assert not receivers.gate_says_halt()
+
+
 def test_a_stop_and_a_start_change_nothing_on_record(receivers: Any, words: Any) -> None:
     receivers.send("alerts", [words.kill_alert()])
     before = receivers.status()["kill_switch"]
@@ -219,3 +244,30 @@ def test_the_spool_stays_empty_while_all_is_well(receivers: Any, words: Any) -> 
     receivers.send("alerts", [words.kill_alert()])
     (slots,) = (receivers.data / "spool").iterdir()
     assert not any(slots.read_bytes())
+
+
+def without_its_log(receivers: Any) -> None:
+    """A crash after which what stood in the write-ahead log is gone."""
+    receivers.kill()
+    for suffix in ("-wal", "-shm"):
+        receivers.database.with_name(receivers.database.name + suffix).unlink()
+
+
+def test_a_lost_write_ahead_log_is_noticed(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id="a/1")])
+    receivers.stop()
+    receivers.start()
+    for number in range(5):
+        receivers.send("alerts", [words.alert(risk_id=f"b/{number}")])
+    without_its_log(receivers)
+    found = receivers.verified()
+    assert not found.ok
+    assert "its end was cut off" in str(found.problems[0])
+    assert receivers.spawn().wait(20) == 2
+    assert "records were lost" in receivers.log.splitlines()[-1]
+    assert "move audit.db.head away" in receivers.log.splitlines()[-1]
+    receivers.database.with_name("audit.db.head").unlink()
+    receivers.start()
+    (*_, start) = [e for e in receivers.chain() if e.event_type == "SERVICE_STARTED"]
+    assert start.payload.details["end_is_proven"] is False, "that it was moved away is on record"
+    assert receivers.verified().ok

@@ -274,6 +274,8 @@ LEGAL = {
     (State.CREATED, State.EXPIRED),
     (State.DISPATCHED, State.EXPIRED),
     (State.EXPIRED, State.RESOLVED),
+    (State.EXPIRED, State.CREATED),
+    (State.EXPIRED, State.DISPATCHED),
 }
 
 
@@ -294,8 +296,16 @@ def holds_together(incident: Incident) -> None:
 def follows(last: Incident | None, step: Step, reached: set[tuple[int, Change]]) -> None:
     """What is true of every step."""
     now = step.incident
-    once = [c for c in step.changes if c not in (Change.ESCALATED, Change.DEESCALATED)]
-    for change in once:
+    assert step.closed is None or Change.CREATED in step.changes
+    if step.closed is not None and last is not None:
+        assert (step.closed.id, step.closed.state) == (last.id, State.EXPIRED)
+        holds_together(step.closed)
+        last = step.closed
+    moves = [c for c in step.changes if c not in (Change.ESCALATED, Change.DEESCALATED)]
+    for change in moves:
+        if change is Change.CONTINUED:
+            reached.discard((now.episode, Change.EXPIRED))
+            continue
         assert (now.episode, change) not in reached, "a status was reached twice"
         reached.add((now.episode, change))
     if last is None or now.episode != last.episode:
@@ -304,7 +314,7 @@ def follows(last: Incident | None, step: Step, reached: set[tuple[int, Change]])
         assert last is None or not last.state.is_open
         return
     assert now.state is last.state or (last.state, now.state) in LEGAL
-    assert (now.state is last.state) == (not once)
+    assert (now.state is last.state) == (not moves)
     rise = now.severity.rank - last.severity.rank
     worse, better = (c in step.changes for c in (Change.ESCALATED, Change.DEESCALATED))
     assert (worse and not better) == (rise > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -76,7 +77,7 @@ def test_an_alert_that_is_no_longer_repeated_expires(
 ) -> None:
     receivers.send("alerts", [words.alert(ends=datetime.now(UTC) + timedelta(seconds=0.3))])
     wait_until(lambda: "ALERT_EXPIRED" in receivers.event_types())
-    receivers.send("alerts", [words.alert()])
+    receivers.send("alerts", [words.alert(starts=datetime.now(UTC))])
     assert receivers.rows("SELECT episode, state FROM incident ORDER BY episode") == [
         (1, "EXPIRED"),
         (2, "CREATED"),
@@ -202,6 +203,24 @@ def test_a_notification_reaches_every_channel_once_and_its_end_once(
     assert told == {"firing": 2, "resolved": 1}, "the console is told of debug alerts too"
     sent = 'risk_messages_total{channel="file",outcome="sent"}'
     wait_until(lambda: receivers.metric(sent) == 2)
+
+
+def test_a_message_of_a_new_store_is_not_taken_for_one_of_the_lost_one(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    def ids() -> list[str]:
+        (path,) = (receivers.data / "logs" / "alerts").glob("*.jsonl")
+        return [json.loads(line)["message_id"] for line in path.read_text().splitlines()]
+
+    receivers.send("notifications", words.webhook(words.alert()))
+    wait_until(lambda: receivers.metric('risk_messages_total{channel="file",outcome="sent"}') == 1)
+    receivers.stop()
+    shutil.rmtree(receivers.database.parent)
+    receivers.start()
+    receivers.send("notifications", words.webhook(words.alert(risk_id="leverage/main")))
+    wait_until(lambda: receivers.metric('risk_messages_total{channel="file",outcome="sent"}') == 1)
+    assert len(set(ids())) == len(ids()) == 2
+    assert all(len(one) >= 32 for one in ids()), "nobody guesses the next one"
 
 
 def test_the_alert_feed_alone_tells_nobody(receivers: Any, words: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from risk_policy.contracts import gate as contract
 from risk_policy.vocabulary import KillMode
-from risk_receivers.errors import GateBusyError
+from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate import GatePublisher
 from risk_receivers.kill_switch import KillSwitch, Trigger
 
@@ -168,6 +168,54 @@ def test_a_damaged_lease_file_is_made_good(
     (tmp_path / contract.LEASE_FILE).write_bytes(content)
     with publisher(tmp_path, KillSwitch()):
         wait_until(lambda: is_open(tmp_path))
+
+
+def test_a_lease_file_that_is_taken_away_is_made_again_and_the_old_one_closes(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    lease = tmp_path / contract.LEASE_FILE
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(lambda: is_open(tmp_path))
+        with (
+            lease.open("rb") as stream,
+            mmap.mmap(stream.fileno(), contract.SIZE, access=mmap.ACCESS_READ) as mapping,
+        ):
+            lease.unlink()
+            wait_until(lambda: lease.exists() and is_open(tmp_path))
+            assert int.from_bytes(mapping[:8], "little") <= contract.now_ns()
+        assert gate.is_open
+        gate.apply(tripped())
+        assert words(tmp_path)[0] == contract.HALT
+        lease.unlink()
+        wait_until(lease.exists)
+        assert words(tmp_path)[0] == contract.HALT
+
+
+def test_a_folder_that_is_taken_away_is_told_at_once(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "gate"
+    with publisher(folder, KillSwitch()) as gate:
+        wait_until(lambda: gate.is_open)
+        folder.rename(tmp_path / "elsewhere")
+        wait_until(lambda: not gate.is_alive and not gate.is_open)
+        (tmp_path / "elsewhere").rename(folder)
+        wait_until(lambda: gate.is_alive and gate.is_open)
+
+
+def test_reasons_that_are_taken_away_are_written_again(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path, tripped()):
+        (tmp_path / contract.DETAIL_FILE).unlink()
+        detail = wait_until(lambda: contract.read_detail(tmp_path))
+        assert detail.kill.kill_id == "kill-1"
+
+
+def test_a_folder_that_anybody_may_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(StartError, match="chmod o-w"), publisher(tmp_path, KillSwitch()):
+        pass
 
 
 def test_an_unhealthy_store_lets_the_lease_run_out(

@@ -76,6 +76,22 @@ def test_a_kill_that_was_changed_is_what_the_chain_tells(
     assert receivers.verified().ok
 
 
+def test_an_account_that_was_flat_still_is_after_its_row_was_deleted(receivers: Any) -> None:
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    flat = {"id": "flat-main", "kind": "flat_confirmed", "account": "main", "kill_id": kill_id}
+    body = {"reports": [{**flat, "at": "2026-01-01T00:00:00Z"}]}
+    receivers.call("POST", "/api/v1/runtime/reports", token="runtime-secret", json=body)
+    before = receivers.status()["kill_switch"]
+    assert before["state"] == "FLAT_CONFIRMED"
+    receivers.stop()
+    tamper(receivers, "DELETE FROM kill_event")
+    receivers.start()
+    assert {**receivers.status()["kill_switch"], "gate_closed_at": 0} == {
+        **before,
+        "gate_closed_at": 0,
+    }
+
+
 def test_a_trip_that_was_forged_stays_in_force_and_is_told(receivers: Any) -> None:
     receivers.stop()
     tamper(

@@ -20,8 +20,8 @@ from risk_receivers.kill_switch import (
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PHASES = list(Phase)
 modes = st.sampled_from(list(KillMode))
+accounts = st.sampled_from(["one", "two", "three"])
 keys = st.sampled_from([f"incident:{number}" for number in range(6)])
 
 
@@ -65,11 +65,57 @@ def test_the_same_trigger_is_recorded_once() -> None:
 
 
 def test_only_the_kill_in_force_can_be_closing_or_flat() -> None:
-    assert KillSwitch().on_flat("", NOW) is None
-    assert KillSwitch().on_closing("", NOW) is None
+    assert KillSwitch().on_flat("", "main", NOW) is None
+    assert KillSwitch().on_closing("", "main", NOW) is None
+    assert KillSwitch().on_account("main", NOW) is None
     state, _ = pulled(KillSwitch(), trigger("a"))
-    assert state.on_flat("kill-b", NOW) is None
-    assert state.on_closing("kill-b", NOW) is None
+    assert state.on_flat("kill-b", "main", NOW) is None
+    assert state.on_closing("kill-b", "main", NOW) is None
+
+
+def test_it_is_flat_once_every_account_is() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    for happened in (
+        state.on_closing("kill-a", "one", NOW),
+        state.on_account("two", NOW),
+        state.on_flat("kill-a", "one", NOW),
+    ):
+        assert happened is not None
+        state = state.after(happened)
+    assert (state.phase, state.waiting, state.flat_at) == (Phase.CLOSING, {"two"}, None)
+    flat = state.on_flat("kill-a", "two", NOW)
+    assert flat is not None
+    state = state.after(flat)
+    assert (state.phase, state.waiting, state.flat_at) == (Phase.FLAT_CONFIRMED, set(), NOW)
+
+    again = state.on_account("three", NOW)
+    assert again is not None
+    assert state.after(again).phase is Phase.CLOSING, "it was flat only as far as anybody knew"
+
+
+def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    flat = state.on_flat("kill-a", "one", NOW)
+    assert flat is not None
+    state = state.after(flat)
+    assert state.on_closing("kill-a", "one", NOW) is None, "the final sweep finds nothing"
+    earlier, later = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    assert state.on_closing("kill-a", "one", NOW, held_at=earlier) is None, "late news"
+    closed = state.on_closing("kill-a", "one", NOW, held_at=later)
+    assert closed is not None
+    assert state.after(closed).phase is Phase.CLOSING
+    assert state.after(closed).on_flat("kill-a", "one", NOW) is not None
+
+
+def test_a_very_long_history_is_folded() -> None:
+    """Step by step that would be work for hours: every step copied all that had been seen."""
+    count = 300_000
+    kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
+    events = [
+        KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
+        for n, kind in enumerate(kinds)
+    ]
+    assert len(fold(events).seen) == count + 1
 
 
 def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
@@ -87,7 +133,8 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.durable: list[KillEvent] = []
         self.pulled: set[str] = set()
         self.tightest: KillMode | None = None
-        self.furthest = Phase.ARMED
+        self.concerned: set[str] = set()
+        self.flat: set[str] = set()
         self.clock = NOW
 
     def _happened(self, event: KillEvent | None) -> None:
@@ -105,13 +152,29 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.tightest = mode
         self.pulled.add(key)
 
-    @rule(right=st.booleans())
-    def closing(self, right: bool) -> None:
-        self._happened(self.state.on_closing(self.state.kill_id if right else "other", self.clock))
+    @rule(account=accounts)
+    def turns_up(self, account: str) -> None:
+        if self.state.is_tripped and account not in self.flat:
+            self.concerned.add(account)
+        self._happened(self.state.on_account(account, self.clock))
 
-    @rule(right=st.booleans())
-    def flat(self, right: bool) -> None:
-        self._happened(self.state.on_flat(self.state.kill_id if right else "other", self.clock))
+    @rule(right=st.booleans(), account=accounts, held=st.booleans())
+    def closing(self, right: bool, account: str, held: bool) -> None:
+        self.clock += timedelta(seconds=1)
+        kill_id = self.state.kill_id if right else "other"
+        held_at = self.clock if held else None
+        if right and self.state.is_tripped and (held or account not in self.flat):
+            self.concerned.add(account)
+            self.flat.discard(account)
+        self._happened(self.state.on_closing(kill_id, account, self.clock, held_at=held_at))
+
+    @rule(right=st.booleans(), account=accounts)
+    def confirmed_flat(self, right: bool, account: str) -> None:
+        if right and self.state.is_tripped:
+            self.concerned.add(account)
+            self.flat.add(account)
+        kill_id = self.state.kill_id if right else "other"
+        self._happened(self.state.on_flat(kill_id, account, self.clock))
 
     @rule()
     def crash_and_restart(self) -> None:
@@ -122,10 +185,16 @@ class AnyInterleaving(RuleBasedStateMachine):
         assert self.state.mode is self.tightest
 
     @invariant()
-    def never_moves_back(self) -> None:
-        assert PHASES.index(self.state.phase) >= PHASES.index(self.furthest)
-        self.furthest = self.state.phase
+    def is_never_armed_again(self) -> None:
         assert self.state.is_tripped == bool(self.pulled)
+
+    @invariant()
+    def is_flat_only_if_every_account_said_so(self) -> None:
+        assert self.state.flat.keys() == self.flat
+        assert self.state.waiting == self.concerned - self.flat
+        all_flat = bool(self.flat) and self.flat == self.concerned
+        assert (self.state.phase is Phase.FLAT_CONFIRMED) == all_flat
+        assert (self.state.flat_at is not None) == all_flat
 
     @invariant()
     def knows_every_trigger(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.incidents.lifecycle import Change, Incident, State, on_alert, on_clock
+from risk_receivers.incidents.lifecycle import Change, Incident, State, Step, on_alert, on_clock
 from risk_receivers.intake.alert import Alert, Feed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,7 +45,7 @@ def opened(**changes: float) -> Incident:
     return on_alert(None, alert(ends=changes.get("ends", 12)), at(0)).incident
 
 
-def notified(**more: float) -> Alert:
+def notified(**more: Any) -> Alert:
     return alert(feed=Feed.NOTIFICATIONS, **more)
 
 
@@ -64,6 +65,15 @@ def test_a_repeat_changes_nothing_whatever_start_time_it_carries(repeat: Alert) 
 def test_a_repeat_moves_the_time_until_which_it_counts_as_firing() -> None:
     assert on_alert(opened(), alert(ends=15), at(3)).incident.ends_at == at(15)
     assert on_alert(opened(), alert(ends=9), at(3)).incident.ends_at == at(12)
+
+
+def test_an_end_that_may_be_none_ends_nothing_that_was_seen_firing() -> None:
+    doubtful = replace(alert(firing=False, ends=9), is_certain=False)
+    for last in (opened(), on_clock(opened(), at(13)).incident):
+        assert on_alert(last, doubtful, at(14)) == Step(last)
+    assert on_alert(None, doubtful, at(14)).changes == (Change.CREATED, Change.RESOLVED)
+    resolved = on_alert(opened(), alert(firing=False, ends=9), at(10)).incident
+    assert on_alert(resolved, doubtful, at(14)) == Step(resolved)
 
 
 def test_the_notification_feed_dispatches_once() -> None:
@@ -127,7 +137,10 @@ def test_a_late_notification_does_not_reopen_what_the_alert_feed_resolved() -> N
 def test_a_notification_about_an_expired_incident_says_that_it_still_fires() -> None:
     expired = on_clock(opened(), at(13)).incident
     step = on_alert(expired, notified(starts=0), at(20))
-    assert step.changes == (Change.CREATED, Change.DISPATCHED)
+    assert step.changes == (Change.CONTINUED, Change.DISPATCHED)
+    assert (step.incident.episode, step.incident.state) == (1, State.DISPATCHED)
+    anew = on_alert(expired, notified(starts=13), at(20))
+    assert anew.changes == (Change.CREATED, Change.DISPATCHED)
 
 
 def test_an_alert_that_fired_and_ended_while_nobody_listened_is_an_episode() -> None:
@@ -145,6 +158,61 @@ def test_an_expired_incident_is_resolved_once_the_feed_says_so() -> None:
     step = on_alert(expired, alert(firing=False, starts=0, ends=11), at(20))
     assert step.changes == (Change.RESOLVED,)
     assert step.incident.episode == 1
+
+
+@pytest.mark.parametrize("end", [5, 12, 14])
+def test_alertmanager_saying_resolved_ends_nothing(end: float) -> None:
+    over = notified(firing=False, ends=end)
+    told = on_alert(opened(), notified(), at(1)).incident
+    for last in (opened(), told, on_clock(opened(), at(13)).incident):
+        step = on_alert(last, over, at(15))
+        assert step.changes == ()
+        assert step.incident.state is last.state
+        assert on_alert(step.incident, over, at(16)).incident == step.incident
+        ended = on_alert(step.incident, alert(firing=False, ends=5), at(17))
+        assert ended.changes == (Change.RESOLVED,)
+
+
+def test_what_only_alertmanager_ever_spoke_of_expires_once_it_says_resolved() -> None:
+    told = on_alert(None, notified(), at(0)).incident
+    lapsing = on_alert(told, notified(firing=False, ends=9), at(10)).incident
+    assert lapsing.state is State.DISPATCHED
+    assert on_clock(lapsing, at(11)).changes == (Change.EXPIRED,)
+    heard = on_alert(lapsing, alert(ends=22), at(11)).incident
+    assert on_clock(heard, at(12)).changes == ()
+
+
+def test_a_firing_known_from_alertmanagers_resolution_only_is_an_episode_in_doubt() -> None:
+    over = notified(firing=False, starts=0, ends=5)
+    step = on_alert(None, over, at(9))
+    assert step.changes == (Change.CREATED, Change.EXPIRED)
+    assert step.fired_unseen
+    assert on_alert(step.incident, over, at(10)) == Step(step.incident)
+    assert on_alert(step.incident, alert(firing=False, ends=5), at(11)).changes == (
+        Change.RESOLVED,
+    )
+
+
+def test_an_expired_incident_that_is_repeated_again_continues() -> None:
+    told = on_alert(opened(), notified(), at(1)).incident
+    for last, state in ((opened(), State.CREATED), (told, State.DISPATCHED)):
+        expired = on_clock(last, at(13)).incident
+        step = on_alert(expired, alert(starts=0, ends=32), at(20))
+        assert step.changes == (Change.CONTINUED,)
+        assert (step.incident.episode, step.incident.state) == (1, state)
+        assert step.incident.ends_at == at(32)
+        assert on_clock(step.incident, at(33)).changes == (Change.EXPIRED,)
+
+
+def test_a_breach_that_began_after_the_last_known_one_lapsed_unnoticed_is_a_new_one() -> None:
+    last = opened(ends=12)
+    step = on_alert(last, alert(starts=12.5, ends=30), at(20))
+    assert step.closed is not None
+    assert (step.closed.episode, step.closed.state) == (1, State.EXPIRED)
+    assert step.changes == (Change.CREATED,)
+    assert (step.incident.episode, step.incident.starts_at) == (2, at(12.5))
+    same = on_alert(last, alert(starts=12, ends=30), at(20))
+    assert (same.closed, same.changes) == (None, ())
 
 
 @pytest.mark.parametrize(("now", "state"), [(12, State.CREATED), (12.001, State.EXPIRED)])

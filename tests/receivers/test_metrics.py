@@ -6,6 +6,8 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from time import time
 from typing import Any
 
 import pytest
@@ -184,15 +186,18 @@ def test_a_store_that_holds_nonsense_is_an_error_nobody_planned_for(
 def test_a_worker_that_dies_of_a_mistake_is_counted_and_ends_readiness(
     receivers: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
-    tamper(
-        receivers,
-        "INSERT INTO message (subject, channel, kind, body, created_at) "
-        "VALUES ('x', 'file', 'firing', 'no message at all', '')",
-    )
-    receivers.send("notifications", words.webhook(words.alert()))
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    receivers.send("alerts", [words.alert(ends=soon)])
+    tamper(receivers, "UPDATE incident SET state = 'ON HOLIDAY'")
     wait_until(lambda: receivers.metric(UNEXPECTED) == 1, what="the mistake is counted")
     answer = wait_until(lambda: receivers.call("GET", "/readyz", token="").json().get("reasons"))
-    assert answer == ["worker channel-file died"]
+    assert answer == ["worker clock died"]
+
+
+def test_the_clock_is_that_of_the_moment_it_is_read(shared: Any) -> None:
+    before = time()
+    shown = shared.metric("risk_receivers_time_seconds")
+    assert before - 0.001 <= shown <= time() + 0.001
 
 
 def test_the_free_disk_is_that_of_the_data_folder(receivers: Any) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.intake.alert import Batch, Feed
-from risk_receivers.intake.parse import Parser
+from risk_receivers.intake.parse import MOST_PIECES, Parser
 from risk_receivers.intake.salvage import elements
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-PARSER = Parser(Severity.CRITICAL)
+PARSER = Parser(Severity.CRITICAL, lease_seconds=60)
 
 
 def alert(**changes: Any) -> dict[str, Any]:
@@ -170,3 +170,43 @@ def test_an_array_is_cut_where_json_would_cut_it(values: list[object]) -> None:
 def test_no_bytes_whatever_make_it_fail(body: bytes, feed: Feed) -> None:
     batch = parse(body, feed)
     assert batch.alerts or batch.malformed or batch.ignored or json.loads(body) in ([], {})
+
+
+def test_the_first_malformed_pieces_are_kept_and_the_others_counted_in_the_body() -> None:
+    body = json.dumps([*range(50), alert(), *range(50)]).encode()
+    batch = parse(body)
+    assert len(batch.alerts) == 1
+    assert batch.more_malformed == 80
+    whole, *kept = batch.malformed
+    assert whole.raw == body
+    assert "80 more malformed pieces" in whole.reason
+    assert [piece.raw for piece in kept] == [b"%d" % number for number in range(20)]
+
+
+def test_what_asks_for_an_action_is_not_crowded_out() -> None:
+    odd = alert(labels={"alertname": "A", "risk_id": "a/main", "action": "explode"})
+    batch = parse([*range(100), odd])
+    assert [piece.asks for piece in batch.malformed].count(True) == 1
+    assert len(batch.alerts) == 1
+
+
+def test_a_body_is_one_piece_of_evidence_whatever_is_wrong_with_it() -> None:
+    body = json.dumps([*range(50)]).encode()[:-3]
+    batch = PARSER.parse(Feed.ALERTS, body, NOW, "the body exceeds 1 MiB")
+    whole = [piece.reason for piece in batch.malformed if piece.raw == body]
+    assert len(whole) == 1
+    for part in ("29 more", "exceeds 1 MiB", "no list"):
+        assert part in whole[0]
+
+
+@pytest.mark.parametrize("feed", list(Feed))
+def test_more_pieces_than_any_sender_has_to_say_are_left_out_and_named(feed: Feed) -> None:
+    pieces = b",".join([json.dumps(alert(status="firing")).encode(), *[b"{}"] * 300_000])
+    body = b"[" + pieces + b"]"
+    if feed is Feed.NOTIFICATIONS:
+        body = b'{"version": "4", "alerts": ' + body + b"}"
+    batch = parse(body, feed)
+    assert len(batch.alerts) == 1
+    assert str(MOST_PIECES) in batch.left_out
+    assert len(batch.malformed) == 1 + 20
+    assert batch.more_malformed == MOST_PIECES - 21

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 from typing import Any
 
 import pytest
@@ -30,20 +32,19 @@ def test_unset_tokens_are_all_named(stopped: Any) -> None:
     assert "secret" not in line
 
 
+@pytest.mark.parametrize("url", ["http://hooks.example.com/very-secret", "very-secret", "https://"])
 @pytest.mark.parametrize(
-    ("channel", "more"),
-    [
-        ("slack", ""),
-        ("email", "smtp_host = 'mail.example.com'\n"),
-        ("telegram", "chat_id = '5'\n"),
-    ],
+    ("table", "key", "variable"),
+    [("slack", "webhook_url", "SLACK_WEBHOOK_URL"), ("webhook", "url", "WEBHOOK_URL")],
 )
-def test_a_channel_this_version_cannot_deliver_to_is_refused(
-    stopped: Any, channel: str, more: str
+def test_a_url_that_would_carry_its_secret_in_the_open_is_refused_and_not_shown(
+    stopped: Any, table: str, key: str, variable: str, url: str
 ) -> None:
-    stopped.environ.update(SLACK_WEBHOOK_URL="http://x", TELEGRAM_BOT_TOKEN="x")
-    stopped.policy.write_text(f"[alerting.channels.{channel}]\nenabled = true\n{more}")
-    assert f"alerting.channels.{channel}.enabled" in refusal(stopped)
+    stopped.environ.update({variable: url, "WEBHOOK_HMAC_SECRET": "s"})
+    stopped.policy.write_text(f"[alerting.channels.{table}]\nenabled = true\n")
+    line = refusal(stopped)
+    assert f"alerting.channels.{table}.{key}: what ${{{variable}}} holds must be an https" in line
+    assert "very-secret" not in line
 
 
 def test_alerting_that_is_switched_off_is_refused(stopped: Any) -> None:
@@ -77,6 +78,24 @@ def test_a_second_service_on_the_same_folder_is_refused(receivers: Any) -> None:
     finally:
         first.kill()
         first.wait(20)
+
+
+def test_what_it_keeps_is_nobody_elses_but_for_the_gate(stopped: Any, words: Any) -> None:
+    before = os.umask(0)
+    try:
+        receivers = stopped.start()
+    finally:
+        os.umask(before)
+    receivers.send("alerts", [words.kill_alert()])
+    gate = receivers.data / "gate"
+    assert stat.S_IMODE(receivers.data.stat().st_mode) == 0o710
+    assert stat.S_IMODE(gate.stat().st_mode) == 0o750
+    for path in receivers.data.rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path in (gate / "gate.json", gate / "gate.lease"):
+            assert mode == 0o640, path
+        elif path != gate and not path.name.startswith(".gate.json"):
+            assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_every_start_and_every_change_of_policy_is_on_record(stopped: Any) -> None:

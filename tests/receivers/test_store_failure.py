@@ -281,6 +281,21 @@ def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
     assert receivers.detail().kill.kill_id == kill_id, "what a runtime acted on stays true"
 
 
+def test_a_store_that_hangs_for_long_is_named_and_the_kill_recorded_once_it_is_back(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    with stalled_store(receivers):
+        assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
+        wait_until(lambda: "another process has held the lock" in receivers.log)
+        assert receivers.gate_says_halt()
+        assert len(spooled(receivers)) == 1
+        assert receivers.call("GET", "/readyz", token="").status_code == 200, "it may come back"
+    wait_until(lambda: not spooled(receivers), what="the spool is merged while running")
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+    assert receivers.stop() == 0
+
+
 def test_a_full_queue_refuses_and_an_emergency_halts_even_then(
     stopped: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:

@@ -191,14 +191,20 @@ def test_the_token_is_in_no_log_line(
     assert TOKEN not in caplog.text
 
 
+@pytest.mark.parametrize("status", [200, 400, 409])
 def test_reports_that_the_receivers_reject_are_named_and_do_not_block_the_rest(
-    receivers: Receivers, start: Callable[[str], Reporter], caplog: pytest.LogCaptureFixture
+    receivers: Receivers,
+    start: Callable[[str], Reporter],
+    caplog: pytest.LogCaptureFixture,
+    status: int,
 ) -> None:
-    receivers.body = b'{"recorded": 0, "rejected": [{"id": "x", "reason": "unknown kill"}]}'
+    receivers.body = b'{"recorded": 0, "rejected": [{"id": "x", "error": "unknown kill"}]}'
+    receivers.answers = [status]
     reporter = start(receivers.url)
     reporter.submit(reports(1))
     assert reporter.wait_until_sent(10)
     assert "unknown kill" in caplog.text
+    assert len(receivers.batches) == 1
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9465", "ftp://host", "http://", "http://h:x", ""])

@@ -14,8 +14,9 @@ from risk_policy import InvalidPolicyError, Policy, Problem, default_policy_path
 
 #: A pipe or a log file has no width; tables in it should not be cut to a guess of 80.
 _WIDTH = None if sys.stdout.isatty() else 132
-out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Ids of incidents hold `:warning:`, which must stay what it is.
+out = Console(highlight=False, soft_wrap=True, width=_WIDTH, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 PolicyOption = Annotated[
     Path | None,

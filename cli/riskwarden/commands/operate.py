@@ -38,7 +38,7 @@ def kill(
     """Trip the kill switch. It stays tripped; a looser mode is refused."""
     loaded = policy_or_fail(policy)
     body = {"mode": mode.value, "reason": reason, "actor": getpass.getuser()}
-    answer = _call("POST", "/api/v1/kill", loaded, data, receivers, body)
+    answer = call_receivers("POST", "/api/v1/kill", loaded, data, receivers, body)
     already = "was already tripped" if answer["already_tripped"] else "is tripped"
     out.print(
         f"[bold red]kill switch {already}[/]: mode {answer['mode']}, id {answer['kill_id']}; "
@@ -53,7 +53,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show kill switch, gate, open incidents and the audit chain's head."""
-    answer = _call("GET", "/api/v1/status", policy_or_fail(policy), data, receivers)
+    answer = call_receivers("GET", "/api/v1/status", policy_or_fail(policy), data, receivers)
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
@@ -74,7 +74,7 @@ def _rows(tree: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
     return rows
 
 
-def _call(
+def call_receivers(
     method: str,
     path: str,
     policy: Policy,
@@ -82,6 +82,7 @@ def _call(
     receivers: str | None,
     body: dict[str, str] | None = None,
 ) -> dict[str, Any]:
+    """Ask the receivers service as an operator; the command ends with what they refuse."""
     layout = Layout(data)
     endpoints = layout.read_endpoints() or policy.alerting.endpoints
     url = receivers or f"http://{endpoints.receivers}"

@@ -94,6 +94,8 @@ class Stack:
             *self._common(self.layout.root),
             "--listen",
             self.endpoints.receivers,
+            "--alertmanager",
+            self.endpoints.alertmanager,
         )
         self._await(child, "receivers", "/readyz")
         return child

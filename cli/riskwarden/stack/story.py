@@ -123,7 +123,7 @@ class Story:
         self.chain_size += 1
         message = str(payload.get("message", ""))
         match event_type:
-            case EventType.ALERT_CREATED:
+            case EventType.ALERT_CREATED | EventType.ALERT_CONTINUED:
                 self._on_created(at, severity, details, message)
             case EventType.ALERT_RESOLVED | EventType.ALERT_EXPIRED:
                 labels = details.get("labels", {})

@@ -36,7 +36,8 @@ _LAYER_WORDS: Final = {
     Layer.CIRCUIT_BREAKER: "stops trading for a while",
     Layer.SYSTEM: "watches the risk layer itself",
 }
-_ACTION_WORDS: Final = {
+#: What an action asks for.
+ACTION_WORDS: Final = {
     Action.LOG: "nothing but a record",
     Action.NOTIFY: "tell people",
     Action.REVIEW: "somebody reviews it",
@@ -82,6 +83,12 @@ def render(policy: Policy, alertname: str) -> str:
     raise UnknownAlertError(alertname)
 
 
+def advice(alertname: str) -> str:
+    """What to do now about an alert; empty if there is none of that name."""
+    of_limits = {spec.name: spec.advice for limit in LIMITS for spec in limit.alerts}
+    return ({alert.name: alert.advice for alert in SYSTEM_ALERTS} | of_limits).get(alertname, "")
+
+
 def _of_limit(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
     fires = (
         f"Fires when the value is {_beyond(limit)} **{_threshold(policy, limit, spec)}** "
@@ -91,7 +98,7 @@ def _of_limit(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
     what = f"{limit.metric.help} Watched per {_listed(limit.identity)}, as `{limit.metric.name}`."
     ladder = [
         f"| {other.tier} | {_beyond(limit)} {_threshold(policy, limit, other)} "
-        f"| {_link(policy, other.name)} | {_ACTION_WORDS[other.action]} |"
+        f"| {_link(policy, other.name)} | {ACTION_WORDS[other.action]} |"
         for other in limit.alerts
     ]
     facts = [
@@ -179,7 +186,7 @@ def _facts(
         ("severity", f"{severity}: {_SEVERITY_WORDS[severity]}"),
         ("category", category.value.replace("_", " ")),
         ("layer", f"{layer.value.replace('_', ' ')}: {_LAYER_WORDS[layer]}"),
-        ("action", f"{action.value.replace('_', ' ')}: {_ACTION_WORDS[action]}"),
+        ("action", f"{action.value.replace('_', ' ')}: {ACTION_WORDS[action]}"),
     ]
 
 

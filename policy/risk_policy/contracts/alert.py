@@ -27,6 +27,10 @@ WATCHDOG: Final = "Watchdog"
 #: Annotation that carries the policy digest. Never a label: a label would re-fire everything.
 POLICY_DIGEST: Final = "policy_digest"
 
+#: Annotations for messages: what was measured, and what it is held against, as people read them.
+VALUE: Final = "value"
+THRESHOLD: Final = "threshold"
+
 
 def risk_id(limit: str, *identity: str) -> str:
     """Join a limit and the identity it is about, e.g. ``drawdown/main``.

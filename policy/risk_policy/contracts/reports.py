@@ -6,14 +6,34 @@ prices are decimal strings, because they end up in hashed bytes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
+#: Integers beyond it are not the same number everywhere, so they may not stand in hashed bytes.
+_MOST: Final = 2**53 - 1
+_Name = Annotated[str, StringConstraints(max_length=200)]
+_Text = Annotated[str, StringConstraints(max_length=2000)]
 DecimalText = Annotated[
     str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$", max_length=40)
 ]
+
+
+def _usable(at: datetime) -> datetime:
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no time that UTC could tell") from None
+    return at
 
 
 class _Report(BaseModel):
@@ -22,30 +42,30 @@ class _Report(BaseModel):
     id: Annotated[str, StringConstraints(min_length=8, max_length=64)] = Field(
         default_factory=lambda: str(uuid4())
     )
-    account: str
-    at: AwareDatetime
-    market_date: str = ""
+    account: _Name
+    at: Annotated[AwareDatetime, AfterValidator(_usable)]
+    market_date: _Name = ""
 
 
 class TradeBlocked(_Report):
     """The gate refused an order."""
 
     kind: Literal["trade_blocked"] = "trade_blocked"
-    trade_id: str
-    symbol: str
+    trade_id: _Name
+    symbol: _Name
     side: Literal["buy", "sell"]
     quantity: DecimalText
     price: DecimalText
-    reason: str
-    gate_version: int
+    reason: _Text
+    gate_version: Annotated[int, Field(ge=0, le=_MOST)]
 
 
 class OrdersCancelled(_Report):
     """Working orders were cancelled because the kill switch tripped."""
 
     kind: Literal["orders_cancelled"] = "orders_cancelled"
-    kill_id: str
-    order_ids: tuple[str, ...]
+    kill_id: _Name
+    order_ids: Annotated[tuple[_Name, ...], Field(max_length=10_000)]
     final: bool = False
 
 
@@ -53,9 +73,9 @@ class PositionClosed(_Report):
     """One position was closed because the kill switch tripped."""
 
     kind: Literal["position_closed"] = "position_closed"
-    kill_id: str
-    position_id: str
-    symbol: str
+    kill_id: _Name
+    position_id: _Name
+    symbol: _Name
     quantity: DecimalText
     price: DecimalText
 
@@ -64,7 +84,7 @@ class FlatConfirmed(_Report):
     """The runtime looked again and holds nothing, with no order working."""
 
     kind: Literal["flat_confirmed"] = "flat_confirmed"
-    kill_id: str
+    kill_id: _Name
     positions_open: Literal[0] = 0
     orders_working: Literal[0] = 0
 

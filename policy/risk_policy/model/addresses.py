@@ -23,6 +23,13 @@ _URL: Final = re.compile(r"https?://[!-~]+/")
 #: Means something to templates, shells, YAML or HTML, and has no place in a URL.
 _NOT_IN_URLS: Final = frozenset("{}<>\"'`\\^|")
 _LARGEST_PORT: Final = 65535
+_MENTION: Final = re.compile(r"@(?:channel|here|everyone)|[SUW][A-Z0-9]{2,20}")
+#: As E.164 writes it.
+_PHONE_NUMBER: Final = re.compile(r"\+[1-9][0-9]{4,14}")
+#: A number, a short code, or a name of up to eleven characters that is shown instead.
+_SMS_SENDER: Final = re.compile(
+    rf"{_PHONE_NUMBER.pattern}|[0-9]{{3,8}}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{{1,11}}"
+)
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
@@ -49,6 +56,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def require_safe_url(text: str) -> None:
+    """Let pass what can carry a secret: https, or http to this machine.
+
+    Raises:
+        ValueError: what is wrong; never what stands there, since it may be a secret itself.
+    """
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not re.fullmatch(r"https?://[!-~]+", text) or not (_is_host(host) or _is_ipv6(host)):
+        raise ValueError("must be an https URL")
+    if parts.scheme != "https" and not is_loopback(host):
+        raise ValueError("must be an https URL; http reaches this machine only")
 
 
 def overlap(one: str, other: str) -> bool:
@@ -130,6 +154,35 @@ def _url(text: str) -> str:
     return text
 
 
+def _api_url(text: str) -> str:
+    require_safe_url(text)
+    parts = urlsplit(text)
+    if parts.query or parts.fragment or "@" in parts.netloc or text.endswith("/"):
+        raise ValueError("must be an https URL without user, query or / at its end")
+    return text
+
+
+def _mention(text: str) -> str:
+    if not variables(text) and not _MENTION.fullmatch(text):
+        raise ValueError(
+            "must be @channel, @here, @everyone, or the id of a member (U…) or a user group (S…), "
+            "as its profile in Slack shows it: a webhook reaches nobody by name"
+        )
+    return text
+
+
+def _phone_number(text: str) -> str:
+    if not variables(text) and not _PHONE_NUMBER.fullmatch(text):
+        raise ValueError("must be a phone number with its country's code, e.g. +15005550006")
+    return text
+
+
+def _sms_sender(text: str) -> str:
+    if not variables(text) and not _SMS_SENDER.fullmatch(text):
+        raise ValueError("must be a phone number, e.g. +15005550006, a short code or a sender's id")
+    return text
+
+
 def _recipient(text: str) -> str:
     if variables(text):
         return text
@@ -152,9 +205,16 @@ Host = Annotated[str, AfterValidator(_host)]
 #: Something an alert's name can be appended to.
 BaseUrl = Annotated[str, AfterValidator(_url)]
 
+#: Where an API is that requests with secrets go to.
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+
 # What a channel reaches may come from the environment, as tokens do.
 ChannelHost = Annotated[str, AfterValidator(_host), EXPANDABLE]
 ChannelName = Annotated[str, AfterValidator(_printable), EXPANDABLE]
 MailAddress = Annotated[str, AfterValidator(_recipient), EXPANDABLE]
 MailAddresses = Annotated[tuple[MailAddress, ...], EXPANDABLE]
-Mentions = Annotated[tuple[ChannelName, ...], EXPANDABLE]
+Mention = Annotated[str, AfterValidator(_mention), EXPANDABLE]
+Mentions = Annotated[tuple[Mention, ...], EXPANDABLE]
+PhoneNumber = Annotated[str, AfterValidator(_phone_number), EXPANDABLE]
+PhoneNumbers = Annotated[tuple[PhoneNumber, ...], EXPANDABLE]
+SmsSender = Annotated[str, AfterValidator(_sms_sender), EXPANDABLE]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from risk_policy.model.addresses import (
+    ApiUrl,
     BaseUrl,
     ChannelHost,
     ChannelName,
@@ -16,6 +17,8 @@ from risk_policy.model.addresses import (
     MailAddress,
     MailAddresses,
     Mentions,
+    PhoneNumbers,
+    SmsSender,
     is_loopback,
     split_endpoint,
 )
@@ -40,6 +43,7 @@ from risk_policy.vocabulary import Severity
 __all__ = [
     "AlwaysOff",
     "AlwaysOn",
+    "ApiUrl",
     "AtMost",
     "BaseUrl",
     "BasisPoints",
@@ -58,6 +62,7 @@ __all__ = [
     "Multiple",
     "Number",
     "Percent",
+    "PhoneNumbers",
     "Port",
     "PositiveSeconds",
     "RetentionDays",
@@ -66,6 +71,7 @@ __all__ = [
     "SeverityName",
     "SharePercent",
     "SmallPercent",
+    "SmsSender",
     "Switch",
     "UsagePercent",
     "WholeNumber",

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from risk_policy.environment import Secret
 from risk_policy.model.base import (
+    ApiUrl,
+    AtMost,
     ChannelHost,
     ChannelName,
     Days,
     MailAddress,
     MailAddresses,
     Mentions,
+    PhoneNumbers,
     Port,
+    PositiveSeconds,
     Section,
     SeverityName,
+    SmsSender,
     Switch,
 )
 from risk_policy.vocabulary import Severity
+
+#: For one request, from the look-up of the name to the last byte of the answer.
+RequestSeconds = Annotated[
+    PositiveSeconds, AtMost(60, "meanwhile the channel's next messages wait behind this one")
+]
 
 
 class Console(Section):
@@ -40,7 +50,7 @@ class File(Section):
 
 
 class Email(Section):
-    """``[alerting.channels.email]``."""
+    """``[alerting.channels.email]``; without a username nobody logs in."""
 
     enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
@@ -49,6 +59,9 @@ class Email(Section):
     from_address: MailAddress = "riskwarden@localhost"
     to_addresses: MailAddresses = ()
     use_tls: Switch = True
+    username: ChannelName = ""
+    password: Secret | None = None
+    timeout_seconds: RequestSeconds = 30
 
 
 class Slack(Section):
@@ -59,6 +72,7 @@ class Slack(Section):
     webhook_url: Secret = Secret("${SLACK_WEBHOOK_URL}")
     channel: ChannelName = ""
     mention_on_critical: Mentions = ("@channel",)
+    timeout_seconds: RequestSeconds = 10
 
 
 class Telegram(Section):
@@ -68,13 +82,58 @@ class Telegram(Section):
     min_severity: SeverityName = Severity.CRITICAL
     bot_token: Secret = Secret("${TELEGRAM_BOT_TOKEN}")
     chat_id: ChannelName = "${TELEGRAM_CHAT_ID}"
+    api_url: ApiUrl = "https://api.telegram.org"
+    timeout_seconds: RequestSeconds = 10
+
+
+class Webhook(Section):
+    """``[alerting.channels.webhook]``; a user or a token may stand in the URL, which is secret."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.WARNING
+    url: Secret = Secret("${WEBHOOK_URL}")
+    hmac_secret: Secret = Secret("${WEBHOOK_HMAC_SECRET}")
+    timeout_seconds: RequestSeconds = 10
+
+
+class Sms(Section):
+    """``[alerting.channels.sms]``, by Twilio."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.EMERGENCY
+    account_sid: ChannelName = "${TWILIO_ACCOUNT_SID}"
+    auth_token: Secret = Secret("${TWILIO_AUTH_TOKEN}")
+    from_number: SmsSender = "${TWILIO_FROM_NUMBER}"
+    to_numbers: PhoneNumbers = ()
+    api_url: ApiUrl = "https://api.twilio.com"
+    timeout_seconds: RequestSeconds = 10
+
+
+class Apprise(Section):
+    """``[alerting.channels.apprise]``; a URL holds tokens, so each is a secret as a whole."""
+
+    enabled: Switch = False
+    min_severity: SeverityName = Severity.CRITICAL
+    urls: tuple[Secret, ...] = ()
 
 
 class Channels(Section):
-    """``[alerting.channels.*]``."""
+    """``[alerting.channels.*]``; ``templates_path`` is relative to the policy file."""
+
+    templates_path: str = ""
 
     console: Console = Console()
     file: File = File()
     email: Email = Email()
     slack: Slack = Slack()
     telegram: Telegram = Telegram()
+    webhook: Webhook = Webhook()
+    sms: Sms = Sms()
+    apprise: Apprise = Apprise()
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Every channel, in the order of the policy."""
+        return tuple(
+            name for name, field in cls.model_fields.items() if isinstance(field.default, Section)
+        )

@@ -1,4 +1,4 @@
-"""Retention of alerts, deduplication, escalation and cooldown."""
+"""Retention of alerts, deduplication, escalation, acknowledgement and cooldown."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ _Window = Annotated[
 ]
 _Unacknowledged = Annotated[
     Minutes, AtMost(1440, "an alert that nobody answers for a day must have gone further up")
+]
+_Acknowledged = Annotated[
+    Minutes,
+    AtMost(1440, "what nobody has looked at again for a day is forgotten, not acknowledged"),
 ]
 _Cooldown = Annotated[
     Seconds, AtMost(7200, "an alert that is kept quiet for more than two hours is a missed one")
@@ -90,6 +94,21 @@ class Escalation(Section):
     time_based: TimeBased = TimeBased()
     frequency_based: FrequencyBased = FrequencyBased()
     threshold_based: ThresholdBased = ThresholdBased()
+
+
+class Acknowledgement(Section):
+    """``[alerting.acknowledgement]``: how long somebody may keep an alert quiet.
+
+    Attributes:
+        default_minutes: how long it holds unless somebody says otherwise.
+        max_minutes: the longest that may be asked for, and the end of every extension.
+        extend: whether one is prolonged, by ``default_minutes`` each time, while its incident
+            is open.
+    """
+
+    default_minutes: _Acknowledged = 60
+    max_minutes: _Acknowledged = 480
+    extend: Switch = True
 
 
 class PerCategory(Section):

@@ -9,7 +9,13 @@ from risk_policy.model.base import Section, SeverityName, Switch
 from risk_policy.model.breakers import CircuitBreakers, Latch
 from risk_policy.model.channels import Channels
 from risk_policy.model.dashboard import Dashboard
-from risk_policy.model.escalation import Cooldown, Deduplication, Escalation, Retention
+from risk_policy.model.escalation import (
+    Acknowledgement,
+    Cooldown,
+    Deduplication,
+    Escalation,
+    Retention,
+)
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
 from risk_policy.model.second_way import SecondWay
 from risk_policy.model.stack import (
@@ -43,6 +49,7 @@ class Alerting(Section):
     confirmation: Confirmation = Confirmation()
     latch: Latch = Latch()
     escalation: Escalation = Escalation()
+    acknowledgement: Acknowledgement = Acknowledgement()
     cooldown: Cooldown = Cooldown()
     kill_switch: KillSwitch = KillSwitch()
     gate: Gate = Gate()

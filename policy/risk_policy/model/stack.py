@@ -217,9 +217,16 @@ class Gate(Section):
 
 
 class Intake(Section):
-    """``[alerting.intake]``: bounds of what the feeds take in."""
+    """``[alerting.intake]``: bounds of what the feeds take in.
+
+    Attributes:
+        body_timeout_seconds: how long a request may take to arrive, head and body each.
+    """
 
     max_body_mib: Annotated[Number, Field(ge=0.001, le=1024)] = 16
+    body_timeout_seconds: Annotated[
+        PositiveSeconds, AtMost(60, "a sender that takes longer has given up or means harm")
+    ] = 5
     commit_batch: Count = 500
     queue_depth: Count = 10_000
 

@@ -10,9 +10,13 @@ from typing import Final, TextIO
 import msgspec
 
 from risk_policy import Policy
-from risk_receivers.channels.message import Owed
+from risk_receivers.channels.message import Kind, Owed
+from risk_receivers.channels.rendered import Render
+from risk_receivers.channels.visible import visible
 
 _QUOTED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
+#: What follows a name that was told before.
+_SAID_BEFORE: Final = (Kind.EXPIRED, Kind.CONTINUED, Kind.RESOLVED)
 _ONE_LINE: Final = str.maketrans({"\n": " ", "\r": " "})
 
 
@@ -24,16 +28,22 @@ class ConsoleChannel:
         self._stream = stream
 
     @classmethod
-    def from_policy(cls, policy: Policy, data: Path) -> ConsoleChannel:
+    def from_policy(cls, policy: Policy, data: Path, render: Render) -> ConsoleChannel:
         """The channel as the policy wants it."""
-        del data
+        del data, render
         return cls(policy.alerting.channels.console.format)
 
     def deliver(self, owed: Owed) -> None:
-        """Write one line. Raises OSError."""
+        """Write one line, whatever the terminal can show. Raises OSError."""
         stream = self._stream or sys.stdout
-        stream.write(self._render(owed) + "\n")
+        line = visible(self._render(owed)) + "\n"
+        encoding = stream.encoding or "utf-8"
+        stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
+
+    def check(self) -> None:
+        """Whether anybody can still read. Raises OSError."""
+        (self._stream or sys.stdout).flush()
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -43,8 +53,8 @@ def _simple(owed: Owed) -> str:
     message = owed.message
     at = message.at.astimezone(UTC).strftime("%H:%M:%S")
     line = f"{at} {message.severity.value.upper():9} {message.title}"
-    if message.kind.value == "resolved":
-        line += " resolved"
+    if message.kind in _SAID_BEFORE:
+        line += f" {message.kind.value}"
     return f"{line}: {message.text}".translate(_ONE_LINE)
 
 
@@ -60,7 +70,7 @@ def _structured(owed: Owed) -> str:
         "runbook": message.runbook_url,
         "audit_seq": str(message.audit_seq),
         "audit_head": owed.head,
-        "message_id": str(owed.id),
+        "message_id": owed.id,
     }
     return " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items() if value)
 

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,8 +21,11 @@ import msgspec
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.rendered import Render
+from risk_receivers.channels.visible import visible
 
 _NAME: Final = re.compile(r"alerts-(\d{4}-\d{2}-\d{2})\.(?:jsonl|csv)")
+_ID: Final = r'^\{"message_id":"([^"]+)",'
 _COLUMNS: Final = (
     "message_id", "at", "severity", "kind", "title", "risk_id", "subject", "text",
     "starts_at", "runbook_url", "audit_seq", "audit_head",
@@ -46,8 +50,9 @@ class FileChannel:
         self._written: set[str] = set()
 
     @classmethod
-    def from_policy(cls, policy: Policy, data: Path) -> FileChannel:
+    def from_policy(cls, policy: Policy, data: Path, render: Render) -> FileChannel:
         """The channel as the policy wants it."""
+        del render
         settings = policy.alerting.channels.file
         return cls(data / settings.path, settings.format, settings.retention_days)
 
@@ -56,14 +61,20 @@ class FileChannel:
         today = self._clock().astimezone(UTC).date()
         if today != self._day:
             self._turn_to(today)
-        if str(owed.id) in self._written:
+        if owed.id in self._written:
             return
         try:
-            self._append(self._path(today), self._render(owed))
+            self._append(self._path(today), visible(self._render(owed)))
         except OSError:
             self._day = None  # half a line may stand there: look again before the next one
             raise
-        self._written.add(str(owed.id))
+        self._written.add(owed.id)
+
+    def check(self) -> None:
+        """Create and remove a file where the messages go. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder):
+            pass
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -104,20 +115,18 @@ class FileChannel:
         text = whole.decode("utf-8", "replace")
         if self._style == "csv":
             return {row[0] for row in csv.reader(io.StringIO(text)) if row}
-        return {found[1] for found in re.finditer(r'^\{"message_id":(\d+),', text, re.MULTILINE)}
+        return {found[1] for found in re.finditer(_ID, text, re.MULTILINE)}
 
     def _render(self, owed: Owed) -> str:
         message = owed.message
         if self._style == "jsonl":
-            fields = {
-                "message_id": owed.id,
-                **msgspec.to_builtins(message),
-                "audit_head": owed.head,
-            }
+            said = msgspec.to_builtins(message)
+            del said["id"]
+            fields = {"message_id": owed.id, **said, "audit_head": owed.head}
             return msgspec.json.encode(fields).decode() + "\n"
         return _csv_line(
             (
-                str(owed.id),
+                owed.id,
                 message.at.astimezone(UTC).isoformat(),
                 message.severity.value,
                 message.kind.value,

@@ -15,7 +15,11 @@ class Kind(StrEnum):
 
     FIRING = "firing"
     ESCALATED = "escalated"
+    EXPIRED = "expired"  # no longer repeated, and nobody said that it is over
+    CONTINUED = "continued"  # it had expired, and is repeated again
     RESOLVED = "resolved"
+    ACK_LOST = "ack_lost"  # nobody has taken it on any more, and it is not over
+    SILENCE_TOO_BROAD = "silence_too_broad"
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
     TAMPERED = "tampered"  # what is on record was changed behind the service's back
@@ -33,6 +37,13 @@ class Message(msgspec.Struct, frozen=True):
         about: with kind and subject the message's identity; an incident escalates and a kill is
             tightened more than once.
         audit_seq: the record of the audit chain that tells the same.
+        id: unguessable, made as it is written down; the same through every channel. A number
+            would begin again with a new store, and a reader would take news for a repeat.
+        summary: one sentence on what happened, as the rule words it.
+        value: what was measured, and ``threshold`` what it is held against, both as people read
+            them.
+        action: what the alert asks for, as written.
+        escalation: why it counts as worse than its tier, as written.
     """
 
     subject: str
@@ -46,6 +57,14 @@ class Message(msgspec.Struct, frozen=True):
     starts_at: datetime | None = None
     runbook_url: str = ""
     about: str = ""
+    id: str = ""
+    summary: str = ""
+    value: str = ""
+    threshold: str = ""
+    tier: str = ""
+    category: str = ""
+    action: str = ""
+    escalation: str = ""
 
     @property
     def key(self) -> str:
@@ -62,6 +81,6 @@ class Owed(msgspec.Struct, frozen=True):
             message can later prove what the chain looked like.
     """
 
-    id: int
+    id: str
     message: Message
     head: str

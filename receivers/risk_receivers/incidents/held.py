@@ -6,14 +6,15 @@ where it is heading. They begin and end each for itself, and each is told from t
 what it counts as and why. Repeats of one of them, whoever sends them, are the same one.
 
 A resolution counts once, by its ``endsAt``: Prometheus repeats it for 15 minutes, while the
-alert may already fire again.
+alert may already fire again. Only the alert feed's counts: Alertmanager also says "resolved" of
+what a dead Prometheus has stopped repeating, and cannot tell the two apart.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.intake.alert import Alert, Feed
@@ -24,7 +25,15 @@ class Standing(StrEnum):
 
     FIRING = "FIRING"
     ENDED = "ENDED"
-    LAPSED = "LAPSED"  # it was not repeated in time; nobody said that it ended
+    LAPSED = "LAPSED"  # it was not repeated in time; nobody who knows said that it ended
+
+
+class Told(IntEnum):
+    """What the notification feed has had people told of an alert in this episode."""
+
+    NOTHING = 0
+    FIRING = 1
+    OVER = 2  # or that Alertmanager has stopped hearing of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,6 @@ class HeldAlert:
         ends_at: while firing, until when that holds without a repeat; None if nobody said.
             Afterwards, when it ended.
         counted_end: the latest resolution that was counted for it, in any episode.
-        told: whether people were told of it in this episode.
     """
 
     severity: Severity
@@ -45,7 +53,7 @@ class HeldAlert:
     starts_at: datetime
     ends_at: datetime | None
     counted_end: datetime | None = None
-    told: bool = False
+    told: Told = Told.NOTHING
 
     @property
     def key(self) -> tuple[int, str]:
@@ -73,7 +81,9 @@ def key_of(alert: Alert) -> tuple[int, str]:
 
 def fired(before: HeldAlert | None, alert: Alert) -> HeldAlert:
     """It fires: for the first time, again or still."""
-    told = alert.feed is Feed.NOTIFICATIONS or (before is not None and before.told)
+    told = before.told if before else Told.NOTHING
+    if alert.feed is Feed.NOTIFICATIONS or (before and before.standing is Standing.LAPSED and told):
+        told = Told.FIRING
     if before is not None and before.is_firing:
         return replace(before, ends_at=later(before.ends_at, alert.ends_at), told=told)
     return HeldAlert(
@@ -106,6 +116,31 @@ def ended(before: HeldAlert, alert: Alert, end: datetime) -> HeldAlert | None:
         return None
     return replace(
         before, standing=Standing.ENDED, starts_at=starts_at, ends_at=end, counted_end=end
+    )
+
+
+def hearsay(before: HeldAlert | None, alert: Alert, end: datetime) -> HeldAlert:
+    """Alertmanager says of a firing that nobody had heard of that it is over, or lapsed."""
+    return HeldAlert(
+        severity=alert.severity,
+        escalation=alert.escalation,
+        standing=Standing.LAPSED,
+        starts_at=alert.starts_at,
+        ends_at=end,
+        counted_end=before.counted_end if before else None,
+        told=Told.OVER if before and before.told else Told.NOTHING,
+    )
+
+
+def given_up(before: HeldAlert, end: datetime) -> HeldAlert:
+    """Alertmanager no longer counts it as firing. What the alert feed says of it still holds."""
+    if end < before.starts_at:
+        return before
+    forever = before.is_firing and before.ends_at is None
+    return replace(
+        before,
+        ends_at=end if forever else before.ends_at,
+        told=Told.OVER if before.told else Told.NOTHING,
     )
 
 

@@ -5,6 +5,13 @@ the last that ends, the escalated ones included. Both feeds, resends, several Al
 several Prometheus servers repeat the same alert, with start times of their own: while the
 episode is open they are all the same. What it counts as follows the worst alert that fires.
 
+Only the alert feed ends anything. Alertmanager says "resolved" too when Prometheus has died and
+repeats nothing any more; from there it means no more than that nobody need be waited for.
+
+What is no longer repeated expires, and that is not the end of it. If it is repeated again and
+began before it expired, it went on all the time: the same episode continues. If it began
+later, that is a new one, even if nobody was there to see the old one expire.
+
 A notification about a firing that began before the last counted resolution is late news. From
 the alert feed the same counts as firing: it comes straight from an evaluation.
 
@@ -23,8 +30,11 @@ from risk_policy.vocabulary import Category, Severity
 from risk_receivers.incidents.held import (
     HeldAlert,
     Standing,
+    Told,
     ended,
     fired,
+    given_up,
+    hearsay,
     is_another_firing,
     key_of,
     later,
@@ -52,6 +62,7 @@ class Change(StrEnum):
     """What happened to an incident, in the order in which it can happen at once."""
 
     CREATED = "CREATED"
+    CONTINUED = "CONTINUED"  # it had expired, and is repeated again
     ESCALATED = "ESCALATED"  # an alert began that is worse than all that fire
     DISPATCHED = "DISPATCHED"
     DEESCALATED = "DEESCALATED"  # the worst one is over, milder ones still fire
@@ -120,17 +131,23 @@ class Step:
     """An incident after something happened, and what that was; no changes: a mere repeat.
 
     Attributes:
+        closed: the episode before, if this is how it became known that it had expired.
         fired_unseen: an alert is over that was never seen firing.
     """
 
     incident: Incident
     changes: tuple[Change, ...] = ()
     fired_unseen: bool = False
+    closed: Incident | None = None
 
 
 def on_alert(last: Incident | None, alert: Alert, now: datetime) -> Step:
     """Take in one alert, given the latest incident of its (risk_id, tier)."""
-    return _on_firing(last, alert, now) if alert.firing else _on_resolved(last, alert, now)
+    if alert.firing:
+        return _on_firing(last, alert, now)
+    if alert.feed is Feed.NOTIFICATIONS:
+        return _on_given_up(last, alert, now)
+    return _on_resolved(last, alert, now)
 
 
 def on_clock(incident: Incident, now: datetime) -> Step:
@@ -149,8 +166,11 @@ def _on_firing(last: Incident | None, alert: Alert, now: datetime) -> Step:
     notified = alert.feed is Feed.NOTIFICATIONS
     if last is not None and notified and _is_old_news(last, alert):
         return Step(last)
+    closed: Incident | None = None
+    if last is not None and _began_after_the_last_lapsed(last, alert):
+        last = closed = on_clock(last, alert.starts_at).incident
     changes: tuple[Change, ...]
-    if last is None or not last.state.is_open:
+    if last is None or not (last.state.is_open or _continues(last, alert)):
         incident, changes = _open(last, alert, now), (Change.CREATED,)
         incident = _holding(incident, fired(incident.held(alert), alert))
     else:
@@ -158,10 +178,13 @@ def _on_firing(last: Incident | None, alert: Alert, now: datetime) -> Step:
         incident, changes = _weighed(
             last, alerts if notified else _without_doubt(alerts), max(last.last_seen_at, now)
         )
+        if not last.state.is_open:
+            state = State.DISPATCHED if last.dispatched else State.CREATED
+            incident, changes = replace(incident, state=state), (Change.CONTINUED, *changes)
     if notified and incident.state is State.CREATED:
         incident = replace(incident, state=State.DISPATCHED)
         changes = (*changes, Change.DISPATCHED)
-    return Step(incident, changes)
+    return Step(incident, changes, closed=closed)
 
 
 def _on_resolved(last: Incident | None, alert: Alert, now: datetime) -> Step:
@@ -169,6 +192,8 @@ def _on_resolved(last: Incident | None, alert: Alert, now: datetime) -> Step:
     if last is None:
         return _unseen_episode(None, unseen(alert, end), alert, now)
     before = last.held(alert)
+    if before is not None and before.standing is not Standing.ENDED and not alert.is_certain:
+        return Step(last)  # it will be repeated, by when the clocks are known
     after = ended(before, alert, end) if before else unseen(alert, end)
     if after is None:
         return Step(last)
@@ -189,11 +214,34 @@ def _on_resolved(last: Incident | None, alert: Alert, now: datetime) -> Step:
     return Step(_closed_later(incident, end))
 
 
+def _on_given_up(last: Incident | None, alert: Alert, now: datetime) -> Step:
+    end = max(alert.ends_at or now, alert.starts_at)
+    before = last.held(alert) if last else None
+    if last is None:
+        return _unseen_episode(None, hearsay(None, alert, end), alert, now)
+    if before is not None and not is_another_firing(before, alert):
+        incident = _holding(last, given_up(before, end))
+        if incident.firing:
+            return Step(*_weighed(incident, incident.alerts, incident.last_seen_at))
+        return Step(incident)
+    held = hearsay(before, alert, end)
+    if _is_another_episode(last, alert):
+        return _unseen_episode(last, held, alert, now)
+    if last.state is State.RESOLVED:  # the alert feed has said that all of it is over
+        held = replace(held, standing=Standing.ENDED)
+    incident = replace(_holding(last, held), last_seen_at=max(last.last_seen_at, now))
+    worse = alert.severity.rank > last.severity.rank
+    changes = (Change.ESCALATED, Change.DEESCALATED) if worse else ()
+    return Step(_closed_later(incident, end), changes, fired_unseen=True)
+
+
 def _unseen_episode(last: Incident | None, held: HeldAlert, alert: Alert, now: datetime) -> Step:
-    """One that was over before anything was heard of it."""
-    incident = _holding(_open(last, alert, now), replace(held, told=False))
-    incident = replace(incident, state=State.RESOLVED, ends_at=held.ends_at)
-    return Step(incident, (Change.CREATED, Change.RESOLVED), fired_unseen=True)
+    """One that was over, or lapsed, before anything was heard of it."""
+    incident = _holding(_open(last, alert, now), replace(held, told=Told.NOTHING))
+    over = held.standing is Standing.ENDED
+    state, change = (State.RESOLVED, Change.RESOLVED) if over else (State.EXPIRED, Change.EXPIRED)
+    incident = replace(incident, state=state, ends_at=held.ends_at)
+    return Step(incident, (Change.CREATED, change), fired_unseen=True)
 
 
 def _open(last: Incident | None, alert: Alert, now: datetime) -> Incident:
@@ -211,7 +259,7 @@ def _open(last: Incident | None, alert: Alert, now: datetime) -> Incident:
         starts_at=alert.starts_at,
         ends_at=alert.ends_at,
         last_seen_at=now,
-        alerts=tuple(replace(over(held), told=False) for held in known),
+        alerts=tuple(replace(over(held), told=Told.NOTHING) for held in known),
     )
 
 
@@ -267,6 +315,18 @@ def _is_old_news(last: Incident, alert: Alert) -> bool:
     return end is not None and alert.starts_at <= end
 
 
+def _began_after_the_last_lapsed(last: Incident, alert: Alert) -> bool:
+    """Whether an open episode had expired, unnoticed, by the time its alert fired anew."""
+    held = last.held(alert)
+    fires_anew = held is not None and held.is_firing and held.has_lapsed(alert.starts_at)
+    return fires_anew and all(other.has_lapsed(alert.starts_at) for other in last.firing)
+
+
+def _continues(last: Incident, alert: Alert) -> bool:
+    """Whether what fires had begun before its episode expired."""
+    return last.state is State.EXPIRED and not _is_another_episode(last, alert)
+
+
 def _is_another_episode(last: Incident, alert: Alert) -> bool:
-    """Whether a resolution is about an episode that began after the last known one ended."""
+    """Whether an alert is about an episode that began after the last known one ended."""
     return not last.state.is_open and last.ends_at is not None and alert.starts_at > last.ends_at

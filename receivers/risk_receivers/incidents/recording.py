@@ -11,16 +11,16 @@ from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Escalation, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.incidents import table
-from risk_receivers.incidents.lifecycle import Change, Incident, State, Step, on_alert, on_clock
-from risk_receivers.intake.alert import Alert, Feed
+from risk_receivers.incidents import announcing, table
+from risk_receivers.incidents.lifecycle import Change, Incident, Step, on_alert, on_clock
+from risk_receivers.intake.alert import Alert
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
 _EVENT: Final = {
     Change.CREATED: EventType.ALERT_CREATED,
+    Change.CONTINUED: EventType.ALERT_CONTINUED,
     Change.ESCALATED: EventType.ALERT_ESCALATED,
     Change.DISPATCHED: EventType.ALERT_DISPATCHED,
     Change.DEESCALATED: EventType.ALERT_DEESCALATED,
@@ -28,17 +28,14 @@ _EVENT: Final = {
     Change.EXPIRED: EventType.ALERT_EXPIRED,
 }
 #: Changes that an episode can go through more than once. The chain tells of each.
-_REPEATABLE: Final = (Change.ESCALATED, Change.DEESCALATED)
+_REPEATABLE: Final = (Change.ESCALATED, Change.DEESCALATED, Change.EXPIRED, Change.CONTINUED)
 _INSERT_STATUS: Final = (
     "INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-_SEQ: Final = (
-    "SELECT max(audit_seq) FROM alert "
-    "WHERE risk_id = ? AND tier = ? AND episode = ? AND status IN (?, ?)"
-)
 #: What stands for the feed where the clock and no alert changed an incident.
 _CLOCK: Final = "clock"
+_EXPIRED: Final = (Change.EXPIRED,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,10 @@ def record_alert(
     connection = transaction.connection
     last = table.latest(connection, alert.risk_id, alert.tier)
     step = on_alert(last, alert, received_at)
+    messages = 0
+    if last is not None and step.closed is not None:
+        messages += _close(transaction, outbox, last, Step(step.closed, _EXPIRED), received_at)
+        last = step.closed
     if Change.CREATED in step.changes:
         table.insert(connection, step.incident, last, alert, received_at)
     elif step.incident != last:
@@ -71,35 +72,44 @@ def record_alert(
             received_at=received_at,
             details=_details(alert),
         )
-    return Recorded(step, _announce(transaction, outbox, last, step, alert))
+    return Recorded(step, messages + announcing.arrival(transaction, outbox, last, step, alert))
 
 
-def record_expiry(transaction: Transaction, now: datetime) -> int:
-    """Let every alert lapse that is no longer repeated; how many incidents that changed."""
-    changed = 0
+def record_expiry(transaction: Transaction, outbox: Outbox, now: datetime) -> int:
+    """Let every alert lapse that is no longer repeated; how many messages that makes due."""
+    messages = 0
     for incident in table.overdue(transaction.connection, now):
-        step = on_clock(incident, now)
-        if step.incident != incident:
-            table.update(transaction.connection, step.incident, incident)
-        for change in step.changes:
-            _record_change(
-                transaction,
-                step.incident,
-                change,
-                message=_told(change, step.incident),
-                severity=step.incident.severity,
-                feed=_CLOCK,
-                received_at=now,
-                details={
-                    "labels": {
-                        "alertname": incident.alertname,
-                        "risk_id": incident.risk_id,
-                        "tier": incident.tier,
-                    }
-                },
-            )
-            changed += 1
-    return changed
+        messages += _close(transaction, outbox, incident, on_clock(incident, now), now)
+    return messages
+
+
+def _close(
+    transaction: Transaction, outbox: Outbox, last: Incident, step: Step, now: datetime
+) -> int:
+    """Write what the passing of time has done to an incident."""
+    if step.incident != last:
+        table.update(transaction.connection, step.incident, last)
+    messages = 0
+    for change in step.changes:
+        seq = _record_change(
+            transaction,
+            step.incident,
+            change,
+            message=_told(change, step.incident),
+            severity=step.incident.severity,
+            feed=_CLOCK,
+            received_at=now,
+            details={
+                "labels": {
+                    "alertname": last.alertname,
+                    "risk_id": last.risk_id,
+                    "tier": last.tier,
+                }
+            },
+        )
+        if change is Change.EXPIRED:
+            messages += announcing.expiry(transaction, outbox, step.incident, seq)
+    return messages
 
 
 def _record_change(
@@ -112,7 +122,7 @@ def _record_change(
     feed: str,
     received_at: datetime,
     details: dict[str, JsonValue],
-) -> None:
+) -> int:
     seq = transaction.append(
         AuditEvent(
             _EVENT[change],
@@ -141,16 +151,13 @@ def _record_change(
             incident.risk_id,
             incident.tier,
             incident.episode,
-            _status(change, severity) if repeatable else change.value,
+            announcing.status_of(change, severity),
             feed,
             to_text(received_at),
             seq,
         ),
     )
-
-
-def _status(change: Change, severity: Severity) -> str:
-    return f"{change.value}_{severity.value.upper()}"
+    return seq
 
 
 def _details(alert: Alert) -> dict[str, JsonValue]:
@@ -169,6 +176,8 @@ def _told(change: Change, incident: Incident, alert: Alert | None = None) -> str
     match change:
         case Change.CREATED:
             return f"{subject}{description}"
+        case Change.CONTINUED:
+            return f"{subject} is repeated again, it was not over{description}"
         case Change.ESCALATED:
             assert alert is not None
             why = "" if alert.escalation == Escalation.NONE else f" ({alert.escalation})"
@@ -182,45 +191,3 @@ def _told(change: Change, incident: Incident, alert: Alert | None = None) -> str
             return f"{subject} is resolved"
         case Change.EXPIRED:
             return f"{subject} has expired: the feed went silent, nobody knows whether it is over"
-
-
-def _announce(
-    transaction: Transaction, outbox: Outbox, last: Incident | None, step: Step, alert: Alert
-) -> int:
-    """Owe people what the notification feed says they are to be told."""
-    incident = step.incident
-    told = incident.told_severity
-    if alert.feed is not Feed.NOTIFICATIONS or told is None:
-        return 0
-    severity, about, status = alert.severity, "", Change.RESOLVED.value
-    if Change.DISPATCHED in step.changes:
-        kind, status = Kind.FIRING, Change.DISPATCHED.value
-    elif alert.firing and last is not None and told != last.told_severity:
-        kind, about = Kind.ESCALATED, told.value
-        status = _status(Change.ESCALATED, told)
-    elif not alert.firing and incident.state is State.RESOLVED:
-        kind, severity = Kind.RESOLVED, told  # whoever was told of the worst is told of the end
-    else:
-        return 0
-    return outbox.owe(
-        transaction.connection,
-        Message(
-            subject=incident.id,
-            kind=kind,
-            severity=severity,
-            title=incident.alertname,
-            text=alert.description,
-            at=transaction.now,
-            audit_seq=_recorded_as(transaction, incident, status),
-            risk_id=incident.risk_id,
-            starts_at=alert.starts_at,
-            runbook_url=alert.annotations.get("runbook_url", ""),
-            about=about,
-        ),
-    )
-
-
-def _recorded_as(transaction: Transaction, incident: Incident, status: str) -> int:
-    """The record that tells of a status, or at least of how the episode began."""
-    values = (incident.risk_id, incident.tier, incident.episode, status, Change.CREATED.value)
-    return int(transaction.connection.execute(_SEQ, values).fetchone()[0] or 0)

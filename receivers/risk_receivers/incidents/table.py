@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.incidents.held import HeldAlert, Standing
+from risk_receivers.incidents.held import HeldAlert, Standing, Told
 from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.intake.alert import Alert
 from risk_receivers.schema import from_text, optional_text, optional_time, to_text
@@ -34,6 +34,10 @@ _LATEST: Final = (
     "WHERE i.risk_id = ?1 AND i.tier = ?2 AND i.episode = "
     "(SELECT max(episode) FROM incident WHERE risk_id = ?1 AND tier = ?2)"
 )
+_ANNOTATIONS: Final = (
+    "SELECT annotations FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?"
+)
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 _WIDTH: Final = _COLUMNS.count(",") + 1
 _INSERT: Final = (
     f"INSERT INTO incident ({_COLUMNS}, dispatched, created_at, labels, annotations) "  # noqa: S608
@@ -75,6 +79,12 @@ def overdue(connection: sqlite3.Connection, now: datetime) -> Iterator[Incident]
 def any_overdue(connection: sqlite3.Connection, now: datetime) -> bool:
     """Whether there is an incident with an alert that should have been repeated by now."""
     return connection.execute(_ANY_OVERDUE, (to_text(now),)).fetchone() is not None
+
+
+def said_at_first(connection: sqlite3.Connection, incident: Incident) -> dict[str, str]:
+    """What was said of an episode as it began."""
+    row = connection.execute(_ANNOTATIONS, (incident.risk_id, incident.tier, incident.episode))
+    return _decode_texts(row.fetchone()[0])
 
 
 def insert(
@@ -171,5 +181,5 @@ def _held(row: tuple[str, ...]) -> HeldAlert:
         starts_at=from_text(row[3]),
         ends_at=optional_time(row[4]),
         counted_end=optional_time(row[5]),
-        told=bool(row[6]),
+        told=Told(int(row[6])),
     )

@@ -28,6 +28,7 @@ class Alert:
         tier: the threshold that was crossed; empty for alerts without one.
         action: what it asks for, as written; an unknown action asks for nothing.
         ends_at: for a firing alert, until when it counts as firing without a repeat.
+        is_certain: False for an end that may turn out to be none, once the clocks are compared.
     """
 
     feed: Feed
@@ -42,6 +43,7 @@ class Alert:
     ends_at: datetime | None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    is_certain: bool = True
 
     @property
     def escalation(self) -> str:
@@ -85,15 +87,20 @@ class Batch:
     """Everything one request held.
 
     Attributes:
+        malformed: the first pieces that could not be read, and the body if it was odd itself.
+        more_malformed: how many pieces stand for themselves in the body alone.
         ignored: how many alerts were not ours.
         watchdog: whether the Watchdog was among them, firing.
+        left_out: why the rest of the body was not looked at; empty if all of it was.
     """
 
     feed: Feed
     alerts: tuple[Alert, ...] = ()
     malformed: tuple[Malformed, ...] = ()
+    more_malformed: int = 0
     ignored: int = 0
     watchdog: bool = False
+    left_out: str = ""
 
     @property
     def is_empty(self) -> bool:

@@ -1,12 +1,15 @@
 """Read both feeds' bodies.
 
 What cannot be read is kept and named, never raised: a sender that gets a 4xx does not send
-again, so a refusal would lose the alert. One malformed alert never costs its neighbours.
+again, so a refusal would lose the alert. One malformed alert never costs its neighbours, and
+any number of them costs little: the first are kept one by one, the others count in the body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -15,8 +18,14 @@ import msgspec
 from risk_policy.contracts import alert as labels
 from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
+from risk_receivers.intake.odd import Odd
 from risk_receivers.intake.salvage import elements, webhook_elements
+from risk_receivers.intake.sender_clock import End, SenderClock
 
+#: More than any sender has to say at once; each one costs time, whatever it holds.
+MOST_PIECES: Final = 100_000
+#: An alert has one brace for itself and one for each of its two maps.
+_BRACES: Final = 3
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _WEBHOOK_VERSION: Final = "4"
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
@@ -38,7 +47,7 @@ class _WireAlert(msgspec.Struct):
 
 class _Webhook(msgspec.Struct):
     version: str
-    alerts: list[msgspec.Raw]
+    alerts: msgspec.Raw
 
 
 class _UnreadableError(Exception):
@@ -50,7 +59,7 @@ _DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _encode_labels = msgspec.json.Encoder(order="deterministic").encode
 _decode_list = msgspec.json.Decoder(list[_WireAlert]).decode
-_decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_check_json = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_alert = msgspec.json.Decoder(_WireAlert).decode
 _decode_webhook = msgspec.json.Decoder(_Webhook).decode
 
@@ -58,65 +67,92 @@ _decode_webhook = msgspec.json.Decoder(_Webhook).decode
 class Parser:
     """Reads bodies of both feeds."""
 
-    def __init__(self, default_severity: Severity) -> None:
+    def __init__(self, default_severity: Severity, lease_seconds: float) -> None:
         self._default_severity = default_severity
+        self._prometheus = SenderClock(lease_seconds)
 
-    def parse(self, feed: Feed, body: bytes, now: datetime) -> Batch:
-        """Everything that a body holds. Never raises."""
+    def parse(self, feed: Feed, body: bytes, now: datetime, complaint: str = "") -> Batch:
+        """Everything that a body holds. Never raises.
+
+        Args:
+            complaint: what is wrong with the body itself, e.g. that its end is missing.
+        """
         read = self._alert_feed if feed is Feed.ALERTS else self._notification_feed
-        return self._sort(feed, read(body), now)
+        odd = Odd(body)
+        if complaint:
+            odd.complain(complaint)
+        found: list[_WireAlert] = []
+        left_out = ""
+        for number, item in enumerate(read(body, odd)):
+            if number == MOST_PIECES:
+                left_out = f"a body may hold {MOST_PIECES} alerts; this one holds more"
+                odd.complain(left_out)
+                break
+            if isinstance(item, Malformed):
+                odd.add(item)
+            else:
+                found.append(item)
+        if feed is Feed.ALERTS:
+            for alert in found:
+                self._set_clock(alert, now)
+        return replace(self._sort(feed, found, odd, now), left_out=left_out)
 
-    def _alert_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
-        try:
-            yield from _decode_list(body)
+    def _set_clock(self, item: _WireAlert, now: datetime) -> None:
+        if item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
             return
-        except _DECODE_ERRORS:
-            pass  # look at each alert on its own
-        try:
-            pieces: Iterable[bytes] = [bytes(raw) for raw in _decode_raw_list(body)]
-        except _DECODE_ERRORS as error:
-            pieces = elements(body) if body.lstrip().startswith(b"[") else ()
-            yield Malformed(f"the body is no list of alerts: {error}", body)
-        yield from _each(pieces)
+        with suppress(_UnreadableError):  # it is kept as malformed later
+            if ends_at := _utc(item.ends_at):
+                self._prometheus.hear(ends_at, now)
 
-    def _notification_feed(self, body: bytes) -> Iterator[_WireAlert | Malformed]:
-        pieces: Iterable[bytes] = ()
+    def _alert_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
+        if body.count(b"{") <= _BRACES * MOST_PIECES:
+            try:
+                return _decode_list(body)
+            except _DECODE_ERRORS:
+                pass  # look at each alert on its own
+        is_array = body.lstrip().startswith(b"[")
+        try:
+            _check_json(body)
+            if not is_array:
+                odd.complain("the body is no list of alerts")
+        except _DECODE_ERRORS as error:
+            odd.complain(f"the body is no list of alerts: {error}")
+        return _each(elements(body)) if is_array else ()
+
+    def _notification_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
         try:
             webhook = _decode_webhook(body)
-            pieces = [bytes(raw) for raw in webhook.alerts]
-            if webhook.version != _WEBHOOK_VERSION:
-                yield Malformed(
-                    f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}", body
-                )
         except _DECODE_ERRORS as error:
-            pieces = webhook_elements(body)
-            yield Malformed(f"the body is no Alertmanager webhook: {error}", body)
-        yield from _each(pieces)
+            odd.complain(f"the body is no Alertmanager webhook: {error}")
+            return _each(webhook_elements(body))
+        if webhook.version != _WEBHOOK_VERSION:
+            odd.complain(f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}")
+        alerts = bytes(webhook.alerts)
+        if not alerts.startswith(b"["):
+            odd.complain("the body is no Alertmanager webhook: its alerts are no list")
+            return ()
+        return _each(elements(alerts))
 
-    def _sort(self, feed: Feed, found: Iterable[_WireAlert | Malformed], now: datetime) -> Batch:
+    def _sort(self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime) -> Batch:
         alerts: list[Alert] = []
-        malformed: list[Malformed] = []
         ignored = 0
         watchdog = False
         for item in found:
-            if isinstance(item, Malformed):
-                malformed.append(item)
-                continue
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                malformed.append(Malformed(str(error), msgspec.json.encode(item)))
+                odd.add(Malformed(str(error), msgspec.json.encode(item)))
                 continue
             if complaint := _complaint(item.labels):
                 # Without its times, which differ in every repeat.
-                malformed.append(Malformed(complaint, _encode_labels(item.labels), asks=True))
+                odd.add(Malformed(complaint, _encode_labels(item.labels), asks=True))
             if alert is None:
                 ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
             else:
                 alerts.append(alert)
-        return Batch(feed, tuple(alerts), tuple(malformed), ignored, watchdog)
+        return Batch(feed, tuple(alerts), odd.malformed(), odd.more, ignored, watchdog)
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""
@@ -131,9 +167,15 @@ class Parser:
         if not risk_id and alertname != labels.WATCHDOG:
             return None
         ends_at = _utc(wire.ends_at)
+        if feed is Feed.NOTIFICATIONS:
+            end = End(ends_at, fires=_says_firing(wire.status))
+        elif alertname == labels.WATCHDOG:
+            end = End(ends_at, fires=ends_at is None or ends_at > now)
+        else:
+            end = self._prometheus.read(ends_at, now)
         return Alert(
             feed=feed,
-            firing=_is_firing(feed, wire.status, ends_at, now),
+            firing=end.fires,
             alertname=alertname,
             risk_id=risk_id,
             tier=names.get(labels.TIER, ""),
@@ -141,9 +183,10 @@ class Parser:
             category=_CATEGORIES.get(names.get(labels.CATEGORY, "")),
             action=names.get(labels.ACTION, ""),
             starts_at=_utc(wire.starts_at) or now,
-            ends_at=ends_at,
+            ends_at=end.at,
             labels=names,
             annotations=wire.annotations,
+            is_certain=end.is_certain,
         )
 
 
@@ -176,10 +219,7 @@ def _utc(at: datetime | None) -> datetime | None:
         raise _UnreadableError(f"{at.isoformat()} is no usable time") from error
 
 
-def _is_firing(feed: Feed, status: str | None, ends_at: datetime | None, now: datetime) -> bool:
-    if feed is Feed.NOTIFICATIONS:
-        if status not in ("firing", "resolved"):
-            raise _UnreadableError(f"status is {status!r} instead of 'firing' or 'resolved'")
-        return status == "firing"
-    # Prometheus writes no status: an alert is resolved once its end lies in the past.
-    return ends_at is None or ends_at > now
+def _says_firing(status: str | None) -> bool:
+    if status not in ("firing", "resolved"):
+        raise _UnreadableError(f"status is {status!r} instead of 'firing' or 'resolved'")
+    return status == "firing"

@@ -1,13 +1,12 @@
 """The database as a writer holds it: pragmas, lock file, schema, and proof it is still there.
 
 Several processes may write to one database. Each takes the lock file before it begins a
-transaction: SQLite's own waiting polls and starves, ``flock`` queues.
+transaction: SQLite's own waiting polls and starves, the lock file's queues.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,9 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.verify import Finding, Verifier
+from risk_receivers.store import head_file
 from risk_receivers.store.errors import StoreError
+from risk_receivers.store.lock_file import LockFile
 
 #: Primary result codes after which nothing that this connection says can be relied upon.
 _STORAGE_CODES = frozenset(
@@ -46,13 +47,17 @@ class WritableDatabase:
     def __init__(self, path: Path, *, busy_timeout_seconds: float) -> None:
         """Opens the database and creates its folder. Raises StoreError naming the file."""
         self.path = path
-        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._files = (
+            path,
+            path.with_name(f"{path.name}-wal"),
+            head_file.path_beside(path),
+        )
         self._identities: tuple[tuple[int, int], ...] | None = None
         with _named(path), contextlib.ExitStack() as undo:
             _make_folder(path.parent)
-            lock_path = path.with_name(f"{path.name}.lock")
-            self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
-            undo.callback(os.close, self._lock)
+            self._lock = LockFile(path.with_name(f"{path.name}.lock"))
+            self._busy_timeout_seconds = busy_timeout_seconds
+            undo.callback(self._lock.close)
             # isolation_level None: transactions begin and end where we say.
             self.connection = sqlite3.connect(
                 path, isolation_level=None, timeout=busy_timeout_seconds
@@ -60,6 +65,8 @@ class WritableDatabase:
             undo.callback(self.connection.close)
             with self.locked():
                 self._set_pragmas()
+            self.noted = head_file.read(path)
+            self._head_file = head_file.HeadFile(path)
             undo.pop_all()
 
     def prepare(self, schema: Sequence[str]) -> Head:
@@ -75,16 +82,29 @@ class WritableDatabase:
             except BaseException:
                 self.rollback()
                 raise
+            self.note(head)
+            self._head_file.sync(now=True)
             return head
+
+    def note(self, head: Head) -> None:
+        """Note a committed head beside the database, while the lock file is held."""
+        try:
+            self._head_file.note(head)
+        except OSError as error:
+            raise StorageLostError(f"the head cannot be noted: {error}") from error
+
+    def tidy(self) -> None:
+        """What is due once everybody has been answered."""
+        try:
+            self._head_file.sync()
+        except OSError as error:
+            raise StorageLostError(f"the noted head cannot be synchronised: {error}") from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the lock file, waiting in line for it."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
+        """Holds the lock file, waiting in line for it. Raises StoreBusyError."""
+        with self._lock.held(self._busy_timeout_seconds):
             yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def head_after(self, known: Head) -> Head:
         """The head inside a transaction, which must still contain what this process knows of.
@@ -127,7 +147,10 @@ class WritableDatabase:
         """Lets go of the database and the lock."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
-        os.close(self._lock)
+        with contextlib.suppress(OSError):
+            self._head_file.sync(now=True)
+        self._head_file.close()
+        self._lock.close()
 
     def _set_pragmas(self) -> None:
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -138,15 +161,29 @@ class WritableDatabase:
 
     def _checked_head(self) -> Head:
         head = tables.head(self.connection)
-        if head == EMPTY:
-            return EMPTY
-        problem = _head_problem(self.connection, head)
+        problem = _head_problem(self.connection, head) if head != EMPTY else None
         if problem:
             raise StoreError(
                 f"the audit chain's end is damaged, nothing can be added to it ({problem}); "
                 "run the verifier, then restore a verified backup"
             )
+        # Read again under the lock: another process may have written since.
+        noted = head_file.read(self.path)
+        if noted is not None and noted != EMPTY:
+            self._require(noted, head.size)
         return head
+
+    def _require(self, noted: Head, size: int) -> None:
+        row = tables.row_at(self.connection, noted.size)
+        if row is not None and row.checksum == bytes.fromhex(noted.checksum):
+            return
+        file = head_file.path_beside(self.path)
+        raise StoreError(
+            f"the audit chain ends at {size} and does not hold what {file.name} noted, a record "
+            f"{noted.size} with checksum {noted.checksum}: records were lost, as when the "
+            "write-ahead log is deleted, or rewritten. Run the verifier and restore a verified "
+            f"backup; to go on without what is lost, move {file.name} away"
+        )
 
 
 def is_storage_failure(error: BaseException) -> bool:

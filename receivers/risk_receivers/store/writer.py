@@ -73,7 +73,8 @@ class Writer:
             schema: statements for other tables, each safe to run at every start.
             batch: most works of one commit.
             queue_depth: most works that wait.
-            busy_timeout_seconds: how long to wait for a program that ignores the lock file.
+            busy_timeout_seconds: how long to wait for another process that holds the lock
+                file, or for a program that ignores it.
         """
         if not origin:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
@@ -87,6 +88,7 @@ class Writer:
         self._busy_timeout_seconds = busy_timeout_seconds
         self._pending = PendingJobs(queue_depth)
         self._head = EMPTY
+        self._end_is_proven = False
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
@@ -94,6 +96,11 @@ class Writer:
     def healthy(self) -> bool:
         """Whether work is taken and what was committed so far is durable."""
         return self._pending.is_open
+
+    @property
+    def end_is_proven(self) -> bool:
+        """Whether a head was noted that the chain still reached when this writer started."""
+        return self._end_is_proven
 
     @property
     def head(self) -> Head:
@@ -151,6 +158,7 @@ class Writer:
             return
         try:
             self._head = database.prepare(self._schema)
+            self._end_is_proven = self._head == EMPTY or database.noted is not None
         except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
             database.close()
             self._started.set_exception(error)
@@ -176,13 +184,22 @@ class Writer:
         jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
         if not jobs:
             return
-        with database.locked():
+        with contextlib.ExitStack() as turn:
             try:
+                turn.enter_context(database.locked())
                 database.connection.execute("BEGIN IMMEDIATE")
+            except StoreBusyError as error:
+                _refuse(jobs, error)
+                return
             except sqlite3.Error as error:
                 if not is_busy(error):
                     raise
-                _refuse(jobs, self._path)
+                _refuse(
+                    jobs,
+                    StoreBusyError(
+                        f"{self._path}: another program holds the database; not recorded, try again"
+                    ),
+                )
                 return
             transaction = Transaction(
                 connection=database.connection,
@@ -194,10 +211,13 @@ class Writer:
             answers = [_attempt(job, transaction) for job in jobs]
             transaction.closed = True
             database.connection.execute("COMMIT")
+            if transaction.head != self._head:
+                database.note(transaction.head)
         database.confirm_place()
         self._head = transaction.head
         for answer in answers:
             answer()
+        database.tidy()
 
     def _fail(self, error: BaseException, batch: list[Job]) -> None:
         sentence = f"{self._path}: the writer stopped, nothing is recorded any more: {error}"
@@ -243,8 +263,7 @@ def _require_intact(transaction: Transaction) -> None:
         raise StorageLostError("a work ended the writer's transaction; works must not commit")
 
 
-def _refuse(jobs: list[Job], path: Path) -> None:
+def _refuse(jobs: list[Job], error: StoreBusyError) -> None:
+    _log.error("%s", error)
     for job in jobs:
-        job.future.set_exception(
-            StoreBusyError(f"{path}: another program holds the database; not recorded, try again")
-        )
+        job.future.set_exception(error)

@@ -49,7 +49,7 @@ def kill_switch(settings: Settings) -> Iterator[Change]:
 
 def channels(old: Policy, new: Policy, settings: Settings) -> Iterator[Change]:
     """Who is told of what. The least severity of a channel that is off changes nothing."""
-    for name in type(new.alerting.channels).model_fields:
+    for name in new.alerting.channels.names():
         prefix = f"alerting.channels.{name}."
         enabled, least = prefix + "enabled", prefix + "min_severity"
         before, after = _takes(old, name), _takes(new, name)

@@ -15,7 +15,7 @@ from risk_rules.promql import quoted
 def told(policy: Policy, severity: Severity) -> Told:
     """Channels and pace of a severity."""
     channels, silent = [], []
-    for name in type(policy.alerting.channels).model_fields:
+    for name in policy.alerting.channels.names():
         channel = getattr(policy.alerting.channels, name)
         if not channel.enabled:
             silent.append(f"{name} (not enabled)")

@@ -137,7 +137,7 @@ class ConditionsProof:
     # -- clocks --------------------------------------------------------------------------------
 
     def _clock_skew(self, board: Board) -> None:
-        """Behind, at the limit, ahead; another exporter's clock is right."""
+        """Behind, at the limit, ahead; the clock of another one is right."""
         limit, scrape = self.policy.alerting.system.clock_skew_seconds, board.clock.scrape
         far = round(limit + 0.001, 6)
         phase = self._phase
@@ -146,19 +146,23 @@ class ConditionsProof:
         stamps = [number * scrape / 1000 for number in range(len(offsets))]
         skewed = tuple(at + offset for at, offset in zip(stamps, offsets, strict=True))
         right = tuple(stamps)
-        job = {"job": conditions.EXPORTER_JOB}
-        line = board.feed_samples(m.EXPORTER_TIME, {**job, **_ONE}, skewed)
-        board.feed_samples(m.EXPORTER_TIME, {**job, **_TWO}, right)
-        # Another job finds the same instance right; the worse one counts.
-        board.feed_samples(m.EXPORTER_TIME, {"job": "other", **_ONE}, right)
+        for metric, job, instance in (
+            (m.EXPORTER_TIME, conditions.EXPORTER_JOB, "one"),
+            (m.RECEIVERS_TIME, conditions.RECEIVERS_JOB, "three"),
+        ):
+            identity = {"instance": instance}
+            line = board.feed_samples(metric, {"job": job, **identity}, skewed)
+            board.feed_samples(metric, {"job": job, **_TWO}, right)
+            # Another job finds the same instance right; the worse one counts.
+            board.feed_samples(metric, {"job": "other", **identity}, right)
 
-        def truth(now: int) -> float | None:
-            clock = line.at(now)
-            asked = now // scrape * scrape / 1000
-            apart = abs(asked - clock) if clock is not None else 0.0
-            return apart if apart > limit else None
+            def truth(now: int, line: Line = line) -> float | None:
+                clock = line.at(now)
+                asked = now // scrape * scrape / 1000
+                apart = abs(asked - clock) if clock is not None else 0.0
+                return apart if apart > limit else None
 
-        board.expect(system.CLOCK_SKEW, truth, _ONE)
+            board.expect(system.CLOCK_SKEW, truth, identity)
 
     # -- figures -------------------------------------------------------------------------------
 

@@ -56,6 +56,19 @@ class GuardProof:
         blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (3.0, tick), (0.0, 0))
         board.feed(m.SECURITY_BLOCKED, _TWO, (0.0, 0))
         board.expect(system.ADDRESS_BLOCKED, lambda now: blocked.at(now) or None)
+        # It lasts as long as the silence does, and is about this silence alone.
+        this = {"silence": "5e1f"}
+        broad = board.feed(
+            m.SILENCE_TOO_BROAD,
+            {**this, **_ONE},
+            (_GONE, tick),
+            (1.0, tick),
+            (0.0, tick),
+            (1.0, tick),
+            (_GONE, 0),
+        )
+        board.feed(m.SILENCE_TOO_BROAD, {"silence": "other", **_ONE}, (0.0, 0))
+        board.expect(system.SILENCE_TOO_BROAD, lambda now: broad.at(now) or None, this)
 
     def _events(self, board: Board) -> None:
         """Shown for a while after it happened, whoever still remembers it."""

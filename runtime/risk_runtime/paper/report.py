@@ -1,7 +1,8 @@
 """Reports to the receivers: durable first, sent when it can be, never in trading's way.
 
 Invariants: ``submit`` neither raises nor waits for the network; a report is offered to the
-receivers again and again, under the same id, until they answer 200, across restarts of both.
+receivers again and again, under the same id, until they have said what became of it, across
+restarts of both.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from risk_runtime.paper.spool import ReportSpool
 REPORTS_PATH: Final = "/api/v1/runtime/reports"
 #: What one request may carry, as the contract bounds it.
 MOST_PER_REQUEST: Final = 500
+#: Nothing of the request could be recorded, and never will be.
+_REFUSED: Final = (http.client.BAD_REQUEST, http.client.CONFLICT)
 
 _log = logging.getLogger(__name__)
 
@@ -191,17 +194,19 @@ class Reporter:
             return f"receivers cannot be reached ({type(error).__name__})"
         finally:
             connection.close()
-        if response.status != http.client.OK:
+        rejected = _rejected(answer)
+        # A refusal that names reports is the last word about them, and stands in nobody's way.
+        if response.status != http.client.OK and not (response.status in _REFUSED and rejected):
             return f"receivers said {response.status}"
-        _complain_of_rejected(answer)
+        if rejected:
+            _log.error("reports: the receivers rejected some: %s", rejected)
         return None
 
 
-def _complain_of_rejected(answer: bytes) -> None:
-    """Say loudly what the receivers took note of but could not record; sending again is no use."""
+def _rejected(answer: bytes) -> list[object]:
+    """What the receivers took note of but could not record; sending that again is no use."""
     try:
         rejected = json.loads(answer)["rejected"]
     except (ValueError, LookupError, TypeError):
-        return
-    if rejected:
-        _log.error("reports: the receivers rejected some: %s", rejected)
+        return []
+    return rejected if isinstance(rejected, list) else []

@@ -35,6 +35,12 @@ WATCHDOG_TIMESTAMP: Final = Metric(
     ("feed",),
     component="receivers",
 )
+RECEIVERS_TIME: Final = Metric(
+    "risk_receivers_time_seconds",
+    "The receivers' clock at scrape time, Unix time.",
+    (),
+    component="receivers",
+)
 INCIDENTS_OPEN: Final = Metric(
     "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
 )
@@ -103,6 +109,32 @@ ACK_UNTIL: Final = Metric(
     "risk_ack_until_seconds",
     "Until when an alert's acknowledgement holds, Unix time; past if it was taken back.",
     ("risk_id", "tier"),
+    component="receivers",
+)
+TEMPLATE_FAILURES: Final = Metric(
+    "risk_template_failures_total",
+    "Parts of messages that a template of the user failed to word, by channel; they went out "
+    "in the built-in words.",
+    ("channel",),
+    kind="counter",
+    component="receivers",
+)
+SILENCES_SEEN: Final = Metric(
+    "risk_silences_synchronised",
+    "1 while Alertmanager's silences can be read and changed; else acknowledgements only run out.",
+    (),
+    component="receivers",
+)
+SILENCES_UNREADABLE: Final = Metric(
+    "risk_silences_unreadable",
+    "Silences that Alertmanager lists and nobody here can make sense of.",
+    (),
+    component="receivers",
+)
+SILENCE_TOO_BROAD: Final = Metric(
+    "risk_silence_too_broad",
+    "1 for each silence that mutes more than an acknowledgement may.",
+    ("silence",),
     component="receivers",
 )
 DEAD_LETTERS: Final = Metric(

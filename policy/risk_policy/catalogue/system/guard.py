@@ -62,6 +62,17 @@ ADDRESS_BLOCKED: Final = SystemAlert(
     category=Category.SECURITY,
 )  # fmt: skip
 
+SILENCE_TOO_BROAD: Final = SystemAlert(
+    "RISK_SILENCE_TOO_BROAD", "silence_too_broad", Severity.WARNING, Action.REVIEW, "",
+    "A silence mutes more than an acknowledgement may: {subject}",
+    "It covers alerts of more than one risk_id, or alerts that ask for action before they have "
+    "fired, so people would not hear of them. The record and the kill switch go on regardless.",
+    "Ask its author, whom the message and the audit chain name; end it in Alertmanager unless "
+    "that is wanted.",
+    identity=("silence",),
+    category=Category.SECURITY,
+)  # fmt: skip
+
 # -- the kill switch -------------------------------------------------------------------------
 
 

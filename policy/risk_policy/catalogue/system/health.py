@@ -94,9 +94,10 @@ NO_ACCOUNT: Final = SystemAlert(
 
 CLOCK_SKEW: Final = SystemAlert(
     "RISK_CLOCK_SKEW", "clock_skew", Severity.WARNING, Action.NOTIFY, "",
-    "The clocks of the exporter and of Prometheus disagree",
-    "Ages, days and timers are computed on both; they are wrong by as much.",
-    "Check time synchronisation on both machines.",
+    "The clocks of {subject} and of Prometheus disagree",
+    "Ages, days, timers and what still fires are judged on both; they are wrong by as much.",
+    "Check time synchronisation on both machines; with the receivers' clock off by more than an "
+    "alert's repeats the gate stays closed.",
     identity=("instance",),
     measured="They are {value} apart.",
     kind=Kind.TIME,
@@ -197,8 +198,8 @@ CHANNEL_FAILING: Final = SystemAlert(
 DEAD_LETTERS: Final = SystemAlert(
     "RISK_DEAD_LETTERS", "dead_letters", Severity.WARNING, Action.NOTIFY, "",
     "Messages through channel {subject} were given up",
-    "They were tried for as long as the policy says and never delivered.",
-    "Read them in the receivers' API, mend the channel, send them again.",
+    "They were tried a few times or refused for good, and people were not told.",
+    "Look for NOTIFICATION_FAILED in the audit chain: it says which and why. Mend the channel.",
     identity=("channel",),
 )  # fmt: skip
 

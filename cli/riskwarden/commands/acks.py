@@ -1,0 +1,111 @@
+"""`riskwarden ack`, `unack` and `acks`: take an alert on, give it back, see who has which."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out, policy_or_fail
+from riskwarden.commands.operate import ReceiversOption, call_receivers
+
+IncidentArgument = Annotated[
+    str, typer.Argument(help="The incident, e.g. drawdown/main:warning:1, as messages name it.")
+]
+CommentOption = Annotated[str, typer.Option("--comment", help="Why; it goes on record.")]
+AuthorOption = Annotated[
+    str | None, typer.Option("--author", help="Who; you, unless given.", show_default=False)
+]
+
+
+def ack(
+    incident: IncidentArgument,
+    comment: CommentOption,
+    lasting: Annotated[
+        str | None,
+        typer.Option("--for", help="For how long, e.g. 2h or 90m.", show_default="by the policy"),
+    ] = None,
+    author: AuthorOption = None,
+    data: DataOption = LATEST,
+    policy: PolicyOption = None,
+    receivers: ReceiversOption = None,
+) -> None:
+    """Acknowledge an incident: quiet for a while, on record, escalation stopped."""
+    body = {"comment": comment, "author": author or getpass.getuser()}
+    if lasting is not None:
+        body["for"] = lasting
+    answer = call_receivers("POST", _path(incident), policy_or_fail(policy), data, receivers, body)
+    until = f"until {_shown(answer['until'])}"
+    if answer["extended_until"]:
+        until += f", while it is open until {_shown(answer['extended_until'])} at most"
+    out.print(f"[bold green]acknowledged[/] {escape(incident)} {until}")
+    for covered in answer["covers"]:
+        out.print(f"  covers         {escape(covered)}")
+    for not_covered in answer["does_not_cover"]:
+        out.print(f"  does not cover {escape(not_covered)}")
+    out.print(f"  take it back   riskwarden unack {escape(incident)} --comment ...")
+
+
+def unack(
+    incident: IncidentArgument,
+    comment: CommentOption,
+    author: AuthorOption = None,
+    data: DataOption = LATEST,
+    policy: PolicyOption = None,
+    receivers: ReceiversOption = None,
+) -> None:
+    """Take an acknowledgement back: people are told again, escalation starts anew."""
+    body = {"comment": comment, "author": author or getpass.getuser()}
+    answer = call_receivers(
+        "DELETE", _path(incident), policy_or_fail(policy), data, receivers, body
+    )
+    ended = len(answer["ended"])
+    out.print(
+        f"{escape(incident)} is no longer acknowledged: {ended} "
+        f"silence{'s' if ended != 1 else ''} ended, on record"
+    )
+
+
+def acks(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those that are over, and plain silences, too.")
+    ] = False,
+    data: DataOption = LATEST,
+    policy: PolicyOption = None,
+    receivers: ReceiversOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show who has acknowledged what until when, and silences that mute too much."""
+    path = "/api/v1/acks" + ("?all=1" if everything else "")
+    found = call_receivers("GET", path, policy_or_fail(policy), data, receivers)["acks"]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    if not found:
+        out.print("nothing is acknowledged or silenced")
+        return
+    table = Table("what", "standing", "until", "by", "comment", "too broad")
+    for one in found:
+        table.add_row(*map(escape, _row(one)))
+    out.print(table)
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    what = one["incident"] or ", ".join(one["matchers"])
+    standing = one["standing"].lower() if one["is_acknowledgement"] else "silence only"
+    broad = "; ".join(one["too_broad"])
+    return (what, standing, _shown(one["until"]), one["author"], one["comment"], broad)
+
+
+def _path(incident: str) -> str:
+    return f"/api/v1/incidents/{quote(incident)}/ack"
+
+
+def _shown(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -1,0 +1,1 @@
+"""Acknowledgements: Alertmanager's silences as what people have taken on, and for how long."""

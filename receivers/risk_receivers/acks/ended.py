@@ -1,0 +1,102 @@
+"""Breaches that are over and of whose end people were never told.
+
+Alertmanager never says "resolved" of what is silenced or inhibited as it ends, nor afterwards.
+Whoever was told of a breach is told of its end all the same, once: here, if the notification
+feed has not said so within the time that a notification takes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from risk_policy.model.stack import Routing
+from risk_policy.vocabulary import Severity
+from risk_receivers.acks.untold import BY_US, patience_seconds
+from risk_receivers.channels.message import Kind, Message
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.incidents.table import latest
+from risk_receivers.schema import from_text, to_text
+from risk_receivers.store.writer import Transaction
+
+#: Older ends are no news. What was owed when the service stopped is still told after a restart.
+_NEWS: Final = timedelta(hours=1)
+# RESOLVED_TOLD is a status that an episode gets once people know of its end, by whomever.
+_ENDED: Final = (
+    "SELECT ended.risk_id, ended.tier, ended.episode, ended.received_at, ended.audit_seq, "
+    "i.alertname, i.severity FROM alert ended JOIN incident i USING (risk_id, tier, episode) "
+    "WHERE ended.status = 'RESOLVED' AND ended.received_at > ? "
+    "AND i.dispatched = 1 AND i.state = 'RESOLVED' "
+    "AND NOT EXISTS (SELECT 1 FROM alert told WHERE told.risk_id = ended.risk_id "
+    "AND told.tier = ended.tier AND told.episode = ended.episode "
+    "AND told.status = 'RESOLVED_TOLD')"
+)
+_SETTLE: Final = (
+    "INSERT OR IGNORE INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
+    "VALUES (?, ?, ?, 'RESOLVED_TOLD', 'reconciler', ?, ?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An episode that is over and that people were told of."""
+
+    risk_id: str
+    tier: str
+    episode: int
+    at: datetime
+    audit_seq: int
+    alertname: str
+    severity: Severity
+
+    @property
+    def incident(self) -> str:
+        """Its incident's id."""
+        return f"{self.risk_id}:{self.tier or 'none'}:{self.episode}"
+
+
+def unsettled(connection: sqlite3.Connection, routing: Routing, now: datetime) -> list[Ended]:
+    """Episodes that ended long enough ago for everybody to know of it."""
+    found = [
+        Ended(risk_id, tier, episode, from_text(at), seq, alertname, Severity(severity))
+        for risk_id, tier, episode, at, seq, alertname, severity in connection.execute(
+            _ENDED, (to_text(now - _NEWS),)
+        )
+    ]
+    return [
+        one
+        for one in found
+        if (now - one.at).total_seconds() >= patience_seconds(routing, one.severity)
+    ]
+
+
+def settle(transaction: Transaction, outbox: Outbox, ended: Sequence[Ended]) -> int:
+    """Tell people of each end unless they know; how many messages are new."""
+    return sum(_settle(transaction, outbox, one) for one in ended)
+
+
+def _settle(transaction: Transaction, outbox: Outbox, one: Ended) -> int:
+    connection = transaction.connection
+    key = (one.risk_id, one.tier, one.episode)
+    if not connection.execute(_SETTLE, (*key, to_text(transaction.now), one.audit_seq)).rowcount:
+        return 0
+    incident = latest(connection, one.risk_id, one.tier)
+    is_latest = incident is not None and incident.episode == one.episode
+    # Whoever was told of the worst is told of the end.
+    worst = incident.told_severity if incident is not None and is_latest else None
+    return outbox.owe(
+        connection,
+        Message(
+            subject=one.incident,
+            kind=Kind.RESOLVED,
+            severity=worst or one.severity,
+            title=one.alertname,
+            text=f"{one.alertname} {one.risk_id} is resolved ({BY_US})",
+            at=transaction.now,
+            audit_seq=one.audit_seq,
+            risk_id=one.risk_id,
+        ),
+    )

@@ -1,0 +1,145 @@
+"""Keeps this service, Alertmanager and what people were told in agreement.
+
+Looks again and again: at every silence, whoever made it, and at what fires without people
+having been told. Alertmanager may be away at any time. Then nothing is forgotten, what was
+acknowledged runs out at its own end, and what fires is told all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.snapshot import utc_now
+from risk_policy.quiet import is_muted
+from risk_policy.vocabulary import Severity
+from risk_receivers.acks import table
+from risk_receivers.acks.client import AlertmanagerClient
+from risk_receivers.acks.ended import settle, unsettled
+from risk_receivers.acks.errors import AlertmanagerError
+from risk_receivers.acks.keeper import AckKeeper
+from risk_receivers.acks.state import Standing
+from risk_receivers.acks.untold import Untold, Waiting, candidates, held_back_by, tell
+from risk_receivers.audit.errors import AuditError
+from risk_receivers.audit.tables import open_read_only
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.errors import ReceiversError
+from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.telemetry import Samples, Telemetry
+from risk_receivers.workers import Worker
+
+_OPEN: Final = (
+    "SELECT risk_id, tier, severity FROM incident WHERE state IN ('CREATED', 'DISPATCHED')"
+)
+_log = logging.getLogger(__name__)
+
+
+class Reconciler(Worker):
+    """One look per round."""
+
+    def __init__(
+        self,
+        *,
+        keeper: AckKeeper,
+        client: AlertmanagerClient,
+        database: Path,
+        writer: Writer,
+        outbox: Outbox,
+        policy: Policy,
+        telemetry: Telemetry,
+        wake: Callable[[], None],
+        interval_seconds: float,
+    ) -> None:
+        super().__init__("reconciler", telemetry)
+        self._keeper = keeper
+        self._client = client
+        self._database = database
+        self._writer = writer
+        self._outbox = outbox
+        self._wake_couriers = wake
+        self._interval_seconds = interval_seconds
+        self._policy = policy
+        self._routing = policy.alerting.routing
+        self._waiting = Waiting(self._routing)
+
+    def round(self) -> float | None:
+        """Look once."""
+        try:
+            answers = self._keeper.synchronise()
+            self._tell_what_fires(answers)
+            self._tell_what_is_over()
+        except (OSError, sqlite3.Error, ReceiversError) as error:
+            _log.error("silences could not be reconciled, trying again: %s", error)
+        return self._interval_seconds
+
+    def _tell_what_fires(self, answers: bool) -> None:  # noqa: FBT001 - private, one caller
+        with closing(open_read_only(self._database)) as connection:
+            owed = candidates(connection)
+            if owed:
+                silences = [
+                    one.matchers
+                    for one in table.standing(connection)
+                    if one.standing is Standing.ACTIVE
+                ]
+                beside = [
+                    (risk_id, tier, Severity(severity))
+                    for risk_id, tier, severity in connection.execute(_OPEN)
+                ]
+        if not owed:
+            self._waiting.due((), time.monotonic())
+            return
+        alertmanager = None
+        if answers:
+            try:
+                alertmanager = self._client.alerts()
+            except AlertmanagerError as error:
+                _log.warning("which alerts are kept from people is unknown: %s", error)
+        is_held_back = held_back_by(alertmanager, silences, beside)
+        # Alertmanager does not say of what it mutes for the time being that it does.
+        loud = [one for one in owed if not is_held_back(one) and not self._is_muted(one)]
+        due = self._waiting.due(loud, time.monotonic())
+        if due:
+            self._tell(due)
+
+    def _is_muted(self, one: Untold) -> bool:
+        severity, incident = one.alert.severity, one.incident
+        return is_muted(self._policy, severity, incident.category, incident.action, utc_now())
+
+    def _tell_what_is_over(self) -> None:
+        with closing(open_read_only(self._database)) as connection:
+            ended = unsettled(connection, self._routing, utc_now())
+        if ended:
+            self._write(lambda transaction: settle(transaction, self._outbox, ended))
+
+    def _tell(self, due: list[Untold]) -> None:
+        now = utc_now()
+        for one in due:
+            _log.warning("%s fires and Alertmanager did not hand it over", one.incident.id)
+        self._write(lambda transaction: tell(transaction, self._outbox, due, now))
+
+    def _write(self, work: Callable[[Transaction], int]) -> None:
+        """Have something written; wake the couriers if it made messages due."""
+        if self._writer.submit(work).result():
+            self._wake_couriers()
+
+
+def ack_gauges(database: Path) -> Mapping[Metric, Samples]:
+    """What a scrape sees of acknowledgements; nothing if the store cannot say."""
+    try:
+        with closing(open_read_only(database)) as connection:
+            ends = table.held_until(connection, utc_now())
+            broad = [one.id for one in table.standing(connection) if one.excess]
+    except (OSError, sqlite3.Error, AuditError):
+        return {}
+    return {
+        m.ACK_UNTIL: [(key, end.timestamp()) for key, end in sorted(ends.items())],
+        m.SILENCE_TOO_BROAD: [((silence_id,), 1.0) for silence_id in sorted(broad)],
+    }

@@ -1,0 +1,194 @@
+"""The API of acknowledgements: give one, take it back, list them."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from flask import Blueprint, Response, jsonify, request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from risk_policy.model.escalation import Acknowledgement
+from risk_receivers.acks import table
+from risk_receivers.acks.errors import (
+    AlertmanagerError,
+    BusyError,
+    NotAcknowledgedError,
+    NothingToAcknowledgeError,
+)
+from risk_receivers.acks.keeper import AckKeeper
+from risk_receivers.acks.silences import TIERS
+from risk_receivers.acks.state import Muting
+from risk_receivers.audit.tables import open_read_only
+
+Answer = Response | tuple[Response, int]
+View = Callable[..., Answer]
+_PART: Final = re.compile(r"([0-9]{1,9})(h|m|s)")
+_SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
+_MOST_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AckParts:
+    """What these views speak for."""
+
+    keeper: AckKeeper
+    database: Path
+    terms: Acknowledgement
+
+
+def _duration(text: object) -> object:
+    """``2h``, ``90m``, ``1h30m``."""
+    if text is None:
+        return None
+    parts = _PART.findall(text) if isinstance(text, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("must be a duration such as 2h, 90m or 1h30m")
+    return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
+
+
+_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class _AckRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    author: _Name
+    comment: _Words
+    lasting: Annotated[timedelta | None, BeforeValidator(_duration), Field(alias="for")] = None
+
+
+class _UnackRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    author: _Name
+    comment: _Words
+
+
+def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
+    """The views; ``guarded`` lets only those in who may use them."""
+    api = Blueprint("acks", __name__, url_prefix="/api/v1")
+
+    @api.post("/incidents/<path:incident>/ack")
+    @guarded
+    def give(incident: str) -> Answer:
+        body = _AckRequest.model_validate_json(request.get_data(cache=False))
+        if problem := _too_long(parts.terms, body.lasting):
+            return _error(400, problem)
+        try:
+            given = parts.keeper.give(incident, body.lasting, body.author, body.comment)
+        except NothingToAcknowledgeError as error:
+            return _error(409, str(error))
+        except (AlertmanagerError, BusyError) as error:
+            return _error(
+                503,
+                f"{error}; it may not be acknowledged: look with riskwarden acks, or try again",
+            )
+        return jsonify(**_view(given), **_coverage(parts.terms, given))
+
+    @api.delete("/incidents/<path:incident>/ack")
+    @guarded
+    def take_back(incident: str) -> Answer:
+        body = _UnackRequest.model_validate_json(request.get_data(cache=False))
+        with closing(open_read_only(parts.database)) as connection:
+            breach = _breach(connection, incident)
+        if breach is None:
+            return _error(404, f"there is no incident {incident}")
+        try:
+            ended = parts.keeper.take_back(*breach, body.author, body.comment)
+        except NotAcknowledgedError as error:
+            return _error(409, str(error))
+        except (AlertmanagerError, BusyError) as error:
+            return _error(503, f"{error}; it is still acknowledged: try again")
+        return jsonify(incident=incident, ended=[one.id for one in ended])
+
+    @api.get("/acks")
+    @guarded
+    def acks() -> Answer:
+        with closing(open_read_only(parts.database)) as connection:
+            if request.args.get("all"):
+                found = table.latest(connection, _MOST_ROWS)
+            else:
+                found = table.standing(connection)
+        return jsonify(acks=[_view(one) for one in found])
+
+    return api
+
+
+def acknowledged_by(
+    connection: sqlite3.Connection, risk_id: str, tier: str
+) -> dict[str, Any] | None:
+    """The acknowledgement of a breach that holds longest, as incidents show it."""
+    covering = table.covering(connection, risk_id, tier)
+    if not covering:
+        return None
+    one = covering[-1]
+    return {"until": one.ends_at.isoformat(), "author": one.author, "comment": one.comment}
+
+
+def _breach(connection: sqlite3.Connection, incident: str) -> tuple[str, str] | None:
+    rest, _, episode = incident.rpartition(":")
+    risk_id, _, tier = rest.rpartition(":")
+    found: tuple[str, str] | None = connection.execute(
+        "SELECT risk_id, tier FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?",
+        (risk_id, "" if tier == "none" else tier, episode),
+    ).fetchone()
+    return found
+
+
+def _too_long(terms: Acknowledgement, lasting: timedelta | None) -> str:
+    longest = timedelta(minutes=terms.max_minutes)
+    if lasting is None or timedelta() < lasting <= longest:
+        return ""
+    return (
+        f"for: must be more than nothing and at most {terms.max_minutes:g} minutes "
+        "(alerting.acknowledgement.max_minutes)"
+    )
+
+
+def _view(one: Muting) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "standing": one.standing.value,
+        "is_acknowledgement": bool(one.tiers),
+        "incident": one.incident or None,
+        "risk_id": one.risk_id or None,
+        "tiers": list(one.tiers),
+        "matchers": [str(matcher) for matcher in one.matchers],
+        "author": one.author,
+        "comment": one.comment,
+        "starts_at": one.starts_at.isoformat(),
+        "until": one.ends_at.isoformat(),
+        "extended_until": one.extend_until.isoformat() if one.extend_until else None,
+        "ended_at": one.ended_at.isoformat() if one.ended_at else None,
+        "too_broad": list(one.excess),
+    }
+
+
+def _coverage(terms: Acknowledgement, given: Muting) -> dict[str, Any]:
+    tiers = " and ".join(f"tier {tier}" for tier in given.tiers if tier) or "it has no tiers"
+    worse = [tier for tier in TIERS if tier and given.tiers and tier not in given.tiers]
+    not_covered = [
+        f"{given.risk_id}, tier {tier}: people are told" for tier in worse if any(given.tiers)
+    ]
+    kept = (
+        f"it is prolonged by {terms.default_minutes:g} minutes at a time while the incident is open"
+    )
+    return {
+        "covers": [
+            f"{given.risk_id}, {tiers}, however severe it comes to count",
+            *([kept] if given.extend_until else []),
+        ],
+        "does_not_cover": [*not_covered, "the kill switch: nothing keeps it from tripping"],
+    }
+
+
+def _error(code: int, message: str) -> tuple[Response, int]:
+    return jsonify(error=message), code

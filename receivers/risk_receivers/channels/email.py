@@ -1,0 +1,118 @@
+"""The email channel: SMTP with TLS, one mail for all recipients.
+
+A recipient that the server refuses keeps nobody else from being told. Those who have the mail
+are not sent it again when it is tried again for the others; that is kept in memory, so a
+service that dies in between sends it to all once more, as the same mail.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from risk_policy import Policy, UnsetVariableError
+from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
+from risk_receivers.channels.mail import compose, envelope
+from risk_receivers.channels.message import Owed
+from risk_receivers.channels.rendered import Render
+from risk_receivers.channels.smtp import Reply, Server, Tls, is_permanent
+from risk_receivers.errors import StartError
+
+#: Messages that were given up half-way are forgotten beyond this many, oldest first.
+_MOST_REMEMBERED: Final = 1000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Who still waits for a message, and whether anybody has it."""
+
+    left: tuple[str, ...]
+    has_arrived: bool = False
+
+
+class EmailChannel:
+    """Mails the same people every message."""
+
+    def __init__(
+        self, *, render: Render, server: Server, from_address: str, to_addresses: Sequence[str]
+    ) -> None:
+        self._render = render
+        self._server = server
+        self._from = from_address
+        self._to = tuple(dict.fromkeys(to_addresses))
+        self._unfinished: OrderedDict[str, _Progress] = OrderedDict()
+
+    @classmethod
+    def from_policy(cls, policy: Policy, data: Path, render: Render) -> EmailChannel:
+        """The channel as the policy wants it. Raises StartError."""
+        del data
+        settings = policy.alerting.channels.email
+        try:
+            password = settings.password.reveal() if settings.password else ""
+        except UnsetVariableError as error:
+            raise StartError(f"alerting.channels.email.password: {error}") from error
+        server = Server(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            tls=Tls.wanted(use_tls=settings.use_tls, port=settings.smtp_port),
+            username=settings.username,
+            password=password,
+            timeout_seconds=settings.timeout_seconds,
+        )
+        return cls(
+            render=render,
+            server=server,
+            from_address=settings.from_address,
+            to_addresses=settings.to_addresses,
+        )
+
+    def deliver(self, owed: Owed) -> None:
+        """Mail one message. Raises DeliveryError."""
+        progress = self._unfinished.setdefault(owed.id, _Progress(self._to))
+        while len(self._unfinished) > _MOST_REMEMBERED:
+            self._unfinished.popitem(last=False)
+        mail = compose(owed, self._render(owed), self._from, self._to)
+        by_envelope = {envelope(address): address for address in progress.left}
+        refused = {
+            by_envelope[address]: reply
+            for address, reply in self._server.send(
+                envelope(self._from), list(by_envelope), mail.as_bytes()
+            ).items()
+        }
+        progress.has_arrived = progress.has_arrived or len(refused) < len(by_envelope)
+        progress.left = tuple(
+            address for address, reply in refused.items() if not is_permanent(reply)
+        )
+        for_good = {address: reply for address, reply in refused.items() if is_permanent(reply)}
+        if for_good and (progress.has_arrived or progress.left):
+            _log.error(
+                "message %s reaches some by mail and not %s; correct "
+                "alerting.channels.email.to_addresses",
+                owed.id,
+                self._told(for_good),
+            )
+        if progress.left:
+            raise TemporaryDeliveryError(f"mail server put off {self._told(refused)}")
+        del self._unfinished[owed.id]
+        if not progress.has_arrived:
+            raise RefusedDeliveryError(
+                f"mail server refused every recipient: {self._told(refused)}", whole_channel=True
+            )
+
+    def check(self) -> None:
+        """Connect and log in, and send nothing. Raises DeliveryError."""
+        with self._server.conversation() as smtp:
+            smtp.noop()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _told(self, refused: dict[str, Reply]) -> str:
+        return "; ".join(
+            f"{address} ({self._server.described(reply)})" for address, reply in refused.items()
+        )

@@ -1,0 +1,68 @@
+"""A message as a mail: multipart text and HTML, safe headers, one thread for each incident.
+
+Everything in it follows from the message alone, so that a mail that is sent again after an
+unclear end is the same mail: programs that read it recognise its Message-ID.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Final
+
+from risk_policy.vocabulary import Severity
+from risk_receivers.channels.message import Kind, Owed
+from risk_receivers.channels.rendered import Rendered
+
+#: Hexadecimal digits of an id: more than enough to be unique, and short enough for one line.
+_ID_DIGITS: Final = 32
+
+
+def compose(owed: Owed, rendered: Rendered, sender: str, recipients: Sequence[str]) -> EmailMessage:
+    """The mail that says a message."""
+    message = owed.message
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = sender
+    mail["To"] = ", ".join(recipients)
+    mail["Subject"] = " ".join(rendered.subject.split())
+    mail["Date"] = format_datetime(message.at)
+    domain = domain_of(sender)
+    mail["Message-ID"] = _id(domain, "message", owed.id, message.subject, message.key)
+    # No mail has the thread's own id, so that the thread holds together whichever comes first.
+    thread = _id(domain, "thread", message.subject)
+    mail["In-Reply-To"] = thread
+    mail["References"] = thread
+    mail["Auto-Submitted"] = "auto-generated"  # no absence note answers it
+    mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
+    if message.severity.rank >= Severity.CRITICAL.rank and message.kind is not Kind.RESOLVED:
+        mail["Importance"] = "high"
+    mail.set_content(rendered.text)
+    if rendered.html:
+        mail.add_alternative(rendered.html, subtype="html")
+    return mail
+
+
+def envelope(address: str) -> str:
+    """An address as SMTP wants it: without a name, its domain in ASCII."""
+    local, _, domain = parseaddr(address)[1].rpartition("@")
+    return f"{local}@{_ascii(domain)}"
+
+
+def domain_of(address: str) -> str:
+    """The domain of an address, in ASCII."""
+    return envelope(address).rpartition("@")[2]
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:  # no name of the Internet; the mail server knows what to make of it
+        return domain
+
+
+def _id(domain: str, *what: str) -> str:
+    digest = hashlib.sha256("\0".join(what).encode("utf-8", "replace")).hexdigest()
+    return f"<{digest[:_ID_DIGITS]}.riskwarden@{domain}>"

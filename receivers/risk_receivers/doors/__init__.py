@@ -1,0 +1,1 @@
+"""What the front answers by itself: everything that has to be recorded, and fast."""

@@ -1,0 +1,61 @@
+"""What every door takes and gives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+from risk_receivers.auth import Role
+from risk_receivers.body import Body
+
+T = TypeVar("T")
+#: Bodies larger than this are read by a thread: the event loop has other requests to answer.
+_LARGE_BYTES: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer."""
+
+    code: int
+    content: dict[str, Any]
+    retry_after_seconds: int | None = None
+
+
+class Door(Protocol):
+    """Answers ``POST`` on one path."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Whose token opens it."""
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether it wants what has arrived of a body that hit a bound."""
+
+    async def take(self, body: Body) -> Reply:
+        """Answer a request whose body has come to its end, or to a bound."""
+
+    def answered(self, code: int) -> None:
+        """A request was answered, or refused before it came in."""
+
+
+async def read(body: bytes, reader: Callable[[], T]) -> T:
+    """What a body holds, without keeping the event loop from others for long."""
+    if len(body) <= _LARGE_BYTES:
+        return reader()
+    return await asyncio.to_thread(reader)
+
+
+async def recorded(future: Future[T], deadline_seconds: float) -> T:
+    """The result of a work for the store. Raises TimeoutError once the deadline is over.
+
+    The work goes on then: whoever stops waiting withdraws nothing and loses no error.
+    """
+    waiting = asyncio.wrap_future(future)
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    async with asyncio.timeout(deadline_seconds):
+        return await asyncio.shield(waiting)

@@ -1,0 +1,97 @@
+"""An operator's kill. It waits for nothing but the store: not for Flask's threads, and no report.
+
+It is on record and the gate is closed before its 200. If it cannot be recorded the gate is
+closed all the same, and the answer says both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from risk_policy.vocabulary import KillMode
+from risk_receivers.auth import Role
+from risk_receivers.body import Body
+from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.errors import LooserModeError
+from risk_receivers.gate import GatePublisher
+from risk_receivers.invalid import problems_of
+from risk_receivers.recorder import Received, Recorder, operator_trip
+from risk_receivers.spool import OperatorKill
+from risk_receivers.store.errors import StoreError
+
+_KEPT_ASIDE: Final = (
+    "the store could not record it: it is kept aside and recorded as soon as the store works again"
+)
+_log = logging.getLogger(__name__)
+
+
+class _KillRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mode: KillMode
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    actor: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+def _unexpected(error: Exception) -> bool:
+    return not isinstance(error, TimeoutError | StoreError)
+
+
+class KillDoor:
+    """``POST /api/v1/kill``."""
+
+    def __init__(self, recorder: Recorder, gate: GatePublisher, deadline_seconds: float) -> None:
+        self._recorder = recorder
+        self._gate = gate
+        self._deadline_seconds = deadline_seconds
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Operators only."""
+        return (Role.OPERATOR,)
+
+    @property
+    def takes_parts(self) -> bool:
+        """Half of one means nothing."""
+        return False
+
+    def answered(self, code: int) -> None:
+        """What became of it is on record."""
+
+    async def take(self, body: Body) -> Reply:
+        """Trip, or tighten."""
+        try:
+            wanted = _KillRequest.model_validate_json(body.data)
+        except ValidationError as error:
+            return Reply(400, {"error": problems_of(error)})
+        received = Received()
+        trip = operator_trip(OperatorKill(wanted.mode, wanted.reason, wanted.actor), received)
+        try:
+            outcome = await recorded(
+                self._recorder.take_kill(trip, received), self._deadline_seconds
+            )
+        except LooserModeError as error:
+            return Reply(409, {"error": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the recorder closes the gate
+            if isinstance(error, TimeoutError):
+                await asyncio.wrap_future(self._recorder.act_first([trip], received))
+            _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))
+            said = self._recorder.complaint or _KEPT_ASIDE
+            return Reply(503, {"error": f"the gate is closed; {said}"})
+        state = outcome.kill
+        assert state is not None
+        assert state.mode is not None
+        return Reply(
+            200,
+            {
+                "kill_id": state.kill_id,
+                "state": state.phase.value,
+                "mode": state.mode.value,
+                "already_tripped": state.kill_id != trip.kill_id,
+                "gate_version": self._gate.version,
+            },
+        )

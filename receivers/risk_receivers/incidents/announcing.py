@@ -1,0 +1,142 @@
+"""What people are told of an incident, written beside the change that gives the reason for it.
+
+Whether and when people hear of a breach is for the notification feed to say, which knows what
+they have silenced. Two things it cannot know: that an alert has expired, since a dead
+Prometheus looks to Alertmanager like the end of it, and when the end came after that. Whoever
+was told of the breach is told of these by us, and as loudly.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from risk_policy.contracts.alert import THRESHOLD, VALUE
+from risk_policy.vocabulary import Severity
+from risk_receivers.channels.message import Kind, Message
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.incidents import table
+from risk_receivers.incidents.held import Told
+from risk_receivers.incidents.lifecycle import Change, Incident, State, Step
+from risk_receivers.intake.alert import Alert, Feed
+from risk_receivers.schema import optional_text
+from risk_receivers.store.writer import Transaction
+
+_SEQ: Final = (
+    "SELECT max(audit_seq) FROM alert "
+    "WHERE risk_id = ? AND tier = ? AND episode = ? AND status IN (?, ?)"
+)
+_BY_SEVERITY: Final = (Change.ESCALATED, Change.DEESCALATED)
+
+
+def status_of(change: Change, severity: Severity) -> str:
+    """Under which status a change is kept."""
+    return f"{change.value}_{severity.value.upper()}" if change in _BY_SEVERITY else change.value
+
+
+def arrival(
+    transaction: Transaction, outbox: Outbox, last: Incident | None, step: Step, alert: Alert
+) -> int:
+    """Owe people what they are to be told of an alert that came in; how many messages."""
+    incident = step.incident
+    told = incident.told_severity
+    if told is None:
+        return 0
+    severity, about, text = alert.severity, "", alert.description
+    if Change.DISPATCHED in step.changes:
+        kind, change = Kind.FIRING, Change.DISPATCHED
+    elif Change.CONTINUED in step.changes and last is not None:
+        kind, change, about = Kind.CONTINUED, Change.CONTINUED, _expiry_of(last)
+        severity, text = _loudest(last), f"fires still, it is repeated again: {text}"
+    elif _reaches_further(last, step, alert):
+        kind, change, about = Kind.ESCALATED, Change.ESCALATED, told.value
+    elif _is_the_end(last, step, alert):
+        # Whoever was told of the worst is told of the end.
+        kind, change, severity = Kind.RESOLVED, Change.RESOLVED, told
+    else:
+        return 0
+    return outbox.owe(
+        transaction.connection,
+        Message(
+            subject=incident.id,
+            kind=kind,
+            severity=severity,
+            title=incident.alertname,
+            text=text,
+            at=transaction.now,
+            audit_seq=_recorded_as(transaction, incident, status_of(change, told)),
+            risk_id=incident.risk_id,
+            starts_at=alert.starts_at,
+            runbook_url=alert.annotations.get("runbook_url", ""),
+            about=about,
+            summary=alert.annotations.get("summary", ""),
+            value=alert.annotations.get(VALUE, ""),
+            threshold=alert.annotations.get(THRESHOLD, ""),
+            tier=alert.tier,
+            category=alert.category.value if alert.category else "",
+            action=alert.action,
+            escalation=alert.escalation,
+        ),
+    )
+
+
+def expiry(transaction: Transaction, outbox: Outbox, incident: Incident, audit_seq: int) -> int:
+    """Owe whoever was told of an incident the news that it expired; how many messages."""
+    if not incident.dispatched:
+        return 0
+    said = table.said_at_first(transaction.connection, incident)
+    before = said.get("description") or said.get("summary")
+    return outbox.owe(
+        transaction.connection,
+        Message(
+            subject=incident.id,
+            kind=Kind.EXPIRED,
+            severity=_loudest(incident),
+            title=incident.alertname,
+            text=f"{incident.risk_id} is no longer repeated; nobody said that it is over"
+            f"{f'. It began as: {before}' if before else ''}",
+            at=transaction.now,
+            audit_seq=audit_seq,
+            risk_id=incident.risk_id,
+            starts_at=incident.starts_at,
+            runbook_url=said.get("runbook_url", ""),
+            about=_expiry_of(incident),
+            summary=said.get("summary", ""),
+            tier=incident.tier,
+            category=incident.category.value if incident.category else "",
+        ),
+    )
+
+
+def _reaches_further(last: Incident | None, step: Step, alert: Alert) -> bool:
+    """Whether the notification feed has people told of something worse than before."""
+    notified = alert.feed is Feed.NOTIFICATIONS and alert.firing
+    return notified and last is not None and step.incident.told_severity != last.told_severity
+
+
+def _is_the_end(last: Incident | None, step: Step, alert: Alert) -> bool:
+    """Whether people are to be told that it is over: it is, and nothing else will say so."""
+    if alert.firing or step.incident.state is not State.RESOLVED:
+        return False
+    if alert.feed is Feed.NOTIFICATIONS:
+        return True
+    # Alertmanager has said so already, when it could not be believed, and will not say it again.
+    said = any(held.told is Told.OVER for held in step.incident.alerts)
+    expired = last is not None and last.state is State.EXPIRED
+    return Change.RESOLVED in step.changes and (said or expired)
+
+
+def _loudest(incident: Incident) -> Severity:
+    """The worst of what it counts as and what people were told of it."""
+    told = incident.told_severity or incident.severity
+    return max(told, incident.severity, key=lambda severity: severity.rank)
+
+
+def _expiry_of(incident: Incident) -> str:
+    """Which of its expiries this is; an episode may continue and expire again."""
+    return optional_text(incident.ends_at) or ""
+
+
+def _recorded_as(transaction: Transaction, incident: Incident, status: str) -> int:
+    """The record that tells of a status, or at least of how the episode began."""
+    values = (incident.risk_id, incident.tier, incident.episode, status, Change.CREATED.value)
+    return int(transaction.connection.execute(_SEQ, values).fetchone()[0] or 0)
