@@ -2,8 +2,8 @@
 
 The Watchdog fires always. Where it stops arriving, nobody could raise an alert about it any more
 (Prometheus is dead) or nobody is told of one in the usual way (Alertmanager is), so the receivers
-tell people themselves: every channel, once per outage, and once more when the feed is heard again. An outage
-is on record, so that a restart neither forgets it nor tells of it twice.
+tell people themselves: every channel, once per outage, and once more when the feed is heard again.
+An outage is on record, so that a restart neither forgets it nor tells of it twice.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _SILENT: Final = {
     ),
     Feed.NOTIFICATIONS: _Words(
         "ALERTMANAGER IS SILENT",
-        "Alertmanager's Watchdog has not arrived for {seconds:.0f} s: alerts are recorded, the kill "
-        "switch works, and the receivers tell of alerts themselves, but later than usual. Start "
-        "Alertmanager, or mend its way to the receivers.",
+        "Alertmanager's Watchdog has not arrived for {seconds:.0f} s: alerts are recorded, the "
+        "kill switch works, and the receivers tell of alerts themselves, but later than usual. "
+        "Start Alertmanager, or mend its way to the receivers.",
     ),
 }
 _HEARD: Final = {
