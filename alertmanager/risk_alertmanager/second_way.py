@@ -33,6 +33,7 @@ ALERTS: Final = (RECEIVERS_DOWN, NOT_RECORDING, ALERT_UNHEARD)
 Reveal = Callable[[Secret], str]
 
 _SLACK_FILE: Final = "slack_webhook_url"
+_SMTP_FILE: Final = "smtp_password"
 _CHAT: Final = re.compile(r"-?[0-9]{1,19}")
 _SUBJECT: Final = (
     '[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }}{{ if eq .Status "firing" }}: '
@@ -57,7 +58,7 @@ def second_way(policy: Policy, reveal: Reveal | None) -> dict[str, Any] | None:
     if not policy.alerting.second_way.enabled:
         return None
     if channels.email.enabled:
-        configs["email_configs"] = [_email(channels.email)]
+        configs["email_configs"] = [_email(policy, reveal)]
     if channels.slack.enabled:
         configs["slack_configs"] = [_slack(policy, reveal)]
     if _can_use_telegram(policy) and reveal:
@@ -85,11 +86,15 @@ def remarks(policy: Policy, reveal: Reveal | None) -> Iterator[str]:
     if not policy.alerting.second_way.enabled:
         yield "Nobody is told if the receivers die: alerting.second_way.enabled is false."
         return
-    if policy.alerting.channels.slack.enabled and not reveal:
-        yield (
-            f"{_slack_file(policy)}, from the folder that Alertmanager is started in, has to hold "
-            "the URL of Slack's webhook."
-        )
+    channels = policy.alerting.channels
+    for name, what, is_needed in (
+        (_SLACK_FILE, "the URL of Slack's webhook", channels.slack.enabled),
+        (_SMTP_FILE, "the password of the mail server",
+         channels.email.enabled and channels.email.password is not None),
+    ):  # fmt: skip
+        if is_needed and not reveal:
+            path = _file(policy, name)
+            yield f"{path}, from the folder that Alertmanager is started in, has to hold {what}."
     telegram = policy.alerting.channels.telegram
     if telegram.enabled and not _can_use_telegram(policy):
         yield "Telegram is no second way: Alertmanager takes a chat_id that is a number only."
@@ -104,7 +109,8 @@ def _can_use_telegram(policy: Policy) -> bool:
     return telegram.enabled and _CHAT.fullmatch(telegram.chat_id) is not None
 
 
-def _email(email: Email) -> dict[str, Any]:
+def _email(policy: Policy, reveal: Reveal | None) -> dict[str, Any]:
+    email = policy.alerting.channels.email
     host = f"[{email.smtp_host}]" if ":" in email.smtp_host else email.smtp_host
     return {
         "send_resolved": True,
@@ -112,6 +118,7 @@ def _email(email: Email) -> dict[str, Any]:
         "from": email.from_address,
         "smarthost": f"{host}:{email.smtp_port}",
         "require_tls": email.use_tls,
+        **_login(policy, email, reveal),
         "headers": {"Subject": _SUBJECT},
         "text": _text(),
         # Empty: one part, and nothing that a mail reader might refuse to show.
@@ -119,8 +126,16 @@ def _email(email: Email) -> dict[str, Any]:
     }
 
 
-def _slack_file(policy: Policy) -> str:
-    return f"{policy.alerting.second_way.secrets_path}/{_SLACK_FILE}"
+def _login(policy: Policy, email: Email, reveal: Reveal | None) -> dict[str, str]:
+    if not email.username or email.password is None:
+        return {}
+    if reveal:
+        return {"auth_username": email.username, "auth_password": reveal(email.password)}
+    return {"auth_username": email.username, "auth_password_file": _file(policy, _SMTP_FILE)}
+
+
+def _file(policy: Policy, name: str) -> str:
+    return f"{policy.alerting.second_way.secrets_path}/{name}"
 
 
 def _slack(policy: Policy, reveal: Reveal | None) -> dict[str, Any]:
@@ -132,7 +147,7 @@ def _slack(policy: Policy, reveal: Reveal | None) -> dict[str, Any]:
         **(
             {"api_url": reveal(slack.webhook_url)}
             if reveal
-            else {"api_url_file": _slack_file(policy)}
+            else {"api_url_file": _file(policy, _SLACK_FILE)}
         ),
         **({"channel": slack.channel} if slack.channel else {}),
         "title": _SUBJECT,
@@ -162,6 +177,7 @@ def _telegram(telegram: Telegram, reveal: Reveal) -> dict[str, Any]:
         "send_resolved": True,
         "bot_token": reveal(telegram.bot_token),
         "chat_id": int(telegram.chat_id),
+        "api_url": telegram.api_url,
         # Plain, so that no alert can break the markup and with it the message.
         "parse_mode": "",
         "message": f"{_SUBJECT}\n{_text()}",

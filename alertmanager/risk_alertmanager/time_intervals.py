@@ -10,14 +10,14 @@ after a silence, which is why repeats towards the receivers are short.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from risk_alertmanager.matchers import none_of, one_of
 from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
 from risk_policy.model.mute_times import MUTABLE_CATEGORIES
-from risk_policy.vocabulary import Action, Category, Severity
+from risk_policy.quiet import NEVER_MUTED_ACTIONS, Quiet, quiet_of
+from risk_policy.vocabulary import Severity
 from risk_policy.windows import Interval, Minutes
 
 _BUSINESS_HOURS: Final = "business_hours"
@@ -28,19 +28,6 @@ _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Quiet:
-    """What keeps an alert of one severity and category from people.
-
-    Attributes:
-        mute: intervals in which it is muted.
-        active: intervals outside of which it is muted.
-    """
-
-    mute: tuple[str, ...]
-    active: tuple[str, ...]
 
 
 def time_intervals(policy: Policy) -> list[dict[str, Any]]:
@@ -58,30 +45,19 @@ def time_intervals(policy: Policy) -> list[dict[str, Any]]:
 
 def quiet_routes(policy: Policy, severity: Severity) -> Iterator[dict[str, Any]]:
     """Routes below that of a severity: one for the categories that share their windows."""
-    shared: dict[_Quiet, list[str]] = {}
+    shared: dict[Quiet, list[str]] = {}
     for category in MUTABLE_CATEGORIES:
-        shared.setdefault(_quiet(policy, severity, category), []).append(category.value)
+        shared.setdefault(quiet_of(policy, severity, category), []).append(category.value)
+    never = [action.value for action in NEVER_MUTED_ACTIONS]
     for quiet, categories in shared.items():
-        if not quiet.mute and not quiet.active:
+        if not quiet:
             continue
-        kill = [action.value for action in Action if action.trips_kill_switch]
+        mute = [_mute(name) for name in quiet.mute_times]
         yield {
-            "matchers": [one_of(labels.CATEGORY, categories), none_of(labels.ACTION, kill)],
-            **({"mute_time_intervals": list(quiet.mute)} if quiet.mute else {}),
-            **({"active_time_intervals": list(quiet.active)} if quiet.active else {}),
+            "matchers": [one_of(labels.CATEGORY, categories), none_of(labels.ACTION, never)],
+            **({"mute_time_intervals": mute} if mute else {}),
+            **({"active_time_intervals": [_BUSINESS_HOURS]} if quiet.business_hours else {}),
         }
-
-
-def _quiet(policy: Policy, severity: Severity, category: Category) -> _Quiet:
-    alerting = policy.alerting
-    mute = [
-        _mute(name)
-        for name, window in alerting.mute_times.enabled().items()
-        if severity in window.severities and category in window.categories
-    ]
-    hours = alerting.business_hours
-    active = [_BUSINESS_HOURS] if hours.enabled and severity in hours.severities else []
-    return _Quiet(tuple(mute), tuple(active))
 
 
 def _mute(name: str) -> str:

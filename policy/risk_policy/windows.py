@@ -48,6 +48,19 @@ class Interval:
     year: int | None = None
     zone: str = "UTC"
 
+    def covers(self, at: datetime) -> bool:
+        """Whether a moment lies in it, by the clocks of its zone."""
+        local = at.astimezone(ZoneInfo(self.zone))
+        minute = _minute(local)
+        days = {local.day, local.day - _length(local.year, local.month) - 1}
+        return (
+            (not self.times or any(begin <= minute < end for begin, end in self.times))
+            and (not self.weekdays or local.weekday() in self.weekdays)
+            and (not self.days or not days.isdisjoint(self.days))
+            and (not self.months or local.month in self.months)
+            and self.year in (None, local.year)
+        )
+
 
 def recurring(window: Interval) -> tuple[Interval, ...]:
     """A window whose times may cross midnight. It begins on the days it names.

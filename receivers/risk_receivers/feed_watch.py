@@ -1,9 +1,9 @@
 """Tells people when a feed has gone silent, past whatever has died.
 
 The Watchdog fires always. Where it stops arriving, nobody could raise an alert about it any more
-(Prometheus is dead) or nobody would be told of one (Alertmanager is), so the receivers tell people
-themselves: every channel, once per outage, and once more when the feed is heard again. An outage
-is on record, so that a restart neither forgets it nor tells of it twice.
+(Prometheus is dead) or nobody is told of one in the usual way (Alertmanager is), so the receivers
+tell people themselves: every channel, once per outage, and once more when the feed is heard again.
+An outage is on record, so that a restart neither forgets it nor tells of it twice.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ _SILENT: Final = {
     ),
     Feed.NOTIFICATIONS: _Words(
         "ALERTMANAGER IS SILENT",
-        "Alertmanager's Watchdog has not arrived for {seconds:.0f} s: alerts are recorded and the "
-        "kill switch works, but nobody is told of an alert. Start Alertmanager, or mend its way to "
-        "the receivers; look at the open incidents until then.",
+        "Alertmanager's Watchdog has not arrived for {seconds:.0f} s: alerts are recorded, the "
+        "kill switch works, and the receivers tell of alerts themselves, but later than usual. "
+        "Start Alertmanager, or mend its way to the receivers.",
     ),
 }
 _HEARD: Final = {
     Feed.ALERTS: _Words("PROMETHEUS IS HEARD AGAIN", "Limits are watched again."),
     Feed.NOTIFICATIONS: _Words(
-        "ALERTMANAGER IS HEARD AGAIN", "People are told of alerts again, of what still fires too."
+        "ALERTMANAGER IS HEARD AGAIN", "People are told of alerts in the usual way again."
     ),
 }
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import risk_alertmanager
 from risk_policy import Policy, default_policy_path, parse_policy
@@ -172,7 +171,6 @@ def start(
         policy: Policy,
         environ: Mapping[str, str] | None = None,
         *,
-        api_of_telegram: str = "",
         dead: bool = False,
     ) -> Alertmanager:
         with socket.socket() as probe:
@@ -185,11 +183,8 @@ def start(
         )
         config = tmp_path / "alertmanager.yml"
         reveal = (lambda secret: secret.reveal(environ)) if environ else None
-        content = yaml.safe_load(risk_alertmanager.alertmanager_config(policy, endpoints, reveal))
-        for receiver in content["receivers"]:
-            for telegram in receiver.get("telegram_configs", ()):
-                telegram["api_url"] = api_of_telegram
-        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        text = risk_alertmanager.alertmanager_config(policy, endpoints, reveal)
+        config.write_text(text, encoding="utf-8")
         (tmp_path / "secrets").mkdir()
         (tmp_path / "secrets" / "notification_feed_token").write_text(TOKEN + "\n")
         binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

@@ -17,6 +17,7 @@ import risk_alertmanager
 from risk_policy import InvalidPolicyError, Policy, parse_policy
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
+from risk_policy.quiet import is_muted
 from risk_policy.vocabulary import Category, Layer, Severity
 
 WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -30,6 +31,8 @@ ZONES = (
     "Africa/Cairo", "America/Santiago", "Asia/Kathmandu",
 )  # fmt: skip
 MINUTE = timedelta(minutes=1)
+#: Something that a window mutes.
+WHAT = (Severity.WARNING, Category.PORTFOLIO, "notify")
 
 
 # -- what Alertmanager does with an interval, as its documentation and behaviour have it ---------
@@ -190,6 +193,7 @@ def test_what_recurs_is_muted_in_the_minutes_the_policy_names_and_in_no_others(
     for day in [*days, *delicate]:
         for at in moments(day):
             assert covers(intervals, at) == window.is_on(at), at
+            assert is_muted(policy, *WHAT, at) == window.is_on(at), at
     for begin, end in window.times:
         for minute in (begin, end):
             edge = datetime(
@@ -229,6 +233,8 @@ def test_what_happens_once_is_muted_from_its_first_minute_to_its_last(
         assert "clocks" in str(error)
         assume(False)
     intervals = written(policy, "mute_once")
+    assert is_muted(policy, *WHAT, start)
+    assert not is_muted(policy, *WHAT, end)
     inside = [start, start + MINUTE, start + minutes // 2 * MINUTE, end - MINUTE]
     assert all(covers(intervals, at) == (start <= at < end) for at in inside)
     for day in range(-2, 34):
@@ -300,6 +306,8 @@ def test_of_the_whole_catalogue_exactly_what_may_be_muted_is() -> None:
     for labels, may in catalogue():
         expected = ["mute_always", "business_hours"] if may else []
         assert muted_by(config, labels) == expected, labels
+        what = (Severity(labels["severity"]), Category(labels["category"]), labels["action"])
+        assert is_muted(policy, *what, datetime.now(UTC)) == may
         seen.add(may)
         if labels["layer"] in (Layer.SYSTEM, Layer.KILL_SWITCH):
             assert not may

@@ -68,6 +68,7 @@ def policy_for(web: int = 9, mail: int = 25, *edits: tuple[str, str]) -> Policy:
     for old, new in (
         ("smtp_port = 587", f"smtp_port = {mail}"),
         ("use_tls = true", "use_tls = false"),
+        ('api_url = "https://api.telegram.org"', f'api_url = "http://127.0.0.1:{web}"'),
         ("group_wait_seconds = 0\ngroup_interval_seconds = 5\nrepeat_interval_seconds = 300",
          "group_wait_seconds = 0.2\ngroup_interval_seconds = 1\nrepeat_interval_seconds = 300"),
         ("group_interval_seconds = 60 # what", "group_interval_seconds = 1 # what"),
@@ -104,6 +105,23 @@ def test_no_secret_stands_in_what_is_committed() -> None:
     assert "telegram_configs" not in text
     assert "Telegram is no second way here" in text
     assert "# secrets/slack_webhook_url, from the folder that Alertmanager is started in" in text
+
+
+def test_a_mail_server_that_wants_a_login_gets_one_from_a_file_or_in_private() -> None:
+    login = ('username = ""', 'username = "desk"\npassword = "${SMTP_PASSWORD}"')
+    tls = ("use_tls = false", "use_tls = true")
+    text = default_policy_path().read_text(encoding="utf-8")
+    head = "[alerting.channels.email]\nenabled = "
+    text = text.replace(f"{head}false", f"{head}true").replace(*login).replace(*tls)
+    policy = parse_policy(text.encode(), environ={"SMTP_HOST": "mail", "SMTP_PASSWORD": "secret"})
+    committed = risk_alertmanager.generate(policy)["alertmanager.yml"]
+    assert "# secrets/smtp_password, from the folder that Alertmanager is started in" in committed
+    (email,) = yaml.safe_load(committed)["receivers"][1]["email_configs"]
+    assert (email["auth_username"], email["auth_password_file"]) == (
+        "desk", "secrets/smtp_password",
+    )  # fmt: skip
+    private = config_of(policy, reveal=lambda secret: secret.reveal({"SMTP_PASSWORD": "secret"}))
+    assert private["receivers"][1]["email_configs"][0]["auth_password"] == "secret"
 
 
 @pytest.mark.parametrize(
@@ -226,7 +244,6 @@ def test_dead_receivers_are_told_by_mail_slack_and_telegram_with_what_to_do(
     alertmanager = start(
         policy,
         environ(arrived.web_port),
-        api_of_telegram=f"http://127.0.0.1:{arrived.web_port}",
         dead=True,
     )
     # While they live, an emergency is theirs alone to tell; they just got no chance to.
@@ -279,9 +296,7 @@ def test_while_the_receivers_work_nobody_is_told_twice(
     start: Callable[..., Any], until: Until, arrived: Arrived
 ) -> None:
     policy = policy_for(arrived.web_port, arrived.mail_port)
-    alertmanager = start(
-        policy, environ(arrived.web_port), api_of_telegram=f"http://127.0.0.1:{arrived.web_port}"
-    )
+    alertmanager = start(policy, environ(arrived.web_port))
     alertmanager.post(EMERGENCY, annotations=SAYS)
     until(lambda: alertmanager.webhook.delivered(**EMERGENCY), "the receivers")
     # It comes after, by a way of the same length: what was to come before it has come.

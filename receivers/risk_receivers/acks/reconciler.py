@@ -15,10 +15,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.contracts.snapshot import utc_now
-from risk_policy.model.stack import Routing
+from risk_policy.quiet import is_muted
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks import table
 from risk_receivers.acks.client import AlertmanagerClient
@@ -52,7 +53,7 @@ class Reconciler(Worker):
         database: Path,
         writer: Writer,
         outbox: Outbox,
-        routing: Routing,
+        policy: Policy,
         telemetry: Telemetry,
         wake: Callable[[], None],
         interval_seconds: float,
@@ -65,8 +66,9 @@ class Reconciler(Worker):
         self._outbox = outbox
         self._wake_couriers = wake
         self._interval_seconds = interval_seconds
-        self._routing = routing
-        self._waiting = Waiting(routing)
+        self._policy = policy
+        self._routing = policy.alerting.routing
+        self._waiting = Waiting(self._routing)
 
     def round(self) -> float | None:
         """Look once."""
@@ -101,9 +103,15 @@ class Reconciler(Worker):
             except AlertmanagerError as error:
                 _log.warning("which alerts are kept from people is unknown: %s", error)
         is_held_back = held_back_by(alertmanager, silences, beside)
-        due = self._waiting.due([one for one in owed if not is_held_back(one)], time.monotonic())
+        # Alertmanager does not say of what it mutes for the time being that it does.
+        loud = [one for one in owed if not is_held_back(one) and not self._is_muted(one)]
+        due = self._waiting.due(loud, time.monotonic())
         if due:
             self._tell(due)
+
+    def _is_muted(self, one: Untold) -> bool:
+        severity, incident = one.alert.severity, one.incident
+        return is_muted(self._policy, severity, incident.category, incident.action, utc_now())
 
     def _tell_what_is_over(self) -> None:
         with closing(open_read_only(self._database)) as connection:
