@@ -2,9 +2,9 @@
 
 Muting happens on routes of their own below those of a severity, for the categories that a window
 names and for no others. What could trip the kill switch is on none of them, whatever its
-category. Seen on 0.25: an alert that outlasts its window is told at the next look at its group;
-one that was told before, ended within the window and began again is told at the next repeat, as
-after a silence, which is why repeats towards the receivers are short.
+category. Seen on 0.25: an alert that outlasts its window is told at the next look at its group.
+One that was told before, ended within the window and began again has to wait for the next repeat,
+as after a silence, which is why repeats towards the receivers are short.
 """
 
 from __future__ import annotations
