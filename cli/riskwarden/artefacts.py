@@ -40,16 +40,20 @@ def folders(policy: Policy) -> dict[str, dict[str, str]]:
 
 def drifts(policy: Policy, root: Path) -> Iterator[Drift]:
     """Every difference between the tree and what the policy says, stray files included."""
-    for folder, files in folders(policy).items():
-        for name, wanted in sorted(files.items()):
+    return _drifts(folders(policy), root)
+
+
+def _drifts(wanted: dict[str, dict[str, str]], root: Path) -> Iterator[Drift]:
+    for folder, files in wanted.items():
+        for name, text in sorted(files.items()):
             path = root / folder / name
             label = f"{folder}/{name}"
             if not path.is_file():
-                yield Drift(label, "missing", _diff(label, "", wanted))
+                yield Drift(label, "missing", _diff(label, "", text))
                 continue
             found = path.read_text(encoding="utf-8")
-            if found != wanted:
-                yield Drift(label, "changed", _diff(label, found, wanted))
+            if found != text:
+                yield Drift(label, "changed", _diff(label, found, text))
         for path in _files(root / folder):
             name = path.relative_to(root / folder).as_posix()
             if name not in files:
@@ -61,8 +65,8 @@ def write(policy: Policy, root: Path) -> list[Drift]:
 
     Stray files are removed: a rule file that nothing generates would be loaded all the same.
     """
-    found = list(drifts(policy, root))
     wanted = folders(policy)
+    found = list(_drifts(wanted, root))
     for drift in found:
         path = root / drift.path
         if drift.kind == "stray":

@@ -67,11 +67,15 @@ def prove(
         files = risk_rules.generate(loaded)
     except (PolicyError, RulesError) as error:
         fail(f"{loaded.source}: {error}", 1)
-    rules = _parsed(files, "rules/", ".yml", limit)
-    tests = _parsed(files, "tests/", ".test.yml", limit)
+    every = _parsed(files, "rules/", ".yml")
+    rules = {name: content for name, content in every.items() if limit in ("", name)}
+    tests = {
+        name: content
+        for name, content in _parsed(files, "tests/", ".test.yml").items()
+        if any(Path(path).stem in rules for path in content["rule_files"])
+    }
     if not rules:
-        known = ", ".join(sorted(_parsed(files, "rules/", ".yml", "")))
-        fail(f"there are no rules of {limit!r}; known are: {known}")
+        fail(f"there are no rules of {limit!r}; known are: {', '.join(sorted(every))}")
     with tempfile.TemporaryDirectory(prefix="riskwarden-") as folder:
         passed = _prove(loaded, files, rules, tests, Path(folder), jobs)
         if passed and mutate:
@@ -226,14 +230,13 @@ def killed(folder: Path, mutant: Mutant) -> bool:
 # -- files and threads ----------------------------------------------------------------------------
 
 
-def _parsed(files: dict[str, str], folder: str, suffix: str, limit: str) -> dict[str, Any]:
-    """Generated files of a folder, by name; only those of a limit if one is given."""
-    found = {}
-    for path, text in files.items():
-        name = path.removeprefix(folder).removesuffix(suffix)
-        if path.startswith(folder) and (not limit or name.partition(".")[0] == limit):
-            found[name] = yaml.load(text, _LOADER)  # noqa: S506 - a safe loader, and our own text
-    return found
+def _parsed(files: dict[str, str], folder: str, suffix: str) -> dict[str, Any]:
+    """Generated files of a folder, by name."""
+    return {
+        path.removeprefix(folder).removesuffix(suffix): yaml.load(text, _LOADER)  # noqa: S506 - a safe loader, and our own text
+        for path, text in files.items()
+        if path.startswith(folder)
+    }
 
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

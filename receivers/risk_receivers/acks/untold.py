@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from risk_policy.contracts.alert import ESCALATION, RISK_ID, SEVERITY, TIER
+from risk_policy.contracts.alert import ESCALATION, RISK_ID, SEVERITY, THRESHOLD, TIER, VALUE
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Escalation, Severity
@@ -202,6 +202,13 @@ def _tell(
             starts_at=alert.starts_at,
             runbook_url=annotations.get("runbook_url", ""),
             about="" if first else alert.severity.value,
+            summary=annotations.get("summary", ""),
+            value=annotations.get(VALUE, ""),
+            threshold=annotations.get(THRESHOLD, ""),
+            tier=incident.tier,
+            category=incident.category.value if incident.category else "",
+            action=incident.action,
+            escalation=alert.escalation,
         ),
     )
 

@@ -53,7 +53,8 @@ class GuardProof:
         board.expect(
             system.KILL_SWITCH_TRIGGERED, lambda now: 1.0 if tripped.at(now) == 1 else None
         )
-        blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (3.0, tick), (0.0, 0))
+        blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (1.0, tick),
+                             (3.0, tick), (0.0, 0))  # fmt: skip
         board.feed(m.SECURITY_BLOCKED, _TWO, (0.0, 0))
         board.expect(system.ADDRESS_BLOCKED, lambda now: blocked.at(now) or None)
         # It lasts as long as the silence does, and is about this silence alone.
