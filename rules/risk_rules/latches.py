@@ -26,7 +26,7 @@ from risk_rules.rule import RecordingRule
 from risk_rules.timing import half_evaluation_seconds, off_multiple
 
 _SECONDS_PER_MINUTE: Final = 60
-#: How long the end of an acknowledgement is remembered if nobody exports it any more.
+#: For at least so long the end of an acknowledgement is remembered if nobody exports it any more.
 _ACK_MEMORY_SECONDS: Final = 3600
 
 
@@ -73,14 +73,20 @@ class Latch:
         return f"({self.since} <= time() - {lasted})"
 
     def unacked_rule(self, policy: Policy, confirmation: float) -> RecordingRule:
-        """Since when the confirmed breach waits; absent while an acknowledgement holds."""
-        breach = self.confirmed(policy, confirmation)
-        memory = promql.duration(off_multiple(policy, _ACK_MEMORY_SECONDS))
-        until = promql.series(m.ACK_UNTIL, tier=self.tier)
+        """Since when the confirmed breach waits; absent while an acknowledgement holds.
+
+        That is when it was confirmed, or when its latest acknowledgement ended, even if nothing
+        was evaluated at that moment: what is computed afresh each time cannot be late.
+        """
+        begun = f"({self.since} + {promql.number(confirmation)})" if confirmation else self.since
+        memory = promql.duration(off_multiple(policy, ack_memory_seconds(policy)))
+        until = f"last_over_time({promql.series(m.ACK_UNTIL, tier=self.tier)}[{memory}])"
+        nearest = promql.number(half_evaluation_seconds(policy))
+        # Several receivers may report the same acknowledgement; the one that lasts counts.
         expression = (
-            f"(({self.unacked} and on (risk_id) {breach})\n"
-            f"or on (risk_id) ({breach} * 0 + time()))\n"
-            f"unless on (risk_id) (last_over_time({until}[{memory}]) > time())"
+            f"((({self.since} * 0 + on (risk_id) group_left () max by (risk_id) ({until})) > {begun})\n"
+            f"or on (risk_id) {begun})\n"
+            f"<= time() + {nearest}"
         )
         return RecordingRule(m.UNACKED_SINCE.name, expression, self.labels)
 
@@ -101,6 +107,12 @@ class Latch:
             f"or on (risk_id) (last_over_time({self.until}[{window}]) > time())"
         )
         return RecordingRule(m.HELD_UNTIL.name, expression, self.labels)
+
+
+def ack_memory_seconds(policy: Policy) -> float:
+    """How long an end that nobody exports any more is remembered: until every step is past."""
+    steps = policy.alerting.escalation.time_based
+    return max(_ACK_MEMORY_SECONDS, _SECONDS_PER_MINUTE * steps.emergency_kill_switch_minutes)
 
 
 def value_of(limit: str) -> str:

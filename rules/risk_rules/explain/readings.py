@@ -96,7 +96,7 @@ def readings(name: str, answers: Mapping[Asked, Sequence[Sample]]) -> tuple[Read
                 risk_id,
                 _value(of_limit, value),
                 since[0].at - since[0].value if since else None,
-                unacked[0].at - unacked[0].value if unacked else None,
+                max(unacked[0].at - unacked[0].value, 0.0) if unacked else None,
                 tuple(sorted(severities)),
             )
         )

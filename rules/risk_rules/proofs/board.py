@@ -164,7 +164,6 @@ class Board:
         how = policy.alerting.escalation
         escalates = alert.escalates and how.enabled and how.time_based.enabled
         since: int | None = None
-        unacked: int | None = None
         frames: list[dict[Key, float]] = []
         waits: list[int | None] = []
         for now in times:
@@ -173,17 +172,15 @@ class Board:
             found: dict[Key, float] = {}
             if value is not None and since is not None and (not wait or now - since >= wait - half):
                 found[alert.severity, Escalation.NONE] = value
-                unacked = now if unacked is None else unacked
-            else:
-                unacked = None
-            until = due.acked.at(now) if due.acked else None
-            if until is not None and until * 1000 > now:
-                unacked = None
-            waited = now - unacked if unacked is not None else 0
-            if value is not None and escalates and waited >= last - half:
+            unacked: int | None = None
+            if since is not None and escalates:
+                ended = (due.acked.at(now) if due.acked else None) or 0.0
+                start = max(since + wait, milliseconds(ended))
+                unacked = start if start <= now + half else None
+            if value is not None and unacked is not None and now - unacked >= last - half:
                 found[Severity.EMERGENCY, Escalation.TIME] = value
             frames.append(found)
-            waits.append(unacked if escalates else None)
+            waits.append(unacked)
         return frames, waits
 
     def _firing(self, due: _Due, key: Key, value: float) -> dict[str, Any]:

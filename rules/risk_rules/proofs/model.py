@@ -18,7 +18,8 @@ from risk_rules.proofs.series import Clock, Sample, milliseconds
 from risk_rules.proofs.trends import Trend
 
 _TIME = "alerting.escalation.time_based."
-#: Acknowledgements that nobody exports any more are remembered for so long.
+#: Acknowledgements that nobody exports any more are remembered for so long, or until every
+#: escalation by time is past.
 _ACK_MEMORY = 3_600_000
 
 
@@ -213,12 +214,14 @@ class SubjectModel:
         ack = self._clock.at(self._subject.acks.get(name, ()), now)
         if ack is not None:
             self._acked[name] = (now, ack)
-        seen, until = self._acked.get(name, (0, -math.inf))
-        acked = now - seen <= _ACK_MEMORY and until * 1000 > now
-        if acked or not tier.confirmed:
-            tier.unacked = None
-        elif tier.unacked is None:
-            tier.unacked = now
+        seen, until = self._acked.get(name, (0, 0.0))
+        last = milliseconds(60 * self._policy.number(_TIME + "emergency_kill_switch_minutes"))
+        tier.unacked = None
+        if tier.since is not None:
+            begun = tier.since + milliseconds(self._waits[spec])
+            remembered = now - seen <= max(_ACK_MEMORY, last)
+            start = max(begun, round(until * 1000)) if remembered else begun
+            tier.unacked = start if start <= now + self._half else None
 
     def _of_tier(self, now: int, spec: AlertSpec) -> list[Fired]:
         tier, value = self._tiers[spec.tier.value], self._value

@@ -256,11 +256,6 @@ def _shift(part: float, least: float = 0.0) -> Replace:
     return replace
 
 
-def _more(part: float) -> Replace:
-    """Up by a part of a number."""
-    return lambda text: [next(iter(_shift(part)(text)))]
-
-
 def _one(text: str) -> Iterator[str]:
     return (str(int(text) + step) for step in (1, -1))
 
@@ -355,11 +350,13 @@ _SITES: Final[Mapping[str, tuple[tuple[str, Replace], ...]]] = {
         (r"\]\) (?P<x>>) time\(\)", _edge),
     ),
     m.UNACKED_SINCE.name: (
-        (r"\]\) (?P<x>>) time\(\)", _sides),
+        (_AGGREGATION, _swap),
         (r'seconds\{tier="(?P<x>\w+)"', lambda text: (f"{text}x",)),
-        # What waits has been confirmed, so less would say the same there.
-        (rf"and on \(risk_id\) \([^)]* <= time\(\) - (?P<x>{_NUMBER})", _more(0.25)),
-        (rf"or on \(risk_id\) \(\([^)]* <= time\(\) - (?P<x>{_NUMBER})", _shift(0.25)),
+        # The later of two that are equal is either of them.
+        (r"\) (?P<x>>) ", _against),
+        (r"(?P<x><=) time\(\)", _against),
+        (rf"> \([^)]* \+ (?P<x>{_NUMBER})", lambda text: (f"{text}000",)),
+        (rf"\nor on \(risk_id\) \([^)]* \+ (?P<x>{_NUMBER})", _shift(0.25)),
     ),
     # Half an evaluation is taken off, so no time is ever met exactly: no boundary to move.
     "time": ((rf">= (?P<x>{_NUMBER})", _TIME), (r" (?P<x>>=) ", _against)),

@@ -35,6 +35,7 @@ from risk_rules.proofs.series import (
 _SELDOM: Final = 10
 #: Labels that a scrape adds and that must not become part of an alert.
 _JOB: Final = "riskwarden-exporter"
+_RECEIVERS: Final = {"job": "riskwarden-receivers"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,10 @@ class Play:
                 yield series(self.limit.metric, {**named, **_target(number)}, samples, count)
             for tier, samples in subject.acks.items():
                 about = {labels.RISK_ID: self._risk_id(subject), labels.TIER: tier}
-                yield series(m.ACK_UNTIL, {**about, "job": "riskwarden-receivers"}, samples, count)
+                yield from (
+                    series(m.ACK_UNTIL, {**about, **_RECEIVERS, "instance": name}, told, count)
+                    for name, told in (("one", samples), ("two", _earlier(samples)))
+                )
 
     def _identity(self, subject: Subject) -> dict[str, str]:
         *inner, innermost = self.limit.identity[1:] or ("",)
@@ -272,6 +276,11 @@ class Play:
 
 def _target(number: int) -> dict[str, str]:
     return {"job": _JOB, "instance": f"exporter-{number}:9464"}
+
+
+def _earlier(until: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """What other receivers say of an acknowledgement that know of its beginning only."""
+    return tuple(None if sample is None else round(sample / 2, 3) for sample in until)
 
 
 def _reported(samples: tuple[Sample, ...]) -> bool:
