@@ -83,11 +83,8 @@ class Latch:
         until = f"last_over_time({promql.series(m.ACK_UNTIL, tier=self.tier)}[{memory}])"
         nearest = promql.number(half_evaluation_seconds(policy))
         # Several receivers may report the same acknowledgement; the one that lasts counts.
-        expression = (
-            f"((({self.since} * 0 + on (risk_id) group_left () max by (risk_id) ({until})) > {begun})\n"
-            f"or on (risk_id) {begun})\n"
-            f"<= time() + {nearest}"
-        )
+        acked = f"({self.since} * 0 + on (risk_id) group_left () max by (risk_id) ({until}))"
+        expression = f"(({acked} > {begun})\nor on (risk_id) {begun})\n<= time() + {nearest}"
         return RecordingRule(m.UNACKED_SINCE.name, expression, self.labels)
 
     def cooldown_rule(
