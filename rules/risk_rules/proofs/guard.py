@@ -53,7 +53,7 @@ class GuardProof:
         board.expect(
             system.KILL_SWITCH_TRIGGERED, lambda now: 1.0 if tripped.at(now) == 1 else None
         )
-        blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (1.0, tick),
+        blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (1.0, 2 * tick),
                              (3.0, tick), (0.0, 0))  # fmt: skip
         board.feed(m.SECURITY_BLOCKED, _TWO, (0.0, 0))
         board.expect(system.ADDRESS_BLOCKED, lambda now: blocked.at(now) or None)
@@ -68,6 +68,7 @@ class GuardProof:
             (1.0, tick),
             (_GONE, 0),
         )
+        board.feed(m.SILENCE_TOO_BROAD, {**this, **_TWO}, (0.0, 0))
         board.feed(m.SILENCE_TOO_BROAD, {"silence": "other", **_ONE}, (0.0, 0))
         board.expect(system.SILENCE_TOO_BROAD, lambda now: broad.at(now) or None, this)
 
