@@ -96,7 +96,6 @@ from risk_policy.catalogue.metrics.receivers import (
 )
 from risk_policy.catalogue.metrics.rules import (
     ACCOUNT_KNOWN,
-    ACCOUNT_UNREPORTED,
     BREACH_EPISODES,
     BREACH_SINCE,
     HELD_UNTIL,
@@ -115,7 +114,6 @@ METRICS: Final[dict[str, Metric]] = {
 __all__ = [
     "ACCOUNT_INFO",
     "ACCOUNT_KNOWN",
-    "ACCOUNT_UNREPORTED",
     "ACK_UNTIL",
     "ASSET_CONCENTRATION",
     "ATR_BASELINE",
