@@ -102,7 +102,6 @@ def rule_key(record: str, rule_labels: Mapping[str, str]) -> str:
 
 _OF_RECORDS: Final = {
     m.ACCOUNT_KNOWN.name: _HOLD,
-    m.ACCOUNT_UNREPORTED.name: _HOLD,
     m.BREACH_EPISODES.name: _FREQUENCY + "window_minutes",
     m.TREND_VALUE.name: _TREND + "trend_window_minutes",
     m.TREND_RATE.name: _TREND + "trend_window_minutes",

@@ -26,6 +26,9 @@ from risk_rules.rule import RecordingRule
 from risk_rules.timing import half_evaluation_seconds, off_multiple
 
 _SECONDS_PER_MINUTE: Final = 60
+#: The label of what is not what somebody reports now.
+HELD: Final = "held"
+_UNREPORTED: Final = "unreported"
 #: For at least so long the end of an acknowledgement is remembered if nobody exports it any more.
 _ACK_MEMORY_SECONDS: Final = 3600
 
@@ -80,11 +83,15 @@ class Latch:
         """
         begun = f"({self.since} + {promql.number(confirmation)})" if confirmation else self.since
         memory = promql.duration(off_multiple(policy, ack_memory_seconds(policy)))
-        until = f"last_over_time({promql.series(m.ACK_UNTIL, tier=self.tier)}[{memory}])"
+        told = f"last_over_time({promql.series(m.ACK_UNTIL, tier=self.tier)}[{memory}])"
         nearest = promql.number(half_evaluation_seconds(policy))
         # Several receivers may report the same acknowledgement; the one that lasts counts.
-        acked = f"({self.since} * 0 + on (risk_id) group_left () max by (risk_id) ({until}))"
-        expression = f"(({acked} > {begun})\nor on (risk_id) {begun})\n<= time() + {nearest}"
+        until = f"max by (risk_id) ({told})"
+        expression = (
+            f"((({self.since} * 0 + on (risk_id) group_left () {until}) > {begun})\n"
+            f"or on (risk_id) {begun})\n"
+            f"<= time() + {nearest}"
+        )
         return RecordingRule(m.UNACKED_SINCE.name, expression, self.labels)
 
     def cooldown_rule(
@@ -117,34 +124,56 @@ def value_of(limit: str) -> str:
     return promql.series(m.LIMIT_VALUE, limit=limit)
 
 
-def value_rule(limit: str, group: str) -> RecordingRule:
-    """A number counts at once. Its absence counts if its account is reported without it."""
-    raw, held = promql.series(m.LIMIT_RAW, limit=limit), value_of(limit)
-    unreported = promql.series(m.ACCOUNT_UNREPORTED, group=group)
-    expression = (
-        f"({raw} == {raw})\n"
-        f"or on (risk_id) ({held} and on (account) {unreported})\n"
-        f"or on (risk_id) ({held} and on (risk_id) ({raw} != {raw}))"
+def raw_rule(policy: Policy, limit: str, group: str, reported: str) -> RecordingRule:
+    """What is reported now; and what was there of accounts that are known and not reported now.
+
+    Both in one expression, which reads a single state of the storage: a scrape that fails is
+    noted late and for an earlier time, and two rules of one round can disagree about it.
+
+    Args:
+        reported: what the metric says now, once per identity.
+    """
+    known = promql.series(m.ACCOUNT_KNOWN, group=group)
+    unreported = (
+        f"{value_of(limit)} and on (account) ({known} unless on (account) {_fresh(policy)})"
     )
-    return RecordingRule(m.LIMIT_VALUE.name, expression, {labels.LIMIT: limit})
+    held = promql.with_constant_label(unreported, HELD, _UNREPORTED)
+    return RecordingRule(
+        m.LIMIT_RAW.name, f"{reported}\nor on (risk_id) {held}", {labels.LIMIT: limit}
+    )
 
 
-def unreported_rules(policy: Policy, group: str) -> tuple[RecordingRule, RecordingRule]:
-    """Accounts that were known lately and of which there is no fresh report now.
+def value_rule(limit: str) -> RecordingRule:
+    """A number counts at once. Its absence counts if its account is reported without it.
+
+    After a restart of Prometheus, what is reported and what is held can be there side by side.
+    """
+    now = promql.series(m.LIMIT_RAW, limit=limit, held="")
+    held = promql.series(m.LIMIT_RAW, limit=limit, held=_UNREPORTED)
+    expression = (
+        f"({now} == {now})\n"
+        f"or on (risk_id) {held}\n"
+        f"or on (risk_id) ({value_of(limit)} and on (risk_id) ({now} != {now}))"
+    )
+    return RecordingRule(m.LIMIT_VALUE.name, expression, {labels.LIMIT: limit, HELD: ""})
+
+
+def known_rule(policy: Policy, group: str) -> RecordingRule:
+    """Until when an account counts as known, of which there was a fresh report lately."""
+    kept = promql.number(policy.alerting.latch.hold_missing_minutes * _SECONDS_PER_MINUTE)
+    known = promql.series(m.ACCOUNT_KNOWN, group=group)
+    until = f"({_fresh(policy)} * 0 + time() + {kept})\nor on (account) ({known} > time())"
+    return RecordingRule(m.ACCOUNT_KNOWN.name, until, {"group": group})
+
+
+def _fresh(policy: Policy) -> str:
+    """Accounts with a fresh report.
 
     A report is what carries the number of positions: an exporter that has just started knows
     an account's age from its memory, but not what it holds.
     """
     stale = promql.number(policy.alerting.system.snapshot_stale_seconds)
-    kept = promql.number(policy.alerting.latch.hold_missing_minutes * _SECONDS_PER_MINUTE)
-    age, known = promql.series(m.SNAPSHOT_AGE), promql.series(m.ACCOUNT_KNOWN, group=group)
-    fresh = (
-        f"group by (account) ({promql.series(m.POSITIONS_OPEN)}) "
-        f"and on (account) (min by (account) ({age}) <= {stale})"
-    )
-    known_until = f"(({fresh}) * 0 + time() + {kept})\nor on (account) ({known} > time())"
-    named = {"group": group}
     return (
-        RecordingRule(m.ACCOUNT_KNOWN.name, known_until, named),
-        RecordingRule(m.ACCOUNT_UNREPORTED.name, f"{known} unless on (account) ({fresh})", named),
+        f"(group by (account) ({promql.series(m.POSITIONS_OPEN)}) and on (account) "
+        f"(min by (account) ({promql.series(m.SNAPSHOT_AGE)}) <= {stale}))"
     )

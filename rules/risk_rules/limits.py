@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Escalation, Severity
-from risk_rules import promql, wording
-from risk_rules.latches import Latch, unreported_rules, value_of, value_rule
+from risk_rules import latches, promql, wording
+from risk_rules.latches import Latch, known_rule, value_of, value_rule
 from risk_rules.rule import AlertRule, RecordingRule
 from risk_rules.timing import confirmation_seconds
 
@@ -31,16 +30,16 @@ _HAIR: Final = 1e-9
 
 def limit_rules(policy: Policy, limit: Limit) -> Iterator[RecordingRule | AlertRule]:
     """Every rule of a limit but its escalations, in the order in which they need each other."""
-    yield from unreported_rules(policy, limit.name)
-    yield raw_rule(policy, limit)
-    yield value_rule(limit.name, limit.name)
+    yield known_rule(policy, limit.name)
+    yield latches.raw_rule(policy, limit.name, limit.name, _reported(policy, limit))
+    yield value_rule(limit.name)
     for spec in limit.alerts:
         yield from _latch_rules(policy, limit, spec)
     for spec in limit.alerts:
         yield alert_rule(policy, limit, spec)
 
 
-def raw_rule(policy: Policy, limit: Limit) -> RecordingRule:
+def _reported(policy: Policy, limit: Limit) -> str:
     """What the metric says now, once per identity; NaN if that is all there is."""
     series = promql.series(limit.metric)
     if any(other.metric is limit.metric for other in LIMITS if other is not limit):
@@ -55,8 +54,8 @@ def raw_rule(policy: Policy, limit: Limit) -> RecordingRule:
     if not limit.is_account_level:
         cut = promql.number(_cut(policy, limit))
         # Clamping keeps NaN, which is equal to nothing, and so does the comparison.
-        value = f"{_CLAMP[limit.side]}({value}, {cut}) != {cut}"
-    return RecordingRule(m.LIMIT_RAW.name, value, {labels.LIMIT: limit.name})
+        value = f"({_CLAMP[limit.side]}({value}, {cut}) != {cut})"
+    return value
 
 
 def alert_rule(policy: Policy, limit: Limit, spec: AlertSpec) -> AlertRule:

@@ -151,7 +151,7 @@ def _clock_skew(policy: Policy) -> Condition:
 
 
 def _not_a_number() -> Condition:
-    raw = promql.series(m.LIMIT_RAW)
+    raw = promql.series(m.LIMIT_RAW, held="")
     counted = f"count by (account, limit) ({raw} != {raw})"
     return Condition(system.VALUE_NAN, promql.with_copied_label(counted, "watched", "limit"))
 
@@ -161,7 +161,7 @@ def _unevaluable(policy: Policy) -> Condition:
     reported = f"group by (account) ({promql.series(m.POSITIONS_OPEN)})"
     missing = [
         promql.with_constant_label(
-            f"({reported} unless on (account) {promql.series(m.LIMIT_RAW, limit=name)})",
+            f"({reported} unless on (account) {promql.series(m.LIMIT_RAW, limit=name, held='')})",
             "watched",
             name,
         )
@@ -169,8 +169,8 @@ def _unevaluable(policy: Policy) -> Condition:
     ]
     lately = promql.duration(off_multiple(policy, policy.alerting.latch.hold_missing_minutes * 60))
     of_accounts = promql.one_of(limit.name for limit in LIMITS if limit.identity == ("account",))
-    raw = promql.series(m.LIMIT_RAW)
-    known = f"last_over_time({m.LIMIT_RAW.name}{{limit=~{of_accounts}}}[{lately}])"
+    raw = promql.series(m.LIMIT_RAW, held="")
+    known = f'last_over_time({m.LIMIT_RAW.name}{{limit=~{of_accounts},held=""}}[{lately}])'
     withdrawn = (
         f"group by (account, limit) ({known}) unless on (account, limit) {raw} "
         f"and on (account) {reported}"

@@ -107,6 +107,33 @@ def test_awkward_identities_survive_as_they_are(run: Run, policy: Policy) -> Non
     run(("sector_concentration",), {"input_series": inputs, "alert_rule_test": [check]})
 
 
+@pytest.mark.parametrize("linger", ["", 'held="unreported", '], ids=["reported", "held"])
+def test_what_a_restart_leaves_behind_neither_ends_a_breach_nor_stops_its_rules(
+    linger: str, run: Run
+) -> None:
+    # No stale markers are written when Prometheus ends: for a while its last samples stay.
+    about = 'limit="drawdown", account="main", risk_id="drawdown/main"'
+    known = 'risk:account_known_until_seconds{account="main", group="drawdown"}'
+    inputs = [
+        {"series": known, "values": "600"},
+        {"series": f"risk:limit_raw{{{linger}{about}}}", "values": "0.12"},
+        {"series": f"risk:limit_value{{{about}}}", "values": "0.12"},
+        # At first nobody reports the account, then somebody does.
+        *reported("main", "_x10 0+0x50"),
+        {"series": 'risk_drawdown_ratio{account="main", risk_id="drawdown/main"}',
+         "values": "_x10 0.13+0x50"},
+    ]  # fmt: skip
+    value = 'max by (account) (risk:limit_value{limit="drawdown"})'
+    begun = 'count by (account) (risk:breach_since_seconds{limit="drawdown"} == 0)'
+    checks = [
+        {"expr": expression, "eval_time": f"{second}s",
+         "exp_samples": [{"labels": '{account="main"}', "value": expected}]}
+        for second in (0, 1, 5, 9, 15, 50)
+        for expression, expected in ((value, 0.12 if second < 10 else 0.13), (begun, 1))
+    ]  # fmt: skip
+    run(("drawdown",), {"input_series": inputs, "promql_expr_test": checks})
+
+
 def test_a_breached_account_is_never_without_an_alert_while_its_exporter_dies(run: Run) -> None:
     inputs = [
         {"series": 'up{job="riskwarden-exporter", instance="one"}', "values": "1+0x5 0+0x29"},

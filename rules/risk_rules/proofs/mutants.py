@@ -82,8 +82,8 @@ class Family:
 
 #: Kinds of rules that the tests at the policy's own pace are about.
 _QUICK: Final = (
-    m.ACCOUNT_UNREPORTED.name, m.LIMIT_RAW.name, m.LIMIT_VALUE.name, m.BREACH_SINCE.name,
-    "none", m.THRESHOLD.name, m.POLICY_INFO.name,
+    m.LIMIT_RAW.name, m.LIMIT_VALUE.name, m.BREACH_SINCE.name, "none", m.THRESHOLD.name,
+    m.POLICY_INFO.name,
 )  # fmt: skip
 
 
@@ -329,17 +329,17 @@ _LEVEL: Final = _shift(1e-5)
 _TIME: Final = _shift(0.15)
 _AGGREGATION: Final = r"\b(?P<x>max|min) by"
 _SITES: Final[Mapping[str, tuple[tuple[str, Replace], ...]]] = {
-    # What counts as fresh matters to the second of these rules; the first follows it.
+    # What counts as fresh matters to what is judged; this follows it.
     m.ACCOUNT_KNOWN.name: (
         (r"time\(\) \+ (?P<x>\d+)", _TIME),
         (r"(?P<x>>) time\(\)", _edge),
     ),
-    m.ACCOUNT_UNREPORTED.name: (
+    m.LIMIT_RAW.name: (
         (_AGGREGATION, _swap),
+        (r"\b(?P<x>clamp_(?:min|max))\(", _swap),
         (r"(?P<x><=) ", _edge),
         (rf"<= (?P<x>{_NUMBER})", _shift(1e-3)),
     ),
-    m.LIMIT_RAW.name: ((_AGGREGATION, _swap), (r"\b(?P<x>clamp_(?:min|max))\(", _swap)),
     m.BREACH_SINCE.name: (
         (rf" (?P<x>[<>]=?) (?={_NUMBER})", _sides),
         (rf" [<>]=? (?P<x>{_NUMBER})", _LEVEL),
@@ -381,8 +381,8 @@ _SITES: Final[Mapping[str, tuple[tuple[str, Replace], ...]]] = {
     m.THRESHOLD.name: ((rf"vector\((?P<x>{_NUMBER})\)", _LEVEL),),
     "none": ((rf"time\(\) - (?P<x>{_NUMBER})", _shift(0.2)),),
 }
-_BRANCHES: Final = (m.ACCOUNT_KNOWN.name, m.LIMIT_VALUE.name, m.UNACKED_SINCE.name, "trend",
-                    m.HELD_UNTIL.name)  # fmt: skip
+_BRANCHES: Final = (m.ACCOUNT_KNOWN.name, m.LIMIT_RAW.name, m.LIMIT_VALUE.name,
+                    m.UNACKED_SINCE.name, "trend", m.HELD_UNTIL.name)  # fmt: skip
 _CONDITION: Final[tuple[tuple[str, Replace], ...]] = (
     # Whoever is down now has also been down lately, and an event that is shown is always 1.
     (r"(?<!absent\()\b(?P<x>max|min)\b", _swap),

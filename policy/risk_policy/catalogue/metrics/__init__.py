@@ -101,7 +101,6 @@ from risk_policy.catalogue.metrics.receivers import (
 )
 from risk_policy.catalogue.metrics.rules import (
     ACCOUNT_KNOWN,
-    ACCOUNT_UNREPORTED,
     BREACH_EPISODES,
     BREACH_SINCE,
     HELD_UNTIL,
@@ -120,7 +119,6 @@ METRICS: Final[dict[str, Metric]] = {
 __all__ = [
     "ACCOUNT_INFO",
     "ACCOUNT_KNOWN",
-    "ACCOUNT_UNREPORTED",
     "ACK_UNTIL",
     "ASSET_CONCENTRATION",
     "ATR_BASELINE",

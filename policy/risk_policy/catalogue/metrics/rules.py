@@ -17,8 +17,9 @@ THRESHOLD: Final = Metric(
 _WATCHED: Final = ("limit", "account", "risk_id")
 LIMIT_RAW: Final = Metric(
     "risk:limit_raw",
-    "What a limit is judged by: every account, and what is near its mildest threshold.",
-    _WATCHED,
+    "What a limit is judged by: every account, and what is near its mildest threshold; held if "
+    "its account is not reported.",
+    (*_WATCHED, "held"),
     component="rules",
 )
 LIMIT_VALUE: Final = Metric(
@@ -30,12 +31,6 @@ LIMIT_VALUE: Final = Metric(
 ACCOUNT_KNOWN: Final = Metric(
     "risk:account_known_until_seconds",
     "Until when an account counts as known without another fresh report, Unix time.",
-    ("account", "group"),
-    component="rules",
-)
-ACCOUNT_UNREPORTED: Final = Metric(
-    "risk:account_unreported",
-    "There while an account that was known lately has no fresh report.",
     ("account", "group"),
     component="rules",
 )
