@@ -95,6 +95,8 @@ def test_awkward_identities_survive_as_they_are(run: Run, policy: Policy) -> Non
             "threshold is 70%, and it clears at 66.5%. Measured: absolute notional held in a "
             "sector divided by equity. The share held in one sector is beyond what the policy "
             "allows.",
+            "value": "75%",
+            "threshold": "70%",
             "runbook_url": "http://127.0.0.1:9465/runbooks/SECTOR_CONCENTRATION_BREACH",
             "policy_digest": policy.digest,
         }
