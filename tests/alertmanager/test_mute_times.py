@@ -174,7 +174,7 @@ def moments(around: date) -> Iterator[datetime]:
     return (begin + step * 11 * MINUTE for step in range(3 * 1440 // 11))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(WINDOWS, st.lists(st.dates(date(2025, 1, 2), date(2029, 12, 30)), min_size=4, max_size=4))
 def test_what_recurs_is_muted_in_the_minutes_the_policy_names_and_in_no_others(
     window: Window, days: list[date]

@@ -24,10 +24,10 @@ Parsed = Callable[[str], dict[str, Any]]
 APART = ("system", "guard")
 #: One of each kind; `riskwarden rules test --mutate` takes all of them, and all their mutants.
 SAMPLED = {
-    "var": 24,
-    "position_loss": 24,
+    "var": 12,
+    "position_loss": 12,
     "margin": 12,
-    "consecutive_losses": 16,
+    "consecutive_losses": 10,
     "exporter_down": 12,
     "limit_unevaluable": 12,
     "alert_storm": 12,

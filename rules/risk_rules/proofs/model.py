@@ -141,6 +141,7 @@ class SubjectModel:
             each: policy.number(f"alerting.confirmation.{each.tier.value}_seconds")
             for each in limit.alerts
         }
+        self._last = milliseconds(60 * policy.number(_TIME + "emergency_kill_switch_minutes"))
         self._steps = [
             (policy.number(_TIME + key), severity)
             for key, severity in (
@@ -215,11 +216,10 @@ class SubjectModel:
         if ack is not None:
             self._acked[name] = (now, ack)
         seen, until = self._acked.get(name, (0, 0.0))
-        last = milliseconds(60 * self._policy.number(_TIME + "emergency_kill_switch_minutes"))
         tier.unacked = None
         if tier.since is not None:
             begun = tier.since + milliseconds(self._waits[spec])
-            remembered = now - seen <= max(_ACK_MEMORY, last)
+            remembered = now - seen <= max(_ACK_MEMORY, self._last)
             start = max(begun, round(until * 1000)) if remembered else begun
             tier.unacked = start if start <= now + self._half else None
 
@@ -246,7 +246,6 @@ class SubjectModel:
         often = how.frequency_based
         seconds = often.window_minutes * 60
         found: dict[tuple[str, Severity], Fired] = {}
-        worst = max(Severity, key=lambda severity: severity.rank)
         for spec in self._limit.alerts:
             begun = self._tiers[spec.tier.value].begun
             if len(begun) < min(often.escalate_at_count, often.deduplicate_at_count):
@@ -257,7 +256,7 @@ class SubjectModel:
             ):
                 window = max(round(seconds * part), 1)
                 count = sum(now - 1000 * window < at <= now for at in begun)
-                rank = min(spec.severity.rank + levels, worst.rank)
+                rank = min(spec.severity.rank + levels, max(each.rank for each in Severity))
                 severity = next(each for each in Severity if each.rank == rank)
                 if count >= least and severity is not spec.severity:
                     found.setdefault(
@@ -268,13 +267,15 @@ class SubjectModel:
 
     def _begun(self, now: int) -> dict[str, int]:
         how = self._policy.alerting.escalation
+        if not (how.enabled and how.frequency_based.enabled):
+            return {}
         window = max(round(how.frequency_based.window_minutes * 60), 1) * 1000
         counts = {
             name: sum(now - window < at <= now for at in tier.begun)
             for name, tier in self._tiers.items()
+            if tier.begun
         }
-        on = how.enabled and how.frequency_based.enabled
-        return {name: count for name, count in counts.items() if on and count}
+        return {name: count for name, count in counts.items() if count}
 
     def _by_trend(self, now: int) -> list[Fired]:
         how = self._policy.alerting.escalation
@@ -283,13 +284,18 @@ class SubjectModel:
         sign = self._limit.side.sign
         if self._value is not None:
             self._trend.add(now, sign * self._value)
-        if self._value is None or (rate := self._trend.rate(now)) is None:
+        breached = [
+            (index, spec)
+            for index, spec in enumerate(self._limit.alerts[:-1])
+            if self._tiers[spec.tier.value].since is not None
+        ]
+        if self._value is None or not breached or (rate := self._trend.rate(now)) is None:
             return []
         found = []
         specs = self._limit.alerts
-        for index, spec in enumerate(specs):
+        for index, spec in breached:
             floor = abs(self._bound(spec) - self._clear(spec))
-            if self._tiers[spec.tier.value].since is None or self._trend.moved(now) <= floor:
+            if self._trend.moved(now) <= floor:
                 continue
             targets: dict[Severity, AlertSpec] = {}
             for ahead in specs[index + 1 :]:

@@ -42,9 +42,11 @@ class Trend:
 
     def rate(self, now: int) -> float | None:
         """How fast it rises per second, if it does so steadily; else None."""
-        rate = _slope(*self._within(now, self._window))
         lately = _slope(*self._within(now, self.bucket))
-        if rate is None or lately is None or rate <= 0 or lately <= 0:
+        if lately is None or lately <= 0:
+            return None
+        rate = _slope(*self._within(now, self._window))
+        if rate is None or rate <= 0:
             return None
         last = now - now % self.bucket
         times = range(last, max(now - self._window, 0) - 1, -self.bucket)
