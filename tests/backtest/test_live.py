@@ -36,8 +36,6 @@ from riskwarden.backtest.inputs import Book, Source, read
 from riskwarden.backtest.measured import measured
 from riskwarden.backtest.promtool import run_jobs
 
-pytestmark = pytest.mark.stack
-
 #: The weeks around the worst of it; a longer stretch may be asked for.
 FIRST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_FIRST", "2008-09-02"))
 LAST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_LAST", "2008-10-10"))

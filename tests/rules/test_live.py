@@ -13,13 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import risk_rules
 from risk_policy import Policy
 from risk_policy.model.stack import Endpoints
-
-pytestmark = pytest.mark.stack
 
 METRICS = b'risk_drawdown_ratio{account="main",risk_id="drawdown/main"} 0.25\n'
 Delivery = tuple[str, list[dict[str, Any]]]
