@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 
 import trustme
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 @dataclass
@@ -68,13 +69,32 @@ class Postbox:
 
 
 class _Controller(Controller):
-    """Binds a port of the system's choice."""
+    """Binds a port of the system's choice, and leaves no connection open behind it.
+
+    aiosmtpd stops its loop without waiting for a TLS goodbye, which leaves the socket to the
+    garbage collector: it then complains in whatever test happens to run.
+    """
 
     def __init__(self, postbox: Postbox, **options: Any) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        self._conversations: list[SMTP] = []
         super().__init__(postbox, hostname="127.0.0.1", port=port, **options)
+
+    def factory(self) -> SMTP:
+        self._conversations.append(SMTP(self.handler, **self.SMTP_kwargs))
+        return self._conversations[-1]
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(10)
+        super().stop(no_assert)
+
+    async def _hang_up(self) -> None:
+        for conversation in self._conversations:
+            if isinstance(conversation.transport, asyncio.WriteTransport):
+                conversation.transport.abort()
+        await asyncio.sleep(0)  # the loop closes what is aborted in its next round
 
 
 @contextmanager
