@@ -112,7 +112,7 @@ class RiskExporter(Collector):
             raise
         except ExporterError:
             raise
-        except Exception as error:
+        except Exception as error:  # counted whoever called, and then theirs
             self.count_unexpected(error)
             raise
 

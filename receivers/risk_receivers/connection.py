@@ -55,6 +55,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
 
+    # Narrower than asyncio's own, as uvicorn declares it: a stream server gives no other.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connected; a connection may be opened in advance, but not for ever."""
         super().connection_made(transport)

@@ -100,6 +100,8 @@ def _ranges(policy: Policy) -> tuple[str, str]:
     """The window and its sixth, both half a sample longer than a multiple of the samples."""
     step = trend_interval_seconds(policy)
     window = policy.alerting.escalation.threshold_based.trend_window_minutes * 60
-    return tuple(  # type: ignore[return-value]  # two of them
-        promql.duration(milliseconds(length + step / 2)) for length in (window, window / _BUCKETS)
-    )
+
+    def longer(seconds: float) -> str:
+        return promql.duration(milliseconds(seconds + step / 2))
+
+    return longer(window), longer(window / _BUCKETS)

@@ -30,6 +30,7 @@ from risk_policy.contracts.gate import GateDetail, Restriction
 from risk_runtime.order import Order
 
 _UNMAPPED: Final = memoryview(bytes(contract.SIZE)).cast("Q")
+#: Another process writes the mapped file, and memory wakes nobody: it can only be looked at.
 _POLL_SECONDS: Final = 0.001
 _NS: Final = 1_000_000_000
 #: ``contract.now_ns`` without a Python frame of its own: this runs before every order.

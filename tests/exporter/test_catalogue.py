@@ -172,9 +172,9 @@ def test_errors_that_nobody_had_planned_for_are_counted_from_zero_and_each_once(
         exporter.observe(book(currency="EUR"))
     assert scrape(exporter).value(name, **who) == 0
     with pytest.raises(AttributeError) as met:
-        exporter.observe(SimpleNamespace(account="main"))  # type: ignore[arg-type]
+        exporter.observe(SimpleNamespace(account="main"))  # type: ignore[arg-type] # the point
     exporter.count_unexpected(met.value)  # as the server does with what comes out of it
     assert scrape(exporter).value(name, **who) == 1
     with pytest.raises(AttributeError):
-        exporter.observe(SimpleNamespace(account="main"))  # type: ignore[arg-type]
+        exporter.observe(SimpleNamespace(account="main"))  # type: ignore[arg-type] # the point
     assert scrape(exporter).value(name, **who) == 2

@@ -64,10 +64,12 @@ def test_an_incident_is_a_thread_of_mails_that_say_what_and_how_bad(
     assert first["Subject"] == "Desk 7: [WARNING] DRAWDOWN_WARNING drawdown/main"
     assert last["Subject"] == "Desk 7: [RESOLVED] DRAWDOWN_WARNING drawdown/main"
     assert first["References"] == last["References"]
-    text = first.get_body(("plain",)).get_content()
+    plain, rich = first.get_body(("plain",)), first.get_body(("html",))
+    assert plain is not None
+    assert rich is not None
+    text, html = plain.get_content(), rich.get_content()
     assert "12.3%, against a limit of 10%" in text
     assert "riskwarden ack drawdown/main:warning:1" in text
-    html = first.get_body(("html",)).get_content()
     assert "Account main is in a drawdown" in html  # in the built-in words
     assert stopped.metric('risk_template_failures_total{channel="email"}') == 2
     assert "email.html.j2:1: 'misspelt' is undefined" in stopped.log

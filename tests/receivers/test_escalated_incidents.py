@@ -9,13 +9,11 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from risk_receivers.audit.query import StoredEvent
-
 TIME = {"severity": "critical", "escalation": "time"}
 EARLIER = timedelta(minutes=5)
 
 
-def about_alerts(receivers: Any) -> list[StoredEvent]:
+def about_alerts(receivers: Any) -> list[Any]:
     return [event for event in receivers.chain() if event.event_type.startswith("ALERT")]
 
 

@@ -88,9 +88,11 @@ def test_a_trip_writes_halt_and_then_says_why(
         assert words(tmp_path)[:2] == (contract.HALT, before + 1)
         detail = contract.read_detail(tmp_path)
         assert detail is not None
-        assert detail.kill == tripped().restriction.model_copy(  # type: ignore[union-attr]
-            update={"since": detail.restrictions[0].since}
-        )
+        (held,) = detail.restrictions
+        assert detail.kill == held
+        restriction = tripped().restriction
+        assert restriction is not None
+        assert held == restriction.model_copy(update={"since": held.since})
         assert (detail.halted, detail.version) == (True, before + 1)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -75,9 +76,9 @@ def test_a_look_up_of_a_name_that_hangs_does_not_hold_the_channel_and_sends_noth
     released, looked_up = threading.Event(), threading.Event()
     plain = socket.getaddrinfo
 
-    def slow(*arguments: object, **more: object) -> object:
+    def slow(*arguments: Any, **more: Any) -> object:
         released.wait()
-        found = plain(*arguments, **more)  # type: ignore[arg-type]
+        found = plain(*arguments, **more)
         looked_up.set()
         return found
 

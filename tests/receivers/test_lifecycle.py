@@ -117,7 +117,7 @@ def test_a_resolution_that_prometheus_repeats_for_minutes_counts_once() -> None:
 def test_a_second_prometheus_that_still_fires_does_not_flap_with_the_first() -> None:
     over_there = alert(firing=False, ends=5)
     state = on_alert(opened(), over_there, at(5)).incident
-    changes = []
+    changes: list[Change] = []
     for second in range(6, 60, 3):
         for repeat in (alert(starts=-1, ends=second + 12), over_there):
             step = on_alert(state, repeat, at(second))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,7 +24,7 @@ class Explaining(sqlite3.Connection):
 
     plans: ClassVar[list[str]] = []
 
-    def execute(self, sql: str, values: Sequence[object] = (), /) -> sqlite3.Cursor:
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
         for row in super().execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall():
             self.plans.append(tuple(row)[3])
         return super().execute(sql, values)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from risk_policy.model.audit import AuditRetention
-from risk_receivers.audit.query import events
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.query import StoredEvent, events
 from risk_receivers.refusals import MOST_ADDRESSES, OTHERS, Refusals
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -16,6 +17,11 @@ from risk_receivers.telemetry import Telemetry
 
 def recorded(receivers: Any) -> list[dict[str, Any]]:
     return [e.payload.details for e in receivers.chain() if e.event_type == "ACCESS_REFUSED"]
+
+
+def details_of(event: StoredEvent) -> Mapping[str, JsonValue]:
+    assert event.payload is not None
+    return event.payload.details
 
 
 def test_a_wrong_token_is_on_record_at_once_and_many_are_one_number(
@@ -50,7 +56,7 @@ def test_what_was_counted_is_on_record_when_its_time_has_come(
     refusals.start()
 
     def found() -> list[tuple[str, int]]:
-        details = [e.payload.details for e in events(tmp_path / "audit.db", 0, 1000)]
+        details = [details_of(e) for e in events(tmp_path / "audit.db", 0, 1000)]
         return [(str(each["address"]), int(str(each["count"]))) for each in details]
 
     try:
@@ -74,7 +80,7 @@ def test_many_addresses_are_as_few_records_as_some(tmp_path: Path) -> None:
         refusals.note(f"2001:db8::{number:x}", "/")
     refusals.stop()
     writer.stop()
-    details = [e.payload.details for e in events(tmp_path / "audit.db", 0, 10_000)]
+    details = [details_of(e) for e in events(tmp_path / "audit.db", 0, 10_000)]
     assert len(details) == MOST_ADDRESSES + 1
     assert sum(int(str(each["count"])) for each in details) == 5000
     assert details[-1]["address"] == OTHERS

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -114,7 +115,7 @@ FIELDS = (
     st.text(max_size=80),
 )
 def test_whatever_an_alert_says_its_message_comes_out_well_formed(
-    values: dict[str, str], kind: Kind, severity: Severity, head: str
+    values: dict[str, Any], kind: Kind, severity: Severity, head: str
 ) -> None:
     at = sample().message.at
     message = Message(kind=kind, severity=severity, at=at, audit_seq=1, **values)

@@ -137,7 +137,7 @@ def test_no_error_and_no_log_holds_a_secret(
         headers = {key: value.format(asked=received.path) for key, value in how.headers.items()}
         return Reply(how.status, str(how.body).format(asked=asked), headers, how.manner)
 
-    server.answer = misbehave  # type: ignore[method-assign]
+    server.instead = misbehave
     with pytest.raises(DeliveryError) as caught:
         channels[name].deliver(owed(severity=Severity.CRITICAL))
     errors: list[BaseException | None] = [caught.value]

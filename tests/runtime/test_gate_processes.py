@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +50,7 @@ while True:
 
 
 @pytest.fixture
-def start_writer(gate_dir: Path) -> Callable[[str, int], subprocess.Popen[str]]:
+def start_writer(gate_dir: Path) -> Iterator[Callable[[str, int], subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(code: str, longest_ns: int) -> subprocess.Popen[str]:
@@ -67,8 +67,7 @@ def start_writer(gate_dir: Path) -> Callable[[str, int], subprocess.Popen[str]]:
     yield start
     for process in started:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.communicate()
 
 
 def test_a_reader_never_sees_a_torn_lease_while_another_process_toggles_it(

@@ -11,13 +11,14 @@ import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from stack_under_test import Running, eventually
 
 from risk_policy.contracts.audit import EventType
-from risk_receivers.audit.query import StoredEvent, events
+from risk_receivers.audit.query import events
 from risk_receivers.audit.verify import verify_database
 from risk_runtime import GateState, TradeGate
 from riskwarden.stack.story import Milestone
@@ -58,11 +59,11 @@ def digests_in_prometheus(running: Running) -> set[str]:
     return {series["metric"]["digest"] for series in answer}
 
 
-def recorded(running: Running) -> list[StoredEvent]:
+def recorded(running: Running) -> list[Any]:
     return events(running.database, after_seq=0, limit=100_000)
 
 
-def types(found: list[StoredEvent]) -> Counter[str]:
+def types(found: list[Any]) -> Counter[str]:
     return Counter(event.event_type for event in found)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from risk_policy import Policy
 from risk_policy.catalogue.limits import LIMITS
@@ -24,10 +25,10 @@ class Player:
     answered: bool = True
     whole: bool = False
 
-    def on(self, **changes: object) -> Player:
-        return replace(self, **changes)  # type: ignore[arg-type]
+    def on(self, **changes: Any) -> Player:
+        return replace(self, **changes)
 
-    def replay(self, values: dict[str, Sequence[float | None]]) -> Replay:
+    def replay(self, values: Mapping[str, Sequence[float | None]]) -> Replay:
         rows = len(next(iter(values.values())))
         series = tuple(_series(name, tuple(column)) for name, column in values.items())
         times = tuple(START + timedelta(seconds=row * self.step_seconds) for row in range(rows))
@@ -35,10 +36,10 @@ class Player:
         clock = Clock.of(self.policy, self.step_seconds)
         return Replay(self.policy, history, clock, answered=self.answered, whole=self.whole)
 
-    def fired(self, values: dict[str, Sequence[float | None]]) -> list[Firing]:
+    def fired(self, values: Mapping[str, Sequence[float | None]]) -> list[Firing]:
         return merged(run_jobs(list(self.replay(values).jobs()), workers=2))
 
-    def episodes(self, values: dict[str, Sequence[float | None]]) -> tuple[Episode, ...]:
+    def episodes(self, values: Mapping[str, Sequence[float | None]]) -> tuple[Episode, ...]:
         replay = self.replay(values)
         return episodes(self.fired(values), replay.rows, replay.history)
 

@@ -48,12 +48,14 @@ class LoopbackServer:
 
     Attributes:
         received: every request, in order.
+        instead: what answers in the place of the service.
         connections: how many were opened, those included over which nothing was asked.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.received: list[Received] = []
         self.next: deque[Reply] = deque()
+        self.instead: Callable[[Received], Reply] | None = None
         self.connections = 0
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
@@ -98,7 +100,9 @@ class LoopbackServer:
 
     def _reply(self, received: Received) -> Reply:
         self.received.append(received)
-        return self.next.popleft() if self.next else self.answer(received)
+        if self.next:
+            return self.next.popleft()
+        return (self.instead or self.answer)(received)
 
     def _trickle(self, write: Callable[[bytes], object]) -> None:
         while not self._closing.wait(_TRICKLE_SECONDS):

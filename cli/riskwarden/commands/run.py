@@ -20,6 +20,7 @@ from riskwarden.stack.stack import Replay, Stack, find_binaries
 from riskwarden.stack.story import Milestone, Story
 from riskwarden.stack.watch import Watcher
 
+#: Nothing announces what the servers do; a person reads no faster than this.
 _LOOK_SECONDS = 0.2
 
 

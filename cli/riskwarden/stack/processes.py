@@ -22,6 +22,8 @@ from riskwarden.stack.layout import StackError
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _PATIENCE_SECONDS: Final = 10.0
+#: A server says that it is ready only when asked.
+_ASK_AGAIN_SECONDS: Final = 0.05
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
@@ -102,7 +104,7 @@ class Processes:
                     f"{child.name} was not ready within {seconds:g} s; "
                     f"its last words ({child.log}):\n{child.tail()}"
                 )
-            time.sleep(0.05)
+            time.sleep(_ASK_AGAIN_SECONDS)
 
     def check(self) -> None:
         """Raise StackError if a process has ended by itself."""

@@ -34,6 +34,7 @@ def encode(value: object) -> bytes:
         # take the library's way; a property test holds both to the same bytes.
         if checked.ascii_keys:
             return _ENCODER.encode(plain).encode("utf-8")
+        # The copy holds plain JSON, which no return type of a recursive copy can say.
         return rfc8785.dumps(plain)  # type: ignore[arg-type]
     except (UnicodeEncodeError, rfc8785.CanonicalizationError):
         raise UnrecordableError(

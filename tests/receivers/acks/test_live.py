@@ -235,10 +235,10 @@ def test_a_crash_between_making_a_silence_and_writing_it_down_loses_no_acknowled
 def test_what_may_not_be_acknowledged_is_refused_with_the_reason(people: Any) -> None:
     people.fire()
 
-    def answer(incident: str, method: str = "POST", **body: Any) -> tuple[int, str]:
+    def answer(incident: str, how: Any = "POST", **body: Any) -> tuple[int, str]:
         full = {"author": "olga", "comment": "on it", **body}
         path = f"/api/v1/incidents/{incident}/ack"
-        got = people.receivers.call(method, path, json=full)
+        got = people.receivers.call(how, path, json=full)
         return got.status_code, got.json().get("error", "")
 
     assert answer("drawdown/main:warning:7") == (

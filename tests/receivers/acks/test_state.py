@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from risk_receivers.acks.state import (
     Change,
     Muting,
     Standing,
+    Step,
     missing,
     passed,
     prolonged_end,
@@ -126,11 +128,10 @@ class Life(RuleBasedStateMachine):
         self.muting = given()
         self.changes = [Change.ACKNOWLEDGED]
 
-    def take(self, step: object) -> None:
-        muting, change = step.muting, step.change  # type: ignore[attr-defined]
-        if change is not None:
-            self.changes.append(change)
-        self.muting = muting
+    def take(self, step: Step) -> None:
+        if step.change is not None:
+            self.changes.append(step.change)
+        self.muting = step.muting
 
     def listing(self) -> Silence:
         if self.silence.ends_at <= self.now:
@@ -159,9 +160,9 @@ class Life(RuleBasedStateMachine):
         self.silence = listed(min(self.now, self.silence.ends_at))
 
     @rule(by_us=st.sampled_from([removed, voided]))
-    def ended_here(self, by_us: object) -> None:
+    def ended_here(self, by_us: Callable[[Muting, datetime], Step]) -> None:
         self.silence = listed(min(self.now, self.silence.ends_at))
-        self.take(by_us(self.muting, self.now))  # type: ignore[operator]
+        self.take(by_us(self.muting, self.now))
 
     @invariant()
     def over_is_over_at_a_time_that_is_past(self) -> None:

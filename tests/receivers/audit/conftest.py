@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY, Record, follow
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.record import StoredRow
-from risk_receivers.store.writer import Writer
+from risk_receivers.store.writer import Transaction, Writer
 
 START = datetime(2030, 1, 31, 12, 0, 0, 250, tzinfo=UTC)
 
@@ -81,7 +82,7 @@ def database(tmp_path: Path) -> Path:
     try:
         for number in range(12):
             event = AuditEvent(EventType.ALERT_CREATED, f"alert {number}", details={"n": number})
-            writer.run(lambda transaction, event=event: transaction.append(event), timeout=30)
+            writer.run(partial(Transaction.append, event=event), timeout=30)
     finally:
         writer.stop()
     return path

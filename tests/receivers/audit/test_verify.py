@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -44,18 +45,33 @@ EVENTS = st.builds(
 )
 
 
+def blob(cell: object) -> bytes:
+    assert isinstance(cell, bytes)
+    return cell
+
+
+def number(cell: object) -> int:
+    assert isinstance(cell, int)
+    return cell
+
+
 def messages(rows: Rows) -> list[str]:
     return [str(problem) for problem in verify(rows).problems]
 
 
-def forged(row: StoredRow, **changes: object) -> StoredRow:
+def forged(row: StoredRow, **changes: Any) -> StoredRow:
     """A row whose header was changed by somebody who knows how checksums are made."""
-    header = replace(parse_header(row.header), **changes).encode()  # type: ignore[arg-type]
+    header = replace(parse_header(blob(row.header)), **changes).encode()
     return row._replace(header=header, checksum=leaf_hash(header))
 
 
+def moved(row: StoredRow, by: int) -> StoredRow:
+    seq = number(row.seq) + by
+    return forged(row, seq=seq)._replace(seq=seq)
+
+
 def head_of(row: StoredRow) -> Head:
-    return Head(row.seq, row.checksum.hex())  # type: ignore[arg-type, attr-defined]
+    return Head(number(row.seq), blob(row.checksum).hex())
 
 
 def test_an_untouched_chain_verifies(rows: Rows) -> None:
@@ -111,16 +127,16 @@ def test_any_single_byte_changed_removed_or_added_is_caught(
 
 
 def test_an_edited_payload_is_caught(rows: Rows) -> None:
-    rows[2] = rows[2]._replace(payload=rows[2].payload.replace(b"7 %", b"1 %"))  # type: ignore[attr-defined]
+    rows[2] = rows[2]._replace(payload=blob(rows[2].payload).replace(b"7 %", b"1 %"))
     assert messages(rows) == [
         "record 3: the payload is not the one that the header's hash was made of"
     ]
 
 
 def test_an_edited_payload_with_its_hash_is_caught(rows: Rows) -> None:
-    payload = rows[2].payload.replace(b"7 %", b"1 %")  # type: ignore[attr-defined]
-    hashed = payload_hash(rows[2].salt, payload).hex()  # type: ignore[arg-type]
-    header = replace(parse_header(rows[2].header), payload_hash=hashed).encode()  # type: ignore[arg-type]
+    payload = blob(rows[2].payload).replace(b"7 %", b"1 %")
+    hashed = payload_hash(blob(rows[2].salt), payload).hex()
+    header = replace(parse_header(blob(rows[2].header)), payload_hash=hashed).encode()
     rows[2] = rows[2]._replace(payload=payload, header=header)
     assert "record 3: the stored checksum is not the header's; one of them was changed" in messages(
         rows
@@ -128,10 +144,10 @@ def test_an_edited_payload_with_its_hash_is_caught(rows: Rows) -> None:
 
 
 def test_an_edited_record_with_its_own_checksum_is_caught_by_the_next(rows: Rows) -> None:
-    payload = rows[2].payload.replace(b"7 %", b"1 %")  # type: ignore[attr-defined]
+    payload = blob(rows[2].payload).replace(b"7 %", b"1 %")
     rows[2] = forged(
         rows[2]._replace(payload=payload),
-        payload_hash=payload_hash(rows[2].salt, payload).hex(),  # type: ignore[arg-type]
+        payload_hash=payload_hash(blob(rows[2].salt), payload).hex(),
     )
     assert messages(rows) == [
         "record 4: does not follow from the record before it; the link between them is broken"
@@ -158,7 +174,7 @@ def test_a_deleted_first_record_is_caught(rows: Rows) -> None:
 
 
 def test_a_deleted_record_with_the_rest_renumbered_is_caught(rows: Rows) -> None:
-    later = [forged(row, seq=row.seq - 1)._replace(seq=row.seq - 1) for row in rows[3:]]  # type: ignore[operator]
+    later = [moved(row, -1) for row in rows[3:]]
     assert verify([*rows[:2], *later]).problems[0].seq == 3
 
 
@@ -170,7 +186,7 @@ def test_swapped_records_are_caught(rows: Rows) -> None:
 
 
 def test_an_inserted_record_is_caught(rows: Rows) -> None:
-    later = [forged(row, seq=row.seq + 1)._replace(seq=row.seq + 1) for row in rows[3:]]  # type: ignore[operator]
+    later = [moved(row, 1) for row in rows[3:]]
     extra = forged(rows[2], seq=4, previous_checksum=head_of(rows[2]).checksum)._replace(seq=4)
     assert verify([*rows[:3], extra, *later]).problems[0].seq == 5
 
@@ -190,22 +206,22 @@ def test_swapped_payloads_are_caught(rows: Rows) -> None:
 
 
 def test_a_duplicate_key_is_caught_even_with_matching_hashes(rows: Rows) -> None:
-    header = rows[5].header.replace(b'"origin":"test"', b'"origin":"evil","origin":"test"')  # type: ignore[attr-defined]
+    header = blob(rows[5].header).replace(b'"origin":"test"', b'"origin":"evil","origin":"test"')
     rows[5] = rows[5]._replace(header=header, checksum=leaf_hash(header))
     assert messages(rows) == ["record 6: the header has the key 'origin' twice"]
 
 
 def test_a_duplicate_key_in_a_payload_is_caught_even_with_matching_hashes(rows: Rows) -> None:
-    payload = rows[5].payload.replace(b'"samples":5', b'"samples":5,"samples":5')  # type: ignore[attr-defined]
+    payload = blob(rows[5].payload).replace(b'"samples":5', b'"samples":5,"samples":5')
     rows[5] = forged(
         rows[5]._replace(payload=payload),
-        payload_hash=payload_hash(rows[5].salt, payload).hex(),  # type: ignore[arg-type]
+        payload_hash=payload_hash(blob(rows[5].salt), payload).hex(),
     )
     assert messages(rows) == ["record 6: the payload has the key 'samples' twice"]
 
 
 def test_a_header_encoded_in_another_way_is_caught_even_with_its_checksum(rows: Rows) -> None:
-    header = json.dumps(json.loads(rows[5].header)).encode()  # type: ignore[arg-type]
+    header = json.dumps(json.loads(blob(rows[5].header))).encode()
     rows[5] = rows[5]._replace(header=header, checksum=leaf_hash(header))
     assert messages(rows) == ["record 6: the header is JSON, but not in its canonical form"]
 
@@ -231,7 +247,7 @@ def test_a_cell_of_the_wrong_type_is_caught(rows: Rows, name: str, cell: object)
 
 
 def test_text_that_equals_the_bytes_is_still_the_wrong_type(rows: Rows) -> None:
-    rows[5] = rows[5]._replace(payload=rows[5].payload.decode())  # type: ignore[attr-defined]
+    rows[5] = rows[5]._replace(payload=blob(rows[5].payload).decode())
     assert messages(rows) == ["record 6: the payload is str, not bytes"]
 
 
@@ -241,10 +257,10 @@ def test_a_missing_payload_is_caught(rows: Rows) -> None:
 
 
 def test_a_payload_with_a_wrong_field_is_caught_even_with_matching_hashes(rows: Rows) -> None:
-    payload = rows[5].payload.replace(b'"severity":"warning"', b'"severity":"fatal"')  # type: ignore[attr-defined]
+    payload = blob(rows[5].payload).replace(b'"severity":"warning"', b'"severity":"fatal"')
     rows[5] = forged(
         rows[5]._replace(payload=payload),
-        payload_hash=payload_hash(rows[5].salt, payload).hex(),  # type: ignore[arg-type]
+        payload_hash=payload_hash(blob(rows[5].salt), payload).hex(),
     )
     assert "the payload severity is 'fatal'" in messages(rows)[0]
 

@@ -81,3 +81,16 @@ def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
     gate.let_go.set()
+
+
+@pytest.fixture(scope="session")
+def executing() -> Callable[[str], Callable[[Transaction], None]]:
+    """A work that runs one statement."""
+
+    def work(statement: str) -> Callable[[Transaction], None]:
+        def run(transaction: Transaction) -> None:
+            transaction.connection.execute(statement)
+
+        return run
+
+    return work

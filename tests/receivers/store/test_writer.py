@@ -26,6 +26,7 @@ from risk_receivers.store.errors import (
 from risk_receivers.store.writer import Transaction, Writer
 
 Alert = Callable[[str], Callable[[Transaction], int]]
+Executing = Callable[[str], Callable[[Transaction], None]]
 MakeWriter = Callable[..., Writer]
 
 
@@ -133,13 +134,15 @@ def test_a_work_that_raises_leaves_no_trace_and_harms_no_neighbour(
     assert writer.healthy
 
 
-def test_a_broken_statement_is_its_works_own_fault(writer: Writer, alert: Alert) -> None:
+def test_a_broken_statement_is_its_works_own_fault(
+    writer: Writer, alert: Alert, executing: Executing
+) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         writer.run(lambda transaction: transaction.connection.execute("SELECT 1 FROM gone"), 30)
     twice = "INSERT INTO note(text) VALUES ('once')"
-    writer.run(lambda transaction: transaction.connection.execute(twice) and None, 30)
+    writer.run(executing(twice), 30)
     with pytest.raises(sqlite3.IntegrityError):
-        writer.run(lambda transaction: transaction.connection.execute(twice) and None, 30)
+        writer.run(executing(twice), 30)
     assert writer.run(alert("x"), 30) == 1
     assert writer.healthy
 

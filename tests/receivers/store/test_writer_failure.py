@@ -21,6 +21,7 @@ from risk_receivers.store.errors import StoreClosedError, StoreFailedError
 from risk_receivers.store.writer import Transaction, Writer
 
 Alert = Callable[[str], Callable[[Transaction], int]]
+Executing = Callable[[str], Callable[[Transaction], None]]
 MakeWriter = Callable[..., Writer]
 
 #: Appends until the file system refuses to let a file grow, then tells what it was told.
@@ -125,10 +126,12 @@ def test_a_work_that_hides_a_full_disk_does_not_get_half_a_record_committed(
     assert verify_database(path).events == 10
 
 
-def test_a_full_disk_met_by_a_works_own_table_stops_the_writer_too(full: Writer) -> None:
+def test_a_full_disk_met_by_a_works_own_table_stops_the_writer_too(
+    full: Writer, executing: Executing
+) -> None:
     insert = "INSERT INTO note(text) VALUES (hex(zeroblob(100000)))"
     with pytest.raises(StoreFailedError, match="full"):
-        full.run(lambda transaction: transaction.connection.execute(insert) and None, 30)
+        full.run(executing(insert), 30)
     assert not full.healthy
 
 
@@ -217,10 +220,10 @@ def test_a_chain_rewritten_beneath_the_writer_is_not_continued(
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
 def test_a_work_that_ends_the_transaction_is_stopped_loudly(
-    writer: Writer, alert: Alert, ending: str
+    writer: Writer, alert: Alert, ending: str, executing: Executing
 ) -> None:
     with pytest.raises(StoreFailedError, match="must not commit"):
-        writer.run(lambda transaction: transaction.connection.execute(ending) and None, 30)
+        writer.run(executing(ending), 30)
     with pytest.raises(StoreClosedError):
         writer.submit(alert("x"))
 
