@@ -69,6 +69,22 @@ class Worker(ABC):
             raise
 
 
+class Bell:
+    """Wakes those who deliver, whoever owes them something; they may join later."""
+
+    def __init__(self) -> None:
+        self._sleepers: list[Worker] = []
+
+    def wakes(self, worker: Worker) -> None:
+        """From now on."""
+        self._sleepers.append(worker)
+
+    def ring(self) -> None:
+        """There is something to deliver."""
+        for worker in self._sleepers:
+            worker.wake()
+
+
 class Clock(Worker):
     """Lets incidents expire whose alert is no longer repeated, and empties the spool."""
 

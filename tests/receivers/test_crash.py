@@ -19,7 +19,7 @@ from risk_policy.contracts import gate as contract
 #: The real service, except that it dies where the gate would be closed: after the commit.
 DIES_BEFORE_THE_GATE = """
 import os, sys
-import risk_receivers.service as service
+import risk_receivers.core as core
 from risk_receivers.__main__ import main
 from risk_receivers.gate import GatePublisher
 
@@ -27,7 +27,7 @@ class Dies(GatePublisher):
     def halt(self):
         os._exit(9)
 
-service.GatePublisher = Dies
+core.GatePublisher = Dies
 sys.exit(main(sys.argv[1:]))
 """
 

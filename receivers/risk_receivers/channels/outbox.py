@@ -37,6 +37,11 @@ class Outbox:
     def __init__(self, min_severity: Mapping[str, Severity]) -> None:
         self._min_severity = dict(min_severity)
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self._min_severity)
+
     def owe(self, connection: sqlite3.Connection, message: Message) -> int:
         """Write a message for every channel that lets its severity through; how many are new."""
         body = _encode(structs.replace(message, id=uuid4().hex))

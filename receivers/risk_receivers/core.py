@@ -1,0 +1,156 @@
+"""What records, and what holds the gate: the part of the service that waits for nobody.
+
+It is complete, and the recorded state of the kill switch published, before anything is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from risk_policy import Policy
+from risk_receivers.chain_watch import ChainVerdict, ChainWatch
+from risk_receivers.channels import enabled_channels
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.doubt_watch import DoubtWatch
+from risk_receivers.gate import GatePublisher
+from risk_receivers.heartbeat import Heartbeat
+from risk_receivers.ledger import Ledger
+from risk_receivers.pulse import Pulse
+from risk_receivers.recorder import Recorder
+from risk_receivers.recovery import recover
+from risk_receivers.refusals import Refusals
+from risk_receivers.schema import SCHEMA
+from risk_receivers.spool import Spool
+from risk_receivers.spool_keeper import SpoolKeeper
+from risk_receivers.store.writer import Writer
+from risk_receivers.telemetry import COMPONENT, Telemetry
+from risk_receivers.workers import Bell, Clock, Worker
+
+#: Prometheus lets a firing alert end this many resend delays ahead.
+_RESENDS_UNTIL_END: Final = 4
+#: The alert feed repeats a firing alert after one; by the second it has had its chance.
+_REPEATS_UNTIL_DOUBT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What the rest of the service stands on.
+
+    Attributes:
+        alert_lease_seconds: how long a firing alert holds that is not repeated.
+        workers: what keeps record and gate in order, not started yet.
+    """
+
+    policy: Policy
+    data: Path
+    database: Path
+    telemetry: Telemetry
+    bell: Bell
+    pulse: Pulse
+    heartbeat: Heartbeat
+    writer: Writer
+    gate: GatePublisher
+    spool: Spool
+    outbox: Outbox
+    recorder: Recorder
+    verdict: ChainVerdict
+    refusals: Refusals
+    alert_lease_seconds: float
+    workers: tuple[Worker, ...]
+
+
+@contextmanager
+def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core]:
+    """Store, gate and recorder on a data folder. Raises StartError or StoreError."""
+    alerting = policy.alerting
+    interval_seconds = alerting.prometheus.evaluation_interval_seconds
+    repeat_seconds = max(alerting.prometheus.resend_delay_seconds, interval_seconds)
+    alert_lease_seconds = _RESENDS_UNTIL_END * repeat_seconds
+    database = data / alerting.audit.database_path
+    pulse = Pulse(alerting.gate.feed_silence_seconds)
+    heartbeat = Heartbeat(alerting.gate.renew_seconds)
+    bell = Bell()
+
+    with ExitStack() as stack:
+        writer = Writer(
+            database,
+            origin=COMPONENT,
+            retention=alerting.audit.retention,
+            schema=SCHEMA,
+            batch=alerting.intake.commit_batch,
+            queue_depth=alerting.intake.queue_depth,
+        )
+        gate = stack.enter_context(
+            GatePublisher(
+                data / "gate",
+                lease_seconds=alerting.gate.lease_seconds,
+                renew_seconds=alerting.gate.renew_seconds,
+                policy_digest=policy.digest,
+                may_renew=lambda: (
+                    writer.healthy and not pulse.complaint and not heartbeat.complaint
+                ),
+            )
+        )
+        writer.start()
+        stack.callback(writer.stop)
+        spool = Spool(data / "spool")
+        stack.callback(spool.close)
+        outbox = Outbox(enabled_channels(policy))
+        ledger = Ledger(outbox, alerting.kill_switch.mode)
+        recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        verdict = ChainVerdict()
+        for problem in recovered.problems:
+            verdict.damaged(problem)
+        doubts = DoubtWatch(
+            database,
+            writer,
+            outbox,
+            telemetry,
+            patience_seconds=_REPEATS_UNTIL_DOUBT * repeat_seconds,
+            wake_couriers=bell.ring,
+        )
+        recorder = Recorder(
+            writer=writer,
+            ledger=ledger,
+            gate=gate,
+            spool=spool,
+            telemetry=telemetry,
+            automatic_mode=alerting.kill_switch.mode,
+            wake=bell.ring,
+            wake_doubt=doubts.wake,
+        )
+        stack.callback(recorder.close)
+        recorder.know(recovered.state)
+        gate.start()
+
+        clock = Clock(
+            database,
+            recorder,
+            telemetry,
+            interval_seconds=interval_seconds,
+            grace_seconds=alert_lease_seconds,
+        )
+        watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
+        refusals = Refusals(writer, telemetry)
+        yield Core(
+            policy=policy,
+            data=data,
+            database=database,
+            telemetry=telemetry,
+            bell=bell,
+            pulse=pulse,
+            heartbeat=heartbeat,
+            writer=writer,
+            gate=gate,
+            spool=spool,
+            outbox=outbox,
+            recorder=recorder,
+            verdict=verdict,
+            refusals=refusals,
+            alert_lease_seconds=alert_lease_seconds,
+            workers=(clock, doubts, SpoolKeeper(spool, telemetry), watch, refusals),
+        )

@@ -1,0 +1,105 @@
+"""What answers on the wire: the doors that the loop keeps open, and the API behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+from a2wsgi import WSGIMiddleware
+
+from risk_receivers.api import Parts, create_app
+from risk_receivers.auth import Role, Tokens
+from risk_receivers.body import BodyReader
+from risk_receivers.core import Core
+from risk_receivers.doors.door import Door
+from risk_receivers.doors.feeds import FeedDoor
+from risk_receivers.doors.kill import KillDoor
+from risk_receivers.doors.reports import ReportsDoor
+from risk_receivers.front import Asgi, Front
+from risk_receivers.health import Health
+from risk_receivers.intake.alert import Feed
+from risk_receivers.intake.parse import Parser
+from risk_receivers.people import People
+from risk_receivers.reading import Reading
+
+_WSGI_THREADS: Final = 8
+
+
+def parts_of(core: Core, people: People, tokens: Tokens) -> Parts:
+    """What the API works with."""
+    alerting = core.policy.alerting
+    reading = Reading(
+        core.database, core.verdict, validate=alerting.audit.integrity.validate_on_read
+    )
+    health = Health(
+        writer=core.writer,
+        gate=core.gate,
+        signs=(core.pulse, core.heartbeat),
+        workers=[*core.workers, *people.workers],
+        reading=reading,
+        verdict=core.verdict,
+        channels=core.outbox.channels,
+        spool=core.spool,
+        data=core.data,
+    )
+    return Parts(
+        policy=core.policy,
+        tokens=tokens,
+        recorder=core.recorder,
+        gate=core.gate,
+        writer=core.writer,
+        reading=reading,
+        health=health,
+        telemetry=core.telemetry,
+        deadline_seconds=alerting.gate.lease_seconds,
+        acks=people.acks,
+    )
+
+
+@contextmanager
+def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
+    """The ASGI application; the API's threads end with it."""
+    alerting = core.policy.alerting
+    patience = alerting.gate.lease_seconds
+    bodies = BodyReader(
+        max_mib=alerting.intake.max_body_mib,
+        timeout_seconds=alerting.intake.body_timeout_seconds,
+    )
+    parser = Parser(alerting.default_severity, lease_seconds=core.alert_lease_seconds)
+
+    def feed(which: Feed, role: Role) -> Door:
+        return FeedDoor(
+            which,
+            role,
+            parser=parser,
+            recorder=core.recorder,
+            telemetry=core.telemetry,
+            pulse=core.pulse,
+            heard=people.feeds.hear,
+            bodies=bodies,
+            deadline_seconds=patience,
+        )
+
+    behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
+    try:
+        yield Front(
+            doors={
+                "/api/v2/alerts": feed(Feed.ALERTS, Role.ALERT_FEED),
+                "/api/v1/notifications": feed(Feed.NOTIFICATIONS, Role.NOTIFICATION_FEED),
+                "/api/v1/kill": KillDoor(core.recorder, core.gate, patience),
+                "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
+            },
+            behind=cast("Asgi", behind),
+            tokens=parts.tokens,
+            telemetry=core.telemetry,
+            bodies=bodies,
+            refused=core.refusals.note,
+        )
+    finally:
+        _threads_of(behind).shutdown()
+
+
+def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:
+    return behind.executor

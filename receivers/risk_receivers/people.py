@@ -1,0 +1,95 @@
+"""Who is told, and who answered: channels, couriers, acknowledgements, the watch on the feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
+from risk_receivers.acks.client import AlertmanagerClient
+from risk_receivers.acks.keeper import AckKeeper
+from risk_receivers.acks.reconciler import Reconciler
+from risk_receivers.acks.views import AckParts
+from risk_receivers.channels import CHANNELS, Channel, enabled_channels
+from risk_receivers.core import Core
+from risk_receivers.courier import Courier
+from risk_receivers.feed_watch import FeedWatch
+from risk_receivers.telemetry import Telemetry
+from risk_receivers.templating.renderer import Renderer
+from risk_receivers.workers import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What serves people.
+
+    Attributes:
+        workers: not started yet.
+    """
+
+    acks: AckParts
+    feeds: FeedWatch
+    workers: tuple[Worker, ...]
+
+
+@contextmanager
+def open_channels(
+    policy: Policy, data: Path, telemetry: Telemetry
+) -> Iterator[Mapping[str, Channel]]:
+    """The channels that the policy enables. Raises StartError for one that cannot work."""
+    channels = enabled_channels(policy)
+    for name in channels:
+        telemetry.count(m.TEMPLATE_FAILURES, name, by=0)
+    renderer = Renderer.from_policy(
+        policy, broken=lambda name: telemetry.count(m.TEMPLATE_FAILURES, name)
+    )
+    with closing(renderer):
+        yield {name: CHANNELS[name](policy, data, renderer.render_for(name)) for name in channels}
+
+
+@contextmanager
+def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) -> Iterator[People]:
+    """What tells people over the channels, and asks an Alertmanager for their silences."""
+    alerting = core.policy.alerting
+    couriers = [
+        Courier(name, channel, core.database, core.writer, core.telemetry)
+        for name, channel in channels.items()
+    ]
+    for courier in couriers:
+        core.bell.wakes(courier)
+    with closing(AlertmanagerClient(alertmanager)) as client:
+        keeper = AckKeeper(
+            client=client,
+            database=core.database,
+            writer=core.writer,
+            outbox=core.outbox,
+            terms=alerting.acknowledgement,
+            telemetry=core.telemetry,
+            wake=core.bell.ring,
+        )
+        reconciler = Reconciler(
+            keeper=keeper,
+            client=client,
+            database=core.database,
+            writer=core.writer,
+            outbox=core.outbox,
+            policy=core.policy,
+            telemetry=core.telemetry,
+            wake=core.bell.ring,
+            interval_seconds=alerting.prometheus.evaluation_interval_seconds,
+        )
+        feeds = FeedWatch(
+            core.writer,
+            core.outbox,
+            core.telemetry,
+            policy=core.policy,
+            wake_couriers=core.bell.ring,
+        )
+        yield People(
+            acks=AckParts(keeper, core.database, alerting.acknowledgement),
+            feeds=feeds,
+            workers=(*couriers, reconciler, feeds),
+        )
