@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from risk_alertmanager import second_way
-from risk_alertmanager.document import render
 from risk_alertmanager.inhibition import inhibit_rules
 from risk_alertmanager.routes import RECEIVER, route_tree
 from risk_alertmanager.second_way import Reveal
 from risk_alertmanager.time_intervals import time_intervals
 from risk_policy.contracts.artefact import NOTIFICATION_FEED_TOKEN_FILE, NOTIFICATION_PATH
+from risk_policy.contracts.document import render
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
 

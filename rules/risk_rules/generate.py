@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from risk_policy.contracts.document import render
 from risk_policy.model import Policy
-from risk_rules.document import render
 from risk_rules.groups import rule_files
 from risk_rules.prometheus import CONFIG_FILE, RULES_FOLDER, prometheus_config
 from risk_rules.proofs import unit_tests

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, duration
+from risk_policy.contracts.document import render
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
-from risk_rules.document import render
 from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, PROMETHEUS_JOB, RECEIVERS_JOB
 from risk_rules.timing import own_scrape_seconds
 

@@ -1,4 +1,7 @@
-"""Generated YAML as people want to read it: in order, unwrapped, multi-line text as blocks."""
+"""Generated YAML as people want to read it: in order, unwrapped, multi-line text as blocks.
+
+For the generators alone: PyYAML comes with the extra `stack`, so nothing embedded imports this.
+"""
 
 from __future__ import annotations
 
