@@ -22,6 +22,14 @@ NOT_YET_IN_EFFECT: Final = (
     "alerting.dashboard",
 )
 
+#: Keys of alerts on what no part of Riskwarden counts: a security monitor has to report it.
+NEEDS_A_MONITOR: Final = (
+    "alerting.security.rate_limited_count",
+    "alerting.security.intrusion_count",
+    "alerting.security.bulk_export_count",
+    "alerting.security.after_hours_count",
+)
+
 
 def is_pending(key: str) -> bool:
     """Whether a key has no effect yet."""
@@ -29,14 +37,16 @@ def is_pending(key: str) -> bool:
 
 
 def without_effect(policy: Policy, written: Mapping[str, int]) -> dict[str, int]:
-    """The written keys that change nothing although they ask for something, with their lines.
+    """The written keys that change nothing by themselves although they ask for something.
+
+    With the line that each stands in.
 
     What stands in a table that is switched off asks for nothing, and gets it.
     """
     return {
         key: line
         for key, line in written.items()
-        if is_pending(key) and not _is_switched_off(policy, key)
+        if (is_pending(key) or key in NEEDS_A_MONITOR) and not _is_switched_off(policy, key)
     }
 
 

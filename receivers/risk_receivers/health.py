@@ -76,7 +76,6 @@ class Health:
             m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],
             m.AUDIT_INTACT: [((), float(self._verdict.is_intact))],
             m.KILL_SWITCH_ARMED: [((), 1.0)],  # there is no way to disarm it
-            m.SECURITY_BLOCKED: [((), 0.0)],  # nobody is
             **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
             m.GATE_VERSION: [((), float(self._gate.version))],

@@ -12,7 +12,6 @@ from prometheus_client.metrics_core import Metric as Family
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
-from risk_policy.catalogue.system import SECURITY_ALERTS
 from risk_policy.vocabulary import Escalation
 
 COMPONENT: Final = "receivers"
@@ -25,7 +24,7 @@ Samples = Iterable[tuple[tuple[str, ...], float]]
 #: Counters that rules watch: one that is missing cannot be told from one at 0.
 _FROM_ZERO: Final[Mapping[Metric, Sequence[tuple[str, ...]]]] = {
     m.INCIDENT_ESCALATIONS: [(why.value,) for why in Escalation],
-    m.SECURITY_EVENTS: [(kind,) for kind in SECURITY_ALERTS],
+    m.SECURITY_EVENTS: [AUTH_FAILED[1:]],
     m.UNEXPECTED_ERRORS: [(COMPONENT,)],
 }
 

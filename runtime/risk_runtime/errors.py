@@ -22,6 +22,10 @@ class PriceDataError(RiskRuntimeError):
         super().__init__(f"{where}: {column}: {message}" if column else f"{where}: {message}")
 
 
+class NothingToReplayError(RiskRuntimeError):
+    """There is no price in the time that was asked for."""
+
+
 class OrderRefusedError(RiskRuntimeError):
     """The broker refuses an order, whatever the gate said."""
 

@@ -68,6 +68,22 @@ def test_keys_without_effect_are_named_and_the_policy_stays_valid(tmp_path: Path
     ]
 
 
+def test_what_waits_for_a_security_monitor_and_a_policy_that_tells_nobody_are_named(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "desk.toml"
+    off = "".join(f"[alerting.channels.{name}]\nenabled = false\n" for name in ("console", "file"))
+    path.write_text(f"[alerting.security]\nintrusion_count = 2\n{off}", encoding="utf-8")
+    done = policy("check", str(path))
+    assert done.returncode == 0
+    waits, silent = done.stderr.splitlines()
+    assert waits == (
+        f"{path}: accepted, not yet in effect until a security monitor reports "
+        "risk_security_events_total: alerting.security.intrusion_count (line 2)"
+    )
+    assert silent == f"{path}: no channel is enabled: everything is recorded, and nobody is told"
+
+
 def test_every_problem_is_printed_and_the_command_fails(tmp_path: Path) -> None:
     path = tmp_path / "desk.toml"
     path.write_text("[alerting]\ncolour = 1\nenabled = 'yes please'\n", encoding="utf-8")

@@ -35,6 +35,16 @@ def test_the_breach_is_the_first_day_strictly_beyond_the_emergency_threshold() -
     assert story.milestones[Milestone.BREACH].second == 6
 
 
+def test_a_replay_that_ended_without_a_breach_has_no_more_to_tell() -> None:
+    story = Story(Policy())
+    story.on_journal(day(0.19))
+    assert not story.can_no_longer_breach
+    story.on_journal({"kind": "finished", "at": AT})
+    assert story.can_no_longer_breach
+    story.on_journal(day(0.21))
+    assert not story.can_no_longer_breach
+
+
 def test_a_resolved_alert_is_no_longer_active() -> None:
     story = Story(Policy())
     story.on_audit(*created("DRAWDOWN_WARNING"))

@@ -31,14 +31,14 @@ SLOW = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 15"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 20"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 90"),
-    ("exporter_down_seconds = 5", "exporter_down_seconds = 45"),
-    ("receivers_down_seconds = 5", "receivers_down_seconds = 30"),
+    ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
+    ("receivers_down_seconds = 10", "receivers_down_seconds = 30"),
 )
 FAST = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 0.2"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 0.25"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 1.5"),
-    ("exporter_down_seconds = 5", "exporter_down_seconds = 0"),
+    ("exporter_down_seconds = 10", "exporter_down_seconds = 0"),
     ("policy_drift_seconds = 30", "policy_drift_seconds = 0"),
 )
 CONFIRMED = (

@@ -224,8 +224,8 @@ def test_the_generated_rules_are_clean_at_other_intervals(
         ("scrape_interval_seconds = 1\n", "scrape_interval_seconds = 15\n"),
         ("evaluation_interval_seconds = 1\n", "evaluation_interval_seconds = 15\n"),
         ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 60"),
-        ("exporter_down_seconds = 5", "exporter_down_seconds = 45"),
-        ("receivers_down_seconds = 5", "receivers_down_seconds = 45"),
+        ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
+        ("receivers_down_seconds = 10", "receivers_down_seconds = 45"),
         ("feed_silence_seconds = 15", "feed_silence_seconds = 120"),
     )
     assert lint(slow, POLICY_TEXT, Material(generated(slow), {})) == ()

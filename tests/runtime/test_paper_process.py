@@ -124,6 +124,11 @@ def test_killed_without_warning_while_closing_it_ends_flat_after_the_restart(
     ("arguments", "complaint"),
     [
         (("--prices", "/nowhere/p.csv"), "/nowhere/p.csv: cannot be read"),
+        (
+            ("--start", "2011-01-01"),
+            "from 2011-01-01 on; choose a time between 2006-06-01 and",
+        ),
+        (("--start", "2008-01-05", "--end", "2008-01-06"), "no prices from 2008-01-05 to"),
         (("--receivers", "localhost"), "write http://host:port"),
         (("--policy", "/nowhere/alerting.toml"), "cannot be read"),
     ],

@@ -80,6 +80,12 @@ def run(
         raise typer.Exit(130 if once else 0) from None
     if Milestone.FLAT in story.milestones and Milestone.BREACH in story.milestones:
         out.print(timeline(story))
+    if not complete and story.can_no_longer_breach:
+        fail(
+            f"the replay ended on {story.day.market_date} without a drawdown beyond the emergency "
+            "threshold; choose another --start and --end, or leave them out",
+            1,
+        )
     if not complete:
         missing = ", ".join(story.missing)
         fail(f"not seen in time: {missing}; the logs are in {layout.log}", 1)
@@ -100,7 +106,7 @@ def _follow(
             screen.update()
             if once and not story.missing:
                 return True
-            if once and time.monotonic() > deadline:
+            if once and (story.can_no_longer_breach or time.monotonic() > deadline):
                 return False
             processes.check()
             time.sleep(_LOOK_SECONDS)

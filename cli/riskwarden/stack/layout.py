@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
+from risk_policy.environment import variables
 from risk_policy.model.base import split_endpoint
 from risk_policy.model.stack import Endpoints
 
@@ -117,8 +118,7 @@ class Layout:
         """The environment of the stack's processes: every token variable as a file."""
         environ = dict(os.environ)
         for name in TOKENS:
-            template = str(getattr(policy.alerting.auth, name))
-            variable = template.removeprefix("${").removesuffix("}")
+            (variable,) = variables(str(getattr(policy.alerting.auth, name)))
             environ.pop(variable, None)
             environ[f"{variable}_FILE"] = str((self.secrets / name).resolve())
         environ["PYTHONUNBUFFERED"] = "1"

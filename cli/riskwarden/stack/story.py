@@ -92,6 +92,11 @@ class Story:
         """What has not happened yet, in order."""
         return [milestone for milestone in Milestone if milestone not in self.milestones]
 
+    @property
+    def can_no_longer_breach(self) -> bool:
+        """Whether the replay ended before anything happened that could trip the kill switch."""
+        return self.finished and Milestone.BREACH not in self.milestones
+
     def reached(self, milestone: Milestone, at: datetime) -> None:
         """Note when something happened for the first time."""
         self.milestones.setdefault(milestone, at)

@@ -134,6 +134,10 @@ class System(Section):
     """``[alerting.system]``: when the risk layer complains about itself.
 
     Attributes:
+        exporter_down_seconds: how long nothing may be scraped before it counts. Prometheus first
+            scrapes its targets 5 to 6 seconds after its start and knows nothing of them until
+            then, so less than that raises a false alarm at every start on an empty store.
+        receivers_down_seconds: the same.
         unevaluable_seconds: how long a limit may have no figure, or NaN, before it counts.
         required_limits: limits that somebody has to report; others are watched once they are.
         clock_skew_seconds: how far two clocks may disagree.
@@ -144,8 +148,8 @@ class System(Section):
         audit_witness_hours: how long a length of the audit chain is remembered.
     """
 
-    exporter_down_seconds: _Complaint = 5
-    receivers_down_seconds: _Complaint = 5
+    exporter_down_seconds: _Complaint = 10
+    receivers_down_seconds: _Complaint = 10
     snapshot_stale_seconds: Annotated[
         PositiveSeconds, AtMost(900, "figures older than a quarter of an hour protect nobody")
     ] = 10

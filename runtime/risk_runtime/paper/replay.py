@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from risk_runtime.errors import NothingToReplayError
 from risk_runtime.prices import PriceHistory, TradingDay
 
 #: By then New York has closed, in summer and in winter, and the UTC date is still the same.
@@ -21,11 +22,20 @@ class Replay:
 
     A symbol without a price on a day is absent from that day; whoever holds it keeps its last
     mark.
+
+    Raises:
+        NothingToReplayError: there is no day between the two.
     """
 
     def __init__(self, prices: PriceHistory, first: date, last: date) -> None:
         self.history = prices.before(first)
         self.days = prices.between(first, last)
+        if not self.days:
+            asked = f"from {first} to {last}" if first <= last else f"from {first} on"
+            raise NothingToReplayError(
+                f"there are no prices {asked}; choose a time between "
+                f"{prices.days[0].date} and {prices.days[-1].date}"
+            )
         self._first = first
 
     def after(self, replayed_until: date | None) -> tuple[TradingDay, ...]:
