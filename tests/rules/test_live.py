@@ -100,7 +100,7 @@ def test_a_hung_alertmanager_does_not_keep_the_kill_alert_from_the_alert_feed(
             alertmanager=f"127.0.0.1:{alertmanager}",
             prometheus=f"127.0.0.1:{own}",
         )
-        files = risk_rules.generate(policy)
+        files = risk_rules.generate_rules(policy)
         write(tmp_path, {**files, "prometheus.yml": risk_rules.prometheus_config(policy, at)})
         with prometheus(tmp_path, own):
 

@@ -189,7 +189,7 @@ def running(
             alertmanager=f"127.0.0.1:{feeds}",
             prometheus=f"127.0.0.1:{own}",
         )
-        files = risk_rules.generate(policy)
+        files = risk_rules.generate_rules(policy)
         write(tmp_path, {**files, "prometheus.yml": risk_rules.prometheus_config(policy, at)})
         prometheus = Prometheus(tmp_path, own)
         try:
