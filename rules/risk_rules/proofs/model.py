@@ -250,8 +250,7 @@ class SubjectModel:
             tier.held = None
 
     def _wait(self, now: int, tier: _Tier) -> None:
-        ack = self._clock.at(tier.acks, now)
-        if ack is not None:
+        if tier.acks and (ack := self._clock.at(tier.acks, now)) is not None:
             tier.acked = (now, ack)
         tier.unacked = None
         if tier.since is not None:
@@ -279,6 +278,8 @@ class SubjectModel:
         found: dict[tuple[str, Severity], Fired] = {}
         for tier in self._tiers:
             for window, least, severity in tier.often:
+                if len(tier.begun) < least:
+                    continue
                 count = _within(tier.begun, now, 1000 * window)
                 if count >= least:
                     found.setdefault(
@@ -290,7 +291,9 @@ class SubjectModel:
     def _begun(self, now: int) -> dict[str, int]:
         if not self._counts:
             return {}
-        counts = {tier.name: _within(tier.begun, now, self._window) for tier in self._tiers}
+        counts = {
+            tier.name: _within(tier.begun, now, self._window) for tier in self._tiers if tier.begun
+        }
         return {name: count for name, count in counts.items() if count}
 
     def _by_trend(self, now: int) -> list[Fired]:
