@@ -141,7 +141,7 @@ def measure(policy: Policy, body: bytes, *, plain: bool) -> Cost:
             own = f"127.0.0.1:{probe.getsockname()[1]}"
         target = f"127.0.0.1:{port}"
         at = Endpoints(exporter=target, receivers=target, alertmanager=target, prometheus=own)
-        files = {k: v for k, v in risk_rules.generate(policy).items() if k.startswith("rules/")}
+        files = risk_rules.generate_rules(policy)
         if plain:
             files = {"rules/plain.yml": plain_rules(policy)}
         files["prometheus.yml"] = risk_rules.prometheus_config(policy, at)

@@ -14,9 +14,9 @@ def main() -> None:
             "riskwarden: the command line needs more than the part that runtimes embed; "
             "install it with: pip install 'riskwarden[stack]'"
         )
-    from riskwarden.app import app
+    from riskwarden.app import application
 
-    app()
+    application(sys.argv[1:])()
 
 
 if __name__ == "__main__":

@@ -1,51 +1,59 @@
-"""The command line: one visible table of commands."""
+"""The command line: one visible table of commands.
+
+Only the module of the command that is asked for is imported: `riskwarden kill` must not wait
+for numpy. Without one (help, a typo, completion in a shell) all of them are.
+"""
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
-from riskwarden.commands import (
-    acks,
-    audit,
-    backtest,
-    channels,
-    generate,
-    operate,
-    policy,
-    rules,
-    run,
-)
+#: Command -> its module in riskwarden.commands, which has a function of that name or is a group.
+_COMMANDS: Final = {
+    "run": "run",
+    "generate": "generate",
+    "backtest": "backtest",
+    "kill": "operate",
+    "status": "operate",
+    "ack": "acks",
+    "unack": "acks",
+    "acks": "acks",
+}
+_GROUPS: Final = ("policy", "rules", "audit", "channels")
 
-app = typer.Typer(
-    name="riskwarden",
-    help="A risk layer for trading runtimes on Prometheus, Alertmanager and Grafana.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("generate")(generate.generate)
-app.command("backtest")(backtest.backtest)
-app.command("kill")(operate.kill)
-app.command("status")(operate.status)
-app.command("ack")(acks.ack)
-app.command("unack")(acks.unack)
-app.command("acks")(acks.acks)
-app.add_typer(policy.app, name="policy")
-app.add_typer(rules.app, name="rules")
-app.add_typer(audit.app, name="audit")
-app.add_typer(channels.app, name="channels")
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line, as far as these arguments need it."""
+    asked, *_ = arguments or ("",)
+    app = typer.Typer(
+        name="riskwarden",
+        help="A risk layer for trading runtimes on Prometheus, Alertmanager and Grafana.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_main)
+    every = (*_COMMANDS, *_GROUPS)
+    for name in (asked,) if asked in every else every:
+        module = import_module(f"riskwarden.commands.{_COMMANDS.get(name, name)}")
+        if name in _COMMANDS:
+            app.command(name)(getattr(module, name))
+        else:
+            app.add_typer(module.app, name=name)
+    return app
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001  (typer hands the flag over like this)
     if value:
+        from importlib.metadata import version
+
         typer.echo(f"riskwarden {version('riskwarden')}")
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     _version: Annotated[
         bool,

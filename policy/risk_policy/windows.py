@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,10 @@ _MONTHS: Final = range(1, 13)
 _YEARS_OF_BOTH_LENGTHS: Final = (2025, 2028)
 #: Clocks of these years say in which months they go forward; beyond, rules only repeat.
 _YEARS_LOOKED_AT: Final = range(2020, 2041)
+
+
+#: Whether people are told is asked at every alert, of the windows of one policy.
+_KEPT: Final = 256
 
 
 class WindowError(ValueError):
@@ -62,6 +66,7 @@ class Interval:
         )
 
 
+@lru_cache(maxsize=_KEPT)
 def recurring(window: Interval) -> tuple[Interval, ...]:
     """A window whose times may cross midnight. It begins on the days it names.
 

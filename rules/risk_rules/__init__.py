@@ -4,7 +4,14 @@ Pure: policy in, text out. Nothing here reads, writes or starts anything.
 """
 
 from risk_rules.errors import ExpressionError, NoRulesError, RulesError
-from risk_rules.generate import generate
+from risk_rules.generate import generate, generate_rules
 from risk_rules.prometheus import prometheus_config
 
-__all__ = ["ExpressionError", "NoRulesError", "RulesError", "generate", "prometheus_config"]
+__all__ = [
+    "ExpressionError",
+    "NoRulesError",
+    "RulesError",
+    "generate",
+    "generate_rules",
+    "prometheus_config",
+]

@@ -18,11 +18,14 @@ from risk_rules.errors import ExpressionError
 _METRIC_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _WORD: Final = re.compile(r"[a-zA-Z0-9_]+")
+_PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def quoted(text: str) -> str:
     """A string literal."""
+    if _PLAIN.fullmatch(text):
+        return f'"{text}"'
     return '"' + "".join(_escaped(character) for character in text) + '"'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from risk_policy import Policy
 from risk_policy.contracts.artefact import duration
@@ -93,9 +93,9 @@ def test_beginnings_are_counted_right_at_every_point(
     ]
     counting = [{"name": "counting", "rules": rules}]
     if semantics == "left-open":
-        before = yaml.safe_dump(counting)
+        before = counting
         counting = list(left_open(counting, windows))
-        assert yaml.safe_dump(counting) != before
+        assert counting != before
     series = [
         {
             "series": f'risk_drawdown_ratio{{account="a{n}", risk_id="drawdown/a{n}"}}',
@@ -121,9 +121,10 @@ def test_beginnings_are_counted_right_at_every_point(
         for now, window in itertools.product(range(POINTS), windows)
     ]
     test = {"interval": "1s", "input_series": series, "promql_expr_test": checks}
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": counting}))
+    # JSON is YAML, and written in a fraction of the time.
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": counting}))
     (tmp_path / "test.yml").write_text(
-        yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1s", "tests": [test]})
+        json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "1s", "tests": [test]})
     )
     done = promtool(tmp_path, "test", "rules", "test.yml")
     assert done.returncode == 0, " ".join((done.stdout + done.stderr).split())[:3000]

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
-import socket
-import subprocess
 import threading
-import time
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from loopback_prometheus import Part, Prometheus, free_port, serving, until
 
 from risk_policy import Policy
 from risk_rules.groups import rule_files
@@ -39,8 +32,8 @@ def failing_exporter() -> Iterator[int]:
     """Every account in breach, by a path of its own; hangs now and then. Yields its port."""
     asked = {account: itertools.count() for account in ACCOUNTS}
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(Part):
+        def scraped(self) -> None:
             account = self.path.removeprefix("/")
             number = next(asked[account])
             if number % _ANSWERS == _ANSWERS - 1:
@@ -51,25 +44,10 @@ def failing_exporter() -> Iterator[int]:
                 f'risk_snapshot_age_seconds{{account="{account}"}} 0\n'
                 f'risk_positions_open{{account="{account}"}} 1\n'
             ).encode()
-            with contextlib.suppress(ConnectionError):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+            self.answer(body)
 
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as port:
+        yield port
 
 
 def slowed(policy: Policy) -> dict[str, Any]:
@@ -84,12 +62,9 @@ def slowed(policy: Policy) -> dict[str, Any]:
 
 
 @pytest.fixture
-def query(policy: Policy, tmp_path: Path) -> Iterator[Callable[[str], list[float]]]:
-    """Asks a Prometheus that scrapes such an exporter: the values that an expression has."""
+def prometheus(policy: Policy, tmp_path: Path) -> Iterator[Prometheus]:
+    """One that scrapes such an exporter."""
     with failing_exporter() as exporter:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            own = int(probe.getsockname()[1])
         config = {
             "global": {
                 "scrape_interval": _PACE,
@@ -108,45 +83,22 @@ def query(policy: Policy, tmp_path: Path) -> Iterator[Callable[[str], list[float
         }
         (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
         (tmp_path / "rules.yml").write_text(yaml.safe_dump(slowed(policy)), encoding="utf-8")
-        with (tmp_path / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    "prometheus",
-                    f"--config.file={tmp_path / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={tmp_path / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{own}",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-
-        def values(expression: str) -> list[float]:
-            asked = urllib.parse.quote(expression)
-            with (
-                contextlib.suppress(OSError),
-                urllib.request.urlopen(
-                    f"http://127.0.0.1:{own}/api/v1/query?query={asked}", timeout=5
-                ) as answer,
-            ):
-                found = json.loads(answer.read())["data"]["result"]
-                return [float(each["value"][1]) for each in found]
-            return []
-
+        prometheus = Prometheus(tmp_path, free_port())
         try:
-            yield values
+            prometheus.start()
+            yield prometheus
         finally:
-            process.terminate()
-            process.wait(20)
+            prometheus.end()
 
 
 def test_scrapes_that_fail_while_rules_are_evaluated_begin_no_breach_anew(
-    query: Callable[[str], list[float]],
+    prometheus: Prometheus,
 ) -> None:
-    deadline = time.monotonic() + 60
     # Each account has failed its scrape so often, at as many distances from an evaluation.
-    while sorted(query("resets(up[1m])"))[:1] < [8.0]:
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.1)
+    def failed() -> bool:
+        return prometheus.query("min(resets(up[1m]))").get("", 0) >= 8
+
+    until(failed, "failed scrapes", 60)
     breaches = 'risk:breach_since_seconds{limit="drawdown",tier="warning"}'
-    assert query(f"count({breaches})") == [len(ACCOUNTS)]
-    assert set(query(f"changes({breaches}[1m])")) == {0.0}
+    assert prometheus.query(f"count({breaches})") == {"": len(ACCOUNTS)}
+    assert prometheus.query(f"changes({breaches}[1m])") == dict.fromkeys(ACCOUNTS, 0.0)

@@ -207,13 +207,8 @@ def test_the_episode_pattern_is_let_through_and_its_half_is_not(
     assert [each.check for each in found_other] == ["ranges"]
 
 
-def generated(policy: Policy) -> dict[str, str]:
-    files = risk_rules.generate(policy)
-    return {name: text for name, text in files.items() if name.startswith("rules/")}
-
-
 def test_the_generated_rules_and_configuration_are_clean(policy: Policy) -> None:
-    material = Material(generated(policy), risk_alertmanager.generate(policy))
+    material = Material(risk_rules.generate_rules(policy), risk_alertmanager.generate(policy))
     assert lint(policy, POLICY_TEXT, material) == ()
 
 
@@ -228,14 +223,14 @@ def test_the_generated_rules_are_clean_at_other_intervals(
         ("receivers_down_seconds = 10", "receivers_down_seconds = 45"),
         ("feed_silence_seconds = 15", "feed_silence_seconds = 120"),
     )
-    assert lint(slow, POLICY_TEXT, Material(generated(slow), {})) == ()
+    assert lint(slow, POLICY_TEXT, Material(risk_rules.generate_rules(slow), {})) == ()
 
 
 def test_a_policy_whose_threshold_is_out_of_reach_is_found(
     policy_with: Callable[..., Policy],
 ) -> None:
     useless = policy_with(("max_drawdown_emergency_pct = 20", "max_drawdown_emergency_pct = 100"))
-    findings = lint(useless, POLICY_TEXT, Material(generated(useless), {}))
+    findings = lint(useless, POLICY_TEXT, Material(risk_rules.generate_rules(useless), {}))
     assert {each.check for each in findings} == {"thresholds"}
     assert any("never true" in each.message for each in findings)
     assert {each.key for each in findings} == {
@@ -292,7 +287,7 @@ def silence(state: str = "active", **matchers: str) -> dict[str, Any]:
 
 def silenced(policy: Policy, *silences: dict[str, Any]) -> tuple[Finding, ...]:
     parsed = parse_silences(json.dumps(silences))
-    files = generated(policy)
+    files = risk_rules.generate_rules(policy)
     some = {
         f"rules/{name}.yml": files[f"rules/{name}.yml"] for name in ("drawdown", "position_size")
     }

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from loopback_prometheus import Part, Prometheus, free_port, serving
 
 import risk_rules
 from risk_policy import Policy
@@ -25,64 +23,24 @@ Delivery = tuple[str, list[dict[str, Any]]]
 def part(deliveries: list[Delivery], patience: threading.Event | None = None) -> Iterator[int]:
     """Exporter and feed in one; with ``patience`` it hangs on every delivery. Yields its port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(METRICS)
+    class Handler(Part):
+        def scraped(self) -> None:
+            self.answer(METRICS)
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        def delivered(self) -> None:
+            body = self.posted()
             assert self.path == "/api/v2/alerts"
             deliveries.append((self.headers.get("Authorization", ""), body))
             if patience is not None:
                 patience.wait(30)
-            self._answer(b"")
+            self.answer(b"")
 
-        def _answer(self, body: bytes) -> None:
-            try:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-            except ConnectionError:
-                """The other side did not wait."""
-
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        if patience is not None:
-            patience.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@contextmanager
-def prometheus(folder: Path, port: int) -> Iterator[None]:
-    """A running Prometheus on the configuration in a folder."""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--rules.alert.resend-delay=3s",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
+    with serving(Handler) as port:
+        try:
+            yield port
+        finally:
+            if patience is not None:
+                patience.set()
 
 
 def test_a_hung_alertmanager_does_not_keep_the_kill_alert_from_the_alert_feed(
@@ -91,18 +49,18 @@ def test_a_hung_alertmanager_does_not_keep_the_kill_alert_from_the_alert_feed(
     machine: list[Delivery] = []
     people: list[Delivery] = []
     with part(machine) as receivers, part(people, threading.Event()) as alertmanager:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            own = int(probe.getsockname()[1])
+        own = free_port()
         at = Endpoints(
             exporter=f"127.0.0.1:{receivers}",
             receivers=f"127.0.0.1:{receivers}",
             alertmanager=f"127.0.0.1:{alertmanager}",
             prometheus=f"127.0.0.1:{own}",
         )
-        files = risk_rules.generate(policy)
+        files = risk_rules.generate_rules(policy)
         write(tmp_path, {**files, "prometheus.yml": risk_rules.prometheus_config(policy, at)})
-        with prometheus(tmp_path, own):
+        prometheus = Prometheus(tmp_path, own)
+        try:
+            prometheus.start()
 
             def kill_alerts() -> list[dict[str, Any]]:
                 return [
@@ -130,5 +88,7 @@ def test_a_hung_alertmanager_does_not_keep_the_kill_alert_from_the_alert_feed(
                 "layer": "portfolio",
                 "action": "kill_switch",
             }
+        finally:
+            prometheus.end()
     assert {authorization for authorization, _ in machine} == {"Bearer token"}
     assert {authorization for authorization, _ in people} == {""}

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import signal
-import socket
-import subprocess
 import threading
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback_prometheus import Part, Prometheus, Vector, free_port, serving, until
 
 import risk_rules
 from risk_policy import Policy
@@ -27,7 +21,6 @@ from risk_policy.model.stack import Endpoints
 pytestmark = pytest.mark.stack
 
 Write = Callable[[Path, dict[str, str]], Path]
-Vector = dict[str, float]
 
 #: Seconds that the policy of this test says.
 CRITICAL, EMERGENCY, EVALUATION, COOLDOWN, CONFIRMATION = 6.0, 18.0, 30.0, 18.0, 8.0
@@ -68,104 +61,16 @@ class Book:
 def part(book: Book, posted: list[dict[str, Any]]) -> Iterator[int]:
     """An exporter, or both feeds. Yields its port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(book.exposition())
+    class Handler(Part):
+        def scraped(self) -> None:
+            self.answer(book.exposition())
 
-        def do_POST(self) -> None:
-            posted.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self._answer(b"")
+        def delivered(self) -> None:
+            posted.extend(self.posted())
+            self.answer(b"")
 
-        def _answer(self, body: bytes) -> None:
-            with contextlib.suppress(ConnectionError):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class Prometheus:
-    """A Prometheus that is started, ended and started again on the same data."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder, self._port = folder, port
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    "prometheus",
-                    f"--config.file={self._folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={self._folder / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{self._port}",
-                    "--rules.alert.resend-delay=3s",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        until(lambda: self._get("/-/ready") is not None, "ready")
-
-    def end(self, how: signal.Signals) -> None:
-        """Send a signal and wait for the end."""
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(20)
-            self._process = None
-
-    def query(self, expression: str) -> Vector:
-        """Latest values, by account."""
-        found = self._get(f"/api/v1/query?query={urllib.parse.quote(expression)}")
-        assert found is not None
-        return {
-            row["metric"].get("account", ""): float(row["value"][1])
-            for row in json.loads(found)["data"]["result"]
-        }
-
-    def first(self, expression: str, start: float, end: float) -> Vector:
-        """When each account's series was first there."""
-        asked = urllib.parse.urlencode(
-            {"query": expression, "start": start, "end": end, "step": "0.2"}
-        )
-        found = self._get(f"/api/v1/query_range?{asked}")
-        assert found is not None
-        return {
-            row["metric"].get("account", ""): float(row["values"][0][0])
-            for row in json.loads(found)["data"]["result"]
-        }
-
-    def _get(self, path: str) -> bytes | None:
-        try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self._port}{path}", timeout=5
-            ) as answer:
-                body: bytes = answer.read()
-                return body
-        except OSError:
-            return None
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for a condition."""
-    deadline, tick = time.monotonic() + seconds, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        tick.wait(0.05)
+    with serving(Handler) as port:
+        yield port
 
 
 def until_time(moment: float) -> None:
@@ -180,16 +85,14 @@ def running(
     policy = policy_with(*EDITS)
     book, posted = Book(), list[dict[str, Any]]()
     with part(book, []) as exporter, part(Book(), posted) as feeds:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            own = int(probe.getsockname()[1])
+        own = free_port()
         at = Endpoints(
             exporter=f"127.0.0.1:{exporter}",
             receivers=f"127.0.0.1:{feeds}",
             alertmanager=f"127.0.0.1:{feeds}",
             prometheus=f"127.0.0.1:{own}",
         )
-        files = risk_rules.generate(policy)
+        files = risk_rules.generate_rules(policy)
         write(tmp_path, {**files, "prometheus.yml": risk_rules.prometheus_config(policy, at)})
         prometheus = Prometheus(tmp_path, own)
         try:

@@ -137,12 +137,10 @@ def _show(
 def _generated(policy: Policy) -> _Files:
     """What the policy generates, under the names it has in the tree."""
     files = _Files()
-    for name, text in risk_rules.generate(policy).items():
-        shown = f"rules/generated/{name}"
-        if name.startswith("rules/"):
-            files.rules[shown] = text
-        elif name == "prometheus.yml":
-            files.prometheus[shown] = text
+    for name, text in risk_rules.generate_rules(policy).items():
+        files.rules[f"rules/generated/{name}"] = text
+    configuration = risk_rules.prometheus_config(policy)
+    files.prometheus["rules/generated/prometheus.yml"] = configuration
     for name, text in risk_alertmanager.generate(policy).items():
         files.alertmanager[f"alertmanager/generated/{name}"] = text
     return files

@@ -109,11 +109,7 @@ class Stack:
     def _configure(self) -> None:
         layout = self.layout
         files = {
-            **{
-                name: text
-                for name, text in risk_rules.generate(self.policy).items()
-                if name.startswith("rules/")
-            },
+            **risk_rules.generate_rules(self.policy),
             "prometheus.yml": risk_rules.prometheus_config(self.policy, self.endpoints),
         }
         for name, text in files.items():

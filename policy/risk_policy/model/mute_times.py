@@ -10,6 +10,7 @@ import re
 import zoneinfo
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, model_validator
@@ -72,6 +73,7 @@ def _times(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=256)
 def _named_range(text: str, names: tuple[str, ...]) -> frozenset[int]:
     first, _, last = text.lower().partition(":")
     if first not in names or (last or first) not in names:

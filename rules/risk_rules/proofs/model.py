@@ -8,6 +8,7 @@ both ways of computing it agree.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,22 @@ class Fired:
 
 @dataclass
 class _Tier:
+    """One tier: what the policy says of it, all times in milliseconds, and how it stands.
+
+    Attributes:
+        steps: after how long without an answer it counts as what, by which alert.
+        often: within how long how many breaches count as what, by which alert.
+    """
+
+    spec: AlertSpec
+    name: str
+    bound: float
+    clear: float
+    wait: int
+    steps: tuple[tuple[int, float, Severity], ...]
+    often: tuple[tuple[int, int, Severity], ...]
+    acks: tuple[Sample, ...]
+    acked: tuple[int, float] = (0, 0.0)
     since: int | None = None
     held: int | None = None
     unacked: int | None = None
@@ -128,42 +145,67 @@ class SubjectModel:
     """All tiers of one subject, evaluation by evaluation."""
 
     def __init__(self, policy: Policy, limit: Limit, subject: Subject, clock: Clock) -> None:
-        self._policy, self._limit, self._subject, self._clock = policy, limit, subject, clock
+        self._limit, self._subject, self._clock = limit, subject, clock
         self._half = milliseconds(policy.alerting.prometheus.evaluation_interval_seconds) / 2
         self._value: float | None = None
-        self._tiers = {spec.tier.value: _Tier() for spec in limit.alerts}
-        self._acked: dict[str, tuple[int, float]] = {}
+        how = policy.alerting.escalation
+        self._window = max(round(how.frequency_based.window_minutes * 60), 1) * 1000
+        self._counts = how.enabled and how.frequency_based.enabled
+        self._heads = how.enabled and how.threshold_based.enabled
+        self._ahead = how.threshold_based.project_minutes * 60
         self._trend = Trend(policy)
-        self._bounds = {each: limit.bound(policy.number(each.threshold)) for each in limit.alerts}
-        margin = policy.alerting.latch.clear_margin_pct / 100
-        self._clears = {each: limit.clear_level(at, margin) for each, at in self._bounds.items()}
-        self._waits = {
-            each: policy.number(f"alerting.confirmation.{each.tier.value}_seconds")
-            for each in limit.alerts
-        }
-        self._last = milliseconds(60 * policy.number(_TIME + "emergency_kill_switch_minutes"))
-        self._steps = [
-            (policy.number(_TIME + key), severity)
-            for key, severity in (
-                ("warning_to_critical_minutes", Severity.CRITICAL),
-                ("critical_to_emergency_minutes", Severity.EMERGENCY),
+        last = milliseconds(60 * policy.number(_TIME + "emergency_kill_switch_minutes"))
+        self._remembered = max(_ACK_MEMORY, last)
+        self._cooling: int | None = None
+        if limit.cooldown:
+            self._cooling = milliseconds(60 * policy.number(f"{limit.cooldown}.cooldown_minutes"))
+            self._from_trip = policy.text(f"{limit.cooldown}.cooldown_from") == "trip"
+        self._tiers = [self._tier(policy, spec) for spec in limit.alerts]
+
+    def _tier(self, policy: Policy, spec: AlertSpec) -> _Tier:
+        how, name = policy.alerting.escalation, spec.tier.value
+        bound = self._limit.bound(policy.number(spec.threshold))
+        steps = [
+            (milliseconds(60 * minutes), minutes, severity)
+            for minutes, severity in (
+                (policy.number(_TIME + "warning_to_critical_minutes"), Severity.CRITICAL),
+                (policy.number(_TIME + "critical_to_emergency_minutes"), Severity.EMERGENCY),
             )
+            if how.enabled and how.time_based.enabled and severity.rank > spec.severity.rank
         ]
+        often, worst = how.frequency_based, max(Severity, key=lambda each: each.rank)
+        counts = [
+            (max(round(often.window_minutes * 60 * part), 1), least, severity)
+            for part, least, levels in (
+                (1 / 3, often.escalate_at_count, 1),
+                (2 / 3, often.deduplicate_at_count, 2),
+            )
+            if (severity := _raised(spec.severity, levels, worst)) is not spec.severity
+        ]
+        return _Tier(
+            spec,
+            name,
+            bound,
+            self._limit.clear_level(bound, policy.alerting.latch.clear_margin_pct / 100),
+            milliseconds(policy.number(f"alerting.confirmation.{name}_seconds")),
+            tuple(steps),
+            tuple(counts),
+            self._subject.acks.get(name, ()),
+        )
 
     def step(self, now: int, *, unreported: bool) -> Frame:
         """The next evaluation."""
         self._value = self._held_value(now, unreported=unreported)
-        for spec in self._limit.alerts:
-            self._advance(now, spec)
-        fired = [
-            *(each for spec in self._limit.alerts for each in self._of_tier(now, spec)),
-            *self._by_frequency(now),
-            *self._by_trend(now),
-        ]
-        since = {name: tier.since for name, tier in self._tiers.items() if tier.since is not None}
-        waits = {
-            name: tier.unacked for name, tier in self._tiers.items() if tier.unacked is not None
-        }
+        fired: list[Fired] = []
+        for tier in self._tiers:
+            self._advance(now, tier)
+            fired += self._of_tier(now, tier)
+        if self._counts:
+            fired += self._by_frequency(now)
+        if self._heads:
+            fired += self._by_trend(now)
+        since = {tier.name: tier.since for tier in self._tiers if tier.since is not None}
+        waits = {tier.name: tier.unacked for tier in self._tiers if tier.unacked is not None}
         return Frame(tuple(fired), since, self._begun(now), waits)
 
     def _held_value(self, now: int, *, unreported: bool) -> float | None:
@@ -174,138 +216,109 @@ class SubjectModel:
         numbers = [value for value in there if not math.isnan(value)]
         if numbers:
             worst = max(numbers) if self._limit.side is Side.ABOVE else min(numbers)
-            milder = self._clear(self._limit.alerts[0])
+            milder = self._tiers[0].clear
             if self._limit.is_account_level or self._beyond(worst, milder):
                 return worst
             # A holding that is far from every threshold is not looked at any further.
             there = []
         return self._value if there or unreported else None
 
-    def _advance(self, now: int, spec: AlertSpec) -> None:
-        tier, value = self._tiers[spec.tier.value], self._value
-        going = tier.since is not None and value is not None
-        if going and value is not None and self._beyond(value, self._clear(spec)):
+    def _advance(self, now: int, tier: _Tier) -> None:
+        value = self._value
+        if value is None:
+            tier.since = None
+        elif tier.since is not None and self._beyond(value, tier.clear):
             pass
-        elif value is not None and self._beyond(value, self._bound(spec)):
+        elif self._beyond(value, tier.bound):
             tier.since = now
             tier.begun.append(now)
         else:
             tier.since = None
-        wait = self._waits[spec]
         tier.confirmed = tier.since is not None and (
-            not wait or now - tier.since >= milliseconds(wait) - self._half
+            not tier.wait or now - tier.since >= tier.wait - self._half
         )
-        self._cool(now, tier)
-        self._wait(now, spec, tier)
+        if self._cooling is not None:
+            self._cool(now, tier, self._cooling)
+        self._wait(now, tier)
 
-    def _cool(self, now: int, tier: _Tier) -> None:
-        if not self._limit.cooldown:
-            return
-        lasting = milliseconds(60 * self._policy.number(f"{self._limit.cooldown}.cooldown_minutes"))
-        from_trip = self._policy.text(f"{self._limit.cooldown}.cooldown_from") == "trip"
+    def _cool(self, now: int, tier: _Tier, lasting: int) -> None:
         if tier.confirmed and tier.since is not None:
-            until = (tier.since if from_trip else now) + lasting
+            until = (tier.since if self._from_trip else now) + lasting
             if until > now:
                 tier.held = until
         if tier.held is not None and tier.held <= now:
             tier.held = None
 
-    def _wait(self, now: int, spec: AlertSpec, tier: _Tier) -> None:
-        name = spec.tier.value
-        ack = self._clock.at(self._subject.acks.get(name, ()), now)
-        if ack is not None:
-            self._acked[name] = (now, ack)
-        seen, until = self._acked.get(name, (0, 0.0))
+    def _wait(self, now: int, tier: _Tier) -> None:
+        if tier.acks and (ack := self._clock.at(tier.acks, now)) is not None:
+            tier.acked = (now, ack)
         tier.unacked = None
         if tier.since is not None:
-            begun = tier.since + milliseconds(self._waits[spec])
-            remembered = now - seen <= max(_ACK_MEMORY, self._last)
+            seen, until = tier.acked
+            begun = tier.since + tier.wait
+            remembered = now - seen <= self._remembered
             start = max(begun, round(until * 1000)) if remembered else begun
             tier.unacked = start if start <= now + self._half else None
 
-    def _of_tier(self, now: int, spec: AlertSpec) -> list[Fired]:
-        tier, value = self._tiers[spec.tier.value], self._value
+    def _of_tier(self, now: int, tier: _Tier) -> list[Fired]:
+        spec, value = tier.spec, self._value
         found: list[Fired] = []
         if value is None:
             return found
         if tier.confirmed or tier.held is not None:
             found.append(Fired(spec, spec.severity, Escalation.NONE, value))
-        how = self._policy.alerting.escalation
-        if tier.unacked is None or not (how.enabled and how.time_based.enabled):
+        if tier.unacked is None:
             return found
-        for minutes, severity in self._steps:
-            due = now - tier.unacked >= milliseconds(60 * minutes) - self._half
-            if due and severity.rank > spec.severity.rank:
+        for after, minutes, severity in tier.steps:
+            if now - tier.unacked >= after - self._half:
                 found.append(Fired(spec, severity, Escalation.TIME, value, minutes=minutes))
         return found
 
     def _by_frequency(self, now: int) -> list[Fired]:
-        how = self._policy.alerting.escalation
-        if not (how.enabled and how.frequency_based.enabled):
-            return []
-        often = how.frequency_based
-        seconds = often.window_minutes * 60
         found: dict[tuple[str, Severity], Fired] = {}
-        for spec in self._limit.alerts:
-            begun = self._tiers[spec.tier.value].begun
-            if len(begun) < min(often.escalate_at_count, often.deduplicate_at_count):
-                continue
-            for part, least, levels in (
-                (1 / 3, often.escalate_at_count, 1),
-                (2 / 3, often.deduplicate_at_count, 2),
-            ):
-                window = max(round(seconds * part), 1)
-                count = sum(now - 1000 * window < at <= now for at in begun)
-                rank = min(spec.severity.rank + levels, max(each.rank for each in Severity))
-                severity = next(each for each in Severity if each.rank == rank)
-                if count >= least and severity is not spec.severity:
+        for tier in self._tiers:
+            for window, least, severity in tier.often:
+                if len(tier.begun) < least:
+                    continue
+                count = _within(tier.begun, now, 1000 * window)
+                if count >= least:
                     found.setdefault(
-                        (spec.name, severity),
-                        Fired(spec, severity, Escalation.FREQUENCY, count, window=window),
+                        (tier.spec.name, severity),
+                        Fired(tier.spec, severity, Escalation.FREQUENCY, count, window=window),
                     )
         return list(found.values())
 
     def _begun(self, now: int) -> dict[str, int]:
-        how = self._policy.alerting.escalation
-        if not (how.enabled and how.frequency_based.enabled):
+        if not self._counts:
             return {}
-        window = max(round(how.frequency_based.window_minutes * 60), 1) * 1000
         counts = {
-            name: sum(now - window < at <= now for at in tier.begun)
-            for name, tier in self._tiers.items()
-            if tier.begun
+            tier.name: _within(tier.begun, now, self._window) for tier in self._tiers if tier.begun
         }
         return {name: count for name, count in counts.items() if count}
 
     def _by_trend(self, now: int) -> list[Fired]:
-        how = self._policy.alerting.escalation
-        if not (how.enabled and how.threshold_based.enabled):
-            return []
         sign = self._limit.side.sign
-        if self._value is not None:
-            self._trend.add(now, sign * self._value)
+        if self._value is None:
+            return []
+        self._trend.add(now, sign * self._value)
         breached = [
-            (index, spec)
-            for index, spec in enumerate(self._limit.alerts[:-1])
-            if self._tiers[spec.tier.value].since is not None
+            (index, tier) for index, tier in enumerate(self._tiers[:-1]) if tier.since is not None
         ]
-        if self._value is None or not breached or (rate := self._trend.rate(now)) is None:
+        if not breached or (rate := self._trend.rate(now)) is None:
             return []
         found = []
-        specs = self._limit.alerts
-        for index, spec in breached:
-            floor = abs(self._bound(spec) - self._clear(spec))
-            if self._trend.moved(now) <= floor:
+        for index, tier in breached:
+            spec = tier.spec
+            if self._trend.moved(now) <= abs(tier.bound - tier.clear):
                 continue
-            targets: dict[Severity, AlertSpec] = {}
-            for ahead in specs[index + 1 :]:
-                if ahead.severity.rank > spec.severity.rank:
-                    targets.setdefault(ahead.severity, ahead)
+            targets: dict[Severity, _Tier] = {}
+            for ahead in self._tiers[index + 1 :]:
+                if ahead.spec.severity.rank > spec.severity.rank:
+                    targets.setdefault(ahead.spec.severity, ahead)
             for severity, ahead in targets.items():
-                left = (sign * self._bound(ahead) - sign * self._value) / rate
-                near = left <= how.threshold_based.project_minutes * 60
-                if near and self._tiers[ahead.tier.value].since is None:
-                    found.append(Fired(spec, severity, Escalation.TREND, left, ahead=ahead))
+                left = (sign * ahead.bound - sign * self._value) / rate
+                if left <= self._ahead and ahead.since is None:
+                    found.append(Fired(spec, severity, Escalation.TREND, left, ahead=ahead.spec))
         return found
 
     def _beyond(self, value: float, level: float) -> bool:
@@ -313,8 +326,12 @@ class SubjectModel:
             return True
         return value > level if self._limit.side is Side.ABOVE else value < level
 
-    def _bound(self, spec: AlertSpec) -> float:
-        return self._bounds[spec]
 
-    def _clear(self, spec: AlertSpec) -> float:
-        return self._clears[spec]
+def _raised(severity: Severity, levels: int, worst: Severity) -> Severity:
+    rank = min(severity.rank + levels, worst.rank)
+    return next(each for each in Severity if each.rank == rank)
+
+
+def _within(times: list[int], now: int, length: int) -> int:
+    """How many of the times, none of them later than now, lie within so long before."""
+    return len(times) - bisect_right(times, now - length)

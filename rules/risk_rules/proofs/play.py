@@ -134,7 +134,10 @@ class Play:
         """What fires about each subject, whenever it changes, and just before."""
         for subject in self.subjects:
             frames = self._frames[subject.name]
-            keys = [sorted({each.key for each in frame.fired}) for frame in frames]
+            keys = [
+                sorted({each.key for each in frame.fired}) if frame.fired else []
+                for frame in frames
+            ]
             times = {0, len(frames) - 1, *self._moves(subject)}
             for index in range(1, len(frames)):
                 if keys[index] != keys[index - 1]:
@@ -161,8 +164,14 @@ class Play:
         """Where what is reported changes, if that is seldom: nothing may happen then, either."""
         own = subject.account.exporters
         lines = [*subject.readings, *(line for exporter in own for line in exporter)]
-        seen = [repr([self.clock.at(line, now) for line in lines]) for now in self._times]
-        moves = [index for index in range(1, len(seen)) if seen[index] != seen[index - 1]]
+        moves: list[int] = []
+        before: list[Sample] | None = None
+        for index, now in enumerate(self._times):
+            seen = [self.clock.at(line, now) for line in lines]
+            # NaN after NaN is no change.
+            if before is not None and seen != before and repr(seen) != repr(before):
+                moves.append(index)
+            before = seen
         return moves if len(moves) <= _SELDOM else []
 
     def _latches(

@@ -65,9 +65,9 @@ class Trend:
 def _slope(times: list[int], values: list[float]) -> float | None:
     if len(times) < 2:
         return None
-    mean_time, mean_value = sum(times) / len(times), sum(values) / len(values)
-    if all(value == values[0] for value in values):
+    if values.count(values[0]) == len(values):
         return 0.0
+    mean_time, mean_value = sum(times) / len(times), sum(values) / len(values)
     spread = sum((time - mean_time) ** 2 for time in times)
     together = sum(
         (time - mean_time) * (value - mean_value) for time, value in zip(times, values, strict=True)

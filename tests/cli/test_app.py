@@ -1,0 +1,35 @@
+"""The table of commands: all of them are listed, and each waits for its own imports alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def riskwarden(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *python, "-m", "riskwarden", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_lists_every_command() -> None:
+    shown = riskwarden("--help").stdout
+    listed = {line.split()[1] for line in shown.splitlines() if line.startswith("│ ")}
+    assert listed >= {"run", "generate", "backtest", "kill", "status", "ack", "unack", "acks"}
+    assert listed >= {"policy", "rules", "audit", "channels"}
+
+
+def test_a_mistyped_command_is_met_with_what_was_meant() -> None:
+    done = riskwarden("kil")
+    assert done.returncode == 2
+    assert "Did you mean 'kill'" in done.stderr
+
+
+def test_a_kill_does_not_wait_for_what_other_commands_import() -> None:
+    done = riskwarden("kill", "--help", python=("-X", "importtime"))
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "riskwarden.stack.layout" in imported
+    assert not imported & {"numpy", "promql_parser", "jinja2", "risk_rules"}
