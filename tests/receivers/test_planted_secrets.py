@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 import risk_alertmanager
 from risk_policy import fields, load_policy, parse_policy
-from risk_policy.model.policy import Policy
+from risk_policy.model.policy import Alerting
 from risk_policy.secret_keys import revealed_secrets, secrets_of
 from risk_receivers.channels import CHANNELS
 from risk_receivers.errors import StartError
@@ -48,7 +48,7 @@ def secret_keys(model: type[Any], path: str) -> Iterator[str]:
             yield from secret_keys(table, f"{path}.{name}")
 
 
-KEYS = list(secret_keys(fields.submodel(Policy, "alerting"), "alerting"))
+KEYS = list(secret_keys(Alerting, "alerting"))
 
 
 def variable(key: str) -> str:
