@@ -18,6 +18,7 @@ from typing import Final
 from risk_policy.catalogue import metrics as m
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels import Channel
+from risk_receivers.channels.attempts import Attempts
 from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.outbox import Letter, give_up, mark_delivered, opened, owed
@@ -57,6 +58,7 @@ class Courier(Worker):
         self._writer = writer
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._failing: dict[int, _Failing] = {}
+        self._attempts = Attempts(writer)
 
     def round(self) -> float | None:
         """Deliver everything that is owed."""
@@ -98,7 +100,8 @@ class Courier(Worker):
         try:
             head = self._writer.head
             message, unique = opened(letter)
-            self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}"))
+            attempt = self._attempts.begin(letter.number)
+            self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}", attempt))
         except (OSError, TemporaryDeliveryError):
             raise
         except RefusedDeliveryError as error:
@@ -111,6 +114,7 @@ class Courier(Worker):
         else:
             self._failing.pop(letter.number, None)
             self._writer.submit(_marking(letter.number)).result()
+            self._attempts.confirmed(letter.number)
             self._telemetry.count(m.MESSAGES, self._channel_name, "sent")
 
     def _failed(self, letter: Letter, before: _Failing | None, error: Exception) -> None:

@@ -140,6 +140,13 @@ SCHEMA: Final = (
         reason TEXT NOT NULL
     )
     """,
+    # How often a message that is not confirmed was handed to its channel.
+    """
+    CREATE TABLE IF NOT EXISTS message_attempt (
+        id INTEGER PRIMARY KEY,
+        attempts INTEGER NOT NULL
+    )
+    """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
     # Beside the table, which older databases have without it.
     """

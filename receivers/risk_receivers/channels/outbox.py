@@ -19,6 +19,7 @@ from msgspec import structs
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.channels import attempts
 from risk_receivers.channels.message import Message
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
@@ -113,3 +114,4 @@ def mark_delivered(connection: sqlite3.Connection, number: int, at: datetime) ->
         "UPDATE message SET delivered_at = ? WHERE id = ? AND delivered_at IS NULL",
         (to_text(at), number),
     )
+    attempts.forget(connection, number)
