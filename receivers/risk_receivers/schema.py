@@ -157,6 +157,8 @@ SCHEMA: Final = (
         PRIMARY KEY (id, digest)
     ) WITHOUT ROWID
     """,
+    # When an id was taken; those of an older version are kept.
+    "CREATE TABLE IF NOT EXISTS report_at (id TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
     # Every silence that was ever seen, and the acknowledgements among them (those with tiers).
     """

@@ -17,6 +17,7 @@ SEED = int(os.environ.get("RISKWARDEN_SEED", "1"))
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(120 + 10 * KILLS)
 def test_whenever_it_is_killed_every_alert_is_recorded_once_and_every_message_arrives(
     stopped: Any, wait_until: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
