@@ -37,13 +37,16 @@ class Discretion:
             for spelling in _spellings(part)
             if len(spelling) >= _SHORTEST
         }
-        longest_first = sorted(spellings, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-        self._is_idle = not spellings
+        self._longest_first = sorted(spellings, key=len, reverse=True)
+        self._lowered = [spelling.lower() for spelling in self._longest_first]
 
     def applied(self, text: str) -> str:
         """The text without a secret."""
-        return text if self._is_idle else self._pattern.sub(_BLOT, text)
+        # A search for hundreds of spellings at once would hold up every thread of the process.
+        lowered = text.lower()
+        pairs = zip(self._longest_first, self._lowered, strict=True)
+        found = [re.escape(spelling) for spelling, small in pairs if small in lowered]
+        return re.sub("|".join(found), _BLOT, text, flags=re.IGNORECASE) if found else text
 
 
 class DiscreetFormatter(logging.Formatter):
