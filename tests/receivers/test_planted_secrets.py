@@ -328,6 +328,7 @@ def test_no_secret_is_printed_by_the_command_line_or_generated(
             ("policy", "show"),
             ("policy", "show", "--json"),
             ("channels", "preview"),
+            ("channels", "lint"),
             ("status", "--receivers", "http://127.0.0.1:9"),
             ("acks", "--receivers", "http://127.0.0.1:9"),
         ):
