@@ -29,7 +29,7 @@ from risk_policy.secret_keys import revealed_secrets, secrets_of
 from risk_receivers.channels import CHANNELS
 from risk_receivers.errors import StartError
 from risk_receivers.templating.renderer import Renderer
-from riskwarden.app import app
+from riskwarden.app import application
 
 CORES = 2
 
@@ -332,7 +332,7 @@ def test_no_secret_is_printed_by_the_command_line_or_generated(
             ("status", "--receivers", "http://127.0.0.1:9"),
             ("acks", "--receivers", "http://127.0.0.1:9"),
         ):
-            result = CliRunner().invoke(app, [*command, "--policy", policy])
+            result = CliRunner().invoke(application(), [*command, "--policy", policy])
             assert result.exit_code in (0, 1, 2), result.exception
             produced[f"{command} {policy}"] = result.output.encode()
     for number, artefact in enumerate(risk_alertmanager.generate(load_policy(Path(good)))):
@@ -350,7 +350,9 @@ def test_a_token_that_no_header_takes_is_not_shown(
     for between in ("\n", "\r\nX: ", "ä"):
         monkeypatch.setenv(variable(key), between.join(cores(key)))
         arguments = ("status", "--receivers", servers["webhook"].url)
-        result = CliRunner().invoke(app, [*arguments, "--policy", str(planted_service.policy)])
+        result = CliRunner().invoke(
+            application(), [*arguments, "--policy", str(planted_service.policy)]
+        )
         assert isinstance(result.exception, SystemExit), "no traceback"
         assert leaks({"output": result.output.encode()}) == []
         assert "operator token" in result.output
