@@ -193,6 +193,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _endpoint_problems(values)
     yield from _mail_problems(values)
     yield from _sms_problems(values)
+    yield from _button_problems(values)
 
 
 def _exposure_problems(values: Values) -> Iterator[Problem]:
@@ -281,3 +282,19 @@ def _sms_problems(values: Values) -> Iterator[Problem]:
             "is empty: the channel is enabled and would reach nobody; write whom to tell, "
             'e.g. ["+15005550006"], or set alerting.channels.sms.enabled = false',
         )
+
+
+def _button_problems(values: Values) -> Iterator[Problem]:
+    """Buttons that somebody may press nowhere, or nobody somewhere."""
+    table = "alerting.channels.telegram."
+    if values.get(table + "enabled") is not True:
+        return
+    chats, users = table + "allowed_chats", table + "allowed_users"
+    for named, missing in ((chats, users), (users, chats)):
+        if values.get(named) not in ([], ()) and values.get(missing) in ([], ()):
+            yield Problem(
+                named,
+                "(set)",
+                f"there are no buttons unless {missing} is set too: a press counts from one of "
+                "the users, in one of the chats",
+            )

@@ -316,6 +316,48 @@ def test_a_mention_that_would_reach_nobody_is_refused(who: str, refused: Refused
     assert "reaches nobody by name" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("key", "who"),
+    [
+        ("slack.allowed_users", '"@olga"'),
+        ("slack.allowed_users", '"S012AB3CD"'),
+        ("telegram.allowed_users", '"@olga"'),
+        ("telegram.allowed_users", "-100123"),
+        ("telegram.allowed_users", "0"),
+        ("telegram.allowed_users", "true"),
+        ("telegram.allowed_chats", '"@alerts"'),
+        ("telegram.allowed_chats", "1.5"),
+    ],
+)
+def test_whoever_may_press_buttons_is_named_by_an_id_that_is_nobody_elses(
+    key: str, who: str, refused: Refused
+) -> None:
+    table, _, name = key.rpartition(".")
+    (problem,) = refused(f"[alerting.channels.{table}]\n{name} = [{who}]")
+    assert problem.key == f"alerting.channels.{key}.0"
+
+
+def test_ids_are_numbers_texts_or_variables() -> None:
+    policy = parse_policy(
+        b"[alerting.channels.telegram]\nenabled = true\n"
+        b'allowed_chats = [-100123, "${CHAT}"]\nallowed_users = [42, "43"]',
+        environ={"CHAT": "-7", "TELEGRAM_CHAT_ID": "-7", "TELEGRAM_BOT_TOKEN": "1:t"},
+    )
+    telegram = policy.alerting.channels.telegram
+    assert telegram.allowed_chats == ("-100123", "-7")
+    assert telegram.allowed_users == ("42", "43")
+
+
+@pytest.mark.parametrize("key", ["allowed_chats", "allowed_users"])
+def test_buttons_that_can_be_pressed_by_nobody_or_nowhere_are_refused(
+    key: str, refused: Refused
+) -> None:
+    text = f"[alerting.channels.telegram]\nenabled = true\nchat_id = '7'\n{key} = [7]"
+    (problem,) = refused(text, {"TELEGRAM_BOT_TOKEN": "1:t"})
+    assert problem.key == f"alerting.channels.telegram.{key}"
+    assert "there are no buttons unless" in problem.message
+
+
 @pytest.mark.parametrize("key", ["telegram.api_url", "sms.api_url"])
 @pytest.mark.parametrize(
     "url",

@@ -28,6 +28,11 @@ class Kind(StrEnum):
     FEED_SILENT = "feed_silent"  # nobody could raise an alert, or nobody would be told of one
     FEED_HEARD = "feed_heard"  # that is over
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is about an incident that goes on and can be acknowledged."""
+        return self in (Kind.FIRING, Kind.ESCALATED, Kind.CONTINUED, Kind.ACK_LOST)
+
 
 class Message(msgspec.Struct, frozen=True):
     """What one message says.
