@@ -20,8 +20,6 @@ NOT_YET_IN_EFFECT: Final = (
     "alerting.audit.export",
     "alerting.channels.slack.allowed_users",
     "alerting.channels.slack.signing_secret",
-    "alerting.channels.telegram.allowed_chats",
-    "alerting.channels.telegram.allowed_users",
     "alerting.dashboard",
 )
 

@@ -13,7 +13,9 @@ from risk_receivers.acks.client import AlertmanagerClient
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
+from risk_receivers.buttons.telegram import telegram_buttons
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
+from risk_receivers.channels.telegram import has_buttons
 from risk_receivers.core import Core
 from risk_receivers.courier import Courier
 from risk_receivers.feed_watch import FeedWatch
@@ -88,8 +90,20 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             policy=core.policy,
             wake_couriers=core.bell.ring,
         )
+        settings, buttons = alerting.channels.telegram, list[Worker]()
+        if settings.enabled and has_buttons(settings):
+            buttons.append(
+                telegram_buttons(
+                    core.policy,
+                    keeper,
+                    core.database,
+                    core.writer,
+                    core.telemetry,
+                    core.refusals.note,
+                )
+            )
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             feeds=feeds,
-            workers=(*couriers, reconciler, feeds),
+            workers=(*couriers, reconciler, feeds, *buttons),
         )

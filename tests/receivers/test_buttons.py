@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from owed_messages import owed
 
 from risk_policy.model.escalation import Acknowledgement
-from risk_receivers.buttons.offer import (
+from risk_receivers.channels.buttons import (
     Ask,
     Buttons,
     Pressed,
