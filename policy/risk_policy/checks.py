@@ -285,16 +285,14 @@ def _sms_problems(values: Values) -> Iterator[Problem]:
 
 
 def _button_problems(values: Values) -> Iterator[Problem]:
-    """Buttons that somebody may press nowhere, or nobody somewhere."""
-    table = "alerting.channels.telegram."
-    if values.get(table + "enabled") is not True:
-        return
-    chats, users = table + "allowed_chats", table + "allowed_users"
-    for named, missing in ((chats, users), (users, chats)):
-        if values.get(named) not in ([], ()) and values.get(missing) in ([], ()):
-            yield Problem(
-                named,
-                "(set)",
-                f"there are no buttons unless {missing} is set too: a press counts from one of "
-                "the users, in one of the chats",
-            )
+    """Half of what buttons need: there would be none, or ones that nobody may press."""
+    pairs = (("telegram", "allowed_chats"), ("slack", "signing_secret"))
+    for channel, other in pairs:
+        if values.get(f"alerting.channels.{channel}.enabled") is not True:
+            continue
+        keys = [f"alerting.channels.{channel}.{name}" for name in ("allowed_users", other)]
+        is_set = [values.get(key) not in (None, [], ()) for key in keys]
+        if is_set[0] != is_set[1]:
+            named, missing = (keys[0], keys[1]) if is_set[0] else (keys[1], keys[0])
+            message = f"there are no buttons unless {missing} is set too; set it, or take this out"
+            yield Problem(named, "(set)", message)

@@ -18,8 +18,6 @@ NOT_YET_IN_EFFECT: Final = (
     "alerting.cooldown",
     "alerting.circuit_breakers.drawdown.require_manual_resume",
     "alerting.audit.export",
-    "alerting.channels.slack.allowed_users",
-    "alerting.channels.slack.signing_secret",
     "alerting.dashboard",
 )
 

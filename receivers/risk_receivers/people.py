@@ -15,9 +15,10 @@ from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.buttons.telegram import telegram_buttons
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
-from risk_receivers.channels.telegram import has_buttons
 from risk_receivers.core import Core
 from risk_receivers.courier import Courier
+from risk_receivers.doors.door import SignedDoor
+from risk_receivers.doors.slack import SLACK_PATH, slack_door
 from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
@@ -30,11 +31,13 @@ class People:
 
     Attributes:
         workers: not started yet.
+        signed: doors, by path, for what people do elsewhere.
     """
 
     acks: AckParts
     feeds: FeedWatch
     workers: tuple[Worker, ...]
+    signed: Mapping[str, SignedDoor]
 
 
 @contextmanager
@@ -90,20 +93,16 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             policy=core.policy,
             wake_couriers=core.bell.ring,
         )
-        settings, buttons = alerting.channels.telegram, list[Worker]()
-        if settings.enabled and has_buttons(settings):
-            buttons.append(
-                telegram_buttons(
-                    core.policy,
-                    keeper,
-                    core.database,
-                    core.writer,
-                    core.telemetry,
-                    core.refusals.note,
-                )
-            )
+        wiring = (core.policy, keeper, core.database)
+        telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note)
+        slack = slack_door(*wiring, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             feeds=feeds,
-            workers=(*couriers, reconciler, feeds, *buttons),
+            workers=(
+                *(*couriers, reconciler, feeds),
+                *((telegram,) if telegram is not None else ()),
+                *((slack[0],) if slack is not None else ()),
+            ),
+            signed={SLACK_PATH: slack[1]} if slack is not None else {},
         )

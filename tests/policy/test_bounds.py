@@ -348,13 +348,23 @@ def test_ids_are_numbers_texts_or_variables() -> None:
     assert telegram.allowed_users == ("42", "43")
 
 
-@pytest.mark.parametrize("key", ["allowed_chats", "allowed_users"])
-def test_buttons_that_can_be_pressed_by_nobody_or_nowhere_are_refused(
-    key: str, refused: Refused
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("telegram.allowed_chats", "[7]"),
+        ("telegram.allowed_users", "[7]"),
+        ("slack.allowed_users", "['U012AB3CD']"),
+        ("slack.signing_secret", "'${S}'"),
+    ],
+)
+def test_buttons_that_nobody_could_press_are_refused(
+    key: str, value: str, refused: Refused
 ) -> None:
-    text = f"[alerting.channels.telegram]\nenabled = true\nchat_id = '7'\n{key} = [7]"
-    (problem,) = refused(text, {"TELEGRAM_BOT_TOKEN": "1:t"})
-    assert problem.key == f"alerting.channels.telegram.{key}"
+    channel, _, name = key.rpartition(".")
+    text = f"[alerting.channels.{channel}]\nenabled = true\n{name} = {value}"
+    held = {"TELEGRAM_BOT_TOKEN": "1:t", "TELEGRAM_CHAT_ID": "7", "S": "s"}
+    (problem,) = refused(text, {**held, "SLACK_WEBHOOK_URL": "https://hooks.slack.com/x"})
+    assert problem.key == f"alerting.channels.{key}"
     assert "there are no buttons unless" in problem.message
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from owed_messages import owed
+from owed_messages import as_told, owed
+from slack_stand_in import SlackStandIn
+from telegram_stand_in import TOKEN, TelegramStandIn
 
+from risk_policy import parse_policy
 from risk_policy.model.escalation import Acknowledgement
+from risk_receivers.channels import CHANNELS, Channel
 from risk_receivers.channels.buttons import (
     Ask,
     Buttons,
@@ -86,3 +92,43 @@ def test_each_way_to_acknowledge_that_the_policy_leaves_has_one_button(
 ) -> None:
     buttons = Buttons("s", Acknowledgement(default_minutes=default, max_minutes=longest))
     assert [button.label for button in buttons.under(owed())] == labels
+
+
+def from_policy(
+    channel: str, lines: str, monkeypatch: pytest.MonkeyPatch, **environ: str
+) -> Channel:
+    environ = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_CHAT_ID": "7",
+        "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/x",
+        **environ,
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    text = f"[alerting.channels.{channel}]\nenabled = true\n{lines}"
+    return CHANNELS[channel](parse_policy(text.encode(), environ=environ), Path(), as_told)
+
+
+@pytest.mark.parametrize(
+    ("channel", "lines", "buttons"),
+    [
+        ("slack", "", 0),
+        (
+            "slack",
+            'allowed_users = ["U012AB3CD"]\nsigning_secret = "${SLACK_SIGNING_SECRET}"',
+            1,
+        ),
+        ("telegram", "", 0),
+        ("telegram", 'allowed_users = [42]\nallowed_chats = ["${TELEGRAM_CHAT_ID}"]', 1),
+    ],
+)
+def test_messages_carry_buttons_only_if_somebody_may_press_them(
+    channel: str, lines: str, buttons: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TelegramStandIn() as telegram, SlackStandIn() as slack:
+        telegram.chats.add("7")
+        more = f'api_url = "{telegram.url}"\n' if channel == "telegram" else ""
+        environ = {"SLACK_WEBHOOK_URL": slack.webhook_url, "SLACK_SIGNING_SECRET": "s"}
+        from_policy(channel, more + lines, monkeypatch, **environ).deliver(owed())
+        found = telegram.labels() if channel == "telegram" else slack.buttons
+    assert len(found) == buttons

@@ -152,6 +152,7 @@ def _handler_of(owner: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
+            self.send_header("Connection", "close")
             self.send_header("Content-Length", str(10**9 if reply.manner == "body" else len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -82,7 +82,7 @@ class Slack(Section):
     mention_on_critical: Mentions = ("@channel",)
     timeout_seconds: RequestSeconds = 10
     allowed_users: Members = ()
-    signing_secret: Secret = Secret("${SLACK_SIGNING_SECRET}")
+    signing_secret: Secret | None = None
 
 
 class Telegram(Section):

@@ -27,6 +27,7 @@ from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.cutting import clean, cut
 from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import Answer, answered, retry_after, revealed
+from risk_receivers.channels.telegram import has_buttons
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -254,9 +255,11 @@ def telegram_buttons(
     writer: Writer,
     telemetry: Telemetry,
     refused: Callable[[str, str, str], None],
-) -> TelegramButtons:
-    """The listener as the policy wants it. Raises StartError."""
+) -> TelegramButtons | None:
+    """The listener, if the policy wants buttons. Raises StartError."""
     settings = policy.alerting.channels.telegram
+    if not (settings.enabled and has_buttons(settings)):
+        return None
     terms = policy.alerting.acknowledgement
     token = revealed(settings.bot_token, "alerting.channels.telegram.bot_token")
     return TelegramButtons(

@@ -97,7 +97,7 @@ def updates(result: bytes) -> list[Update]:
 def _update(found: _Update) -> Update:
     try:
         return Update(found.update_id, _decode_press(found.callback_query))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Update(found.update_id)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import telegram_stand_in
+from slack_stand_in import SIGNING_SECRET, SlackStandIn, signed
 from telegram_stand_in import CHAT, TelegramStandIn
 
 WARNING = "drawdown/main:warning:1"
@@ -21,8 +22,19 @@ def telegram() -> Iterator[TelegramStandIn]:
 
 
 @pytest.fixture
-def policy_lines(telegram: TelegramStandIn, stopped: Any) -> str:
-    stopped.environ.update(TELEGRAM_BOT_TOKEN=telegram_stand_in.TOKEN, TELEGRAM_CHAT_ID=CHAT)
+def slack() -> Iterator[SlackStandIn]:
+    with SlackStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def policy_lines(telegram: TelegramStandIn, slack: SlackStandIn, stopped: Any) -> str:
+    stopped.environ.update(
+        TELEGRAM_BOT_TOKEN=telegram_stand_in.TOKEN,
+        TELEGRAM_CHAT_ID=CHAT,
+        SLACK_WEBHOOK_URL=slack.webhook_url,
+        SLACK_SIGNING_SECRET=SIGNING_SECRET,
+    )
     return f"""
 [alerting.second_way]
 enabled = false
@@ -32,11 +44,15 @@ min_severity = "WARNING"
 api_url = "{telegram.url}"
 allowed_chats = ["${{TELEGRAM_CHAT_ID}}"]
 allowed_users = [42]
+[alerting.channels.slack]
+enabled = true
+allowed_users = ["U0OLGA"]
+signing_secret = "${{SLACK_SIGNING_SECRET}}"
 """
 
 
-def test_a_press_in_telegram_is_a_silence_and_survives_the_service(
-    people: Any, telegram: TelegramStandIn
+def test_a_press_is_a_silence_and_survives_the_service(
+    people: Any, telegram: TelegramStandIn, slack: SlackStandIn
 ) -> None:
     people.fire()
     people.wait_until(lambda: telegram.messages, what="Telegram was told")
@@ -66,5 +82,18 @@ def test_a_press_in_telegram_is_a_silence_and_survives_the_service(
     assert people.alertmanager.active() == []
     people.await_told("ack_lost")
     assert len(people.events("ALERT_ACKNOWLEDGED")) == 1
+
+    # The same incident, from Slack: its request needs no token, and nothing else gets in.
+    receivers, body = people.receivers, slack.press("Ack 1 h")
+    where = receivers.url + "/api/v1/slack/actions"
+    assert receivers.client.post(where, content=body).status_code == 403
+    wrong = signed(body, "another secret")
+    assert receivers.client.post(where, content=body, headers=wrong).status_code == 403
+    assert people.alertmanager.active() == []
+    assert receivers.client.post(where, content=body, headers=signed(body)).status_code == 200
+    people.wait_until(lambda: "Un-ack" in slack.buttons, what="Slack's message says who has it")
+    (silence,) = people.alertmanager.active()
+    assert silence["createdBy"] == "slack:U0OLGA olga"
     metrics = people.receivers.client.get(f"{people.receivers.url}/metrics").text
-    assert SECRET not in people.receivers.log + metrics
+    assert SECRET not in receivers.log + metrics
+    assert "planted" not in receivers.log + metrics
