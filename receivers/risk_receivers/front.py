@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from risk_receivers.auth import Tokens, unauthorized
 from risk_receivers.body import BodyReader, End, Receive
@@ -18,6 +18,9 @@ from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+#: Bodies that are read at a time of whoever brings no token. People press one button after the
+#: other, and what they send must not fill the memory.
+_MOST_STRANGERS: Final = 16
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -40,6 +43,7 @@ class Front:
         """
         self._doors = dict(doors)
         self._signed = dict(signed)
+        self._strangers = 0
         self._behind = behind
         self._tokens = tokens
         self._telemetry = telemetry
@@ -86,7 +90,13 @@ class Front:
         headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
         if complaint := door.complaint(headers):
             return self._not_genuine(scope, complaint)
-        body = await door.bodies.read(receive)
+        if self._strangers >= _MOST_STRANGERS:
+            return Reply(503, {"error": "too many such requests are on their way; try again"}, 1)
+        self._strangers += 1
+        try:
+            body = await door.bodies.read(receive)
+        finally:
+            self._strangers -= 1
         if body.end is not End.COMPLETE:
             complaint = door.bodies.complaints.get(body.end, "the body is not complete")
             return Reply(body.code, {"error": complaint})

@@ -371,10 +371,14 @@ class AckKeeper:
 
 def _covering(situation: Situation, breach: Breach) -> Muting | None:
     """The acknowledgement of a breach that holds longest."""
+    now = utc_now()
     covering = [
         one
         for one in situation.known.values()
-        if one.acknowledges and one.risk_id == breach.risk_id and breach.tier in one.tiers
+        if one.acknowledges
+        and one.ends_at > now
+        and one.risk_id == breach.risk_id
+        and breach.tier in one.tiers
     ]
     return max(covering, key=lambda one: one.ends_at, default=None)
 

@@ -249,6 +249,31 @@ def test_the_door_takes_presses_and_nothing_else(rig: Rig) -> None:
     assert rig.send(body, signed(body))[0] == 413
 
 
+def test_strangers_cannot_fill_the_memory_with_bodies_that_never_end(rig: Rig) -> None:
+    headers = [(n.lower().encode(), v.encode()) for n, v in signed(b"").items()]
+    scope = {"type": "http", "method": "POST", "path": SLACK_PATH, "headers": headers}
+    never = asyncio.Event()
+    codes: list[int] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        await never.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        codes.append(message.get("status", 503))
+
+    async def forty() -> None:
+        tasks = [asyncio.create_task(rig.front(scope, receive, send)) for _ in range(40)]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert set(codes) == {503}
+        never.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(forty())
+    rig.press("Ack 1 h")
+    assert len(rig.behind.acks()) == 1
+
+
 def test_the_door_never_waits_for_alertmanager_or_slack_and_a_stop_does_not_either(
     rig: Rig, wait_until: Callable[..., Any]
 ) -> None:
