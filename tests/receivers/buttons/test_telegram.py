@@ -418,7 +418,7 @@ def test_the_token_stays_where_it_is(rig: Rig, caplog: pytest.LogCaptureFixture)
 
     rig.telegram.answer = misbehave  # type: ignore[method-assign]
     rig.listener.round()
-    del rig.telegram.answer  # type: ignore[method-assign]
+    del rig.telegram.answer
     repeated = failure(400, f"no such thing: /bot{TOKEN}/answerCallbackQuery")
     rig.telegram.failing = {"answerCallbackQuery": repeated, "editMessageText": repeated}
     rig.press("Ack 1 h")
