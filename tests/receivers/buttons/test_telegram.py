@@ -192,6 +192,18 @@ def test_a_client_cannot_make_up_what_it_presses_nor_borrow_it(rig: Rig) -> None
     assert rig.behind.metric(presses("stale")) == 5
 
 
+def test_one_that_has_just_run_out_keeps_nobody_from_another(rig: Rig) -> None:
+    button = rig.telegram.labels()["Ack 1 h"]
+    rig.press("Ack 1 h")
+    past = to_text(utc_now() - timedelta(milliseconds=1))
+    rig.behind.writer.run(
+        lambda t: t.connection.execute("UPDATE silence SET ends_at = ?", (past,)), 10
+    )
+    rig.press(button)
+    assert rig.telegram.said.startswith("Acknowledged until")
+    assert len(rig.behind.alertmanager.silences) == 2
+
+
 def test_what_is_over_cannot_be_acknowledged_and_loses_its_buttons(rig: Rig) -> None:
     rig.behind.alert(firing=False)
     rig.press("Ack 1 h")
