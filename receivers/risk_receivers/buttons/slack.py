@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import sqlite3
+from collections import deque
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,7 @@ from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import Worker
 
 CHANNEL: Final = "slack"
-#: Presses that may wait; more at a time is nobody's honest wish.
+#: Presses that may wait, and people that are to be told; more is nobody's honest wish.
 _MOST_WAITING: Final = 50
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class SlackButtons(Worker):
         self._webhook_url = webhook_url
         self._timeout_seconds = timeout_seconds
         self._waiting: queue.Queue[tuple[SlackPress, bool]] = queue.Queue(_MOST_WAITING)
+        self._untold: deque[tuple[SlackPress, Outcome]] = deque(maxlen=_MOST_WAITING)
         self._telling: Http | None = None
         telemetry.set(m.BUTTONS_HEARD, CHANNEL, value=1)
         for verdict in Verdict:
@@ -65,16 +67,23 @@ class SlackButtons(Worker):
             _log.warning("the service stops, and %d presses in Slack were not taken", left)
 
     def round(self) -> float | None:
-        """Take what waits."""
+        """Take what waits; of those who are to be told, the next only once nothing waits."""
+        while not self._stopping.is_set():
+            self._take_waiting()
+            if not self._untold:
+                break
+            self._tell(*self._untold.popleft())
+        return None
+
+    def _take_waiting(self) -> None:
         while not self._stopping.is_set():
             try:
                 press, allowed = self._waiting.get_nowait()
             except queue.Empty:
-                break
+                return
             outcome = self._outcome(press) if allowed else REFUSED
             self._telemetry.count(m.BUTTON_PRESSES, CHANNEL, outcome.verdict.value)
-            self._tell(press, outcome)
-        return None
+            self._untold.append((press, outcome))
 
     def _outcome(self, press: SlackPress) -> Outcome:
         presser = Presser(f"{CHANNEL}:{press.user}", press.name)

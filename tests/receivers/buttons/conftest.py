@@ -64,6 +64,12 @@ class Behind:
             wake=lambda: None,
         )
 
+    def restart(self) -> None:
+        """Another service on the same store."""
+        self.writer.stop()
+        self.writer = opened(self.database)
+        self.__post_init__()
+
     def desk(self, secret: str, via: str) -> tuple[Desk, Buttons]:
         buttons = Buttons(secret, self.terms)
         desk = Desk(self.keeper, buttons, database=self.database, terms=self.terms, via=via)
@@ -92,10 +98,7 @@ class Behind:
         return None
 
 
-@pytest.fixture
-def behind(tmp_path: Path, words: Any) -> Iterator[Behind]:
-    """A store that knows of one breach."""
-    database = tmp_path / "audit.db"
+def opened(database: Path) -> Writer:
     writer = Writer(
         database,
         origin="test",
@@ -105,6 +108,14 @@ def behind(tmp_path: Path, words: Any) -> Iterator[Behind]:
         queue_depth=100,
     )
     writer.start()
+    return writer
+
+
+@pytest.fixture
+def behind(tmp_path: Path, words: Any) -> Iterator[Behind]:
+    """A store that knows of one breach."""
+    database = tmp_path / "audit.db"
+    writer = opened(database)
     with AlertmanagerStandIn() as alertmanager:
         client = AlertmanagerClient(alertmanager.endpoint, deadline_seconds=10)
         found = Behind(database, writer, alertmanager, words, client)
@@ -112,4 +123,4 @@ def behind(tmp_path: Path, words: Any) -> Iterator[Behind]:
         found.alert()
         yield found
         client.close()
-    writer.stop()
+        found.writer.stop()

@@ -341,6 +341,16 @@ def test_who_acknowledges_while_alertmanager_is_away_is_told_to_try_again(rig: R
     assert rig.behind.metric(presses("failed")) == 1
 
 
+def test_a_press_that_the_store_cannot_record_is_taken_once_it_can(rig: Rig) -> None:
+    rig.behind.writer.stop()
+    assert rig.press("Ack 1 h") == 1, "it is tried again a second later"
+    assert rig.telegram.answers == []
+    rig.behind.restart()
+    rig.listen().round()
+    assert len(rig.behind.acks()) == 1
+    assert len(rig.telegram.answers) == 1
+
+
 def test_a_silence_of_which_nobody_heard_is_found_again_and_not_made_twice(rig: Rig) -> None:
     rig.behind.alertmanager.forgetful = True
     rig.press("Ack 1 h")
