@@ -35,11 +35,18 @@ class SlackButtons(Worker):
     """Takes presses one after the other."""
 
     def __init__(
-        self, desk: Desk, telemetry: Telemetry, *, webhook_url: str, timeout_seconds: float
+        self,
+        desk: Desk,
+        telemetry: Telemetry,
+        *,
+        webhook_url: str,
+        signing_secret: str,
+        timeout_seconds: float,
     ) -> None:
         super().__init__("slack-buttons", telemetry)
         self._desk = desk
         self._webhook_url = webhook_url
+        self._secrets = (webhook_url, signing_secret)
         self._timeout_seconds = timeout_seconds
         self._waiting: queue.Queue[tuple[SlackPress, bool]] = queue.Queue(_MOST_WAITING)
         self._untold: deque[tuple[SlackPress, Outcome]] = deque(maxlen=_MOST_WAITING)
@@ -107,7 +114,7 @@ class SlackButtons(Worker):
                 return
 
     def _posted(self, url: str, content: dict[str, Any]) -> bool:
-        self._telling = http = Http("Slack", self._timeout_seconds, [url, self._webhook_url])
+        self._telling = http = Http("Slack", self._timeout_seconds, [url, *self._secrets])
         if self._stopping.is_set():
             return False
         try:

@@ -16,7 +16,6 @@ import msgspec
 
 from risk_policy import Policy
 from risk_policy.model.channels import Slack
-from risk_policy.model.escalation import Acknowledgement
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.buttons import Button, Buttons
 from risk_receivers.channels.cutting import clean, cut, split_mrkdwn
@@ -62,27 +61,33 @@ class SlackChannel:
         mention_on_critical: Sequence[str],
         timeout_seconds: float,
         buttons: Buttons | None = None,
+        signing_secret: str = "",
     ) -> None:
-        """``buttons`` go under what can be acknowledged; without any if nobody may press them."""
+        """``buttons`` go under what can be acknowledged; without any if nobody may press them.
+
+        ``signing_secret`` is needed for nothing here but to keep it out of what is said.
+        """
         self._buttons = buttons
         self._render = never_empty("slack", render)
         self._url = webhook_url
         self._channel = channel
         self._mentions = " ".join(map(_mention, mention_on_critical))
-        self._http = Http("Slack", timeout_seconds, [webhook_url])
+        self._http = Http("Slack", timeout_seconds, [webhook_url, signing_secret])
 
     @classmethod
     def from_policy(cls, policy: Policy, data: Path, render: Render) -> SlackChannel:
         """The channel as the policy wants it. Raises StartError."""
         del data
         settings = policy.alerting.channels.slack
+        secret = slack_signing_secret(settings)
         return cls(
             render=render,
             webhook_url=revealed_url(settings.webhook_url, "alerting.channels.slack.webhook_url"),
             channel=settings.channel,
             mention_on_critical=settings.mention_on_critical,
             timeout_seconds=settings.timeout_seconds,
-            buttons=slack_buttons(settings, policy.alerting.acknowledgement),
+            buttons=Buttons(secret, policy.alerting.acknowledgement) if secret else None,
+            signing_secret=secret,
         )
 
     def deliver(self, owed: Owed) -> None:
@@ -148,14 +153,8 @@ class SlackChannel:
         return escaped(cut(clean(rendered.subject), _SUBJECT_UNITS))
 
 
-def slack_buttons(settings: Slack, terms: Acknowledgement) -> Buttons | None:
-    """The buttons that the policy wants; None if nobody may press them. Raises StartError."""
-    secret = slack_signing_secret(settings)
-    return Buttons(secret, terms) if secret else None
-
-
 def slack_signing_secret(settings: Slack) -> str:
-    """What Slack signs presses with; empty if nobody may press. Raises StartError."""
+    """What Slack signs presses with; empty if nobody may press any. Raises StartError."""
     users, secret = settings.allowed_users, settings.signing_secret
     return revealed(secret, _SIGNING_SECRET) if secret is not None and users else ""
 

@@ -103,6 +103,7 @@ def slack_door(
         Desk(keeper, Buttons(secret, terms), database=database, terms=terms, via="Slack button"),
         telemetry,
         webhook_url=revealed_url(settings.webhook_url, "alerting.channels.slack.webhook_url"),
+        signing_secret=secret,
         timeout_seconds=settings.timeout_seconds,
     )
     door = SlackDoor(

@@ -94,7 +94,11 @@ def rig(behind: Any) -> Iterator[Rig]:
     with SlackStandIn() as slack:
         desk, _ = behind.desk(SIGNING_SECRET, "Slack button")
         buttons = SlackButtons(
-            desk, behind.telemetry, webhook_url=slack.webhook_url, timeout_seconds=5
+            desk,
+            behind.telemetry,
+            webhook_url=slack.webhook_url,
+            signing_secret=SIGNING_SECRET,
+            timeout_seconds=5,
         )
         door = SlackDoor(
             SETTINGS,
