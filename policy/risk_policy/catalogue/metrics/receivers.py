@@ -178,7 +178,7 @@ SECURITY_BLOCKED: Final = Metric(
     "risk_security_blocked_addresses",
     "Addresses that the security monitor blocks.",
     (),
-    component="receivers",
+    component="monitor",
 )
 BUTTON_PRESSES: Final = Metric(
     "risk_button_presses_total",
