@@ -7,7 +7,7 @@ and it stays owed until a channel has confirmed it or it was given up, which is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -43,13 +43,34 @@ class Outbox:
         """Their names."""
         return tuple(self._min_severity)
 
-    def owe(self, connection: sqlite3.Connection, message: Message) -> int:
-        """Write a message for every channel that lets its severity through; how many are new."""
+    @property
+    def channels_by_severity(self) -> dict[Severity, tuple[str, ...]]:
+        """The channels, by the least severity that they let through."""
+        return {
+            least: tuple(name for name, its in self._min_severity.items() if its is least)
+            for least in dict.fromkeys(self._min_severity.values())
+        }
+
+    def reaches(self, severity: Severity) -> bool:
+        """Whether any channel lets a severity through."""
+        return any(severity.rank >= least.rank for least in self._min_severity.values())
+
+    def owe(
+        self,
+        connection: sqlite3.Connection,
+        message: Message,
+        channels: Collection[str] | None = None,
+    ) -> int:
+        """Write a message for every channel that lets its severity through; how many are new.
+
+        With ``channels``, for those among them only.
+        """
         body = _encode(structs.replace(message, id=uuid4().hex))
         at = to_text(message.at)
         new = 0
         for channel, least in self._min_severity.items():
-            if message.severity.rank >= least.rank:
+            is_meant = channels is None or channel in channels
+            if is_meant and message.severity.rank >= least.rank:
                 cursor = connection.execute(
                     _INSERT, (message.subject, channel, message.key, body, at)
                 )

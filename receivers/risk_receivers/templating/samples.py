@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from risk_policy.catalogue.limits import DRAWDOWN
+from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.vocabulary import Action, Severity, Tier
 from risk_receivers.channels.message import Kind, Message, Owed
 
@@ -33,6 +34,8 @@ def sample(
     """A message as the receivers would write it."""
     if kind in (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED):
         return _owed(_kill(kind))
+    if kind in (Kind.STORM, Kind.DIGEST):
+        return _owed(_in_a_storm(kind, severity, runbooks))
     tier = _TIERS.get(severity, Tier.WARNING)
     spec = next(spec for spec in DRAWDOWN.alerts if spec.tier is tier)
     return _owed(
@@ -104,4 +107,28 @@ def _kill(kind: Kind) -> Message:
         "to new risk",
         at=_AT,
         audit_seq=4712,
+    )
+
+
+def _in_a_storm(kind: Kind, severity: Severity, runbooks: str) -> Message:
+    is_digest = kind is Kind.DIGEST
+    name = severity.value.upper()
+    return Message(
+        subject="digest:4713" if is_digest else "storm:4712",
+        kind=kind,
+        severity=severity,
+        title="DIGEST" if is_digest else ALERT_STORM.name,
+        text=f"- {name} POSITION_LOSS_WARNING, fires: position_loss/main/AAPL (3 messages), "
+        f"position_loss/main/GOOG\n- {name} LEVERAGE_WARNING, over: leverage/main\n"
+        "The storm goes on; the next digest comes in 1m 0s."
+        if is_digest
+        else "More than 10 alerts began within 60 s. Until that ends, people are told of what "
+        "begins and ends in a digest every 1m 0s.",
+        at=_AT,
+        audit_seq=4713,
+        runbook_url="" if is_digest else f"{runbooks}{ALERT_STORM.name}",
+        summary=f"5 more of 3 incidents in the last 60 s: 3 {severity.value}"
+        if is_digest
+        else "Alert storm: more than 10 alerts began within 60 s",
+        category="" if is_digest else "kill_switch",
     )

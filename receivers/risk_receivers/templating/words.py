@@ -96,6 +96,10 @@ def _status(message: Message) -> str:
             return "firing still, and acknowledged by nobody any more"
         case Kind.KILL_UNCONFIRMED:
             return "not tripped: only Alertmanager asks for it"
+        case Kind.STORM:
+            return "alert storm: what begins and ends is told in digests"
+        case Kind.DIGEST:
+            return "digest of what was held back"
         case _:
             return message.kind.value.replace("_", " ")
 
@@ -126,6 +130,8 @@ def _did(message: Message) -> str:
         return "Put on record that it expired, and told people. Nothing was lifted or re-opened."
     if message.kind is Kind.KILL_UNCONFIRMED:
         return "Put it on record and told people; the kill switch was not tripped by it."
+    if message.kind is Kind.DIGEST:
+        return "Put each on record as it came, and acted on it then; only the messages waited."
     if message.kind is Kind.RESOLVED:
         held = " A kill switch that it tripped stays tripped until somebody clears it."
         return "Put the end on record." + (held if action and action.trips_kill_switch else "")
@@ -148,7 +154,10 @@ def _advice(message: Message) -> str:
         return "Do not take it for over: see whether Prometheus and the exporter are alive."
     if message.kind is Kind.KILL_UNCONFIRMED:
         return "If it is true, trip it by hand: riskwarden kill. If not, find who made it up."
-    return runbooks.advice(message.title) if message.kind.goes_on else ""
+    if message.kind is Kind.DIGEST:
+        return "See what is open now: riskwarden status"
+    has_advice = message.kind.goes_on or message.kind is Kind.STORM
+    return runbooks.advice(message.title) if has_advice else ""
 
 
 def _ack_command(incident: str) -> str:
