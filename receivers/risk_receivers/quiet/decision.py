@@ -137,11 +137,14 @@ def decide(terms: Terms, message: Message, recent: Recent, now: datetime) -> Ver
 
 
 def goes_on(terms: Terms, news: int, firing: Mapping[Severity, int]) -> bool:
-    """Whether a storm is not over, given the news of its last window and of the last minute."""
+    """Whether a storm is not over, given the news and the beginnings of its last window."""
     if terms.storm_count is not None and news > terms.storm_count:
         return True
-    limits = {severity: terms.limit(severity) for severity in firing}
-    return any(limit is not None and firing[severity] > limit for severity, limit in limits.items())
+    minutes = max(terms.window / MINUTE, 1)
+    return any(
+        limit is not None and firing[severity] > limit * minutes
+        for severity, limit in ((one, terms.limit(one)) for one in firing)
+    )
 
 
 def _storm(terms: Terms, message: Message, recent: Recent) -> str:

@@ -168,15 +168,13 @@ def is_known_storm(connection: sqlite3.Connection, now: datetime) -> bool:
 def news_of(
     connection: sqlite3.Connection, terms: Terms, now: datetime
 ) -> tuple[int, Mapping[Severity, int]]:
-    """How much news there was in the last window, and how many beginnings in the last minute."""
+    """How much news there was in the last window, and how many beginnings by severity."""
     since, present = to_text(now - terms.window), to_text(now)
-    counted = "FROM announcement WHERE at > ? AND at <= ? AND reason IN ('', 'storm')"
-    (news,) = connection.execute(
-        f"SELECT count(*) {counted} AND is_news", (since, present)
-    ).fetchone()
+    counted = "FROM announcement WHERE at > ? AND at <= ? AND is_news AND reason IN ('', 'storm')"
+    (news,) = connection.execute(f"SELECT count(*) {counted}", (since, present)).fetchone()
     firing = connection.execute(
         f"SELECT severity, count(*) {counted} AND kind = 'firing' GROUP BY severity",
-        (to_text(now - MINUTE), present),
+        (since, present),
     )
     return news, {Severity(severity): count for severity, count in firing}
 
