@@ -161,15 +161,14 @@ def _messages(
         audit_seq=seq,
     )
     count = len(digest.parts)
-    return [
-        structs.replace(
-            first,
-            summary=f"{digest.summary} ({number} of {count})" if count > 1 else digest.summary,
-            text="\n".join(filter(None, (part, last_words if number == count else ""))),
-            about=str(number) if count > 1 else "",
-        )
-        for number, part in enumerate(digest.parts, start=1)
-    ]
+    messages = []
+    for number, part in enumerate(digest.parts, start=1):
+        summary = f"{digest.summary} ({number} of {count})" if count > 1 else digest.summary
+        named = f"{summary}:\n{part}" if part else ""
+        text = "\n".join(filter(None, (named, last_words if number == count else "")))
+        about = str(number) if count > 1 else ""
+        messages.append(structs.replace(first, summary=summary, text=text, about=about))
+    return messages
 
 
 def _event(told: tuple[Waiting, ...], ended: str | None, now: datetime) -> AuditEvent:

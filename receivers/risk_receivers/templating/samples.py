@@ -111,24 +111,33 @@ def _kill(kind: Kind) -> Message:
 
 
 def _in_a_storm(kind: Kind, severity: Severity, runbooks: str) -> Message:
-    is_digest = kind is Kind.DIGEST
     name = severity.value.upper()
-    return Message(
-        subject="digest:4713" if is_digest else "storm:4712",
-        kind=kind,
+    began = "More than 10 alerts began within 60 s"
+    storm = Message(
+        subject="storm:4712",
+        kind=Kind.STORM,
         severity=severity,
-        title="DIGEST" if is_digest else ALERT_STORM.name,
-        text=f"- {name} POSITION_LOSS_WARNING, fires: position_loss/main/AAPL (3 messages), "
-        f"position_loss/main/GOOG\n- {name} LEVERAGE_WARNING, over: leverage/main\n"
-        "The storm goes on; the next digest comes in 1m 0s."
-        if is_digest
-        else "More than 10 alerts began within 60 s. Until that ends, people are told of what "
-        "begins and ends in a digest every 1m 0s.",
+        title=ALERT_STORM.name,
+        text=f"{began}. Until that ends, people are told of what begins and ends in a digest "
+        "every 1m 0s.",
+        at=_AT,
+        audit_seq=4712,
+        runbook_url=f"{runbooks}{ALERT_STORM.name}",
+        summary="Alert storm: more than 10 alerts began within 60 s",
+        category=ALERT_STORM.category.value,
+    )
+    if kind is Kind.STORM:
+        return storm
+    summary = f"5 more of 3 incidents in the last 60 s: 3 {severity.value}"
+    return Message(
+        subject="digest:4713",
+        kind=Kind.DIGEST,
+        severity=severity,
+        title="DIGEST",
+        text=f"{summary}:\n- {name} POSITION_LOSS_WARNING, fires: position_loss/main/AAPL "
+        f"(3 messages), position_loss/main/GOOG\n- {name} LEVERAGE_WARNING, over: leverage/main\n"
+        "The storm goes on; the next digest comes in 1m 0s.",
         at=_AT,
         audit_seq=4713,
-        runbook_url="" if is_digest else f"{runbooks}{ALERT_STORM.name}",
-        summary=f"5 more of 3 incidents in the last 60 s: 3 {severity.value}"
-        if is_digest
-        else "Alert storm: more than 10 alerts began within 60 s",
-        category="" if is_digest else "kill_switch",
+        summary=summary,
     )

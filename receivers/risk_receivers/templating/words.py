@@ -111,6 +111,8 @@ def _summary(message: Message) -> str:
 
 def _description(message: Message) -> str:
     """What the alert says; of one that is over, what it said last."""
+    if message.kind is Kind.DIGEST:  # where there is no summary beside it, it begins with that
+        return message.text.removeprefix(f"{message.summary}:\n")
     last = message.kind is Kind.RESOLVED and message.text
     return f"Before it ended: {message.text}" if last else message.text
 

@@ -9,8 +9,9 @@ import pytest
 from people_told import People
 
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.channels.message import Kind
+from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.intake.alert import Feed
+from risk_receivers.templating.renderer import Renderer
 
 LOUD = "[alerting.escalation.frequency_based]\nstorm_alert_at_count = 1000\n"
 
@@ -34,7 +35,10 @@ def test_a_breach_that_keeps_coming_back_is_told_once_and_then_in_a_digest(peopl
     people.after(2)
     (digest,) = people.digests()
     assert digest.summary == "8 more of 4 incidents in the last 116 s: 4 warning"
-    assert digest.text == "- WARNING POSITION_LOSS_WARNING, over: var/main (8 messages)"
+    line = "- WARNING POSITION_LOSS_WARNING, over: var/main (8 messages)"
+    assert digest.text == f"{digest.summary}:\n{line}"
+    words = Renderer().render_for("email")(Owed("m1", digest, "3:abc")).text
+    assert words.count(digest.summary) == words.count(line) == 1
     people.after(600)
     assert len(people.told()) == 3, "nothing is told again"
 
