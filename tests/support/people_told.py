@@ -150,12 +150,14 @@ class People:
 
     def events(self, kind: str) -> dict[int, Any]:
         """The audit events of a type, by their number."""
-        found = {}
-        for row in tables.rows(self.connection):
-            header = msgspec.json.decode(row.header)
-            if header["event_type"] == kind and row.payload is not None:
-                found[row.seq] = parse_payload(row.payload)
-        return found
+        rows = self.connection.execute(
+            "SELECT seq, header, payload FROM audit_header JOIN audit_payload USING (seq)"
+        )
+        return {
+            seq: parse_payload(payload)
+            for seq, header, payload in rows
+            if msgspec.json.decode(header)["event_type"] == kind
+        }
 
     def covered(self) -> dict[str, dict[str, int]]:
         """What each digest covers by the record: how many messages of which incident."""
