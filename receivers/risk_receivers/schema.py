@@ -168,7 +168,14 @@ SCHEMA: Final = (
         UNIQUE (risk_id, tier, episode, message_key)
     )
     """,
-    "CREATE INDEX IF NOT EXISTS announcement_at ON announcement (at)",
+    # However much there is, no question takes longer than what it counts to.
+    """
+    CREATE INDEX IF NOT EXISTS announcement_breach ON announcement (risk_id, tier, told_at)
+    """,
+    "CREATE INDEX IF NOT EXISTS announcement_news ON announcement (at) WHERE is_news",
+    """
+    CREATE INDEX IF NOT EXISTS announcement_told ON announcement (severity, at) WHERE reason = ''
+    """,
     "CREATE INDEX IF NOT EXISTS announcement_due ON announcement (until) WHERE told_at IS NULL",
     """
     CREATE TABLE IF NOT EXISTS storm (

@@ -51,9 +51,9 @@ class Outbox:
             for least in dict.fromkeys(self._min_severity.values())
         }
 
-    def reaches(self, severity: Severity) -> bool:
-        """Whether any channel lets a severity through."""
-        return any(severity.rank >= least.rank for least in self._min_severity.values())
+    def reaches(self, message: Message) -> bool:
+        """Whether any channel lets a message through."""
+        return any(message.severity.rank >= least.rank for least in self._min_severity.values())
 
     def owe(
         self,

@@ -2,8 +2,8 @@
 
 Invariants:
 
-- An emergency, an escalation, the kill switch, security, what somebody no longer acknowledges and
-  what the receivers say about themselves never wait.
+- An emergency, an escalation, the kill switch, security, what somebody no longer acknowledges,
+  that a channel fails and what the receivers say about themselves never wait.
 - The first announcement of a breach waits in a storm only, and that a storm began has been told.
 - An end never comes before what announces its beginning.
 - Whatever waits has a time at which it is due; nothing is dropped.
@@ -20,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from risk_policy.catalogue.system import ALERT_STORM
+from risk_policy.catalogue.system import ALERT_STORM, CHANNEL_FAILING, DEAD_LETTERS
 from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.quiet.terms import MINUTE, Terms
@@ -30,6 +30,8 @@ _MAY_WAIT: Final = (Kind.FIRING, Kind.CONTINUED, Kind.EXPIRED, Kind.RESOLVED)
 #: What makes people look; an end does not.
 _NEWS: Final = (Kind.FIRING, Kind.ESCALATED, Kind.CONTINUED, Kind.EXPIRED)
 _NEVER_WAIT: Final = (Category.KILL_SWITCH, Category.SECURITY)
+#: A digest might go through the very channel that fails.
+_ABOUT_CHANNELS: Final = (CHANNEL_FAILING.name, DEAD_LETTERS.name)
 _TRIPPING: Final = frozenset(action.value for action in Action if action.trips_kill_switch)
 _CATEGORIES: Final = {category.value: category for category in Category}
 
@@ -54,7 +56,8 @@ class Recent:
         same_at: when the same kind was last told of its incident, within the window.
         breach_at: when its breach was last told to be at least as bad, within the cooldown.
         storm_until: the end of the storm's present window, if one is on.
-        news: how much news there was within the window, told or held back for a storm.
+        news: how much news there was within the window, told or held back for a storm; no more
+            than would begin one. Not asked while one is on, nor is ``told_at``.
         told_at: the messages of its severity that were told within the last minute, oldest first.
     """
 
@@ -97,6 +100,7 @@ def never_waits(message: Message) -> bool:
         or message.severity is Severity.EMERGENCY
         or message.action in _TRIPPING
         or category_of(message) in _NEVER_WAIT
+        or message.title in _ABOUT_CHANNELS
     )
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts.snapshot import utc_now
@@ -17,6 +18,7 @@ from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
+_START_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,8 @@ class DigestWatch(Worker):
         self._teller = teller
         self._interval_seconds = interval_seconds
         self._wake_couriers = wake_couriers
-        self._counted: int | None = None  # up to which row; what an earlier run held is its own
+        # Up to which row; what an earlier run held back was counted by that.
+        self._counted = writer.run(lambda work: table.last_row(work.connection), _START_SECONDS)
         for reason in Reason:
             telemetry.count(m.MESSAGES_HELD, reason.value, by=0)
         telemetry.set(m.STORM, value=0)
@@ -57,11 +60,7 @@ class DigestWatch(Worker):
         with closing(open_read_only(self._database)) as connection:
             storm = table.going_on(connection)
             due_at = table.due_at(connection, self._teller.terms, now)
-            self._counted, held = (
-                (table.last_row(connection), {})
-                if self._counted is None
-                else table.held_after(connection, self._counted)
-            )
+            self._counted, held = table.held_after(connection, self._counted)
         self._telemetry.set(m.STORM, value=float(storm is not None))
         for reason, count in held.items():
             self._telemetry.count(m.MESSAGES_HELD, reason.value, by=count)

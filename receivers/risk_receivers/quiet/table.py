@@ -74,7 +74,7 @@ def is_noted(connection: sqlite3.Connection, message: Message) -> bool:
 def recent(connection: sqlite3.Connection, terms: Terms, message: Message, now: datetime) -> Recent:
     """What has happened of late, as far as it matters to a message."""
     key, present = key_of(message), to_text(now)
-    window, minute = to_text(now - terms.window), to_text(now - MINUTE)
+    window = to_text(now - terms.window)
     announced, waiting_until, same_at = connection.execute(
         "SELECT max(told_at IS NOT NULL), max(CASE WHEN told_at IS NULL THEN until END), "
         "max(CASE WHEN kind = ?4 AND told_at > ?5 AND told_at <= ?6 THEN told_at END) "
@@ -88,16 +88,6 @@ def recent(connection: sqlite3.Connection, terms: Terms, message: Message, now: 
         (*key[:2], since, present),
     )
     as_bad = [at for word, at in told_before if Severity(word).rank >= message.severity.rank]
-    (news,) = connection.execute(
-        "SELECT count(*) FROM announcement WHERE at > ? AND at <= ? AND is_news "
-        "AND reason IN ('', 'storm')",
-        (window, present),
-    ).fetchone()
-    told = connection.execute(
-        "SELECT at FROM announcement WHERE at > ? AND at <= ? AND severity = ? AND reason = '' "
-        "ORDER BY at",
-        (minute, present, message.severity.value),
-    )
     storm = going_on(connection)
     return Recent(
         announced=bool(announced),
@@ -105,9 +95,31 @@ def recent(connection: sqlite3.Connection, terms: Terms, message: Message, now: 
         same_at=optional_time(same_at),
         breach_at=from_text(as_bad[-1]) if as_bad else None,
         storm_until=storm.until if storm else None,
-        news=news,
-        told_at=tuple(from_text(at) for (at,) in told),
+        news=0 if storm else _news(connection, terms, now),
+        told_at=() if storm else _told_at(connection, terms, message.severity, now),
     )
+
+
+def _news(connection: sqlite3.Connection, terms: Terms, now: datetime) -> int:
+    """How much news there was within the window, as far as it makes a difference."""
+    found = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM announcement "
+        "WHERE is_news AND at > ? AND at <= ? LIMIT ?)",
+        (to_text(now - terms.window), to_text(now), terms.storm_count or 0),
+    )
+    return int(found.fetchone()[0])
+
+
+def _told_at(
+    connection: sqlite3.Connection, terms: Terms, severity: Severity, now: datetime
+) -> tuple[datetime, ...]:
+    """When messages of a severity were told within the last minute, as far as a limit asks."""
+    found = connection.execute(
+        "SELECT at FROM announcement WHERE reason = '' AND severity = ? AND at > ? AND at <= ? "
+        "ORDER BY at DESC LIMIT ?",
+        (severity.value, to_text(now - MINUTE), to_text(now), terms.limit(severity) or 0),
+    )
+    return tuple(from_text(at) for (at,) in reversed(found.fetchall()))
 
 
 def note(connection: sqlite3.Connection, message: Message, verdict: Verdict, now: datetime) -> None:
@@ -121,7 +133,7 @@ def note(connection: sqlite3.Connection, message: Message, verdict: Verdict, now
             message.key,
             message.title,
             message.severity.value,
-            int(is_news(message)),
+            int(is_news(message) and verdict.reason in (None, Reason.STORM)),
             verdict.reason.value if verdict.reason else "",
             to_text(now),
             optional_text(verdict.until),
@@ -170,7 +182,7 @@ def news_of(
 ) -> tuple[int, Mapping[Severity, int]]:
     """How much news there was in the last window, and how many beginnings by severity."""
     since, present = to_text(now - terms.window), to_text(now)
-    counted = "FROM announcement WHERE at > ? AND at <= ? AND is_news AND reason IN ('', 'storm')"
+    counted = "FROM announcement WHERE is_news AND at > ? AND at <= ?"
     (news,) = connection.execute(f"SELECT count(*) {counted}", (since, present)).fetchone()
     firing = connection.execute(
         f"SELECT severity, count(*) {counted} AND kind = 'firing' GROUP BY severity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from people_told import People
@@ -165,6 +166,7 @@ def test_a_storm_survives_a_restart(people: People) -> None:
         (Severity.INFO, {"category": Category.KILL_SWITCH}),
         (Severity.INFO, {"category": Category.SECURITY}),
         (Severity.WARNING, {"category": Category.SYSTEM}),
+        (Severity.WARNING, {"category": Category.SYSTEM, "name": "RISK_CHANNEL_FAILING"}),
     ],
 )
 def test_what_never_waits_is_told_in_the_middle_of_a_storm(
@@ -175,6 +177,16 @@ def test_what_never_waits_is_told_in_the_middle_of_a_storm(
     for number in range(40):
         people.begins(f"loud/{number}", severity, **more)
     assert people.told()[11:] == [("firing", f"loud/{number}") for number in range(40)]
+
+
+def test_that_a_channel_fails_again_is_told_at_once(people: People) -> None:
+    failing: dict[str, Any] = {"category": Category.SYSTEM, "name": "RISK_CHANNEL_FAILING"}
+    for _ in range(2):
+        people.begins("channel_failing/email", **failing)
+        people.after(1)
+        people.ends("channel_failing/email", **failing)
+        people.after(1)
+    assert [kind for kind, _ in people.told()] == ["firing", "resolved"] * 2
 
 
 def test_an_escalation_is_told_in_the_middle_of_a_storm(people: People) -> None:
