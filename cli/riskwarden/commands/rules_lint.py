@@ -2,7 +2,7 @@
 with its silences, and where in the policy that comes from.
 
 Without files it looks at what the policy generates. promtool and amtool are asked as well if
-they are installed; if not, that is said.
+they are installed; if not, that is said. So is amlint about what only it looks at.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ import risk_rules
 from risk_policy import Policy
 from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, NOTIFICATION_FEED_TOKEN_FILE
 from risk_rules.lint import (
+    AMLINT_ADDS,
     Finding,
     Level,
     Material,
     SilencesError,
+    amlint_findings,
     findings_of,
     parse_silences,
 )
@@ -92,13 +94,16 @@ def lint(
     except SilencesError as error:
         fail(str(error))
     material = Material(
-        # Against silences, alerts are needed even if only a configuration was named.
-        found.rules or ({} if not muted else _generated(loaded).rules),
+        found.rules,
         found.alertmanager,
         muted,
+        # What Alertmanager is sent as well, whatever was named here.
+        _generated(loaded).rules if files and (muted or found.alertmanager) else {},
     )
     findings = list(lint_material(loaded, source.read_text(encoding="utf-8"), material))
     missing: list[str] = []
+    if shutil.which("amlint"):
+        findings += _amlint(found)
     for tool, check in (("promtool", _promtool), ("amtool", _amtool)):
         if shutil.which(tool):
             findings += check(found)
@@ -225,6 +230,16 @@ def _amtool(files: _Files) -> list[Finding]:
         ]
 
 
+def _amlint(files: _Files) -> list[Finding]:
+    command = ["amlint", "check", "--format=json", f"--only={AMLINT_ADDS}"]
+    with tempfile.TemporaryDirectory() as name:
+        return [
+            finding
+            for path, shown in _written(Path(name), files.alertmanager).items()
+            for finding in amlint_findings(shown, _asked([*command, path])[1])
+        ]
+
+
 def _written(folder: Path, files: dict[str, str]) -> dict[str, str]:
     """Copies in a folder with tokens in it: full path -> the name it is shown under."""
     written = {}
@@ -242,14 +257,19 @@ def _written(folder: Path, files: dict[str, str]) -> dict[str, str]:
 
 
 def _run(command: list[str], files: dict[str, str]) -> list[Finding]:
-    tool = command[0]
+    code, output, errors = _asked(command)
+    return list(findings_of(command[0], files, code, f"{output}\n{errors}"))
+
+
+def _asked(command: list[str]) -> tuple[int, str, str]:
+    """What a tool ended with, and what it said."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return list(findings_of(tool, files, 1, f"did not end within {_TIMEOUT_SECONDS} s"))
-    return list(findings_of(tool, files, done.returncode, f"{done.stdout}\n{done.stderr}"))
+        return 1, "", f"did not end within {_TIMEOUT_SECONDS} s"
+    return done.returncode, done.stdout, done.stderr
 
 
 def _counted(count: int, noun: str) -> str:

@@ -6,8 +6,8 @@ one touches that module, the table below, and a test with a broken rule that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from risk_policy.model import Policy
@@ -22,13 +22,14 @@ from risk_rules.lint import (
     thresholds,
     units,
 )
+from risk_rules.lint.alerts import alerts_of
 from risk_rules.lint.finding import Finding, Level
-from risk_rules.lint.inhibition import check_config
+from risk_rules.lint.notifying import check_config
 from risk_rules.lint.rules import Rule, Unreadable, read
 from risk_rules.lint.silences import Silence, SilencesError, check_silences
 from risk_rules.lint.silences import parse as parse_silences
 from risk_rules.lint.subject import Subject
-from risk_rules.lint.tools import findings_of
+from risk_rules.lint.tools import AMLINT_ADDS, amlint_findings, findings_of
 
 #: In the order in which findings are shown.
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
@@ -51,30 +52,35 @@ class Material:
     Attributes:
         rules: name of a rule file -> its text.
         alertmanager: name of an Alertmanager configuration -> its text.
+        others: rule files whose alerts Alertmanager is sent as well, but which are not looked at.
     """
 
     rules: Mapping[str, str]
     alertmanager: Mapping[str, str]
     silences: tuple[Silence, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def lint(policy: Policy, policy_text: str, material: Material) -> tuple[Finding, ...]:
     """Everything that is wrong; files in their order, worst first within each check."""
     found = [each for name, text in material.rules.items() for each in read(name, text)]
-    rules = tuple(each for each in found if isinstance(each, Rule))
-    subject = Subject(rules, policy, tuple(policy_text.splitlines()))
+    lines = tuple(policy_text.splitlines())
+    subject = _subject(found, policy, lines)
     findings = [_unreadable(each) for each in found if isinstance(each, Unreadable)]
     findings += [finding for check in CHECKS for finding in check(subject)]
-    for name, text in material.alertmanager.items():
-        findings += check_config(name, text)
-    findings += check_silences(material.silences, _with_labels(subject))
+    if material.alertmanager or material.silences:
+        sent = [each for name, text in material.others.items() for each in read(name, text)]
+        alerts = tuple(alerts_of(_subject([*found, *sent], policy, lines)))
+        for name, text in material.alertmanager.items():
+            findings += check_config(name, text, alerts, lines)
+        findings += check_silences(material.silences, alerts)
     return tuple(dict.fromkeys(findings))
 
 
-def _with_labels(subject: Subject) -> Iterable[tuple[Rule, frozenset[str]]]:
-    for rule in subject.alerts:
-        shape = subject.shapes.of_expression(rule.expression)
-        yield rule, frozenset(rule.labels) | (shape.labels if shape else frozenset())
+def _subject(
+    found: list[Rule | Unreadable], policy: Policy, policy_lines: tuple[str, ...]
+) -> Subject:
+    return Subject(tuple(each for each in found if isinstance(each, Rule)), policy, policy_lines)
 
 
 def _unreadable(each: Unreadable) -> Finding:
@@ -90,12 +96,14 @@ def _unreadable(each: Unreadable) -> Finding:
 
 
 __all__ = [
+    "AMLINT_ADDS",
     "CHECKS",
     "Finding",
     "Level",
     "Material",
     "Silence",
     "SilencesError",
+    "amlint_findings",
     "findings_of",
     "lint",
     "parse_silences",

@@ -1,143 +1,129 @@
-"""Alertmanager configurations that tell people too little: inhibition, grouping, truncation."""
+"""Inhibition rules of Alertmanager that keep people from hearing of more than was meant."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-
-import yaml
+from collections.abc import Callable, Iterable, Iterator
 
 from risk_policy.contracts import alert as labels
+from risk_rules.lint.alerts import Alert, shown
+from risk_rules.lint.config import Inhibition
 from risk_rules.lint.finding import Finding, Level
+from risk_rules.lint.matchers import Matcher
 
-_CHECK: Final = "inhibition"
-_MATCHER: Final = re.compile(r"\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*(.*?)\s*")
-#: A notification about one of these must never wait for, or hide in, one about another.
-_APART: Final = (labels.RISK_ID, labels.TIER, labels.SEVERITY)
+#: Makes a finding: message, remedy, line, level, key.
+Report = Callable[..., Finding]
 
-
-@dataclass(frozen=True, slots=True)
-class _Matcher:
-    name: str
-    operator: str
-    value: str
-
-    def takes(self, value: str) -> bool:
-        """Whether a label with this value passes; a missing label is empty."""
-        try:
-            equal = (
-                re.fullmatch(self.value, value) is not None
-                if self.operator.endswith("~")
-                else value == self.value
-            )
-        except re.error:
-            return True
-        return equal != self.operator.startswith("!")
+_SHOWN = 3
 
 
-def check_config(file: str, text: str) -> Iterator[Finding]:
-    """Every finding about an Alertmanager configuration."""
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        yield _finding(file, f"is not YAML: {error}", "mend the file", 0)
-        return
-    lines = _lines(text)
-    tree = content if isinstance(content, dict) else {}
-    for number, rule in enumerate(_list(tree.get("inhibit_rules"))):
-        line = lines[number] if number < len(lines) else 0
-        yield from _inhibition(file, line, number, rule)
-    yield from _route(file, tree.get("route") or {}, ())
-    for receiver in _list(tree.get("receivers")):
-        for hook in _list(receiver.get("webhook_configs")):
-            if hook.get("max_alerts"):
-                yield _finding(
-                    file,
-                    f"receiver {receiver.get('name')} takes {hook['max_alerts']} alerts at most, "
-                    "cut by label order: the emergency may be among what is cut",
-                    "set max_alerts to 0",
-                    0,
-                )
+def check(rule: Inhibition, alerts: tuple[Alert, ...], report: Report) -> Iterator[Finding]:
+    """One rule by itself, then with the alerts it is about."""
+    yield from _written(rule, report)
+    if alerts:
+        yield from _applied(rule, alerts, report)
 
 
-def _inhibition(file: str, line: int, number: int, rule: Mapping[str, Any]) -> Iterator[Finding]:
-    named = f"inhibition rule {number + 1}"
-    equal = [str(label) for label in _list(rule.get("equal"))]
-    source, target = _matchers(rule, "source"), _matchers(rule, "target")
-    if labels.RISK_ID not in equal:
-        yield _finding(
-            file,
+def _written(rule: Inhibition, report: Report) -> Iterator[Finding]:
+    named = f"inhibition rule {rule.number}"
+    if labels.RISK_ID not in rule.equal:
+        yield report(
             f"{named} does not ask for the same risk_id: one object's alert mutes another's",
             "add risk_id to equal",
-            line,
+            rule.line,
         )
-    for label in equal:
-        for side, matchers in (("source", source), ("target", target)):
+    for label in rule.equal:
+        for side, matchers in (("source", rule.source), ("target", rule.target)):
             if all(each.takes("") for each in matchers if each.name == label):
-                yield _finding(
-                    file,
+                yield report(
                     f"{named} takes a {side} without {label}: labels that are missing on both "
                     "sides count as equal",
                     f'add {label}=~".+" to its {side} matchers',
-                    line,
+                    rule.line,
                 )
-    pinned = _pins(source, labels.TIER) and _pins(target, labels.TIER)
-    tier = labels.TIER in equal or pinned
-    if labels.RISK_ID in equal and not tier:
-        yield _finding(
-            file,
+    pinned = _pins(rule.source, labels.TIER) and _pins(rule.target, labels.TIER)
+    tier = labels.TIER in rule.equal or pinned
+    if labels.RISK_ID in rule.equal and not tier:
+        yield report(
             f"{named} looks at no tier: an acknowledged tier mutes a new, worse one",
             "add tier to equal, or match the tiers on both sides",
-            line,
+            rule.line,
         )
 
 
-def _route(file: str, route: Mapping[str, Any], inherited: tuple[str, ...]) -> Iterator[Finding]:
-    group_by = tuple(str(each) for each in _list(route.get("group_by"))) or inherited
-    missing = [name for name in _APART if name not in group_by and "..." not in group_by]
-    if missing:
-        yield _finding(
-            file,
-            f"a route groups by {', '.join(group_by) or 'nothing'}: what differs by "
-            f"{', '.join(missing)} waits for group_interval inside the same message",
-            f"group by {', '.join(_APART)}",
-            0,
+def _applied(rule: Inhibition, alerts: tuple[Alert, ...], report: Report) -> Iterator[Finding]:
+    named = f"inhibition rule {rule.number}"
+    sources = [alert for alert in alerts if alert.may_pass(rule.source)]
+    targets = [alert for alert in alerts if alert.may_pass(rule.target)]
+    for side, found, matchers in (
+        ("source", sources, rule.source), ("target", targets, rule.target),
+    ):  # fmt: skip
+        if not found:
+            yield report(
+                f"{named} has no {side}: no alert passes {_text(matchers)}",
+                f"mend its {side} matchers, or remove it",
+                rule.line,
+                Level.WARNING,
+            )
+    bare = [
+        label for label in rule.equal
+        if any(each.lacks(label) for each in sources) and any(each.lacks(label) for each in targets)
+    ]  # fmt: skip
+    for label in bare:
+        without = [each for each in (*sources, *targets) if each.lacks(label)]
+        yield report(
+            f"{named} asks for the same {label}, which {shown(without, _SHOWN)} do not carry: each "
+            "of them counts as the same as any other",
+            f'add {label}=~".+" to its source and target matchers',
+            rule.line,
         )
+    pairs = [
+        (source, target)
+        for target in targets
+        for source in sources
+        if source is not target
+        and source.can_share(target, rule.equal)
+        # What is on both sides is never muted by what is on both sides, too.
+        and not (source.must_pass(rule.target) and target.must_pass(rule.source))
+    ]
+    if sources and targets and not pairs:
+        yield report(
+            f"{named} mutes nothing: no source and target can have the same "
+            f"{', '.join(rule.equal)}",
+            "ask for labels that both sides carry, or remove it",
+            rule.line,
+            Level.WARNING,
+        )
+    yield from _wrongly(rule, pairs, report)
+
+
+def _wrongly(
+    rule: Inhibition, pairs: Iterable[tuple[Alert, Alert]], report: Report
+) -> Iterator[Finding]:
+    """Only what is worse makes another alert needless, and only what acts as much one that acts."""
+    wrong = [
+        (source, target) for source, target in pairs
+        if not source.is_worse_than(target) or (target.trips and not source.trips)
+    ]  # fmt: skip
+    if not wrong:
         return
-    for child in _list(route.get("routes")):
-        yield from _route(file, child, group_by)
+    # What acts comes first: that is what people must not miss.
+    wrong.sort(key=lambda pair: (not pair[1].trips, not pair[1].acts))
+    source, target = wrong[0]
+    others = len({one.name for _, one in wrong} - {target.name})
+    yield report(
+        f"inhibition rule {rule.number} lets {source.title} mute {target.title}, which is "
+        f"{'another risk' if source.limit != target.limit else 'no milder'}"
+        + (f"; and {others} more alerts like it" if others else ""),
+        "let only a worse tier, or a higher severity of the same tier, of the same risk_id mute",
+        rule.line,
+        Level.ERROR,
+        target.key,
+    )
 
 
-def _matchers(rule: Mapping[str, Any], side: str) -> list[_Matcher]:
-    found = []
-    for written in _list(rule.get(f"{side}_matchers")):
-        if match := _MATCHER.fullmatch(str(written)):
-            name, operator, value = match.groups()
-            found.append(_Matcher(name, operator, value.strip('"')))
-    for name, value in (rule.get(f"{side}_match") or {}).items():
-        found.append(_Matcher(str(name), "=", str(value)))
-    for name, value in (rule.get(f"{side}_match_re") or {}).items():
-        found.append(_Matcher(str(name), "=~", str(value)))
-    return found
+def _text(matchers: Iterable[Matcher]) -> str:
+    return "{" + ", ".join(map(str, matchers)) + "}"
 
 
-def _pins(matchers: list[_Matcher], label: str) -> bool:
+def _pins(matchers: Iterable[Matcher], label: str) -> bool:
     return any(each.name == label for each in matchers)
-
-
-def _lines(text: str) -> list[int]:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-        if key.value == "inhibit_rules" and isinstance(value, yaml.SequenceNode):
-            return [rule.start_mark.line + 1 for rule in value.value]
-    return []
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _finding(file: str, message: str, remedy: str, line: int) -> Finding:
-    return Finding(_CHECK, Level.ERROR, message, remedy, file=file, line=line)

@@ -1,7 +1,8 @@
-"""What promtool and amtool say, as findings. Starting them is the command's business."""
+"""What promtool, amtool and amlint say, as findings. Starting them is the command's business."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -14,6 +15,36 @@ _IDLE: Final = re.compile(
 )
 _FAILED: Final = re.compile(r"^(?:Checking '(?P<file>[^']*)')?\s*FAILED:\s*(?P<message>.*)$")
 _PLACED: Final = re.compile(r"^(?P<file>\S+\.ya?ml):\s*(?:(?P<line>\d+):\d+:\s*)?(?P<message>.+)$")
+
+#: What amlint looks at and nobody else does. The rest amtool finds, or the checks here, which know
+#: the alerts.
+AMLINT_ADDS: Final = ",".join(
+    (
+        "bad-template", "template-unknown-field", "undefined-template", "template-file-missing",
+        "stripped-brace", "wait-exceeds-interval", "route-always-muted",
+        "time-interval-never-active",
+    )
+)  # fmt: skip
+_LEVELS: Final = {"error": Level.ERROR, "warn": Level.WARNING}
+
+
+def amlint_findings(file: str, output: str) -> Iterator[Finding]:
+    """Findings from amlint's JSON; a file that it cannot read is for amtool to tell of."""
+    try:
+        content = json.loads(output)
+    except ValueError:
+        return
+    for each in content if isinstance(content, list) else ():
+        if isinstance(each, dict) and each.get("level") in _LEVELS:
+            code = str(each.get("code", ""))
+            yield Finding(
+                check="amlint",
+                level=_LEVELS[each["level"]],
+                message=f"{each.get('where', '')}: {each.get('message', '')}".removeprefix(": "),
+                remedy=f"amlint explain {code}",
+                file=file,
+                line=int(each.get("line") or 0),
+            )
 
 
 def findings_of(tool: str, files: Mapping[str, str], code: int, output: str) -> Iterator[Finding]:
