@@ -31,7 +31,6 @@ from typing import Final, Self
 import numpy as np
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 from risk_exporter.account import Account, Terms
 from risk_exporter.disk import free_ratio
@@ -41,10 +40,11 @@ from risk_exporter.market import MarketCloses
 from risk_exporter.measures import Measures
 from risk_exporter.memory import AccountFolder, StateFolder
 from risk_exporter.series import COMPONENT, Block, exporter_blocks, state_unsaved
+from risk_exporter.text import BlockFamily, Prefixes
 from risk_exporter.value_at_risk import Conventions
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
-from risk_policy.catalogue.metrics import METRICS, Metric
+from risk_policy.catalogue.metrics import METRICS
 from risk_policy.contracts.snapshot import Snapshot, utc_now
 
 #: Attribute of an exception that was counted.
@@ -82,6 +82,7 @@ class RiskExporter(Collector):
             ),
         )
         self._lock = threading.Lock()
+        self._prefixes = Prefixes()
         self._refused: Counter[Refusal] = Counter()
         self._unexpected = 0
         self._closed = False
@@ -186,23 +187,21 @@ class RiskExporter(Collector):
 
     def collect(self) -> Iterator[Family]:
         """What prometheus_client asks for at a scrape. Nothing is measured here."""
-        families: dict[str, Family] = {}
-        for block in self.blocks():
+        blocks = tuple(self.blocks())
+        self._prefixes.keep(blocks)
+        families: dict[str, BlockFamily] = {}
+        for block in blocks:
             name = block.metric.name
             if name not in families:
-                families[name] = _family(block.metric)
-            values = block.values.tolist()
-            families[name].samples += [
-                Sample(name, labels, value)
-                for labels, value in zip(block.labels, values, strict=True)
-            ]
+                families[name] = BlockFamily(block.metric, self._prefixes)
+            families[name].blocks.append(block)
         yield from families.values()
 
     def describe(self) -> Iterator[Family]:
         """Every family this collector can have, so that a registry notices duplicates."""
         for metric in METRICS.values():
             if metric.component == COMPONENT:
-                yield _family(metric)
+                yield BlockFamily(metric, self._prefixes)
 
     # -- end ---------------------------------------------------------------------------------
 
@@ -253,8 +252,3 @@ class RiskExporter(Collector):
 
     def _new_account(self, folder: AccountFolder) -> Account:
         return Account(folder, self._terms, self._market, self._clock())
-
-
-def _family(metric: Metric) -> Family:
-    name = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
-    return Family(name, metric.help, metric.kind)

@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
 from risk_exporter.answers import Answer, json_answer, refusal
 from risk_exporter.errors import StartError
 from risk_exporter.exporter import RiskExporter
 from risk_exporter.intake import ClosesIntake, Intake, SnapshotIntake, most_body_bytes
+from risk_exporter.text import encoder
 from risk_policy.model.base import split_endpoint
 
 SNAPSHOT_PATH: Final = "/api/v1/snapshot"
@@ -133,7 +133,7 @@ class ExporterServer:
         path = handler.path.partition("?")[0]
         method = handler.command
         if path == "/metrics" and method == "GET":
-            encode, content_type = choose_encoder(handler.headers.get("Accept") or "")
+            encode, content_type = encoder(handler.headers.get("Accept") or "")
             body = encode(self._registry)
             handler.send(Answer(HTTPStatus.OK, body, content_type))
             self._scraped.set()
