@@ -130,7 +130,34 @@ def _of_system(policy: Policy, alert: SystemAlert) -> str:
     return _page(
         policy, alert.name, alert.summary, facts, [_condition(policy, alert)], [],
         alert.meaning, response, alert.advice,
+        _retired(policy) if alert is DATA_STALE else (),
     )  # fmt: skip
+
+
+def _retired(policy: Policy) -> tuple[str, str, str]:
+    """An exporter shows what it remembers for ever: dropping an account takes a person."""
+    hold = policy.alerting.latch.hold_missing_minutes
+    folder = (
+        "Move the folder named after the account out of the exporter's state folder (the `--data` "
+        "of `python -m risk_exporter`). Keep it: its equity peak and its closes are in it, and "
+        "moving it back brings the account back."
+    )
+    steps = (
+        "Make sure that it holds nothing and that no runtime sends snapshots of it any more.",
+        "Acknowledge this alert, so that it does not escalate meanwhile.",
+        "Stop the exporter, or the runtime that embeds it.",
+        folder,
+        "Start the exporter again.",
+    )
+    end = (
+        "Its series end with the next scrape, and this alert soon after. Breaches of its limits "
+        f"are held for **{hold:g} min** (`alerting.latch.hold_missing_minutes`), as if it were "
+        "only not reported, then they end; a cooldown runs to its own end, and a tripped kill "
+        "switch stays tripped. Its past stays in Prometheus and in the audit chain."
+    )
+    why = "It is remembered across restarts and grows older, so this does not end by itself."
+    numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+    return ("## If the account was retired", f"{why}\n\n{numbered}", end)
 
 
 def _condition(policy: Policy, alert: SystemAlert) -> str:
@@ -159,6 +186,7 @@ def _page(
     meaning: str,
     response: str,
     advice: str,
+    more: tuple[str, ...] = (),
 ) -> str:
     table = "\n".join(("| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts)))
     blocks = [
@@ -174,6 +202,7 @@ def _page(
         response,
         "## What to do",
         advice,
+        *more,
         f"_From the policy with sha256 `{policy.digest}`._",
     ]
     return "\n\n".join(blocks) + "\n"
