@@ -10,7 +10,7 @@ import pytest
 
 import risk_rules
 from risk_policy import default_policy_path, load_policy
-from risk_rules.proofs.mutants import Mutant
+from risk_rules.proofs.families import Mutant
 from riskwarden.commands import rules_test
 
 POLICY = default_policy_path()

@@ -16,7 +16,7 @@ import pytest
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_rules.proofs.coverage import coverage
-from risk_rules.proofs.mutants import Family, Mutant, families
+from risk_rules.proofs.families import Family, Mutant, families
 
 Write = Callable[[Path, dict[str, str]], Path]
 Promtool = Callable[..., subprocess.CompletedProcess[str]]

@@ -25,10 +25,10 @@ from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.vocabulary import Escalation
 from risk_rules import RulesError
 from risk_rules.proofs.coverage import Covered, coverage
-from risk_rules.proofs.mutants import Mutant, families
+from risk_rules.proofs.families import Mutant, families
 from riskwarden.commands.common import PolicyOption, err, fail, out, policy_or_fail
 
-#: Rule files that hold the rules of many alerts.
+#: Rule files that hold the rules of many alerts; some are proven with both.
 _SHARED: Final = ("system", "guard")
 _TEST_SECONDS: Final = 600
 #: promtool keeps little: collected less often, it needs a fifth less time.
@@ -57,7 +57,7 @@ def prove(
         bool, typer.Option("--mutate", help="Also prove the tests: make wrong rules, miss none.")
     ] = False,
     limit: Annotated[
-        str, typer.Option("--limit", help="Only one limit, or system, guard or recorded.")
+        str, typer.Option("--limit", help="Only one limit, or recorded, or system with guard.")
     ] = "",
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, help="How many to run at once.")
@@ -70,7 +70,8 @@ def prove(
     except (PolicyError, RulesError) as error:
         fail(f"{loaded.source}: {error}", 1)
     every = _parsed(files, "rules/", ".yml")
-    rules = {name: content for name, content in every.items() if limit in ("", name)}
+    wanted = _SHARED if limit in _SHARED else (limit,)
+    rules = {name: content for name, content in every.items() if not limit or name in wanted}
     tests = {
         name: content
         for name, content in _parsed(files, "tests/", ".test.yml").items()
@@ -195,7 +196,11 @@ def _mark(one: Covered) -> str:
 
 def _mutate(rules: dict[str, Any], tests: dict[str, Any], folder: Path, jobs: int) -> bool:
     shared = tuple(name for name in _SHARED if name in rules)
-    found = [mutant for family in families(rules, tests, shared) for mutant in family.mutants()]
+    every = list(families(rules, tests, shared))
+    for family in every:
+        if killed(folder / "right", family.right()):
+            fail(f"{family.name}: its tests fail by themselves, so they say nothing", 1)
+    found = [mutant for family in every for mutant in family.mutants()]
     results = _in_parallel(
         lambda numbered: (numbered[1], killed(folder / f"mutant-{numbered[0]}", numbered[1])),
         list(enumerate(found)),

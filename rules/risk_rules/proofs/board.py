@@ -207,8 +207,10 @@ class Board:
 
 
 def acknowledged(board: Board, risk_id: str, tier: str, until: float) -> Line:
-    """An acknowledgement that is exported throughout."""
-    return board.feed(m.ACK_UNTIL, {labels.RISK_ID: risk_id, labels.TIER: tier}, (until, 0))
+    """An acknowledgement that is exported throughout; by other receivers with a sooner end."""
+    about = {labels.RISK_ID: risk_id, labels.TIER: tier}
+    board.feed(m.ACK_UNTIL, {**about, "instance": "behind"}, (until / 2, 0))
+    return board.feed(m.ACK_UNTIL, {**about, "instance": "one"}, (until, 0))
 
 
 def _risk_id(due: _Due) -> str:

@@ -32,156 +32,29 @@ _TIERS: Final = ("warning", "critical", "emergency")
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """One wrong rule.
+class About:
+    """What is known of a limit from all of its rules.
 
     Attributes:
-        family: the limit it belongs to.
-        what: the rule and what is wrong with it.
-        rules: the whole rule file.
-        tests: test files of one scenario each, in the order in which to try them.
+        held_from_the_end: a cooldown counts from the end of a breach, so it holds throughout it.
     """
 
-    family: str
-    what: str
-    rules: Document
-    tests: tuple[Document, ...]
+    tiers: tuple[str, ...]
+    identity: tuple[str, ...]
+    held_from_the_end: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The rules of one limit and their tests, which pass.
-
-    Attributes:
-        quick: tests at the policy's own pace, of one scenario each.
-        slow: tests of what takes minutes.
-    """
-
-    name: str
-    rules: Document
-    quick: tuple[Document, ...]
-    slow: tuple[Document, ...]
-
-    def mutants(self) -> Iterator[Mutant]:
-        """Every wrong version of one of its rules."""
-        tiers = {
-            rule["labels"][labels.TIER]: None for rule in _rules(self.rules)
-            if labels.TIER in rule["labels"]
-        }  # fmt: skip
-        for index, rule in enumerate(_rules(self.rules)):
-            kind = _kind(rule)
-            # Where it is most likely noticed comes first.
-            first = self.quick + self.slow if kind in _QUICK else self.slow + self.quick
-            for what, wrong in _wrong(rule, tuple(tiers), _identity(self.rules)):
-                name = rule.get("record") or f"{rule['alert']} ({kind})"
-                tier = rule["labels"].get(labels.TIER, "")
-                yield Mutant(
-                    self.name, f"{name} {tier}: {what}", _replaced(self.rules, index, wrong), first
-                )
-
-
-#: Kinds of rules that the tests at the policy's own pace are about.
-_QUICK: Final = (
-    m.LIMIT_RAW.name, m.LIMIT_VALUE.name, m.BREACH_SINCE.name, "none", m.THRESHOLD.name,
-    m.POLICY_INFO.name,
-)  # fmt: skip
-
-
-def families(
-    rules: Mapping[str, Document], tests: Mapping[str, Document], apart: tuple[str, ...]
-) -> Iterator[Family]:
-    """Rules with their tests, by limit.
-
-    Args:
-        rules: parsed rule files by name.
-        tests: parsed test files by name; those of a limit start with its name.
-        apart: rule files that hold the rules of many limits.
-    """
-    for name, content in rules.items():
-        if name not in apart:
-            yield _family(name, content, tests, (name,))
-    shared = [rules[name] for name in apart]
-    found = {rule["labels"][labels.LIMIT]: None for content in shared for rule in _rules(content)}
-    for limit in found:
-        groups = [
-            {**group, "rules": own}
-            for content in shared
-            for group in content["groups"]
-            if (own := [each for each in group["rules"] if each["labels"][labels.LIMIT] == limit])
-        ]
-        yield _family(limit, {"groups": groups}, tests, apart)
-
-
-def _family(
-    name: str, content: Document, tests: Mapping[str, Document], files: tuple[str, ...]
-) -> Family:
-    alerts = {rule["alert"] for rule in _rules(content) if "alert" in rule}
-    quick: list[Document] = []
-    slow: list[Document] = []
-    for file, test in tests.items():
-        base, _, rest = file.partition(".")
-        if base not in files:
-            continue
-        for one in test["tests"]:
-            whole = {**test, "tests": [one]}
-            own = _only(whole, name, alerts, content["groups"]) if base != name else whole
-            (slow if rest else quick).extend([own] if own else [])
-    return Family(name, content, tuple(quick), tuple(slow))
-
-
-# -- rules and tests ----------------------------------------------------------------------------
-
-
-def _rules(content: Document) -> list[Rule]:
-    return [rule for group in content["groups"] for rule in group["rules"]]
-
-
-def _identity(content: Document) -> tuple[str, ...]:
-    """What the limit of a rule file is about."""
-    raw = [rule["expr"] for rule in _rules(content) if rule.get("record") == m.LIMIT_RAW.name]
-    by = re.search(r"by \(risk_id, (?P<x>[^)]*)\)", raw[0]) if raw else None
-    return tuple(by["x"].split(", ")) if by else ()
-
-
-def _replaced(content: Document, index: int, wrong: Rule) -> Document:
-    groups, seen = [], 0
-    for group in content["groups"]:
-        own = list(group["rules"])
-        if seen <= index < seen + len(own):
-            own[index - seen] = wrong
-        seen += len(own)
-        groups.append({**group, "rules": own})
-    return {"groups": groups}
-
-
-def _only(test: Document, limit: str, names: set[str], groups: list[Document]) -> Document | None:
-    """A scenario with the checks of some alerts and no others; None if there are none."""
-    (one,) = test["tests"]
-    checks = [check for check in one.get("alert_rule_test", ()) if check["alertname"] in names]
-    samples = [
-        check for check in one.get("promql_expr_test", ())
-        if any(f'alertname="{name}"' in check["expr"] for name in names)
-        or f'limit="{limit}"' in check["expr"]
-    ]  # fmt: skip
-    if not checks:
-        return None
-    kept = {**one, "alert_rule_test": checks, "promql_expr_test": samples}
-    return {**test, "group_eval_order": [group["name"] for group in groups], "tests": [kept]}
-
-
-def _kind(rule: Rule) -> str:
+def kind_of(rule: Rule) -> str:
     return str(rule.get("record") or rule["labels"][labels.ESCALATION])
 
 
 # -- wrong rules --------------------------------------------------------------------------------
 
 
-def _wrong(
-    rule: Rule, tiers: tuple[str, ...], identity: tuple[str, ...]
-) -> Iterator[tuple[str, Rule]]:
+def wrong_rules(rule: Rule, about: About) -> Iterator[tuple[str, Rule]]:
     expression = rule["expr"]
     seen = {expression}
-    for what, changed in _changes(rule, tiers, identity):
+    for what, changed in _changes(rule, about):
         if changed not in seen:
             seen.add(changed)
             yield what, {**rule, "expr": changed}
@@ -194,16 +67,17 @@ def _wrong(
             yield f"annotation {name}", {**rule, "annotations": said}
 
 
-def _changes(rule: Rule, tiers: tuple[str, ...], identity: tuple[str, ...]) -> Iterator[Change]:
+def _changes(rule: Rule, about: About) -> Iterator[Change]:
     """Wrong expressions."""
+    tiers, identity = about.tiers, about.identity
     # Of a holding, nothing is known below the clear level, so its mildest tier cannot head for
     # the next without being breached.
     sparse = not {"account", "strategy", "venue", "budget"}.issuperset(identity)
     mildest = bool(tiers) and rule["labels"].get(labels.TIER) == tiers[0]
     kept = f"and on (risk_id) {m.BREACH_SINCE.name}" if sparse and mildest else ""
-    kind, expression = _kind(rule), rule["expr"]
+    kind, expression = kind_of(rule), rule["expr"]
     if kind not in (m.ACCOUNT_KNOWN.name, m.BREACH_EPISODES.name):
-        yield from _tier_swaps(expression, tiers)
+        yield from _tier_swaps(expression, about)
     if "record" not in rule and rule["labels"][labels.ESCALATION] == "none":
         yield from _without(expression, r" or on \(risk_id\) risk:held_until_seconds\{[^}]*\}")
     condition = _is_condition(rule)
@@ -223,7 +97,7 @@ def _changes(rule: Rule, tiers: tuple[str, ...], identity: tuple[str, ...]) -> I
 def _is_condition(rule: Rule) -> bool:
     """Whether it says when an alert without a limit is due."""
     own = rule["expr"].lstrip("(").startswith((m.LIMIT_VALUE.name, m.LIMIT_RAW.name))
-    return _kind(rule) in (m.LIMIT_VALUE.name, "none") and not own
+    return kind_of(rule) in (m.LIMIT_VALUE.name, "none") and not own
 
 
 def _of_condition(expression: str) -> Iterator[Change]:
@@ -278,9 +152,12 @@ def _swap(text: str) -> Iterator[str]:
     yield _OTHER[text]
 
 
-def _tier_swaps(expression: str, tiers: tuple[str, ...]) -> Iterator[Change]:
+def _tier_swaps(expression: str, about: About) -> Iterator[Change]:
     """The series of another tier."""
-    return _at(expression, r'tier="(?P<x>\w+)"', lambda text: (t for t in tiers if t != text))
+    # Whatever is in breach is held as well if the cooldown counts from the end.
+    needless = rf"(?!\}}(?: <= time\(\) - {_NUMBER}\))? or on \(risk_id\) {m.HELD_UNTIL.name})"
+    pattern = r'tier="(?P<x>\w+)"' + (needless if about.held_from_the_end else "")
+    return _at(expression, pattern, lambda text: (t for t in about.tiers if t != text))
 
 
 def _without(expression: str, pattern: str) -> Iterator[Change]:
@@ -319,10 +196,12 @@ def _of_raw(expression: str) -> Iterator[Change]:
 
 def _clears_later(expression: str, changed: str) -> bool:
     """Whether a breach merely goes on further towards safety than it did."""
-    old, new = (re.search(rf" (?P<side>[<>])=? (?P<x>{_NUMBER})", e) for e in (expression, changed))
+    level = re.compile(rf" (?P<side>[<>])(?P<equal>=?) (?P<x>{_NUMBER})")
+    old, new = level.search(expression), level.search(changed)
     if old is None or new is None or old["side"] != new["side"]:
         return False
-    return (float(new["x"]) < float(old["x"])) == (old["side"] == ">")
+    further = (float(old["x"]) - float(new["x"])) * (1 if old["side"] == ">" else -1)
+    return further > 0 or (further == 0 and new["equal"] > old["equal"])
 
 
 _LEVEL: Final = _shift(1e-5)
