@@ -15,8 +15,9 @@ from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
 from risk_receivers.core import Core
-from risk_receivers.courier import Courier
+from risk_receivers.courier import Courier, Terms
 from risk_receivers.feed_watch import FeedWatch
+from risk_receivers.overdue import Overdue
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
 from risk_receivers.workers import Worker
@@ -54,8 +55,9 @@ def open_channels(
 def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) -> Iterator[People]:
     """What tells people over the channels, and asks an Alertmanager for their silences."""
     alerting = core.policy.alerting
+    terms = Terms.of_channels(core.policy, core.bell.ring)
     couriers = [
-        Courier(name, channel, core.database, core.writer, core.telemetry)
+        Courier(name, channel, core.database, core.writer, core.telemetry, terms[name])
         for name, channel in channels.items()
     ]
     for courier in couriers:
@@ -91,5 +93,10 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             feeds=feeds,
-            workers=(*couriers, reconciler, feeds),
+            workers=(
+                *couriers,
+                Overdue(terms, core.database, core.writer, core.telemetry),
+                reconciler,
+                feeds,
+            ),
         )

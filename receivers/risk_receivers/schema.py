@@ -140,6 +140,17 @@ SCHEMA: Final = (
         reason TEXT NOT NULL
     )
     """,
+    # Which message took over from which, and from which it was at first. Beside the table, which
+    # older databases have without it.
+    """
+    CREATE TABLE IF NOT EXISTS takeover (
+        id INTEGER PRIMARY KEY,
+        failed INTEGER NOT NULL,
+        origin INTEGER NOT NULL,
+        at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS takeover_origin ON takeover (origin)",
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
     # Beside the table, which older databases have without it.
     """

@@ -10,21 +10,20 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
 from msgspec import structs
 
-from risk_policy.contracts.audit import EventType
-from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit.event import AuditEvent
+from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Message
 from risk_receivers.schema import to_text
-from risk_receivers.store.writer import Transaction
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
+#: Spelt as the index of owed messages has it.
+_OWED: Final = "delivered_at IS NULL AND id NOT IN (SELECT id FROM dead_message)"
 _INSERT: Final = (
     "INSERT OR IGNORE INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?)"
@@ -56,25 +55,52 @@ class Outbox:
         return new
 
 
+class Waiting(NamedTuple):
+    """A message that is owed: its number, and what it is about."""
+
+    number: int
+    subject: str
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message as it lies in the store, not read yet: what is in it may be nonsense."""
 
     number: int
+    channel: str
     subject: str
     kind: str
     body: bytes
+    due_at: str
 
 
-def owed(connection: sqlite3.Connection, channel: str, after: int, limit: int) -> list[Letter]:
+def owed(connection: sqlite3.Connection, channel: str) -> list[Waiting]:
     """Messages of a channel that are neither delivered nor given up, oldest first."""
     rows = connection.execute(
-        "SELECT id, subject, kind, body FROM message "
-        "WHERE channel = ? AND delivered_at IS NULL AND id > ? "
-        "AND id NOT IN (SELECT id FROM dead_message) ORDER BY id LIMIT ?",
-        (channel, after, limit),
+        f"SELECT id, subject FROM message WHERE channel = ? AND {_OWED} ORDER BY id",  # noqa: S608
+        (channel,),
     )
-    return [Letter(*row) for row in rows]
+    return [Waiting(*row) for row in rows]
+
+
+def overdue(connection: sqlite3.Connection, channel: str, before: datetime) -> list[int]:
+    """The numbers of those that were due before a time."""
+    rows = connection.execute(
+        f"SELECT id FROM message WHERE channel = ? AND {_OWED} "  # noqa: S608
+        "AND created_at <= ? ORDER BY id",
+        (channel, to_text(before)),
+    )
+    return [number for (number,) in rows]
+
+
+def letter(connection: sqlite3.Connection, number: int) -> Letter | None:
+    """One message, unless it is not owed any more."""
+    row = connection.execute(
+        "SELECT id, channel, subject, kind, body, created_at FROM message "  # noqa: S608
+        f"WHERE id = ? AND {_OWED}",
+        (number,),
+    ).fetchone()
+    return None if row is None else Letter(*row)
 
 
 def opened(letter: Letter) -> tuple[Message, str]:
@@ -83,33 +109,10 @@ def opened(letter: Letter) -> tuple[Message, str]:
     return message, message.id or str(letter.number)  # those of an older version have none
 
 
-def give_up(transaction: Transaction, channel: str, letter: Letter, reason: str) -> None:
-    """Note that a message is not tried any more."""
-    new = transaction.connection.execute(
-        "INSERT OR IGNORE INTO dead_message (id, at, reason) VALUES (?, ?, ?)",
-        (letter.number, to_text(transaction.now), reason),
-    ).rowcount
-    if new:
-        transaction.append(
-            AuditEvent(
-                EventType.NOTIFICATION_FAILED,
-                f"a message through {channel} was given up: {reason}",
-                severity=Severity.WARNING,
-                category=Category.SYSTEM,
-                details={
-                    "channel": channel,
-                    "message": letter.number,
-                    "subject": letter.subject,
-                    "kind": letter.kind,
-                    "reason": reason,
-                },
-            )
-        )
-
-
 def mark_delivered(connection: sqlite3.Connection, number: int, at: datetime) -> None:
-    """Note that a channel has confirmed a message."""
+    """Note that a channel has confirmed a message, even one that was given up meanwhile."""
     connection.execute(
         "UPDATE message SET delivered_at = ? WHERE id = ? AND delivered_at IS NULL",
         (to_text(at), number),
     )
+    connection.execute("DELETE FROM dead_message WHERE id = ?", (number,))

@@ -1,0 +1,162 @@
+"""Messages that were given up: what became of each, and sending them again.
+
+A message and those that took over from it are one piece of news. As long as any of them is on its
+way or was confirmed, somebody is told or was, and sending another of them again would tell people
+twice. Only where all of them were given up is it lost, until somebody sends one of them again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.errors import ReceiversError
+from risk_receivers.schema import to_text
+from risk_receivers.store.writer import Transaction
+
+#: All that were given up, each with how the same news fares elsewhere: `delivered` through which
+#: channel, or `waiting` in which.
+_DEAD: Final = """
+WITH dead AS (
+    SELECT message.id, channel, subject, kind, created_at, dead_message.at, reason,
+        coalesce(takeover.origin, message.id) AS origin
+    FROM dead_message JOIN message USING (id) LEFT JOIN takeover USING (id)
+)
+SELECT dead.id, dead.channel, dead.subject, dead.kind, dead.created_at, dead.at, dead.reason,
+    min(CASE WHEN other.delivered_at IS NOT NULL THEN other.channel END) AS delivered,
+    min(CASE WHEN other.delivered_at IS NULL
+        AND other.id NOT IN (SELECT id FROM dead_message) THEN other.channel END) AS waiting
+FROM dead JOIN message AS other ON other.id = dead.origin
+    OR other.id IN (SELECT id FROM takeover WHERE takeover.origin = dead.origin)
+"""
+
+
+class Fate(StrEnum):
+    """What became of the news in a message that was given up."""
+
+    LOST = "lost"
+    TAKEN_OVER = "taken over"
+    DELIVERED = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up.
+
+    Attributes:
+        fate: what became of its news, and ``by`` which channel has it, or had it confirmed.
+    """
+
+    number: int
+    channel: str
+    subject: str
+    kind: str
+    due_at: str
+    given_up_at: str
+    reason: str
+    fate: Fate
+    by: str
+
+
+class ResendError(ReceiversError):
+    """A message cannot be sent again, and says why."""
+
+
+def dead_letters(connection: sqlite3.Connection, most: int) -> list[DeadLetter]:
+    """Those that were given up, the latest first."""
+    rows = connection.execute(f"{_DEAD} GROUP BY dead.id ORDER BY dead.id DESC LIMIT ?", (most,))
+    return [_read(row) for row in rows]
+
+
+def lost_by_channel(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many messages of each channel told nobody anything, and wait for somebody."""
+    return dict(
+        connection.execute(
+            f"SELECT channel, count(*) FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
+            "WHERE delivered IS NULL AND waiting IS NULL GROUP BY channel"
+        )
+    )
+
+
+def resend(
+    transaction: Transaction, number: int, channels: Collection[str], *, actor: str
+) -> DeadLetter:
+    """Owe a message that was given up once more, and put on record who wanted it.
+
+    Raises:
+        ResendError: there is none, its channel is gone, or people are told of it otherwise.
+    """
+    connection = transaction.connection
+    row = connection.execute(f"{_DEAD} WHERE dead.id = ? GROUP BY dead.id", (number,)).fetchone()
+    if row is None:
+        raise ResendError(
+            f"message {number} was not given up; see riskwarden channels dead-letters"
+        )
+    dead = _read(row)
+    if dead.fate is Fate.DELIVERED:
+        raise ResendError(f"message {number} was confirmed by {dead.by}; people have it")
+    if dead.fate is Fate.TAKEN_OVER:
+        raise ResendError(f"{dead.by} delivers message {number}; it is on its way")
+    if dead.channel not in channels:
+        raise ResendError(f"channel {dead.channel} of message {number} is not enabled any more")
+    connection.execute("DELETE FROM dead_message WHERE id = ?", (number,))
+    connection.execute(
+        "UPDATE message SET created_at = ? WHERE id = ?", (to_text(transaction.now), number)
+    )
+    transaction.append(
+        AuditEvent(
+            EventType.NOTIFICATION_RESENT,
+            f"{actor} has a message sent again through {dead.channel}",
+            severity=Severity.INFO,
+            category=Category.SYSTEM,
+            details={
+                "channel": dead.channel,
+                "message": number,
+                "subject": dead.subject,
+                "kind": dead.kind,
+                "given_up_at": dead.given_up_at,
+                "reason": dead.reason,
+            },
+            actor_type=ActorType.USER,
+            actor_id=actor,
+        )
+    )
+    return dead
+
+
+def resend_all(
+    transaction: Transaction, channels: Collection[str], *, actor: str
+) -> list[DeadLetter]:
+    """Owe everything that is lost once more; what that is."""
+    lost = [
+        number
+        for number, channel in transaction.connection.execute(
+            f"SELECT id, channel FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
+            "WHERE delivered IS NULL AND waiting IS NULL ORDER BY id"
+        ).fetchall()
+        if channel in channels
+    ]
+    sent: list[DeadLetter] = []
+    for number in lost:
+        try:
+            sent.append(resend(transaction, number, channels, actor=actor))
+        except ResendError:  # the same news is on its way again, by one before this
+            continue
+    return sent
+
+
+def _read(row: tuple[str, ...]) -> DeadLetter:
+    number, channel, subject, kind, due_at, given_up_at, reason, delivered, waiting = row
+    fate = Fate.DELIVERED if delivered else Fate.TAKEN_OVER if waiting else Fate.LOST
+    return DeadLetter(
+        int(number),
+        *(channel, subject, kind, due_at, given_up_at, reason),
+        fate=fate,
+        by=delivered or waiting or "",
+    )
