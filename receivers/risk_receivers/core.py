@@ -13,7 +13,7 @@ from typing import Final
 
 from risk_policy import Policy
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
-from risk_receivers.channels import enabled_channels
+from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.gate import GatePublisher
@@ -99,7 +99,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
         stack.callback(spool.close)
-        outbox = Outbox(enabled_channels(policy))
+        outbox = Outbox(enabled_channels(policy), fallbacks(policy))
         ledger = Ledger(outbox, alerting.kill_switch.mode)
         recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
         verdict = ChainVerdict()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from loopback_http import LoopbackServer, Received, Reply
 from mail_servers import Postbox, mail_server
@@ -18,7 +19,7 @@ from slack_stand_in import SlackStandIn
 from risk_policy import parse_policy
 from risk_policy.vocabulary import Severity
 from risk_receivers.audit.query import events
-from risk_receivers.channels import CHANNELS, enabled_channels
+from risk_receivers.channels import CHANNELS, enabled_channels, fallbacks
 from risk_receivers.channels.dead_letters import Fate, dead_letters, lost_by_channel
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox, mark_delivered
@@ -82,7 +83,7 @@ class Desk:
         text = POLICY.format(slack=slack, email=email, smtp=self.postbox.port)
         policy = parse_policy(text.encode())
         channels = enabled_channels(policy)
-        self.outbox = Outbox(channels)
+        self.outbox = Outbox(channels, fallbacks(policy))
         self.writer = writer = Writer(
             self.database,
             origin="test",
@@ -120,9 +121,10 @@ class Desk:
         severity: Severity = Severity.WARNING,
         kind: Kind = Kind.FIRING,
         age: timedelta = timedelta(),
+        risk_id: str = "",
     ) -> None:
         at = datetime.now(UTC) - age
-        message = Message(subject or text, kind, severity, "A_TITLE", text, at, 1)
+        message = Message(subject or text, kind, severity, "A_TITLE", text, at, 1, risk_id)
         self.run(lambda transaction: self.outbox.owe(transaction.connection, message))
         self.wake()
 
@@ -303,3 +305,32 @@ def test_a_late_confirmation_is_one(desk: Desk, wait_until: Wait) -> None:
     assert desk.lost() == {"slack": 1}
     desk.run(lambda transaction: mark_delivered(transaction.connection, 1, transaction.now))
     assert desk.dead() == []
+
+
+@pytest.mark.parametrize("limit", ["channel_failing", "dead_letters"])
+def test_that_a_channel_fails_is_told_by_another_whatever_it_takes_otherwise(
+    desk: Desk, wait_until: Wait, limit: str
+) -> None:
+    breaks(desk, 503, "down")
+    desk.open(LATE + 'fallback = ["webhook"]').start()
+    desk.owe("Messages through channel slack fail", risk_id=f"{limit}/slack")
+    wait_until(lambda: desk.webhook.received, what="the first to take over tells of it")
+    assert desk.webhook.received[0].json["text"] == "Messages through channel slack fail"
+    desk.owe("Messages through channel email fail", risk_id=f"{limit}/email")
+    with closing(desk.connected()) as connection:
+        told = connection.execute("SELECT channel, subject FROM message").fetchall()
+    assert len(told) == 3, "Slack takes warnings, so nobody else has to tell that mail fails"
+    assert desk.mails() == []
+
+
+def test_without_fallbacks_whoever_hears_most_is_told_that_a_channel_fails() -> None:
+    levels = {"console": Severity.DEBUG, "slack": Severity.WARNING, "sms": Severity.EMERGENCY}
+    levels["email"] = Severity.CRITICAL
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in SCHEMA:
+            connection.execute(statement)
+        message = Message("s", Kind.FIRING, Severity.WARNING, "T", "x", datetime.now(UTC), 1)
+        message = msgspec.structs.replace(message, risk_id="channel_failing/slack")
+        Outbox(levels).owe(connection, message)
+        told = connection.execute("SELECT channel FROM message ORDER BY channel").fetchall()
+    assert [channel for (channel,) in told] == ["console", "email", "slack"]

@@ -1,13 +1,14 @@
 """Messages as rows, written in the transaction that made them due.
 
 A message is owed once per (subject, kind, channel), however often the reason for it repeats,
-and it stays owed until a channel has confirmed it or it was given up, which is on record.
+and it stays owed until a channel has confirmed it or it was given up, which is on record. That a
+channel fails is never told through that one alone.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -16,6 +17,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import structs
 
+from risk_policy.catalogue.system import CHANNEL_FAILING, DEAD_LETTERS
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Message
 from risk_receivers.schema import to_text
@@ -24,6 +26,10 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 #: Spelt as the index of owed messages has it.
 _OWED: Final = "delivered_at IS NULL AND id NOT IN (SELECT id FROM dead_message)"
+#: What says of a channel, which its risk_id names, that it fails.
+_ABOUT_CHANNELS: Final = (CHANNEL_FAILING.limit, DEAD_LETTERS.limit)
+#: Channels that nobody notices who does not look.
+_UNSEEN: Final = ("console", "file")
 _INSERT: Final = (
     "INSERT OR IGNORE INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?)"
@@ -33,8 +39,14 @@ _INSERT: Final = (
 class Outbox:
     """Decides which channels owe a message, and writes it down."""
 
-    def __init__(self, min_severity: Mapping[str, Severity]) -> None:
+    def __init__(
+        self,
+        min_severity: Mapping[str, Severity],
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """``fallbacks`` are asked who tells people that a channel fails."""
         self._min_severity = dict(min_severity)
+        self._fallbacks = dict(fallbacks or {})
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -42,17 +54,31 @@ class Outbox:
         return tuple(self._min_severity)
 
     def owe(self, connection: sqlite3.Connection, message: Message) -> int:
-        """Write a message for every channel that lets its severity through; how many are new."""
+        """Write a message for every channel it is for; how many are new."""
         body = _encode(structs.replace(message, id=uuid4().hex))
         at = to_text(message.at)
         new = 0
-        for channel, least in self._min_severity.items():
-            if message.severity.rank >= least.rank:
-                cursor = connection.execute(
-                    _INSERT, (message.subject, channel, message.key, body, at)
-                )
-                new += cursor.rowcount
+        for channel in self._takers(message):
+            cursor = connection.execute(_INSERT, (message.subject, channel, message.key, body, at))
+            new += cursor.rowcount
         return new
+
+    def _takers(self, message: Message) -> list[str]:
+        """Whoever lets the severity through; news of a failing channel is for another, too."""
+        loud = [
+            channel
+            for channel, least in self._min_severity.items()
+            if message.severity.rank >= least.rank
+        ]
+        limit, _, failing = message.risk_id.partition("/")
+        if limit not in _ABOUT_CHANNELS or any(one not in (failing, *_UNSEEN) for one in loud):
+            return loud
+        others = [one for one in self._min_severity if one not in (failing, *_UNSEEN)]
+        others.sort(key=lambda one: self._min_severity[one].rank)  # who hears most comes first
+        instead = next(
+            (one for one in (*self._fallbacks.get(failing, ()), *others) if one in others), None
+        )
+        return loud if instead is None else [*loud, instead]
 
 
 class Waiting(NamedTuple):
