@@ -13,10 +13,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from risk_policy import Policy
@@ -79,6 +81,14 @@ class Terms:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A message that somebody wants to see delivered."""
+
+    owed: Owed
+    result: Future[None] = field(default_factory=Future)
+
+
 class Courier(Worker):
     """Delivers through one channel."""
 
@@ -103,6 +113,7 @@ class Courier(Worker):
         self._terms = terms
         self._pace = Pace()
         self._watched = Watched(self._show)
+        self._trials: SimpleQueue[_Trial] = SimpleQueue()
         self._check_at = 0.0
         self._started_at = utc_now()
         self._retry_seconds = FIRST_RETRY_SECONDS
@@ -112,9 +123,17 @@ class Courier(Worker):
         """What is known of the channel's health."""
         return self._watched.standing
 
+    def try_out(self, owed: Owed) -> Future[None]:
+        """Deliver a message that nobody owes, ahead of all others; raises what the channel does."""
+        trial = _Trial(owed)
+        self._trials.put(trial)
+        self.wake()
+        return trial.result
+
     def round(self) -> float | None:
         """Deliver everything that is owed, and look after a channel that has nothing to do."""
         try:
+            self._run_trials()
             with closing(open_read_only(self._database)) as connection:
                 while turns := self._turns(connection):
                     self._take(turns, connection)
@@ -133,6 +152,8 @@ class Courier(Worker):
     def stop(self) -> None:
         """End, and let go of the channel."""
         super().stop()
+        while not self._trials.empty():
+            self._trials.get().result.cancel()
         self._channel.close()
 
     def _turns(self, connection: sqlite3.Connection) -> list[Waiting]:
@@ -144,6 +165,7 @@ class Courier(Worker):
         """Deliver what is to be tried now, until the channel has to be left alone."""
         stuck: set[str] = set()
         for turn in turns:
+            self._run_trials()
             if self._stopping.is_set() or self._pace.is_resting(time.monotonic()):
                 return
             if turn.subject in stuck:
@@ -153,6 +175,30 @@ class Courier(Worker):
                 self._pace.gone(turn.number)
             elif not self._deliver(one):
                 stuck.add(turn.subject)
+
+    def _run_trials(self) -> None:
+        while not self._trials.empty():
+            trial = self._trials.get()
+            if not trial.result.set_running_or_notify_cancel():
+                continue  # whoever wanted it has gone
+            try:
+                self._channel.deliver(trial.owed)
+            except Exception as error:  # noqa: BLE001 - whoever waits for it is to hear of it
+                known = isinstance(error, OSError | DeliveryError)
+                if not known:
+                    self._telemetry.unexpected()
+                self._watched.note(
+                    self.standing.failed(utc_now(), str(error) if known else type(error).__name__)
+                )
+                trial.result.set_exception(error)
+            else:
+                self._works()
+                self._pace.works()
+                trial.result.set_result(None)
+
+    def _works(self) -> None:
+        self._watched.note(self.standing.delivered(utc_now()))
+        self._check_at = time.monotonic() + _CHECK_SECONDS
 
     def _look_after(self) -> float:
         """See whether the channel would take a message; in how many seconds to look again."""
@@ -188,8 +234,7 @@ class Courier(Worker):
             self._telemetry.unexpected()
             return self._odd(one, error)
         self._pace.delivered(one.number)
-        self._watched.note(self.standing.delivered(utc_now()))
-        self._check_at = time.monotonic() + _CHECK_SECONDS
+        self._works()
         self._writer.submit(_marking(one.number)).result()
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
         return True

@@ -14,6 +14,7 @@ from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
+from risk_receivers.channels.views import ChannelParts
 from risk_receivers.core import Core
 from risk_receivers.courier import Courier, Terms
 from risk_receivers.feed_watch import FeedWatch
@@ -32,6 +33,7 @@ class People:
     """
 
     acks: AckParts
+    channels: ChannelParts
     feeds: FeedWatch
     workers: tuple[Worker, ...]
 
@@ -92,6 +94,13 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         )
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
+            channels=ChannelParts(
+                alerting.channels,
+                {courier.channel_name: courier for courier in couriers},
+                core.database,
+                core.writer,
+                core.bell.ring,
+            ),
             feeds=feeds,
             workers=(
                 *couriers,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ from risk_policy import parse_policy
 from risk_policy.vocabulary import Severity
 from risk_receivers.audit.query import events
 from risk_receivers.channels import CHANNELS, enabled_channels, fallbacks
-from risk_receivers.channels.dead_letters import Fate, dead_letters, lost_by_channel
+from risk_receivers.channels.dead_letters import (
+    Fate,
+    ResendError,
+    dead_letters,
+    lost_by_channel,
+    resend,
+    resend_all,
+)
+from risk_receivers.channels.failover import give_up
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox, mark_delivered
 from risk_receivers.channels.words import words_for
@@ -186,7 +195,7 @@ def always(status: int, body: str, about: str = "") -> Callable[[Received], Repl
 
 def breaks(desk: Desk, status: int, body: str, about: str = "") -> None:
     answer = always(status, body, about)
-    desk.slack.answer = answer.__get__(desk.slack)  # type: ignore[method-assign,attr-defined]
+    desk.slack.answer = answer.__get__(desk.slack)  # type: ignore[method-assign]
 
 
 def test_what_slack_does_not_confirm_in_time_arrives_by_mail_and_stays_visible(
@@ -334,3 +343,45 @@ def test_without_fallbacks_whoever_hears_most_is_told_that_a_channel_fails() -> 
         Outbox(levels).owe(connection, message)
         told = connection.execute("SELECT channel FROM message ORDER BY channel").fetchall()
     assert [channel for (channel,) in told] == ["console", "email", "slack"]
+
+
+def test_what_is_lost_is_sent_again_once_on_record_and_nothing_that_people_have(
+    desk: Desk, wait_until: Wait
+) -> None:
+    breaks(desk, 400, "no_text")
+    desk.postbox.to_mail = "554 it looks like spam"
+    desk.open(LATE + TO_MAIL).start()
+    desk.owe("drawdown is 12 %")
+    wait_until(lambda: desk.lost() == {"slack": 1, "email": 1}, what="both refused it")
+
+    desk.slack.answer = SlackStandIn.answer.__get__(desk.slack)  # type: ignore[method-assign]
+    (one,) = desk.run(lambda it: resend_all(it, ["slack", "email"], actor="olga"))
+    assert (one.number, one.channel) == (1, "slack"), "the same news goes out once"
+    desk.wake()
+    wait_until(desk.slacked, what="it is delivered")
+    wait_until(lambda: desk.dead() == [("email", Fate.DELIVERED, "slack")])
+    assert desk.lost() == {}
+    assert desk.run(lambda it: resend_all(it, ["slack", "email"], actor="olga")) == []
+    again = [e for e in events(desk.database, 0, 99) if e.event_type == "NOTIFICATION_RESENT"]
+    assert [e.payload and e.payload.actor_id for e in again] == ["olga"]
+
+    for number, said in ((2, "confirmed by slack; people have it"), (3, "was not given up")):
+        with pytest.raises(ResendError, match=said):
+            desk.run(partial(resend, number=number, channels=["email"], actor="olga"))
+    assert len(desk.slack.posted) == 1
+
+
+def test_what_is_on_its_way_elsewhere_or_has_no_channel_any_more_is_not_sent_again(
+    desk: Desk, wait_until: Wait
+) -> None:
+    breaks(desk, 400, "no_text")
+    desk.postbox.to_mail = "451 later"
+    desk.open(LATE + TO_MAIL).start()
+    desk.owe("drawdown is 12 %")
+    wait_until(lambda: desk.dead() == [("slack", Fate.TAKEN_OVER, "email")])
+    with pytest.raises(ResendError, match="on its way"):
+        desk.run(partial(resend, number=1, channels=["slack"], actor="olga"))
+    assert desk.lost() == {}
+    desk.run(lambda it: give_up(it, {}, 2, "by hand"))
+    with pytest.raises(ResendError, match="slack of message 1 is not enabled"):
+        desk.run(partial(resend, number=1, channels=["email"], actor="olga"))

@@ -109,6 +109,15 @@ def owed(connection: sqlite3.Connection, channel: str) -> list[Waiting]:
     return [Waiting(*row) for row in rows]
 
 
+def owed_since(connection: sqlite3.Connection, channel: str) -> tuple[int, str | None]:
+    """How many messages a channel owes, and since when the oldest of them."""
+    count, since = connection.execute(
+        f"SELECT count(*), min(created_at) FROM message WHERE channel = ? AND {_OWED}",  # noqa: S608
+        (channel,),
+    ).fetchone()
+    return count, since
+
+
 def overdue(connection: sqlite3.Connection, channel: str, before: datetime) -> list[int]:
     """The numbers of those that were due before a time."""
     rows = connection.execute(

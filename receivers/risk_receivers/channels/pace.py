@@ -74,11 +74,15 @@ class Pace:
 
     def delivered(self, number: int) -> None:
         """The channel has confirmed a message."""
+        self.works()
+        self.gone(number)
+
+    def works(self) -> None:
+        """The channel takes messages."""
         self._confirmed += 1
         self._suspects.clear()
         self._pauses = 0
         self._paused_until = 0.0
-        self.gone(number)
 
     def gone(self, number: int) -> None:
         """A message is not owed any more."""

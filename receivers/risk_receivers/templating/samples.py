@@ -11,6 +11,7 @@ import msgspec
 from risk_policy.catalogue.limits import DRAWDOWN
 from risk_policy.vocabulary import Action, Severity, Tier
 from risk_receivers.channels.message import Kind, Message, Owed
+from risk_receivers.channels.trial import trial
 
 _AT: Final = datetime(2026, 3, 1, 12, 5, 0, tzinfo=UTC)
 _HEAD: Final = "4711:" + "3f9a" * 16
@@ -33,6 +34,8 @@ def sample(
     """A message as the receivers would write it."""
     if kind in (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED):
         return _owed(_kill(kind))
+    if kind is Kind.TEST:
+        return _owed(trial("slack", "olga", _AT, 4713))
     tier = _TIERS.get(severity, Tier.WARNING)
     spec = next(spec for spec in DRAWDOWN.alerts if spec.tier is tier)
     return _owed(
