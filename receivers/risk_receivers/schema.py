@@ -140,6 +140,8 @@ SCHEMA: Final = (
         reason TEXT NOT NULL
     )
     """,
+    # Messages that go before others. Beside the table, which older databases have without it.
+    "CREATE TABLE IF NOT EXISTS urgent_message (id INTEGER PRIMARY KEY)",
     # Which message took over from which, and from which it was at first. Beside the table, which
     # older databases have without it.
     """

@@ -273,6 +273,21 @@ def test_an_emergency_goes_to_all_at_once_and_a_dead_channel_catches_up(
     assert (len(desk.mails()), len(desk.webhook.received)) == (1, 1)
 
 
+def test_an_emergency_overtakes_all_but_what_was_said_before_about_the_same(
+    desk: Desk, wait_until: Wait
+) -> None:
+    desk.open(LATE)
+    desk.owe("b fires", subject="b")
+    desk.owe("a fires", subject="a")
+    desk.owe(
+        "a counts as an emergency", subject="a", severity=Severity.EMERGENCY, kind=Kind.ESCALATED
+    )
+    desk.start()
+    wait_until(lambda: len(desk.slacked()) == 3)
+    said = [str(one) for one in desk.slack.posted]
+    assert ["a fires" in said[0], "a counts" in said[1], "b fires" in said[2]] == [True] * 3
+
+
 def test_one_message_that_always_fails_lets_the_others_pass_and_is_given_up_in_the_end(
     desk: Desk, wait_until: Wait
 ) -> None:

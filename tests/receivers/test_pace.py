@@ -24,21 +24,25 @@ def waiting(*subjects: str) -> list[Waiting]:
     return [Waiting(number, subject) for number, subject in enumerate(subjects, 1)]
 
 
-def plays(pace: Pace, letters: list[Waiting], now: float, poison: set[int]) -> list[Waiting]:
-    """One round as a courier goes through it: poison fails, the rest arrives."""
+def play(pace: Pace, letters: list[Waiting], now: float, poison: set[int]) -> list[Waiting]:
+    """One round as a courier goes through it: poison fails, the rest arrives and is taken off."""
     arrived: list[Waiting] = []
-    stuck: set[str] = set()
-    for one in pace.turns(letters, now):
-        if pace.is_resting(now):
-            break
-        if one.subject in stuck:
-            continue
-        if one.number in poison:
-            pace.failed(one.number, now)
-            stuck.add(one.subject)
-        else:
-            pace.delivered(one.number)
-            arrived.append(one)
+    while turns := pace.turns(letters, now):
+        stuck: set[str] = set()
+        for one in turns:
+            if pace.is_resting(now):
+                break
+            if one.subject in stuck:
+                continue
+            if one.number in poison:
+                pace.failed(one.number, now)
+                stuck.add(one.subject)
+            else:
+                before = [x for x in letters if x.subject == one.subject and x.number < one.number]
+                assert before == [], "what was said before it is still owed"
+                pace.delivered(one.number)
+                letters.remove(one)
+                arrived.append(one)
     return arrived
 
 
@@ -49,26 +53,19 @@ def test_within_a_subject_nothing_overtakes_and_in_the_end_all_but_the_poisonous
     pace, now, number = Pace(), 0.0, 0
     letters: list[Waiting] = []
     poison: set[int] = set()
-
-    def play() -> None:
-        for one in plays(pace, letters, now, poison):
-            before = [x for x in letters if x.subject == one.subject and x.number < one.number]
-            assert before == [], "what was said before it is still owed"
-            letters.remove(one)
-
     for step, value in steps:
         if step == "owe":
             number += 1
-            letters.append(Waiting(number, str(value)))
+            letters.append(Waiting(number, str(value), urgent=value == "a"))
         elif step == "wait":
             now += float(str(value))
         else:
             assert isinstance(value, set)
             poison = value
-            play()
+            play(pace, letters, now, poison)
     for _ in range(4 * len(letters) + 1):  # time enough for each to have had its turn
         now += LAST_RETRY_SECONDS
-        play()
+        play(pace, letters, now, poison)
     held = {one.subject for one in letters if one.number in poison}
     assert {one.subject for one in letters} == held
     for subject in held:
@@ -118,3 +115,15 @@ def test_one_that_fails_while_others_arrive_is_told_from_a_channel_that_is_down(
     pace.delivered(2)
     assert pace.is_alone(1)
     assert not pace.is_alone(3), "it never failed"
+
+
+def test_an_emergency_goes_before_all_that_waits_and_waits_for_nothing_that_failed() -> None:
+    pace = Pace()
+    letters = [Waiting(1, "a"), Waiting(2, "b"), Waiting(3, "x", True), Waiting(4, "x", True)]
+    assert [one.number for one in play(pace, [*letters], 0, set())] == [3, 4, 1, 2]
+    assert play(pace, letters, 0, {1, 3}) == [], "two failed: the channel is left alone"
+    woken = pace.next_in(0)
+    assert woken is not None
+    first, then, *_ = play(pace, letters, woken + 1, set())
+    assert first.number == 2, "it has had no turn yet"
+    assert then.number == 3

@@ -33,6 +33,11 @@ _TAKE: Final = (
 )
 
 
+_AS_URGENT: Final = (
+    "INSERT INTO urgent_message (id) SELECT ? WHERE ? IN (SELECT id FROM urgent_message)"
+)
+
+
 def next_taker(connection: sqlite3.Connection, fallbacks: Fallbacks, letter: Letter) -> str | None:
     """Who is next to deliver a message; None if everybody owes it, has it or had it."""
     has_it = {
@@ -110,6 +115,7 @@ def _take_over(transaction: Transaction, letter: Letter, reason: str, taker: str
     now = to_text(transaction.now)
     origin, first = _origin(connection, letter)
     number = connection.execute(_TAKE, (taker, now, letter.number)).lastrowid
+    connection.execute(_AS_URGENT, (number, letter.number))
     connection.execute(
         "INSERT INTO takeover (id, failed, origin, at) VALUES (?, ?, ?, ?)",
         (number, letter.number, origin, now),

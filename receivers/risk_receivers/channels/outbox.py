@@ -34,6 +34,7 @@ _INSERT: Final = (
     "INSERT OR IGNORE INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?)"
 )
+_URGENT: Final = "INSERT INTO urgent_message (id) VALUES (?)"
 
 
 class Outbox:
@@ -61,6 +62,8 @@ class Outbox:
         for channel in self._takers(message):
             cursor = connection.execute(_INSERT, (message.subject, channel, message.key, body, at))
             new += cursor.rowcount
+            if cursor.rowcount and message.severity is Severity.EMERGENCY:
+                connection.execute(_URGENT, (cursor.lastrowid,))
         return new
 
     def _takers(self, message: Message) -> list[str]:
@@ -82,10 +85,14 @@ class Outbox:
 
 
 class Waiting(NamedTuple):
-    """A message that is owed: its number, and what it is about."""
+    """A message that is owed: its number, what it is about, and whether it goes before others.
+
+    An emergency does, and so does whatever was said before about the same.
+    """
 
     number: int
     subject: str
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +110,12 @@ class Letter:
 def owed(connection: sqlite3.Connection, channel: str) -> list[Waiting]:
     """Messages of a channel that are neither delivered nor given up, oldest first."""
     rows = connection.execute(
-        f"SELECT id, subject FROM message WHERE channel = ? AND {_OWED} ORDER BY id",  # noqa: S608
+        "SELECT id, subject, id IN (SELECT id FROM urgent_message) FROM message "  # noqa: S608
+        f"WHERE channel = ? AND {_OWED} ORDER BY id",
         (channel,),
-    )
-    return [Waiting(*row) for row in rows]
+    ).fetchall()
+    urgent = {subject for _, subject, is_urgent in rows if is_urgent}
+    return [Waiting(number, subject, subject in urgent) for number, subject, _ in rows]
 
 
 def owed_since(connection: sqlite3.Connection, channel: str) -> tuple[int, str | None]:

@@ -4,8 +4,10 @@ Invariants:
 
 - One message that fails holds up no other but those about the same subject, which come after it.
 - Two that fail with nothing confirmed in between are the channel's fault: it is left alone for a
-  while, and so is one that asks for it. Every message gets its turn at trying whether the channel
-  is back, those that failed least first, so that no few of them can keep it from being found out.
+  while, and so is one that asks for it. After that two are tried, those that failed least first, so
+  that no few of them can keep it from being found out that the channel is back.
+- Otherwise emergencies go first, with what was said before about the same; then the oldest, those
+  that have failed after all others.
 - Pauses double up to a bound and are spread, so that what failed together does not come back
   together.
 """
@@ -56,21 +58,21 @@ class Pace:
             self.gone(number)
         if self.is_resting(now):
             return []
-        fresh: list[Waiting] = []
-        again: list[Waiting] = []
+        due: list[Waiting] = []
         held: set[str] = set()
         for one in waiting:
             if one.subject in held:
                 continue
             failing = self._failing.get(one.number)
-            if failing is None:
-                fresh.append(one)
-                continue
-            held.add(one.subject)
-            if failing.not_before <= now:
-                again.append(one)
-        again.sort(key=lambda one: (self._failing[one.number].tries, one.number))
-        return fresh + again
+            if failing is None or failing.not_before <= now:
+                due.append(one)
+            if failing is not None:
+                held.add(one.subject)
+        if self._pauses:
+            due.sort(key=lambda one: (self.tries(one.number), not one.urgent))
+            return due[:_ENOUGH]
+        due.sort(key=lambda one: (not one.urgent, self.tries(one.number)))
+        return due
 
     def delivered(self, number: int) -> None:
         """The channel has confirmed a message."""
