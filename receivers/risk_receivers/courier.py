@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,9 +23,11 @@ from typing import Final
 
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels import Channel, fallbacks
+from risk_receivers.channels.attended import Attended
 from risk_receivers.channels.errors import (
     DeliveryError,
     RefusedDeliveryError,
@@ -42,19 +44,14 @@ from risk_receivers.channels.outbox import (
     owed,
 )
 from risk_receivers.channels.pace import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Pace
-from risk_receivers.channels.standing import Standing, Watched
+from risk_receivers.channels.standing import Standing
 from risk_receivers.schema import from_text
 from risk_receivers.store.writer import Transaction, Writer
-from risk_receivers.telemetry import Telemetry
+from risk_receivers.telemetry import Samples, Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
 #: Five tries take some seconds: longer than whatever made a single message fail by accident.
 _MOST_TRIES: Final = 5
-#: How often an idle channel is looked at: often enough to find it dead before it is needed, too
-#: seldom for anybody who counts requests.
-_CHECK_SECONDS: Final = 300.0
-#: How often one is looked at that fails.
-_RECHECK_SECONDS: Final = LAST_RETRY_SECONDS
 _log = logging.getLogger(__name__)
 
 
@@ -107,21 +104,19 @@ class Courier(Worker):
         for other in terms.fallbacks.get(name, ()):
             telemetry.count(m.FAILOVERS, name, other, by=0)
         self.channel_name = name
-        self._channel = channel
+        self._channel = Attended(name, channel)
         self._database = database
         self._writer = writer
         self._terms = terms
         self._pace = Pace()
-        self._watched = Watched(self._show)
         self._trials: SimpleQueue[_Trial] = SimpleQueue()
-        self._check_at = 0.0
         self._started_at = utc_now()
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     @property
     def standing(self) -> Standing:
         """What is known of the channel's health."""
-        return self._watched.standing
+        return self._channel.standing
 
     def try_out(self, owed: Owed) -> Future[None]:
         """Deliver a message that nobody owes, ahead of all others; raises what the channel does."""
@@ -184,43 +179,20 @@ class Courier(Worker):
             try:
                 self._channel.deliver(trial.owed)
             except Exception as error:  # noqa: BLE001 - whoever waits for it is to hear of it
-                known = isinstance(error, OSError | DeliveryError)
-                if not known:
+                if not isinstance(error, OSError | DeliveryError):
                     self._telemetry.unexpected()
-                self._watched.note(
-                    self.standing.failed(utc_now(), str(error) if known else type(error).__name__)
-                )
                 trial.result.set_exception(error)
             else:
-                self._works()
                 self._pace.works()
                 trial.result.set_result(None)
 
-    def _works(self) -> None:
-        self._watched.note(self.standing.delivered(utc_now()))
-        self._check_at = time.monotonic() + _CHECK_SECONDS
-
     def _look_after(self) -> float:
-        """See whether the channel would take a message; in how many seconds to look again."""
-        now = time.monotonic()
-        if now >= self._check_at:
-            try:
-                self._channel.check()
-            except (OSError, DeliveryError) as error:
-                self._check_failed(str(error))
-            except Exception as error:  # noqa: BLE001 - a check must not end the deliveries
-                self._telemetry.unexpected()
-                self._check_failed(type(error).__name__)  # its text may hold anything
-            else:
-                self._watched.note(self.standing.check_passed())
-            every = _CHECK_SECONDS if self.standing.up else _RECHECK_SECONDS
-            self._check_at = time.monotonic() + every
-        return self._check_at - now
-
-    def _check_failed(self, error: str) -> None:
-        if self.standing.up is not False:
-            _log.error("channel %s would not deliver: %s", self.channel_name, error)
-        self._watched.note(self.standing.check_failed(utc_now(), error))
+        try:
+            return self._channel.look_after()
+        except Exception as error:  # noqa: BLE001 - a check must not end the deliveries
+            self._telemetry.unexpected()
+            _log.error("channel %s cannot be checked", self.channel_name, exc_info=error)
+            return LAST_RETRY_SECONDS
 
     def _deliver(self, one: Letter) -> bool:
         """Deliver one message; whether those behind it may follow. Raises what is the store's."""
@@ -234,7 +206,6 @@ class Courier(Worker):
             self._telemetry.unexpected()
             return self._odd(one, error)
         self._pace.delivered(one.number)
-        self._works()
         self._writer.submit(_marking(one.number)).result()
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
         return True
@@ -247,7 +218,6 @@ class Courier(Worker):
         if refused and not whole_channel:
             self._give_up(one, str(error))
             return True
-        self._watched.note(self.standing.failed(utc_now(), str(error)))
         if whole_channel and self._hand_over(one, str(error)):
             return True
         now = time.monotonic()
@@ -311,9 +281,17 @@ class Courier(Worker):
             self._telemetry.count(m.FAILOVERS, self.channel_name, taker)
             self._terms.wake()
 
-    def _show(self, standing: Standing) -> None:
-        if standing.up is not None:
-            self._telemetry.set(m.CHANNEL_UP, self.channel_name, value=float(standing.up))
+
+def channel_gauges(couriers: Sequence[Courier]) -> Mapping[Metric, Samples]:
+    """Which channels work, of those of which that is known."""
+    standings = {courier.channel_name: courier.standing for courier in couriers}
+    return {
+        m.CHANNEL_UP: [
+            ((name,), float(standing.up))
+            for name, standing in standings.items()
+            if standing.up is not None
+        ]
+    }
 
 
 def _marking(number: int) -> Callable[[Transaction], None]:

@@ -16,7 +16,7 @@ from risk_receivers.acks.views import AckParts
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
 from risk_receivers.channels.views import ChannelParts
 from risk_receivers.core import Core
-from risk_receivers.courier import Courier, Terms
+from risk_receivers.courier import Courier, Terms, channel_gauges
 from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.overdue import Overdue
 from risk_receivers.telemetry import Telemetry
@@ -64,6 +64,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
     ]
     for courier in couriers:
         core.bell.wakes(courier)
+    core.telemetry.add_source(lambda: channel_gauges(couriers))
     with closing(AlertmanagerClient(alertmanager)) as client:
         keeper = AckKeeper(
             client=client,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from mail_servers import mail_server
+from owed_messages import NOON, owed
 from slack_stand_in import SlackStandIn
 from typer.testing import CliRunner, Result
 
+from risk_receivers.channels.attended import Attended
+from risk_receivers.channels.console import ConsoleChannel
+from risk_receivers.channels.standing import Standing
 from riskwarden.app import app
 
 Wait = Callable[..., Any]
@@ -92,6 +100,44 @@ def test_mail_takes_over_from_a_slack_that_does_not_answer_until_it_is_mended(
     assert tests[-1].details["results"] == dict.fromkeys(
         ("console", "file", "email", "slack"), "confirmed"
     )
+
+
+def test_a_channel_that_hangs_is_seen_to_be_down(wait_until: Wait) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
+        channel = Attended("console", ConsoleChannel("simple", stream), longest_seconds=0.05)
+        huge = owed(text="x" * 1_000_000)  # more than a pipe holds
+        thread = threading.Thread(target=channel.deliver, args=(huge,))
+        thread.start()
+        wait_until(lambda: channel.standing.up is False)
+        assert channel.standing.error.startswith("hangs")
+        wait_until(lambda: reader.read1(1_000_000) and not thread.is_alive())
+    assert channel.standing.up is True
+
+
+STEPS = st.lists(st.sampled_from(["delivered", "failed", "check_failed", "check_passed"]))
+
+
+@given(STEPS)
+def test_a_channel_is_believed_dead_until_what_saw_it_dead_sees_it_alive(steps: list[str]) -> None:
+    standing = Standing()
+    assert standing.up is None, "nobody knows yet"
+    seen_dead_by: set[str] = set()
+    for step in steps:
+        match step:
+            case "delivered":
+                standing, seen_dead_by = standing.delivered(NOON), set()
+            case "failed":
+                standing = standing.failed(NOON, "no answer")
+                seen_dead_by.add("delivery")
+            case "check_failed":
+                standing = standing.check_failed(NOON, "no answer")
+                seen_dead_by.add("check")
+            case _:
+                standing = standing.check_passed()
+                if "check" in seen_dead_by:
+                    seen_dead_by = set()
+        assert standing.up is not bool(seen_dead_by)
 
 
 def test_only_operators_see_and_try_channels(shared: Any) -> None:

@@ -33,7 +33,7 @@ from risk_receivers.channels.failover import give_up
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox, mark_delivered
 from risk_receivers.channels.words import words_for
-from risk_receivers.courier import Courier, Terms
+from risk_receivers.courier import Courier, Terms, channel_gauges
 from risk_receivers.overdue import Overdue
 from risk_receivers.schema import SCHEMA, to_text
 from risk_receivers.store.writer import Transaction, Writer
@@ -105,10 +105,12 @@ class Desk:
         self.stack.callback(writer.stop)
         terms = Terms.of_channels(policy, self.wake)
         made = {name: CHANNELS[name](policy, self.folder, words_for(name)) for name in channels}
-        self.workers += [
+        couriers = [
             Courier(name, channel, self.database, writer, self.telemetry, terms[name])
             for name, channel in made.items()
         ]
+        self.telemetry.add_source(lambda: channel_gauges(couriers))
+        self.workers += couriers
         self.workers.append(Overdue(terms, self.database, writer, self.telemetry))
         return self
 

@@ -7,8 +7,6 @@ passes end it.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,24 +45,3 @@ class Standing:
         if self.up is False and not self.seen_by_check:
             return self
         return replace(self, up=True, seen_by_check=False)
-
-
-class Watched:
-    """One channel's standing, which its own thread changes and others read."""
-
-    def __init__(self, changed: Callable[[Standing], None]) -> None:
-        self._lock = threading.Lock()
-        self._standing = Standing()
-        self._changed = changed
-
-    @property
-    def standing(self) -> Standing:
-        """As of now."""
-        with self._lock:
-            return self._standing
-
-    def note(self, standing: Standing) -> None:
-        """What follows from what has just been seen."""
-        with self._lock:
-            self._standing = standing
-        self._changed(standing)
