@@ -183,7 +183,7 @@ class Courier(Worker):
                     self._telemetry.unexpected()
                 trial.result.set_exception(error)
             else:
-                self._pace.works()
+                self._pace.proven()
                 trial.result.set_result(None)
 
     def _look_after(self) -> float:

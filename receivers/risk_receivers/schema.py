@@ -140,6 +140,8 @@ SCHEMA: Final = (
         reason TEXT NOT NULL
     )
     """,
+    # Those of them that somebody does not want sent any more. Beside the table, as above.
+    "CREATE TABLE IF NOT EXISTS dismissed_message (id INTEGER PRIMARY KEY)",
     # Messages that go before others. Beside the table, which older databases have without it.
     "CREATE TABLE IF NOT EXISTS urgent_message (id INTEGER PRIMARY KEY)",
     # Which message took over from which, and from which it was at first. Beside the table, which

@@ -25,6 +25,7 @@ from risk_receivers.channels.dead_letters import (
     Fate,
     ResendError,
     dead_letters,
+    dismiss,
     lost_by_channel,
     resend,
     resend_all,
@@ -216,7 +217,8 @@ def test_what_slack_does_not_confirm_in_time_arrives_by_mail_and_stays_visible(
     details = over.payload.details
     assert (details["channel"], details["to"]) == ("slack", "email")
     assert "not confirmed within 0.5 s" in str(details["reason"])
-    assert desk.metric('risk_channel_failovers_total{channel="slack",to="email"}') == 1
+    failovers = 'risk_channel_failovers_total{channel="slack",to="email"}'
+    wait_until(lambda: desk.metric(failovers) == 1)
     assert desk.metric('risk_channel_up{channel="slack"}') == 0
     wait_until(lambda: desk.metric('risk_channel_up{channel="email"}') == 1)
 
@@ -402,3 +404,14 @@ def test_what_is_on_its_way_elsewhere_or_has_no_channel_any_more_is_not_sent_aga
     desk.run(lambda it: give_up(it, {}, 2, "by hand"))
     with pytest.raises(ResendError, match="slack of message 1 is not enabled"):
         desk.run(partial(resend, number=1, channels=["email"], actor="olga"))
+
+    assert desk.lost() == {"slack": 1, "email": 1}
+    desk.run(partial(dismiss, number=1, actor="olga", comment="yesterday's news"))
+    assert desk.lost() == {"email": 1}
+    assert desk.dead()[1] == ("slack", Fate.DISMISSED, "")
+    with pytest.raises(ResendError, match="dismissed"):
+        desk.run(partial(dismiss, number=1, actor="olga", comment="again"))
+    last = events(desk.database, 0, 99)[-1]
+    assert last.event_type == "NOTIFICATION_DISMISSED"
+    assert last.payload is not None
+    assert last.payload.action_reason == "yesterday's news"

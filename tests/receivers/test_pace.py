@@ -127,3 +127,11 @@ def test_an_emergency_goes_before_all_that_waits_and_waits_for_nothing_that_fail
     first, then, *_ = play(pace, letters, woken + 1, set())
     assert first.number == 2, "it has had no turn yet"
     assert then.number == 3
+
+
+def test_a_channel_that_was_shown_to_work_is_tried_with_everything_at_once() -> None:
+    pace, letters = Pace(), waiting("a", "b", "c")
+    assert play(pace, letters, 0, {1, 2, 3}) == []
+    pace.rest(0, 3600)
+    pace.proven()
+    assert [one.number for one in play(pace, letters, 0, set())] == [3, 1, 2]

@@ -69,19 +69,24 @@ def try_out(
 
 
 def _show(channels: list[dict[str, Any]]) -> None:
-    table = Table("channel", "state", "from", "last confirmed", "waiting", "dead", "last error")
+    table = Table("channel", "state", "from", "last confirmed", "waiting", "dead")
+    for column in table.columns:
+        column.no_wrap = True
     for one in channels:
         table.add_row(*(escape(cell) for cell in _row(one)))
     out.print(table)
+    for one in channels:
+        if one["enabled"] and one["error"]:
+            said = f"{one['name']}: last error {_shown(one['failed_at'])}: {one['error']}"
+            out.print(said, markup=False)
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     if not one["enabled"]:
-        return (one["name"], "off", "", "", "", "", "")
+        return (one["name"], "off", "", "", "", "")
     waiting = str(one["waiting"])
     if one["oldest_seconds"] is not None:
         waiting += f", the oldest for {duration(round(one['oldest_seconds']))}"
-    error = f"{_shown(one['failed_at'])}: {one['error']}" if one["error"] else ""
     return (
         one["name"],
         _state(one),
@@ -89,7 +94,6 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         _shown(one["confirmed_at"]),
         waiting,
         str(one["dead_letters"]),
-        error,
     )
 
 

@@ -6,7 +6,7 @@ import getpass
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -70,6 +70,23 @@ def resend(
     out.print(f"sent again: {numbers}; see riskwarden channels health for whether it arrives")
 
 
+@app.command()
+def dismiss(
+    message: Annotated[int, typer.Argument(help="The message's number.")],
+    comment: Annotated[str, typer.Option("--comment", help="Why; it goes on record.")],
+    author: AuthorOption = None,
+    data: DataOption = LATEST,
+    policy: PolicyOption = None,
+    receivers: ReceiversOption = None,
+) -> None:
+    """Let a message be that nobody was told of and nobody needs any more, on record."""
+    body = {"author": author or getpass.getuser(), "comment": comment, "message": message}
+    call_receivers(
+        "POST", "/api/v1/dead-letters/dismiss", policy_or_fail(policy), data, receivers, body
+    )
+    out.print(f"message {message} is dismissed, on record")
+
+
 def _list(data: Path, policy: Path | None, receivers: str | None, *, as_json: bool) -> None:
     found = call_receivers("GET", "/api/v1/dead-letters", policy_or_fail(policy), data, receivers)
     letters = found["dead_letters"]
@@ -80,12 +97,19 @@ def _list(data: Path, policy: Path | None, receivers: str | None, *, as_json: bo
         out.print("nothing was given up")
         return
     table = Table("message", "channel", "about", "given up", "why", "what became of it")
+    table.columns[-1].no_wrap = True
     for one in letters:
         at = datetime.fromisoformat(one["given_up_at"]).astimezone()
         cells = (
             *(str(one["number"]), one["channel"], f"{one['subject']} {one['kind']}"),
             *(at.strftime("%Y-%m-%d %H:%M:%S"), one["reason"]),
-            f"{one['fate']} by {one['by']}" if one["by"] else "nobody was told",
+            _fate(one),
         )
         table.add_row(*map(escape, cells))
     out.print(table)
+
+
+def _fate(one: dict[str, Any]) -> str:
+    if one["by"]:
+        return f"{one['fate']} by {one['by']}"
+    return "nobody was told" if one["fate"] == "lost" else str(one["fate"])

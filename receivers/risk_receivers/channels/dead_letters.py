@@ -1,8 +1,9 @@
-"""Messages that were given up: what became of each, and sending them again.
+"""Messages that were given up: what became of each, sending them again, and letting them be.
 
 A message and those that took over from it are one piece of news. As long as any of them is on its
 way or was confirmed, somebody is told or was, and sending another of them again would tell people
-twice. Only where all of them were given up is it lost, until somebody sends one of them again.
+twice. Only where all of them were given up is it lost, until somebody sends one of them again or
+says that nobody needs it any more.
 """
 
 from __future__ import annotations
@@ -31,16 +32,19 @@ WITH dead AS (
 SELECT dead.id, dead.channel, dead.subject, dead.kind, dead.created_at, dead.at, dead.reason,
     min(CASE WHEN other.delivered_at IS NOT NULL THEN other.channel END) AS delivered,
     min(CASE WHEN other.delivered_at IS NULL
-        AND other.id NOT IN (SELECT id FROM dead_message) THEN other.channel END) AS waiting
+        AND other.id NOT IN (SELECT id FROM dead_message) THEN other.channel END) AS waiting,
+    dead.id IN (SELECT id FROM dismissed_message) AS dismissed
 FROM dead JOIN message AS other ON other.id = dead.origin
     OR other.id IN (SELECT id FROM takeover WHERE takeover.origin = dead.origin)
 """
+_LOST: Final = "delivered IS NULL AND waiting IS NULL AND NOT dismissed"
 
 
 class Fate(StrEnum):
     """What became of the news in a message that was given up."""
 
     LOST = "lost"
+    DISMISSED = "dismissed"
     TAKEN_OVER = "taken over"
     DELIVERED = "delivered"
 
@@ -79,7 +83,7 @@ def lost_by_channel(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(
         connection.execute(
             f"SELECT channel, count(*) FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
-            "WHERE delivered IS NULL AND waiting IS NULL GROUP BY channel"
+            f"WHERE {_LOST} GROUP BY channel"
         )
     )
 
@@ -93,12 +97,7 @@ def resend(
         ResendError: there is none, its channel is gone, or people are told of it otherwise.
     """
     connection = transaction.connection
-    row = connection.execute(f"{_DEAD} WHERE dead.id = ? GROUP BY dead.id", (number,)).fetchone()
-    if row is None:
-        raise ResendError(
-            f"message {number} was not given up; see riskwarden channels dead-letters"
-        )
-    dead = _read(row)
+    dead = _one(connection, number)
     if dead.fate is Fate.DELIVERED:
         raise ResendError(f"message {number} was confirmed by {dead.by}; people have it")
     if dead.fate is Fate.TAKEN_OVER:
@@ -109,23 +108,13 @@ def resend(
     connection.execute(
         "UPDATE message SET created_at = ? WHERE id = ?", (to_text(transaction.now), number)
     )
-    transaction.append(
-        AuditEvent(
-            EventType.NOTIFICATION_RESENT,
-            f"{actor} has a message sent again through {dead.channel}",
-            severity=Severity.INFO,
-            category=Category.SYSTEM,
-            details={
-                "channel": dead.channel,
-                "message": number,
-                "subject": dead.subject,
-                "kind": dead.kind,
-                "given_up_at": dead.given_up_at,
-                "reason": dead.reason,
-            },
-            actor_type=ActorType.USER,
-            actor_id=actor,
-        )
+    connection.execute("DELETE FROM dismissed_message WHERE id = ?", (number,))
+    _record(
+        transaction,
+        dead,
+        EventType.NOTIFICATION_RESENT,
+        f"{actor} has a message sent again through {dead.channel}",
+        actor,
     )
     return dead
 
@@ -138,7 +127,7 @@ def resend_all(
         number
         for number, channel in transaction.connection.execute(
             f"SELECT id, channel FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
-            "WHERE delivered IS NULL AND waiting IS NULL ORDER BY id"
+            f"WHERE {_LOST} ORDER BY id"
         ).fetchall()
         if channel in channels
     ]
@@ -151,9 +140,65 @@ def resend_all(
     return sent
 
 
+def dismiss(transaction: Transaction, number: int, *, actor: str, comment: str) -> DeadLetter:
+    """Let a lost message be, and put on record who decided that and why.
+
+    Raises:
+        ResendError: there is none that is lost.
+    """
+    connection = transaction.connection
+    dead = _one(connection, number)
+    if dead.fate is not Fate.LOST:
+        raise ResendError(f"message {number} is {dead.fate} and waits for nobody")
+    connection.execute("INSERT INTO dismissed_message (id) VALUES (?)", (number,))
+    said = f"{actor} lets a message be that {dead.channel} gave up"
+    _record(transaction, dead, EventType.NOTIFICATION_DISMISSED, said, actor, comment)
+    return dead
+
+
+def _one(connection: sqlite3.Connection, number: int) -> DeadLetter:
+    row = connection.execute(f"{_DEAD} WHERE dead.id = ? GROUP BY dead.id", (number,)).fetchone()
+    if row is None:
+        raise ResendError(
+            f"message {number} was not given up; see riskwarden channels dead-letters"
+        )
+    return _read(row)
+
+
+def _record(
+    transaction: Transaction,
+    dead: DeadLetter,
+    event_type: EventType,
+    said: str,
+    actor: str,
+    comment: str = "",
+) -> None:
+    transaction.append(
+        AuditEvent(
+            event_type,
+            said,
+            severity=Severity.INFO,
+            category=Category.SYSTEM,
+            details={
+                "channel": dead.channel,
+                "message": dead.number,
+                "subject": dead.subject,
+                "kind": dead.kind,
+                "given_up_at": dead.given_up_at,
+                "reason": dead.reason,
+            },
+            action_reason=comment,
+            actor_type=ActorType.USER,
+            actor_id=actor,
+        )
+    )
+
+
 def _read(row: tuple[str, ...]) -> DeadLetter:
-    number, channel, subject, kind, due_at, given_up_at, reason, delivered, waiting = row
-    fate = Fate.DELIVERED if delivered else Fate.TAKEN_OVER if waiting else Fate.LOST
+    number, channel, subject, kind, due_at, given_up_at, reason, delivered, waiting, gone = row
+    fate = Fate.DISMISSED if gone else Fate.LOST
+    if delivered or waiting:
+        fate = Fate.DELIVERED if delivered else Fate.TAKEN_OVER
     return DeadLetter(
         int(number),
         *(channel, subject, kind, due_at, given_up_at, reason),

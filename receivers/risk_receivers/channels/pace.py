@@ -76,15 +76,19 @@ class Pace:
 
     def delivered(self, number: int) -> None:
         """The channel has confirmed a message."""
-        self.works()
-        self.gone(number)
-
-    def works(self) -> None:
-        """The channel takes messages."""
         self._confirmed += 1
         self._suspects.clear()
         self._pauses = 0
         self._paused_until = 0.0
+        self.gone(number)
+
+    def proven(self) -> None:
+        """Somebody has shown that the channel works: nothing waits any longer to be tried."""
+        self._suspects.clear()
+        self._pauses = 0
+        self._paused_until = 0.0
+        for failing in self._failing.values():
+            failing.not_before = 0.0
 
     def gone(self, number: int) -> None:
         """A message is not owed any more."""

@@ -25,6 +25,7 @@ from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.dead_letters import (
     ResendError,
     dead_letters,
+    dismiss,
     resend,
     resend_all,
 )
@@ -58,6 +59,8 @@ class ChannelParts:
 
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
+_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
 
 class _TestRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -71,6 +74,14 @@ class _ResendRequest(BaseModel):
 
     author: _Name
     message: int | None = None
+
+
+class _DismissRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    author: _Name
+    comment: _Words
+    message: int
 
 
 def channel_views(parts: ChannelParts, guarded: Callable[[View], View]) -> Blueprint:
@@ -125,6 +136,20 @@ def channel_views(parts: ChannelParts, guarded: Callable[[View], View]) -> Bluep
             return _error(409, str(error))
         parts.wake()
         return jsonify(resent=sent)
+
+    @api.post("/dead-letters/dismiss")
+    @guarded
+    def let_be() -> Answer:
+        body = _DismissRequest.model_validate_json(request.get_data(cache=False))
+
+        def work(transaction: Transaction) -> None:
+            dismiss(transaction, body.message, actor=body.author, comment=body.comment)
+
+        try:
+            parts.writer.run(work, _PATIENCE_SECONDS)
+        except ResendError as error:
+            return _error(409, str(error))
+        return jsonify(dismissed=body.message)
 
     return api
 

@@ -203,7 +203,7 @@ DEAD_LETTERS: Final = SystemAlert(
     "They were refused for good or failed while others arrived, no other channel could take them "
     "over, and people were not told.",
     "See `riskwarden channels dead-letters` for which and why, mend the channel, and send them "
-    "again with `riskwarden channels dead-letters resend --all`.",
+    "again with `riskwarden channels dead-letters resend --all`, or dismiss what is out of date.",
     identity=("channel",),
 )  # fmt: skip
 
