@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from risk_receivers.channels.attended import Attended
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.standing import Standing
-from riskwarden.app import app
+from riskwarden.commands.channels import app
 
 Wait = Callable[..., Any]
 POLICY = """
@@ -40,7 +40,7 @@ to_addresses = ["desk@example.com"]
 def call(receivers: Any, *arguments: str) -> Result:
     where = ("--policy", str(receivers.policy), "--receivers", receivers.url)
     return CliRunner().invoke(
-        app, ["channels", *arguments, *where], env=receivers.environ, catch_exceptions=False
+        app, [*arguments, *where], env=receivers.environ, catch_exceptions=False
     )
 
 
