@@ -35,7 +35,7 @@ def serve(
 ) -> None:
     """Run until stopped. Raises PolicyError or ExporterError if it cannot start."""
     policy = load_policy(policy_file)
-    token = policy.alerting.auth.snapshot_token.reveal()
+    token = policy.alerting.auth.snapshot_token.reveal_token()
     closes = load_closes(closes_file) if closes_file else {}
     with RiskExporter(policy, data) as exporter:
         exporter.seed_market_closes(closes)

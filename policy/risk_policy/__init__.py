@@ -1,6 +1,12 @@
 """The policy: every threshold, and the words, metrics and contracts all parts share."""
 
-from risk_policy.errors import InvalidPolicyError, PolicyError, Problem, UnsetVariableError
+from risk_policy.errors import (
+    InvalidPolicyError,
+    PolicyError,
+    Problem,
+    UnfitTokenError,
+    UnsetVariableError,
+)
 from risk_policy.loader import default_policy_path, load_policy, parse_policy, written_keys
 from risk_policy.model import Policy
 
@@ -9,6 +15,7 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Problem",
+    "UnfitTokenError",
     "UnsetVariableError",
     "default_policy_path",
     "load_policy",

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from risk_policy.errors import UnsetVariableError
+from risk_policy.errors import UnfitTokenError, UnsetVariableError
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -81,6 +81,13 @@ class Secret:
     def reveal(self, environ: Mapping[str, str] | None = None) -> str:
         """The secret itself. Raises UnsetVariableError."""
         return expand(self.template, os.environ if environ is None else environ)
+
+    def reveal_token(self, environ: Mapping[str, str] | None = None) -> str:
+        """The secret as a bearer token. Raises UnsetVariableError or UnfitTokenError."""
+        token = self.reveal(environ).strip()
+        if not (token.isascii() and token.isprintable()):
+            raise UnfitTokenError(self.template)
+        return token
 
     def __repr__(self) -> str:
         return f"Secret({self.template!r})"

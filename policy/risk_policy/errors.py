@@ -42,6 +42,15 @@ class InvalidPolicyError(PolicyError):
         super().__init__("\n".join(lines))
 
 
+class UnfitTokenError(PolicyError):
+    """A token holds what no HTTP header takes; whoever sent it would quote it in an error."""
+
+    def __init__(self, template: str) -> None:
+        super().__init__(
+            f"what {template} holds fits no HTTP header; make a token of one line of ASCII"
+        )
+
+
 class UnsetVariableError(PolicyError):
     """A value refers to an environment variable that is not set."""
 

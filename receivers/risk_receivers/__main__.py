@@ -12,6 +12,8 @@ from pathlib import Path
 
 from risk_policy import InvalidPolicyError, load_policy
 from risk_policy.model.base import split_endpoint
+from risk_policy.secret_keys import revealed_secrets
+from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
 from risk_receivers.errors import StartError
 from risk_receivers.server import serve
 from risk_receivers.store.errors import StoreError
@@ -20,15 +22,16 @@ from risk_receivers.store.errors import StoreError
 def main(arguments: list[str] | None = None) -> int:
     """Run the service; the exit status."""
     options = _options(arguments)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    formatter = DiscreetFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    log_what_nobody_caught()
     try:
         policy = load_policy(options.policy)
     except InvalidPolicyError as error:
         return _refuse(str(error))
+    discretion = formatter.keep(revealed_secrets(policy))
     listen = options.listen or policy.alerting.endpoints.receivers
     try:
         host, port = split_endpoint(listen)
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         serve(policy, options.data, host, port, alertmanager)
     except (StartError, StoreError) as error:
-        return _refuse(str(error))
+        return _refuse(discretion.applied(str(error)))
     return 0
 
 

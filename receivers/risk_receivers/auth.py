@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
-from risk_policy import Policy, UnsetVariableError
+from risk_policy import Policy, UnfitTokenError, UnsetVariableError
 from risk_receivers.errors import StartError
 
 #: Addresses whose refusals are counted apart; beyond that all counts begin anew.
@@ -51,8 +51,8 @@ class Tokens:
         for role in Role:
             reference = getattr(policy.alerting.auth, role.value)
             try:
-                secret = reference.reveal(environ).strip()
-            except UnsetVariableError as error:
+                secret = reference.reveal_token(environ)
+            except (UnfitTokenError, UnsetVariableError) as error:
                 problems.append(f"alerting.auth.{role.value}: {error}")
                 continue
             if not secret:

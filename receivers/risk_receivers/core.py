@@ -23,6 +23,7 @@ from risk_receivers.pulse import Pulse
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
 from risk_receivers.refusals import Refusals
+from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.schema import SCHEMA
 from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
@@ -136,6 +137,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         )
         watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
         refusals = Refusals(writer, telemetry)
+        retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
         yield Core(
             policy=policy,
             data=data,
@@ -152,5 +154,5 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             verdict=verdict,
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
-            workers=(clock, doubts, SpoolKeeper(spool, telemetry), watch, refusals),
+            workers=(clock, doubts, SpoolKeeper(spool, telemetry), watch, refusals, retention),
         )

@@ -27,6 +27,7 @@ from risk_policy.catalogue.metrics import Metric
 from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels import Channel, fallbacks
+from risk_receivers.channels.attempts import Attempts
 from risk_receivers.channels.attended import Attended
 from risk_receivers.channels.errors import (
     DeliveryError,
@@ -111,6 +112,7 @@ class Courier(Worker):
         self._pace = Pace()
         self._trials: SimpleQueue[_Trial] = SimpleQueue()
         self._started_at = utc_now()
+        self._attempts = Attempts(writer)
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     @property
@@ -199,7 +201,8 @@ class Courier(Worker):
         try:
             head = self._writer.head
             message, unique = opened(one)
-            self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}"))
+            attempt = self._attempts.begin(one.number)
+            self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}", attempt))
         except (OSError, DeliveryError) as error:
             return self._not_delivered(one, error)
         except Exception as error:  # noqa: BLE001 - those behind must not wait, whatever it is
@@ -207,6 +210,7 @@ class Courier(Worker):
             return self._odd(one, error)
         self._pace.delivered(one.number)
         self._writer.submit(_marking(one.number)).result()
+        self._attempts.confirmed(one.number)
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
         return True
 

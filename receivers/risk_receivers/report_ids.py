@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from datetime import datetime
 from enum import Enum, auto
 
 from risk_policy.contracts.reports import Report
+from risk_receivers.schema import to_text
 
 
 class Claim(Enum):
@@ -23,7 +25,7 @@ def digest(report: Report) -> str:
     return hashlib.sha256(report.model_dump_json().encode()).hexdigest()
 
 
-def claim(connection: sqlite3.Connection, report: Report) -> Claim:
+def claim(connection: sqlite3.Connection, report: Report, now: datetime) -> Claim:
     """Take an id for a report, or say why it is not to be had."""
     content = digest(report)
     new = connection.execute(
@@ -31,6 +33,7 @@ def claim(connection: sqlite3.Connection, report: Report) -> Claim:
     ).rowcount
     if new:
         connection.execute("INSERT INTO report_content VALUES (?, ?, 1)", (report.id, content))
+        connection.execute("INSERT INTO report_at VALUES (?, ?)", (report.id, to_text(now)))
         return Claim.NEW
     contents = dict(
         connection.execute("SELECT digest, accepted FROM report_content WHERE id = ?", (report.id,))
@@ -47,3 +50,4 @@ def release(connection: sqlite3.Connection, report: Report) -> None:
     """Give back an id whose report could not be recorded after all."""
     connection.execute("DELETE FROM report WHERE id = ?", (report.id,))
     connection.execute("DELETE FROM report_content WHERE id = ?", (report.id,))
+    connection.execute("DELETE FROM report_at WHERE id = ?", (report.id,))

@@ -70,7 +70,7 @@ def take_reports(transaction: Transaction, reports: tuple[Report, ...]) -> Taken
         if isinstance(report, FlatConfirmed) and report.kill_id != state.kill_id:
             rejected.append(Rejected(report.id, _wrong_kill(state), Refusal.WRONG_KILL))
             continue
-        match report_ids.claim(transaction.connection, report):
+        match report_ids.claim(transaction.connection, report, transaction.now):
             case Claim.KNOWN:
                 duplicates += 1
             case Claim.REUSED | Claim.REUSED_AGAIN as claim:

@@ -140,8 +140,9 @@ SCHEMA: Final = (
         reason TEXT NOT NULL
     )
     """,
-    # Those of them that somebody does not want sent any more. Beside the table, as above.
-    "CREATE TABLE IF NOT EXISTS dismissed_message (id INTEGER PRIMARY KEY)",
+    # Those of them that nobody has to look after: the channel that told people instead, empty if
+    # somebody does not want it sent any more.
+    "CREATE TABLE IF NOT EXISTS dealt_with (id INTEGER PRIMARY KEY, told_by TEXT NOT NULL)",
     # Messages that go before others. Beside the table, which older databases have without it.
     "CREATE TABLE IF NOT EXISTS urgent_message (id INTEGER PRIMARY KEY)",
     # Which message took over from which, and from which it was at first. Beside the table, which
@@ -155,6 +156,23 @@ SCHEMA: Final = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS takeover_origin ON takeover (origin)",
+    # How often a message that is not confirmed was handed to its channel.
+    """
+    CREATE TABLE IF NOT EXISTS message_attempt (
+        id INTEGER PRIMARY KEY,
+        attempts INTEGER NOT NULL
+    )
+    """,
+    # What is known of a message goes with it: its number may be given to another.
+    """
+    CREATE TRIGGER IF NOT EXISTS message_gone AFTER DELETE ON message BEGIN
+        DELETE FROM dead_message WHERE id = OLD.id;
+        DELETE FROM dealt_with WHERE id = OLD.id;
+        DELETE FROM urgent_message WHERE id = OLD.id;
+        DELETE FROM takeover WHERE id = OLD.id;
+        DELETE FROM message_attempt WHERE id = OLD.id;
+    END
+    """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
     # Beside the table, which older databases have without it.
     """
@@ -165,6 +183,8 @@ SCHEMA: Final = (
         PRIMARY KEY (id, digest)
     ) WITHOUT ROWID
     """,
+    # When an id was taken; those of an older version are kept.
+    "CREATE TABLE IF NOT EXISTS report_at (id TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS merged_trip (id TEXT PRIMARY KEY) WITHOUT ROWID",
     # Every silence that was ever seen, and the acknowledgements among them (those with tiers).
     """

@@ -192,6 +192,14 @@ def test_a_worker_that_dies_of_a_mistake_is_counted_and_ends_readiness(
     assert answer == ["worker clock died"]
 
 
+def test_it_shows_what_the_tables_hold_and_when_they_were_pruned(
+    shared: Any, wait_until: Callable[..., Any]
+) -> None:
+    pruned = wait_until(lambda: shared.metric("risk_store_pruned_time_seconds"))
+    assert pruned <= time()
+    assert shared.metric('risk_store_rows{table="incident"}') is not None
+
+
 def test_the_clock_is_that_of_the_moment_it_is_read(shared: Any) -> None:
     before = time()
     shown = shared.metric("risk_receivers_time_seconds")

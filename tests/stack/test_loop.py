@@ -76,6 +76,14 @@ def test_one_run_goes_from_real_prices_to_flat_and_verified(tmp_path: Path) -> N
         assert re.search(rf"{step} .*[\d,]+ ms", done.stdout), step
     assert processes_of(data) == []
 
+    tokens = [path.read_bytes().strip() for path in (data / "secrets").iterdir()]
+    assert len(tokens) >= 5
+    for path in data.rglob("*"):
+        if path.is_file() and path.parent.name != "secrets":
+            content = path.read_bytes()
+            assert not any(token in content for token in tokens), path
+    assert not any(token.decode() in done.stdout + done.stderr for token in tokens)
+
     verified = call("audit", "verify", "--data", data)
     assert verified.returncode == 0, verified.stderr
     assert "intact" in verified.stdout

@@ -11,7 +11,7 @@ import httpx
 import typer
 from rich.table import Table
 
-from risk_policy import Policy, UnsetVariableError
+from risk_policy import Policy, UnfitTokenError, UnsetVariableError
 from risk_policy.vocabulary import KillMode
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, policy_or_fail
 from riskwarden.stack.layout import Layout
@@ -106,9 +106,11 @@ def call_receivers(
 def _operator_token(policy: Policy, layout: Layout) -> str:
     secret = policy.alerting.auth.operator_token
     try:
-        return secret.reveal()
+        return secret.reveal_token()
     except UnsetVariableError as error:
         try:
             return layout.token("operator_token")
         except OSError:
             fail(f"no operator token: {error}, or name the data folder of a run with --data")
+    except UnfitTokenError as error:
+        fail(f"no operator token: {error}")

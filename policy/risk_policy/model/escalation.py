@@ -33,7 +33,12 @@ _Cooldown = Annotated[
 
 
 class Retention(Section):
-    """``[alerting.retention]``: how long incidents stay listed."""
+    """``[alerting.retention]``: what the receivers keep of what is over, beside the audit chain.
+
+    Attributes:
+        days: so long stays listed what is over.
+        max_events: of more incidents than that the oldest go sooner, but none within a day.
+    """
 
     days: Days = 90
     max_events: Count = 100_000

@@ -71,6 +71,7 @@ def _structured(owed: Owed) -> str:
         "audit_seq": str(message.audit_seq),
         "audit_head": owed.head,
         "message_id": owed.id,
+        "attempt": str(owed.attempt) if owed.attempt > 1 else "",
     }
     return " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items() if value)
 

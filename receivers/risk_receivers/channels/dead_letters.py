@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
@@ -21,23 +21,22 @@ from risk_receivers.errors import ReceiversError
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 
-#: All that were given up, each with how the same news fares elsewhere: `delivered` through which
-#: channel, or `waiting` in which.
+#: All that were given up, each with who told people instead (empty if that was decided to be
+#: needless), and with which channel is about to.
 _DEAD: Final = """
 WITH dead AS (
-    SELECT message.id, channel, subject, kind, created_at, dead_message.at, reason,
+    SELECT message.id, channel, subject, kind, created_at, dead_message.at, reason, told_by,
         coalesce(takeover.origin, message.id) AS origin
-    FROM dead_message JOIN message USING (id) LEFT JOIN takeover USING (id)
+    FROM dead_message JOIN message USING (id)
+        LEFT JOIN takeover USING (id) LEFT JOIN dealt_with USING (id)
 )
 SELECT dead.id, dead.channel, dead.subject, dead.kind, dead.created_at, dead.at, dead.reason,
-    min(CASE WHEN other.delivered_at IS NOT NULL THEN other.channel END) AS delivered,
-    min(CASE WHEN other.delivered_at IS NULL
-        AND other.id NOT IN (SELECT id FROM dead_message) THEN other.channel END) AS waiting,
-    dead.id IN (SELECT id FROM dismissed_message) AS dismissed
-FROM dead JOIN message AS other ON other.id = dead.origin
+    told_by, min(CASE WHEN other.delivered_at IS NULL
+        AND other.id NOT IN (SELECT id FROM dead_message) THEN other.channel END) AS waiting
+FROM dead LEFT JOIN message AS other ON other.id = dead.origin
     OR other.id IN (SELECT id FROM takeover WHERE takeover.origin = dead.origin)
 """
-_LOST: Final = "delivered IS NULL AND waiting IS NULL AND NOT dismissed"
+_LOST: Final = "told_by IS NULL AND waiting IS NULL"
 
 
 class Fate(StrEnum):
@@ -108,7 +107,7 @@ def resend(
     connection.execute(
         "UPDATE message SET created_at = ? WHERE id = ?", (to_text(transaction.now), number)
     )
-    connection.execute("DELETE FROM dismissed_message WHERE id = ?", (number,))
+    connection.execute("DELETE FROM dealt_with WHERE id = ?", (number,))
     _record(
         transaction,
         dead,
@@ -150,7 +149,7 @@ def dismiss(transaction: Transaction, number: int, *, actor: str, comment: str) 
     dead = _one(connection, number)
     if dead.fate is not Fate.LOST:
         raise ResendError(f"message {number} is {dead.fate} and waits for nobody")
-    connection.execute("INSERT INTO dismissed_message (id) VALUES (?)", (number,))
+    connection.execute("INSERT INTO dealt_with (id, told_by) VALUES (?, '')", (number,))
     said = f"{actor} lets a message be that {dead.channel} gave up"
     _record(transaction, dead, EventType.NOTIFICATION_DISMISSED, said, actor, comment)
     return dead
@@ -194,14 +193,12 @@ def _record(
     )
 
 
-def _read(row: tuple[str, ...]) -> DeadLetter:
-    number, channel, subject, kind, due_at, given_up_at, reason, delivered, waiting, gone = row
-    fate = Fate.DISMISSED if gone else Fate.LOST
-    if delivered or waiting:
-        fate = Fate.DELIVERED if delivered else Fate.TAKEN_OVER
-    return DeadLetter(
-        int(number),
-        *(channel, subject, kind, due_at, given_up_at, reason),
-        fate=fate,
-        by=delivered or waiting or "",
-    )
+def _read(row: tuple[Any, ...]) -> DeadLetter:
+    number, channel, subject, kind, due_at, given_up_at, reason, told_by, waiting = row
+    fate = Fate.LOST if told_by is None else Fate.DISMISSED
+    if told_by:
+        fate = Fate.DELIVERED
+    elif waiting:
+        fate = Fate.TAKEN_OVER
+    by = told_by or waiting or ""
+    return DeadLetter(number, channel, subject, kind, due_at, given_up_at, reason, fate, by)

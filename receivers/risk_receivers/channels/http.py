@@ -16,13 +16,11 @@ import math
 import queue
 import ssl
 import threading
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from html import escape
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -35,6 +33,7 @@ from risk_receivers.channels.errors import (
     RefusedDeliveryError,
     TemporaryDeliveryError,
 )
+from risk_receivers.discretion import Discretion
 from risk_receivers.errors import StartError
 
 #: No API answers with more; a server that never stops must not fill the memory.
@@ -43,8 +42,6 @@ _MOST_BYTES: Final = 65_536
 _MOST_WORDS: Final = 200
 #: Longer than anything a service means; a nonsensical date would stop the channel for ever.
 _LONGEST_RETRY_SECONDS: Final = 86_400.0
-#: Shorter parts of a URL are words such as "services" and no secrets.
-_SHORTEST_SECRET: Final = 6
 _TEMPORARY: Final = frozenset({408, 425, 429})
 _SERVER_ERRORS: Final = range(500, 600)
 _FINE: Final = range(200, 300)
@@ -102,7 +99,7 @@ class Http:
         """``service`` is its name in messages; ``secrets`` and their parts appear in none."""
         self._service = service
         self._timeout_seconds = timeout_seconds
-        self._secrets = sorted(_spellings(secrets), key=len, reverse=True)
+        self._discretion = Discretion(secrets)
         # The system's certificates, so that an authority of one's own is added in one place.
         self._tls = ssl.create_default_context()
 
@@ -194,8 +191,7 @@ class Http:
         return f"cannot be asked: {type(error).__name__}"
 
     def _said(self, message: str) -> str:
-        for secret in self._secrets:
-            message = message.replace(secret, "***")
+        message = self._discretion.applied(message)
         line = "".join(c if c.isprintable() else " " for c in " ".join(message.split()))
         if len(line) > _MOST_WORDS:
             line = line[:_MOST_WORDS] + "..."
@@ -260,21 +256,6 @@ def retry_after(value: str | float | None, now: datetime | None = None) -> float
     if math.isnan(seconds):
         return None
     return min(max(seconds, 0.0), _LONGEST_RETRY_SECONDS)
-
-
-def _spellings(secrets: Iterable[str]) -> set[str]:
-    """Everything by which a secret could be recognised, as it may be repeated."""
-    found: set[str] = set()
-    for secret in secrets:
-        parts = [secret, b64encode(secret.encode()).decode()]
-        if "://" in secret:
-            url = urlsplit(secret)
-            parts += [f"{url.path}?{url.query}", url.path, url.query, url.password or ""]
-            parts += url.path.split("/")
-            parts += [pair.partition("=")[2] for pair in url.query.split("&")]
-        for part in parts:
-            found |= {part, quote(part), quote(part, safe=""), unquote(part), escape(part)}
-    return {part for part in found if len(part) >= _SHORTEST_SECRET}
 
 
 def revealed_url(secret: Secret, key: str) -> str:

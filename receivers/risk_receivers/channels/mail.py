@@ -1,7 +1,7 @@
 """A message as a mail: multipart text and HTML, safe headers, one thread for each incident.
 
-Everything in it follows from the message alone, so that a mail that is sent again after an
-unclear end is the same mail: programs that read it recognise its Message-ID.
+A mail that is sent again after an unclear end is the same mail, but that it says so: programs
+that read it recognise its Message-ID.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def compose(owed: Owed, rendered: Rendered, sender: str, recipients: Sequence[st
     thread = _id(domain, "thread", message.subject)
     mail["In-Reply-To"] = thread
     mail["References"] = thread
+    if owed.attempt > 1:
+        mail["X-Riskwarden-Attempt"] = str(owed.attempt)
     mail["Auto-Submitted"] = "auto-generated"  # no absence note answers it
     mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     if message.severity.rank >= Severity.CRITICAL.rank and message.kind is not Kind.RESOLVED:

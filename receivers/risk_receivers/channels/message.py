@@ -80,8 +80,10 @@ class Owed(msgspec.Struct, frozen=True):
         id: unique and stable, so that a reader recognises a message that came twice.
         head: the audit chain's head as it is delivered: ``size:checksum``. Whoever keeps the
             message can later prove what the chain looked like.
+        attempt: the how manieth try this is; from the second on it may have arrived before.
     """
 
     id: str
     message: Message
     head: str
+    attempt: int = 1

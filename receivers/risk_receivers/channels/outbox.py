@@ -19,6 +19,7 @@ from msgspec import structs
 
 from risk_policy.catalogue.system import CHANNEL_FAILING, DEAD_LETTERS
 from risk_policy.vocabulary import Severity
+from risk_receivers.channels import attempts
 from risk_receivers.channels.message import Message
 from risk_receivers.schema import to_text
 
@@ -34,6 +35,16 @@ _INSERT: Final = (
     "INSERT OR IGNORE INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?)"
 )
+#: What was given up of the same news, by whichever channel had it.
+_TOLD: Final = """
+INSERT OR REPLACE INTO dealt_with (id, told_by)
+    SELECT dead_message.id, (SELECT channel FROM message WHERE id = :number)
+    FROM dead_message, (
+        SELECT coalesce((SELECT origin FROM takeover WHERE id = :number), :number) AS first
+    )
+    WHERE dead_message.id = first
+        OR dead_message.id IN (SELECT id FROM takeover WHERE origin = first)
+"""
 _URGENT: Final = "INSERT INTO urgent_message (id) VALUES (?)"
 
 
@@ -154,9 +165,15 @@ def opened(letter: Letter) -> tuple[Message, str]:
 
 
 def mark_delivered(connection: sqlite3.Connection, number: int, at: datetime) -> None:
-    """Note that a channel has confirmed a message, even one that was given up meanwhile."""
+    """Note that a channel has confirmed a message, even one that was given up meanwhile.
+
+    Nobody has to look after those any more from which it took over, or that took over from it.
+    """
     connection.execute(
         "UPDATE message SET delivered_at = ? WHERE id = ? AND delivered_at IS NULL",
         (to_text(at), number),
     )
     connection.execute("DELETE FROM dead_message WHERE id = ?", (number,))
+    connection.execute("DELETE FROM dealt_with WHERE id = ?", (number,))
+    connection.execute(_TOLD, {"number": number})
+    attempts.forget(connection, number)

@@ -24,6 +24,7 @@ from risk_receivers.channels.errors import (
     RefusedDeliveryError,
     TemporaryDeliveryError,
 )
+from risk_receivers.discretion import Discretion
 
 #: Port on which a conversation begins with TLS; on all others STARTTLS is asked for.
 _IMPLICIT_TLS: Final = 465
@@ -112,10 +113,8 @@ class Server:
     def described(self, reply: Reply) -> str:
         """What the server said, on one line and without our password."""
         code, text = reply
-        said = " ".join(text.decode("utf-8", "replace").split())
-        if self.password:
-            encoded = base64.b64encode(self.password.encode()).decode()
-            said = said.replace(self.password, "***").replace(encoded, "***")
+        said = Discretion([self.password]).applied(text.decode("utf-8", "replace"))
+        said = " ".join(said.split())
         printable = "".join(letter if letter.isprintable() else "?" for letter in said)
         return f"{code} {printable[:_LONGEST_REPLY]}".strip()
 

@@ -94,6 +94,7 @@ class WebhookChannel:
         fields = {
             "schema": _SCHEMA,
             "message_id": owed.id,
+            "attempt": owed.attempt,
             **said,
             "audit_head": owed.head,
             "rendered": {"subject": rendered.subject, "text": rendered.text},

@@ -36,7 +36,7 @@ def serve(options: Options, stop: threading.Event) -> None:
     reporter = Reporter(
         ReportSpool(options.data),
         ReceiversAddress.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
-        alerting.auth.runtime_token.reveal(),
+        alerting.auth.runtime_token.reveal_token(),
     )
     with ExitStack() as stack:
         exporter = stack.enter_context(RiskExporter(policy, options.data / "exporter"))

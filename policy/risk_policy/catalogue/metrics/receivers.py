@@ -158,6 +158,18 @@ FAILOVERS: Final = Metric(
     kind="counter",
     component="receivers",
 )
+STORE_ROWS: Final = Metric(
+    "risk_store_rows",
+    "Rows of the tables that retention prunes, when it last looked.",
+    ("table",),
+    component="receivers",
+)
+STORE_PRUNED: Final = Metric(
+    "risk_store_pruned_time_seconds",
+    "When everything that is over for longer than the policy keeps it was last removed, Unix time.",
+    (),
+    component="receivers",
+)
 AUDIT_INTACT: Final = Metric(
     "risk_audit_chain_intact",
     "0 once a record that was read back did not match the chain.",
