@@ -131,6 +131,7 @@ class Courier(Worker):
         """Deliver everything that is owed, and look after a channel that has nothing to do."""
         try:
             self._run_trials()
+            self._pace.knocked()
             with closing(open_read_only(self._database)) as connection:
                 while turns := self._turns(connection):
                     self._take(turns, connection)
@@ -161,9 +162,10 @@ class Courier(Worker):
     def _take(self, turns: list[Waiting], connection: sqlite3.Connection) -> None:
         """Deliver what is to be tried now, until the channel has to be left alone."""
         stuck: set[str] = set()
-        for turn in turns:
+        for position, turn in enumerate(turns):
             self._run_trials()
-            if self._stopping.is_set() or self._pace.is_resting(time.monotonic()):
+            resting = position > 0 and self._pace.is_resting(time.monotonic())
+            if resting or self._stopping.is_set():
                 return
             if turn.subject in stuck:
                 continue

@@ -135,3 +135,15 @@ def test_a_channel_that_was_shown_to_work_is_tried_with_everything_at_once() -> 
     pace.rest(0, 3600)
     pace.proven()
     assert [one.number for one in play(pace, letters, 0, set())] == [3, 1, 2]
+
+
+def test_what_is_new_waits_for_no_pause_but_one_that_was_asked_for() -> None:
+    pace, letters = Pace(), waiting("a", "b", "a", "c", "d")
+    play(pace, letters[:2], 0, {1, 2})
+    assert pace.is_resting(0)
+    pace.knocked()
+    assert [one.number for one in pace.turns(letters, 0)] == [4], "one at a time, and in order"
+    assert pace.turns(letters, 0) == []
+    pace.rest(0, 90)
+    pace.knocked()
+    assert pace.turns(letters, 89) == []

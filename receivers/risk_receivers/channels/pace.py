@@ -8,6 +8,7 @@ Invariants:
   that no few of them can keep it from being found out that the channel is back.
 - Otherwise emergencies go first, with what was said before about the same; then the oldest, those
   that have failed after all others.
+- What is new is tried even in a pause, unless the other side has asked for that.
 - Pauses double up to a bound and are spread, so that what failed together does not come back
   together.
 """
@@ -49,6 +50,8 @@ class Pace:
         self._suspects: set[int] = set()
         self._pauses = 0
         self._paused_until = 0.0
+        self._asked_until = 0.0
+        self._knocked = False
         self._confirmed = 0
 
     def turns(self, waiting: Sequence[Waiting], now: float) -> list[Waiting]:
@@ -56,8 +59,12 @@ class Pace:
         numbers = {one.number for one in waiting}
         for number in self._failing.keys() - numbers:  # delivered or taken over meanwhile
             self.gone(number)
-        if self.is_resting(now):
+        if now < self._asked_until:
             return []
+        if now < self._paused_until:
+            new = self._new(waiting) if self._knocked else []
+            self._knocked = False
+            return new[:1]
         due: list[Waiting] = []
         held: set[str] = set()
         for one in waiting:
@@ -74,19 +81,23 @@ class Pace:
         due.sort(key=lambda one: (not one.urgent, self.tries(one.number)))
         return due
 
+    def knocked(self) -> None:
+        """Something new may be there: it need not wait for a pause that nobody has asked for."""
+        self._knocked = True
+
     def delivered(self, number: int) -> None:
         """The channel has confirmed a message."""
         self._confirmed += 1
         self._suspects.clear()
         self._pauses = 0
-        self._paused_until = 0.0
+        self._paused_until = self._asked_until = 0.0
         self.gone(number)
 
     def proven(self) -> None:
         """Somebody has shown that the channel works: nothing waits any longer to be tried."""
         self._suspects.clear()
         self._pauses = 0
-        self._paused_until = 0.0
+        self._paused_until = self._asked_until = 0.0
         for failing in self._failing.values():
             failing.not_before = 0.0
 
@@ -107,9 +118,14 @@ class Pace:
 
     def rest(self, now: float, seconds: float | None = None) -> None:
         """Leave the channel alone: for as long as it asks, or longer each time."""
+        if seconds is not None:
+            self._asked_until = max(self._asked_until, now + seconds)
+            self._paused_until = max(self._paused_until, self._asked_until)
+        if self.is_resting(now) and self._pauses:
+            return  # what was tried out of turn does not make it longer
         self._pauses += 1
-        pause = self._pause(self._pauses) if seconds is None else seconds
-        self._paused_until = max(self._paused_until, now + pause)
+        if seconds is None:
+            self._paused_until = now + self._pause(self._pauses)
 
     def is_resting(self, now: float) -> bool:
         """Whether the channel is to be left alone."""
@@ -131,6 +147,14 @@ class Pace:
             return self._paused_until - now
         soonest = min((one.not_before for one in self._failing.values()), default=None)
         return None if soonest is None else max(0.0, soonest - now)
+
+    def _new(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """Those that were never tried, and nothing about the same is owed before them."""
+        first: dict[str, Waiting] = {}
+        for one in waiting:
+            first.setdefault(one.subject, one)
+        new = [one for one in first.values() if one.number not in self._failing]
+        return sorted(new, key=lambda one: not one.urgent)
 
     def _pause(self, tries: int) -> float:
         doubled = FIRST_RETRY_SECONDS * 2.0 ** min(tries - 1, 16)
