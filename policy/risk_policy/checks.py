@@ -195,6 +195,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _mail_problems(values)
     yield from _sms_problems(values)
     yield from fallback_problems(values)
+    yield from _button_problems(values)
 
 
 def _exposure_problems(values: Values) -> Iterator[Problem]:
@@ -283,3 +284,17 @@ def _sms_problems(values: Values) -> Iterator[Problem]:
             "is empty: the channel is enabled and would reach nobody; write whom to tell, "
             'e.g. ["+15005550006"], or set alerting.channels.sms.enabled = false',
         )
+
+
+def _button_problems(values: Values) -> Iterator[Problem]:
+    """Half of what buttons need: there would be none, or ones that nobody may press."""
+    pairs = (("telegram", "allowed_chats"), ("slack", "signing_secret"))
+    for channel, other in pairs:
+        if values.get(f"alerting.channels.{channel}.enabled") is not True:
+            continue
+        keys = [f"alerting.channels.{channel}.{name}" for name in ("allowed_users", other)]
+        is_set = [values.get(key) not in (None, [], ()) for key in keys]
+        if is_set[0] != is_set[1]:
+            named, missing = (keys[0], keys[1]) if is_set[0] else (keys[1], keys[0])
+            message = f"there are no buttons unless {missing} is set too; set it, or take this out"
+            yield Problem(named, "(set)", message)

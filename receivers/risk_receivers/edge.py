@@ -97,6 +97,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             telemetry=core.telemetry,
             bodies=bodies,
             refused=core.refusals.note,
+            signed=people.signed,
         )
     finally:
         _threads_of(behind).shutdown()

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from risk_receivers.auth import Tokens, unauthorized
 from risk_receivers.body import BodyReader, End, Receive
-from risk_receivers.doors.door import Door, Reply
-from risk_receivers.telemetry import Telemetry
+from risk_receivers.doors.door import Door, Reply, SignedDoor
+from risk_receivers.refusals import NO_TOKEN
+from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+#: Bodies that are read at a time of whoever brings no token. People press one button after the
+#: other, and what they send must not fill the memory.
+_MOST_STRANGERS: Final = 16
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -31,12 +35,15 @@ class Front:
         tokens: Tokens,
         telemetry: Telemetry,
         bodies: BodyReader,
-        refused: Callable[[str, str], None],
+        refused: Callable[[str, str, str], None],
+        signed: Mapping[str, SignedDoor],
     ) -> None:
-        """``doors`` are by path; ``refused`` is told from where somebody came in vain, and to
-        which of them.
+        """``doors`` and ``signed`` ones are by path; ``refused`` is told from where somebody came
+        in vain, to which of them, and why.
         """
         self._doors = dict(doors)
+        self._signed = dict(signed)
+        self._strangers = 0
         self._behind = behind
         self._tokens = tokens
         self._telemetry = telemetry
@@ -47,6 +54,9 @@ class Front:
         """One ASGI connection."""
         if scope["type"] != "http":
             await self._behind(scope, receive, send)
+            return
+        if (signed := self._signed.get(scope["path"])) is not None:
+            await _respond(send, await self._answer_signed(signed, scope, receive))
             return
         door = self._doors.get(scope["path"])
         if door is None:
@@ -65,7 +75,7 @@ class Front:
             return Reply(405, {"error": f"{scope['path']} takes POST only"})
         address = _address(scope)
         if not self._tokens.allow(_authorization(scope), *door.roles, address=address):
-            self._refused(address, scope["path"])
+            self._refused(address, scope["path"], NO_TOKEN)
             return Reply(401, {"error": unauthorized(*door.roles)})
         body = await self._bodies.read(receive)
         if body.end is End.LEFT:
@@ -73,6 +83,30 @@ class Front:
         if body.end is not End.COMPLETE and not door.takes_parts:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
         return await door.take(body)
+
+    async def _answer_signed(self, door: SignedDoor, scope: Scope, receive: Receive) -> Reply:
+        if scope["method"] != "POST":
+            return Reply(405, {"error": f"{scope['path']} takes POST only"})
+        headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
+        if complaint := door.complaint(headers):
+            return self._not_genuine(scope, complaint)
+        if self._strangers >= _MOST_STRANGERS:
+            return Reply(503, {"error": "too many such requests are on their way; try again"}, 1)
+        self._strangers += 1
+        try:
+            body = await door.bodies.read(receive)
+        finally:
+            self._strangers -= 1
+        if body.end is not End.COMPLETE:
+            complaint = door.bodies.complaints.get(body.end, "the body is not complete")
+            return Reply(body.code, {"error": complaint})
+        reply = door.take(headers, body)
+        return self._not_genuine(scope, reply) if isinstance(reply, str) else reply
+
+    def _not_genuine(self, scope: Scope, why: str) -> Reply:
+        self._telemetry.count(*AUTH_FAILED)
+        self._refused(_address(scope), scope["path"], why)
+        return Reply(403, {"error": why})
 
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer once the whole body is here.

@@ -13,10 +13,13 @@ from risk_receivers.acks.client import AlertmanagerClient
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
+from risk_receivers.buttons.telegram import telegram_buttons
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
 from risk_receivers.channels.views import ChannelParts
 from risk_receivers.core import Core
 from risk_receivers.courier import Courier, Terms, channel_gauges
+from risk_receivers.doors.door import SignedDoor
+from risk_receivers.doors.slack import SLACK_PATH, slack_door
 from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.overdue import Overdue
 from risk_receivers.telemetry import Telemetry
@@ -30,12 +33,14 @@ class People:
 
     Attributes:
         workers: not started yet.
+        signed: doors, by path, for what people do elsewhere.
     """
 
     acks: AckParts
     channels: ChannelParts
     feeds: FeedWatch
     workers: tuple[Worker, ...]
+    signed: Mapping[str, SignedDoor]
 
 
 @contextmanager
@@ -93,6 +98,9 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             policy=core.policy,
             wake_couriers=core.bell.ring,
         )
+        wiring = (core.policy, keeper, core.database)
+        telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note)
+        slack = slack_door(*wiring, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             channels=ChannelParts(
@@ -104,9 +112,10 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             ),
             feeds=feeds,
             workers=(
-                *couriers,
+                *(*couriers, reconciler, feeds),
                 Overdue(terms, core.database, core.writer, core.telemetry),
-                reconciler,
-                feeds,
+                *((telegram,) if telegram is not None else ()),
+                *((slack[0],) if slack is not None else ()),
             ),
+            signed={SLACK_PATH: slack[1]} if slack is not None else {},
         )

@@ -1,4 +1,4 @@
-"""Who was refused for want of a token, on record: at once, and at most once a minute each.
+"""Who was refused, on record: at once, and at most once a minute each.
 
 Whoever hammers at a door makes a number grow, not the chain. What is counted and not yet on
 record is there a minute later, or when the service stops.
@@ -30,6 +30,8 @@ OTHERS: Final = "other addresses"
 _RETRY_SECONDS: Final = 1.0
 #: How long the last record may keep a stop waiting.
 _STOP_SECONDS: Final = 2.0
+#: Why, unless something else is said.
+NO_TOKEN: Final = "a wrong token, or none"  # noqa: S105 - words, and no token
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +40,7 @@ class Attempts:
     """What one address tried in vain since the last record about it."""
 
     address: str
+    why: str = NO_TOKEN
     first_at: datetime = field(default_factory=utc_now)
     last_at: datetime = field(default_factory=utc_now)
     paths: tuple[str, ...] = ()
@@ -62,14 +65,14 @@ class Refusals(Worker):
         self._open: dict[str, Attempts] = {}
         self._recorded_at: dict[str, float] = {}
 
-    def note(self, address: str, path: str) -> None:
-        """Somebody was refused. Waits for nothing."""
+    def note(self, address: str, path: str, why: str = NO_TOKEN) -> None:
+        """Somebody was refused. Waits for nothing. Of several reasons the first is told."""
         with self._lock:
             known = address in self._recorded_at or address in self._open
             if not known and len(self._recorded_at.keys() | self._open.keys()) >= MOST_ADDRESSES:
                 address = OTHERS
             new = address not in self._open
-            self._open[address] = self._open.get(address, Attempts(address)).and_one(path)
+            self._open[address] = self._open.get(address, Attempts(address, why)).and_one(path)
         if new:
             self.wake()
 
@@ -123,7 +126,7 @@ def _append(transaction: Transaction, due: Sequence[Attempts]) -> None:
         transaction.append(
             AuditEvent(
                 EventType.ACCESS_REFUSED,
-                f"{attempts.address} was refused {attempts.count} {times}: a wrong token, or none",
+                f"{attempts.address} was refused {attempts.count} {times}: {attempts.why}",
                 severity=Severity.WARNING,
                 category=Category.SECURITY,
                 details={

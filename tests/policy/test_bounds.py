@@ -316,6 +316,58 @@ def test_a_mention_that_would_reach_nobody_is_refused(who: str, refused: Refused
     assert "reaches nobody by name" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("key", "who"),
+    [
+        ("slack.allowed_users", '"@olga"'),
+        ("slack.allowed_users", '"S012AB3CD"'),
+        ("telegram.allowed_users", '"@olga"'),
+        ("telegram.allowed_users", "-100123"),
+        ("telegram.allowed_users", "0"),
+        ("telegram.allowed_users", "true"),
+        ("telegram.allowed_chats", '"@alerts"'),
+        ("telegram.allowed_chats", "1.5"),
+    ],
+)
+def test_whoever_may_press_buttons_is_named_by_an_id_that_is_nobody_elses(
+    key: str, who: str, refused: Refused
+) -> None:
+    table, _, name = key.rpartition(".")
+    (problem,) = refused(f"[alerting.channels.{table}]\n{name} = [{who}]")
+    assert problem.key == f"alerting.channels.{key}.0"
+
+
+def test_ids_are_numbers_texts_or_variables() -> None:
+    policy = parse_policy(
+        b"[alerting.channels.telegram]\nenabled = true\n"
+        b'allowed_chats = [-100123, "${CHAT}"]\nallowed_users = [42, "43"]',
+        environ={"CHAT": "-7", "TELEGRAM_CHAT_ID": "-7", "TELEGRAM_BOT_TOKEN": "1:t"},
+    )
+    telegram = policy.alerting.channels.telegram
+    assert telegram.allowed_chats == ("-100123", "-7")
+    assert telegram.allowed_users == ("42", "43")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("telegram.allowed_chats", "[7]"),
+        ("telegram.allowed_users", "[7]"),
+        ("slack.allowed_users", "['U012AB3CD']"),
+        ("slack.signing_secret", "'${S}'"),
+    ],
+)
+def test_buttons_that_nobody_could_press_are_refused(
+    key: str, value: str, refused: Refused
+) -> None:
+    channel, _, name = key.rpartition(".")
+    text = f"[alerting.channels.{channel}]\nenabled = true\n{name} = {value}"
+    held = {"TELEGRAM_BOT_TOKEN": "1:t", "TELEGRAM_CHAT_ID": "7", "S": "s"}
+    (problem,) = refused(text, {**held, "SLACK_WEBHOOK_URL": "https://hooks.slack.com/x"})
+    assert problem.key == f"alerting.channels.{key}"
+    assert "there are no buttons unless" in problem.message
+
+
 @pytest.mark.parametrize("key", ["telegram.api_url", "sms.api_url"])
 @pytest.mark.parametrize(
     "url",

@@ -223,3 +223,30 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
 def test_retry_after_takes_anything(value: str) -> None:
     found = retry_after(value)
     assert found is None or 0 <= found <= 86_400
+
+
+def test_whoever_gives_up_waits_no_longer_and_asks_no_more(server: LoopbackServer) -> None:
+    server.next.append(Reply(manner="never"))
+    http = Http("The service", 60, [])
+
+    def give_up_once_asked() -> None:
+        while not server.received:
+            threading.Event().wait(0.01)
+        http.give_up()
+
+    giving_up = threading.Thread(target=give_up_once_asked)
+    giving_up.start()
+    begun = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(TemporaryDeliveryError, match="is not asked any more"):
+            http.send("POST", server.url)
+    giving_up.join()
+    assert time.monotonic() - begun < 10
+    assert len(server.received) == 1
+
+
+def test_one_request_may_be_given_more_time_than_the_others(server: LoopbackServer) -> None:
+    server.next.append(Reply(manner="never"))
+    http = Http("The service", 60, [])
+    with pytest.raises(TemporaryDeliveryError, match=r"did not answer within 0\.2 s"):
+        http.send("POST", server.url, timeout_seconds=0.2)

@@ -78,7 +78,7 @@ def planted(key: str, ports: Mapping[str, int]) -> str:
 SETTINGS = {
     "email": "smtp_host = '127.0.0.1'\nsmtp_port = {port}\nusername = 'operator'\n"
     "to_addresses = ['somebody@example.com']",
-    "slack": "",
+    "slack": "allowed_users = ['U012AB3CD']",
     "telegram": "chat_id = '7'\napi_url = 'http://127.0.0.1:{port}'",
     "webhook": "",
     "sms": "account_sid = 'AC1'\nfrom_number = '+15005550006'\nto_numbers = ['+15005550007']\n"

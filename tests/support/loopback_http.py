@@ -136,7 +136,7 @@ def _handler_of(owner: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 owner._reply(Received(self.command, self.path, dict(self.headers.items()), body))
             )
 
-        do_GET = do_POST = do_CONNECT = _handle  # noqa: N815 - as the library calls them
+        do_GET = do_POST = do_DELETE = do_CONNECT = _handle  # noqa: N815 - as the library calls them
 
         def _write(self, reply: Reply) -> None:
             body = reply.body.encode() if isinstance(reply.body, str) else reply.body
@@ -152,6 +152,7 @@ def _handler_of(owner: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
+            self.send_header("Connection", "close")
             self.send_header("Content-Length", str(10**9 if reply.manner == "body" else len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -1,8 +1,9 @@
-"""Telegram's Bot API on loopback: getMe, getChat and sendMessage, with their errors."""
+"""Telegram's Bot API on loopback, as far as it is used: messages, buttons, long polling, errors."""
 
 from __future__ import annotations
 
 import json
+import threading
 from html.parser import HTMLParser
 from typing import Any
 
@@ -22,6 +23,10 @@ class TelegramStandIn(LoopbackServer):
         moved: groups that became supergroups: old id -> new id.
         sent: (chat, text as people read it) of every message taken.
         asked: parameters of every sendMessage, taken or not.
+        messages: every message as it stands now, by its id.
+        polls: parameters of every getUpdates; ``holding`` how many of them are held just now.
+        answers: parameters of every answerCallbackQuery.
+        failing: what is answered to a method, instead of doing it.
     """
 
     def __init__(self) -> None:
@@ -30,6 +35,63 @@ class TelegramStandIn(LoopbackServer):
         self.moved: dict[str, int] = {}
         self.sent: list[tuple[str, str]] = []
         self.asked: list[dict[str, Any]] = []
+        self.messages: dict[int, dict[str, Any]] = {}
+        self.polls: list[dict[str, Any]] = []
+        self.holding = 0
+        self.answers: list[dict[str, Any]] = []
+        self.failing: dict[str, Reply] = {}
+        self._updates: list[dict[str, Any]] = []
+        self._happened = threading.Condition()
+        self._numbers = 700_000_000
+
+    def happen(self, **what: Any) -> int:
+        """Something happens; its update's id."""
+        with self._happened:
+            self._numbers += 1
+            self._updates.append({"update_id": self._numbers, **what})
+            self._happened.notify_all()
+            return self._numbers
+
+    def press(
+        self,
+        button: str,
+        *,
+        user: int = 42,
+        name: str = "Olga Petrova",
+        message: int | None = None,
+        chat: int | None = None,
+        as_it_was: dict[str, Any] | None = None,
+    ) -> int:
+        """Somebody presses a button, by what stands on it, or sends something as its data."""
+        shown = as_it_was or dict(self.messages[message or max(self.messages)])
+        if chat is not None:
+            shown["chat"] = {"id": chat}
+        first, _, last = name.partition(" ")
+        return self.happen(
+            callback_query={
+                "id": f"q{self._numbers + 1}",
+                "from": {"id": user, "is_bot": False, "first_name": first, "last_name": last},
+                "message": shown,
+                "chat_instance": "1",
+                "data": self.labels(shown).get(button, button),
+            }
+        )
+
+    def labels(self, message: dict[str, Any] | None = None) -> dict[str, str]:
+        """The buttons under a message, the last one unless told otherwise."""
+        shown = message or self.messages[max(self.messages)]
+        rows = shown.get("reply_markup", {}).get("inline_keyboard", [])
+        return {key["text"]: key["callback_data"] for row in rows for key in row}
+
+    @property
+    def text(self) -> str:
+        """The last message as it stands now."""
+        return str(self.messages[max(self.messages)]["text"])
+
+    @property
+    def said(self) -> str:
+        """What was answered last to who pressed."""
+        return str(self.answers[-1]["text"])
 
     def answer(self, received: Received) -> Reply:
         prefix, _, method = received.path.removeprefix("/bot").partition("/")
@@ -40,6 +102,14 @@ class TelegramStandIn(LoopbackServer):
         parameters = json.loads(received.body or b"{}")
         if method == "getMe":
             return success({"id": 123456789, "is_bot": True, "first_name": "Riskwarden"})
+        if method in self.failing:
+            return self.failing[method]
+        if method == "getUpdates":
+            return self._poll(parameters)
+        if method == "answerCallbackQuery":
+            assert len(parameters["text"]) <= 200
+            self.answers.append(parameters)
+            return success(True)
         if method == "sendMessage":
             self.asked.append(parameters)
         chat = str(parameters.get("chat_id", ""))
@@ -55,6 +125,8 @@ class TelegramStandIn(LoopbackServer):
             return success({"id": int(chat), "type": "supergroup"})
         if method == "sendMessage":
             return self._send(chat, parameters)
+        if method == "editMessageText":
+            return self._edit(parameters)
         return failure(404, "Not Found: method not found")
 
     def _send(self, chat: str, parameters: dict[str, Any]) -> Reply:
@@ -71,11 +143,66 @@ class TelegramStandIn(LoopbackServer):
             return failure(400, "Bad Request: message text is empty")
         if len(text.encode("utf-16-le")) // 2 > _LONGEST:
             return failure(400, "Bad Request: message is too long")
+        if problem := _wrong_with(parameters.get("reply_markup")):
+            return failure(400, f"Bad Request: {problem}")
         self.sent.append((chat, text))
-        return success({"message_id": len(self.sent), "text": text})
+        number = len(self.sent)
+        self.messages[number] = {
+            "message_id": number,
+            "date": 1_700_000_000,
+            "chat": {"id": int(chat)},
+            "text": text,
+            "entities": [{"type": "bold", "offset": 0, "length": 4}],
+            **({"reply_markup": markup} if (markup := parameters.get("reply_markup")) else {}),
+        }
+        return success(self.messages[number])
+
+    def _edit(self, parameters: dict[str, Any]) -> Reply:
+        message, text = self.messages[parameters["message_id"]], parameters["text"]
+        size = len(text.encode("utf-16-le")) // 2
+        if not 0 < size <= _LONGEST:
+            return failure(400, "Bad Request: message is too long")
+        if any(one["offset"] + one["length"] > size for one in parameters["entities"]):
+            return failure(400, "Bad Request: entity is out of the text")
+        if problem := _wrong_with(parameters.get("reply_markup")):
+            return failure(400, f"Bad Request: {problem}")
+        changed = {key: parameters[key] for key in ("text", "entities", "reply_markup")}
+        if changed == {key: message.get(key) for key in changed}:
+            return failure(400, "Bad Request: message is not modified")
+        message.update(changed)
+        return success(message)
+
+    def _poll(self, parameters: dict[str, Any]) -> Reply:
+        """What happened since, held back until something does."""
+        self.polls.append(parameters)
+        offset = parameters.get("offset", 0)
+        with self._happened:
+            self._updates = [one for one in self._updates if one["update_id"] >= offset]
+            self.holding += 1
+            self._happened.wait_for(
+                lambda: self._updates or self._closing.is_set(), parameters["timeout"]
+            )
+            self.holding -= 1
+            return success(self._updates[: parameters["limit"]])
+
+    def __exit__(self, *problem: Any) -> None:
+        self._closing.set()
+        with self._happened:
+            self._happened.notify_all()
+        super().__exit__(*problem)
 
 
-def success(result: dict[str, Any]) -> Reply:
+def _wrong_with(markup: dict[str, Any] | None) -> str:
+    for row in (markup or {}).get("inline_keyboard", []):
+        for key in row:
+            if not key["text"]:
+                return "text buttons are unallowed in the inline keyboard"
+            if not 1 <= len(key["callback_data"].encode()) <= 64:
+                return "BUTTON_DATA_INVALID"
+    return ""
+
+
+def success(result: Any) -> Reply:
     return Reply(200, json.dumps({"ok": True, "result": result}))
 
 

@@ -11,7 +11,7 @@ import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from risk_policy.environment import EXPANDABLE, variables
@@ -24,6 +24,10 @@ _URL: Final = re.compile(r"https?://[!-~]+/")
 _NOT_IN_URLS: Final = frozenset("{}<>\"'`\\^|")
 _LARGEST_PORT: Final = 65535
 _MENTION: Final = re.compile(r"@(?:channel|here|everyone)|[SUW][A-Z0-9]{2,20}")
+_MEMBER: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
+#: Groups have negative ids; both fit a float, as Telegram promises.
+_TELEGRAM_CHAT: Final = re.compile(r"-?[1-9][0-9]{0,15}")
+_TELEGRAM_USER: Final = re.compile(r"[1-9][0-9]{0,15}")
 #: As E.164 writes it.
 _PHONE_NUMBER: Final = re.compile(r"\+[1-9][0-9]{4,14}")
 #: A number, a short code, or a name of up to eleven characters that is shown instead.
@@ -171,6 +175,28 @@ def _mention(text: str) -> str:
     return text
 
 
+def _member(text: str) -> str:
+    if not variables(text) and not _MEMBER.fullmatch(text):
+        raise ValueError("must be a member's id, e.g. U012AB3CD, as the profile in Slack shows it")
+    return text
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _telegram_chat(text: str) -> str:
+    if not variables(text) and not _TELEGRAM_CHAT.fullmatch(text):
+        raise ValueError("must be a chat's number, e.g. -1001234567890 for a group")
+    return text
+
+
+def _telegram_user(text: str) -> str:
+    if not variables(text) and not _TELEGRAM_USER.fullmatch(text):
+        raise ValueError("must be a user's number, e.g. 123456789; names change hands")
+    return text
+
+
 def _phone_number(text: str) -> str:
     if not variables(text) and not _PHONE_NUMBER.fullmatch(text):
         raise ValueError("must be a phone number with its country's code, e.g. +15005550006")
@@ -218,3 +244,19 @@ Mentions = Annotated[tuple[Mention, ...], EXPANDABLE]
 PhoneNumber = Annotated[str, AfterValidator(_phone_number), EXPANDABLE]
 PhoneNumbers = Annotated[tuple[PhoneNumber, ...], EXPANDABLE]
 SmsSender = Annotated[str, AfterValidator(_sms_sender), EXPANDABLE]
+Member = Annotated[str, AfterValidator(_member), EXPANDABLE]
+Members = Annotated[tuple[Member, ...], EXPANDABLE]
+TelegramChat = Annotated[
+    str,
+    BeforeValidator(_number_as_text, json_schema_input_type=int | str),
+    AfterValidator(_telegram_chat),
+    EXPANDABLE,
+]
+TelegramChats = Annotated[tuple[TelegramChat, ...], EXPANDABLE]
+TelegramUser = Annotated[
+    str,
+    BeforeValidator(_number_as_text, json_schema_input_type=int | str),
+    AfterValidator(_telegram_user),
+    EXPANDABLE,
+]
+TelegramUsers = Annotated[tuple[TelegramUser, ...], EXPANDABLE]

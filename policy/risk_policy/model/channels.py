@@ -13,6 +13,7 @@ from risk_policy.model.base import (
     Days,
     MailAddress,
     MailAddresses,
+    Members,
     Mentions,
     PhoneNumbers,
     Port,
@@ -21,6 +22,8 @@ from risk_policy.model.base import (
     SeverityName,
     SmsSender,
     Switch,
+    TelegramChats,
+    TelegramUsers,
 )
 from risk_policy.model.names import OtherChannel
 from risk_policy.vocabulary import Severity
@@ -88,7 +91,12 @@ class Email(_Channel):
 
 
 class Slack(_Channel):
-    """``[alerting.channels.slack]``."""
+    """``[alerting.channels.slack]``.
+
+    Attributes:
+        allowed_users: who may acknowledge by the buttons under messages; nobody: no buttons.
+        signing_secret: what Slack signs their presses with.
+    """
 
     enabled: Switch = False
     min_severity: SeverityName = Severity.WARNING
@@ -96,10 +104,17 @@ class Slack(_Channel):
     channel: ChannelName = ""
     mention_on_critical: Mentions = ("@channel",)
     timeout_seconds: RequestSeconds = 10
+    allowed_users: Members = ()
+    signing_secret: Secret | None = None
 
 
 class Telegram(_Channel):
-    """``[alerting.channels.telegram]``."""
+    """``[alerting.channels.telegram]``.
+
+    Attributes:
+        allowed_chats: where the buttons under messages work.
+        allowed_users: who may acknowledge by them there. Nobody, or nowhere: no buttons.
+    """
 
     enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
@@ -107,6 +122,8 @@ class Telegram(_Channel):
     chat_id: ChannelName = "${TELEGRAM_CHAT_ID}"
     api_url: ApiUrl = "https://api.telegram.org"
     timeout_seconds: RequestSeconds = 10
+    allowed_chats: TelegramChats = ()
+    allowed_users: TelegramUsers = ()
 
 
 class Webhook(_Channel):

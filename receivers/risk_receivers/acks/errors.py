@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from risk_receivers.acks.state import Muting
 from risk_receivers.errors import ReceiversError
 
 
@@ -23,6 +24,22 @@ class AlertmanagerError(AckError):
 
 class NothingToAcknowledgeError(AckError):
     """The incident is over, or it never was."""
+
+
+class AlreadyAcknowledgedError(AckError):
+    """Somebody has taken it on already, and who asks wants no more than that.
+
+    Attributes:
+        holds: the acknowledgement that holds longest.
+    """
+
+    def __init__(self, message: str, holds: Muting) -> None:
+        super().__init__(message)
+        self.holds = holds
+
+
+class TooLongError(AckError):
+    """Longer than the policy lets anybody keep an alert quiet, or no time at all."""
 
 
 class NotAcknowledgedError(AckError):

@@ -25,11 +25,13 @@ from risk_receivers.acks import table
 from risk_receivers.acks.client import AlertmanagerClient, wire_time
 from risk_receivers.acks.errors import (
     AlertmanagerError,
+    AlreadyAcknowledgedError,
     BusyError,
     NotAcknowledgedError,
     NothingToAcknowledgeError,
+    TooLongError,
 )
-from risk_receivers.acks.plan import Planned, Seen, of_step, plan, unaccounted
+from risk_receivers.acks.plan import Planned, Seen, of_step, plan, prolonged, unaccounted
 from risk_receivers.acks.recording import Doing, record
 from risk_receivers.acks.silences import (
     Breach,
@@ -41,7 +43,6 @@ from risk_receivers.acks.silences import (
     worse_muted,
 )
 from risk_receivers.acks.state import (
-    Change,
     Muting,
     Standing,
     prolonged_end,
@@ -51,7 +52,7 @@ from risk_receivers.acks.state import (
 )
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.store.writer import Writer
+from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 
 #: How long somebody waits for a look at Alertmanager that is going on, and for the store.
@@ -69,6 +70,8 @@ _MOST_SINGLY: Final = 20
 #: Trouble of less than this is a restart; the metric knows of it all the same.
 _NEWS_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
+#: What belongs into the transaction that puts something on record.
+Also = Callable[[Transaction], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +116,34 @@ class AckKeeper:
 
     # -- what people ask for ---------------------------------------------------------------
 
-    def give(self, incident: str, lasting: timedelta | None, author: str, comment: str) -> Muting:
-        """Acknowledge an incident.
+    def give(
+        self,
+        incident: str,
+        lasting: timedelta | None,
+        author: str,
+        comment: str,
+        *,
+        once: bool = False,
+        also: Also | None = None,
+    ) -> Muting:
+        """Acknowledge an incident; with ``once`` only if nobody has.
 
         Raises:
+            TooLongError: the policy does not allow it for so long.
             NothingToAcknowledgeError: it is not open.
+            AlreadyAcknowledgedError: somebody has acknowledged it, and ``once`` was asked for.
             AlertmanagerError: the silence was not made, or it is not known whether it was.
         """
         author, comment = one_line(author), one_line(comment)
+        if lasting is not None and not timedelta() < lasting <= self._longest:
+            raise TooLongError(
+                "for: must be more than nothing and at most "
+                f"{self._longest.total_seconds() / 60:g} minutes "
+                "(alerting.acknowledgement.max_minutes)"
+            )
         with self._one_of_few(), self._alone():
-            firing = self._situation().firing
+            situation = self._situation()
+            firing = situation.firing
             breach = next((one for one in firing if one.incident == incident), None)
             if breach is None:
                 shown = sorted(one.incident for one in firing)[:_MOST_NAMED]
@@ -130,6 +151,8 @@ class AckKeeper:
                     f"{incident} is not open; "
                     + (f"try {', '.join(shown)}" if shown else "none is")
                 )
+            if once and (holds := _covering(situation, breach)):
+                raise AlreadyAcknowledgedError(f"{incident} is acknowledged already", holds)
             request = self._request(breach, lasting or self._default, author, comment)
             self._write([Planned(None, request)])
             try:
@@ -149,7 +172,7 @@ class AckKeeper:
             if silence is None:
                 raise AlertmanagerError("Alertmanager has lost the silence that it just made")
             step = seen(request, silence, request.tiers, utc_now())
-            self._write(of_step(request, step, firing), Doing(author, comment))
+            self._write(of_step(request, step, firing), Doing(author, comment), also)
             return step.muting
 
     def take_back(self, risk_id: str, tier: str, author: str, comment: str) -> list[Muting]:
@@ -225,7 +248,9 @@ class AckKeeper:
                 comment=current.comment,
                 silence_id=muting.id,
             )
-            self._write(_prolonged(muting, new_id, end), Doing(reason="its incident is open"))
+            self._write(
+                prolonged(muting, new_id, end, utc_now()), Doing(reason="its incident is open")
+            )
 
     def _ask(self, situation: Situation) -> tuple[Seen, bool]:
         """What Alertmanager says, and whether it says everything."""
@@ -296,14 +321,18 @@ class AckKeeper:
             standing = {one.id: one for one in table.standing(connection)}
             return Situation(standing, table.open_breaches(connection))
 
-    def _write(self, planned: list[Planned], doing: Doing | None = None) -> None:
+    def _write(
+        self, planned: list[Planned], doing: Doing | None = None, also: Also | None = None
+    ) -> None:
         if not planned:
             return
-        messages = self._writer.run(
-            lambda transaction: record(transaction, self._outbox, planned, doing),
-            _PATIENCE_SECONDS,
-        )
-        if messages:
+
+        def work(transaction: Transaction) -> int:
+            if also is not None:
+                also(transaction)
+            return record(transaction, self._outbox, planned, doing)
+
+        if self._writer.run(work, _PATIENCE_SECONDS):
             self._wake()
 
     def _note(self, trouble: str) -> None:
@@ -340,16 +369,18 @@ class AckKeeper:
             self._lock.release()
 
 
-def _prolonged(muting: Muting, new_id: str, end: datetime) -> list[Planned]:
-    """The same acknowledgement with a later end, whichever id Alertmanager gave it."""
-    after = replace(muting, id=new_id, ends_at=end)
-    if new_id == muting.id:
-        return [Planned(muting, after, Change.MOVED)]
-    replaced = replace(muting, standing=Standing.REMOVED, ended_at=utc_now())
-    return [
-        Planned(None, replaced),
-        Planned(replace(muting, id=new_id), after, Change.MOVED),
+def _covering(situation: Situation, breach: Breach) -> Muting | None:
+    """The acknowledgement of a breach that holds longest."""
+    now = utc_now()
+    covering = [
+        one
+        for one in situation.known.values()
+        if one.acknowledges
+        and one.ends_at > now
+        and one.risk_id == breach.risk_id
+        and breach.tier in one.tiers
     ]
+    return max(covering, key=lambda one: one.ends_at, default=None)
 
 
 def _whole_milliseconds(at: datetime) -> datetime:

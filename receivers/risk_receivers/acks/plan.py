@@ -80,6 +80,18 @@ def of_step(before: Muting | None, step: Step, firing: Sequence[Breach]) -> list
     return [planned] if planned.after != before or planned.change is not None else []
 
 
+def prolonged(muting: Muting, new_id: str, end: datetime, now: datetime) -> list[Planned]:
+    """The same acknowledgement with a later end, whichever id Alertmanager gave it."""
+    after = replace(muting, id=new_id, ends_at=end)
+    if new_id == muting.id:
+        return [Planned(muting, after, Change.MOVED)]
+    replaced = replace(muting, standing=Standing.REMOVED, ended_at=now)
+    return [
+        Planned(None, replaced),
+        Planned(replace(muting, id=new_id), after, Change.MOVED),
+    ]
+
+
 def _of_listed(
     known: Mapping[str, Muting],
     requested: list[Muting],

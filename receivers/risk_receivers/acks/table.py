@@ -57,6 +57,17 @@ def covering(connection: sqlite3.Connection, risk_id: str, tier: str) -> list[Mu
     return [one for row in rows if (one := _muting(row)).acknowledges and tier in one.tiers]
 
 
+def breach_of(connection: sqlite3.Connection, incident: str) -> tuple[str, str] | None:
+    """The ``risk_id`` and the tier of an incident, open or over."""
+    rest, _, episode = incident.rpartition(":")
+    risk_id, _, tier = rest.rpartition(":")
+    found: tuple[str, str] | None = connection.execute(
+        "SELECT risk_id, tier FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?",
+        (risk_id, "" if tier == "none" else tier, episode),
+    ).fetchone()
+    return found
+
+
 def keep(connection: sqlite3.Connection, muting: Muting) -> None:
     """Write what is known of a silence."""
     connection.execute(

@@ -21,6 +21,7 @@ from risk_receivers.acks.errors import (
     BusyError,
     NotAcknowledgedError,
     NothingToAcknowledgeError,
+    TooLongError,
 )
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.silences import TIERS
@@ -80,10 +81,10 @@ def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
     @guarded
     def give(incident: str) -> Answer:
         body = _AckRequest.model_validate_json(request.get_data(cache=False))
-        if problem := _too_long(parts.terms, body.lasting):
-            return _error(400, problem)
         try:
             given = parts.keeper.give(incident, body.lasting, body.author, body.comment)
+        except TooLongError as error:
+            return _error(400, str(error))
         except NothingToAcknowledgeError as error:
             return _error(409, str(error))
         except (AlertmanagerError, BusyError) as error:
@@ -98,7 +99,7 @@ def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
     def take_back(incident: str) -> Answer:
         body = _UnackRequest.model_validate_json(request.get_data(cache=False))
         with closing(open_read_only(parts.database)) as connection:
-            breach = _breach(connection, incident)
+            breach = table.breach_of(connection, incident)
         if breach is None:
             return _error(404, f"there is no incident {incident}")
         try:
@@ -131,26 +132,6 @@ def acknowledged_by(
         return None
     one = covering[-1]
     return {"until": one.ends_at.isoformat(), "author": one.author, "comment": one.comment}
-
-
-def _breach(connection: sqlite3.Connection, incident: str) -> tuple[str, str] | None:
-    rest, _, episode = incident.rpartition(":")
-    risk_id, _, tier = rest.rpartition(":")
-    found: tuple[str, str] | None = connection.execute(
-        "SELECT risk_id, tier FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?",
-        (risk_id, "" if tier == "none" else tier, episode),
-    ).fetchone()
-    return found
-
-
-def _too_long(terms: Acknowledgement, lasting: timedelta | None) -> str:
-    longest = timedelta(minutes=terms.max_minutes)
-    if lasting is None or timedelta() < lasting <= longest:
-        return ""
-    return (
-        f"for: must be more than nothing and at most {terms.max_minutes:g} minutes "
-        "(alerting.acknowledgement.max_minutes)"
-    )
 
 
 def _view(one: Muting) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _MOST_BYTES: Final = 65_536
 _MOST_WORDS: Final = 200
 #: Longer than anything a service means; a nonsensical date would stop the channel for ever.
 _LONGEST_RETRY_SECONDS: Final = 86_400.0
+_GIVEN_UP: Final = "is not asked any more"
 _TEMPORARY: Final = frozenset({408, 425, 429})
 _SERVER_ERRORS: Final = range(500, 600)
 _FINE: Final = range(200, 300)
@@ -82,6 +83,7 @@ class _Request(msgspec.Struct, frozen=True):
     content: bytes = b""
     auth: tuple[str, str] | None = None
     only_reach: bool = False
+    most_bytes: int = _MOST_BYTES
 
 
 class _ReachedError(Exception):
@@ -95,11 +97,22 @@ class _AbandonedError(Exception):
 class Http:
     """Requests to one service."""
 
-    def __init__(self, service: str, timeout_seconds: float, secrets: Iterable[str]) -> None:
+    def __init__(
+        self,
+        service: str,
+        timeout_seconds: float,
+        secrets: Iterable[str],
+        *,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
         """``service`` is its name in messages; ``secrets`` and their parts appear in none."""
         self._service = service
         self._timeout_seconds = timeout_seconds
         self._discretion = Discretion(secrets)
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._waiting: set[queue.SimpleQueue[Answer | str | None]] = set()
+        self._given_up = False
         # The system's certificates, so that an authority of one's own is added in one place.
         self._tls = ssl.create_default_context()
 
@@ -111,16 +124,25 @@ class Http:
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
         auth: tuple[str, str] | None = None,
+        timeout_seconds: float | None = None,
     ) -> Answer:
         """One request; redirects are not followed. Raises TemporaryDeliveryError."""
         sent = {"User-Agent": "riskwarden", "Accept-Encoding": "identity", **(headers or {})}
-        found = self._within_the_deadline(_Request(method, url, sent, content, auth))
+        request = _Request(method, url, sent, content, auth, most_bytes=self._most_bytes)
+        found = self._within(timeout_seconds or self._timeout_seconds, request)
         assert found is not None
         return found
 
     def reach(self, url: str) -> None:
         """Connect, with TLS, and send nothing. Raises TemporaryDeliveryError."""
-        self._within_the_deadline(_Request("GET", url, only_reach=True))
+        self._within(self._timeout_seconds, _Request("GET", url, only_reach=True))
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer, neither for a request that goes on nor for another."""
+        with self._lock:
+            self._given_up = True
+            for found in self._waiting:
+                found.put(_GIVEN_UP)
 
     def failure(
         self, answer: Answer, *, whole_channel: bool, words: str | None = None
@@ -141,7 +163,7 @@ class Http:
         """An error about this service that says nothing secret."""
         return RefusedDeliveryError(self._said(message), whole_channel=whole_channel)
 
-    def _within_the_deadline(self, request: _Request) -> Answer | None:
+    def _within(self, timeout_seconds: float, request: _Request) -> Answer | None:
         """Run a request in a thread of its own, which ends by itself once nobody waits for it.
 
         httpx limits each step of a request, but neither the look-up of a name nor the whole: a
@@ -149,43 +171,46 @@ class Http:
         """
         found: queue.SimpleQueue[Answer | str | None] = queue.SimpleQueue()
         abandoned = threading.Event()
-        client = self._client(urlsplit(request.url).hostname or "")
+        client = self._client(urlsplit(request.url).hostname or "", timeout_seconds)
 
         def run() -> None:
             try:
                 found.put(_exchange(client, request, abandoned))
             except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the URL
-                found.put(self._reason(error))
+                found.put(self._reason(error, timeout_seconds))
 
+        with self._lock:
+            if self._given_up:
+                client.close()
+                raise self.temporary(_GIVEN_UP)
+            self._waiting.add(found)
         name = f"{threading.current_thread().name}-request"
         try:
             threading.Thread(target=run, name=name, daemon=True).start()
-            answer = found.get(timeout=self._timeout_seconds)
+            answer = found.get(timeout=timeout_seconds)
         except queue.Empty:
-            answer = self._silence
+            answer = _silence(timeout_seconds)
         except RuntimeError:  # the system has no thread left
             answer = "cannot be asked: no thread could be started"
+        with self._lock:
+            self._waiting.discard(found)
         if isinstance(answer, str):
             abandoned.set()
             client.close()
             raise self.temporary(answer)
         return answer
 
-    def _client(self, host: str) -> httpx.Client:
+    def _client(self, host: str, timeout_seconds: float) -> httpx.Client:
         return httpx.Client(
-            timeout=self._timeout_seconds,
+            timeout=timeout_seconds,
             verify=self._tls,
             follow_redirects=False,
             trust_env=not is_loopback(host),  # no proxy is asked for what is on this machine
         )
 
-    @property
-    def _silence(self) -> str:
-        return f"did not answer within {self._timeout_seconds:g} s"
-
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Exception, timeout_seconds: float) -> str:
         if isinstance(error, httpx.TimeoutException):
-            return self._silence
+            return _silence(timeout_seconds)
         if isinstance(error, httpx.TransportError):
             return f"cannot be reached: {error}"
         return f"cannot be asked: {type(error).__name__}"
@@ -196,6 +221,10 @@ class Http:
         if len(line) > _MOST_WORDS:
             line = line[:_MOST_WORDS] + "..."
         return f"{self._service} {line}"
+
+
+def _silence(timeout_seconds: float) -> str:
+    return f"did not answer within {timeout_seconds:g} s"
 
 
 def answered(answer: Answer, words: str) -> str:
@@ -229,13 +258,13 @@ def _exchange(client: httpx.Client, request: _Request, abandoned: threading.Even
             body = b""
             for chunk in response.iter_raw():
                 body += chunk
-                if len(body) >= _MOST_BYTES or abandoned.is_set():
+                if len(body) >= request.most_bytes or abandoned.is_set():
                     break
         finally:
             response.close()
     return Answer(
         response.status_code,
-        body[:_MOST_BYTES],
+        body[: request.most_bytes],
         retry_after(response.headers.get("Retry-After", "")),
     )
 

@@ -29,6 +29,11 @@ class Kind(StrEnum):
     FEED_HEARD = "feed_heard"  # that is over
     TEST = "test"  # somebody wants to know whether a channel works; nothing has happened
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is about an incident that goes on and can be acknowledged."""
+        return self in (Kind.FIRING, Kind.ESCALATED, Kind.CONTINUED, Kind.ACK_LOST)
+
 
 class Message(msgspec.Struct, frozen=True):
     """What one message says.

@@ -15,9 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from risk_policy import Policy
+from risk_policy.model.channels import Slack
 from risk_policy.vocabulary import Severity
+from risk_receivers.channels.buttons import Button, Buttons
 from risk_receivers.channels.cutting import clean, cut, split_mrkdwn
-from risk_receivers.channels.http import Answer, Http, revealed_url
+from risk_receivers.channels.http import Answer, Http, revealed, revealed_url
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Render, Rendered
 from risk_receivers.channels.words import never_empty
@@ -27,6 +29,10 @@ from risk_receivers.channels.words import never_empty
 _SECTION_UNITS: Final = 3000
 _MOST_SECTIONS: Final = 12
 _SUBJECT_UNITS: Final = 500
+#: The key of the secret that Slack signs presses with.
+_SIGNING_SECRET: Final = "alerting.channels.slack.signing_secret"  # noqa: S105 - a key's name
+#: What the block of buttons is known by.
+ACTIONS: Final = "riskwarden_actions"
 _COLOURS: Final[Mapping[Severity, str]] = {
     Severity.DEBUG: "#9e9e9e",
     Severity.INFO: "#439fe0",
@@ -54,24 +60,34 @@ class SlackChannel:
         channel: str,
         mention_on_critical: Sequence[str],
         timeout_seconds: float,
+        buttons: Buttons | None = None,
+        signing_secret: str = "",
     ) -> None:
+        """``buttons`` go under what can be acknowledged; without any if nobody may press them.
+
+        ``signing_secret`` is needed for nothing here but to keep it out of what is said.
+        """
+        self._buttons = buttons
         self._render = never_empty("slack", render)
         self._url = webhook_url
         self._channel = channel
         self._mentions = " ".join(map(_mention, mention_on_critical))
-        self._http = Http("Slack", timeout_seconds, [webhook_url])
+        self._http = Http("Slack", timeout_seconds, [webhook_url, signing_secret])
 
     @classmethod
     def from_policy(cls, policy: Policy, data: Path, render: Render) -> SlackChannel:
         """The channel as the policy wants it. Raises StartError."""
         del data
         settings = policy.alerting.channels.slack
+        secret = slack_signing_secret(settings)
         return cls(
             render=render,
             webhook_url=revealed_url(settings.webhook_url, "alerting.channels.slack.webhook_url"),
             channel=settings.channel,
             mention_on_critical=settings.mention_on_critical,
             timeout_seconds=settings.timeout_seconds,
+            buttons=Buttons(secret, policy.alerting.acknowledgement) if secret else None,
+            signing_secret=secret,
         )
 
     def deliver(self, owed: Owed) -> None:
@@ -110,9 +126,11 @@ class SlackChannel:
         sections = split_mrkdwn(clean(rendered.text), _SECTION_UNITS)
         if len(sections) > _MOST_SECTIONS:
             sections[_MOST_SECTIONS - 1 :] = ["_The rest does not fit: see the audit log._"]
-        blocks = [
+        blocks: list[dict[str, Any]] = [
             {"type": "section", "text": {"type": "mrkdwn", "text": section}} for section in sections
         ]
+        if self._buttons is not None:
+            blocks += actions(self._buttons.under(owed))
         message = owed.message
         over = message.kind is Kind.RESOLVED
         colour = _RESOLVED if over else _COLOURS[message.severity]
@@ -132,7 +150,32 @@ class SlackChannel:
         return {"text": text, **({"channel": self._channel} if self._channel else {})}
 
     def _subject(self, rendered: Rendered) -> str:
-        return cut(clean(rendered.subject), _SUBJECT_UNITS).translate(_CONTROL)
+        return escaped(cut(clean(rendered.subject), _SUBJECT_UNITS))
+
+
+def slack_signing_secret(settings: Slack) -> str:
+    """What Slack signs presses with; empty if nobody may press any. Raises StartError."""
+    users, secret = settings.allowed_users, settings.signing_secret
+    return revealed(secret, _SIGNING_SECRET) if secret is not None and users else ""
+
+
+def actions(buttons: Sequence[Button]) -> list[dict[str, Any]]:
+    """A block of buttons, if there are any."""
+    elements = [
+        {
+            "type": "button",
+            "action_id": f"riskwarden_{button.ask.name.lower()}",
+            "text": {"type": "plain_text", "text": button.label},
+            "value": button.data,
+        }
+        for button in buttons
+    ]
+    return [{"type": "actions", "block_id": ACTIONS, "elements": elements}] if elements else []
+
+
+def escaped(text: str) -> str:
+    """A text in which nothing is markup."""
+    return text.translate(_CONTROL)
 
 
 def _mention(who: str) -> str:

@@ -11,14 +11,17 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
+from msgspec import structs
 
 from risk_policy import Policy
+from risk_policy.model.channels import Telegram
+from risk_receivers.channels.bot_api import BotApi, BotReply, keyboard, reply_of
+from risk_receivers.channels.buttons import Button, Buttons
 from risk_receivers.channels.cutting import clean, html_to_plain, split, split_html
 from risk_receivers.channels.errors import DeliveryError
-from risk_receivers.channels.http import Answer, Http, answered, retry_after, revealed
+from risk_receivers.channels.http import Answer, answered, retry_after, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render, Rendered
@@ -28,6 +31,8 @@ from risk_receivers.channels.words import never_empty
 _MOST_UNITS: Final = 4096
 _BAD_REQUEST: Final = 400
 _CANNOT_PARSE: Final = "can't parse entities"
+#: What a 400 says about a keyboard, in small letters.
+_ABOUT_BUTTONS: Final = ("button", "keyboard", "reply markup", "reply_markup")
 #: What a 400 says about the chat or the bot, in small letters; all others are about the message.
 _ABOUT_THE_CHAT: Final = (
     "chat not found",
@@ -46,23 +51,10 @@ _ABOUT_THE_CHAT: Final = (
 _log = logging.getLogger(__name__)
 
 
-class _Parameters(msgspec.Struct, frozen=True):
-    migrate_to_chat_id: int | None = None
-    retry_after: float | None = None
-
-
-class _Reply(msgspec.Struct, frozen=True):
-    ok: bool
-    description: str = ""
-    parameters: _Parameters = _Parameters()
-
-
 class _Part(msgspec.Struct, frozen=True):
     text: str
     is_html: bool
-
-
-_read = msgspec.json.Decoder(_Reply).decode
+    buttons: tuple[Button, ...] = ()
 
 
 class TelegramChannel:
@@ -76,13 +68,13 @@ class TelegramChannel:
         chat_id: str,
         api_url: str,
         timeout_seconds: float,
+        buttons: Buttons | None = None,
     ) -> None:
+        """``buttons`` go under what can be acknowledged; without any if nobody may press them."""
+        self._buttons = buttons
         self._render = never_empty("telegram", render)
         self._chat_id = chat_id
-        self._base = f"{api_url}/bot{quote(bot_token, safe=':')}/"
-        # What stands before the colon is the bot's id, which is no secret.
-        secrets = [bot_token, bot_token.partition(":")[2], self._base]
-        self._http = Http("Telegram", timeout_seconds, secrets)
+        self._bot = BotApi(bot_token, api_url, timeout_seconds)
         self._progress: Progress[_Part] = Progress()
 
     @classmethod
@@ -90,9 +82,12 @@ class TelegramChannel:
         """The channel as the policy wants it. Raises StartError."""
         del data
         settings = policy.alerting.channels.telegram
+        bot_token = revealed(settings.bot_token, "alerting.channels.telegram.bot_token")
+        pressed = has_buttons(settings)
         return cls(
             render=render,
-            bot_token=revealed(settings.bot_token, "alerting.channels.telegram.bot_token"),
+            buttons=Buttons(bot_token, policy.alerting.acknowledgement) if pressed else None,
+            bot_token=bot_token,
             chat_id=settings.chat_id,
             api_url=settings.api_url,
             timeout_seconds=settings.timeout_seconds,
@@ -100,20 +95,29 @@ class TelegramChannel:
 
     def deliver(self, owed: Owed) -> None:
         """Send one message, what is left of it if it was tried before. Raises DeliveryError."""
-        left = self._progress.left(owed.id, lambda: _parts(self._render(owed)))
+        left = self._progress.left(owed.id, lambda: self._parts(owed))
         while left:
             part = left[0]
             answer = self._send(part)
             if part.is_html and _is_unreadable(answer):
-                left[0] = _Part(html_to_plain(part.text), is_html=False)
+                left[0] = structs.replace(part, text=html_to_plain(part.text), is_html=False)
+                continue
+            if part.buttons and _is_about_buttons(answer):  # people are told, buttons or none
+                left[0] = structs.replace(part, buttons=())
                 continue
             self._require_ok(answer)
             del left[0]
         self._progress.forget(owed.id)
 
+    def _parts(self, owed: Owed) -> list[_Part]:
+        parts = _parts(self._render(owed))
+        if self._buttons is not None and parts:
+            parts[-1] = structs.replace(parts[-1], buttons=self._buttons.under(owed))
+        return parts
+
     def check(self) -> None:
         """Ask who the bot is and whether it sees the chat. Raises DeliveryError."""
-        self._require_ok(self._call("getMe", {}))
+        self._require_ok(self._bot.call("getMe", {}))
         self._require_ok(self._about_the_chat("getChat", {}))
 
     def close(self) -> None:
@@ -126,12 +130,13 @@ class TelegramChannel:
                 "text": part.text,
                 "link_preview_options": {"is_disabled": True},
                 **({"parse_mode": "HTML"} if part.is_html else {}),
+                **({"reply_markup": keyboard(part.buttons)} if part.buttons else {}),
             },
         )
 
     def _about_the_chat(self, method: str, parameters: Mapping[str, Any]) -> Answer:
-        answer = self._call(method, {"chat_id": self._chat_id, **parameters})
-        moved_to = _reply(answer).parameters.migrate_to_chat_id
+        answer = self._bot.call(method, {"chat_id": self._chat_id, **parameters})
+        moved_to = reply_of(answer).parameters.migrate_to_chat_id
         if answer.is_fine or moved_to is None:
             return answer
         _log.warning(
@@ -140,34 +145,31 @@ class TelegramChannel:
             moved_to,
         )
         self._chat_id = str(moved_to)
-        return self._call(method, {"chat_id": self._chat_id, **parameters})
-
-    def _call(self, method: str, parameters: Mapping[str, Any]) -> Answer:
-        return self._http.send(
-            "POST",
-            self._base + method,
-            headers={"Content-Type": "application/json"},
-            content=msgspec.json.encode(parameters),
-        )
+        return self._bot.call(method, {"chat_id": self._chat_id, **parameters})
 
     def _require_ok(self, answer: Answer) -> None:
-        reply = _reply(answer)
+        reply = reply_of(answer)
         if answer.is_fine and reply.ok:
             return
         raise self._error(answer, reply)
 
-    def _error(self, answer: Answer, reply: _Reply) -> DeliveryError:
+    def _error(self, answer: Answer, reply: BotReply) -> DeliveryError:
         words = reply.description or answer.text
         if answer.is_temporary:
             seconds = retry_after(reply.parameters.retry_after)
-            return self._http.temporary(
+            return self._bot.http.temporary(
                 answered(answer, words),
                 answer.retry_after_seconds if seconds is None else seconds,
             )
         about_the_message = answer.status == _BAD_REQUEST and not any(
             hint in words.lower() for hint in _ABOUT_THE_CHAT
         )
-        return self._http.refused(answered(answer, words), whole_channel=not about_the_message)
+        return self._bot.http.refused(answered(answer, words), whole_channel=not about_the_message)
+
+
+def has_buttons(settings: Telegram) -> bool:
+    """Whether anybody may press anything anywhere."""
+    return all((settings.allowed_users, settings.allowed_chats))
 
 
 def _parts(rendered: Rendered) -> list[_Part]:
@@ -177,15 +179,10 @@ def _parts(rendered: Rendered) -> list[_Part]:
     return [_Part(part, is_html=False) for part in split(html_to_plain(text), _MOST_UNITS)]
 
 
-def _reply(answer: Answer) -> _Reply:
-    try:
-        return _read(answer.body)
-    except (
-        msgspec.DecodeError,
-        UnicodeDecodeError,
-    ):  # a page of some proxy, perhaps; it confirms nothing
-        return _Reply(ok=False)
-
-
 def _is_unreadable(answer: Answer) -> bool:
-    return answer.status == _BAD_REQUEST and _CANNOT_PARSE in _reply(answer).description
+    return answer.status == _BAD_REQUEST and _CANNOT_PARSE in reply_of(answer).description
+
+
+def _is_about_buttons(answer: Answer) -> bool:
+    said = reply_of(answer).description.lower()
+    return answer.status == _BAD_REQUEST and any(hint in said for hint in _ABOUT_BUTTONS)

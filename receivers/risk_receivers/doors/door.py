@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from risk_receivers.auth import Role
-from risk_receivers.body import Body
+from risk_receivers.body import Body, BodyReader
 
 T = TypeVar("T")
 #: Bodies larger than this are read by a thread: the event loop has other requests to answer.
@@ -41,6 +41,20 @@ class Door(Protocol):
 
     def answered(self, code: int) -> None:
         """A request was answered, or refused before it came in."""
+
+
+class SignedDoor(Protocol):
+    """Answers ``POST`` on one path to whoever signs a request instead of bringing a token."""
+
+    @property
+    def bodies(self) -> BodyReader:
+        """What reads its bodies: strangers may send one."""
+
+    def complaint(self, headers: Mapping[bytes, bytes]) -> str:
+        """Why the body of such a request is not even read; empty if it may be genuine."""
+
+    def take(self, headers: Mapping[bytes, bytes], body: Body) -> Reply | str:
+        """Answer a request whose body is complete; why not, if it is not genuine. Never waits."""
 
 
 async def read(body: bytes, reader: Callable[[], T]) -> T:

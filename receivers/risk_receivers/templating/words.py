@@ -23,8 +23,6 @@ LONGEST: Final = 4000
 #: Names, numbers and links.
 LONGEST_NAME: Final = 500
 _KILL_KINDS: Final = (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED)
-#: Kinds about something that goes on and can be acknowledged.
-_GOING_ON: Final = (Kind.FIRING, Kind.ESCALATED, Kind.CONTINUED, Kind.ACK_LOST)
 #: Kinds whose heading says more than how bad it is.
 _BADGES: Final = {
     Kind.RESOLVED.value: "RESOLVED",
@@ -43,7 +41,7 @@ _WITHOUT_MORE: Final = (Action.LOG, Action.NOTIFY, Action.REVIEW)
 def words(owed: Owed) -> dict[str, str]:
     """A message as a template sees it."""
     message = owed.message
-    goes_on = message.kind in _GOING_ON
+    goes_on = message.kind.goes_on
     found = {
         "kind": message.kind.value,
         "status": _status(message),
@@ -139,7 +137,7 @@ def _did(message: Message) -> str:
     if message.kind is Kind.RESOLVED:
         held = " A kill switch that it tripped stays tripped until somebody clears it."
         return "Put the end on record." + (held if action and action.trips_kill_switch else "")
-    if action is None or message.kind not in _GOING_ON:
+    if action is None or not message.kind.goes_on:
         return "Put it on record and told people."
     if action.trips_kill_switch:
         return "Tripped the kill switch: orders that add risk are refused."
@@ -158,7 +156,7 @@ def _advice(message: Message) -> str:
         return "Do not take it for over: see whether Prometheus and the exporter are alive."
     if message.kind is Kind.KILL_UNCONFIRMED:
         return "If it is true, trip it by hand: riskwarden kill. If not, find who made it up."
-    return runbooks.advice(message.title) if message.kind in _GOING_ON else ""
+    return runbooks.advice(message.title) if message.kind.goes_on else ""
 
 
 def _ack_command(incident: str) -> str:

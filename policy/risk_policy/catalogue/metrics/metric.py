@@ -15,11 +15,11 @@ class Metric:
         help: the one help text.
         labels: label names in the order in which they are exposed.
         kind: Prometheus type.
-        component: who exports it.
+        component: who exports it; ``monitor`` is a security monitor of the user's own.
     """
 
     name: str
     help: str
     labels: tuple[str, ...] = ()
     kind: Literal["gauge", "counter", "histogram", "info"] = "gauge"
-    component: Literal["exporter", "receivers", "rules"] = "exporter"
+    component: Literal["exporter", "receivers", "rules", "monitor"] = "exporter"

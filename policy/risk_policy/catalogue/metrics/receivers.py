@@ -193,5 +193,19 @@ SECURITY_BLOCKED: Final = Metric(
     "risk_security_blocked_addresses",
     "Addresses that the security monitor blocks.",
     (),
+    component="monitor",
+)
+BUTTON_PRESSES: Final = Metric(
+    "risk_button_presses_total",
+    "Presses of buttons under messages, by channel and what became of them (acknowledged, already, "
+    "taken_back, not_acknowledged, over, stale, refused, failed).",
+    ("channel", "outcome"),
+    kind="counter",
+    component="receivers",
+)
+BUTTONS_HEARD: Final = Metric(
+    "risk_buttons_heard",
+    "1 while presses of a channel's buttons would be heard of.",
+    ("channel",),
     component="receivers",
 )

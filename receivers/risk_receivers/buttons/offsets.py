@@ -1,0 +1,51 @@
+"""Up to where Telegram's updates were taken, kept so that a restart neither repeats nor loses one.
+
+Telegram forgets an update after a day, and after a week without any it begins to count anew
+somewhere else. So a place in the count means nothing once it is older than that day, and what
+is asked for then is whatever there is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from risk_policy.contracts.snapshot import utc_now
+from risk_receivers.audit.tables import open_read_only
+from risk_receivers.schema import from_text, to_text
+from risk_receivers.store.writer import Transaction
+
+#: Longer than Telegram keeps an update, shorter than it keeps counting.
+_MEANS_SOMETHING: Final = timedelta(days=2)
+
+
+class Offsets:
+    """The place of one bot. Another bot counts its own."""
+
+    def __init__(self, database: Path, bot_id: str) -> None:
+        self._database = database
+        self._name = f"telegram_offset:{bot_id}"
+
+    def next(self) -> int | None:
+        """The first update that was not taken; None for whatever there is."""
+        with closing(open_read_only(self._database)) as connection:
+            found = connection.execute(
+                "SELECT value FROM fact WHERE name = ?", (self._name,)
+            ).fetchone()
+        if found is None:
+            return None
+        taken, _, at = found[0].partition(" ")
+        age = utc_now() - from_text(at)
+        return int(taken) + 1 if abs(age) < _MEANS_SOMETHING else None
+
+    def took(self, transaction: Transaction, update_id: int) -> None:
+        """Note that an update was taken, in the transaction that holds what followed from it."""
+        self._keep(transaction.connection, f"{update_id} {to_text(transaction.now)}")
+
+    def _keep(self, connection: sqlite3.Connection, value: str) -> None:
+        connection.execute(
+            "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (self._name, value)
+        )
