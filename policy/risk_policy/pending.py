@@ -14,8 +14,6 @@ from risk_policy.model.policy import Policy
 
 #: Keys, and tables of which no key has an effect.
 NOT_YET_IN_EFFECT: Final = (
-    "alerting.deduplication",
-    "alerting.cooldown",
     "alerting.circuit_breakers.drawdown.require_manual_resume",
     "alerting.audit.export",
     "alerting.dashboard",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
+from risk_policy.catalogue.system import ALERT_STORM
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
@@ -20,6 +21,8 @@ from risk_receivers.gate import GatePublisher
 from risk_receivers.heartbeat import Heartbeat
 from risk_receivers.ledger import Ledger
 from risk_receivers.pulse import Pulse
+from risk_receivers.quiet.telling import Teller
+from risk_receivers.quiet.terms import Terms
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
 from risk_receivers.refusals import Refusals
@@ -57,6 +60,7 @@ class Core:
     gate: GatePublisher
     spool: Spool
     outbox: Outbox
+    teller: Teller
     recorder: Recorder
     verdict: ChainVerdict
     refusals: Refusals
@@ -101,7 +105,9 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         spool = Spool(data / "spool")
         stack.callback(spool.close)
         outbox = Outbox(enabled_channels(policy), fallbacks(policy))
-        ledger = Ledger(outbox, alerting.kill_switch.mode)
+        runbook = f"{alerting.runbooks.base_url}{ALERT_STORM.name}"
+        teller = Teller(outbox, Terms.from_policy(policy, runbook))
+        ledger = Ledger(teller, alerting.kill_switch.mode)
         recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
         verdict = ChainVerdict()
         for problem in recovered.problems:
@@ -150,6 +156,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             gate=gate,
             spool=spool,
             outbox=outbox,
+            teller=teller,
             recorder=recorder,
             verdict=verdict,
             refusals=refusals,

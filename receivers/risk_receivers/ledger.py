@@ -19,7 +19,6 @@ from risk_receivers import doubt, kill_chain, kill_journal
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
-from risk_receivers.channels.outbox import Outbox
 from risk_receivers.errors import LooserModeError
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
@@ -27,6 +26,7 @@ from risk_receivers.intake.alert import Alert, Batch
 from risk_receivers.intake.quarantine import quarantine
 from risk_receivers.kill_journal import Pulled, Witness
 from risk_receivers.kill_switch import EventKind, KillSwitch, Trigger
+from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.spool import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 from risk_receivers.store.writer import Transaction
@@ -64,8 +64,9 @@ class Outcome:
 class Ledger:
     """Writes on behalf of the service."""
 
-    def __init__(self, outbox: Outbox, automatic_mode: KillMode) -> None:
-        self._outbox = outbox
+    def __init__(self, teller: Teller, automatic_mode: KillMode) -> None:
+        self._teller = teller
+        self._outbox = teller.outbox  # for what never waits
         self._automatic_mode = automatic_mode
 
     def take_batch(
@@ -154,7 +155,7 @@ class Ledger:
 
     def expire(self, transaction: Transaction, now: datetime) -> Outcome:
         """Record every incident that has expired."""
-        return Outcome(messages=record_expiry(transaction, self._outbox, now))
+        return Outcome(messages=record_expiry(transaction, self._teller, now))
 
     def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         new = transaction.connection.execute(
@@ -194,7 +195,7 @@ class Ledger:
         kill_id: str,
         before: Outcome,
     ) -> tuple[Step, Outcome]:
-        recorded = record_alert(transaction, self._outbox, alert, received_at)
+        recorded = record_alert(transaction, self._teller, alert, received_at)
         step = recorded.step
         outcome = before
         if recorded.messages:

@@ -22,6 +22,7 @@ from risk_receivers.doors.door import SignedDoor
 from risk_receivers.doors.slack import SLACK_PATH, slack_door
 from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.overdue import Overdue
+from risk_receivers.quiet.digest_watch import DigestWatch
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
 from risk_receivers.workers import Worker
@@ -85,11 +86,19 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             client=client,
             database=core.database,
             writer=core.writer,
-            outbox=core.outbox,
+            teller=core.teller,
             policy=core.policy,
             telemetry=core.telemetry,
             wake=core.bell.ring,
             interval_seconds=alerting.prometheus.evaluation_interval_seconds,
+        )
+        digests = DigestWatch(
+            core.database,
+            core.writer,
+            core.teller,
+            core.telemetry,
+            interval_seconds=alerting.prometheus.evaluation_interval_seconds,
+            wake_couriers=core.bell.ring,
         )
         feeds = FeedWatch(
             core.writer,
@@ -112,7 +121,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             ),
             feeds=feeds,
             workers=(
-                *(*couriers, reconciler, feeds),
+                *(*couriers, reconciler, digests, feeds),
                 Overdue(terms, core.database, core.writer, core.telemetry),
                 *((telegram,) if telegram is not None else ()),
                 *((slack[0],) if slack is not None else ()),

@@ -173,6 +173,45 @@ SCHEMA: Final = (
         DELETE FROM message_attempt WHERE id = OLD.id;
     END
     """,
+    # Every message about an incident, told by itself (no reason) or waiting for a digest. What is
+    # too much is judged by these rows, so that a restart changes nothing about it.
+    """
+    CREATE TABLE IF NOT EXISTS announcement (
+        n INTEGER PRIMARY KEY,
+        risk_id TEXT NOT NULL,
+        tier TEXT NOT NULL,
+        episode INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        message_key TEXT NOT NULL,
+        alertname TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        is_news INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        at TEXT NOT NULL,
+        until TEXT,
+        told_at TEXT,
+        digest INTEGER,
+        UNIQUE (risk_id, tier, episode, message_key)
+    )
+    """,
+    # However much there is, no question takes longer than what it counts to.
+    """
+    CREATE INDEX IF NOT EXISTS announcement_breach ON announcement (risk_id, tier, told_at)
+    """,
+    "CREATE INDEX IF NOT EXISTS announcement_news ON announcement (at) WHERE is_news",
+    """
+    CREATE INDEX IF NOT EXISTS announcement_told ON announcement (severity, at) WHERE reason = ''
+    """,
+    "CREATE INDEX IF NOT EXISTS announcement_due ON announcement (until) WHERE told_at IS NULL",
+    """
+    CREATE TABLE IF NOT EXISTS storm (
+        n INTEGER PRIMARY KEY,
+        began_at TEXT NOT NULL,
+        until TEXT NOT NULL,
+        audit_seq INTEGER NOT NULL,
+        ended_at TEXT
+    )
+    """,
     "CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID",
     # Beside the table, which older databases have without it.
     """

@@ -32,7 +32,11 @@ def leaves(model: type[BaseModel], path: str) -> Iterator[tuple[str, FieldInfo]]
 FIELDS = dict(leaves(Alerting, "alerting"))
 DURATIONS = {
     key: field for key, field in FIELDS.items() if key.endswith(("_seconds", "_minutes"))
-} | {key: field for key, field in FIELDS.items() if ".per_category." in key}
+} | {
+    key: field
+    for key, field in FIELDS.items()
+    if ".per_category." in key and not key.endswith(".security")
+}
 
 
 def assignment(key: str, value: object) -> str:

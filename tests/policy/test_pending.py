@@ -121,11 +121,11 @@ def test_the_table_names_keys_and_tables_that_exist() -> None:
 
 def test_what_is_written_without_effect_is_told_with_its_line() -> None:
     policy = parse_policy(b"", environ={})
-    written = {"alerting.cooldown.default_seconds": 3, "alerting.gate.lease_seconds": 5}
-    assert without_effect(policy, written) == {"alerting.cooldown.default_seconds": 3}
+    written = {"alerting.audit.export.encrypt": 3, "alerting.gate.lease_seconds": 5}
+    assert without_effect(policy, written) == {"alerting.audit.export.encrypt": 3}
 
 
 def test_what_is_switched_off_is_not_said_to_be_without_effect() -> None:
-    policy = parse_policy(b"[alerting.cooldown]\nenabled = false", environ={})
-    written = {"alerting.cooldown.enabled": 2, "alerting.dashboard.port": 9}
+    policy = parse_policy(b"[alerting.dashboard]\nenabled = false", environ={})
+    written = {"alerting.dashboard.enabled": 2, "alerting.dashboard.port": 9}
     assert without_effect(policy, written) == {}

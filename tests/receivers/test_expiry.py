@@ -83,8 +83,11 @@ def test_alertmanagers_end_of_an_open_incident_waits_for_that_of_the_alert_feed(
 
 
 def test_what_expired_and_is_repeated_again_is_the_same_incident_each_time(
-    receivers: Any, words: Any, wait_until: Wait
+    stopped: Any, words: Any, wait_until: Wait
 ) -> None:
+    with stopped.policy.open("a") as policy:  # told each time, however soon
+        policy.write("[alerting.deduplication]\nenabled = false\n")
+    receivers = stopped.start()
     starts = datetime.now(UTC)
     receivers.send("alerts", [words.alert(starts=starts, ends=in_a_moment())])
     receivers.send("notifications", words.webhook(words.alert(starts=starts)))
@@ -146,7 +149,7 @@ def test_a_breach_that_began_while_nobody_listened_is_not_taken_for_the_old_one(
     patient = receivers.policy.read_text().replace(
         "resend_delay_seconds = 0.25", "resend_delay_seconds = 15"
     )
-    receivers.policy.write_text(patient)
+    receivers.policy.write_text(f"{patient}[alerting.cooldown]\nenabled = false\n")
     receivers.start()
     starts = datetime.now(UTC)
     old = words.alert(starts=starts, ends=starts + timedelta(seconds=0.1))

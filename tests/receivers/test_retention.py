@@ -25,6 +25,8 @@ from risk_receivers.channels.message import Kind
 from risk_receivers.channels.outbox import Outbox, mark_delivered
 from risk_receivers.intake.alert import Alert, Batch, Feed, Malformed
 from risk_receivers.ledger import Ledger
+from risk_receivers.quiet.telling import Teller
+from risk_receivers.quiet.terms import Terms
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.retention.tables import FREE_KINDS, KEPT, KILL_KINDS, PRUNABLE
 from risk_receivers.schema import SCHEMA
@@ -70,7 +72,7 @@ class House:
         )
         self.writer.start()
         self.outbox = Outbox({"webhook": Severity.DEBUG})
-        self.ledger = Ledger(self.outbox, KillMode.GRACEFUL)
+        self.ledger = Ledger(Teller(self.outbox, Terms()), KillMode.GRACEFUL)
         self.telemetry = Telemetry()
         self.keeper = RetentionKeeper(
             self.database, self.writer, self.telemetry, retention, clock=lambda: self.now

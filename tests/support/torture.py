@@ -38,6 +38,12 @@ _LATE: Final = 1.0
 _LEASE: Final = timedelta(seconds=4 * _RESEND_SECONDS)
 Wait = Callable[..., Any]
 
+#: A digest would be as right, but each message is to be counted.
+_ONE_BY_ONE = "".join(
+    f"[alerting.{table}]\nenabled = false\n"
+    for table in ("deduplication", "cooldown", "rate_limits")
+)
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -253,7 +259,7 @@ class Torture:
         receivers = self._receivers
         policy = receivers.policy.read_text()
         slow = _SLOWLY.sub(f"resend_delay_seconds = {_RESEND_SECONDS}", policy)
-        receivers.policy.write_text(slow + CHANNELS)
+        receivers.policy.write_text(slow + CHANNELS + _ONE_BY_ONE)
         with self.hook, Senders(lambda: receivers.url).running() as senders:
             receivers.spawn()
             trip_after = self._chance.randrange(kills)

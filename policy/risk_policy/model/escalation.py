@@ -1,10 +1,11 @@
-"""Retention of alerts, deduplication, escalation, acknowledgement and cooldown."""
+"""Retention of alerts, escalation, acknowledgement, and what keeps messages from piling up."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from risk_policy.model.base import (
     AtMost,
@@ -16,6 +17,7 @@ from risk_policy.model.base import (
     Switch,
     WholeNumber,
 )
+from risk_policy.vocabulary import Severity
 
 _Window = Annotated[
     Minutes, AtMost(1440, "what happened longer than a day ago is not the same trouble")
@@ -32,6 +34,18 @@ _Cooldown = Annotated[
 ]
 
 
+def _told_at_once(value: object) -> object:
+    if value is not None:
+        raise PydanticCustomError(
+            "never_held", "cannot be set: these have to reach people at once; remove the key"
+        )
+    return value
+
+
+#: A key that stands here to say why it cannot be written.
+_NeverHeld = Annotated[Literal[None], BeforeValidator(_told_at_once)]
+
+
 class Retention(Section):
     """``[alerting.retention]``: what the receivers keep of what is over, beside the audit chain.
 
@@ -45,7 +59,12 @@ class Retention(Section):
 
 
 class Deduplication(Section):
-    """``[alerting.deduplication]``."""
+    """``[alerting.deduplication]``: what is said twice, and what too many say at once.
+
+    Within the window an incident is not told to be in the same state again, and more beginnings
+    than ``escalation.frequency_based.storm_alert_at_count`` are a storm. What is held back is
+    told in a digest, at most one a window.
+    """
 
     enabled: Switch = True
     window_seconds: Annotated[
@@ -124,12 +143,31 @@ class PerCategory(Section):
     drawdown: _Cooldown | None = None
     execution: _Cooldown | None = None
     system: _Cooldown | None = None
-    security: _Cooldown | None = None
+    security: _NeverHeld = None
 
 
 class Cooldown(Section):
-    """``[alerting.cooldown]``."""
+    """``[alerting.cooldown]``: how long after it was told a breach that comes back is held."""
 
     enabled: Switch = True
     default_seconds: _Cooldown = 60
     per_category: PerCategory = PerCategory(position=30, portfolio=120, system=300)
+
+
+class RateLimits(Section):
+    """``[alerting.rate_limits]``: most messages about incidents in a minute, per severity.
+
+    Beyond it, ends and repeats wait for the next digest, and too many new incidents are a storm.
+    """
+
+    enabled: Switch = True
+    debug: Count = 10
+    info: Count = 10
+    warning: Count = 20
+    critical: Count = 30
+    emergency: _NeverHeld = None
+
+    def of(self, severity: Severity) -> int | None:
+        """The limit of a severity; None if it has none."""
+        limit: int | None = getattr(self, severity.value) if self.enabled else None
+        return limit

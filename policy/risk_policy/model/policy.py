@@ -14,6 +14,7 @@ from risk_policy.model.escalation import (
     Cooldown,
     Deduplication,
     Escalation,
+    RateLimits,
     Retention,
 )
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
@@ -51,6 +52,7 @@ class Alerting(Section):
     escalation: Escalation = Escalation()
     acknowledgement: Acknowledgement = Acknowledgement()
     cooldown: Cooldown = Cooldown()
+    rate_limits: RateLimits = RateLimits()
     kill_switch: KillSwitch = KillSwitch()
     gate: Gate = Gate()
     system: System = System()

@@ -17,8 +17,8 @@ from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks.untold import BY_US, patience_seconds
 from risk_receivers.channels.message import Kind, Message
-from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents.table import latest
+from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -27,7 +27,8 @@ _NEWS: Final = timedelta(hours=1)
 # RESOLVED_TOLD is a status that an episode gets once people know of its end, by whomever.
 _ENDED: Final = (
     "SELECT ended.risk_id, ended.tier, ended.episode, ended.received_at, ended.audit_seq, "
-    "i.alertname, i.severity FROM alert ended JOIN incident i USING (risk_id, tier, episode) "
+    "i.alertname, i.severity, i.category "
+    "FROM alert ended JOIN incident i USING (risk_id, tier, episode) "
     "WHERE ended.status = 'RESOLVED' AND ended.received_at > ? "
     "AND i.dispatched = 1 AND i.state = 'RESOLVED' "
     "AND NOT EXISTS (SELECT 1 FROM alert told WHERE told.risk_id = ended.risk_id "
@@ -51,6 +52,7 @@ class Ended:
     audit_seq: int
     alertname: str
     severity: Severity
+    category: str
 
     @property
     def incident(self) -> str:
@@ -61,8 +63,17 @@ class Ended:
 def unsettled(connection: sqlite3.Connection, routing: Routing, now: datetime) -> list[Ended]:
     """Episodes that ended long enough ago for everybody to know of it."""
     found = [
-        Ended(risk_id, tier, episode, from_text(at), seq, alertname, Severity(severity))
-        for risk_id, tier, episode, at, seq, alertname, severity in connection.execute(
+        Ended(
+            risk_id,
+            tier,
+            episode,
+            from_text(at),
+            seq,
+            alertname,
+            Severity(severity),
+            category or "",
+        )
+        for risk_id, tier, episode, at, seq, alertname, severity, category in connection.execute(
             _ENDED, (to_text(now - _NEWS),)
         )
     ]
@@ -73,12 +84,12 @@ def unsettled(connection: sqlite3.Connection, routing: Routing, now: datetime) -
     ]
 
 
-def settle(transaction: Transaction, outbox: Outbox, ended: Sequence[Ended]) -> int:
+def settle(transaction: Transaction, teller: Teller, ended: Sequence[Ended]) -> int:
     """Tell people of each end unless they know; how many messages are new."""
-    return sum(_settle(transaction, outbox, one) for one in ended)
+    return sum(_settle(transaction, teller, one) for one in ended)
 
 
-def _settle(transaction: Transaction, outbox: Outbox, one: Ended) -> int:
+def _settle(transaction: Transaction, teller: Teller, one: Ended) -> int:
     connection = transaction.connection
     key = (one.risk_id, one.tier, one.episode)
     if not connection.execute(_SETTLE, (*key, to_text(transaction.now), one.audit_seq)).rowcount:
@@ -87,8 +98,8 @@ def _settle(transaction: Transaction, outbox: Outbox, one: Ended) -> int:
     is_latest = incident is not None and incident.episode == one.episode
     # Whoever was told of the worst is told of the end.
     worst = incident.told_severity if incident is not None and is_latest else None
-    return outbox.owe(
-        connection,
+    return teller.tell(
+        transaction,
         Message(
             subject=one.incident,
             kind=Kind.RESOLVED,
@@ -98,5 +109,7 @@ def _settle(transaction: Transaction, outbox: Outbox, one: Ended) -> int:
             at=transaction.now,
             audit_seq=one.audit_seq,
             risk_id=one.risk_id,
+            tier=one.tier,
+            category=one.category,
         ),
     )

@@ -30,8 +30,8 @@ from risk_receivers.acks.state import Standing
 from risk_receivers.acks.untold import Untold, Waiting, candidates, held_back_by, tell
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.channels.outbox import Outbox
 from risk_receivers.errors import ReceiversError
+from risk_receivers.quiet.telling import Teller
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Samples, Telemetry
 from risk_receivers.workers import Worker
@@ -52,7 +52,7 @@ class Reconciler(Worker):
         client: AlertmanagerClient,
         database: Path,
         writer: Writer,
-        outbox: Outbox,
+        teller: Teller,
         policy: Policy,
         telemetry: Telemetry,
         wake: Callable[[], None],
@@ -63,7 +63,7 @@ class Reconciler(Worker):
         self._client = client
         self._database = database
         self._writer = writer
-        self._outbox = outbox
+        self._teller = teller
         self._wake_couriers = wake
         self._interval_seconds = interval_seconds
         self._policy = policy
@@ -117,13 +117,13 @@ class Reconciler(Worker):
         with closing(open_read_only(self._database)) as connection:
             ended = unsettled(connection, self._routing, utc_now())
         if ended:
-            self._write(lambda transaction: settle(transaction, self._outbox, ended))
+            self._write(lambda transaction: settle(transaction, self._teller, ended))
 
     def _tell(self, due: list[Untold]) -> None:
         now = utc_now()
         for one in due:
             _log.warning("%s fires and Alertmanager did not hand it over", one.incident.id)
-        self._write(lambda transaction: tell(transaction, self._outbox, due, now))
+        self._write(lambda transaction: tell(transaction, self._teller, due, now))
 
     def _write(self, work: Callable[[Transaction], int]) -> None:
         """Have something written; wake the couriers if it made messages due."""

@@ -26,10 +26,10 @@ from risk_receivers.acks.client import HeldBack
 from risk_receivers.acks.silences import Matcher, mutes, tier_rank
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
-from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents.held import HeldAlert, Told
 from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.incidents.table import latest, update
+from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 
@@ -139,7 +139,7 @@ class Waiting:
 
 
 def tell(
-    transaction: Transaction, outbox: Outbox, due: Sequence[Untold], received_at: datetime
+    transaction: Transaction, teller: Teller, due: Sequence[Untold], received_at: datetime
 ) -> int:
     """Tell people, unless they were told meanwhile or it is over; how many messages are new."""
     messages = 0
@@ -147,13 +147,13 @@ def tell(
         incident = latest(transaction.connection, one.incident.risk_id, one.incident.tier)
         alert = owed_of(incident) if incident and incident.id == one.incident.id else None
         if incident is not None and alert is not None:
-            messages += _tell(transaction, outbox, incident, alert, received_at)
+            messages += _tell(transaction, teller, incident, alert, received_at)
     return messages
 
 
 def _tell(
     transaction: Transaction,
-    outbox: Outbox,
+    teller: Teller,
     incident: Incident,
     alert: HeldAlert,
     received_at: datetime,
@@ -188,8 +188,8 @@ def _tell(
             seq,
         ),
     )
-    return outbox.owe(
-        connection,
+    return teller.tell(
+        transaction,
         Message(
             subject=incident.id,
             kind=Kind.FIRING if first else Kind.ESCALATED,

@@ -8,7 +8,7 @@ channel fails is never told through that one alone.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -65,12 +65,34 @@ class Outbox:
         """Their names."""
         return tuple(self._min_severity)
 
-    def owe(self, connection: sqlite3.Connection, message: Message) -> int:
-        """Write a message for every channel it is for; how many are new."""
+    @property
+    def channels_by_severity(self) -> dict[Severity, tuple[str, ...]]:
+        """The channels, by the least severity that they let through."""
+        return {
+            least: tuple(name for name, its in self._min_severity.items() if its is least)
+            for least in dict.fromkeys(self._min_severity.values())
+        }
+
+    def reaches(self, message: Message) -> bool:
+        """Whether any channel lets a message through."""
+        return bool(self._takers(message))
+
+    def owe(
+        self,
+        connection: sqlite3.Connection,
+        message: Message,
+        channels: Collection[str] | None = None,
+    ) -> int:
+        """Write a message for every channel it is for; how many are new.
+
+        With ``channels``, for those among them only.
+        """
         body = _encode(structs.replace(message, id=uuid4().hex))
         at = to_text(message.at)
         new = 0
         for channel in self._takers(message):
+            if channels is not None and channel not in channels:
+                continue
             cursor = connection.execute(_INSERT, (message.subject, channel, message.key, body, at))
             new += cursor.rowcount
             if cursor.rowcount and message.severity is Severity.EMERGENCY:

@@ -13,11 +13,11 @@ from typing import Final
 from risk_policy.contracts.alert import THRESHOLD, VALUE
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Kind, Message
-from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents import table
 from risk_receivers.incidents.held import Told
 from risk_receivers.incidents.lifecycle import Change, Incident, State, Step
 from risk_receivers.intake.alert import Alert, Feed
+from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text
 from risk_receivers.store.writer import Transaction
 
@@ -34,7 +34,7 @@ def status_of(change: Change, severity: Severity) -> str:
 
 
 def arrival(
-    transaction: Transaction, outbox: Outbox, last: Incident | None, step: Step, alert: Alert
+    transaction: Transaction, teller: Teller, last: Incident | None, step: Step, alert: Alert
 ) -> int:
     """Owe people what they are to be told of an alert that came in; how many messages."""
     incident = step.incident
@@ -54,8 +54,8 @@ def arrival(
         kind, change, severity = Kind.RESOLVED, Change.RESOLVED, told
     else:
         return 0
-    return outbox.owe(
-        transaction.connection,
+    return teller.tell(
+        transaction,
         Message(
             subject=incident.id,
             kind=kind,
@@ -79,14 +79,14 @@ def arrival(
     )
 
 
-def expiry(transaction: Transaction, outbox: Outbox, incident: Incident, audit_seq: int) -> int:
+def expiry(transaction: Transaction, teller: Teller, incident: Incident, audit_seq: int) -> int:
     """Owe whoever was told of an incident the news that it expired; how many messages."""
     if not incident.dispatched:
         return 0
     said = table.said_at_first(transaction.connection, incident)
     before = said.get("description") or said.get("summary")
-    return outbox.owe(
-        transaction.connection,
+    return teller.tell(
+        transaction,
         Message(
             subject=incident.id,
             kind=Kind.EXPIRED,
@@ -103,6 +103,7 @@ def expiry(transaction: Transaction, outbox: Outbox, incident: Incident, audit_s
             summary=said.get("summary", ""),
             tier=incident.tier,
             category=incident.category.value if incident.category else "",
+            action=incident.action,
         ),
     )
 

@@ -11,10 +11,10 @@ from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Escalation, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents import announcing, table
 from risk_receivers.incidents.lifecycle import Change, Incident, Step, on_alert, on_clock
 from risk_receivers.intake.alert import Alert
+from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -47,7 +47,7 @@ class Recorded:
 
 
 def record_alert(
-    transaction: Transaction, outbox: Outbox, alert: Alert, received_at: datetime
+    transaction: Transaction, teller: Teller, alert: Alert, received_at: datetime
 ) -> Recorded:
     """Take one alert in."""
     connection = transaction.connection
@@ -55,7 +55,7 @@ def record_alert(
     step = on_alert(last, alert, received_at)
     messages = 0
     if last is not None and step.closed is not None:
-        messages += _close(transaction, outbox, last, Step(step.closed, _EXPIRED), received_at)
+        messages += _close(transaction, teller, last, Step(step.closed, _EXPIRED), received_at)
         last = step.closed
     if Change.CREATED in step.changes:
         table.insert(connection, step.incident, last, alert, received_at)
@@ -72,19 +72,19 @@ def record_alert(
             received_at=received_at,
             details=_details(alert),
         )
-    return Recorded(step, messages + announcing.arrival(transaction, outbox, last, step, alert))
+    return Recorded(step, messages + announcing.arrival(transaction, teller, last, step, alert))
 
 
-def record_expiry(transaction: Transaction, outbox: Outbox, now: datetime) -> int:
+def record_expiry(transaction: Transaction, teller: Teller, now: datetime) -> int:
     """Let every alert lapse that is no longer repeated; how many messages that makes due."""
     messages = 0
     for incident in table.overdue(transaction.connection, now):
-        messages += _close(transaction, outbox, incident, on_clock(incident, now), now)
+        messages += _close(transaction, teller, incident, on_clock(incident, now), now)
     return messages
 
 
 def _close(
-    transaction: Transaction, outbox: Outbox, last: Incident, step: Step, now: datetime
+    transaction: Transaction, teller: Teller, last: Incident, step: Step, now: datetime
 ) -> int:
     """Write what the passing of time has done to an incident."""
     if step.incident != last:
@@ -108,7 +108,7 @@ def _close(
             },
         )
         if change is Change.EXPIRED:
-            messages += announcing.expiry(transaction, outbox, step.incident, seq)
+            messages += announcing.expiry(transaction, teller, step.incident, seq)
     return messages
 
 

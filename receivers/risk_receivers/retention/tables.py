@@ -25,6 +25,8 @@ FREE_KINDS: Final = (
     Kind.KILL_UNCONFIRMED,
     Kind.FEED_SILENT,
     Kind.FEED_HEARD,
+    Kind.STORM,
+    Kind.DIGEST,
 )
 KILL_KINDS: Final = (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED, Kind.TAMPERED)
 _FREE: Final = ", ".join(repr(kind.value) for kind in FREE_KINDS)
@@ -89,6 +91,10 @@ _NOTHING_OWED: Final = (
     f"NOT EXISTS (SELECT 1 FROM message WHERE subject = {_ID} AND delivered_at IS NULL "  # noqa: S608
     "AND id NOT IN (SELECT id FROM dealt_with))"
 )
+_NOTHING_HELD: Final = (
+    "NOT EXISTS (SELECT 1 FROM announcement held WHERE held.risk_id = i.risk_id "
+    "AND held.tier = i.tier AND held.episode = i.episode AND held.told_at IS NULL)"
+)
 _NOT_THE_LATEST: Final = (
     "EXISTS (SELECT 1 FROM incident later WHERE later.risk_id = i.risk_id "
     "AND later.tier = i.tier AND later.episode > i.episode)"
@@ -101,11 +107,13 @@ PRUNABLE: Final = (
         "incident",
         key=("i.risk_id", "i.tier", "i.episode"),
         held="incident i",
-        over=f"i.state IN ('RESOLVED', 'EXPIRED') AND {_NOT_THE_LATEST} AND {_NOTHING_OWED}",
+        over=f"i.state IN ('RESOLVED', 'EXPIRED') AND {_NOT_THE_LATEST} AND {_NOTHING_OWED} "
+        f"AND {_NOTHING_HELD}",
         age="i.last_seen_at",
         beside=(
             f"DELETE FROM message WHERE subject = {_OF_THIS}",  # noqa: S608 - constants
             f"DELETE FROM alert WHERE {_THIS}",  # noqa: S608
+            f"DELETE FROM announcement WHERE {_THIS}",  # noqa: S608
             f"DELETE FROM incident WHERE {_THIS}",  # noqa: S608
         ),
         is_capped=True,
@@ -166,6 +174,8 @@ PRUNABLE: Final = (
 #: Tables without a rule of their own, and why.
 KEPT: Final = {
     "alert": "goes with its incident",
+    "announcement": "goes with its incident",
+    "storm": "one row for each storm: a few",
     "incident_alert": "belongs to the latest episode of each breach",
     "report_content": "goes with its report",
     "report_at": "goes with its report",

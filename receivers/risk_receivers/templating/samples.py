@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from risk_policy.catalogue.limits import DRAWDOWN
+from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.vocabulary import Action, Severity, Tier
 from risk_receivers.channels.message import Kind, Message, Owed
 from risk_receivers.channels.trial import trial
@@ -36,6 +37,8 @@ def sample(
         return _owed(_kill(kind))
     if kind is Kind.TEST:
         return _owed(trial("slack", "olga", _AT, 4713))
+    if kind in (Kind.STORM, Kind.DIGEST):
+        return _owed(_in_a_storm(kind, severity, runbooks))
     tier = _TIERS.get(severity, Tier.WARNING)
     spec = next(spec for spec in DRAWDOWN.alerts if spec.tier is tier)
     return _owed(
@@ -107,4 +110,37 @@ def _kill(kind: Kind) -> Message:
         "to new risk",
         at=_AT,
         audit_seq=4712,
+    )
+
+
+def _in_a_storm(kind: Kind, severity: Severity, runbooks: str) -> Message:
+    name = severity.value.upper()
+    began = "More than 10 alerts began within 60 s"
+    storm = Message(
+        subject="storm:4712",
+        kind=Kind.STORM,
+        severity=severity,
+        title=ALERT_STORM.name,
+        text=f"{began}. Until that ends, people are told of what begins and ends in a digest "
+        "every 1m 0s.",
+        at=_AT,
+        audit_seq=4712,
+        runbook_url=f"{runbooks}{ALERT_STORM.name}",
+        summary="Alert storm: more than 10 alerts began within 60 s",
+        category=ALERT_STORM.category.value,
+    )
+    if kind is Kind.STORM:
+        return storm
+    summary = f"5 more of 3 incidents in the last 60 s: 3 {severity.value}"
+    return Message(
+        subject="digest:4713",
+        kind=Kind.DIGEST,
+        severity=severity,
+        title="DIGEST",
+        text=f"{summary}:\n- {name} POSITION_LOSS_WARNING, fires: position_loss/main/AAPL "
+        f"(3 messages), position_loss/main/GOOG\n- {name} LEVERAGE_WARNING, over: leverage/main\n"
+        "The storm goes on; the next digest comes in 1m 0s.",
+        at=_AT,
+        audit_seq=4713,
+        summary=summary,
     )

@@ -102,6 +102,10 @@ def _status(message: Message) -> str:
             return "a test; nothing has happened"
         case Kind.KILL_UNCONFIRMED:
             return "not tripped: only Alertmanager asks for it"
+        case Kind.STORM:
+            return "alert storm: what begins and ends is told in digests"
+        case Kind.DIGEST:
+            return "digest of what was held back"
         case _:
             return message.kind.value.replace("_", " ")
 
@@ -113,6 +117,8 @@ def _summary(message: Message) -> str:
 
 def _description(message: Message) -> str:
     """What the alert says; of one that is over, what it said last."""
+    if message.kind is Kind.DIGEST:  # where there is no summary beside it, it begins with that
+        return message.text.removeprefix(f"{message.summary}:\n")
     last = message.kind is Kind.RESOLVED and message.text
     return f"Before it ended: {message.text}" if last else message.text
 
@@ -134,6 +140,8 @@ def _did(message: Message) -> str:
         return "Put on record that it expired, and told people. Nothing was lifted or re-opened."
     if message.kind is Kind.KILL_UNCONFIRMED:
         return "Put it on record and told people; the kill switch was not tripped by it."
+    if message.kind is Kind.DIGEST:
+        return "Put each on record as it came, and acted on it then; only the messages waited."
     if message.kind is Kind.RESOLVED:
         held = " A kill switch that it tripped stays tripped until somebody clears it."
         return "Put the end on record." + (held if action and action.trips_kill_switch else "")
@@ -156,7 +164,10 @@ def _advice(message: Message) -> str:
         return "Do not take it for over: see whether Prometheus and the exporter are alive."
     if message.kind is Kind.KILL_UNCONFIRMED:
         return "If it is true, trip it by hand: riskwarden kill. If not, find who made it up."
-    return runbooks.advice(message.title) if message.kind.goes_on else ""
+    if message.kind is Kind.DIGEST:
+        return "See what is open now: riskwarden status"
+    has_advice = message.kind.goes_on or message.kind is Kind.STORM
+    return runbooks.advice(message.title) if has_advice else ""
 
 
 def _ack_command(incident: str) -> str:

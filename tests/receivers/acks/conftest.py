@@ -17,7 +17,10 @@ import pytest
 import risk_alertmanager
 from risk_policy import load_policy
 
+# What comes back here does so within seconds, and is to be told.
 PACE = """
+[alerting.cooldown]
+enabled = false
 [alerting.endpoints]
 receivers = "127.0.0.1:{receivers}"
 alertmanager = "127.0.0.1:{alertmanager}"

@@ -28,6 +28,8 @@ from risk_receivers.channels.outbox import Outbox
 from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.ledger import Ledger
+from risk_receivers.quiet.telling import Teller
+from risk_receivers.quiet.terms import Terms
 from risk_receivers.refusals import Refusals
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Writer
@@ -51,7 +53,7 @@ class Behind:
     outbox: Outbox = field(default_factory=lambda: Outbox({"console": Severity.DEBUG}))
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.outbox, KillMode.PAUSE)
+        self.ledger = Ledger(Teller(self.outbox, Terms()), KillMode.PAUSE)
         self.parser = Parser(Severity.WARNING, lease_seconds=60)
         self.refusals = Refusals(self.writer, self.telemetry)
         self.keeper = AckKeeper(

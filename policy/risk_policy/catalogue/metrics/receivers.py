@@ -86,6 +86,17 @@ MESSAGES: Final = Metric(
     kind="counter",
     component="receivers",
 )
+MESSAGES_HELD: Final = Metric(
+    "risk_messages_held_total",
+    "Messages held back for a digest, by reason "
+    "(duplicate, cooldown, storm, rate_limit, unannounced).",
+    ("reason",),
+    kind="counter",
+    component="receivers",
+)
+STORM: Final = Metric(
+    "risk_alert_storm", "1 while new alerts are told in digests.", (), component="receivers"
+)
 MESSAGES_PENDING: Final = Metric(
     "risk_messages_pending",
     "Messages owed and not yet delivered, by channel.",
