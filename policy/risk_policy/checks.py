@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from typing import Final
 
 from risk_policy.errors import Problem
+from risk_policy.fallbacks import fallback_problems
 from risk_policy.model.addresses import is_loopback, overlap
 from risk_policy.model.stack import Endpoints, Routing
 from risk_policy.values import Values
@@ -193,6 +194,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _endpoint_problems(values)
     yield from _mail_problems(values)
     yield from _sms_problems(values)
+    yield from fallback_problems(values)
     yield from _button_problems(values)
 
 

@@ -21,6 +21,7 @@ from risk_policy.catalogue.runbooks import UnknownAlertError, render
 from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.auth import Role, Tokens, unauthorized
+from risk_receivers.channels.views import ChannelParts, channel_views
 from risk_receivers.gate import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
@@ -55,6 +56,7 @@ class Parts:
     telemetry: Telemetry
     deadline_seconds: float
     acks: AckParts
+    channels: ChannelParts
 
 
 def create_app(parts: Parts) -> Flask:
@@ -64,7 +66,9 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
     app.register_blueprint(_runtime(parts))
-    app.register_blueprint(ack_views(parts.acks, _needs(parts.tokens, Role.OPERATOR)))
+    operators = _needs(parts.tokens, Role.OPERATOR)
+    app.register_blueprint(ack_views(parts.acks, operators))
+    app.register_blueprint(channel_views(parts.channels, operators))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Answer:

@@ -14,7 +14,7 @@ from typing import Final
 from risk_policy import Policy
 from risk_policy.catalogue.system import ALERT_STORM
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
-from risk_receivers.channels import enabled_channels
+from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.doubt_watch import DoubtWatch
 from risk_receivers.gate import GatePublisher
@@ -104,7 +104,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         stack.callback(writer.stop)
         spool = Spool(data / "spool")
         stack.callback(spool.close)
-        outbox = Outbox(enabled_channels(policy))
+        outbox = Outbox(enabled_channels(policy), fallbacks(policy))
         runbook = f"{alerting.runbooks.base_url}{ALERT_STORM.name}"
         teller = Teller(outbox, Terms.from_policy(policy, runbook))
         ledger = Ledger(teller, alerting.kill_switch.mode)

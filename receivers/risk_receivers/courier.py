@@ -1,146 +1,303 @@
-"""Delivers one channel's messages, in order, each until the channel has confirmed it.
+"""Delivers one channel's messages, each until the channel has confirmed it.
 
-What is wrong with the channel holds up everything, and everything is tried again: nothing is
-given up because a disk was full for an hour. What is wrong with one message holds up nothing
-but that one: it is tried a few times more while the others pass, then given up for all to see.
+What is wrong with one message holds up nothing but what is said about the same subject after it.
+What is wrong with the channel is tried again, for ever if need be: nothing is given up because a
+disk was full for an hour. Whatever the channel refuses goes to the next one of its fallbacks, if
+there is one; what it does not confirm in time goes there too, which is for :mod:`overdue` to see,
+since a channel may hang.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
+from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.channels import Channel
+from risk_receivers.channels import Channel, fallbacks
 from risk_receivers.channels.attempts import Attempts
-from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
+from risk_receivers.channels.attended import Attended
+from risk_receivers.channels.errors import (
+    DeliveryError,
+    RefusedDeliveryError,
+    TemporaryDeliveryError,
+)
+from risk_receivers.channels.failover import Fallbacks, give_up, hand_over
 from risk_receivers.channels.message import Owed
-from risk_receivers.channels.outbox import Letter, give_up, mark_delivered, opened, owed
+from risk_receivers.channels.outbox import (
+    Letter,
+    Waiting,
+    letter,
+    mark_delivered,
+    opened,
+    owed,
+)
+from risk_receivers.channels.pace import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Pace
+from risk_receivers.channels.standing import Standing
+from risk_receivers.schema import from_text
 from risk_receivers.store.writer import Transaction, Writer
-from risk_receivers.telemetry import Telemetry
+from risk_receivers.telemetry import Samples, Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
-# The pace of retries is not policy: it changes nothing about who is told what.
-_FIRST_RETRY_SECONDS: Final = 0.5
-_LAST_RETRY_SECONDS: Final = 30.0
-#: Five tries take 7.5 s: longer than whatever made a single message fail by accident.
+#: Five tries take some seconds: longer than whatever made a single message fail by accident.
 _MOST_TRIES: Final = 5
-_PAGE: Final = 100
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Failing:
-    """A message that failed for reasons of its own."""
+class Terms:
+    """What the policy says about a channel's deliveries.
 
-    tries: int
-    not_before: float
+    Attributes:
+        deadline_seconds: from when a message is due until it has to be confirmed.
+        fallbacks: who takes over from whom, of all channels.
+        wake: to be called when another channel owes something.
+    """
+
+    deadline_seconds: float
+    fallbacks: Fallbacks
+    wake: Callable[[], None]
+
+    @classmethod
+    def of_channels(cls, policy: Policy, wake: Callable[[], None]) -> dict[str, Terms]:
+        """Those of every enabled channel."""
+        channels, takers = policy.alerting.channels, fallbacks(policy)
+        return {
+            name: cls(getattr(channels, name).deadline_seconds, takers, wake) for name in takers
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A message that somebody wants to see delivered."""
+
+    owed: Owed
+    result: Future[None] = field(default_factory=Future)
 
 
 class Courier(Worker):
     """Delivers through one channel."""
 
     def __init__(
-        self, name: str, channel: Channel, database: Path, writer: Writer, telemetry: Telemetry
+        self,
+        name: str,
+        channel: Channel,
+        database: Path,
+        writer: Writer,
+        telemetry: Telemetry,
+        terms: Terms,
     ) -> None:
         super().__init__(f"channel-{name}", telemetry)
         for outcome in ("sent", "failed"):  # a counter that is missing cannot be told from 0
             telemetry.count(m.MESSAGES, name, outcome, by=0)
-        self._channel_name = name
-        self._channel = channel
+        for other in terms.fallbacks.get(name, ()):
+            telemetry.count(m.FAILOVERS, name, other, by=0)
+        self.channel_name = name
+        self._channel = Attended(name, channel)
         self._database = database
         self._writer = writer
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-        self._failing: dict[int, _Failing] = {}
+        self._terms = terms
+        self._pace = Pace()
+        self._trials: SimpleQueue[_Trial] = SimpleQueue()
+        self._started_at = utc_now()
         self._attempts = Attempts(writer)
+        self._retry_seconds = FIRST_RETRY_SECONDS
+
+    @property
+    def standing(self) -> Standing:
+        """What is known of the channel's health."""
+        return self._channel.standing
+
+    def try_out(self, owed: Owed) -> Future[None]:
+        """Deliver a message that nobody owes, ahead of all others; raises what the channel does."""
+        trial = _Trial(owed)
+        self._trials.put(trial)
+        self.wake()
+        return trial.result
 
     def round(self) -> float | None:
-        """Deliver everything that is owed."""
+        """Deliver everything that is owed, and look after a channel that has nothing to do."""
         try:
-            after = 0
-            while not self._stopping.is_set() and (page := self._page(after)):
-                for letter in page:
-                    if not self._stopping.is_set():
-                        self._take_round(letter)
-                after = page[-1].number
-        except ROUND_ERRORS as error:
-            self._telemetry.count(m.MESSAGES, self._channel_name, "failed")
+            self._run_trials()
+            self._pace.knocked()
+            with closing(open_read_only(self._database)) as connection:
+                while turns := self._turns(connection):
+                    self._take(turns, connection)
+        except ROUND_ERRORS as error:  # of the store: a channel's are dealt with one by one
             pause = self._retry_seconds
-            self._retry_seconds = min(2 * pause, _LAST_RETRY_SECONDS)
-            if isinstance(error, TemporaryDeliveryError) and error.retry_after_seconds:
-                pause = error.retry_after_seconds
+            self._retry_seconds = min(2 * pause, LAST_RETRY_SECONDS)
             _log.error(
-                "channel %s failed, trying again in %g s: %s", self._channel_name, pause, error
+                "channel %s: the store failed, trying again in %g s: %s",
+                *(self.channel_name, pause, error),
             )
             return pause
-        self._retry_seconds = _FIRST_RETRY_SECONDS
-        soonest = min((failing.not_before for failing in self._failing.values()), default=None)
-        return None if soonest is None else max(0.0, soonest - time.monotonic())
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        pause_or_none = self._pace.next_in(time.monotonic())
+        return self._look_after() if pause_or_none is None else pause_or_none
 
     def stop(self) -> None:
         """End, and let go of the channel."""
         super().stop()
+        while not self._trials.empty():
+            self._trials.get().result.cancel()
         self._channel.close()
 
-    def _page(self, after: int) -> list[Letter]:
-        with closing(open_read_only(self._database)) as connection:
-            return owed(connection, self._channel_name, after, _PAGE)
+    def _turns(self, connection: sqlite3.Connection) -> list[Waiting]:
+        if self._stopping.is_set():
+            return []
+        return self._pace.turns(owed(connection, self.channel_name), time.monotonic())
 
-    def _take_round(self, letter: Letter) -> None:
-        """Deliver one message, unless it has failed just now. Raises what is wrong for all."""
-        failing = self._failing.get(letter.number)
-        if failing is not None and time.monotonic() < failing.not_before:
-            return
+    def _take(self, turns: list[Waiting], connection: sqlite3.Connection) -> None:
+        """Deliver what is to be tried now, until the channel has to be left alone."""
+        stuck: set[str] = set()
+        for position, turn in enumerate(turns):
+            self._run_trials()
+            resting = position > 0 and self._pace.is_resting(time.monotonic())
+            if resting or self._stopping.is_set():
+                return
+            if turn.subject in stuck:
+                continue
+            one = letter(connection, turn.number)
+            if one is None:  # somebody else took it over
+                self._pace.gone(turn.number)
+            elif not self._deliver(one):
+                stuck.add(turn.subject)
+
+    def _run_trials(self) -> None:
+        while not self._trials.empty():
+            trial = self._trials.get()
+            if not trial.result.set_running_or_notify_cancel():
+                continue  # whoever wanted it has gone
+            try:
+                self._channel.deliver(trial.owed)
+            except Exception as error:  # noqa: BLE001 - whoever waits for it is to hear of it
+                if not isinstance(error, OSError | DeliveryError):
+                    self._telemetry.unexpected()
+                trial.result.set_exception(error)
+            else:
+                self._pace.proven()
+                trial.result.set_result(None)
+
+    def _look_after(self) -> float:
+        try:
+            return self._channel.look_after()
+        except Exception as error:  # noqa: BLE001 - a check must not end the deliveries
+            self._telemetry.unexpected()
+            _log.error("channel %s cannot be checked", self.channel_name, exc_info=error)
+            return LAST_RETRY_SECONDS
+
+    def _deliver(self, one: Letter) -> bool:
+        """Deliver one message; whether those behind it may follow. Raises what is the store's."""
         try:
             head = self._writer.head
-            message, unique = opened(letter)
-            attempt = self._attempts.begin(letter.number)
+            message, unique = opened(one)
+            attempt = self._attempts.begin(one.number)
             self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}", attempt))
-        except (OSError, TemporaryDeliveryError):
-            raise
-        except RefusedDeliveryError as error:
-            if error.whole_channel:
-                raise
-            self._give_up(letter, str(error))
+        except (OSError, DeliveryError) as error:
+            return self._not_delivered(one, error)
         except Exception as error:  # noqa: BLE001 - those behind must not wait, whatever it is
             self._telemetry.unexpected()
-            self._failed(letter, failing, error)
-        else:
-            self._failing.pop(letter.number, None)
-            self._writer.submit(_marking(letter.number)).result()
-            self._attempts.confirmed(letter.number)
-            self._telemetry.count(m.MESSAGES, self._channel_name, "sent")
+            return self._odd(one, error)
+        self._pace.delivered(one.number)
+        self._writer.submit(_marking(one.number)).result()
+        self._attempts.confirmed(one.number)
+        self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
+        return True
 
-    def _failed(self, letter: Letter, before: _Failing | None, error: Exception) -> None:
-        tries = before.tries + 1 if before else 1
+    def _not_delivered(self, one: Letter, error: OSError | DeliveryError) -> bool:
+        """What follows from what the channel says."""
+        self._telemetry.count(m.MESSAGES, self.channel_name, "failed")
+        refused = isinstance(error, RefusedDeliveryError)
+        whole_channel = isinstance(error, RefusedDeliveryError) and error.whole_channel
+        if refused and not whole_channel:
+            self._give_up(one, str(error))
+            return True
+        if whole_channel and self._hand_over(one, str(error)):
+            return True
+        now = time.monotonic()
+        self._pace.failed(one.number, now)
+        asked = error.retry_after_seconds if isinstance(error, TemporaryDeliveryError) else None
+        if whole_channel or asked:
+            self._pace.rest(now, asked)
+        if self._is_hopeless(one):
+            self._give_up(one, f"{error}; {self._pace.tries(one.number)} tries")
+            return True
+        _log.error(
+            "channel %s failed, trying again in %.3g s: %s",
+            *(self.channel_name, self._pace.next_in(now) or 0.0, error),
+        )
+        return False
+
+    def _odd(self, one: Letter, error: Exception) -> bool:
+        """A failure that nobody had planned for says nothing about the channel."""
+        self._telemetry.count(m.MESSAGES, self.channel_name, "failed")
+        self._pace.failed(one.number, time.monotonic(), by_itself=True)
+        tries = self._pace.tries(one.number)
         reason = f"{type(error).__name__} in {tries} tries"  # its text may hold anything
         _log.error(
             "channel %s: message %d failed: %s",
-            *(self._channel_name, letter.number, reason),
+            *(self.channel_name, one.number, reason),
             exc_info=error,
         )
-        if tries >= _MOST_TRIES:
-            self._give_up(letter, reason)
-            return
-        self._telemetry.count(m.MESSAGES, self._channel_name, "failed")
-        pause = _FIRST_RETRY_SECONDS * 2 ** (tries - 1)
-        self._failing[letter.number] = _Failing(tries, time.monotonic() + pause)
+        if tries < _MOST_TRIES:
+            return False
+        self._give_up(one, reason)
+        return True
 
-    def _give_up(self, letter: Letter, reason: str) -> None:
-        self._telemetry.count(m.MESSAGES, self._channel_name, "failed")
-        self._writer.submit(
-            lambda transaction: give_up(transaction, self._channel_name, letter, reason)
-        ).result()
-        self._failing.pop(letter.number, None)
-        _log.error(
-            "channel %s: message %d is given up: %s", self._channel_name, letter.number, reason
+    def _is_hopeless(self, one: Letter) -> bool:
+        """Whether others arrive and this one, for all its time and its tries, does not."""
+        due_at = max(from_text(one.due_at), self._started_at)
+        late = utc_now() > due_at + timedelta(seconds=self._terms.deadline_seconds)
+        return (
+            late and self._pace.tries(one.number) >= _MOST_TRIES and self._pace.is_alone(one.number)
         )
+
+    def _give_up(self, one: Letter, reason: str) -> None:
+        fallbacks = self._terms.fallbacks
+        taker = self._writer.submit(
+            lambda transaction: give_up(transaction, fallbacks, one.number, reason)
+        ).result()
+        self._pace.gone(one.number)
+        _log.error("channel %s: message %d is given up: %s", self.channel_name, one.number, reason)
+        self._tell(taker)
+
+    def _hand_over(self, one: Letter, reason: str) -> bool:
+        fallbacks = self._terms.fallbacks
+        taker = self._writer.submit(
+            lambda transaction: hand_over(transaction, fallbacks, one.number, reason)
+        ).result()
+        self._tell(taker)
+        return taker is not None
+
+    def _tell(self, taker: str | None) -> None:
+        if taker is not None:
+            _log.error("channel %s: %s takes over", self.channel_name, taker)
+            self._telemetry.count(m.FAILOVERS, self.channel_name, taker)
+            self._terms.wake()
+
+
+def channel_gauges(couriers: Sequence[Courier]) -> Mapping[Metric, Samples]:
+    """Which channels work, of those of which that is known."""
+    standings = {courier.channel_name: courier.standing for courier in couriers}
+    return {
+        m.CHANNEL_UP: [
+            ((name,), float(standing.up))
+            for name, standing in standings.items()
+            if standing.up is not None
+        ]
+    }
 
 
 def _marking(number: int) -> Callable[[Transaction], None]:

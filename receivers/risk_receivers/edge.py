@@ -55,6 +55,7 @@ def parts_of(core: Core, people: People, tokens: Tokens) -> Parts:
         telemetry=core.telemetry,
         deadline_seconds=alerting.gate.lease_seconds,
         acks=people.acks,
+        channels=people.channels,
     )
 
 

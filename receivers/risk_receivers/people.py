@@ -15,11 +15,13 @@ from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.buttons.telegram import telegram_buttons
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
+from risk_receivers.channels.views import ChannelParts
 from risk_receivers.core import Core
-from risk_receivers.courier import Courier
+from risk_receivers.courier import Courier, Terms, channel_gauges
 from risk_receivers.doors.door import SignedDoor
 from risk_receivers.doors.slack import SLACK_PATH, slack_door
 from risk_receivers.feed_watch import FeedWatch
+from risk_receivers.overdue import Overdue
 from risk_receivers.quiet.digest_watch import DigestWatch
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
@@ -36,6 +38,7 @@ class People:
     """
 
     acks: AckParts
+    channels: ChannelParts
     feeds: FeedWatch
     workers: tuple[Worker, ...]
     signed: Mapping[str, SignedDoor]
@@ -60,12 +63,14 @@ def open_channels(
 def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) -> Iterator[People]:
     """What tells people over the channels, and asks an Alertmanager for their silences."""
     alerting = core.policy.alerting
+    terms = Terms.of_channels(core.policy, core.bell.ring)
     couriers = [
-        Courier(name, channel, core.database, core.writer, core.telemetry)
+        Courier(name, channel, core.database, core.writer, core.telemetry, terms[name])
         for name, channel in channels.items()
     ]
     for courier in couriers:
         core.bell.wakes(courier)
+    core.telemetry.add_source(lambda: channel_gauges(couriers))
     with closing(AlertmanagerClient(alertmanager)) as client:
         keeper = AckKeeper(
             client=client,
@@ -107,9 +112,17 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         slack = slack_door(*wiring, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
+            channels=ChannelParts(
+                alerting.channels,
+                {courier.channel_name: courier for courier in couriers},
+                core.database,
+                core.writer,
+                core.bell.ring,
+            ),
             feeds=feeds,
             workers=(
                 *(*couriers, reconciler, digests, feeds),
+                Overdue(terms, core.database, core.writer, core.telemetry),
                 *((telegram,) if telegram is not None else ()),
                 *((slack[0],) if slack is not None else ()),
             ),

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from risk_policy.vocabulary import Severity
 from risk_receivers import kill_journal
@@ -16,6 +16,7 @@ from risk_receivers.audit import query
 from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
+from risk_receivers.channels.dead_letters import lost_by_channel
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill_switch import KillSwitch
 from risk_receivers.recorder import GATE_CLOSED_AT
@@ -72,11 +73,18 @@ class Reading:
 
     def pending_messages(self) -> dict[str, int]:
         """How many messages each channel owes and still tries to deliver."""
-        return self._undelivered("NOT IN")
+        with self._connection() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "
+                    "AND id NOT IN (SELECT id FROM dead_message) GROUP BY channel"
+                )
+            )
 
     def dead_messages(self) -> dict[str, int]:
-        """How many messages of each channel were given up."""
-        return self._undelivered("IN")
+        """How many messages of each channel were given up, and taken over by nobody."""
+        with self._connection() as connection:
+            return lost_by_channel(connection)
 
     def incidents(self, state: str | None, limit: int) -> list[dict[str, Any]]:
         """Incidents, latest first; ``open`` stands for every open state."""
@@ -111,15 +119,6 @@ class Reading:
             self._verdict.damaged(str(error))
             raise
         return [_event(event) for event in found]
-
-    def _undelivered(self, among_dead: Literal["IN", "NOT IN"]) -> dict[str, int]:
-        with self._connection() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT channel, count(*) FROM message WHERE delivered_at IS NULL "  # noqa: S608
-                    f"AND id {among_dead} (SELECT id FROM dead_message) GROUP BY channel"
-                )
-            )
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -140,12 +140,38 @@ SCHEMA: Final = (
         reason TEXT NOT NULL
     )
     """,
+    # Those of them that nobody has to look after: the channel that told people instead, empty if
+    # somebody does not want it sent any more.
+    "CREATE TABLE IF NOT EXISTS dealt_with (id INTEGER PRIMARY KEY, told_by TEXT NOT NULL)",
+    # Messages that go before others. Beside the table, which older databases have without it.
+    "CREATE TABLE IF NOT EXISTS urgent_message (id INTEGER PRIMARY KEY)",
+    # Which message took over from which, and from which it was at first. Beside the table, which
+    # older databases have without it.
+    """
+    CREATE TABLE IF NOT EXISTS takeover (
+        id INTEGER PRIMARY KEY,
+        failed INTEGER NOT NULL,
+        origin INTEGER NOT NULL,
+        at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS takeover_origin ON takeover (origin)",
     # How often a message that is not confirmed was handed to its channel.
     """
     CREATE TABLE IF NOT EXISTS message_attempt (
         id INTEGER PRIMARY KEY,
         attempts INTEGER NOT NULL
     )
+    """,
+    # What is known of a message goes with it: its number may be given to another.
+    """
+    CREATE TRIGGER IF NOT EXISTS message_gone AFTER DELETE ON message BEGIN
+        DELETE FROM dead_message WHERE id = OLD.id;
+        DELETE FROM dealt_with WHERE id = OLD.id;
+        DELETE FROM urgent_message WHERE id = OLD.id;
+        DELETE FROM takeover WHERE id = OLD.id;
+        DELETE FROM message_attempt WHERE id = OLD.id;
+    END
     """,
     # Every message about an incident, told by itself (no reason) or waiting for a digest. What is
     # too much is judged by these rows, so that a restart changes nothing about it.

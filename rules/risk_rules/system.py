@@ -212,7 +212,8 @@ def _own_trouble(policy: Policy) -> Iterator[Condition]:
 
 def _delivery(policy: Policy) -> Iterator[Condition]:
     failed = _risen(policy, m.MESSAGES, outcome="failed")
-    yield Condition(system.CHANNEL_FAILING, f"sum by (channel) ({failed}) > 0")
+    down = f"min by (channel) ({promql.series(m.CHANNEL_UP)}) == 0"
+    yield Condition(system.CHANNEL_FAILING, f"sum by (channel) ({failed}) > 0\nor {down}")
     dead = f"max by (channel) ({promql.series(m.DEAD_LETTERS)}) > 0"
     yield Condition(system.DEAD_LETTERS, dead)
     errors = f"sum by (component) ({_risen(policy, m.UNEXPECTED_ERRORS)}) > 0"

@@ -18,6 +18,7 @@ from risk_policy.model.base import Section
 from risk_policy.model.policy import Alerting
 from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
 from risk_receivers.channels import CHANNELS, enabled_channels
+from risk_receivers.courier import Terms
 from risk_receivers.service import running
 from risk_receivers.templating.renderer import Renderer
 from riskwarden.stack.layout import Layout
@@ -77,6 +78,7 @@ def use(policy: Policy, folder: Path) -> None:
     layout.create()
     policy.alerting.auth.snapshot_token.reveal()
     enabled_channels(all_on := with_every_channel(policy))
+    Terms.of_channels(all_on, wake=lambda: None)
     for name, make in CHANNELS.items():
         make(all_on, folder / name, Renderer().render_for(name)).close()
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:

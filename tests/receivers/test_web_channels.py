@@ -156,7 +156,7 @@ def test_a_service_with_every_channel_tells_by_all_of_them(
     stopped.environ.update(services.environ)
     stopped.policy.write_text(stopped.policy.read_text() + services.policy_text)
     for server in services.all.values():
-        server.next.append(Reply(503, "not now"))
+        server.next.extend([Reply(503, "not now")] * 2)  # one of them to the check at the start
     stopped.start()
     said = "drawdown is 16 % & <rising>"
     text = {"description": said, "summary": said}

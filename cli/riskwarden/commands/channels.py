@@ -1,4 +1,4 @@
-"""`riskwarden channels preview|lint`: what people will read."""
+"""`riskwarden channels`: what people will read, and whether they will."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from risk_receivers.templating.lint import lint as lint_templates
 from risk_receivers.templating.parts import BUILT_IN, PARTS
 from risk_receivers.templating.renderer import Renderer, templates_folder
 from risk_receivers.templating.samples import sample
+from riskwarden.commands.channel_health import health, try_out
 from riskwarden.commands.common import PolicyOption, err, fail, out, policy_or_fail
+from riskwarden.commands.dead_letters import app as dead_letters
 
-app = typer.Typer(help="See and check what people are told.", no_args_is_help=True)
+app = typer.Typer(help="See and check what people are told, and by what.", no_args_is_help=True)
+app.command()(health)
+app.command(name="test")(try_out)
+app.add_typer(dead_letters, name="dead-letters")
 
 
 @app.command()

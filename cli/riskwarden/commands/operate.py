@@ -80,7 +80,8 @@ def call_receivers(
     policy: Policy,
     data: Path,
     receivers: str | None,
-    body: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+    timeout_seconds: float = 15.0,
 ) -> dict[str, Any]:
     """Ask the receivers service as an operator; the command ends with what they refuse."""
     layout = Layout(data)
@@ -89,7 +90,7 @@ def call_receivers(
     headers = {"Authorization": f"Bearer {_operator_token(policy, layout)}"}
     try:
         answer = httpx.request(
-            method, url + path, json=body, headers=headers, timeout=15.0, trust_env=False
+            method, url + path, json=body, headers=headers, timeout=timeout_seconds, trust_env=False
         )
     except httpx.HTTPError as error:
         fail(f"the receivers service at {url} does not answer ({error}); is it running?", 1)

@@ -25,15 +25,34 @@ from risk_policy.model.base import (
     TelegramChats,
     TelegramUsers,
 )
+from risk_policy.model.names import OtherChannel
 from risk_policy.vocabulary import Severity
 
 #: For one request, from the look-up of the name to the last byte of the answer.
 RequestSeconds = Annotated[
     PositiveSeconds, AtMost(60, "meanwhile the channel's next messages wait behind this one")
 ]
+#: From the moment a message is due until the channel has confirmed it.
+DeadlineSeconds = Annotated[
+    PositiveSeconds, AtMost(3600, "until then nobody else is asked to tell people")
+]
 
 
-class Console(Section):
+class _Channel(Section):
+    """What every channel has.
+
+    Attributes:
+        fallback: who takes over, in this order, what this channel refuses for good or does not
+            confirm by its deadline.
+        deadline_seconds: how long a message may take. Without anybody who takes over, it is
+            tried on all the same for as long as the channel confirms nothing else either.
+    """
+
+    fallback: tuple[OtherChannel, ...] = ()
+    deadline_seconds: DeadlineSeconds = 60
+
+
+class Console(_Channel):
     """``[alerting.channels.console]``."""
 
     enabled: Switch = True
@@ -41,7 +60,7 @@ class Console(Section):
     format: Literal["simple", "structured", "json"] = "structured"
 
 
-class File(Section):
+class File(_Channel):
     """``[alerting.channels.file]``; ``path`` is relative to the data folder."""
 
     enabled: Switch = True
@@ -52,11 +71,15 @@ class File(Section):
     retention_days: Days = 90
 
 
-class Email(Section):
-    """``[alerting.channels.email]``; without a username nobody logs in."""
+class Email(_Channel):
+    """``[alerting.channels.email]``; without a username nobody logs in.
+
+    Its deadline is longer: servers put off a sender whom they do not know yet.
+    """
 
     enabled: Switch = False
     min_severity: SeverityName = Severity.CRITICAL
+    deadline_seconds: DeadlineSeconds = 300
     smtp_host: ChannelHost = "${SMTP_HOST}"
     smtp_port: Port = 587
     from_address: MailAddress = "riskwarden@localhost"
@@ -67,7 +90,7 @@ class Email(Section):
     timeout_seconds: RequestSeconds = 30
 
 
-class Slack(Section):
+class Slack(_Channel):
     """``[alerting.channels.slack]``.
 
     Attributes:
@@ -85,7 +108,7 @@ class Slack(Section):
     signing_secret: Secret | None = None
 
 
-class Telegram(Section):
+class Telegram(_Channel):
     """``[alerting.channels.telegram]``.
 
     Attributes:
@@ -103,7 +126,7 @@ class Telegram(Section):
     allowed_users: TelegramUsers = ()
 
 
-class Webhook(Section):
+class Webhook(_Channel):
     """``[alerting.channels.webhook]``; a user or a token may stand in the URL, which is secret."""
 
     enabled: Switch = False
@@ -113,7 +136,7 @@ class Webhook(Section):
     timeout_seconds: RequestSeconds = 10
 
 
-class Sms(Section):
+class Sms(_Channel):
     """``[alerting.channels.sms]``, by Twilio."""
 
     enabled: Switch = False
@@ -126,7 +149,7 @@ class Sms(Section):
     timeout_seconds: RequestSeconds = 10
 
 
-class Apprise(Section):
+class Apprise(_Channel):
     """``[alerting.channels.apprise]``; a URL holds tokens, so each is a secret as a whole."""
 
     enabled: Switch = False

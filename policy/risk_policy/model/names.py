@@ -1,27 +1,45 @@
-"""Names that the policy takes from the catalogue."""
+"""Names that the policy takes from the catalogue, and those of the channels."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from risk_policy.catalogue.limits import LIMITS
 
+#: Every channel that the policy has a table for; a test holds the two together.
+CHANNELS: Final = ("console", "file", "email", "slack", "telegram", "webhook", "sms", "apprise")
+
 
 def _known(name: str) -> str:
     names = [limit.name for limit in LIMITS if limit.is_account_level]
+    return _one_of(name, "limit", "is no limit of an account", names)
+
+
+def _channel(name: str) -> str:
+    return _one_of(name, "channel", "is no channel", CHANNELS)
+
+
+def _one_of(name: str, kind: str, otherwise: str, names: Sequence[str]) -> str:
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)
         raise PydanticCustomError(
-            "limit",
-            "is no limit of an account; {meant}known are {names}",
-            {"meant": f"did you mean {close[0]}? " if close else "", "names": ", ".join(names)},
+            kind,
+            "{otherwise}; {meant}known are {names}",
+            {
+                "otherwise": otherwise,
+                "meant": f"did you mean {close[0]}? " if close else "",
+                "names": ", ".join(names),
+            },
         )
     return name
 
 
 #: A limit that every account has a figure for, if anybody reports it.
 LimitName = Annotated[str, AfterValidator(_known)]
+#: Another channel's name.
+OtherChannel = Annotated[str, AfterValidator(_channel)]

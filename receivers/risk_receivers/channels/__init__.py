@@ -11,6 +11,7 @@ from risk_policy.vocabulary import Severity
 from risk_receivers.channels.apprise import AppriseChannel
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.email import EmailChannel
+from risk_receivers.channels.failover import Fallbacks
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render
@@ -47,6 +48,16 @@ CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "email": EmailChannel.from_policy,
     "apprise": AppriseChannel.from_policy,
 }
+
+
+def fallbacks(policy: Policy) -> Fallbacks:
+    """Who takes over from each enabled channel; only those that are enabled themselves."""
+    channels = policy.alerting.channels
+    enabled = enabled_channels(policy)
+    return {
+        name: [other for other in getattr(channels, name).fallback if other in enabled]
+        for name in enabled
+    }
 
 
 def enabled_channels(policy: Policy) -> dict[str, Severity]:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     KILL_UNCONFIRMED = "kill_unconfirmed"  # only Alertmanager asks for it: nothing was tripped
     FEED_SILENT = "feed_silent"  # nobody could raise an alert, or nobody would be told of one
     FEED_HEARD = "feed_heard"  # that is over
+    TEST = "test"  # somebody wants to know whether a channel works; nothing has happened
     STORM = "storm"  # so much begins that it is told in digests
     DIGEST = "digest"  # what was held back, all at once
 

@@ -1,42 +1,64 @@
 """Messages as rows, written in the transaction that made them due.
 
 A message is owed once per (subject, kind, channel), however often the reason for it repeats,
-and it stays owed until a channel has confirmed it or it was given up, which is on record.
+and it stays owed until a channel has confirmed it or it was given up, which is on record. That a
+channel fails is never told through that one alone.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
 from msgspec import structs
 
-from risk_policy.contracts.audit import EventType
-from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit.event import AuditEvent
+from risk_policy.catalogue.system import CHANNEL_FAILING, DEAD_LETTERS
+from risk_policy.vocabulary import Severity
 from risk_receivers.channels import attempts
 from risk_receivers.channels.message import Message
 from risk_receivers.schema import to_text
-from risk_receivers.store.writer import Transaction
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
+#: Spelt as the index of owed messages has it.
+_OWED: Final = "delivered_at IS NULL AND id NOT IN (SELECT id FROM dead_message)"
+#: What says of a channel, which its risk_id names, that it fails.
+_ABOUT_CHANNELS: Final = (CHANNEL_FAILING.limit, DEAD_LETTERS.limit)
+#: Channels that nobody notices who does not look.
+_UNSEEN: Final = ("console", "file")
 _INSERT: Final = (
     "INSERT OR IGNORE INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?)"
 )
+#: What was given up of the same news, by whichever channel had it.
+_TOLD: Final = """
+INSERT OR REPLACE INTO dealt_with (id, told_by)
+    SELECT dead_message.id, (SELECT channel FROM message WHERE id = :number)
+    FROM dead_message, (
+        SELECT coalesce((SELECT origin FROM takeover WHERE id = :number), :number) AS first
+    )
+    WHERE dead_message.id = first
+        OR dead_message.id IN (SELECT id FROM takeover WHERE origin = first)
+"""
+_URGENT: Final = "INSERT INTO urgent_message (id) VALUES (?)"
 
 
 class Outbox:
     """Decides which channels owe a message, and writes it down."""
 
-    def __init__(self, min_severity: Mapping[str, Severity]) -> None:
+    def __init__(
+        self,
+        min_severity: Mapping[str, Severity],
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """``fallbacks`` are asked who tells people that a channel fails."""
         self._min_severity = dict(min_severity)
+        self._fallbacks = dict(fallbacks or {})
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -53,7 +75,7 @@ class Outbox:
 
     def reaches(self, message: Message) -> bool:
         """Whether any channel lets a message through."""
-        return any(message.severity.rank >= least.rank for least in self._min_severity.values())
+        return bool(self._takers(message))
 
     def owe(
         self,
@@ -61,21 +83,49 @@ class Outbox:
         message: Message,
         channels: Collection[str] | None = None,
     ) -> int:
-        """Write a message for every channel that lets its severity through; how many are new.
+        """Write a message for every channel it is for; how many are new.
 
         With ``channels``, for those among them only.
         """
         body = _encode(structs.replace(message, id=uuid4().hex))
         at = to_text(message.at)
         new = 0
-        for channel, least in self._min_severity.items():
-            is_meant = channels is None or channel in channels
-            if is_meant and message.severity.rank >= least.rank:
-                cursor = connection.execute(
-                    _INSERT, (message.subject, channel, message.key, body, at)
-                )
-                new += cursor.rowcount
+        for channel in self._takers(message):
+            if channels is not None and channel not in channels:
+                continue
+            cursor = connection.execute(_INSERT, (message.subject, channel, message.key, body, at))
+            new += cursor.rowcount
+            if cursor.rowcount and message.severity is Severity.EMERGENCY:
+                connection.execute(_URGENT, (cursor.lastrowid,))
         return new
+
+    def _takers(self, message: Message) -> list[str]:
+        """Whoever lets the severity through; news of a failing channel is for another, too."""
+        loud = [
+            channel
+            for channel, least in self._min_severity.items()
+            if message.severity.rank >= least.rank
+        ]
+        limit, _, failing = message.risk_id.partition("/")
+        if limit not in _ABOUT_CHANNELS or any(one not in (failing, *_UNSEEN) for one in loud):
+            return loud
+        others = [one for one in self._min_severity if one not in (failing, *_UNSEEN)]
+        others.sort(key=lambda one: self._min_severity[one].rank)  # who hears most comes first
+        instead = next(
+            (one for one in (*self._fallbacks.get(failing, ()), *others) if one in others), None
+        )
+        return loud if instead is None else [*loud, instead]
+
+
+class Waiting(NamedTuple):
+    """A message that is owed: its number, what it is about, and whether it goes before others.
+
+    An emergency does, and so does whatever was said before about the same.
+    """
+
+    number: int
+    subject: str
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +133,51 @@ class Letter:
     """A message as it lies in the store, not read yet: what is in it may be nonsense."""
 
     number: int
+    channel: str
     subject: str
     kind: str
     body: bytes
+    due_at: str
 
 
-def owed(connection: sqlite3.Connection, channel: str, after: int, limit: int) -> list[Letter]:
+def owed(connection: sqlite3.Connection, channel: str) -> list[Waiting]:
     """Messages of a channel that are neither delivered nor given up, oldest first."""
     rows = connection.execute(
-        "SELECT id, subject, kind, body FROM message "
-        "WHERE channel = ? AND delivered_at IS NULL AND id > ? "
-        "AND id NOT IN (SELECT id FROM dead_message) ORDER BY id LIMIT ?",
-        (channel, after, limit),
+        "SELECT id, subject, id IN (SELECT id FROM urgent_message) FROM message "  # noqa: S608
+        f"WHERE channel = ? AND {_OWED} ORDER BY id",
+        (channel,),
+    ).fetchall()
+    urgent = {subject for _, subject, is_urgent in rows if is_urgent}
+    return [Waiting(number, subject, subject in urgent) for number, subject, _ in rows]
+
+
+def owed_since(connection: sqlite3.Connection, channel: str) -> tuple[int, str | None]:
+    """How many messages a channel owes, and since when the oldest of them."""
+    count, since = connection.execute(
+        f"SELECT count(*), min(created_at) FROM message WHERE channel = ? AND {_OWED}",  # noqa: S608
+        (channel,),
+    ).fetchone()
+    return count, since
+
+
+def overdue(connection: sqlite3.Connection, channel: str, before: datetime) -> list[int]:
+    """The numbers of those that were due before a time."""
+    rows = connection.execute(
+        f"SELECT id FROM message WHERE channel = ? AND {_OWED} "  # noqa: S608
+        "AND created_at <= ? ORDER BY id",
+        (channel, to_text(before)),
     )
-    return [Letter(*row) for row in rows]
+    return [number for (number,) in rows]
+
+
+def letter(connection: sqlite3.Connection, number: int) -> Letter | None:
+    """One message, unless it is not owed any more."""
+    row = connection.execute(
+        "SELECT id, channel, subject, kind, body, created_at FROM message "  # noqa: S608
+        f"WHERE id = ? AND {_OWED}",
+        (number,),
+    ).fetchone()
+    return None if row is None else Letter(*row)
 
 
 def opened(letter: Letter) -> tuple[Message, str]:
@@ -105,34 +186,16 @@ def opened(letter: Letter) -> tuple[Message, str]:
     return message, message.id or str(letter.number)  # those of an older version have none
 
 
-def give_up(transaction: Transaction, channel: str, letter: Letter, reason: str) -> None:
-    """Note that a message is not tried any more."""
-    new = transaction.connection.execute(
-        "INSERT OR IGNORE INTO dead_message (id, at, reason) VALUES (?, ?, ?)",
-        (letter.number, to_text(transaction.now), reason),
-    ).rowcount
-    if new:
-        transaction.append(
-            AuditEvent(
-                EventType.NOTIFICATION_FAILED,
-                f"a message through {channel} was given up: {reason}",
-                severity=Severity.WARNING,
-                category=Category.SYSTEM,
-                details={
-                    "channel": channel,
-                    "message": letter.number,
-                    "subject": letter.subject,
-                    "kind": letter.kind,
-                    "reason": reason,
-                },
-            )
-        )
-
-
 def mark_delivered(connection: sqlite3.Connection, number: int, at: datetime) -> None:
-    """Note that a channel has confirmed a message."""
+    """Note that a channel has confirmed a message, even one that was given up meanwhile.
+
+    Nobody has to look after those any more from which it took over, or that took over from it.
+    """
     connection.execute(
         "UPDATE message SET delivered_at = ? WHERE id = ? AND delivered_at IS NULL",
         (to_text(at), number),
     )
+    connection.execute("DELETE FROM dead_message WHERE id = ?", (number,))
+    connection.execute("DELETE FROM dealt_with WHERE id = ?", (number,))
+    connection.execute(_TOLD, {"number": number})
     attempts.forget(connection, number)

@@ -86,9 +86,10 @@ class Prunable:
         return removed
 
 
-#: Dead letters are not delivered: they stay until somebody has dealt with them.
+#: Dead letters stay until another channel has told people instead, or somebody dealt with them.
 _NOTHING_OWED: Final = (
-    f"NOT EXISTS (SELECT 1 FROM message WHERE subject = {_ID} AND delivered_at IS NULL)"  # noqa: S608
+    f"NOT EXISTS (SELECT 1 FROM message WHERE subject = {_ID} AND delivered_at IS NULL "  # noqa: S608
+    "AND id NOT IN (SELECT id FROM dealt_with))"
 )
 _NOTHING_HELD: Final = (
     "NOT EXISTS (SELECT 1 FROM announcement held WHERE held.risk_id = i.risk_id "
@@ -121,8 +122,9 @@ PRUNABLE: Final = (
         "message",
         key=("id",),
         held="message",
-        over=f"delivered_at IS NOT NULL AND kind IN ({_FREE})",
-        age="delivered_at",
+        over="(delivered_at IS NOT NULL OR id IN (SELECT id FROM dealt_with)) "  # noqa: S608
+        f"AND kind IN ({_FREE})",
+        age="coalesce(delivered_at, created_at)",
         beside=("DELETE FROM message WHERE id = ?",),
         is_capped=True,
     ),
@@ -178,7 +180,10 @@ KEPT: Final = {
     "report_content": "goes with its report",
     "report_at": "goes with its report",
     "message_attempt": "goes as its message is confirmed",
-    "dead_message": "stays until somebody has dealt with it",
+    "dead_message": "goes with its message, once somebody has dealt with it",
+    "dealt_with": "goes with its message",
+    "takeover": "goes with its message",
+    "urgent_message": "goes with its message",
     "kill_event": "a kill is never forgotten",
     "kill_event_account": "a kill is never forgotten",
     "merged_trip": "one for each trip that could not be recorded at once: hardly ever any",

@@ -12,6 +12,7 @@ from risk_policy.catalogue.limits import DRAWDOWN
 from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.vocabulary import Action, Severity, Tier
 from risk_receivers.channels.message import Kind, Message, Owed
+from risk_receivers.channels.trial import trial
 
 _AT: Final = datetime(2026, 3, 1, 12, 5, 0, tzinfo=UTC)
 _HEAD: Final = "4711:" + "3f9a" * 16
@@ -34,6 +35,8 @@ def sample(
     """A message as the receivers would write it."""
     if kind in (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED):
         return _owed(_kill(kind))
+    if kind is Kind.TEST:
+        return _owed(trial("slack", "olga", _AT, 4713))
     if kind in (Kind.STORM, Kind.DIGEST):
         return _owed(_in_a_storm(kind, severity, runbooks))
     tier = _TIERS.get(severity, Tier.WARNING)

@@ -24,7 +24,11 @@ LONGEST: Final = 4000
 LONGEST_NAME: Final = 500
 _KILL_KINDS: Final = (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED)
 #: Kinds whose heading says more than how bad it is.
-_BADGES: Final = {Kind.RESOLVED.value: "RESOLVED", Kind.EXPIRED.value: "EXPIRED"}
+_BADGES: Final = {
+    Kind.RESOLVED.value: "RESOLVED",
+    Kind.EXPIRED.value: "EXPIRED",
+    Kind.TEST.value: "TEST",
+}
 #: C0 and C1 but tab and newline, lone surrogates, non-characters, marks of direction.
 _HARMFUL: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -94,6 +98,8 @@ def _status(message: Message) -> str:
             return "firing still; it had expired"
         case Kind.ACK_LOST:
             return "firing still, and acknowledged by nobody any more"
+        case Kind.TEST:
+            return "a test; nothing has happened"
         case Kind.KILL_UNCONFIRMED:
             return "not tripped: only Alertmanager asks for it"
         case Kind.STORM:
@@ -128,6 +134,8 @@ def _did(message: Message) -> str:
     action = Action(message.action) if message.action in set(Action) else None
     if message.kind in _KILL_KINDS:
         return "Closed the gate: orders that add risk are refused until somebody clears it."
+    if message.kind is Kind.TEST:
+        return "Sent this message, and nothing else."
     if message.kind is Kind.EXPIRED:
         return "Put on record that it expired, and told people. Nothing was lifted or re-opened."
     if message.kind is Kind.KILL_UNCONFIRMED:

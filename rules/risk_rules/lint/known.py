@@ -65,6 +65,7 @@ _RANGES: Final = {
     m.KILL_SWITCH_ARMED.name: _UP_TO_ALL,
     m.KILL_SWITCH_FLAT.name: _UP_TO_ALL,
     m.GATE_OPEN.name: _UP_TO_ALL,
+    m.CHANNEL_UP.name: _UP_TO_ALL,
     m.AUDIT_INTACT.name: _UP_TO_ALL,
     m.WRITER_HEALTHY.name: _UP_TO_ALL,
     system.UP.name: _UP_TO_ALL,

@@ -73,6 +73,7 @@ class ConditionsProof:
                 self._level(board, alert, metric, round(level, 10), sign, label)
         self._flag(board, system.CHAIN_BROKEN, m.AUDIT_INTACT, {})
         self._flag(board, system.NOT_RECORDING, m.WRITER_HEALTHY, {})
+        self._flag(board, system.CHANNEL_FAILING, m.CHANNEL_UP, {"channel": "pager"})
         for metric, job in (
             (conditions.PROMETHEUS_RELOADED, "prometheus"),
             (conditions.ALERTMANAGER_RELOADED, "alertmanager"),
@@ -239,6 +240,8 @@ class ConditionsProof:
         # What was sent is no failure.
         board.feed(m.MESSAGES, {"channel": "mail", "outcome": "sent"}, (1.0, 5), (50.0, 0))
         board.feed(m.MESSAGES, {"channel": "chat", "outcome": "sent"}, (1.0, 5), (50.0, 0))
+        # One that is up now is not forgiven what failed before.
+        board.feed(m.CHANNEL_UP, {"channel": "mail", **_ONE}, (1.0, 0))
 
     # -- the audit chain -----------------------------------------------------------------------
 

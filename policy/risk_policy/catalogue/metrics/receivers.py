@@ -150,8 +150,23 @@ SILENCE_TOO_BROAD: Final = Metric(
 )
 DEAD_LETTERS: Final = Metric(
     "risk_messages_dead",
-    "Messages given up, by channel, until somebody sends them again.",
+    "Messages given up, by channel, that no other channel has taken over, until somebody sends "
+    "them again.",
     ("channel",),
+    component="receivers",
+)
+CHANNEL_UP: Final = Metric(
+    "risk_channel_up",
+    "1 while the latest message through a channel was confirmed and its checks pass; absent until "
+    "either is known.",
+    ("channel",),
+    component="receivers",
+)
+FAILOVERS: Final = Metric(
+    "risk_channel_failovers_total",
+    "Messages that a channel did not deliver and another took over.",
+    ("channel", "to"),
+    kind="counter",
     component="receivers",
 )
 STORE_ROWS: Final = Metric(

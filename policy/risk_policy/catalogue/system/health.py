@@ -190,16 +190,20 @@ ALERTS_UNDELIVERED: Final = SystemAlert(
 CHANNEL_FAILING: Final = SystemAlert(
     "RISK_CHANNEL_FAILING", "channel_failing", Severity.WARNING, Action.NOTIFY, "",
     "Messages through channel {subject} fail",
-    "People who rely on it are not told.",
-    "Check the channel's settings and its service; see the receivers' log for the answer.",
+    "People who rely on it are told by the channels that take over from it, if there are any, "
+    "and else not at all.",
+    "See `riskwarden channels health` for what its service answers, mend it, and prove it with "
+    "`riskwarden channels test`.",
     identity=("channel",),
 )  # fmt: skip
 
 DEAD_LETTERS: Final = SystemAlert(
     "RISK_DEAD_LETTERS", "dead_letters", Severity.WARNING, Action.NOTIFY, "",
     "Messages through channel {subject} were given up",
-    "They were tried a few times or refused for good, and people were not told.",
-    "Look for NOTIFICATION_FAILED in the audit chain: it says which and why. Mend the channel.",
+    "They were refused for good or failed while others arrived, no other channel could take them "
+    "over, and people were not told.",
+    "See `riskwarden channels dead-letters` for which and why, mend the channel, and send them "
+    "again with `riskwarden channels dead-letters resend --all`, or dismiss what is out of date.",
     identity=("channel",),
 )  # fmt: skip
 
