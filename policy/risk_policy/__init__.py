@@ -7,7 +7,13 @@ from risk_policy.errors import (
     UnfitTokenError,
     UnsetVariableError,
 )
-from risk_policy.loader import default_policy_path, load_policy, parse_policy, written_keys
+from risk_policy.loader import (
+    default_policy_path,
+    load_policy,
+    parse_policy,
+    read_values,
+    written_keys,
+)
 from risk_policy.model import Policy
 
 __all__ = [
@@ -20,5 +26,6 @@ __all__ = [
     "default_policy_path",
     "load_policy",
     "parse_policy",
+    "read_values",
     "written_keys",
 ]

@@ -47,6 +47,15 @@ def written_keys(path: Path) -> dict[str, int]:
     return source_file.parse(source_file.read_bytes(path), str(path)).written()
 
 
+def read_values(path: Path) -> Values:
+    """What a policy file says key by key, though it be invalid elsewhere, and unexpanded.
+
+    For whoever needs one key of it in an emergency. Raises InvalidPolicyError for what is not
+    even TOML.
+    """
+    return Values(source_file.parse(source_file.read_bytes(path), str(path)).tree)
+
+
 def parse_policy(
     data: bytes, source: str = "alerting.toml", environ: Mapping[str, str] | None = None
 ) -> Policy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,8 +11,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out, policy_or_fail
-from riskwarden.commands.operate import ReceiversOption, call_receivers
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out
+from riskwarden.commands.operate import ReceiversOption
+from riskwarden.operator import Operator, operator_name, printable
 
 IncidentArgument = Annotated[
     str, typer.Argument(help="The incident, e.g. drawdown/main:warning:1, as messages name it.")
@@ -37,10 +37,10 @@ def ack(
     receivers: ReceiversOption = None,
 ) -> None:
     """Acknowledge an incident: quiet for a while, on record, escalation stopped."""
-    body = {"comment": comment, "author": author or getpass.getuser()}
+    body = {"comment": printable(comment), "author": author or operator_name()}
     if lasting is not None:
         body["for"] = lasting
-    answer = call_receivers("POST", _path(incident), policy_or_fail(policy), data, receivers, body)
+    answer = Operator(data, policy, receivers).ask("POST", _path(incident), body)
     until = f"until {_shown(answer['until'])}"
     if answer["extended_until"]:
         until += f", while it is open until {_shown(answer['extended_until'])} at most"
@@ -61,10 +61,8 @@ def unack(
     receivers: ReceiversOption = None,
 ) -> None:
     """Take an acknowledgement back: people are told again, escalation starts anew."""
-    body = {"comment": comment, "author": author or getpass.getuser()}
-    answer = call_receivers(
-        "DELETE", _path(incident), policy_or_fail(policy), data, receivers, body
-    )
+    body = {"comment": printable(comment), "author": author or operator_name()}
+    answer = Operator(data, policy, receivers).ask("DELETE", _path(incident), body)
     ended = len(answer["ended"])
     out.print(
         f"{escape(incident)} is no longer acknowledged: {ended} "
@@ -83,7 +81,7 @@ def acks(
 ) -> None:
     """Show who has acknowledged what until when, and silences that mute too much."""
     path = "/api/v1/acks" + ("?all=1" if everything else "")
-    found = call_receivers("GET", path, policy_or_fail(policy), data, receivers)["acks"]
+    found = Operator(data, policy, receivers).ask("GET", path)["acks"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return

@@ -17,8 +17,8 @@ from riskwarden.commands.common import (
     err,
     fail,
     out,
-    policy_or_fail,
 )
+from riskwarden.lenient import LenientPolicy
 
 app = typer.Typer(help="The tamper-evident audit chain.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check every record of the chain. Exit code 0: intact, 1: broken, 2: cannot be read."""
-    path = database or data / policy_or_fail(policy).alerting.audit.database_path
+    path = database or data / LenientPolicy(policy).database
     if not path.is_file():
         fail(f"{path}: no audit database; name the data folder with --data")
     columns = (

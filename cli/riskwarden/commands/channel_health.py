@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -12,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from risk_policy.quantities import duration
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, policy_or_fail
-from riskwarden.commands.operate import ReceiversOption, call_receivers
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
+from riskwarden.commands.operate import ReceiversOption
+from riskwarden.operator import Operator, operator_name
 
 #: Longer than the receivers wait for the slowest channel.
 _TEST_SECONDS: Final = 75.0
@@ -29,7 +29,7 @@ def health(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show how every channel fares. Ends with 1 if one fails, is late or gave messages up."""
-    found = call_receivers("GET", "/api/v1/channels", policy_or_fail(policy), data, receivers)
+    found = Operator(data, policy, receivers).ask("GET", "/api/v1/channels")
     channels = found["channels"]
     if as_json:
         typer.echo(json.dumps(channels, indent=2))
@@ -51,11 +51,10 @@ def try_out(
     receivers: ReceiversOption = None,
 ) -> None:
     """Send a message marked as a test through channels. Ends with 1 unless all confirmed it."""
-    body = {"author": author or getpass.getuser(), "channels": names or []}
-    answer = call_receivers(
-        "POST", "/api/v1/channels/test", policy_or_fail(policy), data, receivers, body,
-        timeout_seconds=_TEST_SECONDS,
-    )  # fmt: skip
+    body = {"author": author or operator_name(), "channels": names or []}
+    answer = Operator(data, policy, receivers).ask(
+        "POST", "/api/v1/channels/test", body, patience_seconds=_TEST_SECONDS
+    )
     failed: list[str] = []
     for result in answer["results"]:
         if result["confirmed"]:

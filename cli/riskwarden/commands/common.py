@@ -42,6 +42,11 @@ def fail(message: str, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
+def warn(message: str) -> None:
+    """Say on standard error what the command goes on in spite of."""
+    err.print(f"[yellow]riskwarden:[/] {_escaped(message)}")
+
+
 def policy_path(option: Path | None) -> Path:
     """Which policy file is meant."""
     if option is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from riskwarden.commands.channel_health import AuthorOption
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, policy_or_fail
-from riskwarden.commands.operate import ReceiversOption, call_receivers
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
+from riskwarden.commands.operate import ReceiversOption
+from riskwarden.operator import Operator, operator_name
 
 app = typer.Typer(help="See what was given up, and send it again.")
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -58,10 +58,8 @@ def resend(
     """Send what was given up once more, on record; never what somebody has confirmed."""
     if everything == (message is not None):
         fail("name one message, or --all")
-    body = {"author": author or getpass.getuser(), "message": message}
-    answer = call_receivers(
-        "POST", "/api/v1/dead-letters/resend", policy_or_fail(policy), data, receivers, body
-    )
+    body = {"author": author or operator_name(), "message": message}
+    answer = Operator(data, policy, receivers).ask("POST", "/api/v1/dead-letters/resend", body)
     sent = answer["resent"]
     if not sent:
         out.print("there is nothing that nobody was told of")
@@ -80,15 +78,13 @@ def dismiss(
     receivers: ReceiversOption = None,
 ) -> None:
     """Let a message be that nobody was told of and nobody needs any more, on record."""
-    body = {"author": author or getpass.getuser(), "comment": comment, "message": message}
-    call_receivers(
-        "POST", "/api/v1/dead-letters/dismiss", policy_or_fail(policy), data, receivers, body
-    )
+    body = {"author": author or operator_name(), "comment": comment, "message": message}
+    Operator(data, policy, receivers).ask("POST", "/api/v1/dead-letters/dismiss", body)
     out.print(f"message {message} is dismissed, on record")
 
 
 def _list(data: Path, policy: Path | None, receivers: str | None, *, as_json: bool) -> None:
-    found = call_receivers("GET", "/api/v1/dead-letters", policy_or_fail(policy), data, receivers)
+    found = Operator(data, policy, receivers).ask("GET", "/api/v1/dead-letters")
     letters = found["dead_letters"]
     if as_json:
         typer.echo(json.dumps(letters, indent=2))

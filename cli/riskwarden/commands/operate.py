@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-import httpx
 import typer
 from rich.table import Table
 
-from risk_policy import Policy, UnfitTokenError, UnsetVariableError
+from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.vocabulary import KillMode
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, policy_or_fail
-from riskwarden.stack.layout import Layout
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
+from riskwarden.operator import NoAnswerError, Operator, operator_name, printable
 
 ReceiversOption = Annotated[
     str | None,
     typer.Option("--receivers", help="URL of the receivers service.", show_default=False),
 ]
+_CUT: Final = "…"
 
 
 def kill(
@@ -36,13 +34,43 @@ def kill(
     receivers: ReceiversOption = None,
 ) -> None:
     """Trip the kill switch. It stays tripped; a looser mode is refused."""
-    loaded = policy_or_fail(policy)
-    body = {"mode": mode.value, "reason": reason, "actor": getpass.getuser()}
-    answer = call_receivers("POST", "/api/v1/kill", loaded, data, receivers, body)
+    operator = Operator(data, policy, receivers)
+    body = {"mode": mode.value, "reason": _short(reason), "actor": operator_name()}
+    try:
+        answer = operator.call("POST", "/api/v1/kill", body)
+    except NoAnswerError as error:
+        fail(f"{error}. {_what_to_do(operator, sent=error.sent)}", 1)
     already = "was already tripped" if answer["already_tripped"] else "is tripped"
     out.print(
         f"[bold red]kill switch {already}[/]: mode {answer['mode']}, id {answer['kill_id']}; "
         "the gate is closed, on record. Check that the account is flat: riskwarden status"
+    )
+
+
+def _short(reason: str) -> str:
+    """A reason that is on record rather than refused."""
+    words = printable(reason).strip()
+    if len(words) <= LONGEST_REASON:
+        return words
+    kept = words[: LONGEST_REASON - len(_CUT)].rstrip() + _CUT
+    warn(f"the reason is longer than {LONGEST_REASON} characters; cut, it ends: {kept[-60:]}")
+    return kept
+
+
+def _what_to_do(operator: Operator, *, sent: bool) -> str:
+    lease = (
+        f"the gate's lease ends by itself within {operator.policy.lease_seconds:g} s and the "
+        "runtime then refuses orders that add risk. Open positions are NOT closed by that: close "
+        "them yourself"
+    )
+    if sent:
+        return (
+            "It may have taken the kill or not: repeat this command, which does no harm, or look "
+            f"with riskwarden status. If it has died, {lease}."
+        )
+    return (
+        "NOTHING was tripped by this command. Is it running? If it runs elsewhere, name it with "
+        f"--receivers URL. If it has died, {lease}, or start it and repeat this command."
     )
 
 
@@ -53,7 +81,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show kill switch, gate, open incidents and the audit chain's head."""
-    answer = call_receivers("GET", "/api/v1/status", policy_or_fail(policy), data, receivers)
+    answer = Operator(data, policy, receivers).ask("GET", "/api/v1/status")
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
@@ -72,45 +100,3 @@ def _rows(tree: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((key, "" if value is None else str(value)))
     return rows
-
-
-def call_receivers(
-    method: str,
-    path: str,
-    policy: Policy,
-    data: Path,
-    receivers: str | None,
-    body: dict[str, Any] | None = None,
-    timeout_seconds: float = 15.0,
-) -> dict[str, Any]:
-    """Ask the receivers service as an operator; the command ends with what they refuse."""
-    layout = Layout(data)
-    endpoints = layout.read_endpoints() or policy.alerting.endpoints
-    url = receivers or f"http://{endpoints.receivers}"
-    headers = {"Authorization": f"Bearer {_operator_token(policy, layout)}"}
-    try:
-        answer = httpx.request(
-            method, url + path, json=body, headers=headers, timeout=timeout_seconds, trust_env=False
-        )
-    except httpx.HTTPError as error:
-        fail(f"the receivers service at {url} does not answer ({error}); is it running?", 1)
-    try:
-        content: dict[str, Any] = answer.json()
-    except ValueError:
-        content = {}
-    if answer.status_code != httpx.codes.OK:
-        fail(f"{url}{path}: {content.get('error') or answer.reason_phrase}", 1)
-    return content
-
-
-def _operator_token(policy: Policy, layout: Layout) -> str:
-    secret = policy.alerting.auth.operator_token
-    try:
-        return secret.reveal_token()
-    except UnsetVariableError as error:
-        try:
-            return layout.token("operator_token")
-        except OSError:
-            fail(f"no operator token: {error}, or name the data folder of a run with --data")
-    except UnfitTokenError as error:
-        fail(f"no operator token: {error}")

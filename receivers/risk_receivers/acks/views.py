@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.model.escalation import Acknowledgement
 from risk_receivers.acks import table
 from risk_receivers.acks.errors import (
@@ -54,23 +55,19 @@ def _duration(text: object) -> object:
     return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
 
 
-_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-
-
 class _AckRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    author: _Name
-    comment: _Words
+    author: OperatorName
+    comment: Reason
     lasting: Annotated[timedelta | None, BeforeValidator(_duration), Field(alias="for")] = None
 
 
 class _UnackRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    author: _Name
-    comment: _Words
+    author: OperatorName
+    comment: Reason
 
 
 def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:

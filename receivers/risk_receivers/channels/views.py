@@ -9,13 +9,14 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.contracts.snapshot import utc_now
 from risk_policy.model.channels import Channels
 from risk_policy.vocabulary import Category
@@ -57,30 +58,25 @@ class ChannelParts:
     wake: Callable[[], None]
 
 
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-
-_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-
-
 class _TestRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    author: _Name
+    author: OperatorName
     channels: list[str] = []
 
 
 class _ResendRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    author: _Name
+    author: OperatorName
     message: int | None = None
 
 
 class _DismissRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    author: _Name
-    comment: _Words
+    author: OperatorName
+    comment: Reason
     message: int
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.vocabulary import KillMode
 from risk_receivers.auth import Role
 from risk_receivers.body import Body
@@ -33,8 +34,8 @@ class _KillRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mode: KillMode
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-    actor: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    reason: Reason
+    actor: OperatorName
 
 
 def _unexpected(error: Exception) -> bool:

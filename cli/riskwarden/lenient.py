@@ -1,0 +1,88 @@
+"""The few keys of the policy that an operator needs at night, whatever the rest of it looks like.
+
+A policy that somebody is just editing, or a channel's variable that only the service has, must
+not keep anybody from stopping the account. So nothing here fails: what cannot be used is said,
+and the default is taken in its place. The file is read when a key is asked for, not before.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from risk_policy import InvalidPolicyError, UnfitTokenError, UnsetVariableError, read_values
+from risk_policy.environment import Secret
+from risk_policy.model.base import split_endpoint
+from risk_policy.model.policy import Alerting
+from risk_policy.values import Values
+from riskwarden.commands.common import policy_path, warn
+
+_DEFAULTS: Final = Alerting()
+
+
+class LenientPolicy:
+    """A policy file, asked key by key."""
+
+    def __init__(self, option: Path | None) -> None:
+        self._option = option
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return policy_path(self._option)
+
+    @property
+    def receivers(self) -> str:
+        """``host:port`` of the receivers."""
+        key = "alerting.endpoints.receivers"
+        found = str(self._values.get(key))
+        try:
+            split_endpoint(found)
+        except ValueError as error:
+            default = _DEFAULTS.endpoints.receivers
+            warn(f"{self.path}: {key}: {error}; {default} is tried in its place")
+            return default
+        return found
+
+    @property
+    def database(self) -> Path:
+        """The audit database, relative to the data folder."""
+        key = "alerting.audit.database_path"
+        found = self._values.get(key)
+        if not isinstance(found, str) or not found or "\0" in found:
+            default = _DEFAULTS.audit.database_path
+            warn(f"{self.path}: {key}: is no path; {default} is tried in its place")
+            return Path(default)
+        return Path(found)
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long the gate stays open after the receivers have died."""
+        found = self._values.number("alerting.gate.lease_seconds")
+        return _DEFAULTS.gate.lease_seconds if found is None else found
+
+    @property
+    def operator_token(self) -> str:
+        """The operator's token from the variable that the policy names; "" if it is not set."""
+        return revealed(Secret(str(self._values.get("alerting.auth.operator_token"))))
+
+    @cached_property
+    def _values(self) -> Values:
+        try:
+            return read_values(self.path)
+        except InvalidPolicyError as error:
+            problem = error.problems[0].render(str(self.path))
+            warn(f"{problem}; the defaults are used in its place")
+            return Values({})
+
+
+def revealed(secret: Secret) -> str:
+    """The token that a variable holds; "" if it is not set, or holds none."""
+    try:
+        return secret.reveal_token()
+    except UnsetVariableError:
+        return ""
+    except UnfitTokenError as error:
+        warn(str(error))
+        return ""

@@ -1,0 +1,179 @@
+"""How a command speaks to the receivers as an operator: which address, which token, which name.
+
+It has to work when little else does. The address comes from ``--receivers`` or from the run
+whose data folder it is, the token from the environment or from that folder; the policy is asked
+only for what is then still missing, and leniently. Where there are several tokens each is tried
+before the operator is turned away.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from risk_policy.contracts.operator import LONGEST_NAME
+from risk_policy.model.stack import Auth
+from riskwarden.commands.common import fail
+from riskwarden.lenient import LenientPolicy, revealed
+from riskwarden.stack.layout import Layout
+
+#: Longer than the service ever takes before it answers one way or the other.
+_PATIENCE_SECONDS: Final = 15.0
+_TOKEN: Final = "operator_token"  # noqa: S105 - its name
+
+
+class NoAnswerError(Exception):
+    """The receivers did not answer.
+
+    Attributes:
+        sent: whether they may have taken what was asked.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        self.sent = sent
+        super().__init__(message)
+
+
+class Operator:
+    """Calls the receivers of one data folder, or those that are named."""
+
+    def __init__(self, data: Path, policy: Path | None, receivers: str | None) -> None:
+        self._layout = Layout(data)
+        self._named = receivers
+        self.policy = LenientPolicy(policy)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> dict[str, Any]:
+        """What they answer; the command ends with what they refuse. Raises NoAnswerError."""
+        url, whence = self._address()
+        answer: httpx.Response | None = None
+        for token in self._tokens():
+            answer = _request(method, url, path, token, body, whence, patience_seconds)
+            if answer.status_code != httpx.codes.UNAUTHORIZED:
+                break
+        if answer is None:
+            fail(self._no_token())
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            fail(
+                f"{url}{path} ({whence}) answers {answer.status_code} {answer.reason_phrase}, but "
+                "not as the receivers do; name their URL with --receivers",
+                1,
+            )
+        if answer.status_code != httpx.codes.OK:
+            fail(f"{url}{path}: {content.get('error') or answer.reason_phrase}", 1)
+        return content
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> dict[str, Any]:
+        """As ``call``; the command ends also where nobody answers."""
+        try:
+            return self.call(method, path, body, patience_seconds=patience_seconds)
+        except NoAnswerError as error:
+            fail(f"{error}; is it running?", 1)
+
+    def _address(self) -> tuple[str, str]:
+        """The URL, and where it was found."""
+        if self._named:
+            named = self._named if "://" in self._named else f"http://{self._named}"
+            return named.rstrip("/"), "from --receivers"
+        endpoints = self._layout.read_endpoints()
+        if endpoints is not None:
+            return f"http://{endpoints.receivers}", f"from {self._layout.description}"
+        return f"http://{self.policy.receivers}", f"from {self.policy.path}"
+
+    def _tokens(self) -> Iterator[str]:
+        """Every token there is, the likeliest first; each is looked for when its turn comes."""
+        folder, environment = self._token_of_the_folder, self._token_of_the_environment
+        is_its_run = not self._named and self._layout.read_endpoints() is not None
+        first = (folder, environment) if is_its_run else (environment, folder)
+        tried: set[str] = set()
+        for source in (*first, self._token_that_the_policy_names):
+            token = source()
+            if token and token not in tried:
+                tried.add(token)
+                yield token
+
+    def _token_of_the_folder(self) -> str:
+        try:
+            token = self._layout.token(_TOKEN)
+        except (OSError, ValueError):
+            return ""
+        return token if token.isprintable() else ""  # else whoever refuses it would quote it
+
+    def _token_of_the_environment(self) -> str:
+        return revealed(Auth().operator_token)
+
+    def _token_that_the_policy_names(self) -> str:
+        return self.policy.operator_token
+
+    def _no_token(self) -> str:
+        wanted = str(Auth().operator_token).strip("${}")
+        return (
+            f"no operator token: set {wanted} in the environment, or {wanted}_FILE to a file's "
+            f"path, or name the data folder of a run with --data; "
+            f"{self._layout.secrets / _TOKEN} is not there or not for you to read"
+        )
+
+
+def operator_name() -> str:
+    """Who gives the order, as it goes on record: a login, or the number where there is none."""
+    try:
+        name = printable(getpass.getuser()).strip()[:LONGEST_NAME].strip()
+    except (KeyError, OSError, ImportError):  # a container's user has no entry in passwd
+        name = ""
+    return name or f"uid {os.getuid()}"
+
+
+def printable(text: str) -> str:
+    """A text from the command line or environment, whose bytes may have been no UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _request(
+    method: str,
+    url: str,
+    path: str,
+    token: str,
+    body: Mapping[str, object] | None,
+    whence: str,
+    patience_seconds: float,
+) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    silent = f"the receivers service at {url} ({whence}) does not answer"
+    try:
+        return httpx.request(
+            method,
+            url + path,
+            json=body,
+            headers=headers,
+            timeout=patience_seconds,
+            trust_env=False,
+        )
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise NoAnswerError(f"{silent} ({error})", sent=False) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        fail(f"{url} ({whence}): {error}; name a URL such as http://127.0.0.1:9465")
+    except httpx.HTTPError as error:
+        reason = str(error) or type(error).__name__
+        raise NoAnswerError(f"{silent} ({reason})", sent=True) from error

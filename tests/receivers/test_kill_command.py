@@ -1,0 +1,209 @@
+"""`riskwarden kill` and `status` as somebody woken at night uses them, on a running service."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from riskwarden.app import application
+
+TOKEN = "RISKWARDEN_OPERATOR_TOKEN"
+BROKEN = "[alerting.limits]\nvar_max_pct = 3 and a half, no:"
+NEEDS_A_CHANNEL = "[alerting.channels.slack]\nenabled = true\n"
+WRONG_ELSEWHERE = "[alerting.limits]\nvar_max_pct = 'much'\n"
+
+
+@pytest.fixture(scope="module")
+def armed(tmp_path_factory: pytest.TempPathFactory, shared: Any) -> Any:
+    """The data folder of a run as `riskwarden run` leaves it; its kill switch may be tripped."""
+    folder = tmp_path_factory.mktemp("run")
+    endpoints = {"receivers": f"127.0.0.1:{shared.port}"}
+    (folder / "stack.json").write_text(json.dumps({"endpoints": endpoints}))
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "operator_token").write_text("operator-secret\n")
+    shared.folder = folder
+    return shared
+
+
+@pytest.fixture(autouse=True)
+def an_empty_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("RISKWARDEN_") or name == "SLACK_WEBHOOK_URL":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def riskwarden(*arguments: object) -> Result:
+    given = [str(argument) for argument in arguments]
+    return CliRunner().invoke(application(given), given)
+
+
+def kill(*arguments: object, reason: str = "a test") -> Result:
+    return riskwarden("kill", "--mode", "immediate", "--reason", reason, *arguments)
+
+
+def reasons(receivers: Any) -> list[str]:
+    return [
+        event.payload.action_reason
+        for event in receivers.chain()
+        if event.event_type.startswith("KILL_SWITCH")
+    ]
+
+
+def policy(text: str) -> Path:
+    path = Path("policy/alerting.toml")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("text", [BROKEN, NEEDS_A_CHANNEL, WRONG_ELSEWHERE])
+def test_a_policy_that_is_being_edited_keeps_nobody_from_the_kill_switch(
+    armed: Any, text: str
+) -> None:
+    policy(text)
+    done = kill("--data", armed.folder)
+    assert done.exit_code == 0, done.output
+    assert "kill switch" in done.stdout
+    assert armed.gate_says_halt()
+    asked = riskwarden("status", "--data", armed.folder, "--json")
+    assert asked.exit_code == 0, asked.output
+    assert json.loads(asked.stdout)["kill_switch"]["state"] == "TRIPPED"
+    assert done.stderr == asked.stderr == "", "the policy was not needed, so nothing is said of it"
+
+
+@pytest.mark.parametrize("text", [NEEDS_A_CHANNEL, WRONG_ELSEWHERE])
+def test_without_a_run_the_policy_is_asked_for_the_address_alone(
+    armed: Any, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    policy(f"{text}[alerting.endpoints]\nreceivers = '127.0.0.1:{armed.port}'\n")
+    assert kill().exit_code == 0
+
+
+def test_the_policy_may_name_another_variable_for_the_token(
+    armed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy(f"{NEEDS_A_CHANNEL}[alerting.auth]\noperator_token = '${{DESK_TOKEN}}'\n")
+    monkeypatch.setenv("DESK_TOKEN", "operator-secret")
+    assert kill("--receivers", armed.url).exit_code == 0
+
+
+@pytest.mark.parametrize("in_the_shell", ["that of another stack", "two\nlines", "operator-secret"])
+def test_a_token_of_another_stack_in_the_shell_does_no_harm(
+    armed: Any, monkeypatch: pytest.MonkeyPatch, in_the_shell: str
+) -> None:
+    monkeypatch.setenv(TOKEN, in_the_shell)
+    assert kill("--data", armed.folder).exit_code == 0
+    named = kill("--data", armed.folder, "--receivers", f"127.0.0.1:{armed.port}/")
+    assert named.exit_code == 0, named.output
+
+
+def test_no_token_and_a_wrong_one_are_told_without_showing_any(
+    armed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = kill("--receivers", armed.url)
+    assert none.exit_code == 2
+    assert TOKEN in none.stderr
+    assert "--data" in none.stderr
+    monkeypatch.setenv(TOKEN, "wrong-one")
+    wrong = kill("--receivers", armed.url)
+    assert wrong.exit_code == 1
+    assert "bearer token" in wrong.stderr
+    assert "wrong-one" not in wrong.output
+
+
+def test_somebody_without_a_name_is_on_record_by_number(
+    armed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    done = kill("--data", armed.folder, reason="nobody knows me")
+    assert done.exit_code == 0, done.output
+    (event,) = [e for e in armed.chain() if e.payload.action_reason == "nobody knows me"]
+    assert event.payload.actor_id == "uid 54321"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("n" * 300, "n" * 100), (" ", "uid "), ("\udce9", "�")]
+)
+def test_a_strange_name_is_no_reason_to_be_refused(
+    armed: Any, monkeypatch: pytest.MonkeyPatch, name: str, shown: str
+) -> None:
+    monkeypatch.setenv("LOGNAME", name)
+    done = kill("--data", armed.folder, reason=f"called {len(name)} {name[:1]!a}")
+    assert done.exit_code == 0, done.output
+    assert armed.chain()[-1].payload.actor_id.startswith(shown)
+
+
+def test_a_long_reason_is_cut_and_said_to_be(armed: Any) -> None:
+    done = kill("--data", armed.folder, reason="the exchange \udcff " + "long " * 200)
+    assert done.exit_code == 0, done.output
+    assert "500 characters" in done.stderr
+    kept = reasons(armed)[-1]
+    assert len(kept) <= 500
+    assert kept.startswith("the exchange � long")
+    assert kept.endswith("…")
+    assert kill("--data", armed.folder, reason="x" * 500).stderr == ""
+    assert reasons(armed)[-1] == "x" * 500
+
+
+def unused() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [("7", "[alerting.gate]\nlease_seconds = 7"), ("3", BROKEN)]
+)
+def test_with_dead_receivers_the_answer_says_what_holds_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, seconds: str, text: str
+) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    policy(text)
+    done = kill("--receivers", unused())
+    assert done.exit_code == 1
+    for told in ("NOTHING was tripped", "Is it running?", "--receivers", f"within {seconds} s"):
+        assert told in done.stderr
+    assert "Open positions are NOT closed" in done.stderr
+
+
+def test_who_takes_the_order_and_never_answers_may_have_carried_it_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.listen()
+        Thread(target=lambda: silent.accept()[0].close()).start()
+        done = kill("--receivers", f"127.0.0.1:{silent.getsockname()[1]}")
+    assert done.exit_code == 1
+    assert "may have taken the kill or not" in done.stderr
+    assert "Open positions are NOT closed" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "ftp://127.0.0.1:1", "http://127.0.0.1:99999"])
+def test_what_is_no_url_is_told_as_that(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    done = kill("--receivers", url)
+    assert done.exit_code in (1, 2)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert "http" in done.stderr
+
+
+def test_the_audit_is_verified_whatever_the_policy_looks_like(armed: Any) -> None:
+    for text in (BROKEN, NEEDS_A_CHANNEL, WRONG_ELSEWHERE):
+        policy(text)
+        done = riskwarden("audit", "verify", "--data", armed.data)
+        assert done.exit_code == 0, done.output
+        assert "intact" in done.stdout
+    policy(f"{WRONG_ELSEWHERE}[alerting.audit]\ndatabase_path = 'elsewhere.db'\n")
+    assert "elsewhere.db" in riskwarden("audit", "verify", "--data", armed.data).stderr
