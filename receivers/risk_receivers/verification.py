@@ -5,20 +5,44 @@ from __future__ import annotations
 from pathlib import Path
 
 from risk_receivers import kill_chain
+from risk_receivers.audit.chain import Head
 from risk_receivers.audit.verify import Progress, Verification, verify_database
 from risk_receivers.store import head_file
 
 
-def verify_store(database: Path, *, progress: Progress | None = None) -> Verification:
-    """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError."""
-    expected, complaints = None, []
+def verify_store(
+    database: Path, *, kept: Head | None = None, progress: Progress | None = None
+) -> Verification:
+    """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
+
+    ``kept`` is a head that somebody has kept elsewhere.
+    """
+    noted, complaints, warnings = None, [], []
     try:
-        expected = head_file.read(database)  # first: the chain may only have grown since
+        noted = head_file.read(database)  # first: the chain may only have grown since
     except head_file.NotedHeadError as error:
         complaints.append(str(error))
+    else:
+        if noted is None:
+            warnings.append(_unproven(database, kept))
     return verify_database(
         database,
         progress=progress,
-        expected=expected,
+        expected=noted,
+        kept=kept,
         checks=(lambda _: complaints, kill_chain.disagreements),
+        warnings=warnings,
+    )
+
+
+def _unproven(database: Path, kept: Head | None) -> str:
+    file = head_file.path_beside(database).name
+    if kept is None:
+        return (
+            f"no head was noted beside it ({file} is missing or empty): a cut-off end cannot be "
+            "seen; compare with a head that was kept elsewhere"
+        )
+    return (
+        f"no head was noted beside it ({file} is missing or empty): what was cut off behind "
+        f"record {kept.size} cannot be seen"
     )

@@ -36,7 +36,7 @@ def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
 
 
 @pytest.mark.parametrize(
-    "line", sorted(set(re.findall(r"^riskwarden ([a-z][a-z ]*)", README, re.M)))
+    "line", sorted(set(re.findall(r"^riskwarden ([a-z]+(?: [a-z]+)*)(?:\s|$)", README, re.M)))
 )
 def test_every_command_of_the_readme_exists(line: str) -> None:
     done = subprocess.run(

@@ -10,6 +10,7 @@ that are stored; nothing is ever encoded again to be hashed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -19,6 +20,7 @@ from risk_policy.contracts.audit import GENESIS, LEAF_DOMAIN, PAYLOAD_DOMAIN, SA
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import Header
 
+_WRITTEN: Final = re.compile(r"([0-9]{1,16}):([0-9A-Fa-f]{64})")
 _WORDS: Final = 5
 _WORD_BITS: Final = 52
 _WORD_MASK: Final = 2**_WORD_BITS - 1
@@ -30,6 +32,19 @@ class Head:
 
     size: int
     checksum: str
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """A head as ``str`` writes it: ``SIZE:CHECKSUM``. Raises ValueError."""
+        found = _WRITTEN.fullmatch(text.strip())
+        if found is None:
+            raise ValueError(
+                "must be SIZE:CHECKSUM: the number of events, a colon and 64 hexadecimal digits"
+            )
+        return cls(int(found[1]), found[2].lower())
+
+    def __str__(self) -> str:
+        return f"{self.size}:{self.checksum}"
 
     @property
     def words(self) -> tuple[int, ...]:

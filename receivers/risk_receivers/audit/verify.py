@@ -66,16 +66,15 @@ class Verification:
 class Verifier:
     """Takes stored rows in order, one at a time, in constant memory."""
 
-    def __init__(
-        self, expected: Head | None = None, *, keep: int = 10, start: Head = EMPTY
-    ) -> None:
+    def __init__(self, *expected: Head | None, keep: int = 10, start: Head = EMPTY) -> None:
         """Keeps the first ``keep`` problems and warnings and counts the others.
 
         ``start`` is the head before the first row; an empty checksum leaves that link unchecked.
         """
-        self._expected = expected
+        self._expected = tuple(dict.fromkeys(head for head in expected if head is not None))
         self._keep = keep
-        self._seen_expected = start.checksum if expected == start else None
+        self._sizes = {head.size for head in self._expected}
+        self._seen = {start.size: start.checksum}
         self._problems: list[Finding] = []
         self._problem_count = 0
         self._warnings: list[Finding] = []
@@ -107,16 +106,23 @@ class Verifier:
             self._check_time(seq, record.header.recorded_at)
         self._seq = seq
         self._checksum = None if record.checksum is None else record.checksum.hex()
-        if self._expected is not None and seq == self._expected.size:
-            self._seen_expected = self._checksum
+        if seq in self._sizes:
+            self._seen[seq] = self._checksum or ""
 
     def report(self, message: str, seq: int | None = None) -> None:
         """Adds a problem that was seen elsewhere, such as a page that could not be read."""
         self._problem(seq, message)
 
+    def warn(self, message: str, seq: int | None = None) -> None:
+        """Adds something odd that is no proof of harm."""
+        self._warning_count += 1
+        if len(self._warnings) < self._keep:
+            self._warnings.append(Finding(seq, message))
+
     def finish(self) -> Verification:
         """The result over all rows added so far."""
-        self._check_expected()
+        for expected in self._expected:
+            self._check_expected(expected)
         return Verification(
             ok=self._problem_count == 0,
             events=self._events,
@@ -138,23 +144,17 @@ class Verifier:
     def _check_time(self, seq: int, recorded_at: datetime) -> None:
         if self._recorded_at is not None and recorded_at < self._recorded_at:
             earlier, later = timestamp(recorded_at), timestamp(self._recorded_at)
-            self._warning_count += 1
-            if len(self._warnings) < self._keep:
-                message = f"recorded at {earlier}, before the record it follows ({later})"
-                self._warnings.append(Finding(seq, message))
+            self.warn(f"recorded at {earlier}, before the record it follows ({later})", seq)
         self._recorded_at = recorded_at
 
-    def _check_expected(self) -> None:
-        expected = self._expected
-        if expected is None:
-            return
+    def _check_expected(self, expected: Head) -> None:
         if self._seq < expected.size:
             self._problem(
                 None,
                 f"the chain ends at {self._seq}, but it was seen with {expected.size} records: "
                 "its end was cut off",
             )
-        elif self._seen_expected != expected.checksum:
+        elif self._seen.get(expected.size) != expected.checksum:
             self._problem(
                 None,
                 f"record {expected.size} does not have the checksum it was seen with "
@@ -182,22 +182,27 @@ def verify_database(
     *,
     progress: Progress | None = None,
     expected: Head | None = None,
+    kept: Head | None = None,
     checks: Sequence[Check] = (),
+    warnings: Sequence[str] = (),
     keep: int = 10,
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
 
-    ``checks`` look for what the chain tells and other tables of the database do not.
+    ``kept`` is one more head that the chain must pass through. ``checks`` look for what the chain
+    tells and other tables of the database do not; ``warnings`` are those of the caller.
 
     Damage is a finding, never an exception. Raises UnreadableDatabaseError if the file is
     missing, is no audit database or was written by a newer version.
     """
-    return tables.read(
-        path,
-        lambda connection: _verify_connection(
-            connection, progress, Verifier(expected, keep=keep), checks
-        ),
-    )
+
+    def ask(connection: sqlite3.Connection) -> Verification:
+        verifier = Verifier(expected, kept, keep=keep)
+        for warning in warnings:
+            verifier.warn(warning)
+        return _verify_connection(connection, progress, verifier, checks)
+
+    return tables.read(path, ask)
 
 
 def verify_stretch(
