@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
 from risk_receivers.acks.views import AckParts, ack_views
-from risk_receivers.audit.errors import AuditError
+from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.auth import Role, Tokens, unauthorized
 from risk_receivers.channels.views import ChannelParts, channel_views
 from risk_receivers.gate import GatePublisher
@@ -39,6 +39,10 @@ Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
 _STATES: Final = ("open", ACKNOWLEDGED, *(state.value for state in State))
 _PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_TAMPERED: Final = (
+    "it is not what was written, and no later try will mend it: keep a copy, then run riskwarden "
+    "audit verify"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -78,11 +82,19 @@ def create_app(parts: Parts) -> Flask:
     def invalid(error: ValidationError) -> Answer:
         return _error(400, problems_of(error))
 
+    @app.errorhandler(DamagedRecordError)
+    def damaged(error: DamagedRecordError) -> Answer:
+        _log.error("%s %s: %s", request.method, request.path, error)
+        beyond = "" if error.seq is None else f"; what follows it: ?after_seq={error.seq}"
+        return jsonify(error=f"{error}; {_TAMPERED}{beyond}", record=error.seq), 500
+
     @app.errorhandler(StoreError)
     @app.errorhandler(sqlite3.Error)
     @app.errorhandler(AuditError)
     def store_failed(error: Exception) -> Answer:
         _log.error("%s %s: %s", request.method, request.path, error)
+        if type(error) is sqlite3.DatabaseError:  # of none of its kinds: not a readable database
+            return _error(500, f"the database cannot be read: {error}; {_TAMPERED}")
         return _error(503, "the store cannot answer now; try again, see the service's log")
 
     @app.errorhandler(Exception)
@@ -130,14 +142,22 @@ def _operator(parts: Parts) -> Blueprint:
     @_needs(parts.tokens, Role.OPERATOR)
     def status() -> Answer:
         head = parts.writer.head
+        problems = parts.health.problems()
+        damage = parts.health.chain_damage()
         return jsonify(
-            ready=not parts.health.problems(),
+            ready=not problems,
+            problems=problems,
             kill_switch=_kill_switch(parts),
             gate=_gate(parts),
             incidents_open=_if_readable(parts.reading.open_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),
             messages_dead=_if_readable(parts.reading.dead_messages),
-            audit={"size": head.size, "checksum": head.checksum},
+            audit={
+                "size": head.size,
+                "checksum": head.checksum,
+                "intact": damage is None,
+                "damage": damage,
+            },
             policy_digest=parts.policy.digest,
         )
 

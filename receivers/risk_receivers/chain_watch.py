@@ -36,17 +36,24 @@ class ChainVerdict:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._intact = True
+        self._damage: str | None = None
 
     @property
     def is_intact(self) -> bool:
         """False for good once something was wrong."""
-        return self._intact
+        return self._damage is None
+
+    @property
+    def damage(self) -> str | None:
+        """What was wrong first; None as long as nothing was."""
+        return self._damage
 
     def damaged(self, how: str) -> None:
         """Something was wrong."""
         with self._lock:
-            first, self._intact = self._intact, False
+            first = self._damage is None
+            if first:
+                self._damage = how
         if first:
             _log.critical("the audit chain is not what was written: %s", how)
 

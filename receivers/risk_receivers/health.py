@@ -66,6 +66,10 @@ class Health:
         found = [] if self._writer.healthy else ["the store does not accept durable writes"]
         return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
 
+    def chain_damage(self) -> str | None:
+        """What was not as it had been written when the audit chain was read back."""
+        return self._verdict.damage
+
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""
         head = self._writer.head  # once: its size and its checksum belong together

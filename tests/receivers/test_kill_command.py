@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,11 +15,46 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from riskwarden.app import application
+from riskwarden.status_words import details, headlines
 
 TOKEN = "RISKWARDEN_OPERATOR_TOKEN"
 BROKEN = "[alerting.limits]\nvar_max_pct = 3 and a half, no:"
 NEEDS_A_CHANNEL = "[alerting.channels.slack]\nenabled = true\n"
 WRONG_ELSEWHERE = "[alerting.limits]\nvar_max_pct = 'much'\n"
+AT = "2026-01-02T03:04:05+00:00"
+#: What the service answers while its switch is tripped and nobody is flat yet.
+TRIPPED: dict[str, Any] = {
+    "ready": True,
+    "problems": [],
+    "kill_switch": {
+        "state": "TRIPPED",
+        "mode": "immediate",
+        "kill_id": "k1",
+        "cause": "DRAWDOWN_EMERGENCY",
+        "level": "emergency",
+        "since": AT,
+        "gate_closed_at": AT,
+        "flat_confirmed_at": None,
+        "flat_accounts": [],
+        "waiting_for_accounts": ["main", "other"],
+        "triggers": 1,
+        "on_record": True,
+    },
+    "gate": {
+        "open": False,
+        "halted": True,
+        "version": 2,
+        "lease_remaining_seconds": 0.5,
+        "lease_withheld": [],
+        "detail": None,
+    },
+    "incidents_open": {},
+    "messages_pending": {},
+    "messages_dead": {},
+    "audit": {"size": 9, "checksum": "ab", "intact": True, "damage": None},
+    "policy_digest": "cd",
+}
+WITH_PARTS = ("kill_switch", "gate", "audit")
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +99,63 @@ def policy(text: str) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
+
+
+def status(receivers: Any) -> list[str]:
+    done = riskwarden("status", "--data", receivers.folder)
+    assert done.exit_code == 0, done.output
+    return done.stdout.splitlines()
+
+
+def test_status_says_first_what_matters_first_and_all_of_it_in_words(
+    armed: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(armed.gate_is_open)
+    switch, gate, chain, *rest = status(armed)
+    assert re.fullmatch(r"KILL SWITCH +armed, not tripped", switch)
+    assert re.fullmatch(r"GATE +open, lease of \d\.\d s being renewed", gate)
+    assert re.fullmatch(r"AUDIT CHAIN +intact as far as it has been read back, 1 event", chain)
+    assert any(re.fullmatch(r"service +ready *", line) for line in rest)
+    assert any(re.fullmatch(r"open incidents +none *", line) for line in rest)
+
+    assert kill("--data", armed.folder, reason="a [red]\x1b[31mdrill").exit_code == 0
+    switch, gate, chain, *rest = status(armed)
+    assert "TRIPPED in mode immediate (everything is closed at once) since 20" in switch
+    assert "a [red]\\u001b[31mdrill (operator); NOT FLAT YET" in switch
+    assert "CLOSED by the kill switch" in gate
+    assert not re.search(r"None|[{}']", "".join([switch, gate, chain, *rest]))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kill_switch": {"state": "CLOSING"}}, "closing, NOT FLAT YET: main, other still"),
+        (
+            {"kill_switch": {"state": "FLAT_CONFIRMED", "flat_confirmed_at": AT}},
+            "flat, confirmed at 2026-",
+        ),
+        ({"kill_switch": {"on_record": False}}, "NOT ON RECORD"),
+        ({"kill_switch": {"mode": "pause"}}, "(no new entries, positions stay) since"),
+        ({"gate": {"halted": False}}, "CLOSED: orders that add risk are refused, because its lea"),
+        (
+            {"gate": {"halted": False, "open": True, "lease_withheld": ["Prometheus is silent"]}},
+            "open for 0.5 s more, then CLOSED: Prometheus is silent",
+        ),
+        ({"audit": {"intact": False, "damage": "record 7: gone"}}, "NOT INTACT: record 7: gone"),
+        ({"ready": False, "problems": ["worker clock died"]}, "NOT READY: worker clock died"),
+        ({"incidents_open": None}, "unknown: the store cannot be read"),
+        ({"incidents_open": {"warning": 2, "emergency": 1}}, "1 emergency, 2 warning"),
+        ({"messages_dead": {"email": 3}}, "3 email"),
+    ],
+)
+def test_every_trouble_is_said_in_so_many_words(change: dict[str, Any], told: str) -> None:
+    answer = {
+        name: {**part, **change.get(name, {})} if name in WITH_PARTS else change.get(name, part)
+        for name, part in TRIPPED.items()
+    }
+    lines = [*headlines(answer), *details(answer)]
+    (line,) = [line for line in lines if told in line.text]
+    assert line.is_well == (list(change) == ["incidents_open"])
 
 
 @pytest.mark.parametrize("text", [BROKEN, NEEDS_A_CHANNEL, WRONG_ELSEWHERE])

@@ -11,6 +11,9 @@ from time import time
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from riskwarden.app import application
 
 INTACT = "risk_audit_chain_intact"
 AUTH_FAILED = 'risk_security_events_total{kind="auth_failed"}'
@@ -168,8 +171,23 @@ def test_damage_that_a_reader_meets_is_noticed_at_once(receivers: Any, words: An
     assert receivers.call("GET", "/api/v1/audit").status_code == 200
     tamper(receivers, "UPDATE audit_payload SET salt = zeroblob(16) WHERE seq = 5")
     assert receivers.metric(INTACT) == 1
-    assert receivers.call("GET", "/api/v1/audit").status_code == 503
+    assert receivers.status()["audit"]["damage"] is None
+    for _ in range(2):
+        answer = receivers.call("GET", "/api/v1/audit")
+        assert answer.status_code == 500, "nothing mends it, so nobody is told to try again"
+        assert answer.json()["record"] == 5
+        assert "record 5: the payload is not the one" in answer.json()["error"]
+        assert "try again" not in answer.json()["error"]
+        assert "audit verify" in answer.json()["error"]
+    beyond = receivers.call("GET", "/api/v1/audit", params={"after_seq": 5}).json()["events"]
+    assert [event["header"]["seq"] for event in beyond][:2] == [6, 7]
     assert receivers.metric(INTACT) == 0
+    told = receivers.status()["audit"]
+    assert told["intact"] is False
+    assert told["damage"].startswith("record 5: ")
+    asked = ["status", "--receivers", receivers.url]
+    shown = CliRunner().invoke(application(asked), asked, env=receivers.environ)
+    assert "NOT INTACT: record 5: the payload is not the one" in shown.stdout
 
 
 def test_a_store_that_holds_nonsense_is_an_error_nobody_planned_for(

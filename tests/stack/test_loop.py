@@ -165,7 +165,7 @@ def test_an_operator_trips_the_switch_and_the_account_goes_flat(running: Running
     assert "tightened" in looser.stderr
     status = call("status", "--data", data)
     assert status.returncode == 0
-    assert "FLAT_CONFIRMED" in status.stdout
+    assert "flat, confirmed at" in status.stdout
     assert "fire drill" in status.stdout
     (activated,) = [e for e in recorded(running) if e.event_type == "KILL_SWITCH_ACTIVATED"]
     assert activated.payload is not None

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out
-from riskwarden.commands.operate import ReceiversOption
+from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name, printable
 
 IncidentArgument = Annotated[

@@ -10,9 +10,9 @@ from typing import Final, TextIO
 import msgspec
 
 from risk_policy import Policy
+from risk_policy.visible import visible
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Render
-from risk_receivers.channels.visible import visible
 
 _QUOTED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 #: What follows a name that was told before.

@@ -20,9 +20,9 @@ import msgspec
 
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import utc_now
+from risk_policy.visible import visible
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render
-from risk_receivers.channels.visible import visible
 
 _NAME: Final = re.compile(r"alerts-(\d{4}-\d{2}-\d{2})\.(?:jsonl|csv)")
 _ID: Final = r'^\{"message_id":"([^"]+)",'

@@ -14,13 +14,14 @@ from typer.testing import CliRunner, Result
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.query import head
 from risk_receivers.store.head_file import path_beside
-from riskwarden.app import app
+from riskwarden.app import application
 
 CUT = ("DELETE FROM audit_payload WHERE seq > 8", "DELETE FROM audit_header WHERE seq > 8")
 
 
 def verify(database: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["audit", "verify", "--database", str(database), *arguments])
+    given = ["audit", "verify", "--database", str(database), *arguments]
+    return CliRunner().invoke(application(given), given)
 
 
 def test_an_intact_chain_is_told_with_the_head_to_keep(database: Path) -> None:

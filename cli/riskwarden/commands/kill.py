@@ -1,12 +1,10 @@
-"""`riskwarden kill` and `riskwarden status`: what an operator needs at night."""
+"""`riskwarden kill`. It imports little, so that it starts at once."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 
 from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.vocabulary import KillMode
@@ -40,6 +38,8 @@ def kill(
         answer = operator.call("POST", "/api/v1/kill", body)
     except NoAnswerError as error:
         fail(f"{error}. {_what_to_do(operator, sent=error.sent)}", 1)
+    if "kill_id" not in answer:
+        fail("what answers there are not the receivers: name their URL with --receivers", 1)
     already = "was already tripped" if answer["already_tripped"] else "is tripped"
     out.print(
         f"[bold red]kill switch {already}[/]: mode {answer['mode']}, id {answer['kill_id']}; "
@@ -72,31 +72,3 @@ def _what_to_do(operator: Operator, *, sent: bool) -> str:
         "NOTHING was tripped by this command. Is it running? If it runs elsewhere, name it with "
         f"--receivers URL. If it has died, {lease}, or start it and repeat this command."
     )
-
-
-def status(
-    data: DataOption = LATEST,
-    policy: PolicyOption = None,
-    receivers: ReceiversOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Show kill switch, gate, open incidents and the audit chain's head."""
-    answer = Operator(data, policy, receivers).ask("GET", "/api/v1/status")
-    if as_json:
-        typer.echo(json.dumps(answer, indent=2))
-        return
-    table = Table(show_header=False)
-    for key, value in _rows(answer):
-        table.add_row(key, value)
-    out.print(table)
-
-
-def _rows(tree: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for name, value in tree.items():
-        key = f"{path} {name}".strip().replace("_", " ")
-        if isinstance(value, dict):
-            rows += _rows(value, key)
-        else:
-            rows.append((key, "" if value is None else str(value)))
-    return rows

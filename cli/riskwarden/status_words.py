@@ -1,0 +1,132 @@
+"""The status of a running service in words, for somebody woken at night.
+
+First what matters then: is the kill switch tripped and is the account flat, does the gate let
+orders through, can the record be trusted. Pure; takes what ``GET /api/v1/status`` answers, and
+what is not told there, because the store cannot be read, is called unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from risk_policy.vocabulary import KillMode, Severity
+
+_UNKNOWN: Final = "unknown: the store cannot be read"
+_MEANS: Final = {
+    KillMode.PAUSE: "no new entries, positions stay",
+    KillMode.GRACEFUL: "positions are closed at their targets",
+    KillMode.IMMEDIATE: "everything is closed at once",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line.
+
+    Attributes:
+        is_well: whether nobody has to do anything about it.
+    """
+
+    name: str
+    text: str
+    is_well: bool = True
+
+
+def headlines(status: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Kill switch, gate and audit chain."""
+    return (_kill_switch(status["kill_switch"]), _gate(status["gate"]), _chain(status["audit"]))
+
+
+def details(status: Mapping[str, Any]) -> Iterator[Line]:
+    """The rest."""
+    problems = "; ".join(status.get("problems", ()))
+    yield Line("service", "ready" if status["ready"] else f"NOT READY: {problems}", status["ready"])
+    opened = status["incidents_open"]
+    # The worst one first.
+    by_severity = {s.value: (opened or {}).get(s.value, 0) for s in reversed(Severity)}
+    yield Line("open incidents", _counted(by_severity, unknown=opened is None))
+    for name, key in (
+        ("messages waiting", "messages_pending"),
+        ("messages given up", "messages_dead"),
+    ):
+        counts = status[key]
+        yield Line(
+            name,
+            _counted(counts or {}, unknown=counts is None),
+            key == "messages_pending" or not counts,
+        )
+    kill, gate, audit = status["kill_switch"], status["gate"], status["audit"]
+    if kill["kill_id"]:
+        yield Line("kill id", kill["kill_id"])
+        yield Line("reasons to trip", str(kill["triggers"]))
+        yield Line("gate closed at", _at(kill["gate_closed_at"]))
+    for one in (gate["detail"] or {}).get("restrictions", ()):
+        if one["kind"] != "kill_switch":
+            yield Line(
+                "restriction", f"{one['kind']}, which this version does not know", is_well=False
+            )
+    yield Line("gate version", str(gate["version"]))
+    yield Line("head of the chain", f"{audit['size']}:{audit['checksum']}")
+    yield Line("policy digest", status["policy_digest"])
+
+
+def _kill_switch(kill: Mapping[str, Any]) -> Line:
+    name = "kill switch"
+    if kill["state"] == "ARMED":
+        return Line(name, "armed, not tripped")
+    mode = KillMode(kill["mode"])
+    told = f"TRIPPED in mode {mode.value} ({_MEANS[mode]}) since {_at(kill['since'])}: "
+    parts = [f"{told}{kill['cause']} ({kill['level']})", _closing(kill, mode)]
+    if not kill["on_record"]:
+        parts.append("NOT ON RECORD: the store did not take it")
+    return Line(name, "; ".join(filter(None, parts)), is_well=False)
+
+
+def _closing(kill: Mapping[str, Any], mode: KillMode) -> str:
+    waiting = ", ".join(kill["waiting_for_accounts"])
+    if kill["state"] == "FLAT_CONFIRMED":
+        return f"flat, confirmed at {_at(kill['flat_confirmed_at'])}"
+    if kill["state"] == "CLOSING":
+        return f"closing, NOT FLAT YET: {waiting or 'the accounts'} still to confirm"
+    return "" if mode is KillMode.PAUSE else "NOT FLAT YET: no account has reported a close"
+
+
+def _gate(gate: Mapping[str, Any]) -> Line:
+    name = "gate"
+    withheld = "; ".join(gate["lease_withheld"])
+    if gate["halted"]:
+        return Line(
+            name, "CLOSED by the kill switch: orders that add risk are refused", is_well=False
+        )
+    if gate["open"]:
+        left = f"{gate['lease_remaining_seconds']:.1f} s"
+        if withheld:
+            return Line(name, f"open for {left} more, then CLOSED: {withheld}", is_well=False)
+        return Line(name, f"open, lease of {left} being renewed")
+    why = withheld or "its lease has not been renewed"
+    return Line(name, f"CLOSED: orders that add risk are refused, because {why}", is_well=False)
+
+
+def _chain(audit: Mapping[str, Any]) -> Line:
+    name, size = "audit chain", f"{audit['size']:,} event{'s' if audit['size'] != 1 else ''}"
+    if "intact" not in audit:  # a service of an earlier version
+        return Line(name, f"{size}; run riskwarden audit verify")
+    if audit["intact"]:
+        return Line(name, f"intact as far as it has been read back, {size}")
+    text = f"NOT INTACT: {audit['damage']} ({size}); keep a copy, then riskwarden audit verify"
+    return Line(name, text, is_well=False)
+
+
+def _counted(counts: Mapping[str, int], *, unknown: bool) -> str:
+    if unknown:
+        return _UNKNOWN
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
+
+
+def _at(text: str | None) -> str:
+    if text is None:
+        return "an unknown time"
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
