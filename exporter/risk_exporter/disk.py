@@ -38,13 +38,6 @@ def swap_file(path: Path, content: bytes) -> None:
     staging.replace(path)
 
 
-def free_ratio(path: Path) -> float:
-    """Share of the disk under a folder that an ordinary process may still fill. Raises OSError."""
-    disk = os.statvfs(path)
-    usable = disk.f_blocks - disk.f_bfree + disk.f_bavail
-    return disk.f_bavail / usable if usable > 0 else 0.0
-
-
 def sync_folder(path: Path) -> None:
     """Make names in a folder durable. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -33,7 +33,6 @@ from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
 from risk_exporter.account import Account, Terms
-from risk_exporter.disk import free_ratio
 from risk_exporter.errors import ExporterError, Refusal, SnapshotRefusedError, StateError
 from risk_exporter.keeper import Pace
 from risk_exporter.market import MarketCloses
@@ -46,6 +45,7 @@ from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import METRICS
 from risk_policy.contracts.snapshot import Snapshot, utc_now
+from risk_policy.disk import free_ratio
 
 #: Attribute of an exception that was counted.
 _COUNTED: Final = "_counted_by_risk_exporter"
@@ -183,7 +183,7 @@ class RiskExporter(Collector):
         yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
         info = {"component": COMPONENT, "digest": self.policy.digest}
         yield Block(m.POLICY_INFO, (info,), np.ones(1))
-        yield from exporter_blocks(now, unexpected, self._disk_free())
+        yield from exporter_blocks(now, unexpected, free_ratio(self._folder.path))
 
     def collect(self) -> Iterator[Family]:
         """What prometheus_client asks for at a scrape. Nothing is measured here."""
@@ -242,13 +242,6 @@ class RiskExporter(Collector):
                 "this exporter is closed and its folder may belong to another by now; "
                 "make a new one"
             )
-
-    def _disk_free(self) -> float | None:
-        try:
-            return free_ratio(self._folder.path)
-        except OSError:
-            _log.debug("the disk of %s says nothing", self._folder.path, exc_info=True)
-            return None
 
     def _new_account(self, folder: AccountFolder) -> Account:
         return Account(folder, self._terms, self._market, self._clock())

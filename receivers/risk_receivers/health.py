@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.contracts.snapshot import utc_now
+from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.gate import GatePublisher
@@ -108,10 +108,5 @@ class Health:
         return gauges
 
     def _disk(self) -> Mapping[Metric, Samples]:
-        try:
-            disk = os.statvfs(self._data)
-        except OSError:
-            return {}
-        if not disk.f_blocks:  # a file system that does not say
-            return {}
-        return {m.DISK_FREE: [((COMPONENT,), disk.f_bavail / disk.f_blocks)]}
+        free = free_ratio(self._data)
+        return {} if free is None else {m.DISK_FREE: [((COMPONENT,), free)]}
