@@ -29,7 +29,14 @@ def _equity(book: Sequence[Snapshot], rows: int) -> list[Snapshot]:
         equity *= later.equity / earlier.equity
         at += timedelta(minutes=1)
         found.append(
-            Snapshot(account="main", equity=equity, cash=equity, taken_at=at, market_time=at)
+            Snapshot(
+                account="main",
+                equity=equity,
+                cash=equity,
+                positions=(),
+                taken_at=at,
+                market_time=at,
+            )
         )
     return found
 

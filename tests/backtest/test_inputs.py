@@ -35,7 +35,9 @@ def equities(source: Source) -> list[float]:
 
 
 def line(at: str, **changes: object) -> str:
-    fields: dict[str, object] = {"account": "desk", "equity": 10.0, "cash": 10.0, "taken_at": at}
+    fields: dict[str, object] = {
+        "account": "desk", "equity": 10.0, "cash": 10.0, "positions": [], "taken_at": at,
+    }  # fmt: skip
     return Snapshot.model_validate({**fields, **changes}).model_dump_json() + "\n"
 
 

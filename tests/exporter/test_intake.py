@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -268,6 +268,22 @@ def test_an_event_that_has_not_happened_yet_is_a_conflict(
     assert reply.status == 409
     assert "send the wall clock's time" in reply.problem("events[1].at")
     assert refusals(exporter, scrape) == {"from_the_future": 1}
+
+
+def test_a_book_that_is_left_out_is_not_taken_for_a_flat_one(
+    post: Ask, body: dict[str, Any], exporter: RiskExporter, scrape: Any
+) -> None:
+    positions = body.pop("positions")
+    reply = post(body)
+    assert (reply.status, reply.problem("positions")) == (400, "is missing")
+    assert post(body | {"positions": None}).status == 400
+    assert scrape(exporter).labels("risk_positions_open") == []
+    assert post(body | {"positions": positions}).status == 200
+    assert scrape(exporter).value("risk_positions_open", account="main") == 1
+    later = datetime.fromisoformat(body["taken_at"]) + timedelta(seconds=1)
+    body["taken_at"] = later.isoformat()
+    assert post(body | {"positions": []}).status == 200
+    assert scrape(exporter).value("risk_positions_open", account="main") == 0
 
 
 def test_every_problem_is_told_at_once(post: Ask, body: dict[str, Any]) -> None:

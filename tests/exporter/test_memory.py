@@ -140,6 +140,7 @@ def test_the_peak_only_rises_and_the_day_never_goes_back(steps: list[tuple[float
             "account": "a",
             "equity": 1000,
             "cash": 0,
+            "positions": [],
             "taken_at": "2026-03-02T12:00:00Z",
             "market_time": "2008-09-15T12:00:00Z",
         }

@@ -69,6 +69,7 @@ class Sidecar:
             "account": "main",
             "equity": equity,
             "cash": equity,
+            "positions": [],
             "taken_at": datetime.now(UTC).isoformat(),
             "market_time": market_time.isoformat(),
             **fields,

@@ -56,7 +56,7 @@ def test_a_lease_file_of_another_boot_is_not_trusted() -> None:
 def test_market_time_is_the_wall_clock_unless_given() -> None:
     now = datetime(2026, 1, 2, 3, tzinfo=UTC)
     snapshot = Snapshot.model_validate(
-        {"account": "main", "equity": 1, "cash": 1, "taken_at": now.isoformat()}
+        {"account": "main", "equity": 1, "cash": 1, "positions": [], "taken_at": now.isoformat()}
     )
     assert snapshot.market_time == now
     assert snapshot.trading_day == "2026-01-02"
@@ -77,6 +77,15 @@ def test_a_snapshot_that_tells_only_what_it_must_is_valid_and_says_nothing_of_th
     assert {snapshot.leverage, snapshot.margin_used, snapshot.consecutive_losses} == {None}
     assert not snapshot.reports_stops
     assert Snapshot.model_validate_json(snapshot.model_dump_json()) == snapshot
+
+
+@pytest.mark.parametrize("key", ["account", "equity", "cash", "positions", "taken_at"])
+def test_what_every_snapshot_must_tell_has_no_default(key: str) -> None:
+    told = {"account": "main", "equity": 1, "cash": 1, "positions": [], "taken_at": 0}
+    assert Snapshot.model_validate(told).positions == ()
+    del told[key]
+    with pytest.raises(ValidationError, match="required"):
+        Snapshot.model_validate(told)
 
 
 @pytest.mark.parametrize("symbol", ["BTC/EUR", "", "a b", 'x"y', "a\nb"])

@@ -136,7 +136,9 @@ def _equity(name: str, text: str) -> Iterator[tuple[datetime, float]]:
 def _as_snapshots(rows: list[tuple[datetime, float]], account: str) -> Iterator[Snapshot]:
     """An account of which nothing but its equity is known."""
     for at, equity in rows:
-        yield Snapshot(account=account, equity=equity, cash=equity, taken_at=at, market_time=at)
+        yield Snapshot(
+            account=account, equity=equity, cash=equity, positions=(), taken_at=at, market_time=at
+        )
 
 
 # -- prices ------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ differs from the wall clock in a replay. It may lie any time before ``taken_at``
 no market has traded yet when the snapshot of it is taken. The exporter refuses what is further
 ahead than clocks may differ.
 
-Only ``account``, ``equity``, ``cash`` and ``taken_at`` have to be told. What else is told is
-watched; what is left out has no figure, and never one that looks safe. What an account has told
-once, it should go on telling: a figure of the account that stops coming is taken for a limit that
-nobody can evaluate any more, and raises an alert.
+Only ``account``, ``equity``, ``cash``, ``positions`` and ``taken_at`` have to be told. What else
+is told is watched; what is left out has no figure, and never one that looks safe. What an account
+has told once, it should go on telling: a figure of the account that stops coming is taken for a
+limit that nobody can evaluate any more, and raises an alert.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Snapshot(Part):
         currency: ISO 4217 code, or the ticker of the quote asset.
         equity: cash plus the market value of every position, open profit included.
         cash: what is not invested.
-        positions: the open positions, each symbol at most once.
+        positions: the open positions, each symbol at most once; empty says that there are none, and
+            has to be said: a book that was left out would look like one that is flat.
         taken_at: wall clock, UTC.
         market_time: the time the figures belong to, UTC, not after ``taken_at``; ``taken_at``
             unless given.
@@ -74,7 +75,7 @@ class Snapshot(Part):
     currency: Identifier = "USD"
     equity: Amount
     cash: Amount
-    positions: tuple[Position, ...] = ()
+    positions: tuple[Position, ...]
     taken_at: AwareDatetime
     market_time: AwareDatetime
     reports_stops: StrictBool = False
