@@ -21,7 +21,3 @@ class LooserModeError(ReceiversError):
 
 class SpoolError(ReceiversError):
     """A record could not be spooled."""
-
-
-class BodyTooLargeError(ReceiversError):
-    """A request's body exceeds what the policy lets in."""

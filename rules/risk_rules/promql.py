@@ -61,14 +61,6 @@ def series(metric: Metric, **matchers: str) -> str:
     return f"{metric.name}{{{inside}}}" if inside else metric.name
 
 
-def series_except(metric: Metric, name: str, values: Iterable[str], **matchers: str) -> str:
-    """The series of a metric, without those of which a label has one of these values."""
-    _check_labels(metric, (name,))
-    selected = series(metric, **matchers)
-    left_out = f"{label(name)}!~{one_of(values)}"
-    return f"{selected[:-1]},{left_out}}}" if matchers else f"{selected}{{{left_out}}}"
-
-
 def series_below(metric: Metric, name: str, first: str) -> str:
     """The series of a metric of which a label is a path that begins with this word."""
     _check_labels(metric, (name,))

@@ -1,4 +1,4 @@
-"""What the README shows works as it stands."""
+"""What the README shows works as it stands, and what it and CONTRIBUTING name is there."""
 
 from __future__ import annotations
 
@@ -48,11 +48,20 @@ def test_every_command_of_the_readme_exists(line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_every_link_of_the_readme_leads_somewhere(path: str) -> None:
+def named(document: str) -> set[str]:
+    """What a document links to in the checkout, and the files and folders it names as code."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    # Neither hidden folders nor what a run leaves behind.
+    folders = "|".join(
+        path.name for path in ROOT.glob("[a-z]*") if path.is_dir() and path.name != "var"
+    )
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    return {*links, *re.findall(rf"`((?:{folders})/[^`\s<]*)`", text)}
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [(name, path) for name in ("README.md", "CONTRIBUTING.md") for path in sorted(named(name))],
+)
+def test_every_path_that_a_document_names_is_there(document: str, path: str) -> None:
     assert (ROOT / path).exists()
-
-
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`(tests/[^`]+)`", README))))
-def test_every_test_that_a_promise_points_at_is_there(path: str) -> None:
-    assert (ROOT / path).is_file()

@@ -50,10 +50,6 @@ class Episode:
     escalations: tuple[Escalated, ...]
     resolved_milder: bool | None
 
-    def fires_at(self, row: int) -> bool:
-        """Whether it fires at a row."""
-        return self.began <= row and (self.ended is None or row < self.ended)
-
 
 def episodes(found: Iterable[Firing], rows: Sequence[int], history: History) -> tuple[Episode, ...]:
     """Firings as episodes, in order of their beginning; escalations belong to theirs."""
