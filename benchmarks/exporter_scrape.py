@@ -22,7 +22,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from risk_exporter import RiskExporter
 from risk_exporter.text import plain_text
 from risk_policy import default_policy_path, load_policy
-from risk_policy.contracts.snapshot import Position, Snapshot, utc_now
+from risk_policy.clock import utc_now
+from risk_policy.contracts.snapshot import Position, Snapshot
 
 _ROUNDS = 20
 

@@ -44,7 +44,8 @@ from risk_exporter.value_at_risk import Conventions
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import METRICS
-from risk_policy.contracts.snapshot import Snapshot, utc_now
+from risk_policy.clock import utc_now
+from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.disk import free_ratio
 
 #: Attribute of an exception that was counted.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.doubt import oldest, settle

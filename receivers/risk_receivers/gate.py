@@ -26,8 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.snapshot import utc_now
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate_detail import DetailFile
 from risk_receivers.kill_switch import KillSwitch, tightest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict

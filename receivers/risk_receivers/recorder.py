@@ -24,8 +24,8 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from risk_policy.catalogue import metrics as m
+from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import Report
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate import GatePublisher

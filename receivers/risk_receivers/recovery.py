@@ -13,8 +13,8 @@ from typing import Final
 from uuid import uuid4
 
 from risk_policy import Policy
+from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as gate_contract
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.vocabulary import Severity
 from risk_receivers.errors import SpoolError, StartError
 from risk_receivers.kill_journal import load

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import EventType
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.schema import to_text

@@ -23,7 +23,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.vocabulary import KillMode
 from risk_receivers import reserve
 from risk_receivers.errors import SpoolError

@@ -25,8 +25,9 @@ from risk_exporter import ExporterServer, RiskExporter
 from risk_policy import Policy
 from risk_policy.catalogue.limits import LIMITS, Limit
 from risk_policy.catalogue.system import ALERT_STORM
+from risk_policy.clock import utc_now
 from risk_policy.contracts.document import render
-from risk_policy.contracts.snapshot import Snapshot, utc_now
+from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.model.stack import Endpoints
 from risk_policy.vocabulary import Escalation
 from risk_rules import prometheus_config

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from loopback_http import LoopbackServer, Received, Reply
 from owed_messages import NOON, as_told, owed
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
 from risk_receivers.channels.webhook import WebhookChannel
 

@@ -15,7 +15,7 @@ from loopback_prometheus import Part, Prometheus, Vector, free_port, serving, un
 
 import risk_rules
 from risk_policy import Policy
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.model.stack import Endpoints
 
 pytestmark = pytest.mark.stack

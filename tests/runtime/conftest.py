@@ -19,10 +19,11 @@ import pytest
 
 from risk_exporter import RiskExporter
 from risk_policy import default_policy_path, load_policy
+from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.gate import GateDetail, Restriction
 from risk_policy.contracts.reports import Report
-from risk_policy.contracts.snapshot import Snapshot, utc_now
+from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.vocabulary import KillMode
 from risk_runtime import TradeGate
 from risk_runtime.paper.account import AccountStore

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import FlatConfirmed
-from risk_policy.contracts.snapshot import utc_now
 from risk_runtime.errors import AccountStoreError
 from risk_runtime.order import Side
 from risk_runtime.paper.account import ACCOUNT_FILE, AccountStore, StoredAccount

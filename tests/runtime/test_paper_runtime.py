@@ -13,8 +13,8 @@ import pytest
 
 from risk_exporter import ExporterError, RiskExporter
 from risk_policy.catalogue import metrics as m
+from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import TradeBlocked
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.vocabulary import KillMode
 from risk_runtime.errors import AccountStoreError
 from risk_runtime.paper.account import AccountStore

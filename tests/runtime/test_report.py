@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import FlatConfirmed, Report, ReportBatch
-from risk_policy.contracts.snapshot import utc_now
 from risk_runtime.errors import SpoolError
 from risk_runtime.paper.report import (
     Backoff,

@@ -20,6 +20,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, StrictBool, model_validator
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts.snapshot_parts import (
     Amount,
     Budget,
@@ -118,11 +119,7 @@ def utc_day(instant: datetime) -> str:
     return instant.astimezone(UTC).date().isoformat()
 
 
-def utc_now() -> datetime:
-    """The wall clock, UTC."""
-    return datetime.now(UTC)
-
-
+# With the clock, so that whoever makes snapshots needs one import.
 __all__ = [
     "Amount",
     "Budget",

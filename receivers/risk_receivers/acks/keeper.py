@@ -19,7 +19,7 @@ from typing import Final
 from uuid import uuid4
 
 from risk_policy.catalogue import metrics as m
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.model.escalation import Acknowledgement
 from risk_receivers.acks import table
 from risk_receivers.acks.client import AlertmanagerClient, wire_time

@@ -18,7 +18,7 @@ from typing import Final
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.quiet import is_muted
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks import table

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from risk_policy import Policy
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.visible import visible
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render

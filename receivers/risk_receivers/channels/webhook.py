@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from risk_policy import Policy
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.channels.cutting import clean
 from risk_receivers.channels.http import Answer, Http, revealed, revealed_url
 from risk_receivers.channels.message import Owed

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
+from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import EventType
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.model.escalation import Retention
 from risk_policy.vocabulary import Category
 from risk_receivers.audit.event import AuditEvent

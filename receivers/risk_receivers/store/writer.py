@@ -17,10 +17,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.canonical import encode
 from risk_receivers.audit.chain import EMPTY, Head
@@ -40,15 +41,10 @@ from risk_receivers.store.errors import (
 from risk_receivers.store.pending import Job, PendingJobs
 from risk_receivers.store.transaction import Transaction
 
-__all__ = ["Transaction", "Writer", "utc_now"]
+__all__ = ["Transaction", "Writer"]
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-def utc_now() -> datetime:
-    """The present, aware."""
-    return datetime.now(UTC)
 
 
 class Writer:

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import NAMESPACE_URL, uuid5
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import (
     FlatConfirmed,
     OrdersCancelled,
@@ -20,7 +21,6 @@ from risk_policy.contracts.reports import (
     Report,
     TradeBlocked,
 )
-from risk_policy.contracts.snapshot import utc_now
 from risk_runtime.gate import Decision, TradeGate
 from risk_runtime.order import Order, Side
 from risk_runtime.paper import journal

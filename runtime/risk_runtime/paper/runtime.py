@@ -21,8 +21,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from risk_exporter import ExporterError
+from risk_policy.clock import utc_now
 from risk_policy.contracts.gate import Restriction
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.vocabulary import KillMode
 from risk_runtime.errors import AccountStoreError, NotFlatError
 from risk_runtime.gate import GateState, TradeGate
