@@ -19,6 +19,7 @@ from riskwarden.commands.common import (
     PolicyOption,
     err,
     fail,
+    is_file,
     out,
     warn,
 )
@@ -58,8 +59,8 @@ def verify(
     """
     kept = _kept(head)
     path = database or data / LenientPolicy(policy).database
-    if not path.is_file():
-        fail(f"{path}: no audit database; name the data folder with --data")
+    if not is_file(path):
+        fail(f"{path}: no audit database, or not for you to read; name the data folder with --data")
     columns = (
         TextColumn("verifying"),
         BarColumn(),

@@ -52,7 +52,15 @@ def policy_path(option: Path | None) -> Path:
     if option is not None:
         return option
     local = Path("policy/alerting.toml")
-    return local if local.exists() else default_policy_path()
+    return local if is_file(local) else default_policy_path()
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there for us; False where nothing may be looked at, as after `sudo -u`."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def policy_or_fail(option: Path | None) -> Policy:

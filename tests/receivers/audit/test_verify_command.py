@@ -85,6 +85,13 @@ def test_a_head_that_is_none_is_refused_by_name(database: Path, text: str) -> No
     assert "--head" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["gone.db", "d" * 300, "a\nb"])
+def test_a_database_that_cannot_be_found_is_said_to_be_missing(tmp_path: Path, name: str) -> None:
+    done = verify(tmp_path / name)
+    assert done.exit_code == 2
+    assert "no audit database" in done.stderr
+
+
 @given(st.integers(0, 10**16 - 1), st.binary(min_size=32, max_size=32))
 def test_a_head_is_read_back_as_it_is_printed(size: int, checksum: bytes) -> None:
     one = Head(size, checksum.hex())
