@@ -24,7 +24,7 @@ from typing import Final
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels import Channel, fallbacks
 from risk_receivers.channels.attempts import Attempts
@@ -204,7 +204,7 @@ class Courier(Worker):
             head = self._writer.head
             message, unique = opened(one)
             attempt = self._attempts.begin(one.number)
-            self._channel.deliver(Owed(unique, message, f"{head.size}:{head.checksum}", attempt))
+            self._channel.deliver(Owed(unique, message, str(head), attempt))
         except (OSError, DeliveryError) as error:
             return self._not_delivered(one, error)
         except Exception as error:  # noqa: BLE001 - those behind must not wait, whatever it is

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.failover import hand_over
 from risk_receivers.channels.outbox import overdue

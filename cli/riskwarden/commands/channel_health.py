@@ -12,7 +12,7 @@ from rich.table import Table
 
 from risk_policy.quantities import duration
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
-from riskwarden.commands.operate import ReceiversOption
+from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name
 
 #: Longer than the receivers wait for the slowest channel.

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from riskwarden.commands.channel_health import AuthorOption
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
-from riskwarden.commands.operate import ReceiversOption
+from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name
 
 app = typer.Typer(help="See what was given up, and send it again.")

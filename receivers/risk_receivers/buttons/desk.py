@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.model.escalation import Acknowledgement
 from risk_receivers.acks import table
 from risk_receivers.acks.errors import (

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_receivers.channels import Channel
 from risk_receivers.channels.errors import DeliveryError, RefusedDeliveryError
 from risk_receivers.channels.message import Owed

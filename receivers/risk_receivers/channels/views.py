@@ -15,9 +15,9 @@ from uuid import uuid4
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.contracts.operator import OperatorName, Reason
-from risk_policy.contracts.snapshot import utc_now
 from risk_policy.model.channels import Channels
 from risk_policy.vocabulary import Category
 from risk_receivers.audit.canonical import JsonValue

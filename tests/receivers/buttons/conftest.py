@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from alertmanager_stand_in import AlertmanagerStandIn
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
 from risk_policy.model.escalation import Acknowledgement
 from risk_policy.vocabulary import KillMode, Severity

@@ -16,7 +16,7 @@ from loopback_http import LoopbackServer, Reply
 from owed_messages import as_told, owed, saying
 from slack_stand_in import SIGNING_SECRET, SlackStandIn, signed
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.model.channels import Slack
 from risk_receivers.auth import Role, Tokens
 from risk_receivers.body import BodyReader

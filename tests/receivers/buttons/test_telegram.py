@@ -18,7 +18,7 @@ from msgspec import structs
 from owed_messages import as_told, owed, saying
 from telegram_stand_in import CHAT, TOKEN, TelegramStandIn, failure
 
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 from risk_policy.model.channels import Telegram
 from risk_receivers.buttons.desk import Presser
 from risk_receivers.buttons.offsets import Offsets
