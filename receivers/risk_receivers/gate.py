@@ -3,7 +3,7 @@
 * Nothing is granted before :meth:`GatePublisher.apply` was told the recorded state.
 * HALT is one store into shared memory. It never waits for a disk, and no renewal can follow
   it: both happen under one lock that is only ever held for a few stores.
-* The lease is only renewed while the store is healthy and the alert feed alive: a service that
+* The lease is only renewed while the store records and the alert feed is alive: a service that
   cannot record a trip, or would never hear of one, must not go on allowing risk.
 * When the publisher dies or hangs, the lease runs out by itself.
 * On an orderly stop the lease ends at once: from then on nobody listens for alerts, and there

@@ -19,6 +19,7 @@ from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.spool import Spool
 from risk_receivers.store.writer import Writer
+from risk_receivers.store_proof import StoreProof
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
 
@@ -30,6 +31,7 @@ class Health:
         self,
         *,
         writer: Writer,
+        proof: StoreProof,
         gate: GatePublisher,
         signs: Sequence[Pulse | Heartbeat],
         workers: Sequence[Worker],
@@ -40,6 +42,7 @@ class Health:
         data: Path,
     ) -> None:
         self._writer = writer
+        self._proof = proof
         self._gate = gate
         self._signs = signs
         self._workers = workers
@@ -52,7 +55,7 @@ class Health:
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
         found: list[str] = []
-        if not self._writer.healthy:
+        if not self._writer.takes_work:
             found.append("the store does not accept durable writes; restart after mending it")
         if complaint := self._spool.complaint:
             found.append(complaint)
@@ -63,15 +66,15 @@ class Health:
 
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
-        found = [] if self._writer.healthy else ["the store does not accept durable writes"]
-        return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
+        signs = (self._proof, *self._signs)
+        return [complaint for sign in signs if (complaint := sign.complaint)]
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""
         head = self._writer.head  # once: its size and its checksum belong together
         gauges: dict[Metric, Samples] = {
             m.RECEIVERS_TIME: [((), utc_now().timestamp())],
-            m.WRITER_HEALTHY: [((), float(self._writer.healthy))],
+            m.WRITER_HEALTHY: [((), float(self._proof.is_given))],
             m.AUDIT_EVENTS: [((), float(head.size))],
             m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],
             m.AUDIT_INTACT: [((), float(self._verdict.is_intact))],

@@ -92,8 +92,12 @@ def test_an_emergency_halts_at_once_and_reaches_the_store_at_the_next_start(
 
 
 def test_a_record_that_was_committed_and_spooled_counts_once(
-    receivers: Any, words: Any, wait_until: Callable[..., Any]
+    stopped: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
+    # Whoever asks the store whether it records would find out first that it is gone.
+    policy = stopped.policy.read_text()
+    stopped.policy.write_text(policy.replace("renew_seconds = 0.1", "renew_seconds = 1.5"))
+    receivers = stopped.start()
     wait_until(receivers.gate_is_open)
     aside = receivers.database.with_name("aside.db")
     receivers.database.rename(aside)
@@ -306,6 +310,23 @@ def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
     assert "KILL_SWITCH_TRIGGER_RECORDED" not in receivers.event_types()
     assert receivers.status()["kill_switch"]["kill_id"] == kill_id
     assert receivers.detail().kill.kill_id == kill_id, "what a runtime acted on stays true"
+
+
+def test_the_gate_closes_while_nothing_can_be_recorded_although_nobody_asks(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    with locked_database(receivers):
+        began = time.monotonic()
+        wait_until(lambda: not receivers.gate_is_open(), what="the lease is no longer renewed")
+        assert time.monotonic() - began < 5
+        assert not receivers.gate_says_halt(), "nobody decided that"
+        (why,) = receivers.call("GET", "/api/v1/gate").json()["lease_withheld"]
+        assert why.startswith("the store could record nothing for")
+        assert receivers.call("GET", "/readyz", token="").status_code == 200, "it may come back"
+        wait_until(lambda: receivers.metric("risk_store_writer_healthy") == 0)
+    wait_until(receivers.gate_is_open)
+    assert receivers.metric("risk_store_writer_healthy") == 1
 
 
 @pytest.mark.parametrize("source", ["alerts", "operator"])
