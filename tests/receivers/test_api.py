@@ -253,6 +253,28 @@ def test_flat_is_what_every_account_has_confirmed(receivers: Any, words: Any) ->
     assert receivers.verified().ok
 
 
+def test_flat_waits_for_the_accounts_whose_alerts_tripped_the_switch(
+    receivers: Any, words: Any
+) -> None:
+    def switch() -> tuple[str, list[str]]:
+        status = receivers.status()["kill_switch"]
+        return status["state"], status["waiting_for_accounts"]
+
+    over = words.kill_alert(firing=False, account="main")
+    assert receivers.send("alerts", [over]).status_code == 200
+    kill_id = receivers.status()["kill_switch"]["kill_id"]
+    assert switch() == ("TRIPPED", ["main"])
+    send_reports(receivers, [report("flat_confirmed", "other", kill_id=kill_id)])
+    assert switch() == ("CLOSING", ["main"])
+    send_reports(receivers, [report("flat_confirmed", "main", kill_id=kill_id)])
+    assert switch() == ("FLAT_CONFIRMED", [])
+    receivers.send("alerts", [words.kill_alert(risk_id="drawdown/late", account="late")])
+    assert switch() == ("CLOSING", ["late"])
+    assert receivers.send("alerts", [over]).status_code == 200
+    assert switch() == ("CLOSING", ["late"])
+    assert receivers.verified().ok
+
+
 def test_flat_is_only_believed_about_the_kill_in_force(receivers: Any) -> None:
     flat = reports("no-such-kill")[3]
     assert "not tripped" in send_reports(receivers, [flat])["rejected"][0]["error"]
