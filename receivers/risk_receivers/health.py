@@ -78,7 +78,6 @@ class Health:
             m.AUDIT_EVENTS: [((), float(head.size))],
             m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],
             m.AUDIT_INTACT: [((), float(self._verdict.is_intact))],
-            m.KILL_SWITCH_ARMED: [((), 1.0)],  # there is no way to disarm it
             **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
             m.GATE_VERSION: [((), float(self._gate.version))],
@@ -90,10 +89,8 @@ class Health:
             dead = self._reading.dead_messages()
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
-            gauges[m.KILL_SWITCH_TRIPPED] = [((), float(self._gate.is_halted))]
-            return gauges
-        tripped = kill.is_tripped or self._gate.is_halted
-        gauges[m.KILL_SWITCH_TRIPPED] = [((), float(tripped))]
+            return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
+        gauges.update(_armed_or_tripped(tripped=kill.is_tripped or self._gate.is_halted))
         gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
@@ -114,3 +111,11 @@ class Health:
         if not disk.f_blocks:  # a file system that does not say
             return {}
         return {m.DISK_FREE: [((COMPONENT,), disk.f_bavail / disk.f_blocks)]}
+
+
+def _armed_or_tripped(*, tripped: bool) -> Mapping[Metric, Samples]:
+    """One or the other: there is no way to disarm it."""
+    return {
+        m.KILL_SWITCH_TRIPPED: [((), float(tripped))],
+        m.KILL_SWITCH_ARMED: [((), float(not tripped))],
+    }

@@ -131,6 +131,7 @@ def test_an_emergency_of_the_alert_feed_trips_once(
     assert switch["gate_closed_at"] >= event.recorded_at.isoformat()
     assert 0 < receivers.metric("risk_gate_close_delay_seconds") < 2
     assert receivers.metric("risk_kill_switch_tripped") == 1
+    assert receivers.metric("risk_kill_switch_armed") == 0, "what is tripped trips no more"
     assert receivers.metric("risk_gate_open") == 0
 
 
