@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts.snapshot import utc_now
 from risk_runtime import Order, Side, TradeGate
 
 _BATCH = 20_000
@@ -44,6 +45,10 @@ def main(seconds: float = 2.0) -> None:
                 boot=contract.boot_id(),
             )
         )
+        detail = contract.GateDetail(
+            version=1, halted=False, policy_digest="0" * 64, written_at=utc_now()
+        )
+        contract.write_detail(Path(folder), detail)
         gate, bare = TradeGate(Path(folder)), _Bare()
         order = Order("AAPL", Side.BUY, 1, 100.0)
         if not gate.check(order).allowed:

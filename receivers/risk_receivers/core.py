@@ -31,6 +31,7 @@ from risk_receivers.schema import SCHEMA
 from risk_receivers.spool import Spool
 from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
+from risk_receivers.store_proof import StoreProof
 from risk_receivers.telemetry import COMPONENT, Telemetry
 from risk_receivers.workers import Bell, Clock, Worker
 
@@ -57,6 +58,7 @@ class Core:
     pulse: Pulse
     heartbeat: Heartbeat
     writer: Writer
+    proof: StoreProof
     gate: GatePublisher
     spool: Spool
     outbox: Outbox
@@ -89,15 +91,19 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             batch=alerting.intake.commit_batch,
             queue_depth=alerting.intake.queue_depth,
         )
+        proof = StoreProof(writer, alerting.gate.lease_seconds)
+
+        def may_renew() -> bool:
+            proof.ask()
+            return not (proof.complaint or pulse.complaint or heartbeat.complaint)
+
         gate = stack.enter_context(
             GatePublisher(
                 data / "gate",
                 lease_seconds=alerting.gate.lease_seconds,
                 renew_seconds=alerting.gate.renew_seconds,
                 policy_digest=policy.digest,
-                may_renew=lambda: (
-                    writer.healthy and not pulse.complaint and not heartbeat.complaint
-                ),
+                may_renew=may_renew,
             )
         )
         writer.start()
@@ -153,6 +159,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             pulse=pulse,
             heartbeat=heartbeat,
             writer=writer,
+            proof=proof,
             gate=gate,
             spool=spool,
             outbox=outbox,

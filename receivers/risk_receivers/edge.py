@@ -35,6 +35,7 @@ def parts_of(core: Core, people: People, tokens: Tokens) -> Parts:
     )
     health = Health(
         writer=core.writer,
+        proof=core.proof,
         gate=core.gate,
         signs=(core.pulse, core.heartbeat),
         workers=[*core.workers, *people.workers],

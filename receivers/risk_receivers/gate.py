@@ -3,7 +3,7 @@
 * Nothing is granted before :meth:`GatePublisher.apply` was told the recorded state.
 * HALT is one store into shared memory. It never waits for a disk, and no renewal can follow
   it: both happen under one lock that is only ever held for a few stores.
-* The lease is only renewed while the store is healthy and the alert feed alive: a service that
+* The lease is only renewed while the store records and the alert feed is alive: a service that
   cannot record a trip, or would never hear of one, must not go on allowing risk.
 * When the publisher dies or hangs, the lease runs out by itself.
 * On an orderly stop the lease ends at once: from then on nobody listens for alerts, and there
@@ -148,7 +148,8 @@ class GatePublisher:
 
     def _stay_in_place(self) -> bool:
         """Whether readers find both files; what somebody took away is made again, closed."""
-        if not self._detail_file.is_in_place:
+        published = self._published
+        if published is not None and not self._detail_file.holds(published):
             self._detail_owed = True
         if self._lease.is_in_place:
             return True
@@ -243,9 +244,12 @@ class GatePublisher:
         restrictions = () if restriction is None else (restriction,)
         halted = self.is_halted
         published = self._published
+        is_kept = published is not None and self._detail_file.holds(published)
+        if not (published is None or is_kept):
+            _log.warning("gate.json was taken away or changed, it is written again")
         if (
             published is None
-            or not self._detail_file.is_in_place
+            or not is_kept
             or published.version != self.version
             or published.halted != halted
             or published.restrictions != restrictions

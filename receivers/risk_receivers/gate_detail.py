@@ -42,10 +42,16 @@ class DetailFile:
             except OSError as error:
                 _log.warning("no space can be kept for gate.json: %s", error)
 
-    @property
-    def is_in_place(self) -> bool:
-        """Whether there is one to read."""
-        return (self._folder / contract.DETAIL_FILE).is_file()
+    def holds(self, detail: contract.GateDetail) -> bool:
+        """Whether a reader that comes now finds exactly this."""
+        path, data = self._folder / contract.DETAIL_FILE, contract.encode_detail(detail)
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as stream:
+                return stream.read(len(data) + 1) == data
+        except OSError:
+            return False
 
     def write(self, detail: contract.GateDetail) -> None:
         """Replace ``gate.json`` atomically and durably. Raises OSError."""

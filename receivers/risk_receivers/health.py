@@ -19,6 +19,7 @@ from risk_receivers.pulse import Pulse
 from risk_receivers.reading import Reading
 from risk_receivers.spool import Spool
 from risk_receivers.store.writer import Writer
+from risk_receivers.store_proof import StoreProof
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
 
@@ -30,6 +31,7 @@ class Health:
         self,
         *,
         writer: Writer,
+        proof: StoreProof,
         gate: GatePublisher,
         signs: Sequence[Pulse | Heartbeat],
         workers: Sequence[Worker],
@@ -40,6 +42,7 @@ class Health:
         data: Path,
     ) -> None:
         self._writer = writer
+        self._proof = proof
         self._gate = gate
         self._signs = signs
         self._workers = workers
@@ -52,7 +55,7 @@ class Health:
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
         found: list[str] = []
-        if not self._writer.healthy:
+        if not self._writer.takes_work:
             found.append("the store does not accept durable writes; restart after mending it")
         if complaint := self._spool.complaint:
             found.append(complaint)
@@ -63,8 +66,8 @@ class Health:
 
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""
-        found = [] if self._writer.healthy else ["the store does not accept durable writes"]
-        return [*found, *(complaint for sign in self._signs if (complaint := sign.complaint))]
+        signs = (self._proof, *self._signs)
+        return [complaint for sign in signs if (complaint := sign.complaint)]
 
     def chain_damage(self) -> str | None:
         """What was not as it had been written when the audit chain was read back."""
@@ -75,11 +78,10 @@ class Health:
         head = self._writer.head  # once: its size and its checksum belong together
         gauges: dict[Metric, Samples] = {
             m.RECEIVERS_TIME: [((), utc_now().timestamp())],
-            m.WRITER_HEALTHY: [((), float(self._writer.healthy))],
+            m.WRITER_HEALTHY: [((), float(self._proof.is_given))],
             m.AUDIT_EVENTS: [((), float(head.size))],
             m.AUDIT_HEAD: [((str(n),), float(word)) for n, word in enumerate(head.words)],
             m.AUDIT_INTACT: [((), float(self._verdict.is_intact))],
-            m.KILL_SWITCH_ARMED: [((), 1.0)],  # there is no way to disarm it
             **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
             m.GATE_VERSION: [((), float(self._gate.version))],
@@ -91,10 +93,8 @@ class Health:
             dead = self._reading.dead_messages()
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
-            gauges[m.KILL_SWITCH_TRIPPED] = [((), float(self._gate.is_halted))]
-            return gauges
-        tripped = kill.is_tripped or self._gate.is_halted
-        gauges[m.KILL_SWITCH_TRIPPED] = [((), float(tripped))]
+            return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
+        gauges.update(_armed_or_tripped(tripped=kill.is_tripped or self._gate.is_halted))
         gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
@@ -110,3 +110,11 @@ class Health:
     def _disk(self) -> Mapping[Metric, Samples]:
         free = free_ratio(self._data)
         return {} if free is None else {m.DISK_FREE: [((COMPONENT,), free)]}
+
+
+def _armed_or_tripped(*, tripped: bool) -> Mapping[Metric, Samples]:
+    """One or the other: there is no way to disarm it."""
+    return {
+        m.KILL_SWITCH_TRIPPED: [((), float(tripped))],
+        m.KILL_SWITCH_ARMED: [((), float(not tripped))],
+    }

@@ -51,7 +51,8 @@ class Told:
 
     Attributes:
         trigger: None if the payload, which named it, is gone or cannot be read.
-        kill_id: of a confirmation that an account is flat, as is ``account``.
+        kill_id: of a confirmation that an account is flat.
+        account: which is flat, or which the alert was about that tripped the switch.
     """
 
     seq: int
@@ -134,6 +135,9 @@ def restore(transaction: Transaction) -> Restored | None:
         if event:
             kill_journal.write(connection, event, told.seq)
             state = state.after(event)
+        if told.kind in _TRIPS and (concerned := state.on_account(told.account, told.at)):
+            kill_journal.write(connection, concerned, told.seq)
+            state = state.after(concerned)
     return Restored(before, tuple(problems))
 
 
@@ -166,7 +170,9 @@ def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Tol
         )
     except (NotCanonicalError, KeyError, ValueError):
         return Told(seq, kind, at)
-    return Told(seq, kind, at, trigger)
+    labels = details.get("labels")
+    account = labels.get("account") if isinstance(labels, dict) else None
+    return Told(seq, kind, at, trigger, account=str(account or ""))
 
 
 @contextmanager

@@ -34,13 +34,18 @@ _TOLD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Who or what pulled the trigger, for the record."""
+    """Who or what pulled the trigger, for the record.
+
+    Attributes:
+        account: whom it is about: the switch is not flat before that account is.
+    """
 
     actor_type: ActorType = ActorType.SYSTEM
     actor_id: str | None = None
     reason: str = ""
     alert_id: str | None = None
     details: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,9 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
         )
     )
     write(transaction.connection, event, seq)
+    if concerned := after.on_account(witness.account, trigger.at):
+        write(transaction.connection, concerned, seq)
+        after = after.after(concerned)
     return Pulled(after, event, message, seq)
 
 

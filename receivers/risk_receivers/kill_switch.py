@@ -138,8 +138,8 @@ class KillSwitch:
         )
 
     def on_account(self, account: str, at: datetime) -> KillEvent | None:
-        """An account turned up; None unless it is tripped and that is news."""
-        if not self.is_tripped or account in self.waiting or account in self.flat:
+        """An account turned up; None unless it is tripped and has a name, and that is news."""
+        if not (self.is_tripped and account) or account in self.waiting or account in self.flat:
             return None
         return KillEvent(EventKind.ACCOUNT_CONCERNED, self.kill_id, at, account=account)
 

@@ -229,6 +229,7 @@ class Ledger:
                 "ends_at": optional_text(alert.ends_at),
                 "received_at": to_text(received_at),
             },
+            account=alert.labels.get("account", ""),
         )
         return step, self._pull(transaction, trigger, witness, outcome)
 

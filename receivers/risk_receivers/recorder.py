@@ -147,8 +147,11 @@ class Recorder:
     def act_first(self, trips: Sequence[SpooledTrip], received: Received) -> Future[None]:
         """The store takes too long: trip without it, if anything asks for that.
 
-        It may still commit. Then the spooled trips turn out to be repeats.
+        The gate is closed before this returns, the rest follows. The store may still commit. Then
+        the spooled trips turn out to be repeats.
         """
+        if trips:
+            self._gate.halt()
         return self._first_aid.submit(self._trip_without_store, trips, received)
 
     def merge_spool(self) -> Future[Outcome] | None:

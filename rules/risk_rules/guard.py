@@ -40,7 +40,8 @@ def _kill_switch(policy: Policy) -> Iterator[Condition]:
     lately = promql.duration(policy.alerting.system.event_seconds)
     newly = f"min({armed}) == 1 unless on () min({armed} offset {lately}) == 1"
     yield Condition(system.KILL_SWITCH_ARMED, newly)
-    yield Condition(system.KILL_SWITCH_DISARMED, f"min({armed}) == 0")
+    # What is tripped is not armed either, and has stopped what there is to stop.
+    yield Condition(system.KILL_SWITCH_DISARMED, f"min({armed}) == 0 unless on () {tripped}")
 
 
 def _events(policy: Policy) -> Iterator[Condition]:

@@ -5,8 +5,13 @@ Safety rules, all of them in the direction of refusing:
 * Only a valid lease that has not run out opens the gate (``risk_policy.contracts.gate`` has
   the bytes). A missing, foreign or damaged file, a lease that ended or lies further ahead than
   is ever granted, HALT, any error on the way: closed.
+* A lease counts once its reasons were read: before the first one, and again whenever the version
+  moves. Reasons that are missing, unreadable, older than the lease, or against it: closed.
 * A closed gate refuses what adds risk and allows what only reduces it. Nobody is trapped.
 * The last word is read at every check, so HALT takes effect at the next order.
+
+Whoever writes puts the reasons in place before the version moves and the version before a lease
+is granted, so an honest change is never seen half done.
 
 The common case reads three integers from shared memory and the clock, no more. A file that was
 replaced or removed is noticed within ``recheck_seconds``, and at once when its lease runs out.
@@ -107,6 +112,7 @@ class TradeGate:
         self._longest_ns = 0
         self._version = -1  # none that a file could have
         self._open = _decision(GateReading(GateState.OPEN, 0), "the gate is open", allowed=True)
+        self._read_for: memoryview[int] | None = None  # whose reasons were read
         self._detail: GateDetail | None = None
         self._noticed = self._signature()
 
@@ -156,8 +162,10 @@ class TradeGate:
         words, now = self._words, self._clock()
         lease, version, longest = words[0], words[1], words[contract.LONGEST_WORD]
         if contract.lease_is_open(lease, longest, now):
-            if version != self._version and (complaint := self._unknown_restriction(version)):
+            is_new = version != self._version or words is not self._read_for
+            if is_new and (complaint := self._contradiction(version)):
                 return self._closed(GateState.UNTRUSTED, version, complaint)
+            self._read_for = words
             self._longest_ns = longest
             reading = GateReading(GateState.OPEN, version)
             if self._open.gate_version != version:
@@ -220,23 +228,35 @@ class TradeGate:
 
     def _closed(self, state: GateState, version: int, reason: str) -> GateReading:
         self._recheck_at_ns = 0
-        kill = self._kill(version, halted=state is GateState.HALTED)
+        kill = self._kill(state, version)
         if kill is not None:
             switch = f"kill switch tripped, mode {kill.mode}: {kill.cause} ({kill.level})"
             reason = switch if state is GateState.HALTED else f"{switch}; {reason}"
         return GateReading(state, version, reason, kill)
 
-    def _kill(self, version: int, *, halted: bool) -> Restriction | None:
+    def _kill(self, state: GateState, version: int) -> Restriction | None:
         """The kill switch, if it is tripped."""
-        known = self._current_detail(version, halted=halted)
-        return None if known is None else known.kill
+        known = self._current_detail(version, halted=state is GateState.HALTED)
+        if known is None:
+            return None
+        # A lease was granted since: whatever tripped may have been cleared. Nothing is closed on a
+        # guess.
+        is_over = state is GateState.UNTRUSTED and known.version < version
+        return None if is_over else known.kill
 
-    def _unknown_restriction(self, version: int) -> str:
-        """Why an open lease is not enough: something is asked that this runtime cannot do."""
-        known = self._current_detail(version, halted=False)
-        if known is None or known.unknown is None:
-            return ""
-        return f"{contract.DETAIL_FILE} holds a restriction unknown here: {known.unknown.kind}"
+    def _contradiction(self, version: int) -> str:
+        """Why a running lease is not enough: its reasons cannot be read, or say otherwise."""
+        self._detail = known = contract.read_detail(self._directory)
+        name = contract.DETAIL_FILE
+        if known is None:
+            return f"{name} is missing, damaged or of a later version of the risk layer"
+        if known.version < version:
+            return f"{name} is of version {known.version}, the lease of version {version}"
+        if known.unknown is not None:
+            return f"{name} holds a restriction unknown here: {known.unknown.kind}"
+        if known.halted or known.kill is not None:
+            return f"{name} says that new risk is halted, although the lease runs"
+        return ""
 
     def _current_detail(self, version: int, *, halted: bool) -> GateDetail | None:
         """``gate.json``, read again unless what is known is known to be current."""

@@ -131,6 +131,7 @@ def test_an_emergency_of_the_alert_feed_trips_once(
     assert switch["gate_closed_at"] >= event.recorded_at.isoformat()
     assert 0 < receivers.metric("risk_gate_close_delay_seconds") < 2
     assert receivers.metric("risk_kill_switch_tripped") == 1
+    assert receivers.metric("risk_kill_switch_armed") == 0, "what is tripped trips no more"
     assert receivers.metric("risk_gate_open") == 0
 
 
@@ -250,6 +251,28 @@ def test_flat_is_what_every_account_has_confirmed(receivers: Any, words: Any) ->
         "CLOSING", ["main"], 0,
     )  # fmt: skip
     assert switch(flat("main")) == ("FLAT_CONFIRMED", [], 1)
+    assert receivers.verified().ok
+
+
+def test_flat_waits_for_the_accounts_whose_alerts_tripped_the_switch(
+    receivers: Any, words: Any
+) -> None:
+    def switch() -> tuple[str, list[str]]:
+        status = receivers.status()["kill_switch"]
+        return status["state"], status["waiting_for_accounts"]
+
+    over = words.kill_alert(firing=False, account="main")
+    assert receivers.send("alerts", [over]).status_code == 200
+    kill_id = receivers.status()["kill_switch"]["kill_id"]
+    assert switch() == ("TRIPPED", ["main"])
+    send_reports(receivers, [report("flat_confirmed", "other", kill_id=kill_id)])
+    assert switch() == ("CLOSING", ["main"])
+    send_reports(receivers, [report("flat_confirmed", "main", kill_id=kill_id)])
+    assert switch() == ("FLAT_CONFIRMED", [])
+    receivers.send("alerts", [words.kill_alert(risk_id="drawdown/late", account="late")])
+    assert switch() == ("CLOSING", ["late"])
+    assert receivers.send("alerts", [over]).status_code == 200
+    assert switch() == ("CLOSING", ["late"])
     assert receivers.verified().ok
 
 

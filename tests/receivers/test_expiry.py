@@ -126,6 +126,31 @@ def test_what_people_were_not_told_of_expires_without_a_message(
     assert receivers.rows("SELECT * FROM message") == []
 
 
+def test_what_merely_happened_ends_without_a_message(
+    stopped: Any, words: Any, wait_until: Wait
+) -> None:
+    soon = "[alerting.routing.warning]\ngroup_wait_seconds = 0\ngroup_interval_seconds = 0.1\n"
+    stopped.policy.write_text(stopped.policy.read_text() + soon)
+    receivers = stopped.start()
+    armed = {"name": "KILL_SWITCH_ARMED", "risk_id": "kill_switch_armed", "tier": ""}
+    stop_loss = {"name": "STOP_LOSS_TRIGGERED", "risk_id": "stop_loss/main/X", "tier": ""}
+    receivers.send("alerts", [words.alert(**stop_loss, ends=in_a_moment())])
+    for of in (armed, stop_loss, {}):
+        if of is not stop_loss:
+            receivers.send("alerts", [words.alert(**of)])
+        receivers.send("notifications", words.webhook(words.alert(**of)))
+    wait_until(lambda: len(told(receivers)) == 3, what="people are told that it happened")
+    over = words.alert(**armed, firing=False)
+    receivers.send("alerts", [over, words.alert(firing=False)])
+    # Alertmanager does not say that the breach is over, so the service does.
+    wait_until(lambda: len(told(receivers)) == 4, what="people are told that the breach is over")
+    receivers.send("notifications", words.webhook(over, status="resolved"))
+    wait_until(lambda: receivers.metric('risk_messages_pending{channel="file"}') == 0)
+    assert sorted(kind for _, kind, _ in told(receivers)) == ["firing"] * 3 + ["resolved"]
+    found = receivers.rows("SELECT state FROM incident ORDER BY risk_id")
+    assert found == [("RESOLVED",), ("RESOLVED",), ("EXPIRED",)]
+
+
 def test_a_service_that_stood_still_gives_the_feed_time_to_repeat_itself(
     receivers: Any, words: Any, wait_until: Wait
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate import GatePublisher
 from risk_receivers.kill_switch import KillSwitch, Trigger
+from risk_runtime import GateState, Order, Side, TradeGate
 
 LEASE = 0.6
 
@@ -205,13 +207,66 @@ def test_a_folder_that_is_taken_away_is_told_at_once(
         wait_until(lambda: gate.is_alive and gate.is_open)
 
 
-def test_reasons_that_are_taken_away_are_written_again(
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"rubbish"),
+        lambda path: path.write_bytes(path.read_bytes() + b" "),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"kill-1", b"kill-2")),
+        lambda path: path.write_bytes(path.read_bytes().replace(b": 1,", b": 2,", 1)),
+        lambda path: (path.unlink(), path.symlink_to("nowhere")),
+    ],
+)
+def test_reasons_that_are_taken_away_or_changed_are_written_again(
+    tmp_path: Path, damage: Callable[[Path], object], wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path, tripped()) as gate:
+        damage(tmp_path / contract.DETAIL_FILE)
+        detail = wait_until(
+            lambda: (found := contract.read_detail(tmp_path)) and found == gate.detail and found
+        )
+        assert detail.kill.kill_id == "kill-1"
+        wait_until(lambda: words(tmp_path)[1] == detail.version)
+
+
+def test_an_open_gate_whose_reasons_are_damaged_opens_again_for_who_comes_new(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
-    with publisher(tmp_path, tripped()):
-        (tmp_path / contract.DETAIL_FILE).unlink()
-        detail = wait_until(lambda: contract.read_detail(tmp_path))
-        assert detail.kill.kill_id == "kill-1"
+    def new_risk_is_allowed() -> bool:
+        return TradeGate(tmp_path).check(Order("AAPL", Side.BUY, 1, 100.0)).allowed
+
+    with publisher(tmp_path, KillSwitch()) as gate:
+        wait_until(new_risk_is_allowed)
+        before = gate.version
+        (tmp_path / contract.DETAIL_FILE).write_bytes(b"rubbish")
+        wait_until(lambda: gate.version > before and new_risk_is_allowed())
+
+
+def test_whoever_reads_while_the_gate_says_something_else_finds_nothing_half_done(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    seen: set[GateState] = set()
+    stop = threading.Event()
+
+    def read(gate: TradeGate | None) -> None:
+        while not stop.is_set():
+            seen.add((gate or TradeGate(tmp_path)).read().state)
+
+    with publisher(tmp_path, KillSwitch()):
+        wait_until(lambda: is_open(tmp_path))
+    readers = [threading.Thread(target=read, args=(one,)) for one in (None, TradeGate(tmp_path))]
+    for reader in readers:
+        reader.start()
+    for digest in "abcdef":
+        with publisher(tmp_path, KillSwitch(), digest=digest):
+            seen.discard(GateState.OPEN)
+            wait_until(lambda: GateState.OPEN in seen)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert seen == {GateState.OPEN, GateState.STALE}
 
 
 def test_a_folder_that_anybody_may_write_is_refused(tmp_path: Path) -> None:

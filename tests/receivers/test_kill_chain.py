@@ -76,13 +76,16 @@ def test_a_kill_that_was_changed_is_what_the_chain_tells(
     assert receivers.verified().ok
 
 
-def test_an_account_that_was_flat_still_is_after_its_row_was_deleted(receivers: Any) -> None:
-    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+def test_who_was_flat_and_who_was_not_is_known_after_the_rows_were_deleted(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.kill_alert(firing=False, account="third")])
+    kill_id = receivers.status()["kill_switch"]["kill_id"]
     flat = {"id": "flat-main", "kind": "flat_confirmed", "account": "main", "kill_id": kill_id}
     body = {"reports": [{**flat, "at": "2026-01-01T00:00:00Z"}]}
     receivers.call("POST", "/api/v1/runtime/reports", token="runtime-secret", json=body)
     before = receivers.status()["kill_switch"]
-    assert before["state"] == "FLAT_CONFIRMED"
+    assert (before["state"], before["waiting_for_accounts"]) == ("CLOSING", ["third"])
     receivers.stop()
     tamper(receivers, "DELETE FROM kill_event")
     receivers.start()

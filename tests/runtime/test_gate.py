@@ -31,8 +31,26 @@ def lease_bytes(**changes: Any) -> bytes:
     return contract.encode(**{**fields, **changes})
 
 
-def gate_at(directory: Path, data: bytes, seconds: float = 100.0) -> TradeGate:
+def detail_with(*restrictions: dict[str, Any], **changes: Any) -> bytes:
+    """``gate.json`` of version 7, as a later version of the receivers may write it."""
+    return json.dumps(
+        {
+            "version": 7,
+            "halted": False,
+            "restrictions": restrictions,
+            "policy_digest": "0" * 64,
+            "written_at": "2008-10-02T00:00:00Z",
+            **changes,
+        }
+    ).encode()
+
+
+def gate_at(
+    directory: Path, data: bytes, seconds: float = 100.0, detail: bytes | None = None
+) -> TradeGate:
+    """A reader of a lease file and, unless told otherwise, of reasons that agree with any."""
     (directory / contract.LEASE_FILE).write_bytes(data)
+    (directory / contract.DETAIL_FILE).write_bytes(detail or detail_with(version=2**64 - 1))
     return TradeGate(directory, boot=BOOT, clock=lambda: int(seconds * SECOND))
 
 
@@ -90,13 +108,12 @@ def test_a_folder_in_the_place_of_the_file_closes_the_gate(gate_dir: Path) -> No
 @pytest.mark.parametrize("offset", [-1, 0, 1])
 def test_the_lease_ends_on_the_nanosecond(gate_dir: Path, offset: int) -> None:
     data = lease_bytes(lease_ns=101 * SECOND)
-    (gate_dir / contract.LEASE_FILE).write_bytes(data)
-    gate = TradeGate(gate_dir, boot=BOOT, clock=lambda: 101 * SECOND + offset)
+    gate = gate_at(gate_dir, data, 101 + offset / SECOND)
     assert gate.check(BUY).allowed is (offset < 0)
 
 
 def test_a_clock_that_jumps_back_does_not_open_the_gate(gate_dir: Path) -> None:
-    (gate_dir / contract.LEASE_FILE).write_bytes(lease_bytes())
+    gate_at(gate_dir, lease_bytes())
     clock = [100 * SECOND]
     gate = TradeGate(gate_dir, boot=BOOT, clock=lambda: clock[0])
     assert gate.check(BUY).allowed
@@ -139,8 +156,7 @@ def test_no_bytes_open_the_gate_but_a_valid_unexpired_lease(gate_dir: Path, data
 def test_no_content_of_the_detail_file_opens_the_gate_or_raises(
     gate_dir: Path, words: bytes
 ) -> None:
-    (gate_dir / contract.DETAIL_FILE).write_bytes(words)
-    gate = gate_at(gate_dir, lease_bytes(lease_ns=0))
+    gate = gate_at(gate_dir, lease_bytes(lease_ns=0), detail=words or b" ")
     assert not gate.check(BUY).allowed
     assert gate.directive() is None
 
@@ -296,19 +312,6 @@ def test_no_file_may_claim_a_lease_longer_than_the_contract_allows(gate_dir: Pat
     assert "more than 60 s" in decision.reason
 
 
-def detail_with(*restrictions: dict[str, Any], halted: bool = False) -> bytes:
-    """``gate.json`` of version 7, as a later version of the receivers may write it."""
-    return json.dumps(
-        {
-            "version": 7,
-            "halted": halted,
-            "restrictions": restrictions,
-            "policy_digest": "0" * 64,
-            "written_at": "2008-10-02T00:00:00Z",
-        }
-    ).encode()
-
-
 KILL = {
     "kind": "kill_switch",
     "mode": "immediate",
@@ -324,19 +327,100 @@ LATER = {"kind": "size_multiplier", "factor": "0.5"}
 def test_a_restriction_of_a_later_version_does_not_hide_the_kill_switch(
     gate_dir: Path, order: tuple[dict[str, Any], ...]
 ) -> None:
-    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with(*order, halted=True))
-    gate = gate_at(gate_dir, lease_bytes(lease_ns=contract.HALT))
+    detail = detail_with(*order, halted=True)
+    gate = gate_at(gate_dir, lease_bytes(lease_ns=contract.HALT), detail=detail)
     directive = gate.directive()
     assert directive is not None
     assert directive.kill_id == "k1"
     assert "DRAWDOWN_EMERGENCY" in gate.check(BUY).reason
 
 
-def test_a_restriction_that_cannot_be_kept_closes_an_open_gate(gate_dir: Path) -> None:
-    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with(LATER))
-    gate = gate_at(gate_dir, lease_bytes())
+@pytest.mark.parametrize(
+    ("detail", "reason"),
+    [
+        (detail_with(LATER), "size_multiplier"),
+        (detail_with(KILL), "although the lease runs"),
+        (detail_with(halted=True), "although the lease runs"),
+        (detail_with(version=6), "of version 6, the lease of version 7"),
+        (detail_with(schema_version=2), "of a later version of the risk layer"),
+        (detail_with(LATER, schema_version=2), "of a later version of the risk layer"),
+        (detail_with()[:-1], "damaged"),
+        (b"rubbish", "damaged"),
+    ],
+)
+def test_a_running_lease_is_not_enough_where_its_reasons_are_against_it_or_cannot_be_read(
+    gate_dir: Path, detail: bytes, reason: str
+) -> None:
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail)
     for _ in range(2):
         decision = gate.check(BUY)
         assert (decision.allowed, decision.state) == (False, GateState.UNTRUSTED)
-        assert "size_multiplier" in decision.reason
+        assert reason in decision.reason
+        assert gate.check(REDUCE).allowed
+    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with())
+    assert gate.check(BUY).allowed, "as soon as they are put back"
+
+
+def test_a_running_lease_without_its_reasons_is_not_enough(gate_dir: Path) -> None:
+    gate_at(gate_dir, lease_bytes())
+    (gate_dir / contract.DETAIL_FILE).unlink()
+    gate = TradeGate(gate_dir, boot=BOOT, clock=lambda: 100 * SECOND)
+    assert gate.check(BUY).state is GateState.UNTRUSTED
+    assert "gate.json is missing" in gate.check(BUY).reason
+    assert gate.check(REDUCE).allowed
+
+
+def test_reasons_are_read_again_when_the_version_moves_and_when_the_file_is_another(
+    writer: Any, gate: TradeGate, new_writer: Callable[[], Any], eventually: Callable[..., None]
+) -> None:
+    writer.open()
+    assert gate.check(BUY).allowed
+    detail = writer.directory / contract.DETAIL_FILE
+    detail.write_bytes(b"rubbish")
+    writer.store(contract.now_ns() + SECOND, 2)
+    assert gate.check(BUY).state is GateState.UNTRUSTED
+    writer.open()
+    assert gate.check(BUY).allowed
+    detail.write_bytes(b"rubbish")
+    new_writer().store(contract.now_ns() + 50 * SECOND, writer.version)
+    eventually(lambda: gate.check(BUY).state is GateState.UNTRUSTED, seconds=1.0)
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_a_kill_of_an_older_version_than_a_running_lease_closes_no_position(
+    gate_dir: Path, version: int
+) -> None:
+    detail = detail_with(KILL, halted=True, version=version)
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail)
+    assert not gate.check(BUY).allowed
+    assert (gate.directive() is None) is (version == 6), "it may have been cleared since"
+
+
+@given(
+    detail=st.binary(max_size=200)
+    | st.builds(
+        lambda version, halted, schema, held: detail_with(
+            *held, version=version, halted=halted, schema_version=schema
+        ),
+        st.integers(5, 9),
+        st.booleans(),
+        st.integers(0, 3),
+        st.lists(st.sampled_from([KILL, LATER, {}, {"kind": "kill_switch"}]), max_size=2),
+    )
+)
+@example(detail_with())
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_beside_a_running_lease_open_the_gate_but_reasons_that_allow_it(
+    gate_dir: Path, detail: bytes
+) -> None:
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail or b" ")
+    try:
+        said = json.loads(detail)
+        schema = said.get("schema_version", 1)
+        allows = (schema, said["halted"], said["restrictions"]) == (1, False, [])
+        expected = allows and said["version"] >= 7
+    except (ValueError, TypeError, KeyError, AttributeError):
+        expected = False
+    assert gate.check(BUY).allowed is expected
+    assert gate.check(BUY).allowed is expected
     assert gate.check(REDUCE).allowed

@@ -20,7 +20,12 @@ BUY = Order("AAPL", Side.BUY, 1, 100.0)
 _MAP = """
 import mmap, pathlib, sys, time
 from risk_policy.contracts import gate as c
-path = pathlib.Path(sys.argv[1]) / c.LEASE_FILE
+from risk_policy.contracts.snapshot import utc_now
+folder = pathlib.Path(sys.argv[1])
+c.write_detail(
+    folder, c.GateDetail(version=1, halted=False, policy_digest="0" * 64, written_at=utc_now())
+)
+path = folder / c.LEASE_FILE
 longest = int(sys.argv[2])
 path.write_bytes(c.encode(lease_ns=0, version=1, longest_ns=longest, boot=c.boot_id()))
 with path.open("r+b") as stream:

@@ -20,7 +20,10 @@ The rules a reader keeps, in this order:
 * ``now < lease <= now + longest``: open, else closed. A lease further ahead than the writer
   ever grants is not proof of anything, so a clock that jumps back cannot open the gate. What a
   writer may grant is bounded here as well: no damaged word holds the gate open for a day.
-* a restriction of a kind the reader does not know: closed, since it cannot be kept.
+* before a lease counts, and again whenever the version word moves, ``gate.json`` is read. Missing,
+  unreadable, of a later schema, older than the version word, halted, with a kill switch or with a
+  restriction of a kind the reader does not know: closed, since it cannot be kept. One that is newer
+  than the word has just been put in place.
 
 The first word is written with one aligned 8-byte store, so it is never seen torn. CLOCK_BOOTTIME
 is shared by all processes of a machine, goes on while it sleeps, and cannot be set. A writer
@@ -28,8 +31,9 @@ never shortens the file in place: a reader that has it mapped would die of SIGBU
 it by rename, or writes the words of the mapping.
 
 ``gate.json`` says why, and what the runtime is asked to do. It is replaced atomically
-(write, fsync, rename) *before* the version moves when the gate opens, and *after* HALT is
-stored when it closes: HALT never waits for a disk.
+(write, fsync, rename) *before* the version moves, which moves before a lease is granted; when the
+gate closes, *after* HALT is stored: HALT never waits for a disk. So no reader sees a lease without
+its reasons but for one that somebody took away or changed, which the writer puts back.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from risk_policy.catalogue.system import EVENTS
 from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks.untold import BY_US, patience_seconds
@@ -80,7 +81,8 @@ def unsettled(connection: sqlite3.Connection, routing: Routing, now: datetime) -
     return [
         one
         for one in found
-        if (now - one.at).total_seconds() >= patience_seconds(routing, one.severity)
+        if one.alertname not in EVENTS  # what merely happened has no end to be told of
+        and (now - one.at).total_seconds() >= patience_seconds(routing, one.severity)
     ]
 
 

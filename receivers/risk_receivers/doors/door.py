@@ -14,6 +14,9 @@ from risk_receivers.body import Body, BodyReader
 T = TypeVar("T")
 #: Bodies larger than this are read by a thread: the event loop has other requests to answer.
 _LARGE_BYTES: Final = 256 * 1024
+#: A commit takes milliseconds, and some hundred of them on a slow disk. What closes the gate does
+#: not wait longer for the store than that, however long its answer may take.
+ACT_AFTER_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,26 @@ async def recorded(future: Future[T], deadline_seconds: float) -> T:
     waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
     async with asyncio.timeout(deadline_seconds):
         return await asyncio.shield(waiting)
+
+
+async def recorded_or_acted(
+    future: Future[T],
+    deadline_seconds: float,
+    act: Callable[[], Future[None]],
+    *,
+    act_after_seconds: float = ACT_AFTER_SECONDS,
+) -> T:
+    """The same for what must not wait for the store: soon it is acted upon all the same.
+
+    The wait for the record goes on meanwhile. TimeoutError means that the act is complete.
+    """
+    patience = min(act_after_seconds, deadline_seconds)
+    try:
+        return await recorded(future, patience)
+    except TimeoutError:
+        acting = asyncio.wrap_future(act())
+    try:
+        return await recorded(future, deadline_seconds - patience)
+    except TimeoutError:
+        await acting
+        raise

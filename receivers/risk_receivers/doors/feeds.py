@@ -5,21 +5,22 @@ What a sender could not send again is kept before it is refused.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_receivers.auth import Role
 from risk_receivers.body import Body, BodyReader, End
-from risk_receivers.doors.door import Reply, read, recorded
+from risk_receivers.doors.door import Reply, read, recorded, recorded_or_acted
 from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.ledger import Outcome
 from risk_receivers.pulse import Pulse
 from risk_receivers.recorder import Received, Recorder, trips_of
+from risk_receivers.spool import SpooledTrip
 from risk_receivers.store.errors import StoreError
 from risk_receivers.telemetry import Telemetry
 
@@ -91,13 +92,10 @@ class FeedDoor:
         counts: Counter[str] = Counter()
         trips = trips_of(batch, received)
         for part in _parts(batch):
-            future = self._recorder.take_batch(part, received, trips)
             try:
                 # Each part has its time: what is large must not fail for ever.
-                counts.update((await recorded(future, self._deadline_seconds)).counts)
+                counts.update((await self._recorded(part, received, trips)).counts)
             except TimeoutError:
-                if trips:
-                    await asyncio.wrap_future(self._recorder.act_first(trips, received))
                 return self._not_recorded("the store is too slow; nothing was promised")
             except StoreError as error:
                 _log.error("not recorded: %s", error)
@@ -109,6 +107,16 @@ class FeedDoor:
             trips = ()  # all of them are in the first part
         self._count(batch, counts, received)
         return None
+
+    async def _recorded(
+        self, part: Batch, received: Received, trips: Sequence[SpooledTrip]
+    ) -> Outcome:
+        future = self._recorder.take_batch(part, received, trips)
+        if not trips:
+            return await recorded(future, self._deadline_seconds)
+        return await recorded_or_acted(
+            future, self._deadline_seconds, lambda: self._recorder.act_first(trips, received)
+        )
 
     def _not_recorded(self, why: str) -> Reply:
         complaint = self._recorder.complaint

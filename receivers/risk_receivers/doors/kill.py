@@ -1,12 +1,12 @@
 """An operator's kill. It waits for nothing but the store: not for Flask's threads, and no report.
 
 It is on record and the gate is closed before its 200. If it cannot be recorded the gate is
-closed all the same, and the answer says both.
+closed all the same, and the answer says both. A store that hangs holds the gate open for no more
+than a moment.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Final
 
@@ -16,7 +16,7 @@ from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.vocabulary import KillMode
 from risk_receivers.auth import Role
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.doors.door import ACT_AFTER_SECONDS, Reply, recorded_or_acted
 from risk_receivers.errors import LooserModeError
 from risk_receivers.gate import GatePublisher
 from risk_receivers.invalid import problems_of
@@ -71,15 +71,18 @@ class KillDoor:
             return Reply(400, {"error": problems_of(error)})
         received = Received()
         trip = operator_trip(OperatorKill(wanted.mode, wanted.reason, wanted.actor), received)
+        is_looser = self._recorder.known.would_loosen(wanted.mode)
         try:
-            outcome = await recorded(
-                self._recorder.take_kill(trip, received), self._deadline_seconds
+            outcome = await recorded_or_acted(
+                self._recorder.take_kill(trip, received),
+                self._deadline_seconds,
+                lambda: self._recorder.act_first([trip], received),
+                # What asks for less than is in force is about to be refused.
+                act_after_seconds=self._deadline_seconds if is_looser else ACT_AFTER_SECONDS,
             )
         except LooserModeError as error:
             return Reply(409, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the recorder closes the gate
-            if isinstance(error, TimeoutError):
-                await asyncio.wrap_future(self._recorder.act_first([trip], received))
             _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))
             said = self._recorder.complaint or _KEPT_ASIDE
             return Reply(503, {"error": f"the gate is closed; {said}"})

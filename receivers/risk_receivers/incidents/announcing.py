@@ -4,12 +4,15 @@ Whether and when people hear of a breach is for the notification feed to say, wh
 they have silenced. Two things it cannot know: that an alert has expired, since a dead
 Prometheus looks to Alertmanager like the end of it, and when the end came after that. Whoever
 was told of the breach is told of these by us, and as loudly.
+
+What merely happened has no end that anybody needs to hear of.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from risk_policy.catalogue.system import EVENTS
 from risk_policy.contracts.alert import THRESHOLD, VALUE
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Kind, Message
@@ -81,7 +84,7 @@ def arrival(
 
 def expiry(transaction: Transaction, teller: Teller, incident: Incident, audit_seq: int) -> int:
     """Owe whoever was told of an incident the news that it expired; how many messages."""
-    if not incident.dispatched:
+    if not incident.dispatched or incident.alertname in EVENTS:
         return 0
     said = table.said_at_first(transaction.connection, incident)
     before = said.get("description") or said.get("summary")
@@ -116,7 +119,7 @@ def _reaches_further(last: Incident | None, step: Step, alert: Alert) -> bool:
 
 def _is_the_end(last: Incident | None, step: Step, alert: Alert) -> bool:
     """Whether people are to be told that it is over: it is, and nothing else will say so."""
-    if alert.firing or step.incident.state is not State.RESOLVED:
+    if alert.firing or step.incident.state is not State.RESOLVED or alert.alertname in EVENTS:
         return False
     if alert.feed is Feed.NOTIFICATIONS:
         return True

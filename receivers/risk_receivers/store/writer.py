@@ -89,8 +89,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     @property
-    def healthy(self) -> bool:
-        """Whether work is taken and what was committed so far is durable."""
+    def takes_work(self) -> bool:
+        """Whether it was started and has neither stopped nor failed, which is for good.
+
+        When that work is recorded is another question: the disk, or who holds the lock, decides.
+        """
         return self._pending.is_open
 
     @property

@@ -47,12 +47,16 @@ class GuardProof:
             return 1.0 if armed.at(now) == 1 and armed.at(now - self._shown) != 1 else None
 
         board.expect(system.KILL_SWITCH_ARMED, newly)
-        board.expect(system.KILL_SWITCH_DISARMED, lambda now: 0.0 if armed.at(now) == 0 else None)
         tripped = board.feed(m.KILL_SWITCH_TRIPPED, _ONE, (0.0, tick), (1.0, tick), (0.0, 0))
         board.feed(m.KILL_SWITCH_TRIPPED, _TWO, (0.0, 0))
         board.expect(
             system.KILL_SWITCH_TRIGGERED, lambda now: 1.0 if tripped.at(now) == 1 else None
         )
+
+        def disarmed(now: int) -> float | None:
+            return 0.0 if armed.at(now) == 0 and tripped.at(now) != 1 else None
+
+        board.expect(system.KILL_SWITCH_DISARMED, disarmed)
         blocked = board.feed(m.SECURITY_BLOCKED, _ONE, (0.0, tick), (1.0, 2 * tick),
                              (3.0, tick), (0.0, 0))  # fmt: skip
         board.feed(m.SECURITY_BLOCKED, _TWO, (0.0, 0))

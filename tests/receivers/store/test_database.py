@@ -86,7 +86,7 @@ def test_a_failed_start_leaves_a_writer_that_takes_nothing(
     writer = make_writer()
     with pytest.raises(StoreError, match=r"audit\.db"):
         writer.start()
-    assert not writer.healthy
+    assert not writer.takes_work
     with pytest.raises(StoreClosedError):
         writer.submit(alert("x"))
 
@@ -148,6 +148,6 @@ def test_a_program_that_ignores_the_lock_makes_work_wait_and_then_fail_for_now(
             writer.run(alert("x"), timeout=30)
         assert caught.value.temporary
         rude.execute("ROLLBACK")
-    assert writer.healthy
+    assert writer.takes_work
     assert writer.run(alert("x"), timeout=30) == 1
     assert head(path).size == 1

@@ -131,7 +131,7 @@ def test_a_work_that_raises_leaves_no_trace_and_harms_no_neighbour(
     )
     assert notes == []
     assert verify_database(path).ok
-    assert writer.healthy
+    assert writer.takes_work
 
 
 def test_a_broken_statement_is_its_works_own_fault(
@@ -144,7 +144,7 @@ def test_a_broken_statement_is_its_works_own_fault(
     with pytest.raises(sqlite3.IntegrityError):
         writer.run(executing(twice), 30)
     assert writer.run(alert("x"), 30) == 1
-    assert writer.healthy
+    assert writer.takes_work
 
 
 def test_a_works_tables_and_its_events_are_one_commit(writer: Writer, path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_transaction_is_of_no_use_after_its_work(writer: Writer, alert: Alert)
 
 def test_before_its_start_a_writer_takes_nothing(make_writer: MakeWriter, alert: Alert) -> None:
     writer = make_writer()
-    assert not writer.healthy
+    assert not writer.takes_work
     with pytest.raises(StoreClosedError, match="not started"):
         writer.submit(alert("x"))
 
@@ -234,7 +234,7 @@ def test_stopping_commits_what_waits_and_takes_nothing_more(
     gate.let_go.set()
     writer.stop()
     assert [future.result(0) for future in futures] == list(range(1, 301))
-    assert not writer.healthy
+    assert not writer.takes_work
     with pytest.raises(StoreClosedError, match="was stopped"):
         writer.submit(alert("x"))
     assert verify_database(path, expected=writer.head).events == 300

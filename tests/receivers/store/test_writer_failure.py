@@ -53,7 +53,7 @@ while not failed:
             acknowledged.append(future.result(30))
         except StoreFailedError:
             failed += 1
-print(json.dumps({"acknowledged": acknowledged, "failed": failed, "healthy": writer.healthy}))
+print(json.dumps({"acknowledged": acknowledged, "failed": failed, "healthy": writer.takes_work}))
 writer.stop()
 """
 
@@ -88,7 +88,7 @@ def test_a_full_disk_fails_all_that_waits_and_stops_the_writer(
     for future in [*futures, *waiting]:
         with pytest.raises(StoreFailedError, match="full"):
             future.result(30)
-    assert not full.healthy
+    assert not full.takes_work
     with pytest.raises(StoreFailedError, match="full"):
         full.submit(alert("too late"))
 
@@ -121,7 +121,7 @@ def test_a_work_that_hides_a_full_disk_does_not_get_half_a_record_committed(
 
     with pytest.raises(StoreFailedError):
         full.run(shrugs, timeout=30)
-    assert not full.healthy
+    assert not full.takes_work
     full.stop()
     assert verify_database(path).events == 10
 
@@ -132,7 +132,7 @@ def test_a_full_disk_met_by_a_works_own_table_stops_the_writer_too(
     insert = "INSERT INTO note(text) VALUES (hex(zeroblob(100000)))"
     with pytest.raises(StoreFailedError, match="full"):
         full.run(executing(insert), 30)
-    assert not full.healthy
+    assert not full.takes_work
 
 
 def test_half_a_record_is_not_committed_even_if_its_work_says_that_all_is_well(
@@ -183,7 +183,7 @@ def test_a_database_deleted_beneath_the_writer_is_noticed(
     path.unlink()
     with pytest.raises(StoreFailedError, match="the file is gone"):
         writer.run(alert("b"), timeout=30)
-    assert not writer.healthy
+    assert not writer.takes_work
 
 
 def test_a_database_replaced_beneath_the_writer_is_noticed(
@@ -215,7 +215,7 @@ def test_a_chain_rewritten_beneath_the_writer_is_not_continued(
             connection.execute(statement)
     with pytest.raises(StoreFailedError, match="record 3 is gone or was changed"):
         writer.run(alert("d"), timeout=30)
-    assert not writer.healthy
+    assert not writer.takes_work
 
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK"])
@@ -241,4 +241,4 @@ def test_whatever_ends_the_writers_thread_nobody_is_left_waiting(
     for future in futures:
         with pytest.raises(StoreFailedError):
             future.result(30)
-    assert not writer.healthy
+    assert not writer.takes_work

@@ -114,7 +114,10 @@ WRITER_HEALTHY: Final = Metric(
 )
 
 KILL_SWITCH_ARMED: Final = Metric(
-    "risk_kill_switch_armed", "1 while the kill switch would trip.", (), component="receivers"
+    "risk_kill_switch_armed",
+    "1 while the kill switch would trip: neither tripped already nor disarmed.",
+    (),
+    component="receivers",
 )
 ACK_UNTIL: Final = Metric(
     "risk_ack_until_seconds",

@@ -85,6 +85,9 @@ SYSTEM_ALERTS: Final = (
     TAKE_PROFIT_TRIGGERED,
 )
 
+#: Alertnames of what happened and is merely shown for a while.
+EVENTS: Final = frozenset(alert.name for alert in SYSTEM_ALERTS if alert.is_event)
+
 __all__ = [
     "ADDRESS_BLOCKED",
     "ALERTMANAGER_DOWN",
@@ -101,6 +104,7 @@ __all__ = [
     "DEAD_LETTERS",
     "DISK_FULL",
     "DISK_LOW",
+    "EVENTS",
     "EXPORTER_DOWN",
     "KILL_SWITCH_ARMED",
     "KILL_SWITCH_DISARMED",

@@ -21,6 +21,8 @@ class SystemAlert:
         escalates: whether it counts as worse while nobody acknowledges it.
         measured: a sentence with ``{subject}`` and ``{value}``; empty if the value says nothing.
         kind: what the value is.
+        is_event: whether it tells of something that happened. It is shown for a while, and that
+            it is shown no longer is no news.
     """
 
     name: str
@@ -37,6 +39,7 @@ class SystemAlert:
     escalates: bool = False
     measured: str = ""
     kind: Kind = Kind.NUMBER
+    is_event: bool = False
 
     @property
     def latched(self) -> bool:

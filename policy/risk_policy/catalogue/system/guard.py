@@ -77,11 +77,17 @@ SILENCE_TOO_BROAD: Final = SystemAlert(
 
 
 def _kill_switch(
-    name: str, limit: str, severity: Severity, action: Action, texts: tuple[str, str, str]
+    name: str,
+    limit: str,
+    severity: Severity,
+    action: Action,
+    texts: tuple[str, str, str],
+    *,
+    is_event: bool = False,
 ) -> SystemAlert:
     return SystemAlert(
         name, limit, severity, action, "", *texts,
-        category=Category.KILL_SWITCH, layer=Layer.KILL_SWITCH,
+        category=Category.KILL_SWITCH, layer=Layer.KILL_SWITCH, is_event=is_event,
     )  # fmt: skip
 
 
@@ -101,6 +107,7 @@ KILL_SWITCH_ARMED: Final = _kill_switch(
         "It trips when the policy says so, or when somebody does.",
         "Nothing to do.",
     ),
+    is_event=True,
 )  # fmt: skip
 KILL_SWITCH_DISARMED: Final = _kill_switch(
     "KILL_SWITCH_DISARMED", "kill_switch_disarmed", Severity.WARNING, Action.NOTIFY,
@@ -139,6 +146,7 @@ def _event(name: str, limit: str, texts: tuple[str, str, str]) -> SystemAlert:
     return SystemAlert(
         name, limit, Severity.INFO, Action.LOG, "", *texts,
         identity=("account", "symbol"), category=Category.POSITION, layer=Layer.POSITION,
+        is_event=True,
     )  # fmt: skip
 
 
