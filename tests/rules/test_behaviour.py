@@ -146,7 +146,7 @@ def test_a_breached_account_is_never_without_an_alert_while_its_exporter_dies(ru
         *reported("main", "0+0x5 stale _x29"),
     ]
     breach = [counted('alertname="DRAWDOWN_EMERGENCY"', second, 1) for second in range(35)]
-    down = [counted('alertname="RISK_EXPORTER_DOWN"', second, second >= 11) for second in (9, 11)]
+    down = [counted('alertname="RISK_EXPORTER_DOWN"', second, second >= 16) for second in (14, 16)]
     checks = [*breach, *down]
     run(("drawdown", "system"), {"input_series": inputs, "promql_expr_test": checks})
 
