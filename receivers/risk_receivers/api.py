@@ -22,11 +22,11 @@ from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.auth import Role, Tokens, unauthorized
 from risk_receivers.channels.views import ChannelParts, channel_views
-from risk_receivers.gate import GatePublisher
+from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.invalid import problems_of
-from risk_receivers.kill_switch import KillSwitch, tightest
+from risk_receivers.kill.switch import KillSwitch, tightest
 from risk_receivers.reading import ACKNOWLEDGED, Reading
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError

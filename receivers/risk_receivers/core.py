@@ -16,11 +16,14 @@ from risk_policy.catalogue.system import ALERT_STORM
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.doubt_watch import DoubtWatch
-from risk_receivers.gate import GatePublisher
-from risk_receivers.heartbeat import Heartbeat
+from risk_receivers.gate.heartbeat import Heartbeat
+from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.gate.pulse import Pulse
+from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.doubt_watch import DoubtWatch
+from risk_receivers.kill.spool import Spool
+from risk_receivers.kill.spool_keeper import SpoolKeeper
 from risk_receivers.ledger import Ledger
-from risk_receivers.pulse import Pulse
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
 from risk_receivers.recorder import Recorder
@@ -28,10 +31,7 @@ from risk_receivers.recovery import recover
 from risk_receivers.refusals import Refusals
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.schema import SCHEMA
-from risk_receivers.spool import Spool
-from risk_receivers.spool_keeper import SpoolKeeper
 from risk_receivers.store.writer import Writer
-from risk_receivers.store_proof import StoreProof
 from risk_receivers.telemetry import COMPONENT, Telemetry
 from risk_receivers.workers import Bell, Clock, Worker
 

@@ -12,14 +12,14 @@ from risk_policy.clock import utc_now
 from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
-from risk_receivers.gate import GatePublisher
-from risk_receivers.heartbeat import Heartbeat
-from risk_receivers.kill_switch import Phase
-from risk_receivers.pulse import Pulse
+from risk_receivers.gate.heartbeat import Heartbeat
+from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.gate.pulse import Pulse
+from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.spool import Spool
+from risk_receivers.kill.switch import Phase
 from risk_receivers.reading import Reading
-from risk_receivers.spool import Spool
 from risk_receivers.store.writer import Writer
-from risk_receivers.store_proof import StoreProof
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
 

@@ -15,7 +15,6 @@ from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, KillMode, Severity
-from risk_receivers import doubt, kill_chain, kill_journal
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
@@ -24,11 +23,14 @@ from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.intake.alert import Alert, Batch
 from risk_receivers.intake.quarantine import quarantine
-from risk_receivers.kill_journal import Pulled, Witness
-from risk_receivers.kill_switch import EventKind, KillSwitch, Trigger
+from risk_receivers.kill import chain as kill_chain
+from risk_receivers.kill import doubt
+from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.journal import Pulled, Witness
+from risk_receivers.kill.spool import AlertKill, OperatorKill, SpooledTrip, UnknownKill
+from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text, to_text
-from risk_receivers.spool import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 from risk_receivers.store.writer import Transaction
 
 OPERATOR_LEVEL: Final = "operator"

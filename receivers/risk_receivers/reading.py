@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from risk_policy.vocabulary import Severity
-from risk_receivers import kill_journal
 from risk_receivers.acks.views import acknowledged_by
 from risk_receivers.audit import query
 from risk_receivers.audit.errors import DamagedRecordError
@@ -18,7 +17,8 @@ from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.channels.dead_letters import lost_by_channel
 from risk_receivers.incidents.lifecycle import State
-from risk_receivers.kill_switch import KillSwitch
+from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.recorder import GATE_CLOSED_AT
 
 #: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.

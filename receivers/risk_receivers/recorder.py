@@ -28,13 +28,13 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import Report
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import LooserModeError, SpoolError
-from risk_receivers.gate import GatePublisher
+from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.intake.alert import Batch
-from risk_receivers.kill_switch import KillSwitch, Trigger, tightest
+from risk_receivers.kill.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
+from risk_receivers.kill.switch import KillSwitch, Trigger, tightest
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
-from risk_receivers.reports import Taken, take_reports
+from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.schema import to_text
-from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry

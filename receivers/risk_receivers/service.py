@@ -20,7 +20,7 @@ from risk_receivers.core import open_core
 from risk_receivers.edge import open_front, parts_of
 from risk_receivers.errors import StartError
 from risk_receivers.front import Front
-from risk_receivers.heartbeat import Heartbeat
+from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.people import open_channels, open_people
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry, policy_info
 

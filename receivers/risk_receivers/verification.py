@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from risk_receivers import kill_chain
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.verify import Progress, Verification, verify_database
+from risk_receivers.kill import chain as kill_chain
 from risk_receivers.store import head_file
 
 

@@ -21,7 +21,7 @@ DIES_BEFORE_THE_GATE = """
 import os, sys
 import risk_receivers.core as core
 from risk_receivers.__main__ import main
-from risk_receivers.gate import GatePublisher
+from risk_receivers.gate.publisher import GatePublisher
 
 class Dies(GatePublisher):
     def halt(self):

@@ -15,8 +15,8 @@ import pytest
 from risk_policy.contracts import gate as contract
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import GateBusyError, StartError
-from risk_receivers.gate import GatePublisher
-from risk_receivers.kill_switch import KillSwitch, Trigger
+from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.kill.switch import KillSwitch, Trigger
 from risk_runtime import GateState, Order, Side, TradeGate
 
 LEASE = 0.6

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk_receivers.heartbeat import Heartbeat
+from risk_receivers.gate.heartbeat import Heartbeat
 
 SECOND = 1_000_000_000
 #: The real service; a signal makes its event loop stand still until a file is gone.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from risk_policy.vocabulary import KillMode
-from risk_receivers.kill_switch import (
+from risk_receivers.kill.switch import (
     EventKind,
     KillEvent,
     KillSwitch,

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk_receivers.pulse import Pulse
+from risk_receivers.gate.pulse import Pulse
 
 Wait = Callable[..., Any]
 SECOND = 1_000_000_000

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk_receivers.report_intake import UnreadableReportsError, read_reports
+from risk_receivers.reports.intake import UnreadableReportsError, read_reports
 
 
 def blocked(name: str = "report-0001", **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import SpoolError
 from risk_receivers.intake.alert import Alert, Feed
-from risk_receivers.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
+from risk_receivers.kill.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

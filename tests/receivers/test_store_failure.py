@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from risk_receivers.spool import Spool, SpooledTrip
+from risk_receivers.kill.spool import Spool, SpooledTrip
 
 
 def break_store(receivers: Any) -> None:

@@ -15,12 +15,12 @@ from risk_policy.catalogue import metrics as m
 from risk_receivers.auth import Role
 from risk_receivers.body import Body, BodyReader, End
 from risk_receivers.doors.door import Reply, read, recorded, recorded_or_acted
+from risk_receivers.gate.pulse import Pulse
 from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.kill.spool import SpooledTrip
 from risk_receivers.ledger import Outcome
-from risk_receivers.pulse import Pulse
 from risk_receivers.recorder import Received, Recorder, trips_of
-from risk_receivers.spool import SpooledTrip
 from risk_receivers.store.errors import StoreError
 from risk_receivers.telemetry import Telemetry
 

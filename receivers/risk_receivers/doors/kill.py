@@ -18,10 +18,10 @@ from risk_receivers.auth import Role
 from risk_receivers.body import Body
 from risk_receivers.doors.door import ACT_AFTER_SECONDS, Reply, recorded_or_acted
 from risk_receivers.errors import LooserModeError
-from risk_receivers.gate import GatePublisher
+from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.invalid import problems_of
+from risk_receivers.kill.spool import OperatorKill
 from risk_receivers.recorder import Received, Recorder, operator_trip
-from risk_receivers.spool import OperatorKill
 from risk_receivers.store.errors import StoreError
 
 _KEPT_ASIDE: Final = (

@@ -14,8 +14,8 @@ from risk_receivers.auth import Role
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, read
 from risk_receivers.recorder import Recorder
-from risk_receivers.report_intake import UnreadableReportsError, read_reports
-from risk_receivers.reports import Refusal, Taken
+from risk_receivers.reports.intake import UnreadableReportsError, read_reports
+from risk_receivers.reports.recording import Refusal, Taken
 from risk_receivers.store.errors import StoreError
 
 #: Requests that may wait for the store. A runtime sends one at a time.

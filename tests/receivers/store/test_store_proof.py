@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from risk_receivers.gate import GatePublisher
-from risk_receivers.kill_switch import KillSwitch
+from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.store.writer import Transaction, Writer
-from risk_receivers.store_proof import StoreProof
 
 SECOND = 1_000_000_000
 

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from risk_policy.contracts.reports import Report, ReportBatch
 from risk_receivers.errors import ReceiversError
 from risk_receivers.invalid import problems_of
-from risk_receivers.reports import Refusal, Rejected
+from risk_receivers.reports.recording import Refusal, Rejected
 
 #: Where in the body a report stands: ("reports", 3, ...).
 _REPORTS: Final = "reports"

@@ -15,7 +15,7 @@ from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.kill_switch import EventKind, KillEvent, KillSwitch, Trigger, fold
+from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch, Trigger, fold
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 

@@ -25,9 +25,9 @@ import msgspec
 
 from risk_policy.clock import utc_now
 from risk_policy.vocabulary import KillMode
-from risk_receivers import reserve
 from risk_receivers.errors import SpoolError
 from risk_receivers.intake.alert import Alert
+from risk_receivers.store import reserve
 
 _SUFFIX: Final = ".jsonl"
 _SLOTS_FILE: Final = "slots"

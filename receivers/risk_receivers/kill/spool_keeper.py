@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from risk_receivers.errors import SpoolError
-from risk_receivers.spool import Spool
+from risk_receivers.kill.spool import Spool
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import Worker
 

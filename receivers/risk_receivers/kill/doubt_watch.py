@@ -13,8 +13,8 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.doubt import oldest, settle
 from risk_receivers.errors import ReceiversError
+from risk_receivers.kill.doubt import oldest, settle
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import Worker

@@ -16,12 +16,13 @@ from risk_policy.contracts.reports import (
     TradeBlocked,
 )
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers import kill_journal, report_ids
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.kill_switch import KillEvent, KillSwitch
-from risk_receivers.report_ids import Claim
+from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.switch import KillEvent, KillSwitch
+from risk_receivers.reports import ids as report_ids
+from risk_receivers.reports.ids import Claim
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 

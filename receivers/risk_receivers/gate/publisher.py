@@ -29,9 +29,9 @@ from typing import Final, Self
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
 from risk_receivers.errors import GateBusyError, StartError
-from risk_receivers.gate_detail import DetailFile
-from risk_receivers.kill_switch import KillSwitch, tightest
-from risk_receivers.lease_file import LeaseFile
+from risk_receivers.gate.detail import DetailFile
+from risk_receivers.gate.lease_file import LeaseFile
+from risk_receivers.kill.switch import KillSwitch, tightest
 
 #: The runtime, if it is another user, is to be one of the folder's group.
 _FOLDER_MODE: Final = 0o750

@@ -16,11 +16,11 @@ from typing import Final
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import KillMode, Severity
-from risk_receivers import kill_journal
 from risk_receivers.audit.errors import NotCanonicalError
 from risk_receivers.audit.header import parse_header
 from risk_receivers.audit.payload import parse_payload
-from risk_receivers.kill_switch import EventKind, KillSwitch, Trigger
+from risk_receivers.kill import journal
+from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger
 from risk_receivers.store.writer import Transaction
 
 #: Canonical JSON sorts its keys, so every such header begins like this.
@@ -37,12 +37,12 @@ _ROWS: Final = (
 )
 _TABLE: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'kill_event'"
 _KINDS: Final = {
-    **{event_type.value: kind for kind, event_type in kill_journal.AUDITED.items()},
+    **{event_type.value: kind for kind, event_type in journal.AUDITED.items()},
     EventType.KILL_SWITCH_FLAT_CONFIRMED.value: EventKind.FLAT_CONFIRMED,
 }
 #: What reports of the runtime tell of, and no record of the switch's own.
 _UNTOLD: Final = (EventKind.CLOSING_STARTED.value, EventKind.ACCOUNT_CONCERNED.value)
-_TRIPS: Final = frozenset(kill_journal.AUDITED)
+_TRIPS: Final = frozenset(journal.AUDITED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def restore(transaction: Transaction) -> Restored | None:
     connection = transaction.connection
     if not (problems := disagreements(connection)):
         return None
-    before = kill_journal.load(connection)
+    before = journal.load(connection)
     connection.execute("DELETE FROM kill_event")
     connection.execute("DELETE FROM kill_event_account")
     state = KillSwitch()
@@ -133,10 +133,10 @@ def restore(transaction: Transaction) -> Restored | None:
         else:
             event = state.on_flat(told.kill_id, told.account, told.at)
         if event:
-            kill_journal.write(connection, event, told.seq)
+            journal.write(connection, event, told.seq)
             state = state.after(event)
         if told.kind in _TRIPS and (concerned := state.on_account(told.account, told.at)):
-            kill_journal.write(connection, concerned, told.seq)
+            journal.write(connection, concerned, told.seq)
             state = state.after(concerned)
     return Restored(before, tuple(problems))
 

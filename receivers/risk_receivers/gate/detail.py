@@ -15,8 +15,8 @@ from typing import Final
 
 from risk_policy.contracts import gate as contract
 from risk_policy.vocabulary import KillMode
-from risk_receivers import reserve
-from risk_receivers.lease_file import FILE_MODE
+from risk_receivers.gate.lease_file import FILE_MODE
+from risk_receivers.store import reserve
 
 _SPARES: Final = len(KillMode)
 #: The longest reason an operator may give fits in several times.

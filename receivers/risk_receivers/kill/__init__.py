@@ -1,0 +1,1 @@
+"""The kill switch: its states, its record, and what keeps a trip that cannot be recorded."""

@@ -1,0 +1,1 @@
+"""What the runtime reports of its orders and positions."""
