@@ -75,8 +75,8 @@ def test_all_mails_about_an_incident_are_one_thread_and_each_is_its_own() -> Non
     assert len(about_drawdown) >= 3
     assert len({mail["References"] for mail in about_drawdown}) == 1
     assert all(mail["In-Reply-To"] == mail["References"] for mail in mails)
-    # The kill switch, a storm and a digest have their own.
-    assert len({mail["References"] for mail in mails}) == 4
+    # The kill switch, a storm, a digest and a trial have their own.
+    assert len({mail["References"] for mail in mails}) == 5
     assert len({mail["Message-ID"] for mail in mails}) == len(mails)
 
 

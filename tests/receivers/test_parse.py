@@ -16,7 +16,11 @@ from risk_receivers.intake.parse import MOST_PIECES, Parser
 from risk_receivers.intake.salvage import elements
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-PARSER = Parser(Severity.CRITICAL, lease_seconds=60)
+
+
+def parser() -> Parser:
+    """A new one: a parser learns from what it reads how far the sender's clock is off."""
+    return Parser(Severity.CRITICAL, lease_seconds=60)
 
 
 def alert(**changes: Any) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def alert(**changes: Any) -> dict[str, Any]:
 
 def parse(content: object, feed: Feed = Feed.ALERTS) -> Batch:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return PARSER.parse(feed, body, NOW)
+    return parser().parse(feed, body, NOW)
 
 
 def hook(*alerts: object, version: str = "4") -> dict[str, Any]:
@@ -192,7 +196,7 @@ def test_what_asks_for_an_action_is_not_crowded_out() -> None:
 
 def test_a_body_is_one_piece_of_evidence_whatever_is_wrong_with_it() -> None:
     body = json.dumps([*range(50)]).encode()[:-3]
-    batch = PARSER.parse(Feed.ALERTS, body, NOW, "the body exceeds 1 MiB")
+    batch = parser().parse(Feed.ALERTS, body, NOW, "the body exceeds 1 MiB")
     whole = [piece.reason for piece in batch.malformed if piece.raw == body]
     assert len(whole) == 1
     for part in ("29 more", "exceeds 1 MiB", "no list"):

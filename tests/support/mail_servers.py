@@ -16,7 +16,7 @@ from typing import Any
 
 import trustme
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult
+from aiosmtpd.smtp import AuthResult
 
 
 @dataclass
@@ -79,21 +79,17 @@ class _Controller(Controller):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self._conversations: list[SMTP] = []
         super().__init__(postbox, hostname="127.0.0.1", port=port, **options)
-
-    def factory(self) -> SMTP:
-        self._conversations.append(SMTP(self.handler, **self.SMTP_kwargs))
-        return self._conversations[-1]
 
     def stop(self, no_assert: bool = False) -> None:
         asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(10)
         super().stop(no_assert)
 
     async def _hang_up(self) -> None:
-        for conversation in self._conversations:
-            if isinstance(conversation.transport, asyncio.WriteTransport):
-                conversation.transport.abort()
+        # What lies below TLS is what stays open, and only the loop knows it.
+        loop: Any = asyncio.get_running_loop()
+        for transport in list(loop._transports.values()):
+            transport.abort()
         await asyncio.sleep(0)  # the loop closes what is aborted in its next round
 
 
