@@ -22,7 +22,9 @@ def seeing(running: Running) -> tuple[Running, TradeGate]:
     running.stack.start(find_binaries(), CALM, lambda _: None)
     gate = TradeGate(running.layout.gate)
     assert not gate.check(BUY).allowed, "no Prometheus has sent its Watchdog yet"
-    eventually(lambda: gate.check(BUY).allowed, 30, "the gate opens")
+    eventually(
+        lambda: gate.check(BUY).allowed, 30, lambda: f"the gate opens; {running.readiness()}"
+    )
     return running, gate
 
 
@@ -41,4 +43,8 @@ def test_a_dead_prometheus_closes_the_gate_until_it_is_started_again(
     assert gate.read().state is GateState.STALE
     assert gate.check(REDUCE).allowed
     running.stack.start_prometheus(find_binaries())
-    eventually(lambda: gate.check(BUY).allowed, 30, "the gate opens by itself")
+    eventually(
+        lambda: gate.check(BUY).allowed,
+        30,
+        lambda: f"the gate opens by itself; {gate.read()}; {running.readiness()}",
+    )

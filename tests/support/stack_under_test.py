@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from risk_policy import default_policy_path, load_policy
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
@@ -19,11 +21,13 @@ from riskwarden.stack.watch import Watcher
 CRASH = Replay(start="2008-01-02", end=None, days_per_second=25.0)
 
 
-def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float, what: str | Callable[[], str]) -> Any:
     """Wait until a condition holds and return what it returned."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        if time.monotonic() > deadline:
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {seconds:g} s: {said}")
         signal.sigtimedwait([], 0.05)
     return found
 
@@ -45,6 +49,10 @@ class Running:
 
     def start(self) -> None:
         self.stack.start(find_binaries(), CRASH, lambda _: None)
+
+    def readiness(self) -> str:
+        """What the receivers say of themselves."""
+        return httpx.get(f"http://{self.stack.endpoints.receivers}/readyz", timeout=10).text
 
     def wait_for(self, milestone: Milestone, seconds: float = 60.0) -> None:
         with Watcher(self.stack, self.story) as watcher:

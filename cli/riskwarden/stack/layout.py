@@ -15,14 +15,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
 from risk_policy.environment import variables
-from risk_policy.model.base import split_endpoint
 from risk_policy.model.stack import Endpoints
 
 
@@ -153,35 +151,3 @@ def _write_private(path: Path, text: str, *, keep: bool) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         os.fchmod(descriptor, 0o600)  # it may have been there, and open to others
         stream.write(text + "\n")
-
-
-def free_endpoints(wanted: Endpoints) -> Endpoints:
-    """The wanted endpoints, with a free port in place of each that is taken."""
-    taken: set[int] = set()
-    chosen: dict[str, str] = {}
-    for name, endpoint in wanted.model_dump().items():
-        host, port = split_endpoint(endpoint)
-        if port in taken or not _is_free(host, port):
-            port = _any_free_port(host, taken)
-        taken.add(port)
-        chosen[name] = f"{host}:{port}"
-    return Endpoints(**chosen)
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def _any_free_port(host: str, taken: set[int]) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
-            return port

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +50,14 @@ class Child:
         """Whether it still runs."""
         return self.process.poll() is None
 
+    def check(self) -> None:
+        """Raise StackError if it has ended by itself."""
+        if not self.alive:
+            raise StackError(
+                f"{self.name} ended with code {self.process.returncode}; "
+                f"its last words ({self.log}):\n{self.tail()}"
+            )
+
     def tail(self, lines: int = 12) -> str:
         """The last lines it printed."""
         text = self.log.read_text(encoding="utf-8", errors="replace")
@@ -61,6 +70,11 @@ class Processes:
     def __init__(self, log_folder: Path) -> None:
         self._log_folder = log_folder
         self._children: list[Child] = []
+        self._kept: list[socket.socket] = []
+
+    def keep(self, held: socket.socket) -> None:
+        """Close it once every process has ended."""
+        self._kept.append(held)
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Child:
         """Start one process with its output in a log file. Raises StackError."""
@@ -94,26 +108,19 @@ class Processes:
         """Wait until a child is ready. Raises StackError if it ends or takes too long."""
         deadline = time.monotonic() + seconds
         while not ready():
-            if not child.alive:
-                raise StackError(
-                    f"{child.name} ended with code {child.process.returncode}; "
-                    f"its last words ({child.log}):\n{child.tail()}"
-                )
+            child.check()
             if time.monotonic() > deadline:
                 raise StackError(
                     f"{child.name} was not ready within {seconds:g} s; "
                     f"its last words ({child.log}):\n{child.tail()}"
                 )
             time.sleep(_ASK_AGAIN_SECONDS)
+        child.check()  # else somebody else answered in its place
 
     def check(self) -> None:
         """Raise StackError if a process has ended by itself."""
         for child in self._children:
-            if not child.alive:
-                raise StackError(
-                    f"{child.name} ended with code {child.process.returncode}; "
-                    f"its last words ({child.log}):\n{child.tail()}"
-                )
+            child.check()
 
     def stop(self) -> None:
         """End every process: asked first, killed if it does not listen."""
@@ -129,6 +136,9 @@ class Processes:
                 child.process.wait()
             child.sink.close()
         self._children.clear()
+        for held in self._kept:
+            held.close()
+        self._kept.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,8 @@ import risk_alertmanager
 import risk_rules
 from risk_policy import Policy
 from risk_policy.model.stack import Endpoints
-from riskwarden.stack.layout import Layout, StackError, free_endpoints
+from riskwarden.stack.layout import Layout, StackError
+from riskwarden.stack.ports import reserved_endpoints
 from riskwarden.stack.processes import Child, Processes
 
 _PACKAGES = {"prometheus": ("prometheus",), "prometheus-alertmanager": ("alertmanager",)}
@@ -64,7 +65,7 @@ class Stack:
 
     def __init__(self, policy: Policy, layout: Layout, processes: Processes) -> None:
         self.layout = layout
-        self.endpoints = free_endpoints(policy.alerting.endpoints)
+        self.endpoints = reserved_endpoints(policy.alerting.endpoints, processes.keep)
         self.policy = _reachable_runbooks(policy, self.endpoints)
         self._processes = processes
         self._environ = layout.environment(policy)
