@@ -14,9 +14,12 @@ def main() -> None:
             "riskwarden: the command line needs more than the part that runtimes embed; "
             "install it with: pip install 'riskwarden[stack]'"
         )
-    from riskwarden.app import application
+    try:
+        from riskwarden.app import application
 
-    application(sys.argv[1:])()
+        application(sys.argv[1:])()
+    except KeyboardInterrupt:  # before the command had begun, which answers it itself
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -33,3 +33,24 @@ def test_a_kill_does_not_wait_for_what_other_commands_import() -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "riskwarden.stack.layout" in imported
     assert not imported & {"numpy", "promql_parser", "jinja2", "risk_rules"}
+
+
+INTERRUPTED = """
+import sys
+
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "riskwarden.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Impatient())
+from riskwarden.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_before_the_command_has_begun_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
