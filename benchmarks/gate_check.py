@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.snapshot import utc_now
 from risk_runtime import Order, Side, TradeGate
 
 _BATCH = 20_000

@@ -27,7 +27,7 @@ SAMPLED = {
     "var": 12,
     "position_loss": 12,
     "margin": 12,
-    "consecutive_losses": 10,
+    "consecutive_losses": 6,
     "exporter_down": 12,
     "limit_unevaluable": 12,
     "alert_storm": 12,

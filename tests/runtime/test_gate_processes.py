@@ -20,7 +20,7 @@ BUY = Order("AAPL", Side.BUY, 1, 100.0)
 _MAP = """
 import mmap, pathlib, sys, time
 from risk_policy.contracts import gate as c
-from risk_policy.contracts.snapshot import utc_now
+from risk_policy.clock import utc_now
 folder = pathlib.Path(sys.argv[1])
 c.write_detail(
     folder, c.GateDetail(version=1, halted=False, policy_digest="0" * 64, written_at=utc_now())

@@ -46,7 +46,8 @@ NOT_RECORDING: Final = SystemAlert(
     "The receivers cannot record",
     "Their store takes no durable writes: alerts are refused until it does, people are not told "
     "of them, and the gate refuses new risk. The kill switch still trips.",
-    "Look for room and errors on the disk of the receivers, mend them, restart the receivers.",
+    "End whatever else holds the audit database, a backup or an sqlite shell; /readyz says whether "
+    "it hangs. Otherwise look for room and errors on the disk, mend them, restart the receivers.",
     escalates=True,
 )  # fmt: skip
 
