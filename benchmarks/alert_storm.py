@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
@@ -27,6 +28,8 @@ from typing import Any
 import httpx
 
 ALERTS, BREACHES = 1000, 100
+#: The service says that it is ready only when asked.
+_ASK_AGAIN_SECONDS = 0.05
 _TOKENS = {
     f"RISKWARDEN_{name}_TOKEN": name.lower().replace("_", "-")
     for name in ("ALERT_FEED", "NOTIFICATION_FEED", "SNAPSHOT", "RUNTIME", "OPERATOR")
@@ -67,6 +70,7 @@ def storm(client: httpx.Client, seconds: float) -> dict[str, list[float]]:
         )
         if number % 10 == 0:
             waited["status"].append(timed(lambda: get(client, "/api/v1/status")))
+        # The pace is what is asked about: so many alerts a minute, evenly.
         time.sleep(max(0.0, start + (number + 1) * seconds / ALERTS - time.monotonic()))
     return waited
 
@@ -86,11 +90,10 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
-        try:
+        with suppress(httpx.TransportError):
             if client.get("/readyz").status_code == httpx.codes.OK:
                 return
-        except httpx.TransportError:
-            time.sleep(0.05)
+        time.sleep(_ASK_AGAIN_SECONDS)
     raise SystemExit("the receivers did not start")
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -67,9 +68,7 @@ class Overdue(Worker):
             if number in left:
                 continue
             taker = self._writer.submit(
-                lambda transaction, number=number: hand_over(  # type: ignore[misc]
-                    transaction, terms.fallbacks, number, reason
-                )
+                partial(hand_over, fallbacks=terms.fallbacks, number=number, reason=reason)
             ).result()
             if taker is None:
                 left.add(number)

@@ -56,6 +56,17 @@ def test_a_resolved_alert_is_no_longer_active() -> None:
     assert Milestone.WARNING in story.milestones
 
 
+@pytest.mark.parametrize(("name", "told"), [("DRAWDOWN_WARNING", 2), ("KILL_SWITCH_ARMED", 1)])
+def test_the_end_is_told_of_what_lasts_and_not_of_what_merely_happened(
+    name: str, told: int
+) -> None:
+    story = Story(Policy())
+    story.on_audit(*created(name))
+    kind, at, payload = created(name)
+    story.on_audit(kind.replace("CREATED", "RESOLVED"), at, payload)
+    assert (len(story.log), story.active) == (told, {})
+
+
 def test_an_alert_that_had_expired_is_active_again_once_it_continues() -> None:
     story = Story(Policy())
     _, at, payload = created("DRAWDOWN_WARNING")

@@ -30,7 +30,7 @@ from risk_receivers.quiet.terms import Terms
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.retention.tables import FREE_KINDS, KEPT, KILL_KINDS, PRUNABLE
 from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Writer
+from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.verification import verify_store
 
@@ -110,8 +110,11 @@ class House:
         self.writer.run(lambda t: self.ledger.expire(t, self.now), 10)
 
     def deliver(self, numbers: list[int]) -> None:
-        for number in numbers:
-            self.writer.run(lambda t, n=number: mark_delivered(t.connection, n, t.now), 10)  # type: ignore[misc]
+        def confirm(transaction: Transaction) -> None:
+            for number in numbers:
+                mark_delivered(transaction.connection, number, transaction.now)
+
+        self.writer.run(confirm, 10)
 
     def give_up(self, number: int, taker: str = "") -> None:
         fallbacks = {"webhook": [taker]} if taker else {}

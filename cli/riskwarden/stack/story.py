@@ -14,6 +14,7 @@ from typing import Any
 
 from risk_policy import Policy
 from risk_policy.catalogue.limits import DRAWDOWN
+from risk_policy.catalogue.system import EVENTS
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity, Tier
 
@@ -132,8 +133,10 @@ class Story:
                 self._on_created(at, severity, details, message)
             case EventType.ALERT_RESOLVED | EventType.ALERT_EXPIRED:
                 labels = details.get("labels", {})
-                self.active.pop((labels.get("alertname", ""), labels.get("risk_id", "")), None)
-                self._say(at, message)
+                name = labels.get("alertname", "")
+                self.active.pop((name, labels.get("risk_id", "")), None)
+                if name not in EVENTS:  # what merely happened is over as soon as it is told
+                    self._say(at, message)
             case EventType.KILL_SWITCH_ACTIVATED:
                 self.kill = first_sentence(message)
                 self._say(at, self.kill, Severity.EMERGENCY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -46,7 +46,7 @@ class Rig:
 
     telegram: TelegramStandIn
     behind: Any
-    listener: TelegramButtons
+    listener: TelegramButtons = field(init=False)
 
     def listen(self) -> TelegramButtons:
         """The listener of a service that starts on the same store."""
@@ -84,7 +84,7 @@ class Rig:
 @pytest.fixture
 def rig(behind: Any) -> Iterator[Rig]:
     with TelegramStandIn() as telegram:
-        rig = Rig(telegram, behind, None)  # type: ignore[arg-type]
+        rig = Rig(telegram, behind)
         rig.listen()
         rig.tell()
         yield rig
@@ -438,9 +438,9 @@ def test_the_token_stays_where_it_is(rig: Rig, caplog: pytest.LogCaptureFixture)
     def misbehave(received: Any) -> Reply:
         return failure(500, f"{received.path} {received.headers}")
 
-    rig.telegram.answer = misbehave  # type: ignore[method-assign]
+    rig.telegram.instead = misbehave
     rig.listener.round()
-    del rig.telegram.answer
+    rig.telegram.instead = None
     repeated = failure(400, f"no such thing: /bot{TOKEN}/answerCallbackQuery")
     rig.telegram.failing = {"answerCallbackQuery": repeated, "editMessageText": repeated}
     rig.press("Ack 1 h")
@@ -470,9 +470,7 @@ def test_buttons_stand_under_the_last_part_of_a_long_message_which_stays_within_
 def test_people_are_told_without_buttons_if_telegram_takes_none(rig: Rig) -> None:
     refused = [failure(400, "Bad Request: BUTTON_DATA_INVALID")]
     taken = rig.telegram.answer
-    rig.telegram.answer = (  # type: ignore[method-assign]
-        lambda received: refused.pop() if refused else taken(received)
-    )
+    rig.telegram.instead = lambda received: refused.pop() if refused else taken(received)
     rig.tell(number=8)
     assert len(rig.telegram.sent) == 2
     assert rig.telegram.labels() == {}

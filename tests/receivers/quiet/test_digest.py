@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.quiet.decision import Reason
@@ -12,13 +13,13 @@ from risk_receivers.templating.words import LONGEST
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def waiting(number: int, severity: Severity = Severity.WARNING, **more: object) -> Waiting:
-    values = {
+def waiting(number: int, severity: Severity = Severity.WARNING, **more: Any) -> Waiting:
+    values: dict[str, Any] = {
         "number": number, "risk_id": f"loss/{number}", "tier": "warning", "episode": 1,
         "alertname": "LOSS", "severity": severity, "reason": Reason.STORM,
         "at": NOW - timedelta(seconds=42), "state": "DISPATCHED",
     }  # fmt: skip
-    return Waiting(**{**values, **more})  # type: ignore[arg-type]
+    return Waiting(**(values | more))
 
 
 def test_it_counts_and_puts_the_worst_first() -> None:

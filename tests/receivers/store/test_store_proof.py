@@ -98,7 +98,7 @@ def test_slow_commits_one_after_the_other_and_a_large_one_do_not_close_the_gate(
     commits: list[int] = []
 
     def slowly(seconds: float) -> Callable[[Transaction], None]:
-        return lambda _: time.sleep(seconds)
+        return lambda _: time.sleep(seconds)  # a commit that takes so long
 
     def keep_busy() -> None:
         while not stop.is_set():
