@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from owed_messages import NOON, owed
 
 from risk_policy import Policy, parse_policy
 from risk_policy.model.channels import Channels
@@ -19,26 +20,8 @@ from risk_policy.vocabulary import Severity
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.file import FileChannel
-from risk_receivers.channels.message import Kind, Message, Owed
+from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.words import words_for
-
-NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
-
-
-def owed(number: int = 7, text: str = "drawdown is 12 %", kind: Kind = Kind.FIRING) -> Owed:
-    message = Message(
-        subject="drawdown/main:warning:1",
-        kind=kind,
-        severity=Severity.WARNING,
-        title="DRAWDOWN_WARNING",
-        text=text,
-        at=NOON,
-        audit_seq=3,
-        risk_id="drawdown/main",
-        starts_at=NOON,
-        runbook_url="http://127.0.0.1/runbooks/DRAWDOWN_WARNING",
-    )
-    return Owed(f"m{number}", message, "3:abcdef")
 
 
 def policy(text: str) -> Policy:

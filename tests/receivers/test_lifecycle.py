@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from incident_story import BASE, Kind, alert, at
 
-from risk_policy.vocabulary import Category, Severity
+from risk_policy.vocabulary import Severity
 from risk_receivers.incidents.lifecycle import Change, Incident, State, Step, on_alert, on_clock
 from risk_receivers.intake.alert import Alert, Feed
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-def alert(
-    *,
-    firing: bool = True,
-    feed: Feed = Feed.ALERTS,
-    starts: float = 0,
-    ends: float | None = None,
-    severity: Severity = Severity.WARNING,
-) -> Alert:
-    return Alert(
-        feed=feed,
-        firing=firing,
-        alertname="DRAWDOWN_WARNING",
-        risk_id="drawdown/main",
-        tier="warning",
-        severity=severity,
-        category=Category.DRAWDOWN,
-        action="notify",
-        starts_at=at(starts),
-        ends_at=None if ends is None else at(ends),
-    )
+WORSE: Kind = (Severity.CRITICAL, "none")
 
 
 def opened(**changes: float) -> Incident:
@@ -89,9 +63,9 @@ def test_a_notification_that_comes_first_creates_and_dispatches() -> None:
 
 
 def test_a_worse_alert_escalates_and_the_milder_one_beside_it_never_calms() -> None:
-    step = on_alert(opened(), alert(severity=Severity.CRITICAL), at(1))
+    step = on_alert(opened(), alert(WORSE), at(1))
     assert step.changes == (Change.ESCALATED,)
-    again = on_alert(step.incident, alert(severity=Severity.WARNING), at(2))
+    again = on_alert(step.incident, alert(BASE), at(2))
     assert again.changes == ()
     assert again.incident.severity is Severity.CRITICAL
 

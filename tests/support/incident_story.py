@@ -27,7 +27,12 @@ def at(seconds: float) -> datetime:
 
 
 def alert(
-    kind: Kind, *, feed: Feed = Feed.ALERTS, starts: float, ends: float | None, firing: bool
+    kind: Kind = BASE,
+    *,
+    feed: Feed = Feed.ALERTS,
+    starts: float = 0,
+    ends: float | None = None,
+    firing: bool = True,
 ) -> Alert:
     severity, escalation = kind
     return Alert(
