@@ -10,7 +10,7 @@ import hmac
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Generic, Protocol, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -30,6 +30,7 @@ from risk_exporter.history import is_day
 from risk_policy import Policy
 from risk_policy.contracts.snapshot import Identifier, Snapshot
 
+_Content = TypeVar("_Content")
 _SCHEME: Final = "bearer"
 _log = logging.getLogger(__name__)
 
@@ -54,20 +55,35 @@ class Intake(Protocol):
         """
 
 
-class _Door:
-    """What every body has to pass before anybody looks at what it means."""
+class _Door(Generic[_Content]):
+    """What every body has to pass before anybody acts on it.
 
-    def __init__(self, policy: Policy, token: str, refused: Callable[[Refusal], None]) -> None:
+    Args:
+        refused: hears why a body was refused.
+        validate: what a body's JSON means; raises a ValidationError for what means nothing.
+        invalid: what is said of one that means nothing.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        token: str,
+        refused: Callable[[Refusal], None],
+        validate: Callable[[object], _Content],
+        invalid: str,
+    ) -> None:
         if not token.strip():
             raise StartError("the snapshot token is empty; anybody could send snapshots")
         self._token = token.strip().encode()
         self._most_bytes = most_body_bytes(policy)
         self._refused = refused
+        self._validate = validate
+        self._invalid = invalid
 
     def content(
         self, authorization: str | None, content_length: str | None, read: Callable[[int], bytes]
-    ) -> object | Answer:
-        """What the JSON of a body says, or the answer that refuses it."""
+    ) -> _Content | Answer:
+        """What a body means, or the answer that refuses it."""
         early = self._unauthorized(authorization) or self._unreadable(content_length)
         if early is not None:
             return early
@@ -79,7 +95,13 @@ class _Door:
             content: object = from_json(body, allow_inf_nan=False)
         except ValueError as error:
             return self.malformed("the body is not JSON", [FieldProblem("", str(error))])
-        return content
+        problems = boolean_problems(content)
+        if not problems:
+            try:
+                return self._validate(content)
+            except ValidationError as error:
+                problems = validation_problems(error)
+        return self.malformed(self._invalid, problems)
 
     def malformed(self, error: str, problems: list[FieldProblem]) -> Answer:
         """Refuse a body for what it is made of."""
@@ -126,24 +148,21 @@ class SnapshotIntake:
 
     def __init__(self, exporter: RiskExporter, token: str) -> None:
         self._exporter = exporter
-        self._door = _Door(exporter.policy, token, exporter.count_refusal)
+        self._door = _Door(
+            exporter.policy,
+            token,
+            exporter.count_refusal,
+            validate=Snapshot.model_validate,
+            invalid="the snapshot has invalid fields",
+        )
 
     def answer(
         self, authorization: str | None, content_length: str | None, read: Callable[[int], bytes]
     ) -> Answer:
         """Take one snapshot in; the figures it led to."""
-        content = self._door.content(authorization, content_length, read)
-        return content if isinstance(content, Answer) else self._take(content)
-
-    def _take(self, content: object) -> Answer:
-        problems = boolean_problems(content)
-        if problems:
-            return self._door.malformed("the snapshot has invalid fields", problems)
-        try:
-            snapshot = Snapshot.model_validate(content)
-        except ValidationError as error:
-            problems = validation_problems(error)
-            return self._door.malformed("the snapshot has invalid fields", problems)
+        snapshot = self._door.content(authorization, content_length, read)
+        if isinstance(snapshot, Answer):
+            return snapshot
         try:
             return figures(self._exporter.observe(snapshot))
         except SnapshotRefusedError as error:
@@ -182,25 +201,20 @@ class ClosesIntake:
         self._exporter = exporter
         # Only refused snapshots are counted as such; refused closes are no gap in the figures.
         self._door = _Door(
-            exporter.policy, token, lambda reason: _log.warning("closes refused (%s)", reason)
+            exporter.policy,
+            token,
+            lambda reason: _log.warning("closes refused (%s)", reason),
+            validate=_CLOSES.validate_python,
+            invalid="there are closes that cannot be used",
         )
 
     def answer(
         self, authorization: str | None, content_length: str | None, read: Callable[[int], bytes]
     ) -> Answer:
         """Take closes in; how many there were."""
-        content = self._door.content(authorization, content_length, read)
-        return content if isinstance(content, Answer) else self._take(content)
-
-    def _take(self, content: object) -> Answer:
-        problems = boolean_problems(content)
-        if problems:
-            return self._door.malformed("there are closes that cannot be used", problems)
-        try:
-            closes = _CLOSES.validate_python(content)
-        except ValidationError as error:
-            problems = validation_problems(error)
-            return self._door.malformed("there are closes that cannot be used", problems)
+        closes = self._door.content(authorization, content_length, read)
+        if isinstance(closes, Answer):
+            return closes
         count = sum(len(series) for series in closes.values())
         if not count:
             error_text = 'there are no closes; send {"AAPL": {"2026-01-02": 271.01}}'
