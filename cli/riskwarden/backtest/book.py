@@ -13,12 +13,17 @@ from typing import Final
 
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime.gate import Decision, GateState, TradeGate
-from risk_runtime.order import Order, Side
+from risk_runtime.order import Order
 from risk_runtime.paper.broker import BrokerState, PaperBroker
 from risk_runtime.paper.desk import Desk, Told
 from risk_runtime.paper.replay import market_close
 from risk_runtime.paper.snapshot import snapshot_of
-from risk_runtime.paper.strategy import EqualWeightStrategy, StrategySettings, Wish
+from risk_runtime.paper.strategy import (
+    EqualWeightStrategy,
+    StrategySettings,
+    Wish,
+    wishes_for,
+)
 from risk_runtime.prices import Bar, TradingDay
 
 #: The share of equity that equal weights may take together.
@@ -57,16 +62,11 @@ class WeightsStrategy(EqualWeightStrategy):
         """What to trade at a row: sales first."""
         if not self.rebalances_on(day_number) or equity <= 0:
             return ()
-        sales, purchases = [], []
-        for symbol, bar in sorted(bars.items()):
-            weight = self._weights.get(symbol, Decimal(0))
-            target = (equity * weight / bar.close).quantize(_UNIT)
-            change = target - held.get(symbol, Decimal(0))
-            if change < 0:
-                sales.append(Wish(symbol, Side.SELL, -change))
-            elif change > 0:
-                purchases.append(Wish(symbol, Side.BUY, change))
-        return (*sales, *purchases)
+        targets = {
+            symbol: (equity * self._weights.get(symbol, Decimal(0)) / bar.close).quantize(_UNIT)
+            for symbol, bar in bars.items()
+        }
+        return wishes_for(targets, held)
 
 
 def strategy_for(

@@ -78,20 +78,30 @@ class EqualWeightStrategy:
         """What to trade today: sales first, then purchases, then resting orders."""
         if not self.rebalances_on(day_number) or equity <= 0:
             return ()
-        sales, purchases, resting = [], [], []
+        targets = {
+            symbol: _units(equity * self._settings.weight_ratio, bar.close)
+            for symbol, bar in bars.items()
+        }
+        resting = []
         for symbol, bar in sorted(bars.items()):
-            target = _units(equity * self._settings.weight_ratio, bar.close)
-            change = target - held.get(symbol, Decimal(0))
-            if change < 0:
-                sales.append(Wish(symbol, Side.SELL, -change))
-            elif change > 0:
-                purchases.append(Wish(symbol, Side.BUY, change))
             limit = (bar.close * (1 - self._settings.dip_discount_ratio)).quantize(
                 _TICK, ROUND_HALF_EVEN
             )
             if dip := _units(equity * self._settings.dip_weight_ratio, limit):
                 resting.append(Wish(symbol, Side.BUY, dip, limit))
-        return (*sales, *purchases, *resting)
+        return (*wishes_for(targets, held), *resting)
+
+
+def wishes_for(targets: Mapping[str, Decimal], held: Mapping[str, Decimal]) -> tuple[Wish, ...]:
+    """What makes these the quantities that are held: sales first, as they pay for purchases."""
+    sales, purchases = [], []
+    for symbol, target in sorted(targets.items()):
+        change = target - held.get(symbol, Decimal(0))
+        if change < 0:
+            sales.append(Wish(symbol, Side.SELL, -change))
+        elif change > 0:
+            purchases.append(Wish(symbol, Side.BUY, change))
+    return (*sales, *purchases)
 
 
 def _units(amount: Decimal, price: Decimal) -> Decimal:
