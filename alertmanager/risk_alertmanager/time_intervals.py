@@ -18,16 +18,9 @@ from risk_policy.model import Policy
 from risk_policy.model.mute_times import MUTABLE_CATEGORIES
 from risk_policy.quiet import NEVER_MUTED_ACTIONS, Quiet, quiet_of
 from risk_policy.vocabulary import Severity
-from risk_policy.windows import Interval, Minutes
+from risk_policy.windows import MONTH_NAMES, WEEKDAY_NAMES, Interval, Minutes
 
 _BUSINESS_HOURS: Final = "business_hours"
-_WEEKDAYS: Final = (
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
-)  # fmt: skip
-_MONTHS: Final = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
 
 
 def time_intervals(policy: Policy) -> list[dict[str, Any]]:
@@ -71,11 +64,11 @@ def _written(interval: Interval) -> dict[str, Any]:
             {"start_time": _time(begin), "end_time": _time(end)} for begin, end in interval.times
         ]
     if interval.weekdays:
-        written["weekdays"] = [_WEEKDAYS[day] for day in sorted(interval.weekdays)]
+        written["weekdays"] = [WEEKDAY_NAMES[day] for day in sorted(interval.weekdays)]
     if interval.days:
         written["days_of_month"] = [f"{first}:{last}" for first, last in _runs(interval.days)]
     if interval.months:
-        written["months"] = [_MONTHS[month - 1] for month in sorted(interval.months)]
+        written["months"] = [MONTH_NAMES[month - 1] for month in sorted(interval.months)]
     if interval.year is not None:
         written["years"] = [str(interval.year)]
     return {**written, "location": interval.zone}

@@ -15,6 +15,14 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+#: As policies and Alertmanager alike call the weekdays 0 to 6 and the months 1 to 12.
+WEEKDAY_NAMES: Final = (
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
+MONTH_NAMES: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
 #: Begin and end in minutes of a day, the end not included.
 Minutes = tuple[int, int]
 

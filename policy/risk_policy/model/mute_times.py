@@ -18,19 +18,20 @@ from pydantic_core import PydanticCustomError
 
 from risk_policy.model.base import Section, SeverityName, Switch
 from risk_policy.vocabulary import Category, Severity
-from risk_policy.windows import Interval, Minutes, WindowError, dated, recurring
+from risk_policy.windows import (
+    MONTH_NAMES,
+    WEEKDAY_NAMES,
+    Interval,
+    Minutes,
+    WindowError,
+    dated,
+    recurring,
+)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TIME: Final = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 _TIMES: Final = re.compile(rf"{_TIME}-(?:{_TIME}|(24):(00))")
 _DAY: Final = re.compile(r"(-?[0-9]{1,2})(?::(-?[0-9]{1,2}))?")
-_WEEKDAYS: Final = (
-    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
-)  # fmt: skip
-_MONTHS: Final = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
 #: Days that every month has, counted from its end.
 _FARTHEST_FROM_END: Final = -28
 _LAST_DAY: Final = 31
@@ -84,12 +85,12 @@ def _named_range(text: str, names: tuple[str, ...]) -> frozenset[int]:
 
 
 def _weekdays(text: str) -> str:
-    _named_range(text, _WEEKDAYS)
+    _named_range(text, WEEKDAY_NAMES)
     return text
 
 
 def _months(text: str) -> str:
-    _named_range(text, _MONTHS)
+    _named_range(text, MONTH_NAMES)
     return text
 
 
@@ -155,7 +156,7 @@ class _Recurring(Section):
     def _window(self) -> Interval:
         return Interval(
             times=tuple(sorted(_minutes(text) for text in self.times)),
-            weekdays=_union(_named_range(text, _WEEKDAYS) for text in self.weekdays),
+            weekdays=_union(_named_range(text, WEEKDAY_NAMES) for text in self.weekdays),
             zone=self.location,
         )
 
@@ -190,7 +191,7 @@ class MuteTime(_Recurring):
             if not any(recurs):
                 raise WindowError("would mute for ever; write times, weekdays, or start and end")
             days = _union(_days(text) for text in self.days_of_month)
-            months = _union(_named_range(text, _MONTHS) for text in self.months)
+            months = _union(_named_range(text, MONTH_NAMES) for text in self.months)
             numbers = frozenset(month + 1 for month in months)
             return recurring(self._with(days, numbers))
         if self.start is None or self.end is None:
