@@ -26,6 +26,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield made
 
 
+def owed_in_vain(desk: Desk, *, mail_says: str) -> None:
+    """Slack refuses a message for good, and mail, which takes it over, in these words."""
+    desk.breaks(400, "no_text")
+    desk.postbox.to_mail = mail_says
+    desk.open(LATE + TO_MAIL).start()
+    desk.owe("drawdown is 12 %")
+
+
 def test_a_late_confirmation_is_one(desk: Desk) -> None:
     desk.open(SOON + TO_MAIL)
     desk.owe("drawdown is 12 %")
@@ -43,10 +51,7 @@ def test_a_late_confirmation_is_one(desk: Desk) -> None:
 def test_what_is_lost_is_sent_again_once_on_record_and_nothing_that_people_have(
     desk: Desk, wait_until: Wait
 ) -> None:
-    desk.breaks(400, "no_text")
-    desk.postbox.to_mail = "554 it looks like spam"
-    desk.open(LATE + TO_MAIL).start()
-    desk.owe("drawdown is 12 %")
+    owed_in_vain(desk, mail_says="554 it looks like spam")
     wait_until(lambda: desk.lost() == {"slack": 1, "email": 1}, what="both refused it")
 
     desk.slack.instead = None
@@ -69,10 +74,7 @@ def test_what_is_lost_is_sent_again_once_on_record_and_nothing_that_people_have(
 def test_what_is_on_its_way_elsewhere_or_has_no_channel_any_more_is_not_sent_again(
     desk: Desk, wait_until: Wait
 ) -> None:
-    desk.breaks(400, "no_text")
-    desk.postbox.to_mail = "451 later"
-    desk.open(LATE + TO_MAIL).start()
-    desk.owe("drawdown is 12 %")
+    owed_in_vain(desk, mail_says="451 later")
     wait_until(lambda: desk.dead() == [("slack", Fate.TAKEN_OVER, "email")])
     with pytest.raises(ResendError, match="on its way"):
         desk.run(partial(resend, number=1, channels=["slack"], actor="olga"))
