@@ -8,10 +8,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nursery
 import pytest
 
 from risk_policy import default_policy_path
@@ -25,13 +25,12 @@ LOOSER = "[alerting.thresholds.portfolio]\nmax_drawdown_emergency_pct = 30\n"
 
 
 def backtest(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "riskwarden", "backtest", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
+    return nursery.run(
+        "riskwarden",
+        "backtest",
+        *map(str, arguments),
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "180"},
+        environ={**os.environ, "COLUMNS": "180"},
     )
 
 
@@ -169,13 +168,8 @@ def test_what_cannot_be_done_is_said_with_its_remedy(
 
 
 def test_without_promtool_the_package_is_named(folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "riskwarden", "backtest", "crash.csv"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "PATH": ""},
+    done = nursery.run(
+        "riskwarden", "backtest", "crash.csv", cwd=folder, environ={**os.environ, "PATH": ""}
     )
     assert done.returncode == 1
     assert "promtool not found; install with: apt-get install" in done.stderr

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import nursery
 import pytest
 
 LOOPS = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
@@ -25,13 +25,8 @@ def run(tmp_path: Path) -> Run:
             folder = tmp_path / "words"
             folder.mkdir(exist_ok=True)
             (folder / name).write_bytes(data)
-        return subprocess.run(
-            (sys.executable, "-m", "riskwarden", "channels", *arguments, "--policy", "desk.toml"),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
+        return nursery.run(
+            "riskwarden", "channels", *arguments, "--policy", "desk.toml", cwd=tmp_path
         )
 
     return channels

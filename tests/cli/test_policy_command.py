@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import nursery
 import pytest
 
 from risk_policy import default_policy_path
@@ -16,12 +16,8 @@ DEFAULT = str(default_policy_path())
 
 
 def policy(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "riskwarden", "policy", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", **environ},
+    return nursery.run(
+        "riskwarden", "policy", *arguments, environ={**os.environ, "COLUMNS": "200", **environ}
     )
 
 
@@ -119,27 +115,18 @@ def test_the_schema_describes_the_file() -> None:
 
 @pytest.mark.parametrize("arguments", [("kill", "--mode", "now", "--reason", "x"), ("kill",)])
 def test_a_kill_without_mode_or_reason_says_what_is_needed(arguments: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "riskwarden", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = nursery.run("riskwarden", *arguments)
     assert done.returncode == 2
     assert "--mode" in done.stderr or "--reason" in done.stderr
 
 
 def test_a_kill_that_reaches_nobody_fails_loudly(tmp_path: Path) -> None:
     environ = {**os.environ, "RISKWARDEN_OPERATOR_TOKEN": "t"}
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "riskwarden", "kill", "--mode", "immediate", "--reason", "x"),
-            *("--receivers", "http://127.0.0.1:1", "--data", str(tmp_path)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environ,
+    done = nursery.run(
+        "riskwarden",
+        *("kill", "--mode", "immediate", "--reason", "x"),
+        *("--receivers", "http://127.0.0.1:1", "--data", str(tmp_path)),
+        environ=environ,
     )
     assert done.returncode == 1
     assert "does not answer" in done.stderr

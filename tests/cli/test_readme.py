@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nursery
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -39,12 +40,7 @@ def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
     "line", sorted(set(re.findall(r"^riskwarden ([a-z]+(?: [a-z]+)*)(?:\s|$)", README, re.M)))
 )
 def test_every_command_of_the_readme_exists(line: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "riskwarden", *line.split(), "--help"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = nursery.run("riskwarden", *line.split(), "--help")
     assert done.returncode == 0, done.stderr
 
 

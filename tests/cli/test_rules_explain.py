@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
+import nursery
 import pytest
 
 from risk_policy import default_policy_path
@@ -30,13 +30,11 @@ groups:
 
 
 def rules(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "riskwarden", "rules", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "RISKWARDEN_POLICY": DEFAULT, "COLUMNS": "120", **environ},
+    return nursery.run(
+        "riskwarden",
+        "rules",
+        *arguments,
+        environ={**os.environ, "RISKWARDEN_POLICY": DEFAULT, "COLUMNS": "120", **environ},
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
+import nursery
 import pytest
 
 import risk_rules
@@ -17,12 +17,7 @@ POLICY = default_policy_path()
 
 
 def riskwarden(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "riskwarden", "rules", "test", "--policy", str(POLICY), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return nursery.run("riskwarden", "rules", "test", "--policy", str(POLICY), *arguments)
 
 
 def test_a_limit_is_proven_in_every_tier_and_every_way() -> None:

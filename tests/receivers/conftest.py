@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import nursery
 import pytest
 
 from risk_policy.contracts import gate as contract
@@ -42,6 +43,8 @@ TOKENS = {
     "RISKWARDEN_RUNTIME_TOKEN": "runtime-secret",
     "RISKWARDEN_OPERATOR_TOKEN": "operator-secret",
 }
+#: Where no Alertmanager answers, not even one that this machine happens to run.
+NOBODY = "127.0.0.1:1"
 OPERATOR = TOKENS["RISKWARDEN_OPERATOR_TOKEN"]
 FEEDS = {"alerts": "/api/v2/alerts", "notifications": "/api/v1/notifications"}
 
@@ -123,7 +126,7 @@ class Receivers:
     policy: Path
     environ: dict[str, str]
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: nursery.Born | subprocess.Popen[bytes] | None = None
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
 
     @property
@@ -139,22 +142,28 @@ class Receivers:
         return self.data / "audit" / "audit.db"
 
     def spawn(
-        self, program: Sequence[str] = ("-m", "risk_receivers"), port: int = 0
-    ) -> subprocess.Popen[bytes]:
+        self, program: Sequence[str] = (), port: int = 0
+    ) -> nursery.Born | subprocess.Popen[bytes]:
         """Start the service, or a program that takes the same arguments, on a free port."""
         self.port = port or free_port()
-        command = (
-            *(sys.executable, *program),
+        arguments: tuple[str, ...] = (
             *("--policy", str(self.policy), "--data", str(self.data)),
             *("--listen", f"127.0.0.1:{self.port}"),
         )
-        with (self.data.parent / "receivers.log").open("ab") as sink:
+        if "alertmanager =" not in self.policy.read_text():
+            arguments += ("--alertmanager", NOBODY)
+        log = self.data.parent / "receivers.log"
+        if not program:
+            self.process = nursery.start(
+                "risk_receivers", *arguments, environ=self.environ, out=log
+            )
+            return self.process
+        command = (sys.executable, *program, *arguments)
+        with log.open("ab") as sink:
             self.process = subprocess.Popen(command, stdout=sink, stderr=sink, env=self.environ)
         return self.process
 
-    def start(
-        self, program: Sequence[str] = ("-m", "risk_receivers"), *, prometheus: bool = True
-    ) -> Receivers:
+    def start(self, program: Sequence[str] = (), *, prometheus: bool = True) -> Receivers:
         """Start and wait until ready; Prometheus gives a sign of life unless told otherwise."""
         process = self.spawn(program)
 

@@ -52,7 +52,7 @@ def test_a_console_that_cannot_show_a_character_shows_how_it_is_written(
     stopped: Any, words: Any, wait_until: Wait
 ) -> None:
     stopped.environ["PYTHONIOENCODING"] = "ascii"
-    receivers = stopped.start()
+    receivers = stopped.start(("-m", "risk_receivers"))  # its interpreter reads that
     alert = words.alert()
     alert["annotations"]["description"] = "a loss of 5 % \u2013 1000 \u20ac"
     receivers.send("notifications", words.webhook(alert))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from typing import Any
 
+import nursery
 from rich.text import Text
 
 WARNING = "drawdown/main:warning:1"
@@ -14,13 +14,7 @@ WARNING = "drawdown/main:warning:1"
 def call(people: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     receivers = people.receivers
     where = ("--policy", str(receivers.policy), "--receivers", receivers.url)
-    done = subprocess.run(
-        [sys.executable, "-m", "riskwarden", *arguments, *where],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=receivers.environ,
-    )
+    done = nursery.run("riskwarden", *arguments, *where, environ=receivers.environ)
     done.stdout = Text.from_ansi(done.stdout).plain
     return done
 

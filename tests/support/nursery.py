@@ -1,0 +1,124 @@
+"""Commands and services of the project as forks of a server that has done their imports.
+
+Each is a real process, with arguments, an environment and output of its own, that ends by itself
+or by any signal; it is only spared the second of processor time that importing the libraries
+takes. What depends on how the interpreter itself starts is tested by starting one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Final
+
+#: What most of them import, and what reads nothing of its surroundings while it is imported: the
+#: command line's own modules look for a terminal, so that each process imports them by itself.
+_IMPORTED: Final = (
+    "apprise",
+    "httpx",
+    "risk_alertmanager",
+    "risk_exporter",
+    "risk_receivers.server",
+    "risk_rules",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "typer",
+)
+_CONTEXT: Final = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(list(_IMPORTED))
+
+
+class Born:
+    """A process from here, with the part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        assert process.pid is not None
+        self.pid: Final = process.pid
+        self._process: Final = process
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        ended = self._process.exitcode
+        assert ended is not None, f"process {self.pid} still runs after {timeout} s"
+        return ended
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def start(
+    module: str,
+    *arguments: str,
+    environ: Mapping[str, str],
+    out: Path,
+    err: Path | None = None,
+    cwd: Path | None = None,
+) -> Born:
+    """``python -m MODULE ARGUMENTS``; what it says is appended to files, to one unless told."""
+    there = str(cwd or Path.cwd())
+    files = (str(out), str(err or out))
+    mask = os.umask(0)
+    os.umask(mask)
+    process = _CONTEXT.Process(
+        target=_live, args=(module, list(arguments), dict(environ), files, there, mask), daemon=True
+    )
+    process.start()
+    return Born(process)
+
+
+def run(
+    module: str,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 200,
+) -> subprocess.CompletedProcess[str]:
+    """The same until it ends, with what it said."""
+    with tempfile.TemporaryDirectory(prefix="riskwarden-said-") as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        born = start(module, *arguments, environ=environ or os.environ, out=out, err=err, cwd=cwd)
+        try:
+            code = born.wait(timeout)
+        finally:
+            born.kill()
+        return subprocess.CompletedProcess(
+            [module, *arguments],
+            code,
+            out.read_text(encoding="utf-8"),
+            err.read_text(encoding="utf-8"),
+        )
+
+
+def _live(
+    module: str,
+    arguments: list[str],
+    environ: dict[str, str],
+    files: tuple[str, str],
+    cwd: str,
+    mask: int,
+) -> None:
+    os.umask(mask)
+    for standard, name in zip((1, 2), files, strict=True):
+        sink = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.dup2(sink, standard)
+        os.close(sink)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(cwd)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
