@@ -159,8 +159,10 @@ class TradeGate:
         if fault is not None:
             state, complaint = fault
             return self._closed(state, 0, f"{contract.LEASE_FILE} {complaint}")
-        words, now = self._words, self._clock()
+        words = self._words
         lease, version, longest = words[0], words[1], words[contract.LONGEST_WORD]
+        # The clock last: a lease renewed after `now` would seem to lie too far ahead of it.
+        now = self._clock()
         if contract.lease_is_open(lease, longest, now):
             is_new = version != self._version or words is not self._read_for
             if is_new and (complaint := self._contradiction(version)):

@@ -55,7 +55,7 @@ def test_what_slack_does_not_confirm_in_time_arrives_by_mail_and_stays_visible(
     desk.owe("leverage is 4")
     wait_until(desk.slacked, what="Slack is back")
     assert "drawdown" not in str(desk.slack.posted), "the mail has said that"
-    assert desk.metric('risk_channel_up{channel="slack"}') == 1
+    wait_until(lambda: desk.metric('risk_channel_up{channel="slack"}') == 1)
 
 
 def test_a_channel_that_hangs_holds_back_nothing_from_the_next(

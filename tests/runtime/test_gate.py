@@ -89,6 +89,23 @@ def test_a_clock_that_jumps_back_does_not_open_the_gate(gate_dir: Path) -> None:
     assert gate.check(BUY).state is GateState.STALE
 
 
+def test_a_lease_that_is_renewed_while_it_is_read_is_still_a_lease(gate_dir: Path) -> None:
+    """The reader may be put to sleep anywhere, for longer than it takes to renew."""
+    now = [100 * SECOND]
+
+    def clock() -> int:
+        seen, now[0] = now[0], now[0] + SECOND
+        with (gate_dir / contract.LEASE_FILE).open("r+b") as file:
+            file.write(lease_bytes(lease_ns=now[0] + 3 * SECOND))
+        return seen
+
+    gate_at(gate_dir, lease_bytes(lease_ns=103 * SECOND))
+    gate = TradeGate(gate_dir, boot=BOOT, clock=clock)
+    for _ in range(10):
+        assert gate.read().state is GateState.OPEN
+        assert gate.check(BUY).allowed
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.one_of(
