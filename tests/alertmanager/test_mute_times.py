@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import yaml
+import quick_yaml
 
 import risk_alertmanager
 from risk_policy import InvalidPolicyError, Policy, parse_policy
@@ -69,7 +69,7 @@ def catalogue() -> Iterator[tuple[dict[str, str], bool]]:
 
 def test_of_the_whole_catalogue_exactly_what_may_be_muted_is() -> None:
     policy = parse_policy(EVERYTHING.encode(), environ={})
-    config = yaml.safe_load(risk_alertmanager.alertmanager_config(policy))
+    config = quick_yaml.load(risk_alertmanager.alertmanager_config(policy))
     seen = set()
     for labels, may in catalogue():
         expected = ["mute_always", "business_hours"] if may else []
@@ -98,7 +98,7 @@ def test_a_window_mutes_the_severities_and_categories_it_names() -> None:
     enabled = false
     weekdays = ["sunday"]
     """
-    config = yaml.safe_load(
+    config = quick_yaml.load(
         risk_alertmanager.alertmanager_config(parse_policy(text.encode(), environ={}))
     )
     cases = {

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import yaml
+import quick_yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +84,7 @@ def _minutes(text: str) -> int:
 
 
 def written(policy: Policy, name: str) -> list[dict[str, Any]]:
-    config = yaml.safe_load(risk_alertmanager.alertmanager_config(policy))
+    config = quick_yaml.load(risk_alertmanager.alertmanager_config(policy))
     (found,) = [one for one in config["time_intervals"] if one["name"] == name]
     intervals: list[dict[str, Any]] = found["time_intervals"]
     for interval in intervals:

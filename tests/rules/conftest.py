@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import quick_yaml
 
 import risk_rules
 from risk_policy import Policy, default_policy_path, parse_policy
@@ -81,14 +81,11 @@ def parsed(files: dict[str, str]) -> Callable[[str], dict[str, Any]]:
 
     def found(folder: str) -> dict[str, Any]:
         return {
-            name.removeprefix(f"{folder}/").removesuffix(".yml").removesuffix(".test"): load(text)
+            name.removeprefix(f"{folder}/")
+            .removesuffix(".yml")
+            .removesuffix(".test"): quick_yaml.load(text)
             for name, text in files.items()
             if name.startswith(f"{folder}/")
         }
 
     return found
-
-
-def load(text: str) -> Any:
-    """YAML, by the fast loader where there is one."""
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both safe

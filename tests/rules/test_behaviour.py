@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import quick_yaml
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def run(files: dict[str, str], write: Write, promtool: Promtool, tmp_path: Path)
     def tested(rules: tuple[str, ...], test: dict[str, Any], pace: str = "1s") -> None:
         own = {name: files[f"rules/{name}.yml"] for name in rules}
         groups = [
-            group["name"] for text in own.values() for group in yaml.safe_load(text)["groups"]
+            group["name"] for text in own.values() for group in quick_yaml.load(text)["groups"]
         ]
         content = {
             "rule_files": [f"{name}.yml" for name in own],
