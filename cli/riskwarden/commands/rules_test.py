@@ -24,6 +24,7 @@ from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.vocabulary import Escalation
 from risk_rules import RulesError
+from risk_rules.groups import rule_files
 from risk_rules.proofs.coverage import Covered, coverage
 from risk_rules.proofs.families import Mutant, families
 from riskwarden.commands.common import PolicyOption, err, fail, out, policy_or_fail
@@ -66,6 +67,9 @@ def prove(
     """Prove every alert of the rules: that it fires when it has to, and only then."""
     loaded = policy_or_fail(policy)
     try:
+        known = rule_files(loaded)
+        if limit and limit not in known:
+            fail(f"there are no rules of {limit!r}; known are: {', '.join(sorted(known))}")
         files = risk_rules.generate(loaded)
     except (PolicyError, RulesError) as error:
         fail(f"{loaded.source}: {error}", 1)
@@ -77,8 +81,6 @@ def prove(
         for name, content in _parsed(files, "tests/", ".test.yml").items()
         if any(Path(path).stem in rules for path in content["rule_files"])
     }
-    if not rules:
-        fail(f"there are no rules of {limit!r}; known are: {', '.join(sorted(every))}")
     with tempfile.TemporaryDirectory(prefix="riskwarden-") as folder:
         passed = _prove(loaded, files, rules, tests, Path(folder), jobs)
         if passed and mutate:
