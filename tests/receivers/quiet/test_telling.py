@@ -56,6 +56,15 @@ def test_whatever_is_said_of_a_breach_says_since_when_it_lasts(people: People) -
     assert "Since:    2026-03-01 12:00:00 UTC (2m 0s)" in words
 
 
+def test_slack_names_what_it_counts_as_once(people: People) -> None:
+    people.begins("loss/main/AAPL")
+    people.begins("loss/main/AAPL", Severity.CRITICAL, escalation="time")
+    slack = Renderer().render_for("slack")
+    first, louder = (slack(Owed("m1", message, "3:abc")).text for message in people.messages())
+    assert "*Status:* firing, warning\n" in first
+    assert "*Status:* now counts as critical (escalated: time)\n" in louder
+
+
 @pytest.mark.parametrize(
     ("category", "seconds"),
     [(Category.POSITION, 30), (Category.PORTFOLIO, 120), (Category.SYSTEM, 300),
