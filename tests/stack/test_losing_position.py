@@ -310,6 +310,13 @@ def test_a_warning_becomes_critical_and_is_mailed_unless_somebody_answers_it(des
     # Both were busy at first, were left alone for as long as they asked, and were told then.
     assert len(desk.slack.received) == len(desk.slack.posted) + 1
     assert [one.path.endswith("/sendMessage") for one in desk.telegram.received].count(True) == 2
+    metrics = desk.client.get(f"{desk.running.stack.url('receivers')}/metrics").text.splitlines()
+    failed = [
+        float(line.split()[-1])
+        for line in metrics
+        if line.startswith("risk_messages_total") and 'outcome="failed"' in line
+    ]
+    assert failed == [0, 0, 0, 0, 0], "it would be an alert of its own, and told by mail"
 
     assert desk.incident(UNANSWERED)["severity"] == "critical"
     records = desk.recorded(UNANSWERED)
