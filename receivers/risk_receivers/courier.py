@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -100,7 +99,11 @@ class Courier(Worker):
         terms: Terms,
     ) -> None:
         super().__init__(f"channel-{name}", telemetry)
-        for outcome in ("sent", "failed"):  # a counter that is missing cannot be told from 0
+        for outcome in (
+            "sent",
+            "deferred",
+            "failed",
+        ):  # a counter that is missing cannot be told from 0
             telemetry.count(m.MESSAGES, name, outcome, by=0)
         for other in terms.fallbacks.get(name, ()):
             telemetry.count(m.FAILOVERS, name, other, by=0)
@@ -200,11 +203,17 @@ class Courier(Worker):
 
     def _deliver(self, one: Letter) -> bool:
         """Deliver one message; whether those behind it may follow. Raises what is the store's."""
+        patience = 0.0
         try:
+            patience = self._seconds_left(one)
             head = self._writer.head
             message, unique = opened(one)
             attempt = self._attempts.begin(one.number)
-            self._channel.deliver(Owed(unique, message, str(head), attempt))
+            self._channel.deliver(Owed(unique, message, str(head), attempt), patience)
+        except TemporaryDeliveryError as error:
+            if not error.is_mere_wait(patience):
+                return self._not_delivered(one, error)
+            return self._deferred(one, error)
         except (OSError, DeliveryError) as error:
             return self._not_delivered(one, error)
         except Exception as error:  # noqa: BLE001 - those behind must not wait, whatever it is
@@ -215,6 +224,15 @@ class Courier(Worker):
         self._attempts.confirmed(one.number)
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
         return True
+
+    def _deferred(self, one: Letter, error: TemporaryDeliveryError) -> bool:
+        """The channel works and is busy: it is left alone for as long as it asks."""
+        self._telemetry.count(m.MESSAGES, self.channel_name, "deferred")
+        now = time.monotonic()
+        self._pace.failed(one.number, now)
+        self._pace.rest(now, error.retry_after_seconds)
+        _log.warning("channel %s asks to wait: %s", self.channel_name, error)
+        return False
 
     def _not_delivered(self, one: Letter, error: OSError | DeliveryError) -> bool:
         """What follows from what the channel says."""
@@ -258,11 +276,17 @@ class Courier(Worker):
 
     def _is_hopeless(self, one: Letter) -> bool:
         """Whether others arrive and this one, for all its time and its tries, does not."""
-        due_at = max(from_text(one.due_at), self._started_at)
-        late = utc_now() > due_at + timedelta(seconds=self._terms.deadline_seconds)
         return (
-            late and self._pace.tries(one.number) >= _MOST_TRIES and self._pace.is_alone(one.number)
+            self._seconds_left(one) < 0
+            and self._pace.tries(one.number) >= _MOST_TRIES
+            and self._pace.is_alone(one.number)
         )
+
+    def _seconds_left(self, one: Letter) -> float:
+        """Until it has to be confirmed; what was due before the start has its whole time."""
+        due_at = max(from_text(one.due_at), self._started_at)
+        waited = (utc_now() - due_at).total_seconds()
+        return self._terms.deadline_seconds - waited
 
     def _give_up(self, one: Letter, reason: str) -> None:
         fallbacks = self._terms.fallbacks

@@ -58,6 +58,31 @@ def test_what_slack_does_not_confirm_in_time_arrives_by_mail_and_stays_visible(
     wait_until(lambda: desk.metric('risk_channel_up{channel="slack"}') == 1)
 
 
+def test_a_rate_limit_that_ends_in_time_is_a_pause_and_no_failure(
+    desk: Desk, wait_until: Wait
+) -> None:
+    desk.slack.next.append(Reply(429, "rate_limited", {"Retry-After": "1"}))
+    desk.open(LATE + TO_MAIL).start()
+    desk.owe("drawdown is 12 %")
+    deferred = 'risk_messages_total{channel="slack",outcome="deferred"}'
+    wait_until(lambda: desk.metric(deferred) == 1)
+    assert desk.metric('risk_channel_up{channel="slack"}') != 0, "nothing speaks against it"
+    wait_until(desk.slacked, what="Slack has it, after the pause")
+    assert desk.metric('risk_messages_total{channel="slack",outcome="failed"}') == 0
+    assert not desk.mails()
+
+
+def test_a_rate_limit_that_lasts_too_long_is_a_failure_and_mail_takes_over(
+    desk: Desk, wait_until: Wait
+) -> None:
+    desk.slack.instead = lambda _: Reply(429, "rate_limited", {"Retry-After": "1"})
+    desk.open(SOON + TO_MAIL).start()
+    desk.owe("drawdown is 12 %")
+    wait_until(desk.mails, what="the mail took over")
+    wait_until(lambda: desk.metric('risk_channel_up{channel="slack"}') == 0)
+    assert desk.metric('risk_messages_total{channel="slack",outcome="deferred"}') == 0
+
+
 def test_a_channel_that_hangs_holds_back_nothing_from_the_next(
     desk: Desk, wait_until: Wait
 ) -> None:

@@ -56,7 +56,7 @@ def test_everything_that_rules_watch_is_there_before_anything_happens(receivers:
         **{
             f'risk_messages_total{{channel="{name}",outcome="{outcome}"}}': 0
             for name in ("console", "file")
-            for outcome in ("sent", "failed")
+            for outcome in ("sent", "deferred", "failed")
         },
         **{
             f'risk_incident_escalations_total{{escalation="{why}"}}': 0

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from stack_under_test import eventually
+from stack_under_test import edited_policy, eventually, mails_to
 
-from risk_policy import default_policy_path, load_policy
+from risk_policy import load_policy
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Stack, find_binaries
@@ -56,19 +56,7 @@ def test_dead_receivers_and_what_is_critical_meanwhile_are_told_by_mail(
     tmp_path: Path, mail: tuple[int, _Mail]
 ) -> None:
     port, received = mail
-    text = default_policy_path().read_text(encoding="utf-8")
-    head = "[alerting.channels.email]\nenabled = "
-    for old, new in (
-        (f"{head}false", f"{head}true"),
-        ("smtp_port = 587", f"smtp_port = {port}"),
-        ('smtp_host = "${SMTP_HOST}"', 'smtp_host = "127.0.0.1"'),
-        ("use_tls = true", "use_tls = false"),
-    ):
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    path = tmp_path / "alerting.toml"
-    path.write_text(text, encoding="utf-8")
-    policy = load_policy(path, {})
+    policy = load_policy(edited_policy(tmp_path, *mails_to(port)), {})
     layout = Layout(tmp_path / "data")
     layout.create()
     with Processes(layout.log) as processes:

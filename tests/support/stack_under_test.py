@@ -32,11 +32,33 @@ def eventually(condition: Callable[[], Any], seconds: float, what: str | Callabl
     return found
 
 
+def edited_policy(folder: Path, *edits: tuple[str, str]) -> Path:
+    """The committed policy with some of its lines changed, as a file of its own."""
+    text = default_policy_path().read_text(encoding="utf-8")
+    for old, new in edits:
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the policy"
+        text = text.replace(old, new)
+    path = folder / "alerting.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mails_to(port: int) -> tuple[tuple[str, str], ...]:
+    """Edits that enable mail, to a server on loopback."""
+    head = "[alerting.channels.email]\nenabled = "
+    return (
+        (f"{head}false", f"{head}true"),
+        ("smtp_port = 587", f"smtp_port = {port}"),
+        ('smtp_host = "${SMTP_HOST}"', 'smtp_host = "127.0.0.1"'),
+        ("use_tls = true", "use_tls = false"),
+    )
+
+
 class Running:
     """A stack, its processes and the story told of it."""
 
-    def __init__(self, root: Path, processes: Processes) -> None:
-        self.policy = load_policy(default_policy_path())
+    def __init__(self, root: Path, processes: Processes, policy: Path | None = None) -> None:
+        self.policy = load_policy(policy or default_policy_path())
         self.layout = Layout(root)
         self.layout.create()
         self.processes = processes

@@ -199,7 +199,7 @@ def _tell(
             at=transaction.now,
             audit_seq=seq,
             risk_id=incident.risk_id,
-            starts_at=alert.starts_at,
+            starts_at=min(incident.starts_at, alert.starts_at),
             runbook_url=annotations.get("runbook_url", ""),
             about="" if first else alert.severity.value,
             summary=annotations.get("summary", ""),

@@ -11,7 +11,11 @@ from typing import Final
 
 from risk_policy.clock import utc_now
 from risk_receivers.channels import Channel
-from risk_receivers.channels.errors import DeliveryError, RefusedDeliveryError
+from risk_receivers.channels.errors import (
+    DeliveryError,
+    RefusedDeliveryError,
+    TemporaryDeliveryError,
+)
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.standing import Standing
 
@@ -46,13 +50,16 @@ class Attended:
             return standing
         return replace(standing, up=False, error=f"hangs: it has been busy for {busy:.0f} s")
 
-    def deliver(self, owed: Owed) -> None:
-        """Hand one message over. Raises what the channel does."""
+    def deliver(self, owed: Owed, patience_seconds: float = 0.0) -> None:
+        """Hand one message over. Raises what the channel does.
+
+        A channel that asks for no longer a pause than the message can wait works.
+        """
         try:
             with self._busy():
                 self._channel.deliver(owed)
         except (OSError, DeliveryError) as error:
-            if not isinstance(error, RefusedDeliveryError) or error.whole_channel:
+            if _is_about_the_channel(error, patience_seconds):
                 self._standing = self._standing.failed(utc_now(), str(error))
             raise
         self._standing = self._standing.delivered(utc_now())
@@ -89,3 +96,13 @@ class Attended:
             yield
         finally:
             self._busy_since = None
+
+
+def _is_about_the_channel(error: OSError | DeliveryError, patience_seconds: float) -> bool:
+    match error:
+        case RefusedDeliveryError():
+            return error.whole_channel
+        case TemporaryDeliveryError():
+            return not error.is_mere_wait(patience_seconds)
+        case _:
+            return True

@@ -20,6 +20,11 @@ class TemporaryDeliveryError(DeliveryError):
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
+    def is_mere_wait(self, patience_seconds: float) -> bool:
+        """Whether the other side takes messages, only later, and soon enough for this one."""
+        asked = self.retry_after_seconds
+        return asked is not None and asked <= patience_seconds
+
 
 class RefusedDeliveryError(DeliveryError):
     """The same will be refused again.

@@ -48,6 +48,7 @@ class Message(msgspec.Struct, frozen=True):
         id: unguessable, made as it is written down; the same through every channel. A number
             would begin again with a new store, and a reader would take news for a repeat.
         summary: one sentence on what happened, as the rule words it.
+        starts_at: when the breach began, however often it has escalated since.
         value: what was measured, and ``threshold`` what it is held against, both as people read
             them.
         action: what the alert asks for, as written.

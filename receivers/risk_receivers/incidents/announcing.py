@@ -68,7 +68,7 @@ def arrival(
             at=transaction.now,
             audit_seq=_recorded_as(transaction, incident, status_of(change, told)),
             risk_id=incident.risk_id,
-            starts_at=alert.starts_at,
+            starts_at=min(incident.starts_at, alert.starts_at),
             runbook_url=alert.annotations.get("runbook_url", ""),
             about=about,
             summary=alert.annotations.get("summary", ""),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from people_told import People
+from people_told import START, People
 
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.channels.message import Kind, Owed
@@ -42,6 +42,27 @@ def test_a_breach_that_keeps_coming_back_is_told_once_and_then_in_a_digest(peopl
     assert words.count(digest.summary) == words.count(line) == 1
     people.after(600)
     assert len(people.told()) == 3, "nothing is told again"
+
+
+def test_whatever_is_said_of_a_breach_says_since_when_it_lasts(people: People) -> None:
+    people.begins("loss/main/AAPL")
+    people.after(60)
+    people.begins("loss/main/AAPL", Severity.CRITICAL, escalation="time")
+    people.after(60)
+    people.ends_wholly("loss/main/AAPL", Feed.ALERTS, Feed.NOTIFICATIONS)
+    assert [kind for kind, _ in people.told()] == ["firing", "escalated", "resolved"]
+    assert {message.starts_at for message in people.messages()} == {START}
+    words = Renderer().render_for("email")(Owed("m1", people.messages()[-1], "3:abc")).text
+    assert "Since:    2026-03-01 12:00:00 UTC (2m 0s)" in words
+
+
+def test_slack_names_what_it_counts_as_once(people: People) -> None:
+    people.begins("loss/main/AAPL")
+    people.begins("loss/main/AAPL", Severity.CRITICAL, escalation="time")
+    slack = Renderer().render_for("slack")
+    first, louder = (slack(Owed("m1", message, "3:abc")).text for message in people.messages())
+    assert "*Status:* firing, warning\n" in first
+    assert "*Status:* now counts as critical (escalated: time)\n" in louder
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ GATE_PUBLISH_SECONDS: Final = Metric(
 )
 MESSAGES: Final = Metric(
     "risk_messages_total",
-    "Messages to people, by channel and outcome (sent, failed).",
+    "Messages to people, by channel and outcome: sent, failed, or deferred while the channel "
+    "asks for no longer a pause than the message can wait.",
     ("channel", "outcome"),
     kind="counter",
     component="receivers",
