@@ -52,7 +52,7 @@ to_addresses = ["desk@example.com"]
 enabled = true
 min_severity = "EMERGENCY"
 """
-SOON = "deadline_seconds = 0.5\n"
+SOON = "deadline_seconds = 1.5\n"
 LATE = "deadline_seconds = 600\n"
 TO_MAIL = 'fallback = ["email"]\n'
 
