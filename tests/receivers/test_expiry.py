@@ -121,8 +121,10 @@ def test_what_people_were_not_told_of_expires_without_a_message(
 ) -> None:
     receivers.send("alerts", [words.alert(ends=in_a_moment())])
     wait_until(lambda: states(receivers) == [(1, "EXPIRED")])
+    assert receivers.status()["incidents_expired"]["warning"] == 1, "not open, and not fine either"
     receivers.send("alerts", [words.alert(firing=False)])
     assert states(receivers) == [(1, "RESOLVED")]
+    assert receivers.status()["incidents_expired"]["warning"] == 0
     assert receivers.rows("SELECT * FROM message") == []
 
 
