@@ -23,7 +23,7 @@ from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents.announcing import loudest
 from risk_receivers.incidents.lifecycle import Incident, on_unanswered
-from risk_receivers.incidents.table import latest, update
+from risk_receivers.incidents.table import latest, said_at_first, update
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -185,6 +185,7 @@ def _tell_lost(
     incident = max(open_ones, key=lambda one: tier_rank(one.tier), default=None)
     if incident not in left:
         return 0
+    said = said_at_first(connection, incident)
     how = _HOW_IT_ENDED[muting.standing]
     who = f" by {doing.actor}" if doing.actor else ""
     return outbox.owe(
@@ -202,7 +203,12 @@ def _tell_lost(
             audit_seq=seq,
             risk_id=incident.risk_id,
             starts_at=incident.starts_at,
+            runbook_url=said.get("runbook_url", ""),
             about=f"{muting.id}:{seq}",
+            summary=said.get("summary", ""),
+            tier=incident.tier,
+            category=incident.category.value if incident.category else "",
+            action=incident.action,
         ),
     )
 

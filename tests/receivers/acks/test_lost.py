@@ -67,6 +67,10 @@ def test_whoever_was_told_of_the_worst_hears_that_nobody_has_taken_it_on_any_mor
     is_quiet_for_a_while(people)
     assert kinds(people, "phone") == ["escalated", "ack_lost"]
     assert kinds(people, "chat") == ["firing", "escalated", "ack_lost"]
+    first, _, lost = people.messages("chat")
+    said = ("summary", "runbook_url", "tier", "category", "action")
+    assert [getattr(lost, name) for name in said] == [getattr(first, name) for name in said]
+    assert lost.summary
 
 
 @pytest.mark.parametrize("hands_over", [True, False])
