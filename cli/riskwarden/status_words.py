@@ -44,10 +44,13 @@ def details(status: Mapping[str, Any]) -> Iterator[Line]:
     """The rest."""
     problems = "; ".join(status.get("problems", ()))
     yield Line("service", "ready" if status["ready"] else f"NOT READY: {problems}", status["ready"])
-    opened = status["incidents_open"]
-    # The worst one first.
-    by_severity = {s.value: (opened or {}).get(s.value, 0) for s in reversed(Severity)}
-    yield Line("open incidents", _counted(by_severity, unknown=opened is None))
+    yield Line("open incidents", _by_severity(status["incidents_open"]))
+    if any((expired := status.get("incidents_expired") or {}).values()):
+        yield Line(
+            "expired",
+            f"{_by_severity(expired)}: no longer repeated, and nobody said that they are over",
+            is_well=False,
+        )
     for name, key in (
         ("messages waiting", "messages_pending"),
         ("messages given up", "messages_dead"),
@@ -118,6 +121,12 @@ def _chain(audit: Mapping[str, Any]) -> Line:
         return Line(name, f"intact as far as it has been read back, {size}")
     text = f"NOT INTACT: {audit['damage']} ({size}); keep a copy, then riskwarden audit verify"
     return Line(name, text, is_well=False)
+
+
+def _by_severity(counts: Mapping[str, int] | None) -> str:
+    """The worst one first."""
+    ordered = {s.value: (counts or {}).get(s.value, 0) for s in reversed(Severity)}
+    return _counted(ordered, unknown=counts is None)
 
 
 def _counted(counts: Mapping[str, int], *, unknown: bool) -> str:

@@ -15,6 +15,7 @@ from risk_policy.model.base import split_endpoint
 from risk_policy.secret_keys import revealed_secrets
 from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
 from risk_receivers.errors import StartError
+from risk_receivers.log import PatientHandler
 from risk_receivers.server import serve
 from risk_receivers.store.errors import StoreError
 
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the service; the exit status."""
     options = _options(arguments)
     formatter = DiscreetFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = PatientHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     log_what_nobody_caught()

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
+from risk_policy.vocabulary import Category, Severity
 from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.auth import Role, Tokens, unauthorized
@@ -27,7 +28,7 @@ from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.switch import KillSwitch, tightest
-from risk_receivers.reading import ACKNOWLEDGED, Reading
+from risk_receivers.reading import ACKNOWLEDGED, FILTERS, Reading, UnknownIncidentError
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -38,6 +39,10 @@ T = TypeVar("T")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
 _STATES: Final = ("open", ACKNOWLEDGED, *(state.value for state in State))
+_KNOWN: Final = {
+    "severity": [severity.value for severity in Severity],
+    "category": [category.value for category in Category],
+}
 _PROMETHEUS_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _TAMPERED: Final = (
     "it is not what was written, and no later try will mend it: keep a copy, then run riskwarden "
@@ -150,6 +155,7 @@ def _operator(parts: Parts) -> Blueprint:
             kill_switch=_kill_switch(parts),
             gate=_gate(parts),
             incidents_open=_if_readable(parts.reading.open_by_severity),
+            incidents_expired=_if_readable(parts.reading.expired_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),
             messages_dead=_if_readable(parts.reading.dead_messages),
             audit={
@@ -170,7 +176,18 @@ def _operator(parts: Parts) -> Blueprint:
         limit = _number("limit", default=100, least=1, most=_MOST_ROWS)
         if isinstance(limit, str):
             return _error(400, limit)
-        return jsonify(incidents=parts.reading.incidents(state, limit))
+        filters = {name: value for name in FILTERS if (value := request.args.get(name)) is not None}
+        for name, known in _KNOWN.items():
+            if filters.get(name, known[0]) not in known:
+                return _error(400, f"{name} must be one of {', '.join(known)}")
+        try:
+            found = parts.reading.incidents(
+                state, limit + 1, filters, request.args.get("before") or None
+            )
+        except UnknownIncidentError as error:
+            return _error(400, str(error))
+        page = found[:limit]
+        return jsonify(incidents=page, next=page[-1]["id"] if len(found) > limit else None)
 
     @api.get("/audit")
     @_needs(parts.tokens, Role.OPERATOR)

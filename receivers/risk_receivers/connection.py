@@ -3,7 +3,8 @@
 The parser keeps what it has not understood yet, and puts a header together piece by piece: a
 header without end would take the memory, and then the loop, of everybody. So a request's head,
 and whatever else is no body (trailers), ends after so many bytes, headers and seconds. No token
-has been looked at by then; these bounds are all that stands against strangers.
+has been looked at by then; these bounds are all that stands against strangers, and that they
+make way for each other (:mod:`.strangers`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Final
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+from risk_receivers.strangers import Strangers
 
 #: Eight times what other servers take; no token and no path of ours comes near it.
 MOST_HEAD_BYTES: Final = 65_536
@@ -45,8 +48,11 @@ class BoundedConnection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         head_seconds: float,
+        strangers: Strangers,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._strangers = strangers
+        self._is_known = False
         self._head_seconds = head_seconds
         self._headers = 0
         self._too_many = False
@@ -59,11 +65,13 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connected; a connection may be opened in advance, but not for ever."""
         super().connection_made(transport)
+        self._strangers.heard(self)
         self._timer = self.loop.call_later(self.timeout_keep_alive, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._stop_timer()
+        self._strangers.no_more(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -103,6 +111,7 @@ class BoundedConnection(HttpToolsProtocol):
         """The head is complete; one that is too much is handed on to nobody."""
         if not self._too_many:
             self._understood = True
+            self._recognise()
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -116,6 +125,20 @@ class BoundedConnection(HttpToolsProtocol):
         if not self._too_many:
             self._understood = True
             super().on_message_complete()
+
+    def make_way(self) -> None:
+        """Nobody knows whose it is, and others come."""
+        self.transport.abort()
+
+    def _recognise(self) -> None:
+        if self._is_known:
+            return
+        tokens = (value for name, value in self.headers if name == b"authorization")
+        self._is_known = self._strangers.knows(next(tokens, b""))
+        if self._is_known:
+            self._strangers.no_more(self)
+        else:
+            self._strangers.heard(self)
 
     @property
     def _is_idle(self) -> bool:

@@ -5,12 +5,16 @@ What is wrong with the channel is tried again, for ever if need be: nothing is g
 disk was full for an hour. Whatever the channel refuses goes to the next one of its fallbacks, if
 there is one; what it does not confirm in time goes there too, which is for :mod:`overdue` to see,
 since a channel may hang.
+
+A store that takes nothing keeps nobody from being told what is owed already, and has nobody told
+it again: what was confirmed is remembered until it can be recorded.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -28,6 +32,7 @@ from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels import Channel, fallbacks
 from risk_receivers.channels.attempts import Attempts
 from risk_receivers.channels.attended import Attended
+from risk_receivers.channels.confirmations import Confirmations
 from risk_receivers.channels.errors import (
     DeliveryError,
     RefusedDeliveryError,
@@ -39,14 +44,14 @@ from risk_receivers.channels.outbox import (
     Letter,
     Waiting,
     letter,
-    mark_delivered,
     opened,
     owed,
 )
 from risk_receivers.channels.pace import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Pace
 from risk_receivers.channels.standing import Standing
 from risk_receivers.schema import from_text
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Samples, Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
@@ -116,12 +121,23 @@ class Courier(Worker):
         self._trials: SimpleQueue[_Trial] = SimpleQueue()
         self._started_at = utc_now()
         self._attempts = Attempts(writer)
+        self._confirmations = Confirmations(writer)
+        self._news = threading.Event()
         self._retry_seconds = FIRST_RETRY_SECONDS
 
     @property
     def standing(self) -> Standing:
         """What is known of the channel's health."""
         return self._channel.standing
+
+    def has_confirmed(self, number: int) -> bool:
+        """Whether the channel has a message of which that is not on record yet."""
+        return number in self._confirmations
+
+    def wake(self) -> None:
+        """There is something to do, which may be more urgent than what is being done."""
+        self._news.set()
+        super().wake()
 
     def try_out(self, owed: Owed) -> Future[None]:
         """Deliver a message that nobody owes, ahead of all others; raises what the channel does."""
@@ -134,6 +150,7 @@ class Courier(Worker):
         """Deliver everything that is owed, and look after a channel that has nothing to do."""
         try:
             self._run_trials()
+            self._confirmations.record()
             self._pace.knocked()
             with closing(open_read_only(self._database)) as connection:
                 while turns := self._turns(connection):
@@ -148,11 +165,13 @@ class Courier(Worker):
             return pause
         self._retry_seconds = FIRST_RETRY_SECONDS
         pause_or_none = self._pace.next_in(time.monotonic())
-        return self._look_after() if pause_or_none is None else pause_or_none
+        pause = self._look_after() if pause_or_none is None else pause_or_none
+        return pause if self._confirmations.are_recorded else min(pause, FIRST_RETRY_SECONDS)
 
     def stop(self) -> None:
         """End, and let go of the channel."""
         super().stop()
+        self._confirmations.record()
         while not self._trials.empty():
             self._trials.get().result.cancel()
         self._channel.close()
@@ -160,22 +179,29 @@ class Courier(Worker):
     def _turns(self, connection: sqlite3.Connection) -> list[Waiting]:
         if self._stopping.is_set():
             return []
-        return self._pace.turns(owed(connection, self.channel_name), time.monotonic())
+        self._news.clear()
+        waiting = [
+            one for one in owed(connection, self.channel_name) if not self.has_confirmed(one.number)
+        ]
+        return self._pace.turns(waiting, time.monotonic())
 
     def _take(self, turns: list[Waiting], connection: sqlite3.Connection) -> None:
-        """Deliver what is to be tried now, until the channel has to be left alone."""
+        """Deliver what is to be tried now, until there is news or the channel is to be left alone.
+
+        However much waits, an emergency waits for one message at most.
+        """
         stuck: set[str] = set()
         for position, turn in enumerate(turns):
             self._run_trials()
             resting = position > 0 and self._pace.is_resting(time.monotonic())
-            if resting or self._stopping.is_set():
+            if resting or self._stopping.is_set() or (position > 0 and self._news.is_set()):
                 return
             if turn.subject in stuck:
                 continue
             one = letter(connection, turn.number)
             if one is None:  # somebody else took it over
                 self._pace.gone(turn.number)
-            elif not self._deliver(one):
+            elif not self._dealt_with(one):
                 stuck.add(turn.subject)
 
     def _run_trials(self) -> None:
@@ -201,6 +227,19 @@ class Courier(Worker):
             _log.error("channel %s cannot be checked", self.channel_name, exc_info=error)
             return LAST_RETRY_SECONDS
 
+    def _dealt_with(self, one: Letter) -> bool:
+        """Deliver one message; whether those behind it about the same may follow."""
+        try:
+            return self._deliver(one)
+        except StoreError as error:
+            # What became of it can be written down nowhere; all others can be told meanwhile.
+            self._pace.failed(one.number, time.monotonic(), by_itself=True)
+            _log.error(
+                "channel %s: what becomes of message %d cannot be recorded, trying again: %s",
+                *(self.channel_name, one.number, error),
+            )
+            return False
+
     def _deliver(self, one: Letter) -> bool:
         """Deliver one message; whether those behind it may follow. Raises what is the store's."""
         patience = 0.0
@@ -220,7 +259,7 @@ class Courier(Worker):
             self._telemetry.unexpected()
             return self._odd(one, error)
         self._pace.delivered(one.number)
-        self._writer.submit(_marking(one.number)).result()
+        self._confirmations.add(one.number)
         self._attempts.confirmed(one.number)
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
         return True
@@ -322,7 +361,3 @@ def channel_gauges(couriers: Sequence[Courier]) -> Mapping[Metric, Samples]:
             if standing.up is not None
         ]
     }
-
-
-def _marking(number: int) -> Callable[[Transaction], None]:
-    return lambda transaction: mark_delivered(transaction.connection, number, transaction.now)

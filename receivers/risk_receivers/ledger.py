@@ -8,7 +8,7 @@ commit is returned as an :class:`Outcome`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -21,6 +21,7 @@ from risk_receivers.channels.message import Kind, Message
 from risk_receivers.errors import LooserModeError
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
+from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Alert, Batch
 from risk_receivers.intake.quarantine import quarantine
 from risk_receivers.kill import chain as kill_chain
@@ -155,9 +156,11 @@ class Ledger:
             self.adopt(transaction, before, f"table:{before.kill_id}:{seq}", "the changed table")
         return restored.problems
 
-    def expire(self, transaction: Transaction, now: datetime) -> Outcome:
-        """Record every incident that has expired."""
-        return Outcome(messages=record_expiry(transaction, self._teller, now))
+    def expire(
+        self, transaction: Transaction, now: datetime, breaches: Iterable[Breach]
+    ) -> Outcome:
+        """Record what of some breaches has expired."""
+        return Outcome(messages=record_expiry(transaction, self._teller, now, breaches))
 
     def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         new = transaction.connection.execute(

@@ -8,7 +8,7 @@ take over stays with its channel, which goes on trying.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.failover import hand_over
 from risk_receivers.channels.outbox import overdue
 from risk_receivers.courier import Terms
-from risk_receivers.store.writer import Writer
+from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
@@ -34,12 +34,19 @@ class Overdue(Worker):
     """Watches the deadlines of every channel that somebody can take over from."""
 
     def __init__(
-        self, terms: Mapping[str, Terms], database: Path, writer: Writer, telemetry: Telemetry
+        self,
+        terms: Mapping[str, Terms],
+        database: Path,
+        writer: Writer,
+        telemetry: Telemetry,
+        has_confirmed: Callable[[str, int], bool],
     ) -> None:
+        """``has_confirmed`` knows of channels and messages of which that is on no record yet."""
         super().__init__("overdue", telemetry)
         self._terms = {name: of for name, of in terms.items() if of.fallbacks.get(name)}
         self._database = database
         self._writer = writer
+        self._has_confirmed = has_confirmed
         self._started_at = utc_now()
         #: Overdue and nobody's to take over, which time does not change.
         self._left: dict[str, set[int]] = {name: set() for name in self._terms}
@@ -68,7 +75,7 @@ class Overdue(Worker):
             if number in left:
                 continue
             taker = self._writer.submit(
-                partial(hand_over, fallbacks=terms.fallbacks, number=number, reason=reason)
+                partial(self._hand_over, name=name, number=number, reason=reason)
             ).result()
             if taker is None:
                 left.add(number)
@@ -77,3 +84,11 @@ class Overdue(Worker):
             self._telemetry.count(m.MESSAGES, name, "failed")
             self._telemetry.count(m.FAILOVERS, name, taker)
             terms.wake()
+
+    def _hand_over(
+        self, transaction: Transaction, *, name: str, number: int, reason: str
+    ) -> str | None:
+        """Who takes it over, unless its channel has confirmed it while the store was busy."""
+        if self._has_confirmed(name, number):
+            return None
+        return hand_over(transaction, self._terms[name].fallbacks, number, reason)

@@ -68,6 +68,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         Courier(name, channel, core.database, core.writer, core.telemetry, terms[name])
         for name, channel in channels.items()
     ]
+    by_name = {courier.channel_name: courier for courier in couriers}
     for courier in couriers:
         core.bell.wakes(courier)
     core.telemetry.add_source(lambda: channel_gauges(couriers))
@@ -114,7 +115,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             channels=ChannelParts(
                 alerting.channels,
-                {courier.channel_name: courier for courier in couriers},
+                by_name,
                 core.database,
                 core.writer,
                 core.bell.ring,
@@ -122,7 +123,13 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             feeds=feeds,
             workers=(
                 *(*couriers, reconciler, digests, feeds),
-                Overdue(terms, core.database, core.writer, core.telemetry),
+                Overdue(
+                    terms,
+                    core.database,
+                    core.writer,
+                    core.telemetry,
+                    lambda channel, number: by_name[channel].has_confirmed(number),
+                ),
                 *((telegram,) if telegram is not None else ()),
                 *((slack[0],) if slack is not None else ()),
             ),

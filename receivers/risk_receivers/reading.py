@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from risk_policy.catalogue.system import EVENTS
+from risk_policy.clock import utc_now
 from risk_policy.vocabulary import Severity
+from risk_receivers.acks.table import breach_of
 from risk_receivers.acks.views import acknowledged_by
 from risk_receivers.audit import query
 from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.channels.dead_letters import lost_by_channel
+from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill import journal as kill_journal
 from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.recorder import GATE_CLOSED_AT
+from risk_receivers.schema import to_text
 
 #: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
 _OPEN: Final = f"state IN ({', '.join(repr(state.value) for state in State if state.is_open)})"
@@ -37,6 +43,22 @@ _INCIDENTS: Final = (
     "category, action, starts_at, ends_at, last_seen_at, dispatched, created_at, labels, "
     "annotations FROM incident "
 )
+#: By what incidents can be picked out, beside their state.
+FILTERS: Final = ("severity", "category", "alertname", "risk_id", "tier")
+#: How long an incident that expired is asked about: nothing but its alert's return ends it, and by
+#: then somebody has looked.
+_DOUBTED_FOR: Final = timedelta(days=1)
+_EXPIRED: Final = (
+    "SELECT severity, count(*) FROM incident AS i "  # noqa: S608 - constants
+    "WHERE state = 'EXPIRED' AND ends_at > ? "
+    f"AND alertname NOT IN ({', '.join(map(repr, sorted(EVENTS)))}) "
+    "AND NOT EXISTS (SELECT 1 FROM incident AS later WHERE later.risk_id = i.risk_id "
+    "AND later.tier = i.tier AND later.episode > i.episode) GROUP BY severity"
+)
+
+
+class UnknownIncidentError(ReceiversError):
+    """There is no such incident to go on from."""
 
 
 class Reading:
@@ -71,6 +93,13 @@ class Reading:
             )
         return {severity: found.get(severity.value, 0) for severity in Severity}
 
+    def expired_by_severity(self, now: datetime | None = None) -> dict[Severity, int]:
+        """How many incidents have expired of late, of which nobody knows whether they are over."""
+        since = to_text((now or utc_now()) - _DOUBTED_FOR)
+        with self._connection() as connection:
+            found = dict(connection.execute(_EXPIRED, (since,)))
+        return {severity: found.get(severity.value, 0) for severity in Severity}
+
     def pending_messages(self) -> dict[str, int]:
         """How many messages each channel owes and still tries to deliver."""
         with self._connection() as connection:
@@ -86,20 +115,35 @@ class Reading:
         with self._connection() as connection:
             return lost_by_channel(connection)
 
-    def incidents(self, state: str | None, limit: int) -> list[dict[str, Any]]:
-        """Incidents, latest first; ``open`` stands for every open state."""
-        where = ""
-        values: tuple[str, ...] = ()
-        if state == "open":
-            where = f"WHERE {_OPEN} "
-        elif state == ACKNOWLEDGED:
-            where = f"WHERE {_OPEN} AND {_ACKED} "
+    def incidents(
+        self,
+        state: str | None,
+        limit: int,
+        filters: Mapping[str, str] | None = None,
+        before: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Incidents, latest first; ``open`` stands for every open state.
+
+        ``filters`` are by some of FILTERS. Those that follow on one are had with ``before``, which
+        is its id. Raises UnknownIncidentError.
+        """
+        where = [f"{name} = ?" for name in filters or {}]
+        values: list[object] = list((filters or {}).values())
+        by = ""
+        if state in ("open", ACKNOWLEDGED):  # a few, however much history there is
+            by = "INDEXED BY incident_open_by_age "
+            where += [_OPEN, _ACKED] if state == ACKNOWLEDGED else [_OPEN]
         elif state:
-            where, values = f"WHERE state = ? AND NOT {_ACKED} ", (state,)
+            where += ["state = ?", f"NOT {_ACKED}"]
+            values.append(state)
         with self._connection() as connection:
+            if before is not None:
+                where.append("(created_at, risk_id, tier, episode) < (?, ?, ?, ?)")
+                values += _place_of(connection, before)
             connection.row_factory = sqlite3.Row
             rows = connection.execute(
-                f"{_INCIDENTS}{where}ORDER BY created_at DESC LIMIT ?",
+                f"{_INCIDENTS}{by}{'WHERE ' if where else ''}{' AND '.join(where)} "
+                "ORDER BY created_at DESC, risk_id DESC, tier DESC, episode DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()
             connection.row_factory = None
@@ -124,6 +168,22 @@ class Reading:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         with closing(open_read_only(self._database)) as connection:
             yield connection
+
+
+def _place_of(connection: sqlite3.Connection, incident: str) -> tuple[object, ...]:
+    """Where an incident stands in the order of all."""
+    breach = breach_of(connection, incident)
+    found: tuple[object, ...] | None = (
+        breach
+        and connection.execute(
+            "SELECT created_at, risk_id, tier, episode FROM incident "
+            "WHERE risk_id = ? AND tier = ? AND episode = ?",
+            (*breach, incident.rpartition(":")[2]),
+        ).fetchone()
+    )
+    if not found:
+        raise UnknownIncidentError(f"before: there is no incident {incident}; begin anew without")
+    return found
 
 
 def _incident(row: sqlite3.Row) -> dict[str, Any]:

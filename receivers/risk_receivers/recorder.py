@@ -29,6 +29,7 @@ from risk_policy.contracts.reports import Report
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
 from risk_receivers.kill.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
 from risk_receivers.kill.switch import KillSwitch, Trigger, tightest
@@ -163,9 +164,11 @@ class Recorder:
         )
         return self._answered_after(future, (), Received())
 
-    def expire(self, now: datetime) -> Future[Outcome]:
-        """Record what is no longer repeated. Raises StoreError."""
-        future = self._writer.submit(lambda transaction: self._ledger.expire(transaction, now))
+    def expire(self, now: datetime, breaches: Sequence[Breach]) -> Future[Outcome]:
+        """Record what of some breaches is no longer repeated. Raises StoreError."""
+        future = self._writer.submit(
+            lambda transaction: self._ledger.expire(transaction, now, breaches)
+        )
         return self._answered_after(future, (), Received())
 
     # -- what follows ----------------------------------------------------------------------

@@ -39,6 +39,9 @@ SCHEMA: Final = (
         WHERE state IN ('CREATED', 'DISPATCHED')
     """,
     "CREATE INDEX IF NOT EXISTS incident_created ON incident (created_at)",
+    """
+    CREATE INDEX IF NOT EXISTS incident_expired ON incident (ends_at) WHERE state = 'EXPIRED'
+    """,
     # What the latest episode of each (risk_id, tier) holds. There, and not in `incident`, stands
     # which resolutions were counted: `counted_end` above is only read from older databases.
     """

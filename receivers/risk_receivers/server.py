@@ -25,6 +25,7 @@ from risk_policy import Policy
 from risk_receivers.connection import BoundedConnection
 from risk_receivers.errors import StartError
 from risk_receivers.service import Service, running
+from risk_receivers.strangers import Strangers, most_strangers
 
 #: How long a stop waits for requests that are being answered.
 _STOP_SECONDS: Final = 5
@@ -65,7 +66,9 @@ def idle_seconds(policy: Policy) -> int:
 
 def _config(policy: Policy, service: Service) -> uvicorn.Config:
     connection = partial(
-        BoundedConnection, head_seconds=policy.alerting.intake.body_timeout_seconds
+        BoundedConnection,
+        head_seconds=policy.alerting.intake.body_timeout_seconds,
+        strangers=Strangers(service.parts.tokens.knows, most_strangers()),
     )
     return uvicorn.Config(
         cast("Any", service.front),

@@ -310,9 +310,40 @@ def test_the_audit_is_read_page_by_page(receivers: Any, words: Any) -> None:
     assert last["checksum"] == receivers.status()["audit"]["checksum"]
 
 
+def test_incidents_are_picked_out_and_read_page_by_page(receivers: Any, words: Any) -> None:
+    def page(**wanted: Any) -> tuple[list[str], str | None]:
+        found = receivers.call("GET", "/api/v1/incidents", params=wanted).json()
+        return [one["id"] for one in found["incidents"]], found["next"]
+
+    receivers.send("alerts", [words.alert(risk_id=f"drawdown/{n}") for n in range(5)])
+    worse = {"name": "VAR_BREACH_CRITICAL", "severity": "critical", "category": "portfolio"}
+    receivers.send("alerts", [words.alert(risk_id="var/main", **worse)])
+    everything, following = page()
+    assert (len(everything), following) == (6, None)
+    assert everything[0] == "var/main:warning:1", "the latest first"
+
+    read, following = page(limit=2)
+    receivers.send("alerts", [words.alert(risk_id="leverage/main")])
+    while following is not None:
+        more, following = page(limit=2, before=following)
+        read += more
+    assert read == everything, "what came meanwhile moves nothing"
+
+    for wanted in ({"severity": "critical"}, {"category": "portfolio"}, {"risk_id": "var/main"}):
+        assert page(**wanted) == (everything[:1], None)
+    assert page(alertname="DRAWDOWN_WARNING", tier="warning", state="open", risk_id="drawdown/3")[
+        0
+    ] == ["drawdown/3:warning:1"]
+    assert page(risk_id="' OR 1=1 --") == ([], None)
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "/api/v1/incidents?severity=bad",
+        "/api/v1/incidents?category=bad",
+        "/api/v1/incidents?before=no/such:warning:1",
+        "/api/v1/incidents?before=nonsense",
         "/api/v1/audit?limit=0",
         "/api/v1/audit?limit=many",
         "/api/v1/audit?after_seq=-1",

@@ -121,9 +121,23 @@ def test_what_people_were_not_told_of_expires_without_a_message(
 ) -> None:
     receivers.send("alerts", [words.alert(ends=in_a_moment())])
     wait_until(lambda: states(receivers) == [(1, "EXPIRED")])
+    assert receivers.status()["incidents_expired"]["warning"] == 1, "not open, and not fine either"
     receivers.send("alerts", [words.alert(firing=False)])
     assert states(receivers) == [(1, "RESOLVED")]
+    assert receivers.status()["incidents_expired"]["warning"] == 0
     assert receivers.rows("SELECT * FROM message") == []
+
+
+def test_many_that_expire_at_once_leave_room_for_others_in_between(
+    receivers: Any, words: Any, wait_until: Wait
+) -> None:
+    ends = in_a_moment()
+    receivers.send("alerts", [words.alert(risk_id=f"loss/{n}", ends=ends) for n in range(120)])
+    expired = "SELECT count(*) FROM incident WHERE state = 'EXPIRED'"
+    wait_until(lambda: receivers.rows(expired) == [(120,)])
+    found = [event for event in receivers.chain() if event.event_type == "ALERT_EXPIRED"]
+    commits = {event.recorded_at for event in found}  # each has one time
+    assert (len(found), len(commits)) == (120, 3)
 
 
 def test_what_merely_happened_ends_without_a_message(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from channels_desk import LATE, SOON, TO_MAIL, Desk, desk_in
-from loopback_http import Reply
+from loopback_http import Received, Reply
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.audit.query import events
@@ -20,6 +20,7 @@ from risk_receivers.channels.dead_letters import Fate
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.schema import SCHEMA
+from risk_receivers.store.writer import Transaction
 
 Wait = Callable[..., Any]
 
@@ -144,6 +145,73 @@ def test_an_emergency_overtakes_all_but_what_was_said_before_about_the_same(
     wait_until(lambda: len(desk.slacked()) == 3)
     said = [str(one) for one in desk.slack.posted]
     assert ["a fires" in said[0], "a counts" in said[1], "b fires" in said[2]] == [True] * 3
+
+
+def test_an_emergency_overtakes_what_is_being_worked_off(desk: Desk, wait_until: Wait) -> None:
+    desk.open(LATE)
+
+    def answer(received: Received) -> Reply:
+        desk.slack.instead = None
+        desk.owe("KILL", severity=Severity.EMERGENCY)
+        return desk.slack.answer(received)
+
+    desk.slack.instead = answer
+    for number in range(5):
+        desk.owe(f"alert {number}")
+    desk.start()
+    wait_until(lambda: len(desk.slacked()) == 6)
+    assert "KILL" in str(desk.slack.posted[1])
+
+
+def test_a_store_that_takes_nothing_any_more_has_nobody_told_twice_and_all_told_once(
+    desk: Desk, wait_until: Wait
+) -> None:
+    def answer(received: Received) -> Reply:
+        if b"refused" in received.body:
+            return Reply(400, "too_long")
+        head = desk.database.with_name("audit.db.head")
+        if head.exists():
+            head.rename(head.with_name("taken away"))
+        return desk.slack.answer(received)
+
+    desk.slack.instead = answer
+    desk.open(LATE)
+    texts = [f"alert {number}" for number in range(4)]
+    for text in (*texts[:2], "refused", *texts[2:]):
+        desk.owe(text)
+    desk.start()
+    # What is refused cannot be given up, and is tried again; by then all others had their turns.
+    wait_until(lambda: sum(b"refused" in one.body for one in desk.slack.received) == 3)
+    said = [str(one) for one in desk.slack.posted]
+    assert [sum(text in one for one in said) for text in texts] == [1, 1, 1, 1]
+
+
+def test_what_was_confirmed_while_the_store_was_held_is_on_record_once_it_is_not(
+    desk: Desk, wait_until: Wait
+) -> None:
+    holder = sqlite3.connect(desk.database, check_same_thread=False, isolation_level=None)
+
+    def answer(received: Received) -> Reply:
+        desk.slack.instead = None
+        holder.execute("BEGIN IMMEDIATE")
+        return desk.slack.answer(received)
+
+    desk.slack.instead = answer
+    desk.open(SOON + TO_MAIL)
+    desk.owe("one")
+    desk.owe("two")
+    desk.start()
+    with closing(holder):
+        wait_until(lambda: len(desk.slacked()) == 2, seconds=30)
+        holder.execute("ROLLBACK")
+    sent = 'risk_messages_total{channel="slack",outcome="sent"}'
+    wait_until(lambda: desk.metric(sent) == 2 and desk.run(nothing_is_owed))
+    assert (len(desk.slacked()), desk.mails(), desk.dead()) == (2, [], [])
+
+
+def nothing_is_owed(transaction: Transaction) -> bool:
+    owed = "SELECT count(*) FROM message WHERE delivered_at IS NULL"
+    return bool(transaction.connection.execute(owed).fetchone() == (0,))
 
 
 def test_one_message_that_always_fails_lets_the_others_pass_and_is_given_up_in_the_end(

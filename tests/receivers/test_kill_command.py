@@ -49,6 +49,7 @@ TRIPPED: dict[str, Any] = {
         "detail": None,
     },
     "incidents_open": {},
+    "incidents_expired": {},
     "messages_pending": {},
     "messages_dead": {},
     "audit": {"size": 9, "checksum": "ab", "intact": True, "damage": None},
@@ -145,6 +146,7 @@ def test_status_says_first_what_matters_first_and_all_of_it_in_words(
         ({"ready": False, "problems": ["worker clock died"]}, "NOT READY: worker clock died"),
         ({"incidents_open": None}, "unknown: the store cannot be read"),
         ({"incidents_open": {"warning": 2, "emergency": 1}}, "1 emergency, 2 warning"),
+        ({"incidents_expired": {"critical": 2}}, "2 critical: no longer repeated, and nobody"),
         ({"messages_dead": {"email": 3}}, "3 email"),
     ],
 )

@@ -47,11 +47,12 @@ class Explained(Reading):
     ("ask", "index"),
     [
         (lambda reading: reading.open_by_severity(), OPEN),
+        (lambda reading: reading.expired_by_severity(), "incident_expired"),
         (lambda reading: reading.incidents("open", 100), OPEN),
         (lambda reading: reading.incidents(None, 100), "incident_created"),
         (lambda reading: reading.pending_messages(), OWED),
     ],
-    ids=["open by severity", "open", "latest", "pending"],
+    ids=["open by severity", "expired", "open", "latest", "pending"],
 )
 def test_a_question_uses_its_index(
     tmp_path: Path, ask: Callable[[Reading], object], index: str

@@ -23,6 +23,7 @@ from risk_receivers.channels.dead_letters import dismiss
 from risk_receivers.channels.failover import give_up
 from risk_receivers.channels.message import Kind
 from risk_receivers.channels.outbox import Outbox, mark_delivered
+from risk_receivers.incidents.table import overdue
 from risk_receivers.intake.alert import Alert, Batch, Feed, Malformed
 from risk_receivers.ledger import Ledger
 from risk_receivers.quiet.telling import Teller
@@ -107,7 +108,11 @@ class House:
         self.writer.run(lambda t: work(t, batch, self.now, f"kill-{self.now}"), 10)
 
     def expire(self) -> None:
-        self.writer.run(lambda t: self.ledger.expire(t, self.now), 10)
+        def work(transaction: Transaction) -> None:
+            found = overdue(transaction.connection, self.now)
+            self.ledger.expire(transaction, self.now, found)
+
+        self.writer.run(work, 10)
 
     def deliver(self, numbers: list[int]) -> None:
         def confirm(transaction: Transaction) -> None:

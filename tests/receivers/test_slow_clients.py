@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import pytest
 
 TIMEOUT = 0.8
@@ -110,6 +111,27 @@ def test_slow_senders_hold_up_nobody_else(stopped: Any, words: Any, connections:
     assert service.send("alerts", [words.alert()]).status_code == 200
     assert service.operator_kill("pause").status_code == 200
     assert time.monotonic() - began < 5
+
+
+def test_strangers_who_hold_connections_keep_no_kill_and_no_sender_out(
+    stopped: Any, words: Any, connections: ExitStack
+) -> None:
+    few = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)); "
+        "runpy.run_module('risk_receivers', run_name='__main__')"
+    )
+    service = stopped.start(("-c", few))
+    senders = [begin(service, connections, "/api/v2/alerts", "alert-feed-secret") for _ in range(3)]
+    for _ in range(400):
+        connections.enter_context(socket.create_connection(("127.0.0.1", service.port), 10))
+    service.client.close()
+    with httpx.Client(timeout=10, trust_env=False) as service.client:
+        assert service.operator_kill("pause").status_code == 200
+        assert service.send("alerts", [words.alert()]).status_code == 200
+        assert service.client.get(f"{service.url}/readyz").status_code == 200
+    for peer in senders:
+        peer.sendall(b" " * 98 + b"[]")
+        assert peer.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_nobody_without_a_token_is_waited_for(impatient: Any, connections: ExitStack) -> None:

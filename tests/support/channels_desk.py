@@ -99,7 +99,15 @@ class Desk:
         ]
         self.telemetry.add_source(lambda: channel_gauges(couriers))
         self.workers += couriers
-        self.workers.append(Overdue(terms, self.database, writer, self.telemetry))
+        by_name = {courier.channel_name: courier for courier in couriers}
+        overdue = Overdue(
+            terms,
+            self.database,
+            writer,
+            self.telemetry,
+            lambda channel, number: by_name[channel].has_confirmed(number),
+        )
+        self.workers.append(overdue)
         return self
 
     def start(self) -> Desk:

@@ -16,6 +16,7 @@ from risk_receivers.audit.chain import EMPTY
 from risk_receivers.audit.payload import parse_payload
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.incidents import table as incidents
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.intake.alert import Alert, Feed
 from risk_receivers.quiet import table
@@ -98,7 +99,8 @@ class People:
 
     def expire(self) -> None:
         """What is no longer repeated expires."""
-        record_expiry(self.transaction, self.teller, self.now)
+        overdue = incidents.overdue(self.connection, self.now)
+        record_expiry(self.transaction, self.teller, self.now, overdue)
 
     def take(
         self,

@@ -5,18 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from risk_policy import InvalidPolicyError, Policy, Problem, default_policy_path, load_policy
+from risk_policy.visible import visible
+
+
+class _Terminal(Console):
+    """Prints what others may have chosen: a label, a silence's matcher, a server's answer."""
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """A text with its markup, in which nothing steers the terminal."""
+        return super().render_str(visible(text), **more)
+
 
 #: A pipe or a log file has no width; tables in it should not be cut to a guess of 80.
 _WIDTH = None if sys.stdout.isatty() else 132
 # Ids of incidents hold `:warning:`, which must stay what it is.
-out = Console(highlight=False, soft_wrap=True, width=_WIDTH, emoji=False)
-err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+out = _Terminal(highlight=False, soft_wrap=True, width=_WIDTH, emoji=False)
+err = _Terminal(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 PolicyOption = Annotated[
     Path | None,

@@ -21,8 +21,9 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.incidents.lifecycle import Incident
-from risk_receivers.incidents.table import latest
+from risk_receivers.incidents.announcing import loudest
+from risk_receivers.incidents.lifecycle import Incident, on_unanswered
+from risk_receivers.incidents.table import latest, said_at_first, update
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -173,9 +174,18 @@ def _tell_lost(
 ) -> int:
     """Tell people of what nobody has taken on any more, unless it is over or taken on anew."""
     connection = transaction.connection
-    incident = _worst_open(connection, muting)
-    if incident is None or table.covering(connection, incident.risk_id, incident.tier):
+    open_ones = _open(connection, muting)
+    left = [
+        incident
+        for incident in open_ones
+        if not table.covering(connection, incident.risk_id, incident.tier)
+    ]
+    for one in left:  # escalation starts anew, and so does what people are told of it
+        update(connection, on_unanswered(one), one)
+    incident = max(open_ones, key=lambda one: tier_rank(one.tier), default=None)
+    if incident not in left:
         return 0
+    said = said_at_first(connection, incident)
     how = _HOW_IT_ENDED[muting.standing]
     who = f" by {doing.actor}" if doing.actor else ""
     return outbox.owe(
@@ -183,7 +193,8 @@ def _tell_lost(
         Message(
             subject=incident.id,
             kind=Kind.ACK_LOST,
-            severity=incident.severity,
+            # Whoever was told of the worst may be who had taken it on.
+            severity=loudest(incident),
             title=incident.alertname,
             text=f"No longer acknowledged, and not over: {how}{who}. It was acknowledged "
             f"{describe(muting)}. Acknowledge it again with: "
@@ -192,13 +203,17 @@ def _tell_lost(
             audit_seq=seq,
             risk_id=incident.risk_id,
             starts_at=incident.starts_at,
+            runbook_url=said.get("runbook_url", ""),
             about=f"{muting.id}:{seq}",
+            summary=said.get("summary", ""),
+            tier=incident.tier,
+            category=incident.category.value if incident.category else "",
+            action=incident.action,
         ),
     )
 
 
-def _worst_open(connection: sqlite3.Connection, muting: Muting) -> Incident | None:
-    """The worst incident that an acknowledgement covered and that is not over."""
+def _open(connection: sqlite3.Connection, muting: Muting) -> list[Incident]:
+    """The incidents that an acknowledgement covered and that are not over."""
     found = [latest(connection, muting.risk_id, tier) for tier in muting.tiers]
-    open_ones = [incident for incident in found if incident and incident.state.is_open]
-    return max(open_ones, key=lambda incident: tier_rank(incident.tier), default=None)
+    return [incident for incident in found if incident and incident.state.is_open]

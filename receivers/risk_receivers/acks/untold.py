@@ -26,6 +26,7 @@ from risk_receivers.acks.client import HeldBack
 from risk_receivers.acks.silences import Matcher, mutes, tier_rank
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
+from risk_receivers.incidents.announcing import escalation_of
 from risk_receivers.incidents.held import HeldAlert, Told
 from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.incidents.table import latest, update
@@ -36,10 +37,11 @@ from risk_receivers.store.writer import Transaction
 #: What evaluation, transport and our own looks may take beside Alertmanager's waits.
 _GRACE_SECONDS: Final = 3.0
 BY_US: Final = "told by the receivers, as Alertmanager has not handed it over"
+_KNOWN: Final = ", ".join(str(told.value) for told in Told if told.is_known)
 _CANDIDATES: Final = (
-    "SELECT DISTINCT a.risk_id, a.tier FROM incident_alert a JOIN incident i "
+    "SELECT DISTINCT a.risk_id, a.tier FROM incident_alert a JOIN incident i "  # noqa: S608
     "ON i.risk_id = a.risk_id AND i.tier = a.tier AND i.state IN ('CREATED', 'DISPATCHED') "
-    "WHERE a.standing = 'FIRING' AND a.told = 0"
+    f"WHERE a.standing = 'FIRING' AND a.told NOT IN ({_KNOWN})"
 )
 _LABELS: Final = (
     "SELECT labels, annotations FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?"
@@ -75,9 +77,9 @@ def owed_of(incident: Incident) -> HeldAlert | None:
     if not incident.state.is_open or not incident.firing:
         return None
     worst = incident.firing[-1]
-    told = incident.told_severity
+    told = incident.known_severity
     is_news = told is None or worst.severity.rank > told.rank
-    return worst if is_news and not worst.told else None
+    return worst if is_news and not worst.told.is_known else None
 
 
 def candidates(connection: sqlite3.Connection) -> list[Untold]:
@@ -201,7 +203,7 @@ def _tell(
             risk_id=incident.risk_id,
             starts_at=min(incident.starts_at, alert.starts_at),
             runbook_url=annotations.get("runbook_url", ""),
-            about="" if first else alert.severity.value,
+            about="" if first else escalation_of(incident, alert.severity, transaction),
             summary=annotations.get("summary", ""),
             value=annotations.get(VALUE, ""),
             threshold=annotations.get(THRESHOLD, ""),

@@ -21,7 +21,7 @@ from risk_receivers.incidents.held import Told
 from risk_receivers.incidents.lifecycle import Change, Incident, State, Step
 from risk_receivers.intake.alert import Alert, Feed
 from risk_receivers.quiet.telling import Teller
-from risk_receivers.schema import optional_text
+from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
 _SEQ: Final = (
@@ -49,9 +49,10 @@ def arrival(
         kind, change = Kind.FIRING, Change.DISPATCHED
     elif Change.CONTINUED in step.changes and last is not None:
         kind, change, about = Kind.CONTINUED, Change.CONTINUED, _expiry_of(last)
-        severity, text = _loudest(last), f"fires still, it is repeated again: {text}"
-    elif _reaches_further(last, step, alert):
-        kind, change, about = Kind.ESCALATED, Change.ESCALATED, told.value
+        severity, text = loudest(last), f"fires still, it is repeated again: {text}"
+    elif last is not None and _reaches_further(last, step, alert):
+        kind, change, told = Kind.ESCALATED, Change.ESCALATED, alert.severity
+        about = escalation_of(last, alert.severity, transaction)
     elif _is_the_end(last, step, alert):
         # Whoever was told of the worst is told of the end.
         kind, change, severity = Kind.RESOLVED, Change.RESOLVED, told
@@ -93,7 +94,7 @@ def expiry(transaction: Transaction, teller: Teller, incident: Incident, audit_s
         Message(
             subject=incident.id,
             kind=Kind.EXPIRED,
-            severity=_loudest(incident),
+            severity=loudest(incident),
             title=incident.alertname,
             text=f"{incident.risk_id} is no longer repeated; nobody said that it is over"
             f"{f'. It began as: {before}' if before else ''}",
@@ -111,10 +112,17 @@ def expiry(transaction: Transaction, teller: Teller, incident: Incident, audit_s
     )
 
 
-def _reaches_further(last: Incident | None, step: Step, alert: Alert) -> bool:
-    """Whether the notification feed has people told of something worse than before."""
+def escalation_of(before: Incident, severity: Severity, transaction: Transaction) -> str:
+    """Which of its escalations this is; it may reach a severity that people were told of before."""
+    told = before.told_severity
+    is_first = told is None or severity.rank > told.rank
+    return severity.value if is_first else f"{severity.value}:{to_text(transaction.now)}"
+
+
+def _reaches_further(last: Incident, step: Step, alert: Alert) -> bool:
+    """Whether the notification feed has people told of something worse than they know of."""
     notified = alert.feed is Feed.NOTIFICATIONS and alert.firing
-    return notified and last is not None and step.incident.told_severity != last.told_severity
+    return notified and step.incident.known_severity != last.known_severity
 
 
 def _is_the_end(last: Incident | None, step: Step, alert: Alert) -> bool:
@@ -129,7 +137,7 @@ def _is_the_end(last: Incident | None, step: Step, alert: Alert) -> bool:
     return Change.RESOLVED in step.changes and (said or expired)
 
 
-def _loudest(incident: Incident) -> Severity:
+def loudest(incident: Incident) -> Severity:
     """The worst of what it counts as and what people were told of it."""
     told = incident.told_severity or incident.severity
     return max(told, incident.severity, key=lambda severity: severity.rank)

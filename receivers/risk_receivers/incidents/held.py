@@ -34,6 +34,12 @@ class Told(IntEnum):
     NOTHING = 0
     FIRING = 1
     OVER = 2  # or that Alertmanager has stopped hearing of it
+    STALE = 3  # it was over when nobody answered for its incident any more: it would be news again
+
+    @property
+    def is_known(self) -> bool:
+        """Whether people need not be told that it fires."""
+        return self in (Told.FIRING, Told.OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def key_of(alert: Alert) -> tuple[int, str]:
 def fired(before: HeldAlert | None, alert: Alert) -> HeldAlert:
     """It fires: for the first time, again or still."""
     told = before.told if before else Told.NOTHING
-    if alert.feed is Feed.NOTIFICATIONS or (before and before.standing is Standing.LAPSED and told):
+    if alert.feed is Feed.NOTIFICATIONS or _was_told_before_it_lapsed(before):
         told = Told.FIRING
     if before is not None and before.is_firing:
         return replace(before, ends_at=later(before.ends_at, alert.ends_at), told=told)
@@ -128,7 +134,7 @@ def hearsay(before: HeldAlert | None, alert: Alert, end: datetime) -> HeldAlert:
         starts_at=alert.starts_at,
         ends_at=end,
         counted_end=before.counted_end if before else None,
-        told=Told.OVER if before and before.told else Told.NOTHING,
+        told=_no_longer_heard_of(before.told) if before else Told.NOTHING,
     )
 
 
@@ -140,8 +146,14 @@ def given_up(before: HeldAlert, end: datetime) -> HeldAlert:
     return replace(
         before,
         ends_at=end if forever else before.ends_at,
-        told=Told.OVER if before.told else Told.NOTHING,
+        told=_no_longer_heard_of(before.told),
     )
+
+
+def unanswered(held: HeldAlert) -> HeldAlert:
+    """Nobody answers for its incident any more; what fires goes on being known."""
+    is_over = held.told.is_known and not held.is_firing
+    return replace(held, told=Told.STALE) if is_over else held
 
 
 def is_another_firing(before: HeldAlert, alert: Alert) -> bool:
@@ -159,3 +171,11 @@ def later(first: datetime | None, second: datetime | None) -> datetime | None:
     if first is None or second is None:
         return first or second
     return max(first, second)
+
+
+def _was_told_before_it_lapsed(before: HeldAlert | None) -> bool:
+    return before is not None and before.standing is Standing.LAPSED and before.told.is_known
+
+
+def _no_longer_heard_of(told: Told) -> Told:
+    return Told.OVER if told.is_known else told

@@ -22,6 +22,7 @@ is lost.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +40,7 @@ from risk_receivers.incidents.held import (
     key_of,
     later,
     over,
+    unanswered,
     unseen,
 )
 from risk_receivers.intake.alert import Alert, Feed
@@ -118,8 +120,12 @@ class Incident:
     @property
     def told_severity(self) -> Severity | None:
         """The worst that people were told of it."""
-        told = [held.severity for held in self.alerts if held.told]
-        return max(told, key=lambda severity: severity.rank, default=None)
+        return _worst(held for held in self.alerts if held.told)
+
+    @property
+    def known_severity(self) -> Severity | None:
+        """The worst that they need not be told again."""
+        return _worst(held for held in self.alerts if held.told.is_known)
 
     def held(self, alert: Alert) -> HeldAlert | None:
         """What it knows of an alert."""
@@ -139,6 +145,11 @@ class Step:
     changes: tuple[Change, ...] = ()
     fired_unseen: bool = False
     closed: Incident | None = None
+
+
+def on_unanswered(incident: Incident) -> Incident:
+    """Nobody has taken it on any more: what comes back worse from now on is told again."""
+    return replace(incident, alerts=tuple(unanswered(held) for held in incident.alerts))
 
 
 def on_alert(last: Incident | None, alert: Alert, now: datetime) -> Step:
@@ -242,6 +253,11 @@ def _unseen_episode(last: Incident | None, held: HeldAlert, alert: Alert, now: d
     state, change = (State.RESOLVED, Change.RESOLVED) if over else (State.EXPIRED, Change.EXPIRED)
     incident = replace(incident, state=state, ends_at=held.ends_at)
     return Step(incident, (Change.CREATED, change), fired_unseen=True)
+
+
+def _worst(alerts: Iterable[HeldAlert]) -> Severity | None:
+    severities = [held.severity for held in alerts]
+    return max(severities, key=lambda severity: severity.rank, default=None)
 
 
 def _open(last: Incident | None, alert: Alert, now: datetime) -> Incident:

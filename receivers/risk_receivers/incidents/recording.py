@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -75,11 +76,14 @@ def record_alert(
     return Recorded(step, messages + announcing.arrival(transaction, teller, last, step, alert))
 
 
-def record_expiry(transaction: Transaction, teller: Teller, now: datetime) -> int:
-    """Let every alert lapse that is no longer repeated; how many messages that makes due."""
+def record_expiry(
+    transaction: Transaction, teller: Teller, now: datetime, breaches: Iterable[table.Breach]
+) -> int:
+    """Let alerts of some breaches lapse if they are not repeated; how many messages become due."""
     messages = 0
-    for incident in table.overdue(transaction.connection, now):
-        messages += _close(transaction, teller, incident, on_clock(incident, now), now)
+    for breach in breaches:
+        if incident := table.latest(transaction.connection, *breach):
+            messages += _close(transaction, teller, incident, on_clock(incident, now), now)
     return messages
 
 

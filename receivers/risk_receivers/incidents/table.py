@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +14,8 @@ from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.intake.alert import Alert
 from risk_receivers.schema import from_text, optional_text, optional_time, to_text
 
+#: What an incident is an episode of: its risk_id and tier.
+Breach = tuple[str, str]
 _SEVERITIES: Final = {severity.value: severity for severity in Severity}
 _STANDINGS: Final = {standing.value: standing for standing in Standing}
 
@@ -55,7 +56,6 @@ _HOLD: Final = (
 )
 _LAPSED: Final = "FROM incident_alert WHERE standing = 'FIRING' AND ends_at < ?"
 _OVERDUE: Final = f"SELECT DISTINCT risk_id, tier {_LAPSED}"
-_ANY_OVERDUE: Final = f"SELECT 1 {_LAPSED} LIMIT 1"
 
 
 def latest(connection: sqlite3.Connection, risk_id: str, tier: str) -> Incident | None:
@@ -69,16 +69,9 @@ def latest(connection: sqlite3.Connection, risk_id: str, tier: str) -> Incident 
     return _incident(rows[0], tuple(held))
 
 
-def overdue(connection: sqlite3.Connection, now: datetime) -> Iterator[Incident]:
-    """Incidents with an alert that should have been repeated by now."""
-    for risk_id, tier in connection.execute(_OVERDUE, (to_text(now),)).fetchall():
-        if incident := latest(connection, risk_id, tier):
-            yield incident
-
-
-def any_overdue(connection: sqlite3.Connection, now: datetime) -> bool:
-    """Whether there is an incident with an alert that should have been repeated by now."""
-    return connection.execute(_ANY_OVERDUE, (to_text(now),)).fetchone() is not None
+def overdue(connection: sqlite3.Connection, now: datetime) -> list[Breach]:
+    """Breaches with an alert that should have been repeated by now."""
+    return connection.execute(_OVERDUE, (to_text(now),)).fetchall()
 
 
 def said_at_first(connection: sqlite3.Connection, incident: Incident) -> dict[str, str]:
