@@ -1,6 +1,7 @@
 """The Telegram channel: a bot that writes to one chat.
 
-Long messages go out in parts. What Telegram cannot read as HTML is sent again as plain text. A
+Long messages go out in parts. A part of which nobody knows whether it arrived says so when it is
+sent again. What Telegram cannot read as HTML is sent again as plain text. A
 group that became a supergroup is followed to its new id for as long as the service runs, and
 the log says which id to write into the policy.
 """
@@ -27,8 +28,9 @@ from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render, Rendered
 from risk_receivers.channels.words import never_empty
 
-#: The longest message Telegram takes.
-_MOST_UNITS: Final = 4096
+#: The longest message Telegram takes, and room in it for the line of one that is sent again.
+_AGAIN_UNITS: Final = 96
+_MOST_UNITS: Final = 4096 - _AGAIN_UNITS
 _BAD_REQUEST: Final = 400
 _CANNOT_PARSE: Final = "can't parse entities"
 #: What a 400 says about a keyboard, in small letters.
@@ -52,9 +54,16 @@ _log = logging.getLogger(__name__)
 
 
 class _Part(msgspec.Struct, frozen=True):
+    """One message of Telegram's.
+
+    Attributes:
+        unclear: whether it may have arrived.
+    """
+
     text: str
     is_html: bool
     buttons: tuple[Button, ...] = ()
+    unclear: bool = False
 
 
 class TelegramChannel:
@@ -98,7 +107,10 @@ class TelegramChannel:
         left = self._progress.left(owed.id, lambda: self._parts(owed))
         while left:
             part = left[0]
-            answer = self._send(part)
+            left[0] = structs.replace(part, unclear=True)
+            answer = self._send(part, owed.again if part.unclear else "")
+            if answer.is_denied:
+                left[0] = part
             if part.is_html and _is_unreadable(answer):
                 left[0] = structs.replace(part, text=html_to_plain(part.text), is_html=False)
                 continue
@@ -123,11 +135,12 @@ class TelegramChannel:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _send(self, part: _Part) -> Answer:
+    def _send(self, part: _Part, again: str) -> Answer:
+        shown = f"<i>{again}</i>" if part.is_html else again
         return self._about_the_chat(
             "sendMessage",
             {
-                "text": part.text,
+                "text": f"{shown}\n{part.text}" if again else part.text,
                 "link_preview_options": {"is_disabled": True},
                 **({"parse_mode": "HTML"} if part.is_html else {}),
                 **({"reply_markup": keyboard(part.buttons)} if part.buttons else {}),
