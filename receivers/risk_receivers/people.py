@@ -15,6 +15,7 @@ from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.buttons.telegram import telegram_buttons
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
+from risk_receivers.channels.orphans import move_orphans
 from risk_receivers.channels.views import ChannelParts
 from risk_receivers.core import Core
 from risk_receivers.courier import Courier, Terms, channel_gauges
@@ -61,8 +62,14 @@ def open_channels(
 
 @contextmanager
 def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) -> Iterator[People]:
-    """What tells people over the channels, and asks an Alertmanager for their silences."""
+    """What tells people over the channels, and asks an Alertmanager for their silences.
+
+    Raises StoreError.
+    """
     alerting = core.policy.alerting
+    for moved in move_orphans(core.policy, core.writer):
+        if moved.taker:
+            core.telemetry.count(m.FAILOVERS, moved.letter.channel, moved.taker)
     terms = Terms.of_channels(core.policy, core.bell.ring)
     couriers = [
         Courier(name, channel, core.database, core.writer, core.telemetry, terms[name])
