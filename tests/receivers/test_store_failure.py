@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from risk_receivers.kill.spool import Spool, SpooledTrip
+from risk_receivers.kill.spool import Spool
+from risk_receivers.kill.trip import SpooledTrip
 
 
 def break_store(receivers: Any) -> None:
