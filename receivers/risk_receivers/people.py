@@ -14,6 +14,7 @@ from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.buttons.telegram import telegram_buttons
+from risk_receivers.buttons.telegram_keeper import telegram_keeper
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
 from risk_receivers.channels.orphans import move_orphans
 from risk_receivers.channels.views import ChannelParts
@@ -116,6 +117,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         )
         wiring = (core.policy, keeper, core.database)
         telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note)
+        shown = telegram_keeper(*wiring, core.writer, core.telemetry, channels.get("telegram"))
         slack = slack_door(*wiring, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
@@ -131,6 +133,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
                 *(*couriers, reconciler, digests, feeds),
                 Overdue(terms, core.database, core.writer, core.telemetry),
                 *((telegram,) if telegram is not None else ()),
+                *((shown,) if shown is not None else ()),
                 *((slack[0],) if slack is not None else ()),
             ),
             signed={SLACK_PATH: slack[1]} if slack is not None else {},

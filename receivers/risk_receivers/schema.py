@@ -173,6 +173,17 @@ SCHEMA: Final = (
         DELETE FROM message_attempt WHERE id = OLD.id;
     END
     """,
+    # Buttons that stand under messages in chats, as long as they may have to be changed.
+    """
+    CREATE TABLE IF NOT EXISTS placed_buttons (
+        chat INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        incident TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        asks TEXT NOT NULL,
+        PRIMARY KEY (chat, message)
+    )
+    """,
     # Every message about an incident, told by itself (no reason) or waiting for a digest. What is
     # too much is judged by these rows, so that a restart changes nothing about it.
     """

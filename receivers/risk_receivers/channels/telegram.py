@@ -9,7 +9,9 @@ the log says which id to write into the policy.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,7 @@ from msgspec import structs
 from risk_policy import Policy
 from risk_policy.model.channels import Telegram
 from risk_receivers.channels.bot_api import BotApi, BotReply, keyboard, reply_of
-from risk_receivers.channels.buttons import Button, Buttons
+from risk_receivers.channels.buttons import Button, Buttons, Placed, digest_of_message
 from risk_receivers.channels.cutting import clean, html_to_plain, split, split_html
 from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import Answer, answered, retry_after, revealed
@@ -50,7 +52,21 @@ _ABOUT_THE_CHAT: Final = (
     "need administrator rights",
     "upgraded to a supergroup",
 )
+#: More are noted in no time; what is forgotten keeps its buttons until somebody presses one.
+_MOST_PLACED: Final = 300
 _log = logging.getLogger(__name__)
+
+
+class _Chat(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    message_id: int
+    chat: _Chat
+
+
+_read_sent = msgspec.json.Decoder(_Sent).decode
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -85,6 +101,8 @@ class TelegramChannel:
         self._chat_id = chat_id
         self._bot = BotApi(bot_token, api_url, timeout_seconds)
         self._progress: Progress[_Part] = Progress()
+        #: Buttons that were put somewhere, for whoever looks after them.
+        self.placed: Final[deque[Placed]] = deque(maxlen=_MOST_PLACED)
 
     @classmethod
     def from_policy(cls, policy: Policy, data: Path, render: Render) -> TelegramChannel:
@@ -118,8 +136,19 @@ class TelegramChannel:
                 left[0] = structs.replace(part, buttons=())
                 continue
             self._require_ok(answer)
+            self._note_placed(owed, part.buttons, answer)
             del left[0]
         self._progress.forget(owed.id)
+
+    def _note_placed(self, owed: Owed, buttons: tuple[Button, ...], answer: Answer) -> None:
+        if not buttons:
+            return
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):  # people have it all the same
+            sent = _read_sent(reply_of(answer).result)
+            asks = "".join(button.ask.value for button in buttons)
+            digest = digest_of_message(owed.id)
+            subject = owed.message.subject
+            self.placed.append(Placed(sent.chat.id, sent.message_id, subject, digest, asks))
 
     def _parts(self, owed: Owed) -> list[_Part]:
         parts = _parts(self._render(owed))

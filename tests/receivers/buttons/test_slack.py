@@ -151,6 +151,18 @@ def test_a_button_acknowledges_and_another_takes_it_back(rig: Rig) -> None:
     assert list(rig.slack.buttons) == ["Ack 1 h", "Ack 2 h"]
 
 
+def test_an_earlier_message_says_how_things_stand_when_its_old_button_is_pressed(rig: Rig) -> None:
+    rig.behind.keeper.give("drawdown/main:warning:1", timedelta(hours=1), "pavel", "by hand")
+    rig.press("Ack 1 h")
+    assert "Acknowledged by pavel until" in shown(rig)
+    assert (list(rig.slack.buttons), len(rig.behind.acks())) == (["Un-ack"], 1)
+    rig.behind.keeper.take_back("drawdown/main", "warning", "pavel", "by hand")
+    rig.behind.alert(firing=False)
+    rig.press("Un-ack")
+    assert "Over, and not acknowledged" in shown(rig)
+    assert list(rig.slack.buttons) == []
+
+
 def test_a_long_message_stays_whole_beside_what_became_of_it(rig: Rig) -> None:
     rig.tell(saying("\n".join(f"*line {n}*: 5 &lt; 6 <http://x|y>" for n in range(2000))))
     before = rig.slack.message["attachments"][0]["blocks"]
