@@ -118,7 +118,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         wiring = (core.policy, keeper, core.database)
         telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note)
         shown = telegram_keeper(*wiring, core.writer, core.telemetry, channels.get("telegram"))
-        slack = slack_door(*wiring, core.telemetry, core.refusals.note)
+        slack = slack_door(*wiring, core.writer, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             channels=ChannelParts(
