@@ -20,7 +20,6 @@ from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Kind, Message, Owed
-from risk_receivers.channels.words import words_for
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -243,23 +242,6 @@ def test_a_check_of_the_console_writes_nothing() -> None:
     stream = io.StringIO()
     ConsoleChannel("simple", stream).check()
     assert stream.getvalue() == ""
-
-
-@pytest.mark.parametrize(
-    ("channel", "shown"),
-    [
-        ("slack", '5 &lt; 6 &amp; 7 &gt; 6 "so"'),
-        ("telegram", "5 &lt; 6 &amp; 7 &gt; 6 &quot;so&quot;"),
-        ("sms", '5 < 6 & 7 > 6 "so"'),
-    ],
-)
-def test_plain_words_say_everything_and_are_no_markup(channel: str, shown: str) -> None:
-    rendered = words_for(channel)(owed(text='5 < 6 & 7 > 6 "so"'))
-    assert rendered.subject == "WARNING DRAWDOWN_WARNING"
-    assert shown in rendered.text
-    for told in ("drawdown/main", "2026-03-01 12:00:05", "/runbooks/", "3:abcdef"):
-        assert told in rendered.text
-    assert "DRAWDOWN_WARNING resolved" in words_for(channel)(owed(kind=Kind.RESOLVED)).subject
 
 
 def test_enabled_channels_come_with_their_least_severity() -> None:

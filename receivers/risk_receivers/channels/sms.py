@@ -26,7 +26,6 @@ from risk_receivers.channels.http import Answer, Http, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render
-from risk_receivers.channels.words import never_empty
 
 #: The longest body Twilio takes.
 _MOST_UNITS: Final = 1600
@@ -82,7 +81,7 @@ class SmsChannel:
         api_url: str,
         timeout_seconds: float,
     ) -> None:
-        self._render = never_empty("sms", render)
+        self._render = render
         self._auth = (account_sid, auth_token)
         self._from_number = from_number
         self._to_numbers = tuple(dict.fromkeys(to_numbers))

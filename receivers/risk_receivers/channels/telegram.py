@@ -28,7 +28,6 @@ from risk_receivers.channels.http import Answer, answered, retry_after, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render, Rendered
-from risk_receivers.channels.words import never_empty
 
 #: The longest message Telegram takes, and room in it for the line of one that is sent again.
 _AGAIN_UNITS: Final = 96
@@ -97,7 +96,7 @@ class TelegramChannel:
     ) -> None:
         """``buttons`` go under what can be acknowledged; without any if nobody may press them."""
         self._buttons = buttons
-        self._render = never_empty("telegram", render)
+        self._render = render
         self._chat_id = chat_id
         self._bot = BotApi(bot_token, api_url, timeout_seconds)
         self._progress: Progress[_Part] = Progress()
@@ -123,6 +122,9 @@ class TelegramChannel:
     def deliver(self, owed: Owed) -> None:
         """Send one message, what is left of it if it was tried before. Raises DeliveryError."""
         left = self._progress.left(owed.id, lambda: self._parts(owed))
+        if not left:  # what says nothing must not count as told
+            self._progress.forget(owed.id)
+            raise self._bot.http.refused("is given nothing to say", whole_channel=False)
         while left:
             part = left[0]
             left[0] = structs.replace(part, unclear=True)
