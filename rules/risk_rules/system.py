@@ -275,7 +275,7 @@ def _remembered(policy: Policy, alert: SystemAlert, seen: str) -> Condition:
     before = (
         f"last_over_time({value_of(alert.limit)}[{promql.duration(off_multiple(policy, seconds))}])"
     )
-    kept = f"max({before}) > time() - {promql.number(seconds)}"
+    kept = f"{before} > time() - {promql.number(seconds)}"
     return Condition(alert, f"(clamp({seen}, 0, 0) + time())\nor on () ({kept})")
 
 

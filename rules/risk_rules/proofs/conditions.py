@@ -247,9 +247,10 @@ class ConditionsProof:
     # -- the audit chain -----------------------------------------------------------------------
 
     def _chain(self, board: Board) -> None:
-        """It grows, is rewritten at the same length, and is cut short."""
+        """It grows, is rewritten at the same length, is cut short, and goes on."""
         policy, clock, phase = self.policy, board.clock, self._phase
-        size = board.feed(m.AUDIT_EVENTS, _ONE, (10.0, phase), (11.0, 2 * phase), (9.0, 0))
+        size = board.feed(m.AUDIT_EVENTS, _ONE, (10.0, phase), (11.0, 2 * phase),
+                          (9.0, phase / 2), (12.0, 0))  # fmt: skip
         # A second witness that stands still hides neither growth nor loss.
         board.feed(m.AUDIT_EVENTS, _TWO, (8.0, 0))
         heads = [
