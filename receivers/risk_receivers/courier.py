@@ -29,7 +29,7 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.channels import Channel, fallbacks
+from risk_receivers.channels import Channel, enabled_channels, fallbacks
 from risk_receivers.channels.attempts import Attempts
 from risk_receivers.channels.attended import Attended
 from risk_receivers.channels.confirmations import Confirmations
@@ -79,7 +79,8 @@ class Terms:
         """Those of every enabled channel."""
         channels, takers = policy.alerting.channels, fallbacks(policy)
         return {
-            name: cls(getattr(channels, name).deadline_seconds, takers, wake) for name in takers
+            name: cls(getattr(channels, name).deadline_seconds, takers, wake)
+            for name in enabled_channels(policy)
         }
 
 

@@ -100,7 +100,7 @@ class Front:
         if body.end is not End.COMPLETE:
             complaint = door.bodies.complaints.get(body.end, "the body is not complete")
             return Reply(body.code, {"error": complaint})
-        reply = door.take(headers, body)
+        reply = await door.take(headers, body)
         return self._not_genuine(scope, reply) if isinstance(reply, str) else reply
 
     def _not_genuine(self, scope: Scope, why: str) -> Reply:

@@ -100,7 +100,8 @@ class Health:
             ((severity.value,), float(count)) for severity, count in incidents.items()
         ]
         gauges[m.DEAD_LETTERS] = [
-            ((channel,), float(dead.get(channel, 0))) for channel in self._channels
+            ((channel,), float(dead.get(channel, 0)))
+            for channel in dict.fromkeys((*self._channels, *dead))  # those that are off, too
         ]
         gauges[m.MESSAGES_PENDING] = [
             ((channel,), float(pending.get(channel, 0))) for channel in self._channels

@@ -28,8 +28,8 @@ from risk_receivers.kill import chain as kill_chain
 from risk_receivers.kill import doubt
 from risk_receivers.kill import journal as kill_journal
 from risk_receivers.kill.journal import Pulled, Witness
-from risk_receivers.kill.spool import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger
+from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction

@@ -14,7 +14,9 @@ from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.reconciler import Reconciler
 from risk_receivers.acks.views import AckParts
 from risk_receivers.buttons.telegram import telegram_buttons
+from risk_receivers.buttons.telegram_keeper import telegram_keeper
 from risk_receivers.channels import CHANNELS, Channel, enabled_channels
+from risk_receivers.channels.orphans import move_orphans
 from risk_receivers.channels.views import ChannelParts
 from risk_receivers.core import Core
 from risk_receivers.courier import Courier, Terms, channel_gauges
@@ -61,8 +63,14 @@ def open_channels(
 
 @contextmanager
 def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) -> Iterator[People]:
-    """What tells people over the channels, and asks an Alertmanager for their silences."""
+    """What tells people over the channels, and asks an Alertmanager for their silences.
+
+    Raises StoreError.
+    """
     alerting = core.policy.alerting
+    for moved in move_orphans(core.policy, core.writer):
+        if moved.taker:
+            core.telemetry.count(m.FAILOVERS, moved.letter.channel, moved.taker)
     terms = Terms.of_channels(core.policy, core.bell.ring)
     couriers = [
         Courier(name, channel, core.database, core.writer, core.telemetry, terms[name])
@@ -110,7 +118,8 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         )
         wiring = (core.policy, keeper, core.database)
         telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note)
-        slack = slack_door(*wiring, core.telemetry, core.refusals.note)
+        shown = telegram_keeper(*wiring, core.writer, core.telemetry, channels.get("telegram"))
+        slack = slack_door(*wiring, core.writer, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),
             channels=ChannelParts(
@@ -131,6 +140,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
                     lambda channel, number: by_name[channel].has_confirmed(number),
                 ),
                 *((telegram,) if telegram is not None else ()),
+                *((shown,) if shown is not None else ()),
                 *((slack[0],) if slack is not None else ()),
             ),
             signed={SLACK_PATH: slack[1]} if slack is not None else {},

@@ -31,8 +31,9 @@ from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
-from risk_receivers.kill.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
+from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Trigger, tightest
+from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.schema import to_text

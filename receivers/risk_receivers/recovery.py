@@ -18,8 +18,9 @@ from risk_policy.contracts import gate as gate_contract
 from risk_policy.vocabulary import Severity
 from risk_receivers.errors import SpoolError, StartError
 from risk_receivers.kill.journal import load
-from risk_receivers.kill.spool import Spool, UnknownKill
+from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Phase
+from risk_receivers.kill.trip import UnknownKill
 from risk_receivers.ledger import Ledger, record_start
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer

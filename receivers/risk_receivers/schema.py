@@ -176,6 +176,28 @@ SCHEMA: Final = (
         DELETE FROM message_attempt WHERE id = OLD.id;
     END
     """,
+    # Buttons that stand under messages in chats, as long as they may have to be changed.
+    """
+    CREATE TABLE IF NOT EXISTS placed_buttons (
+        chat INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        incident TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        asks TEXT NOT NULL,
+        PRIMARY KEY (chat, message)
+    )
+    """,
+    # Presses in Slack that were answered and not done yet.
+    """
+    CREATE TABLE IF NOT EXISTS slack_press (
+        n INTEGER PRIMARY KEY,
+        user TEXT NOT NULL,
+        name TEXT NOT NULL,
+        data TEXT NOT NULL,
+        shown TEXT NOT NULL,
+        at TEXT NOT NULL
+    )
+    """,
     # Every message about an incident, told by itself (no reason) or waiting for a digest. What is
     # too much is judged by these rows, so that a restart changes nothing about it.
     """

@@ -42,7 +42,7 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.CHANNEL_FAILING.name: (_FAILURES,),
     system.UNEXPECTED_ERRORS.name: (_FAILURES,),
     system.CHAIN_TRUNCATED.name: (_S + "audit_witness_hours",),
-    system.CHAIN_REWRITTEN.name: (_EVENT,),
+    system.CHAIN_REWRITTEN.name: (_S + "audit_witness_hours",),
     system.DISK_LOW.name: (_S + "disk_free_warning_pct",),
     system.DISK_FULL.name: (_S + "disk_free_critical_pct",),
     system.KILL_SWITCH_ARMED.name: (_EVENT,),

@@ -19,6 +19,7 @@ from risk_policy.model import Policy
 from risk_policy.vocabulary import Severity
 from risk_rules import promql
 from risk_rules.conditions import Condition
+from risk_rules.latches import value_of
 from risk_rules.timing import (
     account_hold_seconds,
     failure_memory_seconds,
@@ -251,19 +252,31 @@ def _disk(policy: Policy) -> Iterator[Condition]:
 
 
 def _chain(policy: Policy) -> Iterator[Condition]:
-    """What a rule can witness of the audit chain: its length and its head."""
+    """What a rule can witness of the audit chain: its length and its head.
+
+    Both are seen for a moment only: a chain that was cut grows again, and one that was rewritten
+    goes on from its new head. So each stays an alert for as long as it would be remembered.
+    """
     yield Condition(system.CHAIN_BROKEN, f"min({promql.series(m.AUDIT_INTACT)}) == 0")
     size, head = promql.series(m.AUDIT_EVENTS), promql.series(m.AUDIT_HEAD)
     remembered = promql.duration(
         off_multiple(policy, policy.alerting.system.audit_witness_hours * 3600)
     )
     shorter = f"max({size}) < max(max_over_time({size}[{remembered}]))"
-    yield Condition(system.CHAIN_TRUNCATED, shorter)
+    yield _remembered(policy, system.CHAIN_TRUNCATED, shorter)
     moment = promql.duration(off_multiple(policy, 3 * _scrape(policy)))
-    shown = promql.duration(policy.alerting.system.event_seconds)
-    step = promql.duration(policy.alerting.prometheus.evaluation_interval_seconds)
     replaced = f"max(changes({head}[{moment}])) > 0 unless on () max(changes({size}[{moment}])) > 0"
-    yield Condition(system.CHAIN_REWRITTEN, f"max_over_time(({replaced})[{shown}:{step}])")
+    yield _remembered(policy, system.CHAIN_REWRITTEN, replaced)
+
+
+def _remembered(policy: Policy, alert: SystemAlert, seen: str) -> Condition:
+    """What was seen lately; its value is when it was seen last."""
+    seconds = policy.alerting.system.audit_witness_hours * 3600
+    before = (
+        f"last_over_time({value_of(alert.limit)}[{promql.duration(off_multiple(policy, seconds))}])"
+    )
+    kept = f"{before} > time() - {promql.number(seconds)}"
+    return Condition(alert, f"(clamp({seen}, 0, 0) + time())\nor on () ({kept})")
 
 
 def _risen(policy: Policy, counter: Metric, **matchers: str) -> str:

@@ -211,7 +211,8 @@ class TradeGate:
         return GateState.UNTRUSTED, complaint
 
     def _map_file(self) -> None:
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        # What is no file has no size, or none to map; to open a pipe must not mean to wait.
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
             if status.st_size != contract.SIZE:
@@ -251,7 +252,7 @@ class TradeGate:
         self._detail = known = contract.read_detail(self._directory)
         name = contract.DETAIL_FILE
         if known is None:
-            return f"{name} is missing, damaged or of a later version of the risk layer"
+            return f"{name} {contract.detail_fault(self._directory)}"
         if known.version < version:
             return f"{name} is of version {known.version}, the lease of version {version}"
         if known.unknown is not None:

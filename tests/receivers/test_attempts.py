@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from owed_messages import as_told, owed
+from loopback_http import Received, Reply
+from msgspec import structs
+from owed_messages import as_told, owed, saying
+from telegram_stand_in import CHAT, TelegramStandIn
+from telegram_stand_in import TOKEN as BOT
+from twilio_stand_in import ACCOUNT, FROM, TOKEN, TwilioStandIn
 
 from risk_policy import parse_policy
 from risk_receivers.channels.attempts import Attempts
+from risk_receivers.channels.errors import TemporaryDeliveryError
 from risk_receivers.channels.mail import compose
 from risk_receivers.channels.message import Owed
+from risk_receivers.channels.sms import SmsChannel
+from risk_receivers.channels.telegram import TelegramChannel
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Writer
 from risk_receivers.templating.parts import PARTS
@@ -63,3 +72,67 @@ def test_tries_are_counted_across_restarts_and_when_nothing_can_be_kept(tmp_path
     assert attempts.begin(8) == 1
     attempts.confirmed(7)
     assert attempts.begin(7) == 1
+
+
+@pytest.mark.parametrize("text", ["<b>12</b> %", "5 < 6 <b>"], ids=["html", "plain"])
+def test_a_part_that_may_have_arrived_says_so_when_it_is_sent_again(text: str) -> None:
+    with TelegramStandIn() as telegram:
+        channel = TelegramChannel(
+            render=saying(text + "\n" + "x " * 3000),
+            bot_token=BOT,
+            chat_id=CHAT,
+            api_url=telegram.url,
+            timeout_seconds=5,
+        )
+        telegram.instead = losing_the_answer(telegram, 1)
+        with pytest.raises(TemporaryDeliveryError):
+            channel.deliver(tried(1))
+        telegram.next.append(Reply(429, '{"ok": false}'))
+        with pytest.raises(TemporaryDeliveryError):
+            channel.deliver(tried(2))
+        channel.deliver(tried(3))
+        first, again, *others = [text for _, text in telegram.sent]
+        assert "before" not in first
+        assert again == f"try 3: it may have come before\n{first}"
+        assert others
+        assert not any("before" in other for other in others), "nobody had sent those"
+        channel.deliver(structs.replace(tried(2), id="another"))
+        assert telegram.sent[-1][1] == others[-1], "what was not sent before has not come before"
+
+
+def test_a_number_that_may_have_been_told_reads_so_when_it_is_told_again() -> None:
+    with TwilioStandIn() as twilio:
+        channel = SmsChannel(
+            render=saying("x" * 1600),
+            account_sid=ACCOUNT,
+            auth_token=TOKEN,
+            from_number=FROM,
+            to_numbers=["+15005550011", "+15005550022"],
+            api_url=twilio.url,
+            timeout_seconds=5,
+        )
+        twilio.instead = losing_the_answer(twilio, 1)
+        with pytest.raises(TemporaryDeliveryError):
+            channel.deliver(tried(1))
+        twilio.next.append(Reply(429, "later"))
+        with pytest.raises(TemporaryDeliveryError):
+            channel.deliver(tried(2))
+        channel.deliver(tried(3))
+        assert [(number[-2:], body.startswith("(again) x")) for number, body in twilio.sent] == [
+            ("11", False),
+            ("11", True),
+            ("22", False),
+        ]
+
+
+def losing_the_answer(
+    server: TelegramStandIn | TwilioStandIn, times: int
+) -> Callable[[Received], Reply]:
+    """It takes what comes, and so often the confirmation does not arrive."""
+    left = [Reply(manner="cut")] * times
+
+    def answer(received: Received) -> Reply:
+        taken = server.answer(received)
+        return left.pop() if left else taken
+
+    return answer

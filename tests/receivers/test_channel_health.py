@@ -154,5 +154,5 @@ def test_only_operators_see_and_try_channels(shared: Any) -> None:
     answer = shared.call("POST", "/api/v1/dead-letters/resend", json={"author": "x", "all": True})
     assert answer.status_code == 400
     listed = {one["name"]: one for one in shared.call("GET", "/api/v1/channels").json()["channels"]}
-    assert listed["sms"] == {"name": "sms", "enabled": False}
+    assert listed["sms"] == {"name": "sms", "enabled": False, "dead_letters": 0}
     assert listed["console"]["enabled"] is True

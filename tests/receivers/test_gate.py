@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -229,6 +230,26 @@ def test_reasons_that_are_taken_away_or_changed_are_written_again(
         )
         assert detail.kill.kill_id == "kill-1"
         wait_until(lambda: words(tmp_path)[1] == detail.version)
+
+
+@pytest.mark.parametrize("name", [contract.DETAIL_FILE, contract.LEASE_FILE])
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting_and_is_replaced(
+    tmp_path: Path, name: str, wait_until: Callable[..., Any]
+) -> None:
+    os.mkfifo(tmp_path / name)
+    with publisher(tmp_path, KillSwitch()):
+        wait_until(lambda: is_open(tmp_path) and contract.read_detail(tmp_path))
+
+
+def test_a_folder_in_place_of_the_reasons_keeps_the_gate_closed_and_is_told(
+    tmp_path: Path, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / contract.DETAIL_FILE).mkdir()
+    with publisher(tmp_path, KillSwitch()):
+        wait_until(lambda: "gate.json cannot be written, trying again" in caplog.text)
+        assert not is_open(tmp_path)
+        (tmp_path / contract.DETAIL_FILE).rmdir()
+        wait_until(lambda: is_open(tmp_path))
 
 
 def test_an_open_gate_whose_reasons_are_damaged_opens_again_for_who_comes_new(

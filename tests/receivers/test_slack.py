@@ -96,16 +96,6 @@ def test_a_long_text_fills_several_sections_and_says_where_it_ends(
     assert "does not fit" in longer[-1]["text"]["text"]
 
 
-@pytest.mark.parametrize("nothing", ["", " " * 1000, "\0"])
-def test_what_says_nothing_is_said_in_plain_words(
-    slack: SlackStandIn, make: Make, nothing: str
-) -> None:
-    make(saying(nothing, subject=nothing)).deliver(owed(text="5 < 6"))
-    (payload,) = slack.posted
-    assert payload["text"] == "WARNING DRAWDOWN_WARNING"
-    assert "5 &lt; 6" in payload["attachments"][0]["blocks"][0]["text"]["text"]
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(st.characters(), max_size=200), st.text(st.characters(), max_size=50))
 def test_slack_takes_whatever_a_message_says(

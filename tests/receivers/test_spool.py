@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import SpoolError
 from risk_receivers.intake.alert import Alert, Feed
-from risk_receivers.kill.spool import AlertKill, OperatorKill, Spool, SpooledTrip, UnknownKill
+from risk_receivers.kill.essence import MOST_BYTES, essence
+from risk_receivers.kill.spool import Spool
+from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -133,3 +137,48 @@ def test_slots_of_another_size_are_made_good(tmp_path: Path, size: int) -> None:
     found = reopened(tmp_path).pending
     assert len(found) == (size > 0)
     assert len(slots.read_bytes()) == len(data)
+
+
+ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@settings(max_examples=40)
+@given(ANY, ANY, st.integers(0, 2000), st.booleans())
+def test_a_trip_that_has_room_in_a_slot_alone_keeps_who_asked_for_what_about_what(
+    tmp_path_factory: pytest.TempPathFactory, account: str, text: str, times: int, asked: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("spool")
+    spool = reopened(folder)
+    alert = Alert(
+        Feed.ALERTS, True, "DRAWDOWN_EMERGENCY", f"drawdown/{account}", "emergency",
+        Severity.EMERGENCY, None, "kill_switch", NOW, None,
+        {"pod": text * times, "sector": text * times, "account": account},
+        {"description": "it is down" + text * times, "summary": text * times},
+    )  # fmt: skip
+    kill = OperatorKill(KillMode.PAUSE, "it is down" + text * times, "somebody")
+    (folder / "one.jsonl").mkdir()  # as a full disk, it takes no file
+    spool.add(SpooledTrip("one", "kill", NOW, kill if asked else AlertKill(alert)))
+    spool.close()
+    (folder / "one.jsonl").rmdir()
+    (trip,) = reopened(folder).pending
+    assert (trip.id, trip.kill_id, trip.received_at) == ("one", "kill", NOW)
+    if isinstance(trip.kill, OperatorKill):
+        assert trip.kill.actor == "somebody"
+        assert trip.kill.reason.startswith("it is down")
+    else:
+        assert isinstance(trip.kill, AlertKill)
+        kept = trip.kill.alert
+        assert (kept.labels["account"], kept.risk_id) == (account, f"drawdown/{account}")
+        assert kept.description.startswith("it is down")
+
+
+@pytest.mark.parametrize("character", ["x", "\0", "€", "😀"])
+def test_the_longest_trip_has_room_in_a_slot(character: str) -> None:
+    long = character * 20_000
+    names = ("account", "strategy", "venue", "symbol", "asset", "sector", "limit", "escalation")
+    alert = Alert(
+        Feed.ALERTS, True, long, long, long, Severity.EMERGENCY, None, long, NOW, None,
+        dict.fromkeys(names, long), {"description": long},
+    )  # fmt: skip
+    trip = SpooledTrip(str(uuid4()), str(uuid4()), NOW, AlertKill(alert))
+    assert len(msgspec.json.encode(essence(trip))) <= MOST_BYTES

@@ -254,6 +254,24 @@ def test_a_broken_template_loses_no_message_and_is_named(
     assert "riskwarden channels lint" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("file", "template"),
+    [
+        ("telegram.html.j2", "<b> &nbsp;</b>\n<i>{{ '' }}</i>"),
+        ("slack.text.j2", "{{ ' ' * 3 }}\x00"),
+        ("sms.text.j2", "\u200b{{ '' }}"),
+        ("webhook.subject.j2", "\u2066 \u200e"),
+    ],
+)
+def test_what_shows_nothing_goes_out_in_the_built_in_words(
+    file: str, template: str, make: Make, broken: list[str]
+) -> None:
+    channel = file.partition(".")[0]
+    rendered = make({file: template}).render_for(channel)(sample())
+    assert rendered == BUILT_IN.render_for(channel)(sample())
+    assert broken == [channel]
+
+
 def test_templates_work_again_after_one_that_hung_and_changes_are_seen_at_once(
     make: Make, tmp_path: Path
 ) -> None:

@@ -45,8 +45,12 @@ AWKWARD = (
 def run(files: dict[str, str], write: Write, promtool: Promtool, tmp_path: Path) -> Run:
     """Runs one test against generated rule files and demands that it passes."""
 
-    def tested(rules: tuple[str, ...], test: dict[str, Any], pace: str = "1s") -> None:
+    def tested(
+        rules: tuple[str, ...], test: dict[str, Any], pace: str = "1s", about: str = ""
+    ) -> None:
         own = {name: files[f"rules/{name}.yml"] for name in rules}
+        if about:  # what a test over many hours is not about takes long
+            own = {name: yaml.safe_dump(_about(about, text)) for name, text in own.items()}
         groups = [
             group["name"] for text in own.values() for group in quick_yaml.load(text)["groups"]
         ]
@@ -62,6 +66,14 @@ def run(files: dict[str, str], write: Write, promtool: Promtool, tmp_path: Path)
         assert done.returncode == 0, done.stdout + done.stderr
 
     return tested
+
+
+def _about(limit: str, text: str) -> dict[str, Any]:
+    """What of a rule file is about one limit."""
+    groups = yaml.safe_load(text)["groups"]
+    for group in groups:
+        group["rules"] = [rule for rule in group["rules"] if rule["labels"].get("limit") == limit]
+    return {"groups": groups}
 
 
 def reported(account: str, values: str = "0+0x2000") -> list[dict[str, str]]:
@@ -322,3 +334,20 @@ def test_the_policy_digest_drifts_only_between_running_parts(run: Run, policy: P
     ]
     check = {"eval_time": "60s", "alertname": "RISK_POLICY_DRIFT", "exp_alerts": []}
     run(("system", "recorded"), {"input_series": inputs, "alert_rule_test": [check]})
+
+
+def test_that_the_chain_was_cut_or_rewritten_is_not_over_because_it_goes_on(run: Run) -> None:
+    events, head = "risk_audit_chain_size", 'risk_audit_chain_head_word{word="0"}'
+    cut, other = (f'alertname="RISK_AUDIT_CHAIN_{how}"' for how in ("TRUNCATED", "REWRITTEN"))
+    rewritten = [{"series": events, "values": "10x99 11+1x300"},
+                 {"series": head, "values": "1x9 2x89 3+1x300"}]  # fmt: skip
+    run(("system",), {"input_series": rewritten, "promql_expr_test": [
+        counted(other, 9, 0), counted(other, 12, 1), counted(other, 300, 1),
+    ]}, about="audit_rewritten")  # fmt: skip
+    day = 24 * 3600
+    run(("system",), {"input_series": [{"series": events, "values": "10x9 7x9 8+1x2000"}],
+        "promql_expr_test": [
+            counted(cut, 540, 0), counted(cut, 660, 1),
+            counted(f'severity="emergency",{cut}', 3600, 1),
+            counted(cut, day, 2), counted(cut, day + 3600, 0),
+    ]}, "60s", about="audit_truncated")  # fmt: skip

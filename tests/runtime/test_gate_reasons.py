@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,35 @@ def test_a_running_lease_is_not_enough_where_its_reasons_are_against_it_or_canno
         assert gate.check(REDUCE).allowed
     (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with())
     assert gate.check(BUY).allowed, "as soon as they are put back"
+
+
+def bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (os.mkfifo, "no regular file"),
+        (os.mkdir, "no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (lambda path: bind(path), "cannot be read"),
+    ],
+    ids=["pipe", "folder", "device", "socket"],
+)
+def test_what_is_no_file_in_place_of_the_reasons_keeps_nobody_waiting(
+    gate_dir: Path, put: Callable[[Path], object], reason: str
+) -> None:
+    gate_at(gate_dir, lease_bytes())
+    (gate_dir / contract.DETAIL_FILE).unlink()
+    put(gate_dir / contract.DETAIL_FILE)
+    gate = TradeGate(gate_dir, boot=BOOT, clock=lambda: 100 * SECOND)
+    decision = gate.check(BUY)
+    assert (decision.allowed, decision.state) == (False, GateState.UNTRUSTED)
+    assert "gate.json cannot be read" in decision.reason
+    assert reason in decision.reason
+    assert gate.check(REDUCE).allowed
 
 
 def test_a_running_lease_without_its_reasons_is_not_enough(gate_dir: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from loopback_http import LoopbackServer, Received, Reply
 from mail_servers import Postbox, mail_server
+from owed_messages import as_told
 from slack_stand_in import SlackStandIn
 
 from risk_policy import parse_policy
@@ -22,7 +23,6 @@ from risk_receivers.channels import CHANNELS, enabled_channels, fallbacks
 from risk_receivers.channels.dead_letters import Fate, dead_letters, lost_by_channel
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.channels.words import words_for
 from risk_receivers.courier import Courier, Terms, channel_gauges
 from risk_receivers.overdue import Overdue
 from risk_receivers.schema import SCHEMA
@@ -92,7 +92,7 @@ class Desk:
         writer.start()
         self.stack.callback(writer.stop)
         terms = Terms.of_channels(policy, self.wake)
-        made = {name: CHANNELS[name](policy, self.folder, words_for(name)) for name in channels}
+        made = {name: CHANNELS[name](policy, self.folder, as_told) for name in channels}
         couriers = [
             Courier(name, channel, self.database, writer, self.telemetry, terms[name])
             for name, channel in made.items()

@@ -26,6 +26,7 @@ class TelegramStandIn(LoopbackServer):
         messages: every message as it stands now, by its id.
         polls: parameters of every getUpdates; ``holding`` how many of them are held just now.
         answers: parameters of every answerCallbackQuery.
+        edited: messages whose buttons were to be changed, in order.
         failing: what is answered to a method, instead of doing it.
     """
 
@@ -40,6 +41,7 @@ class TelegramStandIn(LoopbackServer):
         self.holding = 0
         self.answers: list[dict[str, Any]] = []
         self.failing: dict[str, Reply] = {}
+        self.edited: list[int] = []
         self._updates: list[dict[str, Any]] = []
         self._happened = threading.Condition()
         self._numbers = 700_000_000
@@ -127,6 +129,8 @@ class TelegramStandIn(LoopbackServer):
             return self._send(chat, parameters)
         if method == "editMessageText":
             return self._edit(parameters)
+        if method == "editMessageReplyMarkup":
+            return self._edit_markup(parameters)
         return failure(404, "Not Found: method not found")
 
     def _send(self, chat: str, parameters: dict[str, Any]) -> Reply:
@@ -170,6 +174,18 @@ class TelegramStandIn(LoopbackServer):
         if changed == {key: message.get(key) for key in changed}:
             return failure(400, "Bad Request: message is not modified")
         message.update(changed)
+        return success(message)
+
+    def _edit_markup(self, parameters: dict[str, Any]) -> Reply:
+        self.edited.append(parameters["message_id"])
+        message = self.messages.get(parameters["message_id"])
+        if message is None:
+            return failure(400, "Bad Request: message to edit not found")
+        if problem := _wrong_with(parameters["reply_markup"]):
+            return failure(400, f"Bad Request: {problem}")
+        if self.labels(message) == self.labels(parameters):
+            return failure(400, "Bad Request: message is not modified")
+        message["reply_markup"] = parameters["reply_markup"]
         return success(message)
 
     def _poll(self, parameters: dict[str, Any]) -> Reply:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from risk_receivers.kill.spool import Spool, SpooledTrip
+from risk_receivers.kill.spool import Spool
+from risk_receivers.kill.trip import SpooledTrip
 
 
 def break_store(receivers: Any) -> None:

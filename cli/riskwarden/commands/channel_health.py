@@ -35,7 +35,7 @@ def health(
         typer.echo(json.dumps(channels, indent=2))
     else:
         _show(channels)
-    sick = [one["name"] for one in channels if one["enabled"] and _is_sick(one)]
+    sick = [one["name"] for one in channels if _is_sick(one)]
     if sick:
         fail(f"not well: {', '.join(sick)}", 1)
 
@@ -82,7 +82,7 @@ def _show(channels: list[dict[str, Any]]) -> None:
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     if not one["enabled"]:
-        return (one["name"], "off", "", "", "", "")
+        return (one["name"], "off", "", "", "", str(one["dead_letters"] or ""))
     waiting = str(one["waiting"])
     if one["oldest_seconds"] is not None:
         waiting += f", the oldest for {duration(round(one['oldest_seconds']))}"
@@ -106,7 +106,8 @@ def _state(one: dict[str, Any]) -> str:
 
 
 def _is_sick(one: dict[str, Any]) -> bool:
-    return one["up"] is False or one["late"] or one["dead_letters"] > 0
+    fails = one["enabled"] and (one["up"] is False or one["late"])
+    return fails or one["dead_letters"] > 0
 
 
 def _shown(at: str | None) -> str:

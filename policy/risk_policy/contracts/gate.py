@@ -38,7 +38,9 @@ its reasons but for one that somebody took away or changed, which the writer put
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import struct
 import time
 import uuid
@@ -60,6 +62,8 @@ LEASE_WORD: Final = 0
 VERSION_WORD: Final = 1
 LONGEST_WORD: Final = 3
 
+#: More is read of no ``gate.json``; one says what is in force, in some hundred bytes each.
+LONGEST_DETAIL_BYTES: Final = 2**20
 #: No lease is longer, whatever a file says; the policy allows no longer one either.
 LONGEST_SECONDS: Final = 60
 
@@ -180,8 +184,37 @@ def write_detail(directory: Path, detail: GateDetail) -> None:
 
 
 def read_detail(directory: Path) -> GateDetail | None:
-    """The current ``gate.json``, or None if it is missing or unreadable."""
+    """The current ``gate.json``, or None if it is missing or unreadable. Never waits."""
     try:
-        return GateDetail.model_validate_json((directory / DETAIL_FILE).read_bytes())
+        return GateDetail.model_validate_json(detail_bytes(directory))
     except (OSError, ValueError):
         return None
+
+
+def detail_bytes(directory: Path) -> bytes:
+    """What stands in ``gate.json``.
+
+    Raises OSError, also for what is no file: a pipe in its place would have its reader wait for
+    somebody who writes into it, and a device might never end.
+    """
+    # Without O_NONBLOCK, opening a pipe waits already. A regular file does not know it.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(directory / DETAIL_FILE, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(LONGEST_DETAIL_BYTES + 1)
+    finally:
+        os.close(descriptor)
+
+
+def detail_fault(directory: Path) -> str:
+    """Why :func:`read_detail` finds nothing."""
+    try:
+        detail_bytes(directory)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return "is damaged or of a later version of the risk layer"

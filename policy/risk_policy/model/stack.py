@@ -145,7 +145,8 @@ class System(Section):
         event_seconds: how long an event, such as a stop that was hit, is shown.
         disk_free_warning_pct: least free share of a disk.
         var_covered_min_pct: least share of the book that value at risk has to cover.
-        audit_witness_hours: how long a length of the audit chain is remembered.
+        audit_witness_hours: how long a length of the audit chain is remembered, and that it was
+            cut or rewritten.
     """
 
     exporter_down_seconds: _Complaint = 10

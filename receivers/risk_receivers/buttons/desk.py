@@ -6,7 +6,7 @@ on; so where that is done already nothing is done again, and they are told by wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -158,7 +158,7 @@ class Desk:
             verdict,
             said,
             status,
-            self._buttons.made(self._asks(incident), incident, pressed.message),
+            self._buttons.made(self.offers((incident,))[incident], incident, pressed.message),
         )
 
     def _give(
@@ -208,14 +208,18 @@ class Desk:
             known += [one.incident for one in table.standing(connection)]
         return next((one for one in known if one and digest_of_incident(one) == digest), None)
 
-    def _asks(self, incident: str) -> Sequence[Ask]:
-        """What can be done about an incident from here on."""
+    def offers(self, incidents: Iterable[str]) -> dict[str, Sequence[Ask]]:
+        """What can be done about each of some incidents from here on."""
+        found: dict[str, Sequence[Ask]] = {}
         with closing(open_read_only(self._database)) as connection:
-            breach = table.breach_of(connection, incident)
-            if breach is not None and table.covering(connection, *breach):
-                return (Ask.BACK,)
-            is_open = any(one.incident == incident for one in table.open_breaches(connection))
-        return to_acknowledge(self._terms) if is_open else ()
+            is_open = {one.incident for one in table.open_breaches(connection)}
+            for incident in incidents:
+                breach = table.breach_of(connection, incident)
+                if breach is not None and table.covering(connection, *breach):
+                    found[incident] = (Ask.BACK,)
+                else:
+                    found[incident] = to_acknowledge(self._terms) if incident in is_open else ()
+        return found
 
 
 def _holds(muting: Muting) -> str:

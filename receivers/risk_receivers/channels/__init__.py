@@ -51,12 +51,12 @@ CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
 
 
 def fallbacks(policy: Policy) -> Fallbacks:
-    """Who takes over from each enabled channel; only those that are enabled themselves."""
+    """Who takes over from each channel, be it off; only those that are enabled themselves."""
     channels = policy.alerting.channels
     enabled = enabled_channels(policy)
     return {
         name: [other for other in getattr(channels, name).fallback if other in enabled]
-        for name in enabled
+        for name in channels.names()
     }
 
 

@@ -49,6 +49,22 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """Buttons that stand under a message in a chat.
+
+    Attributes:
+        digest: of the message, by which its buttons are told from others.
+        asks: what they ask for, one letter each.
+    """
+
+    chat: int
+    message: int
+    incident: str
+    digest: bytes
+    asks: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pressed:
     """What a genuine button asks for; incident and message as their digests."""
 

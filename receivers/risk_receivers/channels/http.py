@@ -44,6 +44,7 @@ _MOST_WORDS: Final = 200
 _LONGEST_RETRY_SECONDS: Final = 86_400.0
 _GIVEN_UP: Final = "is not asked any more"
 _TEMPORARY: Final = frozenset({408, 425, 429})
+_DENIALS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
 _FINE: Final = range(200, 300)
 
@@ -62,6 +63,14 @@ class Answer(msgspec.Struct, frozen=True):
     def is_fine(self) -> bool:
         """Whether the server says that it has done what it was asked."""
         return self.status in _FINE
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the server says that it has not done what it was asked.
+
+        All else but a confirmation leaves that open: what answers may stand between it and us.
+        """
+        return self.status in _DENIALS
 
     @property
     def is_temporary(self) -> bool:

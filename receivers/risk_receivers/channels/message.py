@@ -95,3 +95,8 @@ class Owed(msgspec.Struct, frozen=True):
     message: Message
     head: str
     attempt: int = 1
+
+    @property
+    def again(self) -> str:
+        """What tells readers that it may have arrived before; empty if it cannot have."""
+        return f"try {self.attempt}: it may have come before" if self.attempt > 1 else ""

@@ -170,6 +170,19 @@ def overdue(connection: sqlite3.Connection, channel: str, before: datetime) -> l
     return [number for (number,) in rows]
 
 
+def owed_by_others(
+    connection: sqlite3.Connection, channels: Collection[str], most: int
+) -> list[Letter]:
+    """Messages of all but some channels, oldest first."""
+    others = ", ".join("?" * len(channels))
+    rows = connection.execute(
+        "SELECT id, channel, subject, kind, body, created_at FROM message "  # noqa: S608
+        f"WHERE channel NOT IN ({others}) AND {_OWED} ORDER BY id LIMIT ?",
+        (*channels, most),
+    )
+    return [Letter(*row) for row in rows]
+
+
 def letter(connection: sqlite3.Connection, number: int) -> Letter | None:
     """One message, unless it is not owed any more."""
     row = connection.execute(

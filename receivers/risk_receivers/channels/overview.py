@@ -20,13 +20,13 @@ def overview(
     connection: sqlite3.Connection,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """All channels in the order of the policy; of those that are off only that they are."""
+    """All channels in the order of the policy; of those that are off only what is left over."""
     lost = lost_by_channel(connection)
     found: list[dict[str, Any]] = []
     for name in channels.names():
         standing = standings.get(name)
         if standing is None:
-            found.append({"name": name, "enabled": False})
+            found.append({"name": name, "enabled": False, "dead_letters": lost.get(name, 0)})
             continue
         settings = getattr(channels, name)
         waiting, since = owed_since(connection, name)

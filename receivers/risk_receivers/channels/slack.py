@@ -22,7 +22,6 @@ from risk_receivers.channels.cutting import clean, cut, split_mrkdwn
 from risk_receivers.channels.http import Answer, Http, revealed, revealed_url
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Render, Rendered
-from risk_receivers.channels.words import never_empty
 
 #: Slack's limits: of a section's text, and of a message before it is cut. Fewer sections than
 #: the 50 that it takes fill that.
@@ -68,7 +67,7 @@ class SlackChannel:
         ``signing_secret`` is needed for nothing here but to keep it out of what is said.
         """
         self._buttons = buttons
-        self._render = never_empty("slack", render)
+        self._render = render
         self._url = webhook_url
         self._channel = channel
         self._mentions = " ".join(map(_mention, mention_on_critical))

@@ -2,7 +2,7 @@
 
 A number that Twilio refuses does not keep the others from being told; the message then counts
 as refused all the same, because somebody who should know does not. Numbers that were told are
-not told again when the rest is tried again.
+not told again when the rest is tried again; those that may have been are, and read that it is so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 import msgspec
+from msgspec import structs
 
 from risk_policy import Policy
 from risk_receivers.channels.cutting import clean, cut
@@ -25,7 +26,6 @@ from risk_receivers.channels.http import Answer, Http, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render
-from risk_receivers.channels.words import never_empty
 
 #: The longest body Twilio takes.
 _MOST_UNITS: Final = 1600
@@ -38,6 +38,8 @@ _ABOUT_THE_SENDER: Final = frozenset({20003, 20005, 21212, 21603, 21606, 21659, 
 #: Too many at once, or too many waiting already.
 _LATER: Final = frozenset({14107, 20429, 21611})
 _BAD_REQUEST: Final = 400
+#: What a text begins with that may have come before; the template has it from a restart on.
+_AGAIN: Final = "(again) "
 _SHOWN_DIGITS: Final = 4
 
 
@@ -51,8 +53,15 @@ class _Reply(msgspec.Struct, frozen=True):
 
 
 class _Part(msgspec.Struct, frozen=True):
+    """One number's text.
+
+    Attributes:
+        unclear: whether it may have arrived.
+    """
+
     number: str
     body: str
+    unclear: bool = False
 
 
 _read = msgspec.json.Decoder(_Reply).decode
@@ -72,7 +81,7 @@ class SmsChannel:
         api_url: str,
         timeout_seconds: float,
     ) -> None:
-        self._render = never_empty("sms", render)
+        self._render = render
         self._auth = (account_sid, auth_token)
         self._from_number = from_number
         self._to_numbers = tuple(dict.fromkeys(to_numbers))
@@ -100,9 +109,14 @@ class SmsChannel:
         """Send to every number that has not confirmed yet. Raises DeliveryError."""
         left = self._progress.left(owed.id, lambda: self._parts(owed))
         refused: list[RefusedDeliveryError] = []
-        for part in tuple(left):
+        for first in tuple(left):
+            part = structs.replace(first, unclear=True)
+            left[left.index(first)] = part
             try:
-                self._send(part)
+                answer = self._send(first, again=bool(owed.again) and first.unclear)
+                if answer.is_denied:
+                    left[left.index(part)] = part = first
+                self._require_taken(answer, part.number)
             except TemporaryDeliveryError:
                 # The next try begins with the others, lest they wait behind this one for ever.
                 left.remove(part)
@@ -138,18 +152,23 @@ class SmsChannel:
         body = cut(clean(self._render(owed).text).strip(), _MOST_UNITS)
         return [_Part(number, body) for number in self._to_numbers]
 
-    def _send(self, part: _Part) -> None:
-        fields = {"To": part.number, "From": self._from_number, "Body": part.body}
-        answer = self._http.send(
+    def _send(self, part: _Part, *, again: bool) -> Answer:
+        body = part.body
+        if again and not body.startswith(_AGAIN):
+            body = cut(_AGAIN + body, _MOST_UNITS)
+        fields = {"To": part.number, "From": self._from_number, "Body": body}
+        return self._http.send(
             "POST",
             f"{self._account}/Messages.json",
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             content=urlencode(fields).encode(),
             auth=self._auth,
         )
+
+    def _require_taken(self, answer: Answer, number: str) -> None:
         reply = _reply(answer)
         if not answer.is_fine or not reply.sid:
-            raise self._error(answer, reply, part.number)
+            raise self._error(answer, reply, number)
 
     def _error(self, answer: Answer, reply: _Reply, number: str = "") -> DeliveryError:
         shown = f"number ending {number[-_SHOWN_DIGITS:]}: " if number else ""

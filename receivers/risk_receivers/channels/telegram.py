@@ -1,6 +1,7 @@
 """The Telegram channel: a bot that writes to one chat.
 
-Long messages go out in parts. What Telegram cannot read as HTML is sent again as plain text. A
+Long messages go out in parts. A part of which nobody knows whether it arrived says so when it is
+sent again. What Telegram cannot read as HTML is sent again as plain text. A
 group that became a supergroup is followed to its new id for as long as the service runs, and
 the log says which id to write into the policy.
 """
@@ -8,7 +9,9 @@ the log says which id to write into the policy.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,17 +21,17 @@ from msgspec import structs
 from risk_policy import Policy
 from risk_policy.model.channels import Telegram
 from risk_receivers.channels.bot_api import BotApi, BotReply, keyboard, reply_of
-from risk_receivers.channels.buttons import Button, Buttons
+from risk_receivers.channels.buttons import Button, Buttons, Placed, digest_of_message
 from risk_receivers.channels.cutting import clean, html_to_plain, split, split_html
 from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import Answer, answered, retry_after, revealed
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.progress import Progress
 from risk_receivers.channels.rendered import Render, Rendered
-from risk_receivers.channels.words import never_empty
 
-#: The longest message Telegram takes.
-_MOST_UNITS: Final = 4096
+#: The longest message Telegram takes, and room in it for the line of one that is sent again.
+_AGAIN_UNITS: Final = 96
+_MOST_UNITS: Final = 4096 - _AGAIN_UNITS
 _BAD_REQUEST: Final = 400
 _CANNOT_PARSE: Final = "can't parse entities"
 #: What a 400 says about a keyboard, in small letters.
@@ -48,13 +51,34 @@ _ABOUT_THE_CHAT: Final = (
     "need administrator rights",
     "upgraded to a supergroup",
 )
+#: More are noted in no time; what is forgotten keeps its buttons until somebody presses one.
+_MOST_PLACED: Final = 300
 _log = logging.getLogger(__name__)
 
 
+class _Chat(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    message_id: int
+    chat: _Chat
+
+
+_read_sent = msgspec.json.Decoder(_Sent).decode
+
+
 class _Part(msgspec.Struct, frozen=True):
+    """One message of Telegram's.
+
+    Attributes:
+        unclear: whether it may have arrived.
+    """
+
     text: str
     is_html: bool
     buttons: tuple[Button, ...] = ()
+    unclear: bool = False
 
 
 class TelegramChannel:
@@ -72,10 +96,12 @@ class TelegramChannel:
     ) -> None:
         """``buttons`` go under what can be acknowledged; without any if nobody may press them."""
         self._buttons = buttons
-        self._render = never_empty("telegram", render)
+        self._render = render
         self._chat_id = chat_id
         self._bot = BotApi(bot_token, api_url, timeout_seconds)
         self._progress: Progress[_Part] = Progress()
+        #: Buttons that were put somewhere, for whoever looks after them.
+        self.placed: Final[deque[Placed]] = deque(maxlen=_MOST_PLACED)
 
     @classmethod
     def from_policy(cls, policy: Policy, data: Path, render: Render) -> TelegramChannel:
@@ -96,9 +122,15 @@ class TelegramChannel:
     def deliver(self, owed: Owed) -> None:
         """Send one message, what is left of it if it was tried before. Raises DeliveryError."""
         left = self._progress.left(owed.id, lambda: self._parts(owed))
+        if not left:  # what says nothing must not count as told
+            self._progress.forget(owed.id)
+            raise self._bot.http.refused("is given nothing to say", whole_channel=False)
         while left:
             part = left[0]
-            answer = self._send(part)
+            left[0] = structs.replace(part, unclear=True)
+            answer = self._send(part, owed.again if part.unclear else "")
+            if answer.is_denied:
+                left[0] = part
             if part.is_html and _is_unreadable(answer):
                 left[0] = structs.replace(part, text=html_to_plain(part.text), is_html=False)
                 continue
@@ -106,8 +138,19 @@ class TelegramChannel:
                 left[0] = structs.replace(part, buttons=())
                 continue
             self._require_ok(answer)
+            self._note_placed(owed, part.buttons, answer)
             del left[0]
         self._progress.forget(owed.id)
+
+    def _note_placed(self, owed: Owed, buttons: tuple[Button, ...], answer: Answer) -> None:
+        if not buttons:
+            return
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):  # people have it all the same
+            sent = _read_sent(reply_of(answer).result)
+            asks = "".join(button.ask.value for button in buttons)
+            digest = digest_of_message(owed.id)
+            subject = owed.message.subject
+            self.placed.append(Placed(sent.chat.id, sent.message_id, subject, digest, asks))
 
     def _parts(self, owed: Owed) -> list[_Part]:
         parts = _parts(self._render(owed))
@@ -123,11 +166,12 @@ class TelegramChannel:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _send(self, part: _Part) -> Answer:
+    def _send(self, part: _Part, again: str) -> Answer:
+        shown = f"<i>{again}</i>" if part.is_html else again
         return self._about_the_chat(
             "sendMessage",
             {
-                "text": part.text,
+                "text": f"{shown}\n{part.text}" if again else part.text,
                 "link_preview_options": {"is_disabled": True},
                 **({"parse_mode": "HTML"} if part.is_html else {}),
                 **({"reply_markup": keyboard(part.buttons)} if part.buttons else {}),

@@ -23,7 +23,6 @@ from risk_receivers.channels.cutting import clean
 from risk_receivers.channels.http import Answer, Http, revealed, revealed_url
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render
-from risk_receivers.channels.words import never_empty
 
 _SCHEMA: Final = 1
 #: What these refuse is not this one message: redirects, and who may come in where.
@@ -43,7 +42,7 @@ class WebhookChannel:
         timeout_seconds: float,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._render = never_empty("webhook", render)
+        self._render = render
         self._url = url
         self._hmac_secret = hmac_secret.encode()
         self._clock = clock

@@ -56,8 +56,8 @@ class SignedDoor(Protocol):
     def complaint(self, headers: Mapping[bytes, bytes]) -> str:
         """Why the body of such a request is not even read; empty if it may be genuine."""
 
-    def take(self, headers: Mapping[bytes, bytes], body: Body) -> Reply | str:
-        """Answer a request whose body is complete; why not, if it is not genuine. Never waits."""
+    async def take(self, headers: Mapping[bytes, bytes], body: Body) -> Reply | str:
+        """Answer a request whose body is complete; why not, if it is not genuine."""
 
 
 async def read(body: bytes, reader: Callable[[], T]) -> T:

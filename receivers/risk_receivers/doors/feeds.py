@@ -18,7 +18,7 @@ from risk_receivers.doors.door import Reply, read, recorded, recorded_or_acted
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
-from risk_receivers.kill.spool import SpooledTrip
+from risk_receivers.kill.trip import SpooledTrip
 from risk_receivers.ledger import Outcome
 from risk_receivers.recorder import Received, Recorder, trips_of
 from risk_receivers.store.errors import StoreError

@@ -20,7 +20,7 @@ from risk_receivers.doors.door import ACT_AFTER_SECONDS, Reply, recorded_or_acte
 from risk_receivers.errors import LooserModeError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.invalid import problems_of
-from risk_receivers.kill.spool import OperatorKill
+from risk_receivers.kill.trip import OperatorKill
 from risk_receivers.recorder import Received, Recorder, operator_trip
 from risk_receivers.store.errors import StoreError
 

@@ -1,4 +1,4 @@
-"""Presses of Slack buttons: let in by Slack's signature, taken in, and answered at once.
+"""Presses of Slack buttons: let in by Slack's signature, kept, and answered at once.
 
 Nobody brings a token here, so nothing is believed before the signature is right: not even who
 pressed.
@@ -6,6 +6,7 @@ pressed.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,11 +19,14 @@ from risk_receivers.body import Body, BodyReader
 from risk_receivers.buttons.desk import Desk
 from risk_receivers.buttons.slack import CHANNEL, SlackButtons
 from risk_receivers.buttons.slack_payload import press_of
+from risk_receivers.buttons.slack_presses import SlackPresses
 from risk_receivers.buttons.slack_signature import Signatures
 from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.http import revealed_url
 from risk_receivers.channels.slack import slack_signing_secret
-from risk_receivers.doors.door import Reply
+from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
 SLACK_PATH: Final = "/api/v1/slack/actions"
@@ -30,6 +34,9 @@ SLACK_PATH: Final = "/api/v1/slack/actions"
 _MOST_MIB: Final = 0.5
 _TIMESTAMP: Final = b"x-slack-request-timestamp"
 _SIGNATURE: Final = b"x-slack-signature"
+#: Slack waits for three.
+_DEADLINE_SECONDS: Final = 2.0
+_log = logging.getLogger(__name__)
 
 
 class SlackDoor:
@@ -63,8 +70,8 @@ class SlackDoor:
         timestamp, signature = _signed(headers)
         return self._signatures.complaint(timestamp, signature, time.time())
 
-    def take(self, headers: Mapping[bytes, bytes], body: Body) -> Reply | str:
-        """Take a press in; why not, if it is not Slack's."""
+    async def take(self, headers: Mapping[bytes, bytes], body: Body) -> Reply | str:
+        """Take a press in, durably; why not, if it is not Slack's."""
         timestamp, signature = _signed(headers)
         if not self._signatures.is_genuine(timestamp, signature, body.data):
             return "a wrong signature"
@@ -79,8 +86,18 @@ class SlackDoor:
                 "a Slack button",
                 "not in alerting.channels.slack.allowed_users",
             )
-        if not self._buttons.offer(press, allowed=allowed):
+        if not self._buttons.has_room:
             return Reply(503, {"error": "too many presses wait already; press again later"})
+        if not allowed:
+            self._buttons.refuse(press)
+            return Reply(200, {})
+        try:
+            await recorded(self._buttons.offer(press), _DEADLINE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, Slack must hear of it
+            if not isinstance(error, StoreError | TimeoutError):
+                self._telemetry.unexpected()
+            _log.error("a press in Slack could not be kept: %s", error)
+            return Reply(503, {"error": "the store cannot record it now; press again later"})
         return Reply(200, {})
 
 
@@ -92,6 +109,7 @@ def slack_door(
     policy: Policy,
     keeper: AckKeeper,
     database: Path,
+    writer: Writer,
     telemetry: Telemetry,
     refused: Callable[[str, str, str], None],
 ) -> tuple[SlackButtons, SlackDoor] | None:
@@ -101,6 +119,7 @@ def slack_door(
         return None
     buttons = SlackButtons(
         Desk(keeper, Buttons(secret, terms), database=database, terms=terms, via="Slack button"),
+        SlackPresses(database, writer),
         telemetry,
         webhook_url=revealed_url(settings.webhook_url, "alerting.channels.slack.webhook_url"),
         signing_secret=secret,

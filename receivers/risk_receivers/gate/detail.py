@@ -44,12 +44,8 @@ class DetailFile:
 
     def holds(self, detail: contract.GateDetail) -> bool:
         """Whether a reader that comes now finds exactly this."""
-        path, data = self._folder / contract.DETAIL_FILE, contract.encode_detail(detail)
         try:
-            if not path.is_file():
-                return False
-            with path.open("rb") as stream:
-                return stream.read(len(data) + 1) == data
+            return contract.detail_bytes(self._folder) == contract.encode_detail(detail)
         except OSError:
             return False
 

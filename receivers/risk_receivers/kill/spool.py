@@ -16,17 +16,16 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
 from risk_policy.clock import utc_now
-from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import SpoolError
-from risk_receivers.intake.alert import Alert
+from risk_receivers.kill.essence import essence
+from risk_receivers.kill.trip import SpooledTrip, UnknownKill
 from risk_receivers.store import reserve
 
 _SUFFIX: Final = ".jsonl"
@@ -35,47 +34,6 @@ _SLOTS_FILE: Final = "slots"
 _SLOTS: Final = 16
 _SLOT_BYTES: Final = 16_384
 _log = logging.getLogger(__name__)
-
-
-class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
-    """Somebody asked for the kill switch."""
-
-    mode: KillMode
-    reason: str
-    actor: str
-
-
-class AlertKill(msgspec.Struct, frozen=True, tag="alert"):
-    """An alert asked for the kill switch."""
-
-    alert: Alert
-
-
-class UnknownKill(msgspec.Struct, frozen=True, tag="unknown"):
-    """Something asked for the kill switch, and all that is left is that it did.
-
-    Nobody knows in which mode. It trips in the loosest: new risk is refused and people are told,
-    but no position is closed on a guess; they can tighten it.
-    """
-
-    mode: ClassVar[KillMode] = KillMode.PAUSE
-    cause: ClassVar[str] = "unreadable spooled trip"
-
-    evidence: str
-
-
-class SpooledTrip(msgspec.Struct, frozen=True):
-    """One trip, on its way to the store.
-
-    Attributes:
-        id: recorded in the store with the trip, so that it is merged once.
-        kill_id: the id the gate was closed with.
-    """
-
-    id: str
-    kill_id: str
-    received_at: datetime
-    kill: OperatorKill | AlertKill | UnknownKill
 
 
 class Spool:
@@ -191,7 +149,7 @@ class Spool:
             reserve.sync_folder(self._folder)
         except OSError:
             # What was begun stays as evidence, unless the essence of the trip fits in a slot.
-            if not self._in_slot(trip.id, msgspec.json.encode(_essence(trip)) + b"\n"):
+            if not self._in_slot(trip.id, msgspec.json.encode(essence(trip)) + b"\n"):
                 raise
             with contextlib.suppress(OSError):
                 self._file(trip).unlink(missing_ok=True)
@@ -245,11 +203,3 @@ def _unknown(name: str, data: bytes, at: datetime) -> SpooledTrip:
     evidence = f"{name}: {data[:200].decode('utf-8', 'replace')}"
     trip_id = name.removesuffix(_SUFFIX)
     return SpooledTrip(id=trip_id, kill_id=trip_id, received_at=at, kill=UnknownKill(evidence))
-
-
-def _essence(trip: SpooledTrip) -> SpooledTrip:
-    """The trip without what makes one too long for a slot."""
-    if not isinstance(trip.kill, AlertKill):
-        return trip
-    alert = replace(trip.kill.alert, labels={}, annotations={})
-    return msgspec.structs.replace(trip, kill=AlertKill(alert))

@@ -179,6 +179,8 @@ KEPT: Final = {
     "incident_alert": "belongs to the latest episode of each breach",
     "report_content": "goes with its report",
     "report_at": "goes with its report",
+    "slack_press": "goes as soon as it is done",
+    "placed_buttons": "goes with its buttons; some hundred at most",
     "message_attempt": "goes as its message is confirmed",
     "dead_message": "goes with its message, once somebody has dealt with it",
     "dealt_with": "goes with its message",

@@ -7,6 +7,8 @@ memory, which is why those of users run in a process of their own (``workshop``)
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -22,6 +24,7 @@ from risk_receivers.templating.parts import BUILT_IN, Markup, Part, is_escaped
 BUILT_IN_PREFIX: Final = "builtin"
 #: Markup that Slack does not know as escaped, and which no value can bring along unescaped.
 _SLACK_KNOWS_NO: Final = (("&#34;", '"'), ("&#39;", "'"))
+_TAG: Final = re.compile(r"<[^<>]*>")
 _LONGEST_PROBLEM: Final = 300
 
 
@@ -57,7 +60,7 @@ class Engine:
         if part.markup is Markup.SLACK:
             for escaped, plain in _SLACK_KNOWS_NO:
                 text = text.replace(escaped, plain)
-        if not text.strip():
+        if not _says_something(text, part.markup):
             raise BrokenTemplateError(file, 0, "comes out empty for this message")
         return text.strip("\n")
 
@@ -72,6 +75,13 @@ class Engine:
                 )
             pieces.append(piece)
         return "".join(pieces)
+
+
+def _says_something(text: str, markup: Markup) -> bool:
+    """Whether there is anything to read: a service refuses a message without, or shows nothing."""
+    if markup in (Markup.HTML, Markup.TELEGRAM):
+        text = unescape(_TAG.sub("", text))
+    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def _explained(error: Exception, file: str) -> BrokenTemplateError:

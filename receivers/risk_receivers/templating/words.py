@@ -66,7 +66,7 @@ def words(owed: Owed) -> dict[str, str]:
         "audit_seq": str(message.audit_seq),
         "audit_head": owed.head,
         "message_id": owed.id,
-        "again": f"try {owed.attempt}: it may have come before" if owed.attempt > 1 else "",
+        "again": owed.again,
     }
     found = {name: clean(one_line(value), LONGEST_NAME) for name, value in found.items()}
     found["description"] = clean(_description(message), LONGEST)

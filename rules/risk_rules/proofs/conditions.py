@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from risk_policy.catalogue.system import SystemAlert
 from risk_policy.model import Policy
 from risk_rules import system as conditions
 from risk_rules.proofs.board import Board, Line, Truth
-from risk_rules.proofs.series import Sample, milliseconds, policy_clock
+from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock
 from risk_rules.timing import account_hold_seconds
 
 _GONE: Sample = None
@@ -43,7 +44,7 @@ class ConditionsProof:
 
     @property
     def _lasts(self) -> int:
-        return 4 * self._phase + milliseconds(self.policy.alerting.system.event_seconds)
+        return 4 * self._phase
 
     @property
     def _phase(self) -> int:
@@ -246,9 +247,10 @@ class ConditionsProof:
     # -- the audit chain -----------------------------------------------------------------------
 
     def _chain(self, board: Board) -> None:
-        """It grows, is rewritten at the same length, and is cut short."""
+        """It grows, is rewritten at the same length, is cut short, and goes on."""
         policy, clock, phase = self.policy, board.clock, self._phase
-        size = board.feed(m.AUDIT_EVENTS, _ONE, (10.0, phase), (11.0, 2 * phase), (9.0, 0))
+        size = board.feed(m.AUDIT_EVENTS, _ONE, (10.0, phase), (11.0, 2 * phase),
+                          (9.0, phase / 2), (12.0, 0))  # fmt: skip
         # A second witness that stands still hides neither growth nor loss.
         board.feed(m.AUDIT_EVENTS, _TWO, (8.0, 0))
         heads = [
@@ -257,25 +259,32 @@ class ConditionsProof:
             for word in range(2)
         ]  # fmt: skip
 
-        def shorter(now: int) -> float | None:
-            return 1.0 if (size.at(now) or 0) < max(size.within(now, now)) else None
+        def shorter(now: int) -> bool:
+            return (size.at(now) or 0) < max(size.within(now, now))
 
-        board.expect(system.CHAIN_TRUNCATED, shorter)
+        board.expect(system.CHAIN_TRUNCATED, remembered(policy, clock, shorter))
         moment = 3.5 * clock.scrape
-        shown = milliseconds(policy.alerting.system.event_seconds)
 
-        def rewritten(now: int) -> float | None:
-            looked = range(now - now % clock.evaluation, -1, -clock.evaluation)
-            for at in looked:
-                if at < now - shown:
-                    break
-                if any(_changed(head, at, moment) for head in heads) and not _changed(
-                    size, at, moment
-                ):
-                    return 1.0
-            return None
+        def rewritten(now: int) -> bool:
+            other = any(_changed(head, now, moment) for head in heads)
+            return other and not _changed(size, now, moment)
 
-        board.expect(system.CHAIN_REWRITTEN, rewritten)
+        board.expect(system.CHAIN_REWRITTEN, remembered(policy, clock, rewritten))
+
+
+def remembered(policy: Policy, clock: Clock, seen: Callable[[int], bool]) -> Truth:
+    """What an evaluation saw lately; when that was, in seconds."""
+    memory = milliseconds(policy.alerting.system.audit_witness_hours * 3600)
+
+    def truth(now: int) -> float | None:
+        for at in range(now - now % clock.evaluation, -1, -clock.evaluation):
+            if at <= now - memory:
+                break
+            if seen(at):
+                return at / 1000
+        return None
+
+    return truth
 
 
 def rising(line: Line, window: float) -> Truth:

@@ -14,7 +14,7 @@ from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
 from risk_rules import system as conditions
 from risk_rules.proofs.board import Board, Line, Truth, acknowledged
-from risk_rules.proofs.conditions import rising
+from risk_rules.proofs.conditions import remembered, rising
 from risk_rules.proofs.series import Clock, Sample, milliseconds
 from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
 
@@ -38,7 +38,7 @@ class SlowProof:
         return [
             waiting.scenario("nobody answers an alert about the risk layer", lasts),
             forgotten.scenario("failures that are long ago", max(lasts, self._forgotten)),
-            self._rewriting().scenario("nobody answers while records are rewritten", lasts),
+            self._rewriting().scenario("nobody answers after records were rewritten", lasts),
         ]
 
     def guard_scenarios(self) -> list[dict[str, Any]]:
@@ -123,7 +123,8 @@ class SlowProof:
         board.feed(m.DISK_FREE, {"component": "receivers"}, (0.01, 0))
         self._expect(board, system.DISK_FULL, lambda _: 0.01, {"component": "receivers"})
         size = board.feed(m.AUDIT_EVENTS, {}, (9.0, self.clock.scrape), (5.0, 0))
-        self._expect(board, system.CHAIN_TRUNCATED, lambda now: 1.0 if size.at(now) == 5 else None)
+        cut = remembered(self.policy, self.clock, lambda now: size.at(now) == 5)
+        self._expect(board, system.CHAIN_TRUNCATED, cut)
         rises = tuple(float(number) for number in range(2 * self._last // self.clock.scrape))
         failing = board.feed_samples(conditions.RULE_FAILURES, {"rule_group": "g"}, rises)
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
@@ -136,14 +137,14 @@ class SlowProof:
         self._expect(board, system.NO_ACCOUNT, lambda now: 1.0 if now >= stale else None)
 
     def _rewriting(self) -> Board:
-        """Records that are replaced again and again, at the pace of scrapes."""
+        """Records that were replaced, which a scrape shows for a moment only."""
         scrape = milliseconds(self.policy.alerting.prometheus.scrape_interval_seconds)
         board = Board(self.policy, Clock(scrape, self.clock.evaluation))
         board.feed(m.AUDIT_EVENTS, {}, (9.0, 0))
-        often = milliseconds(self.policy.alerting.system.event_seconds) // 2
-        times = range(2 * (self._last + self._longest) // often)
-        board.feed(m.AUDIT_HEAD, {"word": "0"}, *((float(number), often) for number in times))
-        self._expect(board, system.CHAIN_REWRITTEN, lambda now: 1.0 if now >= often else None)
+        at = self.clock.tick
+        board.feed(m.AUDIT_HEAD, {"word": "0"}, (1.0, at), (2.0, 0))
+        rewritten = remembered(self.policy, board.clock, lambda now: now == at)
+        self._expect(board, system.CHAIN_REWRITTEN, rewritten)
         return board
 
     # -- failures that are long ago ------------------------------------------------------------

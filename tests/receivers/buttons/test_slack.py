@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +21,14 @@ from risk_policy.model.channels import Slack
 from risk_receivers.auth import Role, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.buttons.slack import SlackButtons
+from risk_receivers.buttons.slack_presses import SlackPresses
 from risk_receivers.buttons.slack_signature import Signatures
 from risk_receivers.channels.message import Kind
 from risk_receivers.channels.rendered import Render
 from risk_receivers.channels.slack import SlackChannel
 from risk_receivers.doors.slack import SLACK_PATH, SlackDoor
 from risk_receivers.front import Front
+from risk_receivers.schema import to_text
 
 OLGA = "slack:U0OLGA olga"
 SETTINGS = Slack(allowed_users=("U0OLGA", "U0PAVEL"))
@@ -43,8 +45,37 @@ class Rig:
 
     slack: SlackStandIn
     behind: Any
-    buttons: SlackButtons
-    front: Front
+    buttons: SlackButtons = field(init=False)
+    front: Front = field(init=False)
+
+    def start(self) -> None:
+        """The service that Slack reaches, on the same store as any before it."""
+        desk, _ = self.behind.desk(SIGNING_SECRET, "Slack button")
+        self.buttons = SlackButtons(
+            desk,
+            SlackPresses(self.behind.database, self.behind.writer),
+            self.behind.telemetry,
+            webhook_url=self.slack.webhook_url,
+            signing_secret=SIGNING_SECRET,
+            timeout_seconds=5,
+        )
+        door = SlackDoor(
+            SETTINGS,
+            Signatures(SIGNING_SECRET),
+            self.buttons,
+            telemetry=self.behind.telemetry,
+            refused=self.behind.refusals.note,
+            timeout_seconds=5,
+        )
+        self.front = Front(
+            doors={},
+            behind=_nothing,
+            tokens=Tokens({role: role.value for role in Role}),
+            telemetry=self.behind.telemetry,
+            bodies=BodyReader(max_mib=1, timeout_seconds=5),
+            refused=self.behind.refusals.note,
+            signed={SLACK_PATH: door},
+        )
 
     def tell(self, render: Render = as_told, kind: Kind = Kind.FIRING) -> None:
         """People are told of the breach."""
@@ -92,32 +123,8 @@ class Rig:
 @pytest.fixture
 def rig(behind: Any) -> Iterator[Rig]:
     with SlackStandIn() as slack:
-        desk, _ = behind.desk(SIGNING_SECRET, "Slack button")
-        buttons = SlackButtons(
-            desk,
-            behind.telemetry,
-            webhook_url=slack.webhook_url,
-            signing_secret=SIGNING_SECRET,
-            timeout_seconds=5,
-        )
-        door = SlackDoor(
-            SETTINGS,
-            Signatures(SIGNING_SECRET),
-            buttons,
-            telemetry=behind.telemetry,
-            refused=behind.refusals.note,
-            timeout_seconds=5,
-        )
-        front = Front(
-            doors={},
-            behind=_nothing,
-            tokens=Tokens({role: role.value for role in Role}),
-            telemetry=behind.telemetry,
-            bodies=BodyReader(max_mib=1, timeout_seconds=5),
-            refused=behind.refusals.note,
-            signed={SLACK_PATH: door},
-        )
-        rig = Rig(slack, behind, buttons, front)
+        rig = Rig(slack, behind)
+        rig.start()
         rig.tell()
         yield rig
 
@@ -149,6 +156,18 @@ def test_a_button_acknowledges_and_another_takes_it_back(rig: Rig) -> None:
     assert "Taken back by slack:U0PAVEL olga" in shown(rig)
     assert f"Acknowledged by {OLGA}" not in shown(rig)
     assert list(rig.slack.buttons) == ["Ack 1 h", "Ack 2 h"]
+
+
+def test_an_earlier_message_says_how_things_stand_when_its_old_button_is_pressed(rig: Rig) -> None:
+    rig.behind.keeper.give("drawdown/main:warning:1", timedelta(hours=1), "pavel", "by hand")
+    rig.press("Ack 1 h")
+    assert "Acknowledged by pavel until" in shown(rig)
+    assert (list(rig.slack.buttons), len(rig.behind.acks())) == (["Un-ack"], 1)
+    rig.behind.keeper.take_back("drawdown/main", "warning", "pavel", "by hand")
+    rig.behind.alert(firing=False)
+    rig.press("Un-ack")
+    assert "Over, and not acknowledged" in shown(rig)
+    assert list(rig.slack.buttons) == []
 
 
 def test_a_long_message_stays_whole_beside_what_became_of_it(rig: Rig) -> None:
@@ -244,9 +263,41 @@ def test_who_acknowledges_while_alertmanager_is_away_is_told_to_try_again(rig: R
 
 def test_who_acknowledges_while_the_store_cannot_record_is_told_so(rig: Rig) -> None:
     rig.behind.writer.stop()
-    assert rig.press("Ack 1 h") == (200, {})
+    assert rig.press("Ack 1 h")[0] == 503
     assert "The store cannot record it now" in rig.slack.responses[-1]["text"]
     assert rig.behind.metric(presses("failed")) == 1
+
+
+def test_a_press_that_was_answered_is_done_by_the_next_service_and_once(rig: Rig) -> None:
+    assert rig.press_only("Ack 1 h") == (200, {})
+    assert rig.behind.acks() == [], "the service dies before it is done"
+    rig.behind.restart()
+    rig.start()
+    rig.buttons.round()
+    assert [ack.author for ack in rig.behind.acks()] == [OLGA]
+    rig.behind.keeper.take_back("drawdown/main", "warning", "pavel", "by hand")
+    rig.behind.restart()
+    rig.start()
+    rig.buttons.round()
+    assert rig.behind.acks() == [], "what was done is not done again"
+
+
+def test_a_press_from_long_ago_is_not_done_and_told_in_the_log(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.press_only("Ack 1 h")
+    rig.behind.writer.run(
+        lambda transaction: transaction.connection.execute(
+            "UPDATE slack_press SET at = ?", (to_text(utc_now() - timedelta(minutes=6)),)
+        ),
+        10,
+    )
+    for _ in range(2):
+        rig.behind.restart()
+        rig.start()
+        rig.buttons.round()
+    assert rig.behind.acks() == []
+    assert caplog.text.count(f"a press in Slack by {OLGA} is too old to be done") == 1
 
 
 def test_a_press_that_makes_no_sense_is_taken_and_means_nothing(rig: Rig) -> None:

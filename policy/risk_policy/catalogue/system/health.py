@@ -225,6 +225,7 @@ CHAIN_TRUNCATED: Final = SystemAlert(
     "that messages carry.",
     category=Category.SECURITY,
     escalates=True,
+    is_event=True,
 )  # fmt: skip
 
 CHAIN_REWRITTEN: Final = SystemAlert(
@@ -235,6 +236,7 @@ CHAIN_REWRITTEN: Final = SystemAlert(
     "that messages carry.",
     category=Category.SECURITY,
     escalates=True,
+    is_event=True,
 )  # fmt: skip
 
 UNEXPECTED_ERRORS: Final = SystemAlert(

@@ -1,0 +1,52 @@
+"""Trips of the kill switch on their way to the store: who or what asked for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from risk_policy.vocabulary import KillMode
+from risk_receivers.intake.alert import Alert
+
+
+class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
+    """Somebody asked for the kill switch."""
+
+    mode: KillMode
+    reason: str
+    actor: str
+
+
+class AlertKill(msgspec.Struct, frozen=True, tag="alert"):
+    """An alert asked for the kill switch."""
+
+    alert: Alert
+
+
+class UnknownKill(msgspec.Struct, frozen=True, tag="unknown"):
+    """Something asked for the kill switch, and all that is left is that it did.
+
+    Nobody knows in which mode. It trips in the loosest: new risk is refused and people are told,
+    but no position is closed on a guess; they can tighten it.
+    """
+
+    mode: ClassVar[KillMode] = KillMode.PAUSE
+    cause: ClassVar[str] = "unreadable spooled trip"
+
+    evidence: str
+
+
+class SpooledTrip(msgspec.Struct, frozen=True):
+    """One trip, on its way to the store.
+
+    Attributes:
+        id: recorded in the store with the trip, so that it is merged once.
+        kill_id: the id the gate was closed with.
+    """
+
+    id: str
+    kill_id: str
+    received_at: datetime
+    kill: OperatorKill | AlertKill | UnknownKill
