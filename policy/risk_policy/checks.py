@@ -11,6 +11,7 @@ from risk_policy.errors import Problem
 from risk_policy.fallbacks import fallback_problems
 from risk_policy.model.addresses import is_loopback, overlap
 from risk_policy.model.stack import Endpoints, Routing
+from risk_policy.tokens import token_problems
 from risk_policy.values import Values
 
 _POSITION = "alerting.thresholds.position."
@@ -196,6 +197,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _sms_problems(values)
     yield from fallback_problems(values)
     yield from _button_problems(values)
+    yield from token_problems(values)
 
 
 def _exposure_problems(values: Values) -> Iterator[Problem]:
