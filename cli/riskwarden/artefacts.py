@@ -14,6 +14,9 @@ import risk_alertmanager
 import risk_rules
 from risk_policy import Policy
 
+#: Folder -> file name -> content.
+Artefacts = dict[str, dict[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -30,8 +33,8 @@ class Drift:
     diff: str
 
 
-def folders(policy: Policy) -> dict[str, dict[str, str]]:
-    """What every generated folder holds: folder -> file name -> content."""
+def folders(policy: Policy) -> Artefacts:
+    """What every generated folder holds."""
     return {
         "rules/generated": risk_rules.generate(policy),
         "alertmanager/generated": risk_alertmanager.generate(policy),
@@ -40,10 +43,11 @@ def folders(policy: Policy) -> dict[str, dict[str, str]]:
 
 def drifts(policy: Policy, root: Path) -> Iterator[Drift]:
     """Every difference between the tree and what the policy says, stray files included."""
-    return _drifts(folders(policy), root)
+    return compare(folders(policy), root)
 
 
-def _drifts(wanted: dict[str, dict[str, str]], root: Path) -> Iterator[Drift]:
+def compare(wanted: Artefacts, root: Path) -> Iterator[Drift]:
+    """Every difference between a tree and what it should hold, stray files included."""
     for folder, files in wanted.items():
         for name, text in sorted(files.items()):
             path = root / folder / name
@@ -51,22 +55,27 @@ def _drifts(wanted: dict[str, dict[str, str]], root: Path) -> Iterator[Drift]:
             if not path.is_file():
                 yield Drift(label, "missing", _diff(label, "", text))
                 continue
-            found = path.read_text(encoding="utf-8")
-            if found != text:
-                yield Drift(label, "changed", _diff(label, found, text))
-        for path in _files(root / folder):
+            # Byte by byte: what is read as text may hide ends of lines.
+            found = path.read_bytes()
+            if found != text.encode():
+                yield Drift(label, "changed", _diff(label, _shown(found), text))
+        for path in _entries(root / folder):
             name = path.relative_to(root / folder).as_posix()
             if name not in files:
                 yield Drift(f"{folder}/{name}", "stray", "")
 
 
 def write(policy: Policy, root: Path) -> list[Drift]:
-    """Make the tree what the policy says; returns what had to change.
+    """Make the tree what the policy says; returns what had to change."""
+    return settle(folders(policy), root)
+
+
+def settle(wanted: Artefacts, root: Path) -> list[Drift]:
+    """Make a tree hold what it should and nothing else; returns what had to change.
 
     Stray files are removed: a rule file that nothing generates would be loaded all the same.
     """
-    wanted = folders(policy)
-    found = list(_drifts(wanted, root))
+    found = list(compare(wanted, root))
     for drift in found:
         path = root / drift.path
         if drift.kind == "stray":
@@ -80,8 +89,14 @@ def write(policy: Policy, root: Path) -> list[Drift]:
     return found
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+def _entries(folder: Path) -> list[Path]:
+    """Everything below a folder but folders themselves; links are not followed, and count."""
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
+def _shown(found: bytes) -> str:
+    """A file as a diff shows it: what is no UTF-8, and every carriage return, written out."""
+    return found.decode("utf-8", "backslashreplace").replace("\r", "\\r")
 
 
 def _diff(label: str, found: str, wanted: str) -> str:

@@ -16,14 +16,11 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Final
 
 import numpy as np
 
 from risk_exporter.errors import HistoryError
 from risk_exporter.value_at_risk import Flags, Floats, Sample
-
-_ISO_LENGTH: Final = len("2008-09-15")
 
 
 class CloseHistory:
@@ -154,7 +151,8 @@ def check_closes(closes: Mapping[str, Mapping[str, float]]) -> dict[str, dict[st
 def is_day(text: str) -> bool:
     """Whether a text is a date, written YYYY-MM-DD."""
     try:
-        return len(text) == _ISO_LENGTH and bool(date.fromisoformat(text))
+        # Back and forth: Python reads a week's day, 2026-W01-1, as well.
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 

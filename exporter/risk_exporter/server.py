@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -175,10 +176,13 @@ class ExporterServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its connections, so that closing does not wait for those who say nothing."""
+    """Knows its connections, so that nobody holds one for ever and closing waits for nobody."""
 
     daemon_threads = False
     allow_reuse_port = False
+    #: Who finds no room here tries again a second later: as long as a scrape may take. All
+    #: runtimes of a house may well tell of the same tick at once.
+    request_queue_size = 128
 
     def __init__(
         self,
@@ -192,7 +196,7 @@ class _Server(ThreadingHTTPServer):
         self.unexpected = unexpected
         self.timeout_seconds = timeout_seconds
         self.most_bytes = most_bytes
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, float] = {}  # since when, the oldest first
         self._open_lock = threading.Lock()
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -207,26 +211,39 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         assert isinstance(request, socket.socket)
         with self._open_lock:
-            self._open.add(request)
+            self._open[request] = time.monotonic()
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         assert isinstance(request, socket.socket)
         with self._open_lock:
-            self._open.discard(request)
+            self._open.pop(request, None)
         super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Listen no longer to who has not said all by now, however often something came."""
+        begun_by = time.monotonic() - self.timeout_seconds
+        with self._open_lock:
+            for request, since in self._open.items():
+                if since > begun_by:
+                    break
+                _stop_listening(request)
 
     def server_close(self) -> None:
         with self._open_lock:
             for request in self._open:
-                try:
-                    request.shutdown(socket.SHUT_RD)
-                except OSError:
-                    continue  # its other end has gone already
+                _stop_listening(request)
         super().server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         _log.debug("a connection broke", exc_info=True)
+
+
+def _stop_listening(request: socket.socket) -> None:
+    try:
+        request.shutdown(socket.SHUT_RD)
+    except OSError:
+        _log.debug("a connection was gone already", exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

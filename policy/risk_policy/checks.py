@@ -11,6 +11,7 @@ from risk_policy.errors import Problem
 from risk_policy.fallbacks import fallback_problems
 from risk_policy.model.addresses import is_loopback, overlap
 from risk_policy.model.stack import Endpoints, Routing
+from risk_policy.tokens import token_problems
 from risk_policy.values import Values
 
 _POSITION = "alerting.thresholds.position."
@@ -190,12 +191,29 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     """Everything that is wrong between keys that may each be right."""
     for ladder in LADDERS:
         yield from ladder.problems(values)
+    yield from _hold_problems(values)
     yield from _exposure_problems(values)
     yield from _endpoint_problems(values)
     yield from _mail_problems(values)
     yield from _sms_problems(values)
     yield from fallback_problems(values)
     yield from _button_problems(values)
+    yield from token_problems(values)
+
+
+def _hold_problems(values: Values) -> Iterator[Problem]:
+    """A figure that is withdrawn, and forgotten before anybody is told that it is missed."""
+    wait, hold = _SYSTEM + "unevaluable_seconds", "alerting.latch.hold_missing_minutes"
+    seconds, minutes = values.number(wait), values.number(hold)
+    if seconds is None or minutes is None or seconds < 60 * minutes:
+        return
+    because = "nobody is told of a figure that an account stops telling"
+    if values.is_written(wait) or not values.is_written(hold):
+        message = f"must be below {hold} = {minutes:g}, {60 * minutes:g} s, or {because}"
+        yield Problem(wait, f"{seconds:g}", message)
+    else:
+        message = f"must be longer than {wait} = {seconds:g}, or {because}"
+        yield Problem(hold, f"{minutes:g}", message)
 
 
 def _exposure_problems(values: Values) -> Iterator[Problem]:

@@ -8,7 +8,10 @@ import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pytest
+
 from risk_policy.model.stack import Endpoints
+from riskwarden.stack.layout import StackError
 from riskwarden.stack.ports import reserved_endpoints
 from riskwarden.stack.processes import Processes
 
@@ -23,6 +26,16 @@ kept = []
 print(reserved_endpoints(Endpoints(**eval(sys.argv[1])), kept.append).prometheus, flush=True)
 sys.stdin.read()
 """
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has a loopback address of the newer family; containers may not."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def ports(endpoints: Endpoints) -> set[str]:
@@ -60,3 +73,29 @@ def test_a_port_that_somebody_listens_on_is_left_to_them(tmp_path: Path) -> None
         mine = stack.enter_context(Processes(tmp_path))
         wanted = WANTED.model_copy(update={"prometheus": taken})
         assert reserved_endpoints(wanted, mine.keep).prometheus != taken
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_a_stack_may_run_on_the_newer_family_of_addresses(tmp_path: Path) -> None:
+    wanted = Endpoints(
+        **{name: f"[::1]:{7200 + n}" for n, name in enumerate(Endpoints.model_fields)}
+    )
+    with ExitStack() as stack:
+        theirs = stack.enter_context(socket.socket(socket.AF_INET6))
+        theirs.bind(("::1", 7200))
+        theirs.listen()
+        mine = stack.enter_context(Processes(tmp_path))
+        found = reserved_endpoints(wanted, mine.keep)
+        assert found.exporter.startswith("[::1]:")
+        assert found.exporter != wanted.exporter
+        assert found.receivers == wanted.receivers
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
+def test_an_address_of_another_machine_is_named(tmp_path: Path, host: str) -> None:
+    wanted = WANTED.model_copy(update={"receivers": f"{host}:9465"})
+    with (
+        Processes(tmp_path) as mine,
+        pytest.raises(StackError, match=rf"alerting.endpoints.receivers: .*{host}"),
+    ):
+        reserved_endpoints(wanted, mine.keep)

@@ -124,6 +124,10 @@ def test_deeply_nested_json_is_refused_and_breaks_nothing(post: Ask, body: dict[
         ({"account": "../escape"}, "account", "beginning with a letter or digit"),
         ({"account": 7}, "account", "must be a text"),
         ({"taken_at": "2026-03-02T15:00:00"}, "taken_at", "must carry a time zone"),
+        ({"taken_at": "0001-01-01T00:00:00Z"}, "taken_at", "is no time that UTC could tell"),
+        ({"taken_at": "0001-01-01T00:00:00+14:00"}, "taken_at", "was it never set?"),
+        ({"market_time": "0001-01-01T00:00:00+02:00"}, "market_time", "was it never set?"),
+        ({"market_time": "9999-12-31T23:59:59-02:00"}, "market_time", "was it never set?"),
         ({"taken_at": "soon"}, "taken_at", "e.g. 2026-01-02T03:04:05Z"),
         ({"market_time": "soon"}, "market_time", "e.g. 2026-01-02T03:04:05Z"),
         ({"positions": 5}, "positions", "must be a list"),
@@ -191,6 +195,11 @@ def test_deeply_nested_json_is_refused_and_breaks_nothing(post: Ask, body: dict[
             {"events": [{**STOPPED, "at": "2026-03-02T14:00:00"}]},
             "events[0].at",
             "must carry a time zone",
+        ),
+        (
+            {"events": [{**STOPPED, "at": "0001-01-01T00:00:00Z"}]},
+            "events[0].at",
+            "was it never set?",
         ),
         (
             {"events": [{**STOPPED, "price": 1}]},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric
 from prometheus_client.registry import Collector
 
 from risk_exporter import ExporterServer, RiskExporter, StartError
-from risk_policy import Policy
+from risk_policy import Policy, parse_policy
 from risk_policy.catalogue.metrics import METRICS
 
 PATH = "/api/v1/snapshot"
@@ -207,3 +209,28 @@ def test_stopping_does_not_wait_for_a_client_that_says_nothing(
         stopping.join(timeout=3)
         assert not stopping.is_alive()
         assert silent.recv(1) == b""
+
+
+def test_a_client_that_never_ends_its_request_is_not_listened_to_for_ever(
+    state_dir: Path, listen: str
+) -> None:
+    brief = b"""
+        [alerting.prometheus]
+        scrape_interval_seconds = 0.1
+        [alerting.system]
+        snapshot_stale_seconds = 0.3
+    """
+    host, port = listen.split(":")
+    with (
+        RiskExporter(parse_policy(brief, environ={}), state_dir) as exporter,
+        ExporterServer(exporter, listen=listen, snapshot_token="t"),
+        socket.create_connection((host, int(port))) as endless,
+    ):
+        endless.sendall(b"POST /api/v1/snapshot HTTP/1.1\r\n")
+        for _ in range(100):
+            # Each wait is shorter than one read may take.
+            if select.select([endless], [], [], 0.05)[0]:
+                break
+            endless.sendall(b"X: y\r\n")
+        endless.settimeout(5)
+        assert b" 401 " in endless.recv(4096)

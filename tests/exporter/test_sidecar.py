@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -195,6 +197,20 @@ def test_closes_that_were_sent_outlive_the_sidecar(
     eventually(sidecar.is_up)
     figures = sidecar.send(10_000, MONDAY, positions=[HOLDING])
     assert figures["var_sample_count"] == 99
+
+
+def test_many_may_call_at_once_and_nobody_is_put_off(
+    sidecar: Sidecar, listen: str, eventually: Callable[..., None]
+) -> None:
+    child = sidecar.start()
+    eventually(sidecar.is_up)
+    host, port = listen.split(":")
+    with ExitStack() as callers:
+        child.send_signal(signal.SIGSTOP)  # so that it cannot take them as they come
+        callers.callback(child.send_signal, signal.SIGCONT)
+        for _ in range(64):
+            # Who is put off hears nothing for a second.
+            callers.enter_context(socket.create_connection((host, int(port)), timeout=0.9))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -252,6 +252,14 @@ def test_a_long_reason_is_cut_and_said_to_be(armed: Any) -> None:
     assert reasons(armed)[-1] == "x" * 500
 
 
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_an_empty_reason_and_capitals_are_no_reason_to_be_refused(armed: Any, reason: str) -> None:
+    done = riskwarden("kill", "--mode", "Immediate", "--reason", reason, "--data", armed.folder)
+    assert done.exit_code == 0, done.output
+    assert "there is no reason" in done.stderr
+    assert reasons(armed)[-1] == "no reason given"
+
+
 def unused() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

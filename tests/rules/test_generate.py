@@ -124,6 +124,17 @@ def test_the_tests_follow_the_policy_and_prove_its_rules(
             assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_tests_prove_rules_in_which_nothing_escalates_by_time(
+    policy_with: PolicyWith, write: Write, promtool: Promtool, tmp_path: Path
+) -> None:
+    table = "[alerting.escalation.time_based] # minutes without an acknowledgement\nenabled = "
+    changed = risk_rules.generate(policy_with((f"{table}true", f"{table}false")))
+    write(tmp_path, changed)
+    wanted = ("tests/guard.test.yml", "tests/trade_edge.escalation.test.yml")
+    done = promtool(tmp_path, "test", "rules", *wanted)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_tier_of_every_limit_has_exactly_one_alert_with_its_labels(policy: Policy) -> None:
     found = Counter(
         rule["alert"]

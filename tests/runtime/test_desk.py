@@ -117,6 +117,19 @@ def test_stopping_entries_withdraws_what_could_add_risk_and_keeps_what_reduces(
     assert not desk.stop_entries("kill-1")
 
 
+def test_a_withdrawal_is_told_with_its_own_time_and_not_that_of_the_day_before_it(
+    writer: Any, desk: Desk
+) -> None:
+    writer.open()
+    desk.play(day(2), 0)
+    desk.see_kill("kill-1", "DRAWDOWN_EMERGENCY", KillMode.PAUSE)
+    assert desk.stop_entries("kill-1")
+    *_, seen, withdrawn = desk.told.events
+    (report,) = desk.told.reports
+    assert isinstance(withdrawn, journal.OrdersCancelled)
+    assert report.at == withdrawn.at >= seen.at
+
+
 def test_two_sales_of_the_whole_position_do_not_both_count_as_reducing(
     writer: Any, desk: Desk, broker: PaperBroker
 ) -> None:

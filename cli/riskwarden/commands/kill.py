@@ -16,6 +16,8 @@ ReceiversOption = Annotated[
     typer.Option("--receivers", help="URL of the receivers service.", show_default=False),
 ]
 _CUT: Final = "…"
+#: A script whose variable is empty must not keep the account open.
+_NO_REASON: Final = "no reason given"
 
 
 def kill(
@@ -25,6 +27,7 @@ def kill(
         typer.Option(
             "--mode",
             help="pause: no new entries; graceful: close at targets; immediate: close all now.",
+            case_sensitive=False,
         ),
     ],
     data: DataOption = LATEST,
@@ -50,6 +53,9 @@ def kill(
 def _short(reason: str) -> str:
     """A reason that is on record rather than refused."""
     words = printable(reason).strip()
+    if not words:
+        warn(f"there is no reason; on record it reads: {_NO_REASON}")
+        return _NO_REASON
     if len(words) <= LONGEST_REASON:
         return words
     kept = words[: LONGEST_REASON - len(_CUT)].rstrip() + _CUT

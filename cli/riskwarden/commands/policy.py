@@ -14,6 +14,7 @@ from risk_policy import Policy, written_keys
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.pending import NEEDS_A_MONITOR, without_effect
+from risk_policy.schema import policy_schema
 from riskwarden.commands.common import (
     PolicyOption,
     err,
@@ -79,10 +80,7 @@ def show(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the policy file, for editors."""
-    described = Policy.model_json_schema(mode="validation")
-    for internal in ("digest", "source"):
-        described["properties"].pop(internal, None)
-    typer.echo(json.dumps(described, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
 
 
 def _flat(tree: dict[str, object]) -> dict[str, object]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from risk_policy.model.base import split_endpoint
 from risk_policy.model.stack import Endpoints
+from riskwarden.stack.layout import StackError
 
 Keep = Callable[[socket.socket], object]
 
@@ -21,34 +23,58 @@ Keep = Callable[[socket.socket], object]
 def reserved_endpoints(wanted: Endpoints, keep: Keep) -> Endpoints:
     """The wanted endpoints, with a free port in place of each that is taken.
 
-    ``keep`` is given what holds each port for the stack; closing it gives the port back.
+    ``keep`` is given what holds each port for the stack; closing it gives the port back. Raises
+    StackError for an address that is not this machine's: there no port would ever be free.
     """
     chosen: dict[str, str] = {}
     for name, endpoint in wanted.model_dump().items():
         host, port = split_endpoint(endpoint)
-        held = _reserve(host, port)
+        here = _Address.of(name, host)
+        held = here.reserve(port)
         while held is None:
-            port = _any_port(host)
-            held = _reserve(host, port)
+            port = here.any_port()
+            held = here.reserve(port)
         keep(held)
-        chosen[name] = f"{host}:{port}"
+        chosen[name] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return Endpoints(**chosen)
 
 
-def _reserve(host: str, port: int) -> socket.socket | None:
-    name = socket.socket(socket.AF_UNIX)
-    try:
-        name.bind(f"\0riskwarden {host}:{port}")
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError:
-        name.close()
-        return None
-    return name
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """An address of this machine, of either family."""
 
+    host: str
+    family: int
+    text: str
 
-def _any_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    @classmethod
+    def of(cls, part: str, host: str) -> _Address:
+        try:
+            family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+            found = cls(host, family, str(address[0]))
+            found.any_port()
+        except (OSError, UnicodeError) as error:  # a name may be none that can be asked for
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StackError(
+                f"alerting.endpoints.{part}: nothing can listen on {host} here ({reason}); the "
+                "local stack runs every part on this machine, so write an address of it, "
+                "e.g. 127.0.0.1"
+            ) from error
+        return found
+
+    def reserve(self, port: int) -> socket.socket | None:
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0riskwarden {self.host}:{port}")
+            with socket.socket(self.family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self.text, port))
+        except OSError:
+            name.close()
+            return None
+        return name
+
+    def any_port(self) -> int:
+        with socket.socket(self.family) as probe:
+            probe.bind((self.text, 0))
+            return int(probe.getsockname()[1])

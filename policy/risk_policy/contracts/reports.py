@@ -6,18 +6,12 @@ prices are decimal strings, because they end up in hashed bytes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 from uuid import uuid4
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from risk_policy.contracts.instant import Instant
 
 #: Integers beyond it are not the same number everywhere, so they may not stand in hashed bytes.
 _MOST: Final = 2**53 - 1
@@ -28,14 +22,6 @@ DecimalText = Annotated[
 ]
 
 
-def _usable(at: datetime) -> datetime:
-    try:
-        at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is no time that UTC could tell") from None
-    return at
-
-
 class _Report(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +29,7 @@ class _Report(BaseModel):
         default_factory=lambda: str(uuid4())
     )
     account: _Name
-    at: Annotated[AwareDatetime, AfterValidator(_usable)]
+    at: Instant
     market_date: _Name = ""
 
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, StrictBool, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from risk_policy.clock import utc_now
+from risk_policy.contracts.instant import Instant
 from risk_policy.contracts.snapshot_parts import (
     Amount,
     Budget,
@@ -77,8 +78,8 @@ class Snapshot(Part):
     equity: Amount
     cash: Amount
     positions: tuple[Position, ...]
-    taken_at: AwareDatetime
-    market_time: AwareDatetime
+    taken_at: Instant
+    market_time: Instant
     reports_stops: StrictBool = False
     leverage: Size | None = None
     margin_used: Size | None = None

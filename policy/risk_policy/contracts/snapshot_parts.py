@@ -14,13 +14,14 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
+
+from risk_policy.contracts.instant import Instant
 
 #: Identity values become label values and parts of a risk_id, so "/" and blanks are out.
 Identifier = Annotated[
@@ -183,7 +184,7 @@ class Event(Part):
 
     kind: EventKind
     symbol: Identifier
-    at: AwareDatetime
+    at: Instant
 
 
 def _once(what: str) -> AfterValidator:

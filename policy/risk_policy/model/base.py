@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from risk_policy.model.addresses import (
@@ -111,4 +111,11 @@ AlwaysOn = Annotated[Literal[True], BeforeValidator(_switch)]
 #: Something dangerous that the policy may name but not switch on.
 AlwaysOff = Annotated[Literal[False], BeforeValidator(_switch)]
 #: Severities may be written in capitals, as the users do.
-SeverityName = Annotated[Severity, BeforeValidator(_lower)]
+SeverityName = Annotated[
+    Severity,
+    BeforeValidator(_lower),
+    WithJsonSchema(
+        {"type": "string", "enum": [word for name in Severity for word in (name.upper(), name)]},
+        mode="validation",
+    ),
+]

@@ -141,7 +141,9 @@ MutableCategory = Annotated[Category, AfterValidator(_mutable_category)]
 Times = Annotated[str, AfterValidator(_times)]
 Weekdays = Annotated[str, AfterValidator(_weekdays)]
 Months = Annotated[str, AfterValidator(_months)]
-DaysOfMonth = Annotated[str, BeforeValidator(_day), AfterValidator(_day_range)]
+DaysOfMonth = Annotated[
+    str, BeforeValidator(_day, json_schema_input_type=int | str), AfterValidator(_day_range)
+]
 Zone = Annotated[str, AfterValidator(_zone)]
 #: Without an offset it is meant at the window's location.
 Moment = Annotated[datetime, BeforeValidator(_moment)]

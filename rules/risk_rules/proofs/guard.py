@@ -126,7 +126,8 @@ class GuardProof:
 
     def _evaluation(self, board: Board) -> None:
         """Whatever has waited for so long asks about the kill switch, once per account."""
-        minutes = self.policy.alerting.escalation.time_based.emergency_kill_switch_minutes
+        how = self.policy.alerting.escalation
+        minutes = how.time_based.emergency_kill_switch_minutes
         half = self.policy.alerting.prometheus.evaluation_interval_seconds / 2
         tick = board.clock.tick
 
@@ -148,6 +149,6 @@ class GuardProof:
                 waited = now / _STAMP - began if began is not None else 0.0
                 return waited if waited >= round(minutes * 60 - half, 3) else None
 
-            if self.policy.alerting.escalation.enabled:
+            if how.enabled and how.time_based.enabled:
                 about = {"account": account or "system"}
                 board.expect(system.KILL_SWITCH_EVALUATION, asks, about)

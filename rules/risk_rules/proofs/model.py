@@ -152,6 +152,7 @@ class SubjectModel:
         self._window = max(round(how.frequency_based.window_minutes * 60), 1) * 1000
         self._counts = how.enabled and how.frequency_based.enabled
         self._heads = how.enabled and how.threshold_based.enabled
+        self._waits = how.enabled and how.time_based.enabled
         self._ahead = how.threshold_based.project_minutes * 60
         self._trend = Trend(policy)
         last = milliseconds(60 * policy.number(_TIME + "emergency_kill_switch_minutes"))
@@ -171,7 +172,7 @@ class SubjectModel:
                 (policy.number(_TIME + "warning_to_critical_minutes"), Severity.CRITICAL),
                 (policy.number(_TIME + "critical_to_emergency_minutes"), Severity.EMERGENCY),
             )
-            if how.enabled and how.time_based.enabled and severity.rank > spec.severity.rank
+            if self._waits and severity.rank > spec.severity.rank
         ]
         often, worst = how.frequency_based, max(Severity, key=lambda each: each.rank)
         counts = [
@@ -253,7 +254,7 @@ class SubjectModel:
         if tier.acks and (ack := self._clock.at(tier.acks, now)) is not None:
             tier.acked = (now, ack)
         tier.unacked = None
-        if tier.since is not None:
+        if self._waits and tier.since is not None:
             seen, until = tier.acked
             begun = tier.since + tier.wait
             remembered = now - seen <= self._remembered

@@ -96,6 +96,7 @@ class Desk:
         adding = tuple(o.order_id for o in self._broker.working if self._adds_risk(o))
         if self._broker.mode is not TradingMode.ACTIVE and not adding:
             return False
+        self._at = utc_now()
         if self._broker.mode is TradingMode.ACTIVE:
             self._broker.set_mode(TradingMode.REDUCING)
         for order_id in adding:
