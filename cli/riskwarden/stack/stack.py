@@ -14,6 +14,8 @@ import risk_alertmanager
 import risk_rules
 from risk_policy import Policy
 from risk_policy.model.stack import Endpoints
+from risk_rules.prometheus import RULES_FOLDER
+from riskwarden.artefacts import settle
 from riskwarden.stack.layout import Layout, StackError
 from riskwarden.stack.ports import reserved_endpoints
 from riskwarden.stack.processes import Child, Processes
@@ -109,14 +111,13 @@ class Stack:
 
     def _configure(self) -> None:
         layout = self.layout
-        files = {
-            **risk_rules.generate_rules(self.policy),
-            "prometheus.yml": risk_rules.prometheus_config(self.policy, self.endpoints),
-        }
-        for name, text in files.items():
-            path = layout.prometheus / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        # Prometheus loads whatever lies there, so nothing of an earlier version may be left.
+        folder = layout.prometheus / RULES_FOLDER
+        rules = risk_rules.generate_rules(self.policy)
+        named = {name.removeprefix(f"{RULES_FOLDER}/"): text for name, text in rules.items()}
+        settle({folder.relative_to(layout.root).as_posix(): named}, layout.root)
+        config = risk_rules.prometheus_config(self.policy, self.endpoints)
+        (layout.prometheus / "prometheus.yml").write_text(config, encoding="utf-8")
         layout.write_alertmanager(
             risk_alertmanager.alertmanager_config(
                 self.policy, self.endpoints, reveal=lambda secret: secret.reveal(self._environ)

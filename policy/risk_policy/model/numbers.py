@@ -82,8 +82,8 @@ def _kept(days: int) -> int:
 Number = Annotated[float, BeforeValidator(plain_number)]
 WholeNumber = Annotated[int, BeforeValidator(plain_number)]
 
-#: A loss or a drawdown, in percent.
-LossPercent = Annotated[Number, Percent(0.25, 100)]
+#: A loss or a drawdown, in percent. A threshold fires beyond it, and nothing is beyond all.
+LossPercent = Annotated[Number, Percent(0.25, 99.9)]
 #: A share of the portfolio, in percent; leverage can take it beyond 100.
 SharePercent = Annotated[Number, Percent(1.01, 1000)]
 #: How much of a limit is used, in percent.

@@ -1,4 +1,4 @@
-"""What the local stack writes down, and who may read it."""
+"""What the local stack writes down, who may read it, and what it leaves of before."""
 
 from __future__ import annotations
 
@@ -50,3 +50,22 @@ def test_alertmanager_gets_its_secrets_in_a_file_that_nobody_else_can_read(
     assert own["slack_configs"][0]["api_url"] == SECRETS["SLACK_WEBHOOK_URL"]
     assert own["telegram_configs"][0]["bot_token"] == SECRETS["TELEGRAM_BOT_TOKEN"]
     assert own["telegram_configs"][0]["chat_id"] == 42
+
+
+def test_no_rule_of_an_earlier_version_stays_in_a_folder_that_is_used_again(
+    tmp_path: Path,
+) -> None:
+    policy = parse_policy(b"")
+    layout = Layout(tmp_path)
+    layout.create()
+    stray = layout.prometheus / "rules" / "retired.yml"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("groups: []\n")
+    samples = layout.prometheus / "data" / "chunk"
+    samples.parent.mkdir()
+    samples.write_text("kept")
+    with Processes(layout.log) as processes:
+        Stack(policy, layout, processes)._configure()
+    assert not stray.exists()
+    assert (stray.parent / "drawdown.yml").is_file()
+    assert samples.read_text() == "kept"
