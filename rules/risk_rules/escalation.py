@@ -89,6 +89,7 @@ def _of_limit(
             policy, limit, spec, wording.subject(limit.identity), wording.value_of(limit),
             policy.number(key),
         ),
+        many=not limit.is_account_level,
     )  # fmt: skip
 
 

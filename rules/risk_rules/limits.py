@@ -67,6 +67,7 @@ def alert_rule(policy: Policy, limit: Limit, spec: AlertSpec) -> AlertRule:
         annotations=wording.limit_annotations(
             policy, limit, spec, wording.subject(limit.identity), wording.value_of(limit)
         ),
+        many=not limit.is_account_level,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from risk_policy.contracts.artefact import duration
+from risk_rules.labelled import in_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class AlertRule:
 
     Attributes:
         for_seconds: how long the expression has to hold before the alert fires.
+        many: whether there can be thousands of it at once; its expression sets its labels then.
     """
 
     name: str
@@ -22,17 +24,19 @@ class AlertRule:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     for_seconds: float = 0
+    many: bool = False
 
     def document(self) -> dict[str, Any]:
         """As it stands in a rule file."""
         wait = {"for": duration(self.for_seconds)} if self.for_seconds else {}
-        return {
+        rule = {
             "alert": self.name,
             "expr": self.expression,
             **wait,
             "labels": dict(self.labels),
             "annotations": dict(self.annotations),
         }
+        return in_expression(rule) if self.many else rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from risk_policy.contracts.artefact import ArtefactError
 from risk_policy.model.stack import Endpoints
 from risk_policy.vocabulary import Severity
 from risk_rules.groups import rule_files
+from risk_rules.labelled import plain
 
 PolicyWith = Callable[..., Policy]
 Write = Callable[[Path, dict[str, str]], Path]
@@ -62,7 +63,8 @@ KINDS = ("daily_loss", "position_loss", "trade_edge", "consecutive_losses")
 
 
 def rules_of(policy: Policy) -> list[dict[str, Any]]:
-    return [rule.document() for groups in rule_files(policy).values()
+    """Every rule, with its labels in one place."""
+    return [plain(rule.document()) for groups in rule_files(policy).values()
             for group in groups for rule in group.rules]  # fmt: skip
 
 

@@ -216,15 +216,15 @@ class Replay:
 
 def _document(group: RuleGroup, limit: str, tiers: Collection[str]) -> dict[str, Any]:
     """A group without annotations, and without the limit's tiers that cannot begin."""
-    document = group.document()
     rules = []
-    for rule in document["rules"]:
-        names = rule["labels"]
+    for rule in group.rules:
+        names = rule.labels
         if names.get(labels.LIMIT) == limit and names.get(labels.TIER, "") not in {"", *tiers}:
             continue
-        rule.pop("annotations", None)
-        rules.append(rule)
-    return {**document, "rules": rules}
+        document = rule.document()
+        document.pop("annotations", None)
+        rules.append(document)
+    return {**group.document(), "rules": rules}
 
 
 def _name(metric: str, labels: dict[str, str]) -> str:

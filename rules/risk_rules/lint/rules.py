@@ -15,6 +15,7 @@ from promql_parser import Expr
 
 from risk_policy.contracts import alert as labels
 from risk_rules.keys import rule_key
+from risk_rules.labelled import plain
 
 #: The same language, read by C where PyYAML was built with it.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -31,6 +32,8 @@ class Rule:
         interval: how often its group is evaluated, in seconds; 0 if the file does not say.
         alert: the alert's name, empty for a recorded series.
         record: the recorded series, empty for an alert.
+        text: the expression, without what only sets labels.
+        labels: wherever the rule sets them.
         waits: ``for`` and ``keep_firing_for``, as far as they are written.
     """
 
@@ -95,7 +98,8 @@ def read(file: str, text: str) -> Iterator[Rule | Unreadable]:
 def _rule(file: str, group: str, interval: str, node: yaml.Node) -> Rule | Unreadable:
     line = node.start_mark.line + 1
     name = _plain(node, "alert") or _plain(node, "record")
-    text = _plain(node, "expr")
+    own = plain({"expr": _plain(node, "expr"), "labels": _strings(node, "labels")})
+    text = own["expr"]
     if not name or not text:
         return Unreadable(file, line, name, "needs an alert or a record, and an expr")
     try:
@@ -112,7 +116,7 @@ def _rule(file: str, group: str, interval: str, node: yaml.Node) -> Rule | Unrea
         record=_plain(node, "record"),
         text=text,
         expression=expression,
-        labels=_strings(node, "labels"),
+        labels=own["labels"],
         annotations=_strings(node, "annotations"),
         waits={name: value for name in ("for", "keep_firing_for") if (value := _plain(node, name))},
     )

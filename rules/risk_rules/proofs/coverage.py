@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from risk_policy.contracts import alert as labels
+from risk_rules.labelled import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ def coverage(
         for rule in (rule for group in content["groups"] for rule in group["rules"]):
             if "alert" not in rule:
                 continue
-            key, seen = _key(rule["labels"]), checks.get(rule["alert"], [])
+            own = plain(rule)["labels"]
+            key, seen = _key(own), checks.get(rule["alert"], [])
             fires = any(key in fired for fired in seen)
             # What fires always cannot be seen quiet.
             always = rule["alert"] == labels.WATCHDOG
             quiet = always or any(key not in fired for fired in seen)
-            found.append(Covered(rule["labels"][labels.LIMIT], rule["alert"], *key, fires, quiet))
+            found.append(Covered(own[labels.LIMIT], rule["alert"], *key, fires, quiet))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts import alert as labels
+from risk_rules.labelled import plain
 from risk_rules.proofs.mutants import About, Document, Rule, kind_of, wrong_rules
 
 
@@ -51,7 +52,7 @@ class Family:
     def mutants(self) -> Iterator[Mutant]:
         """Every wrong version of one of its rules."""
         own = _own(self.name, self.rules)
-        tiers = {rule["labels"].get(labels.TIER): None for rule in own}
+        tiers = {plain(rule)["labels"].get(labels.TIER): None for rule in own}
         about = About(
             tuple(tier for tier in tiers if tier), _identity(self.rules), _held_from_the_end(own)
         )
@@ -61,7 +62,7 @@ class Family:
             first = self.quick + self.slow if kind in _QUICK else self.slow + self.quick
             for what, wrong in wrong_rules(rule, about):
                 name = rule.get("record") or f"{rule['alert']} ({kind})"
-                tier = rule["labels"].get(labels.TIER, "")
+                tier = plain(rule)["labels"].get(labels.TIER, "")
                 yield Mutant(
                     self.name, f"{name} {tier}: {what}", _replaced(self.rules, rule, wrong), first
                 )
@@ -92,13 +93,19 @@ def families(
         if name not in apart:
             yield _family(name, content, tests, (name,))
     shared = [rules[name] for name in apart]
-    found = {rule["labels"][labels.LIMIT]: None for content in shared for rule in _rules(content)}
+    found = {
+        plain(rule)["labels"][labels.LIMIT]: None for content in shared for rule in _rules(content)
+    }
     for limit in found:
         groups = [
             {**group, "rules": own}
             for content in shared
             for group in content["groups"]
-            if (own := [each for each in group["rules"] if each["labels"][labels.LIMIT] == limit])
+            if (
+                own := [
+                    each for each in group["rules"] if plain(each)["labels"][labels.LIMIT] == limit
+                ]
+            )
         ]
         if _reads_alerts({"groups": groups}):
             groups = [group for content in shared for group in content["groups"]]
@@ -134,7 +141,7 @@ def _own(name: str, content: Document) -> list[Rule]:
     found = _rules(content)
     if not _reads_alerts(content):
         return found
-    return [rule for rule in found if rule["labels"].get(labels.LIMIT) == name]
+    return [rule for rule in found if plain(rule)["labels"].get(labels.LIMIT) == name]
 
 
 def _reads_alerts(content: Document) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts import alert as labels
+from risk_rules.labelled import in_expression, plain
 
 Document = dict[str, Any]
 Rule = dict[str, Any]
@@ -45,13 +46,21 @@ class About:
 
 
 def kind_of(rule: Rule) -> str:
-    return str(rule.get("record") or rule["labels"][labels.ESCALATION])
+    return str(rule.get("record") or plain(rule)["labels"][labels.ESCALATION])
 
 
 # -- wrong rules --------------------------------------------------------------------------------
 
 
 def wrong_rules(rule: Rule, about: About) -> Iterator[tuple[str, Rule]]:
+    """Every wrong version of a rule, with its labels where the rule has them."""
+    own = plain(rule)
+    moved = own["expr"] != rule["expr"]
+    for what, wrong in _wrong(own, about):
+        yield what, in_expression(wrong) if moved else wrong
+
+
+def _wrong(rule: Rule, about: About) -> Iterator[tuple[str, Rule]]:
     expression = rule["expr"]
     seen = {expression}
     for what, changed in _changes(rule, about):
