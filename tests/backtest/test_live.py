@@ -48,7 +48,8 @@ from riskwarden.backtest.measured import measured
 from riskwarden.backtest.promtool import run_jobs
 
 #: The weeks around the worst of it; a longer stretch may be asked for.
-FIRST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_FIRST", "2008-09-02"))
+USUAL = date(2008, 9, 2)
+FIRST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_FIRST", str(USUAL)))
 LAST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_LAST", "2008-10-10"))
 #: A scrape times out after its interval, so that is long; rules may be evaluated more often.
 SCRAPE_SECONDS, EVALUATION_SECONDS = 1.0, 0.1
@@ -109,8 +110,10 @@ def test_every_day_the_same_alerts_fire_in_a_backtest_and_live(
     assert different == {}
     rising = [one for one in seen if any(one.fired)]
     never = [one for one in seen if not any(one.fired)]
-    # One that was breached and had no trend says as much as all of them.
-    assert set().union(*(compared(quick, one) for one in (*rising, *never[:1])))
+    # One that rose and one that was breached and did not say as much here as all of them; a longer
+    # stretch is asked for by who wants to see all.
+    chosen = (*rising, *never) if FIRST < USUAL else (*rising[:1], *never[:1])
+    assert set().union(*(compared(quick, one) for one in chosen))
 
 
 def compared(policy: Policy, seen: Seen) -> set[Name]:
