@@ -226,15 +226,15 @@ def test_the_generated_rules_are_clean_at_other_intervals(
     assert lint(slow, POLICY_TEXT, Material(risk_rules.generate_rules(slow), {})) == ()
 
 
-def test_a_policy_whose_threshold_is_out_of_reach_is_found(
-    policy_with: Callable[..., Policy],
-) -> None:
-    useless = policy_with(("max_drawdown_emergency_pct = 20", "max_drawdown_emergency_pct = 100"))
-    findings = lint(useless, POLICY_TEXT, Material(risk_rules.generate_rules(useless), {}))
-    assert {each.check for each in findings} == {"thresholds"}
-    assert any("never true" in each.message for each in findings)
-    assert {each.key for each in findings} == {
-        "alerting.thresholds.portfolio.max_drawdown_emergency_pct"
+def test_a_threshold_out_of_reach_is_found(policy: Policy) -> None:
+    rules = risk_rules.generate_rules(policy)
+    drawdown = rules["rules/drawdown.yml"]
+    assert "> 0.2" in drawdown
+    rules["rules/drawdown.yml"] = drawdown.replace("> 0.2", "> 1")
+    findings = lint(policy, POLICY_TEXT, Material(rules, {}))
+    never = [each for each in findings if "never true" in each.message]
+    assert {(each.check, each.key) for each in never} == {
+        ("thresholds", "alerting.thresholds.portfolio.max_drawdown_emergency_pct")
     }
 
 

@@ -8,7 +8,8 @@ from yesterday would only pass for news of today.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -20,11 +21,13 @@ from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.failover import Fallbacks, give_up
 from risk_receivers.channels.outbox import Letter, owed_by_others
 from risk_receivers.schema import from_text
+from risk_receivers.store.errors import QueueFullError
 from risk_receivers.store.writer import Transaction, Writer
 
 #: In one transaction: a few of them take no longer than a second, however many there are.
 _AT_ONCE: Final = 500
 _PATIENCE_SECONDS: Final = 30.0
+_PAUSE_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +44,7 @@ def move_orphans(policy: Policy, writer: Writer) -> Iterator[Moved]:
     channels = policy.alerting.channels
     deadlines = {name: getattr(channels, name).deadline_seconds for name in channels.names()}
     work = partial(_move, enabled=enabled_channels(policy), takers=fallbacks(policy), of=deadlines)
-    while moved := writer.run(work, _PATIENCE_SECONDS):
+    while moved := _patiently(writer, work):
         for one in moved:
             _log.error(
                 "channel %s: message %d, %s of %s: %s; %s",
@@ -50,6 +53,18 @@ def move_orphans(policy: Policy, writer: Writer) -> Iterator[Moved]:
                 f"{one.taker} takes over" if one.taker else "it is among the dead letters",
             )
             yield one
+
+
+def _patiently(writer: Writer, work: Callable[[Transaction], list[Moved]]) -> list[Moved]:
+    """Wait for a place in the queue: a service that starts has more to do than this."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return writer.run(work, _PATIENCE_SECONDS)
+        except QueueFullError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _move(
