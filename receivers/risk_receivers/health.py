@@ -61,7 +61,7 @@ class Health:
             found.append(complaint)
         if not self._gate.is_alive:
             found.append("the gate is not being published")
-        found += [f"worker {worker.name} died" for worker in self._workers if not worker.is_alive]
+        found += [complaint for worker in self._workers if (complaint := worker.complaint)]
         return found
 
     def lease_withheld(self) -> list[str]:

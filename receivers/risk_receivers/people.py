@@ -117,8 +117,9 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             wake_couriers=core.bell.ring,
         )
         wiring = (core.policy, keeper, core.database)
-        telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note)
-        shown = telegram_keeper(*wiring, core.writer, core.telemetry, channels.get("telegram"))
+        bot = channels.get("telegram")
+        telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note, bot)
+        shown = telegram_keeper(*wiring, core.writer, core.telemetry, bot)
         slack = slack_door(*wiring, core.writer, core.telemetry, core.refusals.note)
         yield People(
             acks=AckParts(keeper, core.database, alerting.acknowledgement),

@@ -24,16 +24,25 @@ _log = logging.getLogger(__name__)
 _EXPIRING: Final = 50
 #: What a worker's round may fail with; anything else is a mistake in this program.
 ROUND_ERRORS: Final = (OSError, sqlite3.Error, ReceiversError)
+# After a mistake the next round is tried soon, and then less and less often: what does not pass
+# by itself would only fill the log.
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LAST_PAUSE_SECONDS: Final = 60.0
 
 
 class Worker(ABC):
-    """A thread that does a round when woken, or when its pause is over."""
+    """A thread that does a round when woken, or when its pause is over.
+
+    A mistake ends a round and never the thread: it is counted, in the log with its traceback, and
+    the worker counts as failing until a round has succeeded.
+    """
 
     def __init__(self, name: str, telemetry: Telemetry) -> None:
         self.name = name
         self._telemetry = telemetry
         self._woken = threading.Event()
         self._stopping = threading.Event()
+        self._mistake = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -53,22 +62,46 @@ class Worker(ABC):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread does its work."""
+        """Whether its thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def complaint(self) -> str:
+        """Why it does not do its work; empty if it does."""
+        if not self.is_alive:
+            return f"worker {self.name} died"
+        if mistake := self._mistake:
+            return f"worker {self.name} fails with {mistake}, and tries again; see the log"
+        return ""
 
     @abstractmethod
     def round(self) -> float | None:
         """Do what there is to do; after how many seconds to look again unless woken."""
 
     def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._woken.clear()
+        pause_after_mistake = _FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            self._woken.clear()
+            try:
                 pause = self.round()
-                self._woken.wait(pause)
-        except Exception:  # a mistake ends this thread, and readiness says so
-            self._telemetry.unexpected()
-            raise
+            except Exception as error:  # noqa: BLE001 - nobody else would do its work
+                self._note(error, pause_after_mistake)
+                self._stopping.wait(pause_after_mistake)  # whatever wakes it makes it no better
+                pause_after_mistake = min(2 * pause_after_mistake, _LAST_PAUSE_SECONDS)
+                continue
+            if self._mistake:
+                _log.warning("worker %s works again", self.name)
+            self._mistake, pause_after_mistake = "", _FIRST_PAUSE_SECONDS
+            self._woken.wait(pause)
+
+    def _note(self, error: Exception, pause: float) -> None:
+        self._mistake = type(error).__name__  # its text may hold anything
+        self._telemetry.unexpected()
+        _log.critical(
+            "worker %s: a mistake ended its round; the next begins in %g s",
+            *(self.name, pause),
+            exc_info=error,
+        )
 
 
 class Bell:

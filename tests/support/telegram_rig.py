@@ -11,6 +11,7 @@ from telegram_stand_in import CHAT, TOKEN, TelegramStandIn
 from risk_policy.model.channels import Telegram
 from risk_receivers.buttons.offsets import Offsets
 from risk_receivers.buttons.telegram import TelegramButtons
+from risk_receivers.buttons.telegram_chats import Chats
 from risk_receivers.channels.bot_api import BotApi
 from risk_receivers.channels.message import Kind
 from risk_receivers.channels.rendered import Render
@@ -32,14 +33,17 @@ class Rig:
     telegram: TelegramStandIn
     behind: Any
     listener: TelegramButtons = field(init=False)
+    followed: dict[str, str] = field(default_factory=dict)
 
-    def listen(self) -> TelegramButtons:
+    def listen(self, *chats: str) -> TelegramButtons:
         """The listener of a service that starts on the same store."""
+        self.followed = {}
         desk, _ = self.behind.desk(TOKEN, "Telegram button")
         self.listener = TelegramButtons(
             settings=SETTINGS,
             bot=BotApi(TOKEN, self.telegram.url, 5),
             desk=desk,
+            chats=Chats(chats or SETTINGS.allowed_chats, self.behind.database, self.followed),
             offsets=Offsets(self.behind.database, TOKEN.partition(":")[0]),
             writer=self.behind.writer,
             telemetry=self.behind.telemetry,
@@ -47,18 +51,25 @@ class Rig:
         )
         return self.listener
 
-    def tell(self, render: Render = as_told, kind: Kind = Kind.FIRING, number: int = 7) -> None:
+    def tell(
+        self,
+        render: Render = as_told,
+        kind: Kind = Kind.FIRING,
+        number: int = 7,
+        chat: str = CHAT,
+    ) -> None:
         """People are told of the breach."""
         _, buttons = self.behind.desk(TOKEN, "")
         channel = TelegramChannel(
             render=render,
             bot_token=TOKEN,
-            chat_id=CHAT,
+            chat_id=chat,
             api_url=self.telegram.url,
             timeout_seconds=5,
             buttons=buttons,
         )
         channel.deliver(owed(number, kind=kind))
+        self.followed.update(channel.followed)
 
     def press(self, button: str, **more: Any) -> float | None:
         """Somebody presses, and the listener asks once; how long it would wait then."""

@@ -1,8 +1,8 @@
 """Breaches that are over and of whose end people were never told.
 
 Alertmanager never says "resolved" of what is silenced or inhibited as it ends, nor afterwards.
-Whoever was told of a breach is told of its end all the same, once: here, if the notification
-feed has not said so within the time that a notification takes.
+Whoever was told of a breach is told of its end all the same, once and however late: here, if the
+notification feed has not said so within the time that a notification takes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
-#: Older ends are no news. What was owed when the service stopped is still told after a restart.
-_NEWS: Final = timedelta(hours=1)
+#: How far before the latest look that told of everything another one looks back: further than
+#: any notification takes. The first look of a service sees all that is kept.
+_LOOK_BACK: Final = timedelta(hours=1)
+#: Later than this it is said when it ended; people would take it for now.
+_LATE: Final = timedelta(minutes=5)
+#: What merely happened has no end to be told of.
+_NO_END: Final = ", ".join(repr(name) for name in sorted(EVENTS))
 # RESOLVED_TOLD is a status that an episode gets once people know of its end, by whomever.
 _ENDED: Final = (
-    "SELECT ended.risk_id, ended.tier, ended.episode, ended.received_at, ended.audit_seq, "
-    "i.alertname, i.severity, i.category "
+    "SELECT ended.risk_id, ended.tier, ended.episode, ended.received_at, "  # noqa: S608
+    "ended.audit_seq, i.alertname, i.severity, i.category "
     "FROM alert ended JOIN incident i USING (risk_id, tier, episode) "
     "WHERE ended.status = 'RESOLVED' AND ended.received_at > ? "
-    "AND i.dispatched = 1 AND i.state = 'RESOLVED' "
+    f"AND i.dispatched = 1 AND i.state = 'RESOLVED' AND i.alertname NOT IN ({_NO_END}) "
     "AND NOT EXISTS (SELECT 1 FROM alert told WHERE told.risk_id = ended.risk_id "
     "AND told.tier = ended.tier AND told.episode = ended.episode "
     "AND told.status = 'RESOLVED_TOLD')"
@@ -61,8 +66,17 @@ class Ended:
         return f"{self.risk_id}:{self.tier or 'none'}:{self.episode}"
 
 
-def unsettled(connection: sqlite3.Connection, routing: Routing, now: datetime) -> list[Ended]:
-    """Episodes that ended long enough ago for everybody to know of it."""
+def unsettled(
+    connection: sqlite3.Connection,
+    routing: Routing,
+    now: datetime,
+    settled_at: datetime | None = None,
+) -> list[Ended]:
+    """Episodes that ended long enough ago for everybody to know of it.
+
+    ``settled_at`` is when people had last been told of all of them, if that is known.
+    """
+    since = to_text(settled_at - _LOOK_BACK) if settled_at else ""
     found = [
         Ended(
             risk_id,
@@ -75,14 +89,13 @@ def unsettled(connection: sqlite3.Connection, routing: Routing, now: datetime) -
             category or "",
         )
         for risk_id, tier, episode, at, seq, alertname, severity, category in connection.execute(
-            _ENDED, (to_text(now - _NEWS),)
+            _ENDED, (since,)
         )
     ]
     return [
         one
         for one in found
-        if one.alertname not in EVENTS  # what merely happened has no end to be told of
-        and (now - one.at).total_seconds() >= patience_seconds(routing, one.severity)
+        if (now - one.at).total_seconds() >= patience_seconds(routing, one.severity)
     ]
 
 
@@ -100,6 +113,8 @@ def _settle(transaction: Transaction, teller: Teller, one: Ended) -> int:
     is_latest = incident is not None and incident.episode == one.episode
     # Whoever was told of the worst is told of the end.
     worst = incident.told_severity if incident is not None and is_latest else None
+    late = transaction.now - one.at > _LATE
+    since = f" since {one.at:%Y-%m-%d %H:%M:%S} UTC" if late else ""
     return teller.tell(
         transaction,
         Message(
@@ -107,7 +122,7 @@ def _settle(transaction: Transaction, teller: Teller, one: Ended) -> int:
             kind=Kind.RESOLVED,
             severity=worst or one.severity,
             title=one.alertname,
-            text=f"{one.alertname} {one.risk_id} is resolved ({BY_US})",
+            text=f"{one.alertname} {one.risk_id} is resolved{since} ({BY_US})",
             at=transaction.now,
             audit_seq=one.audit_seq,
             risk_id=one.risk_id,

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,7 @@ class Reconciler(Worker):
         self._policy = policy
         self._routing = policy.alerting.routing
         self._waiting = Waiting(self._routing)
+        self._settled_at: datetime | None = None
 
     def round(self) -> float | None:
         """Look once."""
@@ -114,10 +116,12 @@ class Reconciler(Worker):
         return is_muted(self._policy, severity, incident.category, incident.action, utc_now())
 
     def _tell_what_is_over(self) -> None:
+        now = utc_now()
         with closing(open_read_only(self._database)) as connection:
-            ended = unsettled(connection, self._routing, utc_now())
+            ended = unsettled(connection, self._routing, now, self._settled_at)
         if ended:
             self._write(lambda transaction: settle(transaction, self._teller, ended))
+        self._settled_at = now
 
     def _tell(self, due: list[Untold]) -> None:
         now = utc_now()

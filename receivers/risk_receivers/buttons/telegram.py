@@ -1,6 +1,7 @@
 """Listens for presses of Telegram buttons, by asking: nobody has to reach this machine.
 
-A press counts from a user and in a chat that the policy names, and from nobody else; that is
+A press counts from a user and in a chat that the policy names (or that became of one), and from
+nobody else; that is
 looked at before anything they sent is. Whatever Telegram does, this thread waits for it alone.
 """
 
@@ -21,13 +22,15 @@ from risk_policy.model.channels import Telegram
 from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.buttons.desk import REFUSED, Desk, Outcome, Presser, Verdict
 from risk_receivers.buttons.offsets import Offsets
+from risk_receivers.buttons.telegram_chats import Chats
 from risk_receivers.buttons.telegram_updates import Press, Shown, Update, updates, with_status
+from risk_receivers.channels import Channel
 from risk_receivers.channels.bot_api import BotApi, BotReply, keyboard, reply_of
 from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.cutting import clean, cut
 from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import Answer, answered, retry_after, revealed
-from risk_receivers.channels.telegram import has_buttons
+from risk_receivers.channels.telegram import TelegramChannel, has_buttons
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -76,6 +79,7 @@ class TelegramButtons(Worker):
         settings: Telegram,
         bot: BotApi,
         desk: Desk,
+        chats: Chats,
         offsets: Offsets,
         writer: Writer,
         telemetry: Telemetry,
@@ -84,7 +88,7 @@ class TelegramButtons(Worker):
     ) -> None:
         """``refused`` is told who came in vain, to what, and why."""
         super().__init__("telegram-buttons", telemetry)
-        self._chats = frozenset(settings.allowed_chats)
+        self._chats = chats
         self._users = frozenset(settings.allowed_users)
         self._bot = bot
         self._desk = desk
@@ -108,6 +112,7 @@ class TelegramButtons(Worker):
     def round(self) -> float | None:
         """Ask once, and do what was asked for."""
         try:
+            self._follow()
             found = self._ask()
             self._heard()
             for update in found:
@@ -121,6 +126,12 @@ class TelegramButtons(Worker):
         except (StoreError, OSError, sqlite3.Error) as error:
             return self._not_heard(f"the store: {error}", None)
         return 0
+
+    def _follow(self) -> None:
+        """Keep what became of a group, while somebody knows."""
+        if news := self._chats.news:
+            self._writer.run(partial(self._chats.keep, news=news), _PATIENCE_SECONDS)
+            self._chats.kept(news)
 
     def _ask(self) -> list[Update]:
         first = self._offsets.next()
@@ -175,7 +186,7 @@ class TelegramButtons(Worker):
     def _outcome(self, press: Press, update_id: int) -> Outcome:
         user, message = str(press.sender.id), press.message
         chat = str(message.chat.id) if message is not None else ""
-        if user not in self._users or chat not in self._chats:
+        if user not in self._users or not self._chats.allow(chat):
             key = "allowed_users" if user not in self._users else "allowed_chats"
             self._telemetry.count(*AUTH_FAILED)
             self._refused(
@@ -255,6 +266,7 @@ def telegram_buttons(
     writer: Writer,
     telemetry: Telemetry,
     refused: Callable[[str, str, str], None],
+    channel: Channel | None,
 ) -> TelegramButtons | None:
     """The listener, if the policy wants buttons. Raises StartError."""
     settings = policy.alerting.channels.telegram
@@ -267,6 +279,11 @@ def telegram_buttons(
         bot=BotApi(token, settings.api_url, settings.timeout_seconds),
         desk=Desk(
             keeper, Buttons(token, terms), database=database, terms=terms, via="Telegram button"
+        ),
+        chats=Chats(
+            settings.allowed_chats,
+            database,
+            channel.followed if isinstance(channel, TelegramChannel) else {},
         ),
         offsets=Offsets(database, token.partition(":")[0]),
         writer=writer,

@@ -102,6 +102,8 @@ class TelegramChannel:
         self._progress: Progress[_Part] = Progress()
         #: Buttons that were put somewhere, for whoever looks after them.
         self.placed: Final[deque[Placed]] = deque(maxlen=_MOST_PLACED)
+        #: Which group became which, by their ids, for whoever has to know the chat again.
+        self.followed: Final[dict[str, str]] = {}
 
     @classmethod
     def from_policy(cls, policy: Policy, data: Path, render: Render) -> TelegramChannel:
@@ -188,6 +190,7 @@ class TelegramChannel:
             "alerting.channels.telegram.chat_id; until then every start has to find it again",
             moved_to,
         )
+        self.followed[self._chat_id] = str(moved_to)
         self._chat_id = str(moved_to)
         return self._bot.call(method, {"chat_id": self._chat_id, **parameters})
 
