@@ -35,10 +35,11 @@ from risk_receivers.channels.attended import Attended
 from risk_receivers.channels.confirmations import Confirmations
 from risk_receivers.channels.errors import (
     DeliveryError,
+    PartlyRefusedError,
     RefusedDeliveryError,
     TemporaryDeliveryError,
 )
-from risk_receivers.channels.failover import Fallbacks, give_up, hand_over
+from risk_receivers.channels.failover import Fallbacks, give_up, hand_over, reached_some
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.outbox import (
     Letter,
@@ -114,7 +115,10 @@ class Courier(Worker):
         for other in terms.fallbacks.get(name, ()):
             telemetry.count(m.FAILOVERS, name, other, by=0)
         self.channel_name = name
-        self._channel = Attended(name, channel)
+        telemetry.count(m.CHANNEL_BREAKDOWNS, name, by=0)
+        self._channel = Attended(
+            name, channel, broke=lambda: telemetry.count(m.CHANNEL_BREAKDOWNS, name)
+        )
         self._database = database
         self._writer = writer
         self._terms = terms
@@ -254,6 +258,9 @@ class Courier(Worker):
             if not error.is_mere_wait(patience):
                 return self._not_delivered(one, error)
             return self._deferred(one, error)
+        except PartlyRefusedError as error:
+            self._reached_some(one, str(error))
+            return True
         except (OSError, DeliveryError) as error:
             return self._not_delivered(one, error)
         except Exception as error:  # noqa: BLE001 - those behind must not wait, whatever it is
@@ -264,6 +271,16 @@ class Courier(Worker):
         self._attempts.confirmed(one.number)
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
         return True
+
+    def _reached_some(self, one: Letter, reason: str) -> None:
+        """The channel works; whom it did not reach is for somebody to see to."""
+        self._writer.submit(
+            lambda transaction: reached_some(transaction, one.number, reason)
+        ).result()
+        self._pace.delivered(one.number)
+        self._attempts.confirmed(one.number)
+        self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
+        _log.error("channel %s: message %d: %s", self.channel_name, one.number, reason)
 
     def _deferred(self, one: Letter, error: TemporaryDeliveryError) -> bool:
         """The channel works and is busy: it is left alone for as long as it asks."""

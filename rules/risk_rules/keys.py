@@ -39,7 +39,7 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.RULES_FAILING.name: (_FAILURES,),
     system.RULES_LATE.name: (_FAILURES,),
     system.ALERTS_UNDELIVERED.name: (_FAILURES,),
-    system.CHANNEL_FAILING.name: (_FAILURES,),
+    system.CHANNEL_FAILING.name: (_S + "channel_down_seconds", _FAILURES),
     system.UNEXPECTED_ERRORS.name: (_FAILURES,),
     system.CHAIN_TRUNCATED.name: (_S + "audit_witness_hours",),
     system.CHAIN_REWRITTEN.name: (_S + "audit_witness_hours",),

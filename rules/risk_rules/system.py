@@ -212,13 +212,26 @@ def _own_trouble(policy: Policy) -> Iterator[Condition]:
 
 
 def _delivery(policy: Policy) -> Iterator[Condition]:
-    failed = _risen(policy, m.MESSAGES, outcome="failed")
-    down = f"min by (channel) ({promql.series(m.CHANNEL_UP)}) == 0"
-    yield Condition(system.CHANNEL_FAILING, f"sum by (channel) ({failed}) > 0\nor {down}")
+    yield _channel_failing(policy)
     dead = f"max by (channel) ({promql.series(m.DEAD_LETTERS)}) > 0"
     yield Condition(system.DEAD_LETTERS, dead)
     errors = f"sum by (component) ({_risen(policy, m.UNEXPECTED_ERRORS)}) > 0"
     yield Condition(system.UNEXPECTED_ERRORS, errors)
+
+
+def _channel_failing(policy: Policy) -> Condition:
+    """Others had to take over, it fails again and again, or it has failed for long.
+
+    One try that fails and succeeds when it is repeated means nothing; what is given up without
+    anybody to take over is an alert of its own.
+    """
+    over = f"sum by (channel) ({_risen(policy, m.FAILOVERS)}) > 0"
+    # More than once; what is between one and two is how Prometheus guesses at a window's edges.
+    again = f"max by (channel) ({_risen(policy, m.CHANNEL_BREAKDOWNS)}) > 1.5"
+    up, long = promql.series(m.CHANNEL_UP), policy.alerting.system.channel_down_seconds
+    throughout = f"max_over_time({up}[{promql.duration(off_multiple(policy, long))}]) == 0"
+    down = f"min by (channel) ({throughout} and {up} offset {promql.duration(long)} == 0)"
+    return Condition(system.CHANNEL_FAILING, f"{over}\nor {again}\nor {down}")
 
 
 def _unheard() -> Condition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
@@ -16,6 +17,8 @@ from typer.testing import CliRunner, Result
 
 from risk_receivers.channels.attended import Attended
 from risk_receivers.channels.console import ConsoleChannel
+from risk_receivers.channels.errors import TemporaryDeliveryError
+from risk_receivers.channels.message import Owed
 from risk_receivers.channels.standing import Standing
 from riskwarden.commands.channels import app
 
@@ -62,6 +65,7 @@ def test_mail_takes_over_from_a_slack_that_does_not_answer_until_it_is_mended(
         failovers = 'risk_channel_failovers_total{channel="slack",to="email"}'
         wait_until(lambda: receivers.metric(failovers) == 1)
         wait_until(lambda: receivers.metric('risk_channel_up{channel="slack"}') == 0)
+        assert receivers.metric('risk_channel_breakdowns_total{channel="slack"}') == 1
         assert receivers.metric('risk_messages_dead{channel="slack"}') == 0, "people were told"
 
         failing = words.alert(name="RISK_CHANNEL_FAILING", risk_id="channel_failing/slack")
@@ -115,6 +119,42 @@ def test_a_channel_that_hangs_is_seen_to_be_down(wait_until: Wait) -> None:
         assert channel.standing.error.startswith("hangs")
         wait_until(lambda: reader.read1(1_000_000) and not thread.is_alive())
     assert channel.standing.up is True
+
+
+class _Moody:
+    """A channel that does what it is told to."""
+
+    def __init__(self) -> None:
+        self.fails = False
+
+    def deliver(self, owed: Owed) -> None:
+        del owed
+        self.check()
+
+    def check(self) -> None:
+        if self.fails:
+            raise TemporaryDeliveryError("not now")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@given(st.lists(st.sampled_from(["delivered", "failed", "checked"])))
+def test_each_time_that_a_channel_begins_to_fail_is_counted_however_often_it_is_tried_then(
+    steps: list[str],
+) -> None:
+    moody, broke = _Moody(), []
+    channel = Attended("moody", moody, broke=lambda: broke.append(True))
+    began = 0
+    for step in steps:
+        moody.fails, before = step == "failed", channel.standing.up
+        if step == "checked":
+            channel.look_after()
+        else:
+            with suppress(TemporaryDeliveryError):
+                channel.deliver(owed())
+        began += before is not False and channel.standing.up is False
+    assert len(broke) == began
 
 
 STEPS = st.lists(st.sampled_from(["delivered", "failed", "check_failed", "check_passed"]))

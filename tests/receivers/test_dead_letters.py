@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from channels_desk import LATE, SOON, TO_MAIL, Desk, desk_in
 
+from risk_policy.vocabulary import Severity
 from risk_receivers.audit.query import events
 from risk_receivers.channels.dead_letters import Fate, ResendError, dismiss, resend, resend_all
 from risk_receivers.channels.failover import give_up
+from risk_receivers.channels.message import Kind
 from risk_receivers.channels.outbox import mark_delivered
 from risk_receivers.schema import to_text
 
@@ -93,3 +95,35 @@ def test_what_is_on_its_way_elsewhere_or_has_no_channel_any_more_is_not_sent_aga
     assert last.event_type == "NOTIFICATION_DISMISSED"
     assert last.payload is not None
     assert last.payload.action_reason == "yesterday's news"
+
+
+def test_who_was_refused_is_seen_to_by_somebody_and_nobody_else_is_told_twice(
+    desk: Desk, wait_until: Wait
+) -> None:
+    gone, there = "gone@example.com", "there@example.com"
+    desk.postbox.recipients[gone] = "550 no such user"
+    # Slack would take over from mail what that refuses for good.
+    desk.open(LATE, email='fallback = ["slack"]\n', to=(gone, there)).start()
+    news: dict[str, Any] = {"severity": Severity.EMERGENCY, "only": ["email"]}
+    desk.owe("drawdown is 22 %", **news)
+    desk.owe("drawdown is 23 %", kind=Kind.ESCALATED, **news)
+    wait_until(lambda: desk.lost() == {"email": 2}, what="somebody has to see to it")
+    assert desk.dead() == [("email", Fate.PARTLY, "")] * 2
+    assert [mail.strip() for mail in desk.mails()] == ["drawdown is 22 %", "drawdown is 23 %"]
+    assert desk.postbox.reached == [there, there]
+    assert "NOTIFICATION_FAILED_OVER" not in desk.history()
+    (failed, _) = [e for e in events(desk.database, 0, 99) if e.event_type == "NOTIFICATION_FAILED"]
+    assert failed.payload is not None
+    assert "did not reach all it is for: 1 of 2 recipients have the mail" in failed.payload.message
+    assert desk.metric('risk_channel_up{channel="email"}') == 1, "it works for all others"
+
+    desk.postbox.recipients.clear()
+    channels = ["email", "slack"]
+    assert desk.run(lambda it: resend_all(it, channels, actor="olga")) == [], "some were told"
+    first, second = sorted(number for (number,) in desk.rows("SELECT id FROM dead_message"))
+    desk.run(partial(resend, number=first, channels=channels, actor="olga"))
+    desk.wake()
+    wait_until(lambda: len(desk.postbox.reached) == 3, what="who was refused has it now")
+    assert desk.postbox.reached[-1] == gone
+    desk.run(partial(dismiss, number=second, actor="olga", comment="told by phone"))
+    assert desk.lost() == {}

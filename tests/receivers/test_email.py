@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -15,7 +14,11 @@ from hypothesis import strategies as st
 from mail_servers import STAGES, Authority, Postbox, failing_mail_server, mail_server
 
 from risk_receivers.channels.email import EmailChannel
-from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
+from risk_receivers.channels.errors import (
+    PartlyRefusedError,
+    RefusedDeliveryError,
+    TemporaryDeliveryError,
+)
 from risk_receivers.channels.mail import compose
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Rendered
@@ -135,14 +138,29 @@ def test_addresses_with_names_and_domains_beyond_ascii_are_reached(postbox: Post
 
 
 def test_a_refused_recipient_keeps_nobody_else_from_the_mail_and_is_told_of(
-    postbox: Postbox, caplog: pytest.LogCaptureFixture
+    postbox: Postbox,
 ) -> None:
     postbox.recipients[DESK[0]] = "550 no such user"
-    with caplog.at_level(logging.ERROR):
-        channel(postbox.port).deliver(sample())
+    email = channel(postbox.port)
+    with pytest.raises(PartlyRefusedError, match="1 of 2 recipients have the mail") as caught:
+        email.deliver(sample())
     assert postbox.reached == [DESK[1]]
-    assert "desk@example.com (550 no such user)" in caplog.text
-    assert "alerting.channels.email.to_addresses" in caplog.text
+    assert "desk@example.com (550 no such user)" in str(caught.value)
+    assert "alerting.channels.email.to_addresses" in str(caught.value)
+    postbox.recipients.clear()  # and once it is put right, sending it again tells who was not
+    email.deliver(sample())
+    assert postbox.reached == [DESK[1], DESK[0]]
+
+
+def test_who_is_refused_is_told_of_although_others_were_put_off_at_first(postbox: Postbox) -> None:
+    postbox.recipients = {DESK[0]: "550 no such user", DESK[1]: "451 try later"}
+    email = channel(postbox.port)
+    with pytest.raises(TemporaryDeliveryError):
+        email.deliver(sample())
+    del postbox.recipients[DESK[1]]
+    with pytest.raises(PartlyRefusedError, match=r"desk@example.com \(550 no such user\)"):
+        email.deliver(sample())
+    assert postbox.reached == [DESK[1]]
 
 
 def test_who_has_the_mail_is_not_sent_it_again_with_those_who_were_put_off(

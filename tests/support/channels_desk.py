@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,12 +46,13 @@ min_severity = "EMERGENCY"
 smtp_host = "127.0.0.1"
 smtp_port = {smtp}
 use_tls = false
-to_addresses = ["desk@example.com"]
+to_addresses = [{to}]
 {email}
 [alerting.channels.webhook]
 enabled = true
 min_severity = "EMERGENCY"
 """
+DESK = "desk@example.com"
 SOON = "deadline_seconds = 1.5\n"
 LATE = "deadline_seconds = 600\n"
 TO_MAIL = 'fallback = ["email"]\n'
@@ -75,9 +76,10 @@ class Desk:
     def database(self) -> Path:
         return self.folder / "audit.db"
 
-    def open(self, slack: str, email: str = "") -> Desk:
+    def open(self, slack: str, email: str = "", to: tuple[str, ...] = (DESK,)) -> Desk:
         """The store and the channels, which do nothing yet."""
-        text = POLICY.format(slack=slack, email=email, smtp=self.postbox.port)
+        addresses = ", ".join(f'"{address}"' for address in to)
+        text = POLICY.format(slack=slack, email=email, to=addresses, smtp=self.postbox.port)
         policy = parse_policy(text.encode())
         channels = enabled_channels(policy)
         self.outbox = Outbox(channels, fallbacks(policy))
@@ -138,10 +140,11 @@ class Desk:
         kind: Kind = Kind.FIRING,
         age: timedelta = timedelta(),
         risk_id: str = "",
+        only: Collection[str] | None = None,
     ) -> None:
         at = datetime.now(UTC) - age
         message = Message(subject or text, kind, severity, "A_TITLE", text, at, 1, risk_id)
-        self.run(lambda transaction: self.outbox.owe(transaction.connection, message))
+        self.run(lambda transaction: self.outbox.owe(transaction.connection, message, only))
         self.wake()
 
     def run(self, work: Callable[[Transaction], Any]) -> Any:
@@ -158,6 +161,10 @@ class Desk:
     def lost(self) -> dict[str, int]:
         with closing(self.connected()) as connection:
             return lost_by_channel(connection)
+
+    def rows(self, query: str) -> list[Any]:
+        with closing(self.connected()) as connection:
+            return connection.execute(query).fetchall()
 
     def mails(self) -> list[str]:
         return [str(mail.get_content()) for _, mail in self.postbox.mails]

@@ -70,17 +70,19 @@ def resend(
 
 @app.command()
 def dismiss(
-    message: Annotated[int, typer.Argument(help="The message's number.")],
+    messages: Annotated[list[int], typer.Argument(help="The messages' numbers.")],
     comment: Annotated[str, typer.Option("--comment", help="Why; it goes on record.")],
     author: AuthorOption = None,
     data: DataOption = LATEST,
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
 ) -> None:
-    """Let a message be that nobody was told of and nobody needs any more, on record."""
-    body = {"author": author or operator_name(), "comment": comment, "message": message}
-    Operator(data, policy, receivers).ask("POST", "/api/v1/dead-letters/dismiss", body)
-    out.print(f"message {message} is dismissed, on record")
+    """Let messages be that nobody waits for any more, on record."""
+    operator = Operator(data, policy, receivers)
+    for message in messages:
+        body = {"author": author or operator_name(), "comment": comment, "message": message}
+        operator.ask("POST", "/api/v1/dead-letters/dismiss", body)
+        out.print(f"message {message} is dismissed, on record")
 
 
 def _list(data: Path, policy: Path | None, receivers: str | None, *, as_json: bool) -> None:

@@ -138,6 +138,9 @@ class System(Section):
             scrapes its targets 5 to 6 seconds after its start and knows nothing of them until
             then, so less than that raises a false alarm at every start on an empty store.
         receivers_down_seconds: the same.
+        channel_down_seconds: how long a channel may fail before that counts, if nobody had to
+            take over meanwhile: a server that is restarted, or a message that arrives when it is
+            tried again, is no failing channel.
         unevaluable_seconds: how long a limit may have no figure, or NaN, before it counts.
         required_limits: limits that somebody has to report; others are watched once they are.
         clock_skew_seconds: how far two clocks may disagree.
@@ -158,6 +161,7 @@ class System(Section):
         Seconds, AtMost(3600, "meanwhile the parts act on different policies")
     ] = 30
     alertmanager_down_seconds: _Complaint = 30
+    channel_down_seconds: _Complaint = 60
     unevaluable_seconds: _Complaint = 30
     required_limits: tuple[LimitName, ...] = ("daily_loss", "drawdown", "var")
     clock_skew_seconds: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -13,6 +13,7 @@ from risk_policy.clock import utc_now
 from risk_receivers.channels import Channel
 from risk_receivers.channels.errors import (
     DeliveryError,
+    PartlyRefusedError,
     RefusedDeliveryError,
     TemporaryDeliveryError,
 )
@@ -33,9 +34,15 @@ class Attended:
     """One channel. Its courier's thread uses it; others may ask how it stands."""
 
     def __init__(
-        self, name: str, channel: Channel, longest_seconds: float = _LONGEST_SECONDS
+        self,
+        name: str,
+        channel: Channel,
+        longest_seconds: float = _LONGEST_SECONDS,
+        broke: Callable[[], None] = lambda: None,
     ) -> None:
+        """``broke`` is called whenever it begins to fail."""
         self._name = name
+        self._broke = broke
         self._channel = channel
         self._longest_seconds = longest_seconds
         self._standing = Standing()
@@ -58,8 +65,12 @@ class Attended:
         try:
             with self._busy():
                 self._channel.deliver(owed)
+        except PartlyRefusedError as error:
+            self._standing = self._standing.delivered_to_some(utc_now(), str(error))
+            raise
         except (OSError, DeliveryError) as error:
             if _is_about_the_channel(error, patience_seconds):
+                self._note_break()
                 self._standing = self._standing.failed(utc_now(), str(error))
             raise
         self._standing = self._standing.delivered(utc_now())
@@ -78,6 +89,7 @@ class Attended:
             except (OSError, DeliveryError) as error:
                 if self._standing.up is not False:
                     _log.error("channel %s would not deliver: %s", self._name, error)
+                self._note_break()
                 self._standing = self._standing.check_failed(utc_now(), str(error))
             else:
                 self._standing = self._standing.check_passed()
@@ -88,6 +100,10 @@ class Attended:
     def close(self) -> None:
         """Let go of it."""
         self._channel.close()
+
+    def _note_break(self) -> None:
+        if self._standing.up is not False:
+            self._broke()
 
     @contextmanager
     def _busy(self) -> Iterator[None]:

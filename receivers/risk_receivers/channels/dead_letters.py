@@ -1,5 +1,8 @@
 """Messages that were given up: what became of each, sending them again, and letting them be.
 
+One that was delivered to some of those it is for, while the others were refused for good, is among
+them until somebody has seen to it.
+
 A message and those that took over from it are one piece of news. As long as any of them is on its
 way or was confirmed, somebody is told or was, and sending another of them again would tell people
 twice. Only where all of them were given up is it lost, until somebody sends one of them again or
@@ -26,12 +29,13 @@ from risk_receivers.store.writer import Transaction
 _DEAD: Final = """
 WITH dead AS (
     SELECT message.id, channel, subject, kind, created_at, dead_message.at, reason, told_by,
+        delivered_at IS NOT NULL AS partly,
         coalesce(takeover.origin, message.id) AS origin
     FROM dead_message JOIN message USING (id)
         LEFT JOIN takeover USING (id) LEFT JOIN dealt_with USING (id)
 )
 SELECT dead.id, dead.channel, dead.subject, dead.kind, dead.created_at, dead.at, dead.reason,
-    told_by, min(CASE WHEN other.delivered_at IS NULL
+    told_by, partly, min(CASE WHEN other.delivered_at IS NULL
         AND other.id NOT IN (SELECT id FROM dead_message) THEN other.channel END) AS waiting
 FROM dead LEFT JOIN message AS other ON other.id = dead.origin
     OR other.id IN (SELECT id FROM takeover WHERE takeover.origin = dead.origin)
@@ -43,6 +47,7 @@ class Fate(StrEnum):
     """What became of the news in a message that was given up."""
 
     LOST = "lost"
+    PARTLY = "partly told"
     DISMISSED = "dismissed"
     TAKEN_OVER = "taken over"
     DELIVERED = "delivered"
@@ -78,7 +83,7 @@ def dead_letters(connection: sqlite3.Connection, most: int) -> list[DeadLetter]:
 
 
 def lost_by_channel(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many messages of each channel told nobody anything, and wait for somebody."""
+    """How many messages of each channel somebody was not told of, and wait for somebody."""
     return dict(
         connection.execute(
             f"SELECT channel, count(*) FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
@@ -105,7 +110,8 @@ def resend(
         raise ResendError(f"channel {dead.channel} of message {number} is not enabled any more")
     connection.execute("DELETE FROM dead_message WHERE id = ?", (number,))
     connection.execute(
-        "UPDATE message SET created_at = ? WHERE id = ?", (to_text(transaction.now), number)
+        "UPDATE message SET created_at = ?, delivered_at = NULL WHERE id = ?",
+        (to_text(transaction.now), number),
     )
     connection.execute("DELETE FROM dealt_with WHERE id = ?", (number,))
     _record(
@@ -126,7 +132,7 @@ def resend_all(
         number
         for number, channel in transaction.connection.execute(
             f"SELECT id, channel FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
-            f"WHERE {_LOST} ORDER BY id"
+            f"WHERE {_LOST} AND NOT partly ORDER BY id"
         ).fetchall()
         if channel in channels
     ]
@@ -143,11 +149,11 @@ def dismiss(transaction: Transaction, number: int, *, actor: str, comment: str) 
     """Let a lost message be, and put on record who decided that and why.
 
     Raises:
-        ResendError: there is none that is lost.
+        ResendError: there is none that waits for somebody.
     """
     connection = transaction.connection
     dead = _one(connection, number)
-    if dead.fate is not Fate.LOST:
+    if dead.fate not in (Fate.LOST, Fate.PARTLY):
         raise ResendError(f"message {number} is {dead.fate} and waits for nobody")
     connection.execute("INSERT INTO dealt_with (id, told_by) VALUES (?, '')", (number,))
     said = f"{actor} lets a message be that {dead.channel} gave up"
@@ -194,9 +200,11 @@ def _record(
 
 
 def _read(row: tuple[Any, ...]) -> DeadLetter:
-    number, channel, subject, kind, due_at, given_up_at, reason, told_by, waiting = row
+    number, channel, subject, kind, due_at, given_up_at, reason, told_by, partly, waiting = row
     fate = Fate.LOST if told_by is None else Fate.DISMISSED
-    if told_by:
+    if partly and told_by is None:
+        fate = Fate.PARTLY
+    elif told_by:
         fate = Fate.DELIVERED
     elif waiting:
         fate = Fate.TAKEN_OVER

@@ -1,21 +1,25 @@
 """The email channel: SMTP with TLS, one mail for all recipients.
 
-A recipient that the server refuses keeps nobody else from being told. Those who have the mail
-are not sent it again when it is tried again for the others; that is kept in memory, so a
-service that dies in between sends it to all once more, as the same mail.
+A recipient that the server refuses keeps nobody else from being told; the message then counts as
+partly refused, because somebody who should know does not. Those who have the mail are not sent it
+again when it is tried again for the others; that is kept in memory, so a service that dies in
+between sends it to all once more, as the same mail.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy, UnsetVariableError
-from risk_receivers.channels.errors import RefusedDeliveryError, TemporaryDeliveryError
+from risk_receivers.channels.errors import (
+    PartlyRefusedError,
+    RefusedDeliveryError,
+    TemporaryDeliveryError,
+)
 from risk_receivers.channels.mail import compose, envelope
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render
@@ -24,15 +28,15 @@ from risk_receivers.errors import StartError
 
 #: Messages that were given up half-way are forgotten beyond this many, oldest first.
 _MOST_REMEMBERED: Final = 1000
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Progress:
-    """Who still waits for a message, and whether anybody has it."""
+    """Who still waits for a message, who was refused for good, and whether anybody has it."""
 
     left: tuple[str, ...]
     has_arrived: bool = False
+    refused: dict[str, Reply] = field(default_factory=dict)
 
 
 class EmailChannel:
@@ -88,20 +92,22 @@ class EmailChannel:
         progress.left = tuple(
             address for address, reply in refused.items() if not is_permanent(reply)
         )
-        for_good = {address: reply for address, reply in refused.items() if is_permanent(reply)}
-        if for_good and (progress.has_arrived or progress.left):
-            _log.error(
-                "message %s reaches some by mail and not %s; correct "
-                "alerting.channels.email.to_addresses",
-                owed.id,
-                self._told(for_good),
-            )
+        progress.refused |= {a: reply for a, reply in refused.items() if is_permanent(reply)}
         if progress.left:
             raise TemporaryDeliveryError(f"mail server put off {self._told(refused)}")
+        said = self._told(progress.refused)
+        if progress.refused and progress.has_arrived:
+            # Whoever has it sent again once that is put right means those who lack it.
+            self._unfinished[owed.id] = _Progress(tuple(progress.refused), has_arrived=True)
+            arrived = len(self._to) - len(progress.refused)
+            raise PartlyRefusedError(
+                f"{arrived} of {len(self._to)} recipients have the mail; refused were {said}; "
+                "correct alerting.channels.email.to_addresses"
+            )
         del self._unfinished[owed.id]
-        if not progress.has_arrived:
+        if progress.refused:
             raise RefusedDeliveryError(
-                f"mail server refused every recipient: {self._told(refused)}", whole_channel=True
+                f"mail server refused every recipient: {said}", whole_channel=True
             )
 
     def check(self) -> None:

@@ -26,6 +26,10 @@ class TemporaryDeliveryError(DeliveryError):
         return asked is not None and asked <= patience_seconds
 
 
+class PartlyRefusedError(DeliveryError):
+    """Some of those it is for have it, and all others were refused for good."""
+
+
 class RefusedDeliveryError(DeliveryError):
     """The same will be refused again.
 

@@ -83,6 +83,18 @@ def give_up(transaction: Transaction, fallbacks: Fallbacks, number: int, reason:
     return taker
 
 
+def reached_some(transaction: Transaction, number: int, reason: str) -> None:
+    """Note that a message was delivered, and not to all it is for: nobody takes it over.
+
+    Whoever has it would be told twice. Who lacks it is for somebody to see to.
+    """
+    letter = outbox.letter(transaction.connection, number)
+    if letter is None:
+        return
+    outbox.mark_delivered(transaction.connection, number, transaction.now)
+    _bury(transaction, letter, reason, None, what="did not reach all it is for")
+
+
 def _in_turn(fallbacks: Fallbacks, first: str, failed: str) -> Iterator[str]:
     """Whoever it was written for decides who is asked, and after those the one that failed."""
     yield from fallbacks.get(first, ())
@@ -94,7 +106,14 @@ def _origin(connection: sqlite3.Connection, letter: Letter) -> tuple[int, str]:
     return found or (letter.number, letter.channel)
 
 
-def _bury(transaction: Transaction, letter: Letter, reason: str, taker: str | None) -> None:
+def _bury(
+    transaction: Transaction,
+    letter: Letter,
+    reason: str,
+    taker: str | None,
+    *,
+    what: str = "was given up",
+) -> None:
     transaction.connection.execute(
         "INSERT INTO dead_message (id, at, reason) VALUES (?, ?, ?)",
         (letter.number, to_text(transaction.now), reason),
@@ -102,7 +121,7 @@ def _bury(transaction: Transaction, letter: Letter, reason: str, taker: str | No
     transaction.append(
         AuditEvent(
             EventType.NOTIFICATION_FAILED,
-            f"a message through {letter.channel} was given up: {reason}",
+            f"a message through {letter.channel} {what}: {reason}",
             severity=Severity.WARNING,
             category=Category.SYSTEM,
             details={**_facts(letter, reason), "taken_over_by": taker or ""},

@@ -1,8 +1,8 @@
 """The SMS channel: Twilio's Messages API, one request a number.
 
 A number that Twilio refuses does not keep the others from being told; the message then counts
-as refused all the same, because somebody who should know does not. Numbers that were told are
-not told again when the rest is tried again; those that may have been are, and read that it is so.
+as partly refused, because somebody who should know does not. Numbers that were told are not told
+again when the rest is tried again; those that may have been are, and read that it is so.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from risk_policy import Policy
 from risk_receivers.channels.cutting import clean, cut
 from risk_receivers.channels.errors import (
     DeliveryError,
+    PartlyRefusedError,
     RefusedDeliveryError,
     TemporaryDeliveryError,
 )
@@ -130,10 +131,9 @@ class SmsChannel:
                 left.remove(part)
         if refused:
             told = len(self._to_numbers) - len(refused)
-            raise RefusedDeliveryError(
-                f"{told} of {len(self._to_numbers)} numbers were told; "
-                + "; ".join(map(str, refused))
-            )
+            said = "; ".join(map(str, refused))
+            words = f"{told} of {len(self._to_numbers)} numbers were told; {said}"
+            raise PartlyRefusedError(words) if told else RefusedDeliveryError(words)
         self._progress.forget(owed.id)
 
     def check(self) -> None:

@@ -32,6 +32,10 @@ class Standing:
         """It confirmed a message."""
         return replace(self, up=True, confirmed_at=at, seen_by_check=False)
 
+    def delivered_to_some(self, at: datetime, error: str) -> Standing:
+        """It confirmed a message, and refused some of those it was for."""
+        return replace(self.delivered(at), error=error, failed_at=at)
+
     def failed(self, at: datetime, error: str) -> Standing:
         """A message did not arrive."""
         return replace(self, up=False, error=error, failed_at=at)

@@ -88,7 +88,8 @@ class Prunable:
 
 #: Dead letters stay until another channel has told people instead, or somebody dealt with them.
 _NOTHING_OWED: Final = (
-    f"NOT EXISTS (SELECT 1 FROM message WHERE subject = {_ID} AND delivered_at IS NULL "  # noqa: S608
+    f"NOT EXISTS (SELECT 1 FROM message WHERE subject = {_ID} "  # noqa: S608
+    "AND (delivered_at IS NULL OR id IN (SELECT id FROM dead_message)) "
     "AND id NOT IN (SELECT id FROM dealt_with))"
 )
 _NOTHING_HELD: Final = (
@@ -122,8 +123,8 @@ PRUNABLE: Final = (
         "message",
         key=("id",),
         held="message",
-        over="(delivered_at IS NOT NULL OR id IN (SELECT id FROM dealt_with)) "  # noqa: S608
-        f"AND kind IN ({_FREE})",
+        over="(delivered_at IS NOT NULL AND id NOT IN (SELECT id FROM dead_message) "  # noqa: S608
+        f"OR id IN (SELECT id FROM dealt_with)) AND kind IN ({_FREE})",
         age="coalesce(delivered_at, created_at)",
         beside=("DELETE FROM message WHERE id = ?",),
         is_capped=True,

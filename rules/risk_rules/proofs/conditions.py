@@ -40,7 +40,10 @@ class ConditionsProof:
         self._counters(board)
         self._chain(board)
         name = "figures, configuration, delivery, records and disks"
-        return [board.scenario(name, self._lasts)]
+        channels = Board(self.policy, policy_clock(self.policy))
+        self._channels(channels)
+        lasts = 3 * self._phase + 2 * self._down_for
+        return [board.scenario(name, self._lasts), channels.scenario("channels", lasts)]
 
     @property
     def _lasts(self) -> int:
@@ -74,7 +77,6 @@ class ConditionsProof:
                 self._level(board, alert, metric, round(level, 10), sign, label)
         self._flag(board, system.CHAIN_BROKEN, m.AUDIT_INTACT, {})
         self._flag(board, system.NOT_RECORDING, m.WRITER_HEALTHY, {})
-        self._flag(board, system.CHANNEL_FAILING, m.CHANNEL_UP, {"channel": "pager"})
         for metric, job in (
             (conditions.PROMETHEUS_RELOADED, "prometheus"),
             (conditions.ALERTMANAGER_RELOADED, "alertmanager"),
@@ -225,24 +227,57 @@ class ConditionsProof:
 
     def _counters(self, board: Board) -> None:
         """Counters that stand still, then rise once; the end is left to the slow tests."""
-        failed = {"outcome": "failed"}
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
         for alert, metric, identity, named in (
             (system.RULES_FAILING, conditions.RULE_FAILURES, {}, {"rule_group": "g"}),
             (system.RULES_LATE, conditions.RULE_MISSED, {}, {"rule_group": "g"}),
             (system.ALERTS_UNDELIVERED, conditions.UNDELIVERED, {"alertmanager": "http://a"}, {}),
-            (system.CHANNEL_FAILING, m.MESSAGES, {"channel": "mail"}, failed),
+            (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
             (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
         ):
             line = board.feed(metric, {**identity, **named, **_ONE}, (7.0, self._phase), (8.0, 0))
             still = dict.fromkeys(identity, "other")
             board.feed(metric, {**identity, **named, **still, **_TWO}, (7.0, 0))
             board.expect(alert, rising(line, window), identity)
-        # What was sent is no failure.
-        board.feed(m.MESSAGES, {"channel": "mail", "outcome": "sent"}, (1.0, 5), (50.0, 0))
-        board.feed(m.MESSAGES, {"channel": "chat", "outcome": "sent"}, (1.0, 5), (50.0, 0))
-        # One that is up now is not forgiven what failed before.
+        # One that is up now is not forgiven what others took over before.
         board.feed(m.CHANNEL_UP, {"channel": "mail", **_ONE}, (1.0, 0))
+
+    # -- channels ------------------------------------------------------------------------------
+
+    @property
+    def _down_for(self) -> int:
+        return milliseconds(self.policy.alerting.system.channel_down_seconds)
+
+    def _channels(self, board: Board) -> None:
+        """A channel that is down for long, for a while, that breaks down once, and again."""
+        # A try that failed and was repeated, however often messages were sent or failed.
+        for outcome in ("sent", "failed"):
+            board.feed(m.MESSAGES, {"channel": "chat", "outcome": outcome}, (1.0, 5), (50.0, 0))
+        window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
+        once, twice = {"channel": "chat"}, {"channel": "pager"}
+        board.feed(m.CHANNEL_BREAKDOWNS, {**once, **_ONE}, (7.0, self._phase), (8.0, 0))
+        board.feed(m.CHANNEL_BREAKDOWNS, {**once, **_TWO}, (7.0, self._phase), (8.0, 0))
+        again = board.feed(
+            m.CHANNEL_BREAKDOWNS, {**twice, **_ONE},
+            (7.0, self._phase), (8.0, min(self._phase, window / 2) / 2), (9.0, 0),
+        )  # fmt: skip
+        board.expect(system.CHANNEL_FAILING, rising(again, window, more_than=1), twice)
+
+        long, scrape = self._down_for, board.clock.scrape
+        dead, restarted = {"channel": "hook"}, {"channel": "sms"}
+        line = board.feed(m.CHANNEL_UP, {**dead, **_ONE},
+                          (1.0, self._phase), (0.0, long + self._phase), (1.0, 0))  # fmt: skip
+        board.feed(m.CHANNEL_UP, {**dead, **_TWO}, (1.0, 0))
+        for named in (_ONE, _TWO):  # one after the other
+            start = self._phase + (named is _TWO) * long
+            board.feed(m.CHANNEL_UP, {**restarted, **named},
+                       (1.0, start), (0.0, max(long - scrape, 0)), (1.0, 0))  # fmt: skip
+
+        def truth(now: int) -> float | None:
+            was_down = line.at(now - long) == 0
+            return 0.0 if was_down and not any(line.within(now, long + scrape / 2)) else None
+
+        board.expect(system.CHANNEL_FAILING, truth, dead)
 
     # -- the audit chain -----------------------------------------------------------------------
 
@@ -287,10 +322,10 @@ def remembered(policy: Policy, clock: Clock, seen: Callable[[int], bool]) -> Tru
     return truth
 
 
-def rising(line: Line, window: float) -> Truth:
+def rising(line: Line, window: float, more_than: float = 0) -> Truth:
     """A counter has grown within a window and half a scrape."""
     length = window + line.clock.scrape / 2
-    return lambda now: 1.0 if line.rise(now, length) > 0 else None
+    return lambda now: 1.0 if line.rise(now, length) > more_than else None
 
 
 def _changed(line: Line, now: int, window: float) -> bool:

@@ -162,7 +162,7 @@ class SlowProof:
             (system.RULES_FAILING, conditions.RULE_FAILURES, {}, {"rule_group": "g"}),
             (system.RULES_LATE, conditions.RULE_MISSED, {}, {"rule_group": "g"}),
             (system.ALERTS_UNDELIVERED, conditions.UNDELIVERED, {"alertmanager": "http://a"}, {}),
-            (system.CHANNEL_FAILING, m.MESSAGES, {"channel": "mail"}, {"outcome": "failed"}),
+            (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
             (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
         ):
             steps = (7.0, self.clock.tick), (8.0, self.clock.tick), (0.0, 0)

@@ -154,8 +154,8 @@ SILENCE_TOO_BROAD: Final = Metric(
 )
 DEAD_LETTERS: Final = Metric(
     "risk_messages_dead",
-    "Messages given up, by channel, that no other channel has taken over, until somebody sends "
-    "them again.",
+    "Messages given up, by channel, that no other channel has taken over, and those that reached "
+    "some of whom they are for, until somebody sends them again or dismisses them.",
     ("channel",),
     component="receivers",
 )
@@ -164,6 +164,13 @@ CHANNEL_UP: Final = Metric(
     "1 while the latest message through a channel was confirmed and its checks pass; absent until "
     "either is known.",
     ("channel",),
+    component="receivers",
+)
+CHANNEL_BREAKDOWNS: Final = Metric(
+    "risk_channel_breakdowns_total",
+    "How often a channel that worked, or of which nothing was known yet, began to fail.",
+    ("channel",),
+    kind="counter",
     component="receivers",
 )
 FAILOVERS: Final = Metric(

@@ -202,9 +202,10 @@ DEAD_LETTERS: Final = SystemAlert(
     "RISK_DEAD_LETTERS", "dead_letters", Severity.WARNING, Action.NOTIFY, "",
     "Messages through channel {subject} were given up",
     "They were refused for good or failed while others arrived, no other channel could take them "
-    "over, and people were not told.",
-    "See `riskwarden channels dead-letters` for which and why, mend the channel, and send them "
-    "again with `riskwarden channels dead-letters resend --all`, or dismiss what is out of date.",
+    "over, and people were not told; or some of those they are for were refused.",
+    "See `riskwarden channels dead-letters` for which and why, mend the channel or its list of "
+    "recipients, and send them again with `riskwarden channels dead-letters resend`, or dismiss "
+    "what is out of date.",
     identity=("channel",),
 )  # fmt: skip
 
