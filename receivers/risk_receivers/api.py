@@ -28,7 +28,7 @@ from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.switch import KillSwitch, tightest
-from risk_receivers.reading import ACKNOWLEDGED, FILTERS, Reading, UnknownIncidentError
+from risk_receivers.reading import ACKNOWLEDGED, ESCALATED, FILTERS, Reading, UnknownIncidentError
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -38,7 +38,7 @@ Params = ParamSpec("Params")
 T = TypeVar("T")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
-_STATES: Final = ("open", ACKNOWLEDGED, *(state.value for state in State))
+_STATES: Final = ("open", ACKNOWLEDGED, ESCALATED, *(state.value for state in State))
 _KNOWN: Final = {
     "severity": [severity.value for severity in Severity],
     "category": [category.value for category in Category],

@@ -90,6 +90,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             schema=SCHEMA,
             batch=alerting.intake.commit_batch,
             queue_depth=alerting.intake.queue_depth,
+            recorded=telemetry.recorded,
         )
         proof = StoreProof(writer, alerting.gate.lease_seconds)
 

@@ -37,9 +37,19 @@ _ACKED: Final = (
     "WHERE silence.ended_at IS NULL AND standing = 'ACTIVE' "
     "AND silence.risk_id = incident.risk_id AND covered.value = incident.tier))"
 )
+#: How one is shown that counts as worse than its tier and that nobody has acknowledged.
+ESCALATED: Final = "ESCALATED"
+_COUNTS_AS_WORSE: Final = (
+    f"({_OPEN} AND EXISTS "  # noqa: S608 - constants
+    "(SELECT 1 FROM incident_alert held WHERE held.risk_id = incident.risk_id "
+    "AND held.tier = incident.tier AND held.standing = 'FIRING' AND held.escalation != 'none'))"
+)
+#: What each state that is shown and not kept means.
+_SHOWN: Final = {ACKNOWLEDGED: (_ACKED,), ESCALATED: (_COUNTS_AS_WORSE, f"NOT {_ACKED}")}
 _INCIDENTS: Final = (
     "SELECT risk_id, tier, episode, "  # noqa: S608 - constants
-    f"CASE WHEN {_ACKED} THEN '{ACKNOWLEDGED}' ELSE state END AS state, alertname, severity, "
+    f"CASE WHEN {_ACKED} THEN '{ACKNOWLEDGED}' WHEN {_COUNTS_AS_WORSE} THEN '{ESCALATED}' "
+    "ELSE state END AS state, alertname, severity, "
     "category, action, starts_at, ends_at, last_seen_at, dispatched, created_at, labels, "
     "annotations FROM incident "
 )
@@ -130,11 +140,11 @@ class Reading:
         where = [f"{name} = ?" for name in filters or {}]
         values: list[object] = list((filters or {}).values())
         by = ""
-        if state in ("open", ACKNOWLEDGED):  # a few, however much history there is
+        if state == "open" or state in _SHOWN:  # a few, however much history there is
             by = "INDEXED BY incident_open_by_age "
-            where += [_OPEN, _ACKED] if state == ACKNOWLEDGED else [_OPEN]
+            where += [_OPEN, *_SHOWN.get(state, ())]
         elif state:
-            where += ["state = ?", f"NOT {_ACKED}"]
+            where += ["state = ?", f"NOT {_ACKED}", f"NOT {_COUNTS_AS_WORSE}"]
             values.append(state)
         with self._connection() as connection:
             if before is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Escalation
 
 COMPONENT: Final = "receivers"
@@ -24,6 +26,7 @@ Samples = Iterable[tuple[tuple[str, ...], float]]
 #: Counters that rules watch: one that is missing cannot be told from one at 0.
 _FROM_ZERO: Final[Mapping[Metric, Sequence[tuple[str, ...]]]] = {
     m.INCIDENT_ESCALATIONS: [(why.value,) for why in Escalation],
+    m.AUDIT_RECORDED: [(kind.value,) for kind in EventType if kind.value.startswith("ALERT_")],
     m.SECURITY_EVENTS: [AUTH_FAILED[1:]],
     m.UNEXPECTED_ERRORS: [(COMPONENT,)],
 }
@@ -51,6 +54,11 @@ class Telemetry:
     def unexpected(self) -> None:
         """Count an exception that nobody had planned for."""
         self.count(m.UNEXPECTED_ERRORS, COMPONENT)
+
+    def recorded(self, types: Iterable[str]) -> None:
+        """Count events that are in the audit chain now."""
+        for kind, number in Counter(types).items():
+            self.count(m.AUDIT_RECORDED, kind, by=number)
 
     def set(self, metric: Metric, *labels: str, value: float) -> None:
         """Set a gauge that nobody computes on demand."""

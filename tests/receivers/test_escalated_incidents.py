@@ -25,6 +25,12 @@ def told(receivers: Any) -> list[tuple[str, str]]:
     ]
 
 
+def shown(receivers: Any, state: str = "") -> list[str]:
+    """The states of the incidents that are listed."""
+    answer = receivers.call("GET", "/api/v1/incidents", params={"state": state})
+    return [one["state"] for one in answer.json()["incidents"]]
+
+
 def test_an_escalation_says_why_and_ends_without_ending_the_incident(
     receivers: Any, words: Any
 ) -> None:
@@ -33,10 +39,16 @@ def test_an_escalation_says_why_and_ends_without_ending_the_incident(
     receivers.send("alerts", [base, time])
     open_now = receivers.status()["incidents_open"]
     assert (open_now["warning"], open_now["critical"]) == (0, 1)
+    assert shown(receivers) == shown(receivers, "ESCALATED") == ["ESCALATED"]
+    assert shown(receivers, "open") == ["ESCALATED"]
+    assert shown(receivers, "CREATED") == shown(receivers, "ACKNOWLEDGED") == []
     receivers.send("alerts", [base, words.alert(firing=False, **TIME)])
     receivers.send("alerts", [base])
     assert receivers.status()["incidents_open"]["warning"] == 1
+    assert shown(receivers) == shown(receivers, "CREATED") == ["CREATED"]
+    assert shown(receivers, "ESCALATED") == []
     receivers.send("alerts", [words.alert(firing=False)])
+    assert shown(receivers) == ["RESOLVED"]
 
     found = about_alerts(receivers)
     assert [(event.event_type.value, event.payload.severity) for event in found] == [
@@ -45,6 +57,10 @@ def test_an_escalation_says_why_and_ends_without_ending_the_incident(
         ("ALERT_DEESCALATED", "warning"),
         ("ALERT_RESOLVED", "warning"),
     ]
+    for event in found:
+        counted = f'risk_audit_events_total{{event_type="{event.event_type.value}"}}'
+        assert receivers.metric(counted) == 1
+    assert receivers.metric('risk_audit_events_total{event_type="ALERT_EXPIRED"}') == 0
     assert {event.payload.alert_id for event in found} == {"drawdown/main:warning:1"}
     escalated, calmer, over = found[1:]
     assert "now counts as critical (time)" in escalated.payload.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from risk_policy.contracts.audit import SALT_BYTES
@@ -26,6 +26,7 @@ class Transaction:
         connection: the database, for the work's own tables.
         now: one UTC time for the whole commit.
         head: where the chain ends at this point of the transaction.
+        appended: the types of the events appended so far.
         failure: why an append could not be stored; such a commit never succeeds.
     """
 
@@ -34,6 +35,7 @@ class Transaction:
     head: Head
     origin: str
     retention: AuditRetention
+    appended: list[str] = field(default_factory=list)
     failure: sqlite3.Error | None = None
     closed: bool = False
 
@@ -56,4 +58,5 @@ class Transaction:
             self.failure = error
             raise
         self.head = record.head
+        self.appended.append(str(event.event_type))
         return record.seq

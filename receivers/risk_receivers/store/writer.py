@@ -61,6 +61,7 @@ class Writer:
         queue_depth: int,
         clock: Callable[[], datetime] = utc_now,
         busy_timeout_seconds: float = 5.0,
+        recorded: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         """Touches nothing yet.
 
@@ -71,6 +72,7 @@ class Writer:
             queue_depth: most works that wait.
             busy_timeout_seconds: how long to wait for another process that holds the lock
                 file, or for a program that ignores it.
+            recorded: is told the types of the events of each commit, once they are durable.
         """
         if not origin:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
@@ -82,6 +84,7 @@ class Writer:
         self._batch = batch
         self._clock = clock
         self._busy_timeout_seconds = busy_timeout_seconds
+        self._recorded = recorded
         self._pending = PendingJobs(queue_depth)
         self._head = EMPTY
         self._end_is_proven = False
@@ -214,6 +217,7 @@ class Writer:
                 database.note(transaction.head)
         database.confirm_place()
         self._head = transaction.head
+        self._recorded(transaction.appended)
         for answer in answers:
             answer()
         database.tidy()
@@ -234,7 +238,7 @@ class Writer:
 def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
     """Runs a work in a savepoint and returns how to answer it once that is durable."""
     connection = transaction.connection
-    before = transaction.head
+    before, appended = transaction.head, len(transaction.appended)
     connection.execute("SAVEPOINT riskwarden_work")
     try:
         result = job.work(transaction)
@@ -248,6 +252,7 @@ def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
         connection.execute("ROLLBACK TO riskwarden_work")
         connection.execute("RELEASE riskwarden_work")
         transaction.head = before
+        del transaction.appended[appended:]
         refused = error
         return lambda: job.future.set_exception(refused)
     _require_intact(transaction)

@@ -107,6 +107,14 @@ MESSAGES_PENDING: Final = Metric(
 AUDIT_EVENTS: Final = Metric(
     "risk_audit_chain_size", "Events in the audit chain.", (), component="receivers"
 )
+AUDIT_RECORDED: Final = Metric(
+    "risk_audit_events_total",
+    "Events put into the audit chain by this process, by type; ALERT_* are what incidents go "
+    "through.",
+    ("event_type",),
+    kind="counter",
+    component="receivers",
+)
 WRITER_HEALTHY: Final = Metric(
     "risk_store_writer_healthy",
     "1 while the store accepts durable writes.",
