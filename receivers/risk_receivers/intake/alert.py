@@ -73,8 +73,8 @@ class Malformed:
     """Bytes that could not be read as an alert, and why.
 
     Attributes:
-        asks: whether it asks for an action that nobody can tell or relate to anything. People
-            have to know of that at once.
+        asks: whether it asks for an action that nobody can tell or relate to anything, or may do
+            so. People have to know of that at once.
     """
 
     reason: str

@@ -48,6 +48,8 @@ class _WireAlert(msgspec.Struct):
 class _Webhook(msgspec.Struct):
     version: str
     alerts: msgspec.Raw
+    receiver: str = ""
+    truncated: int = msgspec.field(default=0, name="truncatedAlerts")
 
 
 class _UnreadableError(Exception):
@@ -127,6 +129,8 @@ class Parser:
             return _each(webhook_elements(body))
         if webhook.version != _WEBHOOK_VERSION:
             odd.complain(f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}")
+        if webhook.truncated > 0:
+            odd.add(_left_out(webhook))
         alerts = bytes(webhook.alerts)
         if not alerts.startswith(b"["):
             odd.complain("the body is no Alertmanager webhook: its alerts are no list")
@@ -199,6 +203,21 @@ def _complaint(names: dict[str, str]) -> str:
     if not (names.get(labels.RISK_ID) and names.get(labels.ALERTNAME)):
         return f"asks for {action} and does not say about what: alertname or risk_id is missing"
     return ""
+
+
+def _left_out(webhook: _Webhook) -> Malformed:
+    """Alertmanager cuts by the order of labels, so what is missing may be the worst.
+
+    It says no more than how many. What they are the alert feed knows, from which people are told.
+    """
+    return Malformed(
+        f"{webhook.truncated} of the alerts of a notification, which Alertmanager left out: "
+        "max_alerts has to be 0 in its configuration, as it is in the generated one",
+        f"truncatedAlerts for receiver {webhook.receiver}".encode(
+            "utf-8", "replace"
+        ),  # the same each time
+        asks=True,
+    )
 
 
 def _each(pieces: Iterable[bytes]) -> Iterator[_WireAlert | Malformed]:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,18 @@ class Alertmanager:
             self.process.terminate()
             self.process.wait(10)
             self.process = None
+
+    @contextmanager
+    def twin(self) -> Iterator[Alertmanager]:
+        """Another one on the same configuration, as in a pair."""
+        folder = self.folder.with_name("twin")
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("data"))
+        other = Alertmanager(folder, free_port(), self.wait_until).start()
+        try:
+            yield other
+        finally:
+            other.stop()
+            other.client.close()
 
     def lose_everything(self) -> None:
         """Start anew without what was stored."""
