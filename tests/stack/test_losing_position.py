@@ -4,27 +4,24 @@ The whole way on real parts: a snapshot over HTTP, exporter, Prometheus, Alertma
 and at the end of it the console, the file, a mail server, Slack and Telegram. Everything runs on
 one policy, in which minutes of escalation are seconds. Two positions lose the same in the same
 snapshot, so their clocks start together; a person takes on one of them, in Alertmanager's own tool.
+Then Slack is gone while a third one loses, and at last a hundred lose at once.
 """
 
 from __future__ import annotations
 
 import json
-import shlex
-import sqlite3
-import subprocess
-import threading
+import statistics
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from datetime import datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import telegram_stand_in
 from loopback_http import Reply
+from losing_desk import ANSWERED, UNANSWERED, Book, Desk
 from mail_servers import Postbox, mail_server
 from slack_stand_in import SlackStandIn
 from stack_under_test import Running, edited_policy, eventually, mails_to
@@ -32,152 +29,20 @@ from telegram_stand_in import TelegramStandIn
 from typer.testing import CliRunner
 
 import risk_runtime
-from risk_policy.clock import utc_now
 from riskwarden.app import application
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import find_binaries
 
 pytestmark = pytest.mark.stack
 
-UNANSWERED, ANSWERED = "AAPL", "GOOG"
-PAID, CALM, LOSING = 100.0, 99.0, 95.0
+CALM, LOSING = 99.0, 95.0
 ESCALATES_AFTER = timedelta(seconds=12)
 _SOON = 30.0
+_DEADLINE_SECONDS = 5
+_WINDOW_SECONDS = 10
+_CROWD = 100
 _CLOSES = Path(risk_runtime.__file__).parent / "data" / "prices_2006_2009.csv"
 _RATE_LIMIT = Reply(429, "rate_limited", {"Retry-After": "1"})
-
-
-class Book:
-    """A trading runtime that reports what it holds, again and again."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self.mark = CALM
-        self._client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False
-        )
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def report(self) -> None:
-        positions = [
-            {"symbol": symbol, "quantity": 100, "mark": self.mark, "average_price": PAID}
-            for symbol in (UNANSWERED, ANSWERED)
-        ]
-        snapshot = {
-            "account": "main",
-            "equity": 1_000_000 - 200 * (PAID - self.mark),
-            "cash": 1_000_000 - 200 * PAID,
-            "positions": positions,
-            "taken_at": utc_now().isoformat(),
-        }
-        answer = self._client.post("/api/v1/snapshot", json=snapshot)
-        assert answer.status_code == 200, answer.text
-
-    def _run(self) -> None:
-        while not self._ending.wait(0.5):
-            self.report()
-
-    def __enter__(self) -> Book:
-        self.report()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._client.close()
-
-
-@dataclass
-class Desk:
-    """The people, what they hear, and what they can look at."""
-
-    running: Running
-    postbox: Postbox
-    slack: SlackStandIn
-    telegram: TelegramStandIn
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
-
-    def risk_id(self, symbol: str) -> str:
-        return f"position_loss/main/{symbol}"
-
-    def ask(self, path: str, **parameters: str | int) -> Any:
-        """What the receivers answer an operator or an auditor."""
-        token = self.running.layout.token("operator_token")
-        answer = self.client.get(
-            f"{self.running.stack.url('receivers')}/api/v1/{path}",
-            params=parameters,
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def incident(self, symbol: str) -> dict[str, Any]:
-        """The only one about a position, as an operator sees it."""
-        found = self.ask("incidents")["incidents"]
-        (incident,) = [one for one in found if one["risk_id"] == self.risk_id(symbol)]
-        return dict(incident)
-
-    def recorded(self, symbol: str) -> dict[str, dict[str, Any]]:
-        """Records of the audit chain about a position, by type, of which there is one each."""
-        of_incident = [
-            event
-            for event in self.ask("audit", limit=1000)["events"]
-            if event["payload"]["alert_id"] == f"{self.risk_id(symbol)}:warning:1"
-        ]
-        found = {event["header"]["event_type"]: event for event in of_incident}
-        assert len(found) == len(of_incident), [one["header"]["event_type"] for one in of_incident]
-        return found
-
-    def on_console(self, symbol: str) -> list[tuple[str, str]]:
-        """(kind, severity) of what was printed about a position."""
-        lines = self.running.processes.child("receivers").log.read_text("utf-8").splitlines()
-        told = [
-            dict(pair.split("=", 1) for pair in shlex.split(line))
-            for line in lines
-            if line.startswith("at=")
-        ]
-        return self._of(symbol, told)
-
-    def in_file(self, symbol: str) -> list[tuple[str, str]]:
-        """The same of what was written into the files."""
-        folder = self.running.layout.root / self.running.policy.alerting.channels.file.path
-        lines = [
-            line
-            for path in sorted(folder.glob("*.jsonl"))
-            for line in path.read_text().splitlines()
-        ]
-        return self._of(symbol, [json.loads(line) for line in lines])
-
-    def on_slack(self, symbol: str) -> list[dict[str, Any]]:
-        """What was posted about a position."""
-        return [one for one in list(self.slack.posted) if self.risk_id(symbol) in json.dumps(one)]
-
-    def mailed(self) -> list[EmailMessage]:
-        return [mail for _, mail in self.postbox.mails]
-
-    def owed(self, symbol: str, kind: str) -> set[str]:
-        """Which channels were to tell of something; decided at once for all of them."""
-        with closing(sqlite3.connect(f"file:{self.running.database}?mode=ro", uri=True)) as store:
-            rows = store.execute(
-                "SELECT channel FROM message WHERE subject LIKE ? AND kind LIKE ?",
-                (f"{self.risk_id(symbol)}:%", f"{kind}%"),
-            )
-            return {channel for (channel,) in rows}
-
-    def acknowledge(self, symbol: str) -> None:
-        """A silence, made by hand with Alertmanager's own tool."""
-        url = self.running.stack.url("alertmanager")
-        command = ("amtool", f"--alertmanager.url={url}", "silence", "add", "--author=olga")
-        matchers = (f"risk_id={self.risk_id(symbol)}", "tier=warning")
-        subprocess.run((*command, "--comment=on it", *matchers), check=True, capture_output=True)
-
-    def _of(self, symbol: str, told: list[dict[str, Any]]) -> list[tuple[str, str]]:
-        return [
-            (one["kind"], one["severity"])
-            for one in told
-            if one.get("risk_id") == self.risk_id(symbol)
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +51,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("losing")
     with ExitStack() as stack:
         postbox = stack.enter_context(mail_server())
-        slack = stack.enter_context(SlackStandIn())
+        life_of_slack = stack.enter_context(ExitStack())
+        slack = life_of_slack.enter_context(SlackStandIn())
         telegram = stack.enter_context(TelegramStandIn())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("SLACK_WEBHOOK_URL", slack.webhook_url)
@@ -195,9 +61,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         policy = edited_policy(folder, *_edits(postbox, telegram))
         (folder / "log").mkdir()
         processes = stack.enter_context(Processes(folder / "log"))
-        desk = Desk(Running(folder, processes, policy), postbox, slack, telegram)
+        running = Running(folder, processes, policy)
+        desk = Desk(running, postbox, slack, telegram, life_of_slack)
         stack.callback(desk.client.close)
-        book = stack.enter_context(_started(desk.running))
+        desk.book = book = stack.enter_context(_started(desk.running))
         _see_calm(desk)
         book.mark = LOSING
         eventually(lambda: len(slack.posted) == 2, _SOON, "people are warned of both")
@@ -216,6 +83,10 @@ def _edits(postbox: Postbox, telegram: TelegramStandIn) -> Iterator[tuple[str, s
     yield 'api_url = "https://api.telegram.org"', f'api_url = "{telegram.url}"'
     minutes = ESCALATES_AFTER / timedelta(minutes=1)
     yield "warning_to_critical_minutes = 5", f"warning_to_critical_minutes = {minutes:g}"
+    slack = 'webhook_url = "${SLACK_WEBHOOK_URL}"'
+    yield slack, f'{slack}\nfallback = ["email"]\ndeadline_seconds = {_DEADLINE_SECONDS}'
+    window = "window_seconds = 60 # more"
+    yield window, window.replace("60", str(_WINDOW_SECONDS))
 
 
 def _started(running: Running) -> Book:
@@ -232,7 +103,7 @@ def _started(running: Running) -> Book:
     stack.start_receivers()
     stack._await(alertmanager, "alertmanager", "/-/ready")
     stack._await(exporter, "exporter", "/healthz")
-    return Book(stack.url("exporter"), running.layout.token("snapshot_token"))
+    return Book(stack.url("exporter"), running.layout.token("snapshot_token"), CALM)
 
 
 def _see_calm(desk: Desk) -> None:
@@ -335,6 +206,77 @@ def test_a_warning_becomes_critical_and_is_mailed_unless_somebody_answers_it(des
     assert desk.owed(ANSWERED, "") == {"console", "file", "slack"}
     assert len(desk.on_slack(ANSWERED)) == 1
     assert desk.on_console(ANSWERED) == desk.in_file(ANSWERED) == [("firing", "warning")]
+
+
+def test_mail_takes_over_from_a_slack_that_is_not_there_and_people_hear_that_it_fails(
+    desk: Desk,
+) -> None:
+    symbol = "IBM"
+    mailed = len(desk.mailed())
+    desk.life_of_slack.close()
+    assert desk.book is not None
+    desk.book.more[symbol] = LOSING
+
+    def subjects() -> list[str]:
+        return [str(mail["Subject"]) for mail in desk.mailed()[mailed:]]
+
+    warned = f"[WARNING] POSITION_LOSS_WARNING {desk.risk_id(symbol)}"
+    eventually(lambda: warned in subjects(), _SOON, "mail has taken over")
+    assert ("firing", "warning") in desk.on_console(symbol)
+    events = desk.ask("audit", limit=1000)["events"]
+    (over,) = [
+        event["payload"]["details"]
+        for event in events
+        if event["header"]["event_type"] == "NOTIFICATION_FAILED_OVER"
+        and event["payload"]["details"]["subject"].startswith(desk.risk_id(symbol))
+    ]
+    assert (over["channel"], over["to"]) == ("slack", "email")
+    failing = "[WARNING] RISK_CHANNEL_FAILING channel_failing/slack"
+    eventually(lambda: failing in subjects(), _SOON, "people hear that Slack fails")
+
+
+def test_a_crowd_of_alerts_is_one_storm_and_its_emergency_is_told_at_once(desk: Desk) -> None:
+    book = desk.book
+    assert book is not None
+    names = [f"S{number}" for number in range(_CROWD)]
+    crowd = {desk.risk_id(name) for name in names}
+    seen = len(desk.printed())
+    heard = _heard(desk)
+    book.more.update(dict.fromkeys(names, LOSING))
+    seconds: list[float] = []
+
+    def known() -> bool:
+        """One more question that somebody asks the service meanwhile."""
+        began = time.monotonic()
+        found = desk.ask("incidents", limit=1000, alertname="POSITION_LOSS_WARNING")["incidents"]
+        seconds.append(time.monotonic() - began)
+        return crowd <= {one["risk_id"] for one in found}
+
+    eventually(known, _SOON, "all of them are incidents")
+    book.lost = 250_000.0  # a quarter of the account, in the middle of the storm
+
+    def said(what: str) -> list[dict[str, str]]:
+        return [one for one in desk.printed()[seen:] if one["kind"] == what]
+
+    def emergencies() -> list[dict[str, str]]:
+        return [one for one in said("firing") if one["severity"] == "emergency"]
+
+    eventually(lambda: known() and emergencies(), _SOON, "the emergency is told")
+    assert not [one for one in said("digest") if "OVER" in one["title"]], "the storm is on"
+    eventually(lambda: known() and _heard(desk) - heard >= 1000, 60, "a thousand alerts came")
+    eventually(lambda: known() and said("digest"), 2 * _WINDOW_SECONDS, "the digest")
+    assert len(said("storm")) == 1
+    told = [one for one in said("firing") if one.get("risk_id") in crowd]
+    assert len(told) <= 11, "the rest is told together"
+    assert desk.ask("status")["kill_switch"]["state"] != "ARMED"
+    assert statistics.median(seconds) < 0.1
+
+
+def _heard(desk: Desk) -> float:
+    """How many alerts the receivers have taken in."""
+    text = desk.client.get(f"{desk.running.stack.url('receivers')}/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith("risk_feed_alerts_total{")]
+    return sum(float(line.split()[-1]) for line in lines)
 
 
 def _seq(event: dict[str, Any]) -> int:

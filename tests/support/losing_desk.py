@@ -1,0 +1,172 @@
+"""A trading desk that loses: its book, the people, what they hear, and what they can look at."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any
+
+import httpx
+from mail_servers import Postbox
+from slack_stand_in import SlackStandIn
+from stack_under_test import Running
+from telegram_stand_in import TelegramStandIn
+
+from risk_policy.clock import utc_now
+
+UNANSWERED, ANSWERED = "AAPL", "GOOG"
+PAID = 100.0
+
+
+class Book:
+    """A trading runtime that reports what it holds, again and again."""
+
+    def __init__(self, url: str, token: str, mark: float) -> None:
+        self.mark = mark
+        #: What else is held, 10 of each: what it is marked at, by symbol.
+        self.more: dict[str, float] = {}
+        #: What was lost otherwise.
+        self.lost = 0.0
+        self._client = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False
+        )
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def report(self) -> None:
+        positions = [
+            {"symbol": symbol, "quantity": 100, "mark": self.mark, "average_price": PAID}
+            for symbol in (UNANSWERED, ANSWERED)
+        ]
+        positions += [
+            {"symbol": symbol, "quantity": 10, "mark": mark, "average_price": PAID}
+            for symbol, mark in self.more.items()
+        ]
+        lost = 200 * (PAID - self.mark) + sum(10 * (PAID - mark) for mark in self.more.values())
+        snapshot = {
+            "account": "main",
+            "equity": 1_000_000 - lost - self.lost,
+            "cash": 1_000_000 - self.lost - PAID * (200 + 10 * len(self.more)),
+            "positions": positions,
+            "taken_at": utc_now().isoformat(),
+        }
+        answer = self._client.post("/api/v1/snapshot", json=snapshot)
+        assert answer.status_code == 200, answer.text
+
+    def _run(self) -> None:
+        while not self._ending.wait(0.5):
+            self.report()
+
+    def __enter__(self) -> Book:
+        self.report()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._client.close()
+
+
+@dataclass
+class Desk:
+    """The people, what they hear, and what they can look at."""
+
+    running: Running
+    postbox: Postbox
+    slack: SlackStandIn
+    telegram: TelegramStandIn
+    life_of_slack: ExitStack
+    book: Book | None = None
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
+
+    def risk_id(self, symbol: str) -> str:
+        return f"position_loss/main/{symbol}"
+
+    def ask(self, path: str, **parameters: str | int) -> Any:
+        """What the receivers answer an operator or an auditor."""
+        token = self.running.layout.token("operator_token")
+        answer = self.client.get(
+            f"{self.running.stack.url('receivers')}/api/v1/{path}",
+            params=parameters,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def incident(self, symbol: str) -> dict[str, Any]:
+        """The only one about a position, as an operator sees it."""
+        found = self.ask("incidents")["incidents"]
+        (incident,) = [one for one in found if one["risk_id"] == self.risk_id(symbol)]
+        return dict(incident)
+
+    def recorded(self, symbol: str) -> dict[str, dict[str, Any]]:
+        """Records of the audit chain about a position, by type, of which there is one each."""
+        of_incident = [
+            event
+            for event in self.ask("audit", limit=1000)["events"]
+            if event["payload"]["alert_id"] == f"{self.risk_id(symbol)}:warning:1"
+        ]
+        found = {event["header"]["event_type"]: event for event in of_incident}
+        assert len(found) == len(of_incident), [one["header"]["event_type"] for one in of_incident]
+        return found
+
+    def on_console(self, symbol: str) -> list[tuple[str, str]]:
+        """(kind, severity) of what was printed about a position."""
+        return self._of(symbol, self.printed())
+
+    def in_file(self, symbol: str) -> list[tuple[str, str]]:
+        """The same of what was written into the files."""
+        folder = self.running.layout.root / self.running.policy.alerting.channels.file.path
+        lines = [
+            line
+            for path in sorted(folder.glob("*.jsonl"))
+            for line in path.read_text().splitlines()
+        ]
+        return self._of(symbol, [json.loads(line) for line in lines])
+
+    def on_slack(self, symbol: str) -> list[dict[str, Any]]:
+        """What was posted about a position."""
+        return [one for one in list(self.slack.posted) if self.risk_id(symbol) in json.dumps(one)]
+
+    def mailed(self) -> list[EmailMessage]:
+        return [mail for _, mail in self.postbox.mails]
+
+    def printed(self) -> list[dict[str, str]]:
+        """Every message on the console."""
+        lines = self.running.processes.child("receivers").log.read_text("utf-8").splitlines()
+        return [
+            dict(pair.split("=", 1) for pair in shlex.split(line))
+            for line in lines
+            if line.startswith("at=")
+        ]
+
+    def owed(self, symbol: str, kind: str) -> set[str]:
+        """Which channels were to tell of something; decided at once for all of them."""
+        with closing(sqlite3.connect(f"file:{self.running.database}?mode=ro", uri=True)) as store:
+            rows = store.execute(
+                "SELECT channel FROM message WHERE subject LIKE ? AND kind LIKE ?",
+                (f"{self.risk_id(symbol)}:%", f"{kind}%"),
+            )
+            return {channel for (channel,) in rows}
+
+    def acknowledge(self, symbol: str) -> None:
+        """A silence, made by hand with Alertmanager's own tool."""
+        url = self.running.stack.url("alertmanager")
+        command = ("amtool", f"--alertmanager.url={url}", "silence", "add", "--author=olga")
+        matchers = (f"risk_id={self.risk_id(symbol)}", "tier=warning")
+        subprocess.run((*command, "--comment=on it", *matchers), check=True, capture_output=True)
+
+    def _of(self, symbol: str, told: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+        return [
+            (one["kind"], one["severity"])
+            for one in told
+            if one.get("risk_id") == self.risk_id(symbol)
+        ]
