@@ -85,6 +85,7 @@ class RiskExporter(Collector):
         self._lock = threading.Lock()
         self._prefixes = Prefixes()
         self._refused: Counter[Refusal] = Counter()
+        self._blocked: Counter[tuple[str, str]] = Counter()
         self._unexpected = 0
         self._closed = False
         self._folder = StateFolder(state_dir)
@@ -153,6 +154,11 @@ class RiskExporter(Collector):
         with self._lock:
             self._refused[reason] += 1
 
+    def count_blocked(self, account: str, limit: str) -> None:
+        """Count an order that was refused, by the pre-trade limit's name or ``gate``."""
+        with self._lock:
+            self._blocked[account, limit] += 1
+
     def count_unexpected(self, error: Exception) -> None:
         """Count an exception that nobody had planned for; the same one only once."""
         marks = vars(error)
@@ -176,12 +182,16 @@ class RiskExporter(Collector):
             accounts = [(name, self._accounts[name]) for name in sorted(self._accounts)]
             unexpected = self._unexpected
             refused = [float(self._refused[reason]) for reason in Refusal]
+            blocked = sorted(self._blocked.items())
         for name, account in accounts:
             if published := account.published:
                 yield from published.blocks(self._terms.conventions, now)
                 yield state_unsaved(name, account.unsaved_seconds(now))
         reasons = [{"reason": reason.value} for reason in Refusal]
         yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
+        if blocked:
+            names = [{"account": account, "limit": limit} for (account, limit), _ in blocked]
+            yield Block(m.TRADES_BLOCKED, names, np.array([float(count) for _, count in blocked]))
         info = {"component": COMPONENT, "digest": self.policy.digest}
         yield Block(m.POLICY_INFO, (info,), np.ones(1))
         yield from exporter_blocks(now, unexpected, free_ratio(self._folder.path))

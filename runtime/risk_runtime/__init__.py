@@ -1,4 +1,4 @@
-"""What a trading runtime embeds: the trade gate, asked before every order.
+"""What a trading runtime embeds: pre-trade checks and the trade gate, asked before every order.
 
 Importing this package is cheap: no numpy, no exporter. The paper runtime is in
 ``risk_runtime.paper``.
@@ -9,14 +9,30 @@ from __future__ import annotations
 from risk_runtime.errors import InvalidOrderError, RiskRuntimeError
 from risk_runtime.gate import Decision, GateReading, GateState, TradeGate
 from risk_runtime.order import Order, Side
+from risk_runtime.pretrade import (
+    Book,
+    Instrument,
+    PreTradeChecks,
+    PreTradeDecision,
+    PreTradeLimit,
+    PreTradeLimits,
+    TradeOrder,
+)
 
 __all__ = [
+    "Book",
     "Decision",
     "GateReading",
     "GateState",
+    "Instrument",
     "InvalidOrderError",
     "Order",
+    "PreTradeChecks",
+    "PreTradeDecision",
+    "PreTradeLimit",
+    "PreTradeLimits",
     "RiskRuntimeError",
     "Side",
     "TradeGate",
+    "TradeOrder",
 ]

@@ -33,7 +33,9 @@ def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("False ")
+    by_limit, by_gate = done.stdout.splitlines()
+    assert by_limit.startswith("False position BTC-EUR would come to 24.00% of equity")
+    assert by_gate.startswith("False gate.lease is missing")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ OPTIONAL = {
     "risk_order_fill_seconds",
     "risk_stop_loss_triggered_timestamp_seconds",
     "risk_take_profit_triggered_timestamp_seconds",
+    "risk_trades_blocked_total",
 }
 
 
@@ -45,6 +46,7 @@ def test_every_metric_of_the_catalogue_is_exported_with_its_labels_and_nothing_e
     exporter: RiskExporter, full: Any, clock: Any, scrape: Any
 ) -> None:
     exporter.observe(full())
+    exporter.count_blocked("main", "gate")
     clock.advance(seconds=1)
     exporter.observe(full())
     x = scrape(exporter)

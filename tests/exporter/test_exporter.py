@@ -285,6 +285,7 @@ def test_the_figures_are_valid_openmetrics_too(
     exporter.observe(full())
     clock.advance(seconds=1)
     exporter.observe(full())
+    exporter.count_blocked("main", "gate")
     registry = CollectorRegistry()
     registry.register(exporter)
     # The library leaves both of these without types.
@@ -344,3 +345,15 @@ def test_a_refused_snapshot_is_said_with_its_reason_and_without_a_trace(
         exporter.observe(late)
     assert "snapshot refused (taken_at_backwards): taken_at: " in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_refused_orders_are_counted_by_account_and_limit(
+    exporter: RiskExporter, scrape: Any
+) -> None:
+    for account, limit in (("b", "gate"), ("a", "edge"), ("b", "gate"), ("b", "edge")):
+        exporter.count_blocked(account, limit)
+    x = scrape(exporter)
+    name = "risk_trades_blocked_total"
+    assert x.value(name, account="a", limit="edge") == 1
+    assert x.value(name, account="b", limit="gate") == 2
+    assert x.value(name, account="b", limit="edge") == 1

@@ -21,6 +21,7 @@ from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.courier import Terms
 from risk_receivers.service import running
 from risk_receivers.templating.renderer import Renderer
+from risk_runtime import PreTradeLimits
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Binaries, Stack
@@ -74,6 +75,7 @@ def use(policy: Policy, folder: Path) -> None:
         runbooks.render(policy, name)
     with RiskExporter(policy, folder / "exporter"):
         pass
+    PreTradeLimits.of(policy)
     layout = Layout(folder / "stack")
     layout.create()
     policy.alerting.auth.snapshot_token.reveal()

@@ -107,3 +107,14 @@ def test_every_report_is_either_read_or_named(found: list[Any]) -> None:
 def test_no_bytes_whatever_make_reading_fail_otherwise(body: bytes) -> None:
     with pytest.raises(UnreadableReportsError):
         read_reports(body)
+
+
+def test_the_pre_trade_limit_that_refused_an_order_is_on_record_with_its_figures(
+    receivers: Any,
+) -> None:
+    by_limit = blocked("by-limit-1", limit="position_size", value="0.201", threshold="0.2")
+    assert send(receivers, by_limit, blocked("by-gate-01"))[1]["recorded"] == 2
+    one, other = (event.payload.details for event in receivers.chain()[-2:])
+    assert (one["limit"], one["value"], one["threshold"]) == ("position_size", "0.201", "0.2")
+    assert not other.keys() & {"limit", "value", "threshold"}
+    assert send(receivers, blocked("by-limit-2", limit="edge", value="1e-3"))[0] == 400

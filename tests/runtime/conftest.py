@@ -25,7 +25,7 @@ from risk_policy.contracts.gate import GateDetail, Restriction
 from risk_policy.contracts.reports import Report
 from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.vocabulary import KillMode
-from risk_runtime import TradeGate
+from risk_runtime import PreTradeLimits, TradeGate
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.journal import Journal
 from risk_runtime.paper.replay import Replay
@@ -114,6 +114,7 @@ class GateWriter:
 
 
 PRICES = load_prices()
+LIMITS = PreTradeLimits.of(load_policy(default_policy_path(), {}))
 
 
 @dataclass
@@ -127,7 +128,7 @@ class Rig:
     last: date = PRICES.days[-1].date
     pace: Pace = field(default_factory=Pace)
     terms: Terms = field(
-        default_factory=lambda: Terms("main", Decimal(1_000_000), timedelta(minutes=30))
+        default_factory=lambda: Terms("main", Decimal(1_000_000), timedelta(minutes=30), LIMITS)
     )
     store: AccountStore | None = None
     reports: list[Report] = field(default_factory=list)
@@ -141,6 +142,9 @@ class Rig:
         figures = self.exporter.observe(snapshot)
         self.on_day(snapshot.market_time.date())
         return figures
+
+    def count_blocked(self, account: str, limit: str) -> None:
+        self.exporter.count_blocked(account, limit)
 
     def seed_closes(self, account: str, closes: dict[str, dict[str, float]]) -> None:
         self.exporter.seed_closes(account, closes)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from risk_policy import default_policy_path, load_policy
 from risk_policy.contracts.reports import OrdersCancelled, TradeBlocked
 from risk_policy.vocabulary import KillMode
-from risk_runtime import TradeGate
+from risk_runtime import PreTradeLimits, TradeGate
 from risk_runtime.order import Side
 from risk_runtime.paper import journal
 from risk_runtime.paper.broker import BrokerState, OrderPlaced, PaperBroker, TradingMode
-from risk_runtime.paper.desk import Desk, text
+from risk_runtime.paper.desk import Desk, figure, text
 from risk_runtime.paper.strategy import EqualWeightStrategy
 from risk_runtime.prices import Bar, TradingDay
 
 CASH = Decimal(100_000)
+LIMITS = PreTradeLimits.of(load_policy(default_policy_path(), {}))
 
 
 def day(number: int, low: str = "10", close: str = "10") -> TradingDay:
@@ -33,7 +36,7 @@ def broker() -> PaperBroker:
 
 @pytest.fixture
 def desk(broker: PaperBroker, gate: TradeGate) -> Desk:
-    return Desk("main", broker, gate, EqualWeightStrategy())
+    return Desk("main", broker, gate, EqualWeightStrategy(), LIMITS)
 
 
 def test_an_open_gate_lets_the_strategy_buy_and_rest_an_order(
@@ -170,3 +173,69 @@ def test_what_was_held_is_reported_signed_with_its_price(writer: Any, desk: Desk
 )
 def test_decimals_are_written_as_reports_carry_them(value: str, shown: str) -> None:
     assert text(Decimal(value)) == shown
+
+
+# -- pre-trade checks --------------------------------------------------------------------------
+
+
+def test_an_order_beyond_a_limit_is_refused_before_the_gate_and_told_with_its_figures(
+    writer: Any, broker: PaperBroker, gate: TradeGate
+) -> None:
+    writer.open()
+    limits = replace(LIMITS, position_max_ratio=0.10)
+    desk = Desk("main", broker, gate, EqualWeightStrategy(), limits)
+    desk.play(day(2), 0)
+    assert broker.quantity("AAPL") == 0
+    assert len(broker.working) == 1, "the small one rests"
+    (report,) = desk.told.reports
+    assert isinstance(report, TradeBlocked)
+    assert (report.limit, report.value, report.threshold) == ("position_size", "0.15", "0.1")
+    assert report.reason == "position AAPL would come to 15.00% of equity, more than 10.00%"
+    assert report.trade_id == "2008-01-02-AAPL-buy-market"
+    assert report.gate_version == writer.version
+    assert [(e.kind, getattr(e, "limit", "")) for e in desk.told.events] == [
+        ("order_blocked", "position_size")
+    ]
+
+
+def test_what_rests_already_counts_against_the_limits_of_what_comes_after(
+    writer: Any, broker: PaperBroker, gate: TradeGate
+) -> None:
+    writer.open()
+    # 15 % at the market leave room for less than the 1 % that would rest.
+    limits = replace(LIMITS, position_max_ratio=0.155)
+    desk = Desk("main", broker, gate, EqualWeightStrategy(), limits)
+    desk.play(day(2), 0)
+    assert broker.quantity("AAPL") == 1500
+    assert broker.working == ()
+    (report,) = desk.told.reports
+    assert isinstance(report, TradeBlocked)
+    assert report.limit == "position_size"
+
+
+def test_a_disabled_symbol_is_not_bought_and_can_still_be_sold(
+    writer: Any, broker: PaperBroker, gate: TradeGate
+) -> None:
+    writer.open()
+    Desk("main", broker, gate, EqualWeightStrategy(), LIMITS).play(day(2), 0)
+    held = broker.quantity("AAPL")
+    limits = replace(LIMITS, disabled_symbols=frozenset({"AAPL"}))
+    desk = Desk("main", broker, gate, EqualWeightStrategy(), limits)
+    desk.play(day(3, close="20", low="20"), 21)
+    assert 0 < broker.quantity("AAPL") < held
+    assert [r.limit for r in desk.told.reports if isinstance(r, TradeBlocked)] == [
+        "disabled_symbol"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.20100000001, "0.201"), (1e-7, "0.0000001"), (3.0, "3"), (None, None),
+        (float("nan"), None), (float("inf"), None), (1e300, None),
+    ],
+)  # fmt: skip
+def test_figures_of_decisions_are_written_as_reports_carry_them(
+    value: float | None, shown: str | None
+) -> None:
+    assert figure(value) == shown

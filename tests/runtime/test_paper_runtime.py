@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from risk_policy.vocabulary import KillMode
 from risk_runtime.errors import AccountStoreError
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.broker import TradingMode
-from risk_runtime.paper.runtime import Pace, Terms
+from risk_runtime.paper.runtime import Pace
 from risk_runtime.prices import load_prices
 
 PRICES = load_prices()
@@ -199,7 +199,7 @@ def test_a_stopped_runtime_goes_on_where_it_was_as_if_never_stopped(
 def test_an_account_is_not_continued_under_another_name(rig: Any, writer: Any) -> None:
     rig.last = date(2007, 1, 5)
     rig.run()
-    rig.terms = Terms("other", Decimal(1_000_000), timedelta(minutes=30))
+    rig.terms = replace(rig.terms, account="other")
     with pytest.raises(AccountStoreError, match="stored account is 'main', not 'other'"):
         rig.run()
 
@@ -297,3 +297,19 @@ def test_a_resting_order_that_fills_in_the_dip_is_part_of_the_book(rig: Any, wri
     days = [day["orders_working"] for day in rig.journal("day")]
     assert max(days) == SYMBOLS
     assert min(days) < SYMBOLS
+
+
+def test_refused_orders_are_counted_by_what_refused_them(
+    rig: Any, writer: Any, exporter: RiskExporter
+) -> None:
+    writer.open(seconds=59)
+    rig.terms = replace(rig.terms, limits=replace(rig.terms.limits, order_max_ratio=0.1))
+    rig.kill_on(writer, date(2007, 1, 31))
+    rig.last = date(2007, 3, 8)
+    rig.run()
+    refused = [report.limit for report in rig.reports if isinstance(report, TradeBlocked)]
+    assert {limit or "gate" for limit in refused} == {"order_size", "gate"}
+    (block,) = [b for b in exporter.blocks() if b.metric is m.TRADES_BLOCKED]
+    counted = {x["limit"]: n for x, n in zip(block.labels, block.values.tolist(), strict=True)}
+    assert counted == {"order_size": refused.count("order_size"), "gate": refused.count("")}
+    assert len(rig.journal("order_blocked")) == len(refused)

@@ -1,7 +1,8 @@
 """A book replayed without a gate: the snapshots that a runtime would have sent.
 
-It is the paper runtime's own desk, broker and strategy; only the gate is open for good, so
-that the kill switch changes nothing and its effect can be told from what happened without it.
+It is the paper runtime's own desk, broker and strategy; only the gate is open for good, and no
+pre-trade check stands before it, so that neither changes anything and what the kill switch does
+can be told from what happened without it.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def replayed(
 ) -> Iterator[Snapshot]:
     """One snapshot per day, at its close."""
     broker = PaperBroker(BrokerState(cash=cash))
-    desk = Desk(account, broker, OpenGate(), strategy)
+    desk = Desk(account, broker, OpenGate(), strategy, None)
     for number, day in enumerate(days):
         desk.play(day, number)
         desk.told = Told()

@@ -17,8 +17,10 @@ from risk_policy.contracts.instant import Instant
 _MOST: Final = 2**53 - 1
 _Name = Annotated[str, StringConstraints(max_length=200)]
 _Text = Annotated[str, StringConstraints(max_length=2000)]
+#: Longest decimal, sign and point included.
+MOST_DIGITS: Final = 40
 DecimalText = Annotated[
-    str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$", max_length=40)
+    str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$", max_length=MOST_DIGITS)
 ]
 
 
@@ -34,7 +36,14 @@ class _Report(BaseModel):
 
 
 class TradeBlocked(_Report):
-    """The gate refused an order."""
+    """An order was refused: by a pre-trade check, or by the gate.
+
+    Attributes:
+        gate_version: the gate's version at that moment.
+        limit: the pre-trade limit that refused it; empty if it was the gate.
+        value: what the order would have come to, if there is a figure.
+        threshold: what that may be.
+    """
 
     kind: Literal["trade_blocked"] = "trade_blocked"
     trade_id: _Name
@@ -44,6 +53,9 @@ class TradeBlocked(_Report):
     price: DecimalText
     reason: _Text
     gate_version: Annotated[int, Field(ge=0, le=_MOST)]
+    limit: _Name = ""
+    value: DecimalText | None = None
+    threshold: DecimalText | None = None
 
 
 class OrdersCancelled(_Report):

@@ -18,6 +18,7 @@ from risk_policy.model.escalation import (
     Retention,
 )
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
+from risk_policy.model.pre_trade import PreTrade
 from risk_policy.model.second_way import SecondWay
 from risk_policy.model.stack import (
     Auth,
@@ -47,6 +48,7 @@ class Alerting(Section):
     circuit_breakers: CircuitBreakers = CircuitBreakers()
     limits: Limits = Limits()
     measures: Measures = Measures()
+    pre_trade: PreTrade = PreTrade()
     confirmation: Confirmation = Confirmation()
     latch: Latch = Latch()
     escalation: Escalation = Escalation()

@@ -150,6 +150,12 @@ def _concerned(transaction: Transaction, state: KillSwitch) -> list[str]:
     return [account for (account,) in rows if isinstance(account, str) and account]
 
 
+def _limit(report: TradeBlocked) -> dict[str, JsonValue]:
+    """The pre-trade limit that refused an order, with its figures; nothing if it was the gate."""
+    figures = {"limit": report.limit, "value": report.value, "threshold": report.threshold}
+    return {name: figure for name, figure in figures.items() if figure}
+
+
 def _event(report: Report, state: KillSwitch) -> AuditEvent:
     details: dict[str, JsonValue] = {
         "account": report.account,
@@ -173,6 +179,7 @@ def _event(report: Report, state: KillSwitch) -> AuditEvent:
                     "quantity": report.quantity,
                     "price": report.price,
                     "gate_version": report.gate_version,
+                    **_limit(report),
                 },
                 action_taken="order refused",
                 action_reason=report.reason,

@@ -24,6 +24,7 @@ from risk_runtime.paper.replay import Replay
 from risk_runtime.paper.report import ReceiversAddress, Reporter
 from risk_runtime.paper.runtime import Pace, PaperRuntime, Terms
 from risk_runtime.paper.spool import ReportSpool
+from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.prices import load_prices
 
 
@@ -46,6 +47,7 @@ def serve(options: Options, stop: threading.Event) -> None:
                 account=options.account,
                 starting_cash=options.cash,
                 graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
+                limits=PreTradeLimits.of(policy),
             ),
             gate=TradeGate(options.gate),
             exporter=exporter,

@@ -1,12 +1,14 @@
-"""The desk: between the strategy and the broker stands the gate, asked before every order.
+"""The desk: between the strategy and the broker stand the pre-trade checks, and then the gate.
 
-Invariant: no order reaches the broker, and no resting order is filled, without the gate having
-allowed it at that moment. What is refused is told, never dropped in silence. What happened is
-collected here and told only after the account was stored (see ``runtime``).
+Invariant: no order reaches the broker without both having allowed it, and no resting order is
+filled without the gate having allowed it at that moment. What is refused is told, never dropped in
+silence. What happened is collected here and told only after the account was stored (see
+``runtime``).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,15 +17,17 @@ from uuid import NAMESPACE_URL, uuid5
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import (
+    MOST_DIGITS,
     FlatConfirmed,
     OrdersCancelled,
     PositionClosed,
     Report,
     TradeBlocked,
 )
-from risk_runtime.gate import Decision, TradeGate
+from risk_runtime.gate import TradeGate
 from risk_runtime.order import Order, Side
 from risk_runtime.paper import journal
+from risk_runtime.paper.book import book_of
 from risk_runtime.paper.broker import ZERO, Fill, PaperBroker, TradingMode, WorkingOrder
 from risk_runtime.paper.closing import (
     BrokerAccount,
@@ -32,7 +36,9 @@ from risk_runtime.paper.closing import (
     ConfirmFlat,
     close_all,
 )
+from risk_runtime.paper.replay import market_close
 from risk_runtime.paper.strategy import EqualWeightStrategy, Wish
+from risk_runtime.pretrade import PreTradeChecks, PreTradeDecision, PreTradeLimits, TradeOrder
 from risk_runtime.prices import TradingDay
 
 
@@ -45,7 +51,11 @@ class Told:
 
 
 class Desk:
-    """Carries out wishes and closings on one account. ``told`` collects what happens."""
+    """Carries out wishes and closings on one account. ``told`` collects what happens.
+
+    Args:
+        limits: of the pre-trade checks, which run on market time; None checks nothing.
+    """
 
     def __init__(
         self,
@@ -53,11 +63,17 @@ class Desk:
         broker: PaperBroker,
         gate: TradeGate,
         strategy: EqualWeightStrategy,
+        limits: PreTradeLimits | None,
     ) -> None:
         self._account = account
         self._broker = broker
         self._gate = gate
         self._strategy = strategy
+        self._market_seconds = 0.0
+        self._priced_at: dict[str, float] = {}
+        self._checks = (
+            None if limits is None else PreTradeChecks(limits, clock=lambda: self._market_seconds)
+        )
         self._at: datetime = utc_now()
         self.market_date = ""
         self.told = Told()
@@ -65,6 +81,7 @@ class Desk:
     def play(self, day: TradingDay, day_number: int) -> None:
         """One trading day: resting orders against its prices, then the strategy at the close."""
         self.market_date = day.date.isoformat()
+        self._market_seconds = market_close(day.date).timestamp()
         self._at = utc_now()
         for _, bar in sorted(day.bars.items()):
             for order in self._broker.due(bar):
@@ -73,6 +90,7 @@ class Desk:
                 else:
                     self._broker.cancel(order.order_id)
             self._broker.set_mark(bar.symbol, bar.close)
+            self._priced_at[bar.symbol] = self._market_seconds
         if self._strategy.rebalances_on(day_number):
             for order in self._broker.working:
                 self._broker.cancel(order.order_id)
@@ -129,6 +147,8 @@ class Desk:
         price = self._broker.mark(wish.symbol) if wish.limit is None else wish.limit
         kind = "market" if wish.limit is None else "limit"
         trade_id = f"{self.market_date}-{wish.symbol}-{wish.side}-{kind}"
+        if not self._is_within_limits(wish, price, trade_id):
+            return
         if not self._may(wish.symbol, wish.side, wish.quantity, price, trade_id):
             return
         order = self._order(wish.symbol, wish.side, wish.quantity, price)
@@ -153,6 +173,28 @@ class Desk:
                 held += order.side.sign * min(order.quantity, abs(held))
         return Order(symbol, side, float(quantity), float(price), float(held))
 
+    def _is_within_limits(self, wish: Wish, price: Decimal, trade_id: str) -> bool:
+        if self._checks is None:
+            return True
+        book = book_of(
+            self._broker,
+            self._account,
+            self._market_seconds,
+            self._priced_at,
+            self._strategy.max_exposure_ratio,
+        )
+        order = TradeOrder(
+            self._account, wish.symbol, wish.side, float(wish.quantity), float(price)
+        )
+        decision = self._checks.check(order, book)
+        if not decision.allowed:
+            refused = self._order(wish.symbol, wish.side, wish.quantity, price)
+            version = self._gate.read().version
+            self._blocked(
+                refused, trade_id, decision.reason, version, wish.quantity, price, decision
+            )
+        return decision.allowed
+
     def _may(
         self, symbol: str, side: Side, quantity: Decimal, price: Decimal, trade_id: str
     ) -> bool:
@@ -164,7 +206,7 @@ class Desk:
         reason = decision.reason
         if decision.allowed:
             reason = f"the account is {self._broker.mode}, although the gate would allow it"
-        self._blocked(order, trade_id, reason, decision, quantity, price)
+        self._blocked(order, trade_id, reason, decision.gate_version, quantity, price)
         return False
 
     def _adds_risk(self, order: WorkingOrder) -> bool:
@@ -179,10 +221,12 @@ class Desk:
         order: Order,
         trade_id: str,
         reason: str,
-        decision: Decision,
+        gate_version: int,
         quantity: Decimal,
         price: Decimal,
+        check: PreTradeDecision | None = None,
     ) -> None:
+        limit = "" if check is None or check.limit is None else check.limit.value
         self.told.reports.append(
             TradeBlocked(
                 account=self._account,
@@ -194,7 +238,10 @@ class Desk:
                 quantity=text(quantity),
                 price=text(price),
                 reason=reason,
-                gate_version=decision.gate_version,
+                gate_version=gate_version,
+                limit=limit,
+                value=None if check is None else figure(check.value),
+                threshold=None if check is None else figure(check.threshold),
             )
         )
         self.told.events.append(
@@ -207,7 +254,8 @@ class Desk:
                 order.quantity,
                 order.price,
                 reason,
-                decision.gate_version,
+                gate_version,
+                limit,
             )
         )
 
@@ -282,6 +330,14 @@ def text(value: Decimal) -> str:
         return "0"
     plain = f"{value:f}"
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def figure(value: float | None) -> str | None:
+    """A figure of a decision as reports carry it, to six digits; None where there is none."""
+    if value is None or not math.isfinite(value):
+        return None
+    written = text(Decimal(f"{value:.6g}"))
+    return written if len(written) <= MOST_DIGITS else None
 
 
 def _report_id(kill_id: str, kind: str, what: str) -> str:

@@ -63,7 +63,10 @@ class OrderFilled(_Event):
 
 @dataclass(frozen=True, slots=True)
 class OrderBlocked(_Event):
-    """``order_blocked``: the gate refused an order; ``trade_id`` as in the audit chain."""
+    """``order_blocked``: a pre-trade check or the gate refused an order.
+
+    ``trade_id`` as in the audit chain; ``limit`` is empty if it was the gate.
+    """
 
     kind: ClassVar = "order_blocked"
     trade_id: str
@@ -73,6 +76,7 @@ class OrderBlocked(_Event):
     price: float
     reason: str
     gate_version: int
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ class Observer(Protocol):
     def observe(self, snapshot: Snapshot) -> Figures:
         """Take a snapshot in and measure it."""
 
+    def count_blocked(self, account: str, limit: str) -> None:
+        """Count an order that was refused."""
+
     def seed_closes(self, account: str, closes: dict[str, dict[str, float]]) -> None:
         """Give daily closes by symbol and ISO date, the history of value at risk."""
 

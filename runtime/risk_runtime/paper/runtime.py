@@ -23,6 +23,7 @@ from decimal import Decimal
 from risk_exporter import ExporterError
 from risk_policy.clock import utc_now
 from risk_policy.contracts.gate import Restriction
+from risk_policy.contracts.reports import TradeBlocked
 from risk_policy.vocabulary import KillMode
 from risk_runtime.errors import AccountStoreError, NotFlatError
 from risk_runtime.gate import GateState, TradeGate
@@ -35,6 +36,7 @@ from risk_runtime.paper.ports import Figures, Observer, ReportSink
 from risk_runtime.paper.replay import Replay, market_close
 from risk_runtime.paper.snapshot import snapshot_of
 from risk_runtime.paper.strategy import EqualWeightStrategy
+from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.prices import TradingDay, closes_of
 
 _log = logging.getLogger(__name__)
@@ -61,11 +63,12 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the account starts with, and how long a graceful kill may take."""
+    """What the account starts with, how long a graceful kill may take, what orders must pass."""
 
     account: str
     starting_cash: Decimal
     graceful_timeout: timedelta
+    limits: PreTradeLimits
 
 
 class PaperRuntime:
@@ -108,7 +111,9 @@ class PaperRuntime:
         self._seen_kill: tuple[str, KillMode] | None = None
         self._finished = False
         self.broker = PaperBroker(self._stored.broker)
-        self._desk = Desk(terms.account, self.broker, gate, strategy or EqualWeightStrategy())
+        self._desk = Desk(
+            terms.account, self.broker, gate, strategy or EqualWeightStrategy(), terms.limits
+        )
         self._desk.market_date = self._market_date.isoformat()
 
     def prepare(self) -> None:
@@ -267,6 +272,9 @@ class PaperRuntime:
             # Closing must go on with a full disk, and be told as far as it can.
             _log.exception("the account is not stored")
         self._reporter.submit(told.reports)
+        for report in told.reports:
+            if isinstance(report, TradeBlocked):
+                self._exporter.count_blocked(report.account, report.limit or "gate")
         for event in told.events:
             self._journal.write(event)
 

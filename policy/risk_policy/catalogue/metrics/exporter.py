@@ -220,6 +220,12 @@ SNAPSHOTS: Final = Metric(
 SNAPSHOTS_REJECTED: Final = Metric(
     "risk_snapshots_rejected_total", "Snapshots refused, by reason.", ("reason",), kind="counter"
 )
+TRADES_BLOCKED: Final = Metric(
+    "risk_trades_blocked_total",
+    "Orders that the runtime refused to send, by pre-trade limit; gate is the trade gate.",
+    ("account", "limit"),
+    kind="counter",
+)
 STATE_UNSAVED: Final = Metric(
     "risk_exporter_state_unsaved_seconds",
     "Age of the oldest change to what is remembered of an account that should be on disk and is "

@@ -1,0 +1,146 @@
+"""The book as the checks see it: what is held, and what working orders may still do to it.
+
+Invariant: every order counts as filled as soon as that makes things worse, and never if it would
+make them better. What a symbol may come to is the larger of all purchases filled and no sale, and
+the other way round. An order that passed is added here at once, so that the next one is judged
+beside it, whether or not a newer book has been taken meanwhile.
+
+Amounts are in the account's currency, times are seconds of the clock that the checks use.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from risk_runtime.order import Side
+from risk_runtime.pretrade.order import TradeOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One symbol that may be traded, held or not.
+
+    Attributes:
+        symbol: what is traded, as in the snapshot.
+        mark: current price of one unit; None, or NaN, if there is none.
+        priced_at: when that price was seen.
+        quantity: signed units held.
+        average_price: price paid on average for one unit held; the current one unless given.
+        buying: units of working purchases.
+        selling: units of working sales.
+        asset: the asset that concentration is counted on; the symbol unless given.
+        sector: the sector of the asset.
+        max_notional: largest notional the position may reach; the policy's unless given.
+    """
+
+    symbol: str
+    mark: float | None
+    priced_at: float
+    quantity: float = 0.0
+    average_price: float | None = None
+    buying: float = 0.0
+    selling: float = 0.0
+    asset: str = ""
+    sector: str = "unknown"
+    max_notional: float | None = None
+
+
+class Group:
+    """What is held and ordered in one asset or sector."""
+
+    __slots__ = ("amount",)
+
+    def __init__(self) -> None:
+        self.amount = 0.0
+
+
+class Line:
+    """One symbol: how far it may go either way, and what it is part of.
+
+    ``most`` and ``least`` are the signed units after all working purchases, or all working sales.
+    """
+
+    __slots__ = (
+        "amount", "asset", "average", "least", "mark", "max_notional", "most", "priced_at",
+        "sector",
+    )  # fmt: skip
+
+    def __init__(self, instrument: Instrument, asset: Group, sector: Group) -> None:
+        self.mark = math.nan if instrument.mark is None else instrument.mark
+        self.priced_at = instrument.priced_at
+        self.most = instrument.quantity + instrument.buying
+        self.least = instrument.quantity - instrument.selling
+        average = instrument.average_price
+        self.average = self.mark if average is None else average
+        self.max_notional = instrument.max_notional
+        self.amount = self.worst_amount()
+        self.asset = asset
+        self.sector = sector
+
+    def worst_amount(self) -> float:
+        """The largest notional this may come to; no number if a figure of it is none."""
+        most, least, mark = self.most, self.least, self.mark
+        if most == 0.0 == least:
+            return 0.0
+        if not (math.isfinite(most - least) and 0.0 < mark < math.inf):
+            return math.nan
+        return max(most, -least) * mark
+
+
+class Book:
+    """One account at one instant. Make a new one whenever fills or prices come in.
+
+    A figure that is no number makes the sums it is part of no number either, and then nothing
+    that adds risk passes there.
+
+    Args:
+        account: whose book it is.
+        equity: cash plus the market value of every position.
+        instruments: every symbol that may be traded, each once, with everything that was
+            accepted before this book was taken.
+        taken_at: when the figures were true.
+        max_exposure: what may be held and ordered together; the policy's unless given.
+
+    Raises:
+        ValueError: a symbol appears twice.
+    """
+
+    __slots__ = ("account", "equity", "gross", "lines", "max_exposure", "taken_at")
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        equity: float,
+        instruments: Iterable[Instrument],
+        taken_at: float,
+        max_exposure: float | None = None,
+    ) -> None:
+        self.account = account
+        self.equity = equity
+        self.taken_at = taken_at
+        self.max_exposure = max_exposure
+        self.gross = 0.0
+        self.lines: dict[str, Line] = {}
+        assets: dict[str, Group] = {}
+        sectors: dict[str, Group] = {}
+        for instrument in instruments:
+            if instrument.symbol in self.lines:
+                raise ValueError(f"symbol {instrument.symbol!r} appears twice in the book")
+            asset = assets.setdefault(instrument.asset or instrument.symbol, Group())
+            sector = sectors.setdefault(instrument.sector, Group())
+            line = Line(instrument, asset, sector)
+            self.lines[instrument.symbol] = line
+            asset.amount += line.amount
+            sector.amount += line.amount
+            self.gross += line.amount
+
+    def take_away(self, order: TradeOrder) -> None:
+        """Count an order that only reduces: nothing is smaller before it is filled."""
+        line = self.lines[order.symbol]
+        if order.side is Side.BUY:
+            line.most += order.quantity
+        else:
+            line.least -= order.quantity

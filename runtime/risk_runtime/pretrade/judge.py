@@ -1,0 +1,252 @@
+"""Whether one order may be sent, from the order, the book, the policy and the time. Pure.
+
+Safety rules, all of them in the direction of refusing:
+
+* What cannot be judged is refused: no number, no price, an unknown symbol or account, an equity
+  that is not positive, figures that are too old or not yet true. Comparisons are written so that
+  NaN never passes one.
+* What only reduces risk passes before anything else is looked at, however old the book and
+  whatever the price: nobody is trapped. It has to be proven by what is held, less what working
+  orders will take away; an order that says that it only reduces, and would do more, is refused.
+* Everything else is judged by the worst that it and all working orders can make of the book
+  together. An order that is accepted leaves every limit kept, whichever of them are filled.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from risk_runtime.order import Side
+from risk_runtime.pretrade.book import Book, Line
+from risk_runtime.pretrade.decision import (
+    REDUCES,
+    WITHIN,
+    PreTradeDecision,
+    PreTradeLimit,
+    refused,
+)
+from risk_runtime.pretrade.limits import PreTradeLimits
+from risk_runtime.pretrade.order import TradeOrder
+
+_INF: Final = math.inf
+_NAN: Final = math.nan
+_sqrt: Final = math.sqrt
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+
+
+#: What an accepted order makes of the book, at worst: its line, the signed units after all
+#: purchases and after all sales, their amount, how much that grew, and what equity loses.
+Effect = tuple[Line, float, float, float, float, float]
+
+
+def judge(order: TradeOrder, book: Book, limits: PreTradeLimits, now: float) -> PreTradeDecision:
+    """Whether an order may be sent, changing nothing.
+
+    Args:
+        now: the time, by the clock that the book's times were taken from.
+    """
+    weighed = weigh(order, book, limits, now)
+    return weighed if isinstance(weighed, PreTradeDecision) else WITHIN
+
+
+def weigh(
+    order: TradeOrder, book: Book, limits: PreTradeLimits, now: float
+) -> PreTradeDecision | Effect:
+    """What an order would do to the book if every limit allows it; else the answer to it."""
+    # One function and no helpers on the way to "yes": every call costs a tenth of the whole.
+    quantity = order.quantity
+    line = book.lines.get(order.symbol)
+    if line is None or order.account != book.account or not 0.0 < quantity < _INF:
+        return _nonsense(order, book)
+    side: object = order.side  # whatever the caller believes it to be
+    if side is _BUY:
+        reducible = -line.most
+    elif side is _SELL:
+        reducible = line.least
+    else:
+        return _nonsense(order, book)
+    if quantity <= reducible:
+        return REDUCES
+    price, mark, equity = order.price, line.mark, book.equity
+    if (
+        order.reduce_only
+        or not 0.0 <= now - book.taken_at <= limits.book_stale_seconds
+        or not 0.0 <= now - line.priced_at <= limits.price_stale_seconds
+        or not 0.0 < mark < _INF
+        or not 0.0 < price < _INF
+        or not 0.0 < equity < _INF
+        or order.symbol in limits.disabled_symbols
+    ):
+        return _not_to_be_judged(order, book, line, limits, now, reducible)
+    if side is _BUY:
+        most, least, worse = line.most + quantity, line.least, price - mark
+    else:
+        most, least, worse = line.most, line.least - quantity, mark - price
+    if not -limits.resting_collar_ratio * mark <= worse <= limits.price_collar_ratio * mark:
+        return _collar(worse / mark, limits)
+    notional = quantity * (price if price > mark else mark)
+    if not notional <= limits.order_max_ratio * equity:
+        return refused(
+            PreTradeLimit.ORDER_SIZE, notional / equity, limits.order_max_ratio,
+            f"the order comes to {notional / equity:.2%} of equity, more than the "
+            f"{limits.order_max_ratio:g} of it that one order may",
+        )  # fmt: skip
+    loss = quantity * worse if worse > 0.0 else 0.0  # as soon as it is filled
+    equity -= loss
+    amount = (most if most > -least else -least) * mark
+    most_notional = line.max_notional
+    if most_notional is None:
+        most_notional = limits.position_max_ratio * equity
+    if not amount <= limits.position_usage_ratio * most_notional:
+        return _share(
+            PreTradeLimit.POSITION_SIZE, f"position {order.symbol}", amount, equity,
+            limits.position_usage_ratio * most_notional,
+        )  # fmt: skip
+    grown = amount - line.amount
+    after = line.asset.amount + grown
+    if not after <= limits.asset_max_ratio * equity:
+        return _share(
+            PreTradeLimit.ASSET_CONCENTRATION, f"the asset of {order.symbol}", after, equity,
+            limits.asset_max_ratio * equity,
+        )  # fmt: skip
+    after = line.sector.amount + grown
+    if not after <= limits.sector_max_ratio * equity:
+        return _share(
+            PreTradeLimit.SECTOR_CONCENTRATION, f"the sector of {order.symbol}", after, equity,
+            limits.sector_max_ratio * equity,
+        )  # fmt: skip
+    after = book.gross + grown
+    most_held = book.max_exposure
+    if most_held is None:
+        most_held = limits.exposure_max_ratio * equity
+    if not after <= most_held:
+        return _share(PreTradeLimit.EXPOSURE, "all positions together", after, equity, most_held)
+    stop = order.stop
+    if stop is None:
+        if limits.require_stop:
+            return refused(
+                PreTradeLimit.STOP, _NAN, _NAN, "it names no stop, so its risk is unknown"
+            )
+    else:
+        if side is _BUY:
+            distance, held = price - stop, line.most
+            lost = line.average - (stop if stop < mark else mark)
+        else:
+            distance, held = stop - price, -line.least
+            lost = (stop if stop > mark else mark) - line.average
+        if not 0.0 < distance < _INF or not stop > 0.0:
+            return _stop_on_the_wrong_side(stop, price)
+        risk = quantity * distance
+        if not risk <= limits.risk_per_trade_ratio * equity:
+            return _risk(PreTradeLimit.RISK_PER_TRADE, risk / equity, limits.risk_per_trade_ratio)
+        if held > 0.0:
+            risk += held * lost
+        if not risk <= limits.position_risk_ratio * equity:
+            return _risk(PreTradeLimit.POSITION_RISK, risk / equity, limits.position_risk_ratio)
+    edge = order.edge_ratio
+    if edge is None:
+        if limits.require_edge:
+            return refused(
+                PreTradeLimit.EDGE, _NAN, limits.min_edge_ratio, "it names no expected profit"
+            )
+    else:
+        edge -= limits.round_trip_ratio
+        if notional > limits.impact_notional:
+            edge -= limits.impact_ratio * _sqrt(notional / limits.impact_notional)
+        if not limits.min_edge_ratio <= edge < _INF:
+            return refused(
+                PreTradeLimit.EDGE, edge, limits.min_edge_ratio,
+                f"its edge after costs is {edge:.3%}, less than {limits.min_edge_ratio:.3%}",
+            )  # fmt: skip
+    return line, most, least, amount, grown, loss
+
+
+# -- refusals, each with its sentence; none of this is on the way to "yes" -------------------------
+
+
+def _nonsense(order: TradeOrder, book: Book) -> PreTradeDecision:
+    if order.account != book.account:
+        return refused(
+            PreTradeLimit.ACCOUNT, _NAN, _NAN,
+            f"the book is that of account {book.account!r}, not {order.account!r}",
+        )  # fmt: skip
+    if order.symbol not in book.lines:
+        return refused(
+            PreTradeLimit.SYMBOL, _NAN, _NAN, f"the book does not know symbol {order.symbol!r}"
+        )
+    if not 0.0 < order.quantity < _INF:
+        return refused(
+            PreTradeLimit.QUANTITY, order.quantity, 0.0,
+            f"its quantity is {order.quantity:g}; it must be finite and positive",
+        )  # fmt: skip
+    return refused(PreTradeLimit.SIDE, _NAN, _NAN, f"its side is {order.side!r}, no Side")
+
+
+def _not_to_be_judged(
+    order: TradeOrder,
+    book: Book,
+    line: Line,
+    limits: PreTradeLimits,
+    now: float,
+    reducible: float,
+) -> PreTradeDecision:
+    name = PreTradeLimit
+    if order.reduce_only:
+        held = max(reducible, 0.0)
+        sentence = f"it may only reduce, and {held:g} units are left to reduce"
+        return refused(name.REDUCE_ONLY, order.quantity, held, sentence)
+    if order.symbol in limits.disabled_symbols:
+        return refused(
+            name.DISABLED_SYMBOL, _NAN, _NAN, f"{order.symbol} is disabled by the policy"
+        )
+    age = now - book.taken_at
+    if not 0.0 <= age <= limits.book_stale_seconds:
+        return _age(name.BOOK_AGE, "the book", age, limits.book_stale_seconds)
+    if not 0.0 < line.mark < _INF:
+        sentence = f"the price of {order.symbol} is {line.mark:g}, which is none"
+        return refused(name.MARKET_PRICE, line.mark, 0.0, sentence)
+    age = now - line.priced_at
+    if not 0.0 <= age <= limits.price_stale_seconds:
+        what = f"the price of {order.symbol}"
+        return _age(name.PRICE_AGE, what, age, limits.price_stale_seconds)
+    if not 0.0 < order.price < _INF:
+        sentence = f"its price is {order.price:g}; it must be finite and positive"
+        return refused(name.PRICE, order.price, 0.0, sentence)
+    sentence = f"equity is {book.equity:g}; without any, nothing can be risked"
+    return refused(name.EQUITY, book.equity, 0.0, sentence)
+
+
+def _age(limit: PreTradeLimit, what: str, age: float, most: float) -> PreTradeDecision:
+    says = f"{age:.1f} s old, more than {most:g} s" if age >= 0 else "from the future, or undated"
+    return refused(limit, age, most, f"{what} is {says}")
+
+
+def _collar(worse: float, limits: PreTradeLimits) -> PreTradeDecision:
+    if worse > 0:
+        most = limits.price_collar_ratio
+        sentence = f"its price is {worse:.2%} worse than the market's, more than {most:.2%}"
+        return refused(PreTradeLimit.PRICE_COLLAR, worse, most, sentence)
+    most = limits.resting_collar_ratio
+    sentence = f"its price is {-worse:.2%} away from the market's, more than {most:.2%}"
+    return refused(PreTradeLimit.RESTING_COLLAR, -worse, most, sentence)
+
+
+def _share(
+    limit: PreTradeLimit, what: str, amount: float, equity: float, most: float
+) -> PreTradeDecision:
+    value, threshold = amount / equity, most / equity
+    sentence = f"{what} would come to {value:.2%} of equity, more than {threshold:.2%}"
+    return refused(limit, value, threshold, sentence)
+
+
+def _stop_on_the_wrong_side(stop: float, price: float) -> PreTradeDecision:
+    sentence = f"its stop at {stop:g} would be hit at once at {price:g}, or is none"
+    return refused(PreTradeLimit.STOP, stop, price, sentence)
+
+
+def _risk(limit: PreTradeLimit, value: float, most: float) -> PreTradeDecision:
+    what = "it" if limit is PreTradeLimit.RISK_PER_TRADE else "the position"
+    sentence = f"{what} would lose {value:.2%} of equity at its stop, more than {most:.2%}"
+    return refused(limit, value, most, sentence)

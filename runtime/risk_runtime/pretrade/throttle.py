@@ -1,0 +1,81 @@
+"""How often orders are sent, and whether the same one is sent twice.
+
+Invariants: in no stretch of time as long as the window does an adding order pass that is one more
+than the policy allows, and a clock that goes back refuses rather than forgets; memory is bounded by
+what two windows can hold. Orders that only reduce are counted, since the venue counts them too, and
+never refused.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from risk_runtime.order import Side
+from risk_runtime.pretrade.decision import PreTradeDecision, PreTradeLimit, refused
+from risk_runtime.pretrade.limits import PreTradeLimits
+from risk_runtime.pretrade.order import TradeOrder
+
+#: Account, symbol, signed quantity, price.
+_Key = tuple[str, str, float, float]
+_BUY: Final = Side.BUY
+
+
+class Throttle:
+    """Of one checker. Not thread-safe; the checker's lock guards it."""
+
+    __slots__ = ("_most", "_older", "_recent", "_repeat", "_sent", "_turn_at", "_window")
+
+    def __init__(self, limits: PreTradeLimits) -> None:
+        self._most = limits.orders_max
+        self._window = limits.orders_window_seconds
+        self._repeat = limits.duplicate_seconds
+        # The last orders, as many as may pass within a window: full, the first of them decides.
+        self._sent: deque[float] = deque(maxlen=limits.orders_max)
+        # When each order was last sent: since the last turn, and between that and the one before.
+        self._recent: dict[_Key, float] = {}
+        self._older: dict[_Key, float] = {}
+        self._turn_at = float("-inf")
+
+    def admit(self, order: TradeOrder, now: float) -> PreTradeDecision | None:
+        """Count an adding order as sent now; or why it must not be, and then it is not counted."""
+        sent = self._sent
+        if len(sent) == self._most and not now - sent[0] >= self._window:
+            return self._too_many(now)
+        quantity = order.quantity if order.side is _BUY else -order.quantity
+        key = (order.account, order.symbol, quantity, order.price)
+        before = self._recent.get(key)
+        if before is None and self._older:
+            before = self._older.get(key)
+        if before is not None and not now - before >= self._repeat:
+            return self._again(now - before)
+        if now >= self._turn_at:
+            self._turn(now)
+        sent.append(now)
+        self._recent[key] = now
+        return None
+
+    def count(self, order: TradeOrder, now: float) -> None:
+        """Count an order that is sent whatever was sent before it."""
+        quantity = order.quantity if order.side is _BUY else -order.quantity
+        if now >= self._turn_at:
+            self._turn(now)
+        self._sent.append(now)
+        self._recent[order.account, order.symbol, quantity, order.price] = now
+
+    def _turn(self, now: float) -> None:
+        """Forget what no order could repeat too soon any more."""
+        self._older = self._recent if now < self._turn_at + self._repeat else {}
+        self._recent = {}
+        self._turn_at = now + self._repeat
+
+    def _too_many(self, now: float) -> PreTradeDecision:
+        within = 1 + sum(not now - at >= self._window for at in self._sent)
+        sentence = (
+            f"it would be order {within} within {self._window:g} s, and {self._most} may be sent"
+        )
+        return refused(PreTradeLimit.ORDER_RATE, within, self._most, sentence)
+
+    def _again(self, ago: float) -> PreTradeDecision:
+        sentence = f"the same order was sent {ago:.3f} s ago, less than {self._repeat:g} s"
+        return refused(PreTradeLimit.DUPLICATE, ago, self._repeat, sentence)
