@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -43,13 +44,24 @@ class Door:
             )
         return cls(parts.scheme == "https", host, port, parts.path.rstrip("/") + ALERTS_PATH)
 
-    def post(self, body: bytes, token: str, timeout_seconds: float) -> tuple[Outcome, str]:
-        """Send a request and wait for its answer; what became of it, and in words."""
+    def post(
+        self,
+        body: bytes,
+        token: str,
+        timeout_seconds: float,
+        sent: Callable[[], None] = lambda: None,
+    ) -> tuple[Outcome, str]:
+        """Send a request and wait for its answer; what became of it, and in words.
+
+        Args:
+            sent: is called once the request is out, before the answer is waited for.
+        """
         kind = http.client.HTTPSConnection if self.is_secure else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=timeout_seconds)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         try:
             connection.request("POST", self.path, body, headers)
+            sent()
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             return Outcome.UNREACHABLE, f"cannot be reached ({type(error).__name__})"
