@@ -55,13 +55,14 @@ def alert(name: str, **labels: str) -> dict[str, Any]:
     }
 
 
-def emergency(account: str) -> dict[str, Any]:
-    """The alert of the breach."""
-    return alert(
-        "DRAWDOWN_EMERGENCY", risk_id=f"drawdown/{account}", account=account, limit="drawdown",
-        tier="emergency", severity="emergency", escalation="none", category="drawdown",
-        layer="portfolio", action="kill_switch",
-    )  # fmt: skip
+def drawdown(account: str, **labels: str) -> dict[str, Any]:
+    """The alert of the breach, or of a milder one."""
+    usual = {
+        "risk_id": f"drawdown/{account}", "account": account, "limit": "drawdown",
+        "tier": "emergency", "severity": "emergency", "escalation": "none",
+        "category": "drawdown", "layer": "portfolio", "action": "kill_switch",
+    }  # fmt: skip
+    return alert("DRAWDOWN_EMERGENCY", **{**usual, **labels})
 
 
 @contextmanager
@@ -122,6 +123,8 @@ def one_round(policy: Policy, folder: Path) -> tuple[float, list[float], list[fl
         lane = FastLane(policy, _TOKEN, url)
         with RiskExporter(policy, folder / "exporter", fast_lane=lane) as exporter:
             show(exporter, "main", 100.0)
+            # Milder tiers come first in real life too, and find a service that was just started.
+            bare_post(Door.parse(url), "main", tier="warning", severity="warning", action="notify")
             if not ours.recv():
                 raise SystemExit("the gate did not open")
             began = time.monotonic_ns()
@@ -129,7 +132,7 @@ def one_round(policy: Policy, folder: Path) -> tuple[float, list[float], list[fl
             if not (halted := ours.recv()):
                 raise SystemExit("the gate did not close")
             acknowledged = [to_acknowledgement(exporter, lane, n) for n in range(_MORE_ACCOUNTS)]
-            bare = [bare_post(Door.parse(url), n) for n in range(_MORE_ACCOUNTS)]
+            bare = [bare_post(Door.parse(url), f"bare-{n}") for n in range(_MORE_ACCOUNTS)]
         reader.join()
     return (halted - began) / 1e6, acknowledged, bare
 
@@ -145,9 +148,9 @@ def to_acknowledgement(exporter: RiskExporter, lane: FastLane, number: int) -> f
     return (time.perf_counter() - began) * 1000
 
 
-def bare_post(door: Door, number: int) -> float:
+def bare_post(door: Door, account: str, **labels: str) -> float:
     """The same alert, of another account, posted by itself."""
-    body = json.dumps([emergency(f"bare-{number}")]).encode()
+    body = json.dumps([drawdown(account, **labels)]).encode()
     began = time.perf_counter()
     outcome, words = door.post(body, _TOKEN, _PATIENCE_SECONDS)
     took = (time.perf_counter() - began) * 1000

@@ -160,6 +160,7 @@ class FastLane:
 
     def start(self, unexpected: Callable[[Exception], None]) -> None:
         """Begin to post; the function is told of what nobody had planned for."""
+        self._stopping = False
         self._thread = threading.Thread(
             target=self._run, args=(unexpected,), name="fast-lane", daemon=True
         )
