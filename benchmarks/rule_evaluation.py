@@ -45,8 +45,8 @@ from risk_policy import Policy, default_policy_path, load_policy
 from risk_policy.catalogue.limits import DRAWDOWN, LIMITS, Limit, Side
 from risk_policy.contracts.alert import risk_id
 from risk_policy.contracts.artefact import duration
+from risk_policy.contracts.limit_alert import bound
 from risk_policy.model.stack import Endpoints
-from risk_rules.limits import bound
 
 SIZES = (100, 1_000, 10_000)
 BREACHED = (0.0, 0.05)

@@ -19,6 +19,7 @@ from risk_exporter.errors import (
     StateError,
 )
 from risk_exporter.exporter import RiskExporter
+from risk_exporter.fast_lane import FastLane
 from risk_exporter.measures import Measures
 from risk_exporter.server import ExporterServer
 
@@ -26,6 +27,7 @@ __all__ = [
     "ClosesFileError",
     "ExporterError",
     "ExporterServer",
+    "FastLane",
     "HistoryError",
     "Measures",
     "Refusal",

@@ -1,4 +1,5 @@
-"""``python -m risk_exporter --policy P --data DIR [--listen host:port] [--closes FILE]``.
+"""``python -m risk_exporter --policy P --data DIR [--listen host:port] [--closes FILE]
+[--receivers URL]``.
 
 The sidecar: takes snapshots over HTTP from whoever shows the token of
 ``alerting.auth.snapshot_token``, and so it does daily closes, the history of value at risk.
@@ -20,6 +21,7 @@ from pathlib import Path
 from risk_exporter.closes_file import load_closes
 from risk_exporter.errors import ExporterError
 from risk_exporter.exporter import RiskExporter
+from risk_exporter.fast_lane import FastLane
 from risk_exporter.server import ExporterServer
 from risk_policy import PolicyError, load_policy
 
@@ -31,17 +33,21 @@ def serve(
     data: Path,
     listen: str | None,
     closes_file: Path | None,
+    receivers: str | None,
     stop: threading.Event,
 ) -> None:
     """Run until stopped. Raises PolicyError or ExporterError if it cannot start."""
     policy = load_policy(policy_file)
     token = policy.alerting.auth.snapshot_token.reveal_token()
     closes = load_closes(closes_file) if closes_file else {}
-    with RiskExporter(policy, data) as exporter:
+    lane = FastLane.from_policy(policy, receivers)
+    with RiskExporter(policy, data, fast_lane=lane) as exporter:
         exporter.seed_market_closes(closes)
         server = ExporterServer(exporter, listen=listen, snapshot_token=token)
         with server:
             _log.info("listening on %s, policy %s", server.listen, policy.short_digest)
+            if lane is None:
+                _log.warning("%s", FastLane.absence(policy))
             stop.wait()
 
 
@@ -59,6 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="CSV of daily closes for every account, with the columns date, symbol and close",
     )
+    parser.add_argument(
+        "--receivers",
+        metavar="URL",
+        help="whom to tell of what trips the kill switch; the policy's endpoint unless given",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -67,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        serve(options.policy, options.data, options.listen, options.closes, stop)
+        serve(options.policy, options.data, options.listen, options.closes, options.receivers, stop)
     except (PolicyError, ExporterError) as error:
         print(f"risk_exporter: {error}", file=sys.stderr)
         return 2

@@ -1,8 +1,8 @@
 """One account: takes snapshots in, one at a time, and keeps what has to survive a restart.
 
-Order within a snapshot: judged, measured, published, stored. Publishing comes first, because
-a slow or full disk must not hold back a figure that an alert waits for; a failure to store is
-reported as unhealthy and tried again with every snapshot.
+Order within a snapshot: judged, measured, published, watched by the fast lane, stored. Storing
+comes last, because a slow or full disk must not hold back a figure that an alert waits for; a
+failure to store is reported as unhealthy and tried again with every snapshot.
 
 What is remembered is published from the start, and shows its age: an account that was alive
 before a restart and does not report after it is stale, not gone.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,12 +44,14 @@ class Terms:
         window_days: returns that value at risk looks back on.
         pace: how often the state is stored; also how far a clock may be ahead.
         price_period: market time within which the range of prices is taken.
+        watch: is shown whatever is published, before it is stored. Must not wait.
     """
 
     conventions: Conventions
     window_days: int
     pace: Pace
     price_period: timedelta
+    watch: Callable[[Published, datetime], None]
 
 
 class Account:
@@ -212,6 +215,7 @@ class Account:
             self._stops.observe(snapshot, positions, symbols),
             self._events,
         )
-        self._published = Published(
+        self._published = published = Published(
             measures, self._labels, named, self._count, min(now, snapshot.taken_at)
         )
+        self._terms.watch(published, now)

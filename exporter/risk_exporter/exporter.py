@@ -34,11 +34,19 @@ from prometheus_client.registry import Collector
 
 from risk_exporter.account import Account, Terms
 from risk_exporter.errors import ExporterError, Refusal, SnapshotRefusedError, StateError
+from risk_exporter.fast_lane import FastLane
 from risk_exporter.keeper import Pace
 from risk_exporter.market import MarketCloses
 from risk_exporter.measures import Measures
 from risk_exporter.memory import AccountFolder, StateFolder
-from risk_exporter.series import COMPONENT, Block, exporter_blocks, state_unsaved
+from risk_exporter.series import (
+    COMPONENT,
+    Block,
+    Published,
+    exporter_blocks,
+    fast_lane_blocks,
+    state_unsaved,
+)
 from risk_exporter.text import BlockFamily, Prefixes
 from risk_exporter.value_at_risk import Conventions
 from risk_policy import Policy
@@ -61,16 +69,23 @@ class RiskExporter(Collector):
         policy: limits, conventions and the digest that is exported.
         state_dir: what survives a restart; belongs to this exporter alone while it is open.
         clock: the wall clock, UTC.
+        fast_lane: tells the receivers of what trips the kill switch; runs while this is open.
 
     Raises:
         StateError: what is remembered cannot be read.
     """
 
     def __init__(
-        self, policy: Policy, state_dir: Path, clock: Callable[[], datetime] = utc_now
+        self,
+        policy: Policy,
+        state_dir: Path,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        fast_lane: FastLane | None = None,
     ) -> None:
         self.policy = policy
         self._clock = clock
+        self._fast_lane = fast_lane
         self._terms = Terms(
             conventions=Conventions.of(policy),
             window_days=policy.alerting.measures.var_window_days,
@@ -81,6 +96,7 @@ class RiskExporter(Collector):
             price_period=timedelta(
                 minutes=policy.alerting.circuit_breakers.volatility.price_move_minutes
             ),
+            watch=self._watch,
         )
         self._lock = threading.Lock()
         self._prefixes = Prefixes()
@@ -97,6 +113,8 @@ class RiskExporter(Collector):
         except BaseException:
             self._folder.close()
             raise
+        if fast_lane is not None:
+            fast_lane.start(self.count_unexpected)
 
     # -- in ----------------------------------------------------------------------------------
 
@@ -194,6 +212,7 @@ class RiskExporter(Collector):
             yield Block(m.TRADES_BLOCKED, names, np.array([float(count) for _, count in blocked]))
         info = {"component": COMPONENT, "digest": self.policy.digest}
         yield Block(m.POLICY_INFO, (info,), np.ones(1))
+        yield from fast_lane_blocks(self._fast_lane)
         yield from exporter_blocks(now, unexpected, free_ratio(self._folder.path))
 
     def collect(self) -> Iterator[Family]:
@@ -226,6 +245,8 @@ class RiskExporter(Collector):
         for account in accounts:
             account.flush(self._clock())
         self._folder.close()
+        if self._fast_lane is not None:
+            self._fast_lane.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -237,6 +258,10 @@ class RiskExporter(Collector):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _watch(self, published: Published, now: datetime) -> None:
+        if self._fast_lane is not None:
+            self._fast_lane.see(published.measures.account, published.figures, now)
 
     def _account(self, name: str) -> Account:
         with self._lock:

@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 
 from risk_exporter.events import RecentEvents
+from risk_exporter.fast_lane.lane import FastLane
+from risk_exporter.fast_lane.posting import Outcome
 from risk_exporter.measures import Layout, Measures
 from risk_exporter.memory import AccountState
 from risk_exporter.named import Named
@@ -24,7 +26,7 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import Limit
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.catalogue.system import DATA_STALE
-from risk_policy.contracts.alert import risk_id
+from risk_policy.contracts.alert import RISK_ID, risk_id
 from risk_policy.contracts.snapshot import EventKind
 
 LabelSet = dict[str, str]
@@ -190,6 +192,26 @@ class Published:
         yield _one(m.MARKET_TIMESTAMP, account, x.market_time.timestamp())
         yield _one(m.SNAPSHOTS, account, self.count)
 
+    def figures(self, watched: Limit) -> Iterator[tuple[LabelSet, float]]:
+        """What one limit watches, each figure with its identity."""
+        x, labels = self.measures, self.labels
+        for limit, value in _of_account(x):
+            if limit is watched and value is not None:
+                yield labels.watched[limit.name], value
+        blocks = (
+            Block(m.POSITION_SIZE, labels.position_size, x.position_size_ratio),
+            Block(m.POSITION_RETURN, labels.position_loss, x.position_return_ratio),
+            Block(m.ASSET_CONCENTRATION, labels.assets, x.asset_concentration_ratio),
+            Block(m.SECTOR_CONCENTRATION, labels.sectors, x.sector_concentration_ratio),
+            *self.named,
+        )
+        own = f"{watched.name}/"  # two limits may share a metric
+        for block in blocks:
+            if block.metric is watched.metric:
+                for identity, figure in zip(block.labels, block.values.tolist(), strict=True):
+                    if identity[RISK_ID].startswith(own):
+                        yield identity, figure
+
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
@@ -293,6 +315,15 @@ def exporter_blocks(now: datetime, unexpected: int, disk_free: float | None) -> 
     yield _one(m.UNEXPECTED_ERRORS, component, unexpected)
     if disk_free is not None:
         yield _one(m.DISK_FREE, component, disk_free)
+
+
+def fast_lane_blocks(lane: FastLane | None) -> Iterator[Block]:
+    """What the fast lane says of itself."""
+    yield _one(m.FAST_LANE_ON, {}, lane is not None)
+    yield _one(m.FAST_LANE_UNACKNOWLEDGED, {}, lane.unacknowledged if lane else 0)
+    outcomes = lane.outcomes if lane else {}
+    counted = np.array([outcomes.get(outcome, 0) for outcome in Outcome], dtype=np.float64)
+    yield Block(m.FAST_LANE_POSTS, [{"outcome": outcome.value} for outcome in Outcome], counted)
 
 
 def _labels_of(limit: Limit, account: str, names: tuple[str, ...]) -> tuple[LabelSet, ...]:

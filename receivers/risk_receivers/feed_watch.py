@@ -46,8 +46,8 @@ _SILENT: Final = {
     Feed.ALERTS: _Words(
         "PROMETHEUS IS SILENT",
         "Prometheus's Watchdog has not arrived for {seconds:.0f} s: no limit is watched, nothing "
-        "could trip the kill switch, and the gate refuses new risk. Start Prometheus, or mend its "
-        "way to the receivers; watch the account by hand until then.",
+        "but the exporter's fast lane could trip the kill switch, and the gate refuses new risk. "
+        "Start Prometheus, or mend its way to the receivers; watch the account by hand until then.",
     ),
     Feed.NOTIFICATIONS: _Words(
         "ALERTMANAGER IS SILENT",

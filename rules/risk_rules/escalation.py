@@ -14,6 +14,7 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import AlertSpec, Limit
 from risk_policy.catalogue.system import SYSTEM_ALERTS, SystemAlert
+from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Escalation, Severity
 from risk_rules import conditions, limits, promql, wording
@@ -84,7 +85,7 @@ def _of_limit(
     return AlertRule(
         name=spec.name,
         expression=_waiting(policy, limits.latch_of(limit, spec), key),
-        labels=limits.static_labels(limit, spec, severity, Escalation.TIME),
+        labels=limit_alert.static_labels(limit, spec, severity, Escalation.TIME),
         annotations=wording.time_annotations(
             policy, limit, spec, wording.subject(limit.identity), wording.value_of(limit),
             policy.number(key),

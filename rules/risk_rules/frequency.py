@@ -16,11 +16,11 @@ from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import AlertSpec, Limit
 from risk_policy.contracts import alert as labels
 from risk_policy.contracts.artefact import duration
+from risk_policy.contracts.limit_alert import static_labels
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Escalation, Severity
 from risk_rules import promql, wording
 from risk_rules.conditions import Condition
-from risk_rules.limits import static_labels
 from risk_rules.rule import AlertRule, RecordingRule
 
 #: Within which part of the policy's window so many beginnings are needed.

@@ -15,8 +15,8 @@ from typing import Final
 
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.limit_alert import bound, clear_level, static_labels
 from risk_policy.model import Policy
-from risk_policy.vocabulary import Escalation, Severity
 from risk_rules import latches, promql, wording
 from risk_rules.latches import Latch, known_rule, value_of, value_rule
 from risk_rules.rule import AlertRule, RecordingRule
@@ -81,36 +81,6 @@ def firing(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
 def latch_of(limit: Limit, spec: AlertSpec) -> Latch:
     """The latch of one tier."""
     return Latch(limit.name, spec.tier.value)
-
-
-def bound(policy: Policy, limit: Limit, spec: AlertSpec) -> float:
-    """Where a breach of a tier begins, in the metric's unit."""
-    return limit.bound(policy.number(spec.threshold))
-
-
-def clear_level(policy: Policy, limit: Limit, spec: AlertSpec) -> float:
-    """Where a breach of a tier ends, in the metric's unit."""
-    return limit.clear_level(
-        bound(policy, limit, spec), policy.alerting.latch.clear_margin_pct / 100
-    )
-
-
-def static_labels(
-    limit: Limit,
-    spec: AlertSpec,
-    severity: Severity | None = None,
-    escalation: Escalation = Escalation.NONE,
-) -> dict[str, str]:
-    """Labels that do not depend on what the breach is about."""
-    return {
-        labels.LIMIT: limit.name,
-        labels.TIER: spec.tier.value,
-        labels.SEVERITY: (severity or spec.severity).value,
-        labels.ESCALATION: escalation.value,
-        labels.CATEGORY: limit.category.value,
-        labels.LAYER: limit.layer.value,
-        labels.ACTION: spec.action.value,
-    }
 
 
 def _latch_rules(policy: Policy, limit: Limit, spec: AlertSpec) -> Iterator[RecordingRule]:

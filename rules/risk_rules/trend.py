@@ -14,11 +14,12 @@ from typing import Final
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import AlertSpec, Limit
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.limit_alert import bound, clear_level, static_labels
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Escalation
 from risk_rules import promql, wording
 from risk_rules.latches import value_of
-from risk_rules.limits import bound, clear_level, latch_of, static_labels
+from risk_rules.limits import latch_of
 from risk_rules.rule import AlertRule, RecordingRule
 from risk_rules.timing import milliseconds, trend_interval_seconds
 

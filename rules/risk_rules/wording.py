@@ -10,9 +10,10 @@ from typing import Final
 
 from risk_policy.catalogue.limits import AlertSpec, Kind, Limit
 from risk_policy.catalogue.system import SystemAlert
-from risk_policy.contracts.alert import POLICY_DIGEST, THRESHOLD, VALUE
+from risk_policy.contracts import limit_alert
+from risk_policy.contracts.limit_alert import against, common, shown_bound, stands_at
 from risk_policy.model import Policy
-from risk_policy.quantities import duration, shown
+from risk_policy.quantities import duration
 from risk_rules.errors import RulesError
 from risk_rules.promql import label
 
@@ -32,27 +33,17 @@ def value_of(limit: Limit) -> str:
 
 def subject(identity: tuple[str, ...], values: dict[str, str] | None = None) -> str:
     """What an alert is about, e.g. ``AAPL (account main)``; templates unless values are given."""
-    if not identity:
-        return ""
-    named = values or {name: f"{{{{ $labels.{label(name)} }}}}" for name in identity}
-    *outer, innermost = identity
-    around = ", ".join(f"{name.replace('_', ' ')} {named[name]}" for name in outer)
-    return f"{named[innermost]} ({around})" if around else named[innermost]
+    templates = {name: f"{{{{ $labels.{label(name)} }}}}" for name in identity}
+    return limit_alert.subject(identity, values or templates)
 
 
 def limit_annotations(
     policy: Policy, limit: Limit, spec: AlertSpec, about: str, value: str
 ) -> dict[str, str]:
     """Annotations of one tier of a limit."""
-    measured = limit.metric.help[:1].lower() + limit.metric.help[1:].rstrip(".")
-    description = (
-        f"{_stands(policy, limit, spec, about, value)} Measured: {_plain(measured)}. "
-        f"{_plain(spec.meaning)}"
-    )
-    return {
-        **_annotations(policy, spec.name, spec.summary, about, description),
-        **_against(policy, limit, spec, value),
-    }
+    for text in (limit.metric.help, spec.summary, spec.meaning):
+        _plain(text)
+    return limit_alert.tier_annotations(policy, limit, spec, about, value)
 
 
 def time_annotations(
@@ -61,11 +52,11 @@ def time_annotations(
     """Annotations of a tier that nobody has acknowledged for so long."""
     description = (
         f"Nobody has acknowledged it for {duration(minutes * 60)}. "
-        f"{_stands(policy, limit, spec, about, value)} {_plain(spec.meaning)}"
+        f"{stands_at(policy, limit, spec, about, value)} {_plain(spec.meaning)}"
     )
     return {
         **_annotations(policy, spec.name, f"Unanswered: {spec.summary}", about, description),
-        **_against(policy, limit, spec, value),
+        **against(policy, limit, spec, value),
     }
 
 
@@ -84,7 +75,7 @@ def frequency_annotations(
     """Annotations of a breach that keeps beginning."""
     description = (
         f"It began {count} times within {window}: {limit.title} of {about} keeps "
-        f"crossing the {spec.tier} threshold of {_bound(policy, limit, spec)}. "
+        f"crossing the {spec.tier} threshold of {shown_bound(policy, limit, spec)}. "
         f"{_plain(spec.meaning)}"
     )
     return _annotations(policy, spec.name, f"Again and again: {spec.summary}", about, description)
@@ -96,7 +87,7 @@ def trend_annotations(
     """Annotations of a breach that heads for a worse threshold; the value is the time left."""
     description = (
         f"{limit.title} of {about} keeps getting worse. At this rate it reaches the {ahead.tier} "
-        f"threshold of {_bound(policy, limit, ahead)} in {value}. {_plain(ahead.meaning)} "
+        f"threshold of {shown_bound(policy, limit, ahead)} in {value}. {_plain(ahead.meaning)} "
         f"Before that: {_plain(spec.advice)}"
     )
     return _annotations(policy, spec.name, f"Getting worse: {spec.summary}", about, description)
@@ -116,40 +107,10 @@ def system_annotations(
     return _annotations(policy, alert.name, alert.summary, named, description)
 
 
-def _stands(policy: Policy, limit: Limit, spec: AlertSpec, about: str, value: str) -> str:
-    """Where the value stands, where the breach began and where it ends."""
-    clear = limit.clear_level(
-        limit.bound(policy.number(spec.threshold)), policy.alerting.latch.clear_margin_pct / 100
-    )
-    ends = f"it clears at {shown(limit.unit.kind, clear)}"
-    if limit.cooldown:
-        minutes = policy.number(f"{limit.cooldown}.cooldown_minutes")
-        start = policy.text(f"{limit.cooldown}.cooldown_from")
-        ends += f", {duration(minutes * 60)} after the {start} at the earliest"
-    return (
-        f"{limit.title} of {about} is {value}; the {spec.tier} threshold is "
-        f"{_bound(policy, limit, spec)}, and {ends}."
-    )
-
-
-def _against(policy: Policy, limit: Limit, spec: AlertSpec, value: str) -> dict[str, str]:
-    """The value and the threshold it is held against, for messages that set them apart."""
-    return {VALUE: value, THRESHOLD: _bound(policy, limit, spec)}
-
-
-def _bound(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
-    return shown(limit.unit.kind, limit.bound(policy.number(spec.threshold)))
-
-
 def _annotations(
     policy: Policy, name: str, summary: str, about: str, description: str
 ) -> dict[str, str]:
-    return {
-        "summary": _plain(summary).replace("{subject}", about),
-        "description": description,
-        "runbook_url": policy.alerting.runbooks.base_url + name,
-        POLICY_DIGEST: policy.digest,
-    }
+    return common(policy, name, _plain(summary), about, description)
 
 
 def _plain(text: str) -> str:

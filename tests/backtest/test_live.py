@@ -34,13 +34,13 @@ from risk_policy.catalogue.metrics import TREND_VALUE
 from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.clock import utc_now
 from risk_policy.contracts.document import render
+from risk_policy.contracts.limit_alert import bound, clear_level
 from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.model.stack import Endpoints
 from risk_policy.vocabulary import Escalation
 from risk_rules import prometheus_config
 from risk_rules.backtest import Clock, Firing, History, Replay, Series, merged
 from risk_rules.groups import rule_files
-from risk_rules.limits import bound, clear_level
 from risk_rules.rule import RecordingRule, RuleGroup
 from risk_rules.timing import trend_interval_seconds
 from riskwarden.backtest.inputs import Book, Source, read

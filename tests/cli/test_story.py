@@ -102,6 +102,32 @@ def test_the_timeline_prints_the_delays_between_the_steps() -> None:
     assert "400 ms" in captured.get()
 
 
+def test_a_breach_that_the_fast_lane_raised_is_told_apart_from_prometheus_and_in_order() -> None:
+    story = Story(Policy())
+    story.reached(Milestone.BREACH, datetime.fromisoformat(AT))
+    kind, at, payload = created("DRAWDOWN_EMERGENCY", "2026-01-02T03:04:05.001000Z")
+    payload["details"]["annotations"]["raised_by"] = "fast lane"
+    story.on_audit(kind, at, payload)
+    for step in ("gate closed", "flat"):
+        story.reached(Milestone(step), datetime.fromisoformat("2026-01-02T03:04:05.009000Z"))
+    story.on_prometheus([alert_of("time", "2026-01-02T03:04:06Z")])
+    assert Milestone.PROMETHEUS not in story.milestones, "an escalation is another alert"
+    story.on_prometheus([alert_of("none", "2026-01-02T03:04:06.123456789Z")])
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(timeline(story))
+    told = captured.get()
+    steps = [told.index(word) for word in ("breach  ", "fired  ", "gate closed", "Prometheus  ")]
+    assert steps == sorted(steps)
+    assert "raised by the fast lane" in told
+    assert "1,123 ms" in told
+
+
+def alert_of(escalation: str, at: str) -> dict[str, Any]:
+    labels = {"alertname": "DRAWDOWN_EMERGENCY", "escalation": escalation}
+    return {"labels": labels, "state": "firing", "activeAt": at}
+
+
 def test_the_first_sentence_keeps_decimal_points() -> None:
     assert first_sentence("Drawdown is 20.5%, above 20%. Measured: x.") == (
         "Drawdown is 20.5%, above 20%"

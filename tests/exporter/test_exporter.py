@@ -84,6 +84,9 @@ def test_before_the_first_snapshot_nothing_of_an_account_is_exported(
         "risk_exporter_time_seconds",
         "risk_unexpected_errors_total",
         "risk_disk_free_ratio",
+        "risk_fast_lane_on",
+        "risk_fast_lane_posts_total",
+        "risk_fast_lane_unacknowledged",
     }
 
 

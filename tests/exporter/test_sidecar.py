@@ -224,6 +224,7 @@ def test_told_to_stop_it_stores_the_last_equity_and_leaves_without_a_word_of_its
     status, errors = sidecar.end(number)
     assert status == 0, errors
     assert "listening on" in errors
+    assert "no fast lane (set ${RISKWARDEN_ALERT_FEED_TOKEN})" in errors
     assert "Traceback" not in errors
     assert TOKEN not in errors
     state = json.loads((sidecar.data / "main" / "state.json").read_text())

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 import risk_alertmanager
 import risk_rules
-from risk_exporter.exporter import RiskExporter
+from risk_exporter import FastLane, RiskExporter
 from risk_policy import Policy, default_policy_path, load_policy, parse_policy
 from risk_policy.catalogue import runbooks
 from risk_policy.model.base import Section
@@ -73,7 +73,8 @@ def use(policy: Policy, folder: Path) -> None:
     risk_alertmanager.generate(with_every_channel(policy))
     for name in runbooks.names():
         runbooks.render(policy, name)
-    with RiskExporter(policy, folder / "exporter"):
+    lane = FastLane.from_policy(policy)
+    with RiskExporter(policy, folder / "exporter", fast_lane=lane):
         pass
     PreTradeLimits.of(policy)
     layout = Layout(folder / "stack")

@@ -72,7 +72,7 @@ def test_one_run_goes_from_real_prices_to_flat_and_verified(tmp_path: Path) -> N
     done = call("run", "--once", "--data", data, *FAST)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "complete" in done.stdout
-    for step in ("breach", "fired", "recorded", "gate closed", "flat"):
+    for step in ("breach", "fired", "recorded", "gate closed", "Prometheus", "flat"):
         assert re.search(rf"{step} .*[\d,]+ ms", done.stdout), step
     assert processes_of(data) == []
 

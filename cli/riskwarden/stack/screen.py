@@ -142,19 +142,23 @@ def timeline(story: Story) -> Table:
         Milestone.GATE_CLOSED: "seen by the runtime",
         Milestone.FLAT: "closed, confirmed, on record",
     }
+    if story.raised_by:
+        explained[Milestone.FIRED] = f"raised by the {story.raised_by}"
+        explained[Milestone.PROMETHEUS] = "scraped, evaluated, fired too"
+    seen = [milestone for milestone in explained if milestone in story.milestones]
     table = Table(title="breach to flat", title_justify="left", box=box.SIMPLE)
     for heading in ("step", "at (UTC)", "took", "since breach", "what happened"):
         numeric = heading in ("took", "since breach")
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     start = before = story.milestones[Milestone.BREACH]
-    for milestone, meaning in explained.items():
+    for milestone in sorted(seen, key=story.milestones.__getitem__):
         at = story.milestones[milestone]
         table.add_row(
             milestone,
             f"{at.astimezone(UTC):%H:%M:%S.%f}"[:-3],
             _delay(at - before),
             _delay(at - start),
-            meaning,
+            explained[milestone],
         )
         before = at
     return table

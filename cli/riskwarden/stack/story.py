@@ -7,6 +7,7 @@ acted, never by the one that watches.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,12 +16,16 @@ from typing import Any
 from risk_policy import Policy
 from risk_policy.catalogue.limits import DRAWDOWN
 from risk_policy.catalogue.system import EVENTS
+from risk_policy.contracts.alert import ESCALATION, RAISED_BY
 from risk_policy.contracts.audit import EventType
-from risk_policy.vocabulary import Severity, Tier
+from risk_policy.vocabulary import Escalation, Severity, Tier
 
 
 class Milestone(StrEnum):
-    """What a complete run has to show, in the order in which it happens."""
+    """What a complete run has to show, about in the order in which it happens.
+
+    FIRED is when the breach was raised, by whoever was first; PROMETHEUS when Prometheus did.
+    """
 
     WARNING = "warning"
     CRITICAL = "critical"
@@ -28,6 +33,7 @@ class Milestone(StrEnum):
     FIRED = "fired"
     RECORDED = "recorded"
     GATE_CLOSED = "gate closed"
+    PROMETHEUS = "Prometheus"
     FLAT = "flat"
     BLOCKED = "order blocked"
     VERIFIED = "verified"
@@ -84,6 +90,7 @@ class Story:
     log: deque[Line] = field(default_factory=lambda: deque(maxlen=400))
     lines_told: int = 0
     kill: str = ""
+    raised_by: str = ""
     blocked: int = 0
     finished: bool = False
     chain_size: int = 0
@@ -157,6 +164,15 @@ class Story:
             case _:
                 pass
 
+    def on_prometheus(self, alerts: Iterable[dict[str, Any]]) -> None:
+        """Take in the alerts that Prometheus has."""
+        emergency = next(spec.name for spec in DRAWDOWN.alerts if spec.tier is Tier.EMERGENCY)
+        for alert in alerts:
+            labels = alert["labels"]
+            own = labels.get(ESCALATION, Escalation.NONE) == Escalation.NONE
+            if labels["alertname"] == emergency and own and alert["state"] == "firing":
+                self.reached(Milestone.PROMETHEUS, datetime.fromisoformat(alert["activeAt"]))
+
     def on_verified(self, at: datetime, events: int) -> None:
         """The chain was verified after the account was flat."""
         if Milestone.VERIFIED not in self.milestones:
@@ -179,6 +195,7 @@ class Story:
                 self.reached(Milestone.CRITICAL, at)
             case Tier.EMERGENCY:
                 self.reached(Milestone.RECORDED, at)
+                self.raised_by = details.get("annotations", {}).get(RAISED_BY, "")
                 if fired := details.get("starts_at"):
                     self.reached(Milestone.FIRED, datetime.fromisoformat(fired))
             case _:

@@ -60,6 +60,9 @@ class Watcher:
         for record in self._journal.news():
             self._story.on_journal(record)
         self._read_chain()
+        reached = self._story.milestones.keys()
+        if Milestone.RECORDED in reached and Milestone.PROMETHEUS not in reached:
+            self._ask_prometheus()
         settled = {Milestone.FLAT, Milestone.BLOCKED} <= self._story.milestones.keys()
         if settled and Milestone.VERIFIED not in self._story.milestones:
             self._verify()
@@ -84,6 +87,16 @@ class Watcher:
                 )
             if len(events) < _PAGE:
                 return
+
+    def _ask_prometheus(self) -> None:
+        try:
+            # Not by the client of the receivers, which shows everybody the operator's token.
+            url = f"{self._stack.url('prometheus')}/api/v1/alerts"
+            answer = httpx.get(url, timeout=5.0, trust_env=False)
+        except httpx.TransportError:
+            return
+        if answer.status_code == httpx.codes.OK:
+            self._story.on_prometheus(answer.json()["data"]["alerts"])
 
     def _verify(self) -> None:
         result = verify_database(self._stack.layout.database(self._stack.policy))

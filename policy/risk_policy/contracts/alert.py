@@ -31,6 +31,11 @@ POLICY_DIGEST: Final = "policy_digest"
 VALUE: Final = "value"
 THRESHOLD: Final = "threshold"
 
+#: Annotation of an alert that did not come from Prometheus: who raised it.
+RAISED_BY: Final = "raised_by"
+#: The exporter, on a snapshot that trips the kill switch.
+FAST_LANE: Final = "fast lane"
+
 
 def risk_id(limit: str, *identity: str) -> str:
     """Join a limit and the identity it is about, e.g. ``drawdown/main``.

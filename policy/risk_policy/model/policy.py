@@ -24,6 +24,7 @@ from risk_policy.model.stack import (
     Auth,
     Confirmation,
     Endpoints,
+    FastLane,
     Gate,
     Intake,
     KillSwitch,
@@ -56,6 +57,7 @@ class Alerting(Section):
     cooldown: Cooldown = Cooldown()
     rate_limits: RateLimits = RateLimits()
     kill_switch: KillSwitch = KillSwitch()
+    fast_lane: FastLane = FastLane()
     gate: Gate = Gate()
     system: System = System()
     prometheus: Prometheus = Prometheus()

@@ -20,6 +20,8 @@ from risk_policy.model.base import (
     Seconds,
     Section,
     SharePercent,
+    Switch,
+    WholeNumber,
 )
 from risk_policy.model.names import LimitName
 from risk_policy.vocabulary import KillMode, Severity
@@ -199,6 +201,21 @@ class KillSwitch(Section):
     graceful_timeout_minutes: Annotated[
         Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
     ] = 30
+
+
+class FastLane(Section):
+    """``[alerting.fast_lane]``: what trips the kill switch is told without waiting for Prometheus.
+
+    Attributes:
+        confirm_snapshots: how many snapshots in a row have to be beyond the threshold.
+    """
+
+    enabled: Switch = True
+    confirm_snapshots: Annotated[
+        WholeNumber,
+        Field(ge=1),
+        AtMost(100, "Prometheus would have told long before"),
+    ] = 1
 
 
 class Gate(Section):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from risk_policy.catalogue.limits import Limit, Side
+from risk_policy.contracts.limit_alert import bound, clear_level
 from risk_policy.model import Policy
 from risk_rules.backtest.clock import Clock
 from risk_rules.frequency import window_seconds
-from risk_rules.limits import bound, clear_level
 from risk_rules.timing import trend_interval_seconds
 
 _SPARE_EVALUATIONS: Final = 3

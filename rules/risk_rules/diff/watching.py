@@ -7,10 +7,10 @@ from typing import Final
 
 from risk_policy.catalogue.limits import CVAR, LIMITS, POSITION_SIZE, VAR
 from risk_policy.catalogue.system import EXPORTER_DOWN, SYSTEM_ALERTS
+from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
 from risk_policy.vocabulary import Tier
-from risk_rules import limits
 from risk_rules.diff.change import Change, Kind
 from risk_rules.diff.settings import Settings
 from risk_rules.escalation import LAST, STEPS
@@ -55,7 +55,7 @@ def thresholds(old: Policy, new: Policy, settings: Settings) -> Iterator[Change]
         for spec in limit.alerts:
             if not settings.take(spec.threshold):
                 continue
-            before, after = limits.bound(old, limit, spec), limits.bound(new, limit, spec)
+            before, after = limit_alert.bound(old, limit, spec), limit_alert.bound(new, limit, spec)
             closer = (after - before) * limit.side.sign < 0
             yield Change(
                 Kind.THRESHOLD,
@@ -94,7 +94,7 @@ def clear_levels(old: Policy, new: Policy, settings: Settings) -> Iterator[Chang
         )
     for limit in LIMITS:
         for spec in limit.alerts:
-            before, after = (limits.clear_level(policy, limit, spec) for policy in (old, new))
+            before, after = (limit_alert.clear_level(policy, limit, spec) for policy in (old, new))
             if before == after or not settings.take(spec.threshold):
                 continue
             deeper = (after - before) * limit.side.sign < 0

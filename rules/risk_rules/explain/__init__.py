@@ -9,10 +9,10 @@ from typing import Final
 
 from risk_policy.catalogue.limits import AlertSpec, Limit, Side
 from risk_policy.catalogue.system import WATCHDOG, SystemAlert
+from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
 from risk_policy.vocabulary import Action, KillMode, Severity, Tier
-from risk_rules import limits
 from risk_rules.explain.audience import acknowledgement, command, told
 from risk_rules.explain.explanation import Explanation, Rising, Step, Told, Watched
 from risk_rules.explain.finding import UnknownAlertError, find
@@ -47,7 +47,7 @@ def explain(policy: Policy, name: str) -> Explanation:
 def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
     wait = confirmation_seconds(policy, spec.tier)
     steps = timeline(policy, spec.name, spec.severity, wait, escalates=True)
-    threshold = shown(limit.unit.kind, limits.bound(policy, limit, spec))
+    threshold = shown(limit.unit.kind, limit_alert.bound(policy, limit, spec))
     rose = rising(policy, limit, spec)
     verb = (_REACHES if limit.inclusive else _SIDES)[limit.side]
     position = limit.alerts.index(spec) + 1
@@ -68,7 +68,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
             f"{limit.title} of each {listed(limit.identity)}. {limit.metric.help}",
             f"Fires when it {verb} {threshold}{_lasting(wait)}",
             threshold,
-            shown(limit.unit.kind, limits.clear_level(policy, limit, spec)),
+            shown(limit.unit.kind, limit_alert.clear_level(policy, limit, spec)),
             _settings(policy, (spec.threshold, CLEAR_KEY)),
         ),
         told=_told(policy, spec.severity, steps, rose),

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from risk_policy.catalogue.limits import AlertSpec, Limit
 from risk_policy.catalogue.system import ALERT_STORM
+from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
-from risk_rules import frequency, limits, trend
+from risk_rules import frequency, trend
 from risk_rules.explain.explanation import Rising
 from risk_rules.explain.words import spoken
 from risk_rules.rule import AlertRule
@@ -45,7 +46,7 @@ def _trend(policy: Policy, limit: Limit, spec: AlertSpec) -> Iterator[Rising]:
         return
     how = policy.alerting.escalation.threshold_based
     for ahead in trend.tiers_ahead(limit, spec):
-        target = shown(limit.unit.kind, limits.bound(policy, limit, ahead))
+        target = shown(limit.unit.kind, limit_alert.bound(policy, limit, ahead))
         when = (
             f"has got worse for {spoken(how.trend_window_minutes * 60)} and is on its way to "
             f"{target} ({ahead.name}) within {spoken(how.project_minutes * 60)}"

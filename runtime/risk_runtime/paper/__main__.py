@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 
-from risk_exporter import ExporterError, ExporterServer, RiskExporter
+from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
 from risk_policy import PolicyError, load_policy
 from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
@@ -27,6 +27,8 @@ from risk_runtime.paper.spool import ReportSpool
 from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.prices import load_prices
 
+_log = logging.getLogger(__name__)
+
 
 def serve(options: Options, stop: threading.Event) -> None:
     """Run until stopped. Raises the error of the part that cannot start."""
@@ -34,13 +36,16 @@ def serve(options: Options, stop: threading.Event) -> None:
     alerting = policy.alerting
     prices = load_prices(options.prices)
     options.data.mkdir(parents=True, exist_ok=True)
+    lane = FastLane.from_policy(policy, options.receivers)
     reporter = Reporter(
         ReportSpool(options.data),
         ReceiversAddress.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
         alerting.auth.runtime_token.reveal_token(),
     )
     with ExitStack() as stack:
-        exporter = stack.enter_context(RiskExporter(policy, options.data / "exporter"))
+        exporter = stack.enter_context(
+            RiskExporter(policy, options.data / "exporter", fast_lane=lane)
+        )
         journal_file = stack.enter_context(Journal(options.journal))
         runtime = PaperRuntime(
             Terms(
@@ -65,6 +70,8 @@ def serve(options: Options, stop: threading.Event) -> None:
         reporter.start()
         stack.callback(reporter.stop, drain_seconds=options.drain_seconds)
         server = stack.enter_context(ExporterServer(exporter, listen=options.listen))
+        if lane is None:
+            _log.warning("%s", FastLane.absence(policy))
         runtime.run(stop, scraped=server.wait_for_scrape, readiness_seconds=options.wait_for_scrape)
 
 

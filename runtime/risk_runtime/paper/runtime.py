@@ -206,9 +206,10 @@ class PaperRuntime:
         self._day_number += 1
         # Stored before it is shown: after a crash the exporter must not be ahead of the book.
         self._commit()
+        at = self._now()  # before anybody can act on it
         figures = self._publish()
         if figures is not None:
-            self._journal.write(self._day_event(figures))
+            self._journal.write(self._day_event(figures, at))
 
     # -- the kill switch ---------------------------------------------------------------------
 
@@ -301,9 +302,9 @@ class PaperRuntime:
             _log.error("the exporter did not take the snapshot: %s", error)
             return None
 
-    def _day_event(self, figures: Figures) -> journal.Day:
+    def _day_event(self, figures: Figures, at: datetime) -> journal.Day:
         return journal.Day(
-            at=self._now(),
+            at=at,
             market_date=self._market_date.isoformat(),
             equity=float(self.broker.equity),
             cash=float(self.broker.cash),

@@ -233,6 +233,22 @@ STATE_UNSAVED: Final = Metric(
     ("account",),
 )
 
+# -- the fast lane: breaches that trip the kill switch, told without waiting for Prometheus ---
+FAST_LANE_ON: Final = Metric(
+    "risk_fast_lane_on",
+    "1 if breaches that trip the kill switch are told straight to the receivers, else 0.",
+)
+FAST_LANE_POSTS: Final = Metric(
+    "risk_fast_lane_posts_total",
+    "Attempts to tell the receivers of such breaches, by outcome.",
+    ("outcome",),
+    kind="counter",
+)
+FAST_LANE_UNACKNOWLEDGED: Final = Metric(
+    "risk_fast_lane_unacknowledged",
+    "Such breaches that the receivers have not acknowledged yet.",
+)
+
 EXPORTER_TIME: Final = Metric(
     "risk_exporter_time_seconds", "The exporter's clock at scrape time, Unix time."
 )
