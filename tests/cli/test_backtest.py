@@ -48,6 +48,11 @@ def test_a_crash_is_told_with_its_alerts_the_gate_and_both_ends(folder: Path) ->
     assert "halt_new_trades" in done.stdout
     (run,) = json.loads((folder / "o.json").read_text())["runs"]
     assert run["kill_switch"]["at"] == "2020-01-07T21:00:00+00:00"
+    assert run["watched_limits"] == ["daily_loss", "drawdown", "intraday_drawdown"]
+    assert [(use["action"], use["enforced"]) for use in run["gate"]][:2] == [
+        ("kill_switch", True),
+        ("halt_new_trades", False),
+    ]
     assert run["without"]["profit_ratio"] == pytest.approx(0.02)
     assert run["with"]["profit_ratio"] == pytest.approx(-0.2)
     drawdowns = {
