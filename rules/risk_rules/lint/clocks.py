@@ -1,4 +1,4 @@
-"""How long a breach has to last: clocks that a restart turns back, and alerts that wait for none."""
+"""How long a breach has to last: clocks that a restart turns back, alerts that wait for none."""
 
 from __future__ import annotations
 
