@@ -140,6 +140,9 @@ def test_the_page_needs_nothing_else_and_runs_nothing(folder: Path) -> None:
     assert f"default-src 'none'; style-src 'sha256-{digest}'" in text
     marks = [attributes for tag, attributes in page.tags if tag == "circle"]
     assert {mark["class"] for mark in marks} >= {"warning", "critical", "emergency"}
+    # Each alert is marked on both curves: equity above, drawdown below.
+    heights = [float(mark["cy"] or "nan") for mark in marks]
+    assert len([at for at in heights if at < 300]) == len([at for at in heights if at > 300])
 
 
 def test_a_calm_history_says_so(folder: Path) -> None:
