@@ -281,5 +281,7 @@ _CONDITION: Final[tuple[tuple[str, Replace], ...]] = (
     (r"> (?P<x>[01])(?![\d.])", _shift(0, 1.5)),
     (rf"[<>] (?P<x>(?![01](?![\d.])){_NUMBER})", _shift(0.02)),
     (r"< (?P<x>1)(?![\d.])", _shift(0.02)),
+    (rf"> time\(\) - (?P<x>{_NUMBER})", _TIME),
+    (r"(?P<x>>) time\(\)", _against),
     (r'(?:job|kind|outcome|limit|window)="(?P<x>[^"]+)"', lambda text: (f"{text}x",)),
 )
