@@ -135,6 +135,16 @@ def test_when_people_are_not_told_is_told(policy_with: Callable[..., Policy]) ->
     assert not any(told.muted for told in explain(policy, "RISK_DISK_LOW").told)
 
 
+def test_who_takes_over_from_a_channel_is_told(policy_with: Callable[..., Policy]) -> None:
+    path = 'path = "logs/alerts/" # relative to the data folder\n'
+    lists = path + 'fallback = ["console"]\ndeadline_seconds = 90\n'
+    warning, *_ = explain(policy_with((path, lists)), "DRAWDOWN_WARNING").told
+    assert warning.instead == (
+        "what file refuses, or does not confirm within 1 min 30 s, is taken over by console",
+    )
+    assert explain(policy_with(), "DRAWDOWN_WARNING").told[0].instead == ()
+
+
 def test_messages_that_wait_for_a_digest_are_named(policy_with: Callable[..., Policy]) -> None:
     assert explain(policy_with(), "DAILY_LOSS_WARNING").waits == (
         "If it ends and begins again within 2 min of being told, no worse, it waits for a digest.",

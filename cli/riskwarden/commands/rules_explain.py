@@ -151,6 +151,7 @@ def _audience(alert: Explanation) -> Iterator[str]:
         pace = f"{first}, repeated every {spoken(told.repeat_seconds)}"
         channels = f"{', '.join(told.channels)}, {pace}" if told.channels else "nobody"
         yield f"{told.severity}: {channels}{silent}"
+        yield from (f"{told.severity}: {each}" for each in told.instead)
         if told.muted:
             yield f"{told.severity}: nobody {' or '.join(told.muted)}; what lasts is told after it"
     if not alert.told:

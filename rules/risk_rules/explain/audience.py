@@ -43,7 +43,19 @@ def told(policy: Policy, severity: Severity, category: Category, action: Action,
         pace.group_interval_seconds,
         pace.repeat_interval_seconds,
         () if action in NEVER_MUTED_ACTIONS else tuple(_muted(policy, severity, category)),
+        instead=tuple(_instead(policy, channels)),
     )
+
+
+def _instead(policy: Policy, channels: list[str]) -> Iterator[str]:
+    for name in channels:
+        channel = getattr(policy.alerting.channels, name)
+        if channel.fallback:
+            yield (
+                f"what {name} refuses, or does not confirm within "
+                f"{spoken(channel.deadline_seconds)}, is taken over by "
+                f"{listed(channel.fallback, 'or')}"
+            )
 
 
 def _told_past_receivers(policy: Policy, severity: Severity) -> Told:

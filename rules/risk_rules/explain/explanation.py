@@ -36,6 +36,7 @@ class Told:
         repeat_seconds: after how long it is repeated while nothing changes.
         muted: when people are not told of it all the same.
         by: who tells them.
+        instead: who takes over from a channel, and when.
     """
 
     severity: str
@@ -46,6 +47,7 @@ class Told:
     repeat_seconds: float
     muted: tuple[str, ...] = ()
     by: str = "receivers"
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
