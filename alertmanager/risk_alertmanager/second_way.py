@@ -14,27 +14,23 @@ that is written for one running Alertmanager and kept to its owner holds the sec
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from risk_alertmanager.matchers import one_of
-from risk_policy.catalogue.system import ALERT_UNHEARD, NOT_RECORDING, RECEIVERS_DOWN
 from risk_policy.contracts import alert as labels
 from risk_policy.contracts.artefact import duration
 from risk_policy.environment import Secret
 from risk_policy.model import Policy
 from risk_policy.model.channels import Email, Telegram
+from risk_policy.second_way import ALERTS, channels
 
 RECEIVER: Final = "second_way"
-#: What the receivers cannot tell people.
-ALERTS: Final = (RECEIVERS_DOWN, NOT_RECORDING, ALERT_UNHEARD)
 
 Reveal = Callable[[Secret], str]
 
 _SLACK_FILE: Final = "slack_webhook_url"
 _SMTP_FILE: Final = "smtp_password"
-_CHAT: Final = re.compile(r"-?[0-9]{1,19}")
 _SUBJECT: Final = (
     '[{{ .Status | toUpper }}] {{ .CommonLabels.alertname }}{{ if eq .Status "firing" }}: '
     "the risk layer cannot tell you of anything else{{ end }}"
@@ -53,16 +49,14 @@ What to do: %s
 
 def second_way(policy: Policy, reveal: Reveal | None) -> dict[str, Any] | None:
     """The receiver; None if no channel that Alertmanager can use is enabled."""
-    channels = policy.alerting.channels
+    usable = channels(policy)
     configs: dict[str, Any] = {}
-    if not policy.alerting.second_way.enabled:
-        return None
-    if channels.email.enabled:
+    if "email" in usable:
         configs["email_configs"] = [_email(policy, reveal)]
-    if channels.slack.enabled:
+    if "slack" in usable:
         configs["slack_configs"] = [_slack(policy, reveal)]
-    if _can_use_telegram(policy) and reveal:
-        configs["telegram_configs"] = [_telegram(channels.telegram, reveal)]
+    if "telegram" in usable and reveal:
+        configs["telegram_configs"] = [_telegram(policy.alerting.channels.telegram, reveal)]
     return {"name": RECEIVER, **configs} if configs else None
 
 
@@ -86,27 +80,21 @@ def remarks(policy: Policy, reveal: Reveal | None) -> Iterator[str]:
     if not policy.alerting.second_way.enabled:
         yield "Nobody is told if the receivers die: alerting.second_way.enabled is false."
         return
-    channels = policy.alerting.channels
+    own = policy.alerting.channels
     for name, what, is_needed in (
-        (_SLACK_FILE, "the URL of Slack's webhook", channels.slack.enabled),
+        (_SLACK_FILE, "the URL of Slack's webhook", own.slack.enabled),
         (_SMTP_FILE, "the password of the mail server",
-         channels.email.enabled and channels.email.password is not None),
+         own.email.enabled and own.email.password is not None),
     ):  # fmt: skip
         if is_needed and not reveal:
             path = _file(policy, name)
             yield f"{path}, from the folder that Alertmanager is started in, has to hold {what}."
-    telegram = policy.alerting.channels.telegram
-    if telegram.enabled and not _can_use_telegram(policy):
+    if own.telegram.enabled and "telegram" not in channels(policy):
         yield "Telegram is no second way: Alertmanager takes a chat_id that is a number only."
-    elif telegram.enabled and not reveal:
+    elif own.telegram.enabled and not reveal:
         yield "Telegram is no second way here, as its token would have to stand in this file."
     if second_way(policy, reveal) is None:
         yield "Nobody is told if the receivers die: enable email or Slack in the policy for that."
-
-
-def _can_use_telegram(policy: Policy) -> bool:
-    telegram = policy.alerting.channels.telegram
-    return telegram.enabled and _CHAT.fullmatch(telegram.chat_id) is not None
 
 
 def _email(policy: Policy, reveal: Reveal | None) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def load_prices(path: Path | None = None) -> PriceHistory:
         if path is None:
             text = (resources.files("risk_runtime") / "data" / PACKAGED).read_text("utf-8")
         else:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")  # as spreadsheets write it
     except OSError as error:
         raise PriceDataError(source, 0, "", f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -124,7 +124,7 @@ def _rows(text: str, source: str) -> Iterator[tuple[int, date, Bar]]:
             message = f"header is {','.join(header)!r}; it must be {','.join(COLUMNS)!r}"
             raise PriceDataError(source, 1, "", message)
         latest = date.min
-        for fields in reader:
+        for fields in filter(None, reader):  # a blank line is no row
             row = _Row(source, reader.line_num, fields)
             when = row.date()
             if when < latest:

@@ -91,6 +91,24 @@ def test_snapshots_keep_account_and_positions_and_are_as_fresh_as_they_were(fold
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("e.csv", "date,equity\n2020-01-02,1\n2020-01-03,2\n"),
+        ("p.csv", "date,A\n2020-01-02,1\n2020-01-03,2\n"),
+        ("b.csv", BUNDLED + "2020-01-02,A,1,1,1,1,0\n2020-01-03,A,1,1,1,1,0\n"),
+        ("s.jsonl", line("2020-01-02T21:00:00Z") + "\n" + line("2020-01-03T21:00:00Z")),
+    ],
+)
+def test_files_as_spreadsheets_and_editors_write_them_are_read(
+    folder: Path, name: str, text: str
+) -> None:
+    plain = given(name, text)
+    lines = text.split("\n")
+    odd = "\ufeff" + "\r\n".join([*lines[:2], "", *lines[2:], "", ""])
+    assert given(name, odd).snapshots == plain.snapshots
+
+
+@pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
         ("e.csv", "when,what\n", "e.csv:1: header is 'when,what'; it must be 'date,equity'"),

@@ -76,6 +76,21 @@ def test_the_gate_counts_stretches_and_rows_once(policy: Policy) -> None:
     assert (use.action, use.times, use.rows, use.first_row) == (Action.HALT_NEW_TRADES, 2, 7, 1)
 
 
+@pytest.mark.parametrize("mode", KillMode)
+def test_the_gate_stays_closed_by_a_trip_and_leaves_the_rest_to_people(
+    policy: Policy, mode: KillMode
+) -> None:
+    told = [
+        episode(Action.KILL_SWITCH, 3, 5),
+        episode(Action.HALT_NEW_TRADES, 1, 5),
+        episode(Action.KILL_SWITCH, 7, 8),
+    ]
+    tripped, halt = verdict(with_mode(policy, mode), history(*range(1, 11)), *told).gate
+    assert (tripped.enforced, tripped.times, tripped.rows, tripped.first_row) == (True, 1, 7, 3)
+    assert ("closes nothing" in tripped.effect) == (mode is KillMode.PAUSE)
+    assert (halt.enforced, halt.rows) == (False, 4)
+
+
 def test_false_alarms_are_counted_among_those_that_could_have_been_one(policy: Policy) -> None:
     told = [episode(Action.NOTIFY, 0, 1, milder) for milder in (True, True, False, None)]
     assert verdict(policy, history(1, 2), *told).false_alarm_ratio == pytest.approx(2 / 3)

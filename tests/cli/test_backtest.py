@@ -48,6 +48,11 @@ def test_a_crash_is_told_with_its_alerts_the_gate_and_both_ends(folder: Path) ->
     assert "halt_new_trades" in done.stdout
     (run,) = json.loads((folder / "o.json").read_text())["runs"]
     assert run["kill_switch"]["at"] == "2020-01-07T21:00:00+00:00"
+    assert run["watched_limits"] == ["daily_loss", "drawdown", "intraday_drawdown"]
+    assert [(use["action"], use["enforced"]) for use in run["gate"]][:2] == [
+        ("kill_switch", True),
+        ("halt_new_trades", False),
+    ]
     assert run["without"]["profit_ratio"] == pytest.approx(0.02)
     assert run["with"]["profit_ratio"] == pytest.approx(-0.2)
     drawdowns = {
@@ -135,6 +140,9 @@ def test_the_page_needs_nothing_else_and_runs_nothing(folder: Path) -> None:
     assert f"default-src 'none'; style-src 'sha256-{digest}'" in text
     marks = [attributes for tag, attributes in page.tags if tag == "circle"]
     assert {mark["class"] for mark in marks} >= {"warning", "critical", "emergency"}
+    # Each alert is marked on both curves: equity above, drawdown below.
+    heights = [float(mark["cy"] or "nan") for mark in marks]
+    assert len([at for at in heights if at < 300]) == len([at for at in heights if at > 300])
 
 
 def test_a_calm_history_says_so(folder: Path) -> None:

@@ -76,7 +76,7 @@ def test_json_carries_every_finding(tmp_path: Path) -> None:
 
 def test_warnings_alone_do_not_fail(tmp_path: Path) -> None:
     path = tmp_path / "mine.yml"
-    text = BAD_RULES.replace("drawdwn", "drawdown").replace(", description: d", "")
+    text = BAD_RULES.replace("drawdwn", "drawdown")
     path.write_text(text, encoding="utf-8")
     done = rules("lint", str(path))
     assert done.returncode == 0
@@ -206,6 +206,26 @@ def test_without_a_name_every_alert_is_listed_by_layer() -> None:
     shown = rules("explain").stdout
     assert shown.index("pre trade") < shown.index("DRAWDOWN_WARNING") < shown.index("Watchdog")
     assert "RISK_DATA_STALE" in shown
+
+
+def test_what_fires_without_a_latch_is_not_said_to_be_calm(prometheus: str) -> None:
+    done = rules("explain", "RISK_DISK_LOW", "--prometheus", prometheus.removeprefix("http://"))
+    said = " ".join(done.stdout.split())
+    assert "fires as warning" in said
+    assert "not in breach" not in said
+
+
+@pytest.mark.parametrize("arguments", [("explain", "DRAWDOWN_WARNING"), ("explain",), ("lint",)])
+def test_a_policy_that_watches_nothing_is_said_to_and_no_traceback(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    off = tmp_path / "off.toml"
+    text = Path(DEFAULT).read_text(encoding="utf-8")
+    off.write_text(text.replace("enabled = true", "enabled = false", 1), encoding="utf-8")
+    done = rules(*arguments, "--policy", str(off))
+    assert done.returncode == 1
+    assert f"{off}: alerting.enabled is false" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 # -- diff -----------------------------------------------------------------------------------

@@ -112,6 +112,37 @@ def test_a_change_is_told_in_words(
     assert not found.is_empty
 
 
+HOURS = "[alerting.business_hours] # outside of them people are not told of these severities\n"
+NIGHTLY = """[alerting.mute_times.nightly]
+times = ["22:00-06:00"]
+severities = ["INFO", "WARNING"]
+categories = ["drawdown"]
+"""
+
+
+def test_a_window_in_which_people_are_not_told_is_one_change_in_words(
+    changed: Diffed, policy: Policy, policy_with: Callable[..., Policy]
+) -> None:
+    (quiet,) = changed((HOURS, NIGHTLY + HOURS)).changes
+    assert quiet.kind is Kind.QUIET
+    assert quiet.text == (
+        "mute_times.nightly: off → 22:00-06:00, UTC: people are not told of info and warning "
+        "alerts about drawdown then"
+    )
+    (louder,) = diff(policy_with((HOURS, NIGHTLY + HOURS)), policy).changes
+    assert louder.text.endswith("22:00-06:00, UTC → off: people are told at any time again")
+    (hours,) = changed((HOURS + "enabled = false", HOURS + "enabled = true")).changes
+    assert hours.text == (
+        "business_hours: off → 08:00-18:00, monday:friday, UTC: people are told of info alerts in "
+        "these hours only"
+    )
+
+
+def test_a_window_that_is_off_is_listed_by_its_keys(changed: Diffed) -> None:
+    found = changed((HOURS, NIGHTLY + "enabled = false\n" + HOURS))
+    assert {each.kind for each in found.changes} == {Kind.OTHER}
+
+
 def test_rules_that_come_and_go_are_counted(changed: Diffed) -> None:
     section = "[alerting.escalation.time_based] # minutes without an acknowledgement\nenabled = "
     off = changed((section + "true", section + "false"))

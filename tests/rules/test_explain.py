@@ -113,6 +113,80 @@ def test_who_is_told_follows_the_channels_and_their_least_severity(
     assert emergency.repeat_seconds == 60
 
 
+def test_when_people_are_not_told_is_told(policy_with: Callable[..., Policy]) -> None:
+    windows = (
+        '[alerting.mute_times.nightly]\ntimes = ["22:00-06:00"]\nseverities = ["WARNING"]\n'
+        'weekdays = ["saturday"]\ncategories = ["drawdown"]\n[alerting.mute_times.move]\n'
+        'start = 2026-12-05T22:00:00\nend = 2026-12-06T02:00:00\nlocation = "Asia/Tokyo"\n'
+    )
+    hours = "[alerting.business_hours] # outside of them people are not told of these severities"
+    policy = policy_with(
+        (hours, windows + hours),
+        ('enabled = false\nseverities = ["INFO"]', 'enabled = true\nseverities = ["WARNING"]'),
+    )
+    warning, critical, _ = explain(policy, "DRAWDOWN_WARNING").told
+    assert warning.muted == (
+        "in mute_times.move (2026-12-05 22:00 to 2026-12-06 02:00, Asia/Tokyo)",
+        "in mute_times.nightly (22:00-06:00, saturday, UTC)",
+        "outside of business hours (08:00-18:00, monday:friday, UTC)",
+    )
+    assert critical.muted == ()
+    assert len(explain(policy, "POSITION_LOSS_WARNING").told[0].muted) == 2
+    assert not any(told.muted for told in explain(policy, "RISK_DISK_LOW").told)
+
+
+def test_who_takes_over_from_a_channel_is_told(policy_with: Callable[..., Policy]) -> None:
+    path = 'path = "logs/alerts/" # relative to the data folder\n'
+    lists = path + 'fallback = ["console"]\ndeadline_seconds = 90\n'
+    warning, *_ = explain(policy_with((path, lists)), "DRAWDOWN_WARNING").told
+    assert warning.instead == (
+        "what file refuses, or does not confirm within 1 min 30 s, is taken over by console",
+    )
+    assert explain(policy_with(), "DRAWDOWN_WARNING").told[0].instead == ()
+
+
+def test_messages_that_wait_for_a_digest_are_named(policy_with: Callable[..., Policy]) -> None:
+    assert explain(policy_with(), "DAILY_LOSS_WARNING").waits == (
+        "If it ends and begins again within 2 min of being told, no worse, it waits for a digest.",
+        "Ends and repeats beyond 20 warning messages a minute wait for a digest.",
+    )
+    assert explain(policy_with(), "DRAWDOWN_EMERGENCY").waits == ()
+    assert explain(policy_with(), "SECURITY_INTRUSION").waits == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["RISK_RECEIVERS_DOWN", "RISK_NOT_RECORDING", "RISK_ALERT_UNHEARD"]
+)
+def test_what_dead_receivers_cannot_tell_is_told_by_alertmanager_or_by_nobody(
+    policy_with: Callable[..., Policy], name: str
+) -> None:
+    def told(policy: Policy) -> tuple[str, ...]:
+        explained = explain(policy, name)
+        assert "once the receivers work again" in explained.system[0]
+        assert (explained.acknowledgement.own, explained.waits) == ("", ())
+        assert {(one.by, one.repeat_seconds) for one in explained.told} == {
+            ("Alertmanager itself", 1800)
+        }
+        return explained.told[0].channels
+
+    email, host = "[alerting.channels.email]\nenabled = ", ('"${SMTP_HOST}"', '"mail.example.com"')
+    by_mail = (email + "false", email + "true")
+    off = ("[alerting.second_way]\nenabled = true", "[alerting.second_way]\nenabled = false")
+    assert told(policy_with()) == ()
+    assert told(policy_with(by_mail, host)) == ("email",)
+    assert told(policy_with(by_mail, host, off)) == ()
+
+
+def test_people_are_not_told_of_the_heartbeat(policy: Policy) -> None:
+    explained = explain(policy, "Watchdog")
+    assert (explained.told, explained.waits) == ((), ())
+
+
+def test_the_command_of_the_receivers_acknowledges_too(policy: Policy) -> None:
+    assert explain(policy, "DRAWDOWN_WARNING").acknowledgement.own.startswith("riskwarden ack ")
+    assert explain(policy, "STOP_LOSS_TRIGGERED").acknowledgement.own == ""
+
+
 def test_an_acknowledgement_covers_the_tiers_up_to_this_one_and_no_worse(policy: Policy) -> None:
     quiet = explain(policy, "DRAWDOWN_CRITICAL").acknowledgement
     assert "'risk_id=\"drawdown/ACCOUNT\"' 'tier=~\"warning|critical\"'" in quiet.command
@@ -150,11 +224,11 @@ def test_a_breaker_says_how_long_it_holds(policy: Policy) -> None:
     )
 
 
-def test_an_unknown_alert_is_answered_with_what_may_be_meant() -> None:
+def test_an_unknown_alert_is_answered_with_what_may_be_meant(policy: Policy) -> None:
     with pytest.raises(UnknownAlertError, match="did you mean DRAWDOWN_WARNING"):
-        queries("DRAWDON_WARNING")
+        explain(policy, "DRAWDON_WARNING")
     with pytest.raises(UnknownAlertError, match="all are listed"):
-        queries("zzz")
+        queries(policy, "zzz")
 
 
 def sample(value: float, **labels: str) -> Sample:
@@ -174,18 +248,35 @@ def test_readings_say_value_breach_waiting_and_severities(policy: Policy) -> Non
     assert (calm.value, calm.breached_seconds, calm.severities) == ("2%", None, ())
 
 
+def test_what_an_alert_about_the_risk_layer_measures_is_read(policy: Policy) -> None:
+    asked = queries(policy, "RISK_DISK_LOW")[Asked.VALUE]
+    assert "risk_disk_free_ratio" in asked
+    assert "< 0.1" in asked
+    full = {"risk_id": "disk_low/receivers"}
+    answers = {Asked.VALUE: [sample(0.07, **full)], Asked.FIRING: [sample(1, **full)]}
+    (reading,) = readings("RISK_DISK_LOW", answers)
+    assert (reading.risk_id, reading.value) == ("disk_low/receivers", "7%")
+
+    answers = {
+        Asked.VALUE: [Sample({}, 90, 1000.0)],
+        Asked.FIRING: [Sample({"risk_id": "state_unsaved"}, 1, 1000.0)],
+    }
+    (reading,) = readings("RISK_EXPORTER_STATE_UNSAVED", answers)
+    assert (reading.risk_id, reading.value) == ("state_unsaved", "1m 30s")
+
+
 def test_a_figure_that_is_no_number_is_said_to_be_none() -> None:
     (reading,) = readings("VAR_BREACH_WARNING", {Asked.VALUE: [sample(float("nan"))]})
     assert reading.value == "not a number"
 
 
 def test_prometheus_understands_every_query(
-    promtool: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    policy: Policy, promtool: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     rules = [
         {"record": f"q{index}", "expr": query}
         for index, name in enumerate(runbooks.names())
-        for query in queries(name).values()
+        for query in queries(policy, name).values()
     ]
     content = yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]})
     (tmp_path / "q.yml").write_text(content, encoding="utf-8")

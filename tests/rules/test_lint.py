@@ -143,6 +143,8 @@ BROKEN = [
     ("clocks", [alert(RATIO, **{"for": "5m"})], "waits with for"),
     ("clocks", [alert(RATIO, keep_firing_for="5m")], "waits with keep_firing_for"),
     ("clocks", [alert("ALERTS_FOR_STATE > 0")], "reads ALERTS_FOR_STATE"),
+    ("clocks", [alert(f"{RATIO} > 0.1")], "waits for nothing"),
+    ("clocks", [alert('up{job="mine"} == 0', "MINE")], "waits for nothing"),
     ("identity", [alert("max by (account) (risk_drawdown_ratio)")], "a tier but no risk_id"),
     ("identity", [alert(RATIO, labels__severity=None)], "has no severity"),
     ("identity", [alert(RATIO, labels__severity="page")], "'page' is a word nobody knows"),
@@ -167,6 +169,29 @@ def test_a_broken_rule_is_found_by_its_check(
     told = [f"{each.message} {each.remedy}" for each in findings if each.check == check]
     assert any(message in each for each in told), findings
     assert all(each.remedy and each.file == "a.yml" and each.line for each in findings)
+
+
+@pytest.mark.parametrize(
+    ("key", "file", "name"),
+    [("critical_seconds = 0", "rules/drawdown.yml", "DRAWDOWN_CRITICAL"),
+     ("policy_drift_seconds = 30", "rules/system.yml", "RISK_POLICY_DRIFT")],
+)  # fmt: skip
+def test_an_alert_that_waits_less_than_the_policy_wants_is_found(
+    policy: Policy, policy_with: Callable[..., Policy], key: str, file: str, name: str
+) -> None:
+    longer = policy_with((key, f"{key.partition(' ')[0]} = 45"))
+
+    def found(rules: Policy) -> list[Finding]:
+        text = risk_rules.generate_rules(rules)[file]
+        findings = lint(longer, POLICY_TEXT, Material({file: text}, {}))
+        return [each for each in findings if each.check == "clocks"]
+
+    assert found(longer) == []
+    (finding,) = found(policy)
+    assert finding.rule.startswith(name)
+    assert "last 45 s" in finding.message
+    assert finding.key.endswith(key.partition(" ")[0])
+    assert finding.policy_line
 
 
 def test_a_good_rule_is_left_alone(found: Callable[..., list[Finding]]) -> None:

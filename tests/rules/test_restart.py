@@ -24,6 +24,7 @@ Write = Callable[[Path, dict[str, str]], Path]
 
 #: Seconds that the policy of this test says.
 CRITICAL, EMERGENCY, EVALUATION, COOLDOWN, CONFIRMATION = 6.0, 18.0, 30.0, 18.0, 8.0
+TREND = 30.0
 #: An evaluation earlier or later: both ends of a timer are only seen at one.
 SLACK = 1.6
 
@@ -33,7 +34,10 @@ EDITS = (
     ("emergency_kill_switch_minutes = 30", "emergency_kill_switch_minutes = 0.5"),
     ("cooldown_minutes = 60", "cooldown_minutes = 0.3"),
     ("emergency_seconds = 0", "emergency_seconds = 8"),
+    ("trend_window_minutes = 60", f"trend_window_minutes = {TREND / 60}"),
 )
+#: A drawdown that gets worse all the time: where it starts, and how fast.
+SINKS_FROM, SINKS_PER_SECOND = 0.101, 0.0008
 
 
 class Book:
@@ -42,6 +46,7 @@ class Book:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.values: Vector = {}
+        self.began = time.time()
 
     def say(self, account: str, metric: str, limit: str, value: float) -> None:
         """One figure of an account."""
@@ -53,6 +58,8 @@ class Book:
 
     def exposition(self) -> bytes:
         """As a scrape reads it."""
+        sunk = SINKS_FROM + SINKS_PER_SECOND * (time.time() - self.began)
+        self.say("sinking", "risk_drawdown_ratio", "drawdown", sunk)
         with self.lock:
             return "".join(f"{name} {value!r}\n" for name, value in self.values.items()).encode()
 
@@ -123,13 +130,15 @@ def test_no_timer_starts_anew_when_prometheus_does(
     with book.lock:
         book.values[acked] = start + 600
     breach = 'risk:breach_since_seconds{limit="drawdown",tier="warning"}'
-    until(lambda: len(prometheus.query(breach)) == 3, "breaches")
+    book.say("often", "risk_drawdown_ratio", "drawdown", 0.12)
+    until(lambda: len(prometheus.query(breach)) == 5, "breaches")
     since = prometheus.query(breach)
     began = since["waiting"]
     acked_until = began + 10
     with book.lock:
         book.values[acked] = acked_until
     book.say("cooling", "risk_intraday_drawdown_ratio", "intraday_drawdown", 0.0)
+    book.say("often", "risk_drawdown_ratio", "drawdown", 0.0)
     ended = time.time()
 
     # Before the first escalation, during confirmation, during the acknowledgement.
@@ -138,18 +147,38 @@ def test_no_timer_starts_anew_when_prometheus_does(
     until_time(began + 2.5)
     held = prometheus.query('risk:held_until_seconds{limit="intraday_drawdown",tier="critical"}')
     prometheus.end(signal.SIGKILL)
+    book.say("often", "risk_drawdown_ratio", "drawdown", 0.12)
     prometheus.start()
     until_time(began + 9)
     prometheus.end(signal.SIGTERM)
     # Nothing is evaluated when the acknowledgement ends.
     until_time(acked_until + 2)
     prometheus.start()
+    until(lambda: prometheus.query(breach).get("often", 0) > since["often"], "a second breach")
+    book.say("often", "risk_drawdown_ratio", "drawdown", 0.0)
+    until(lambda: "often" not in prometheus.query(breach), "its end")
     until_time(began + 22)
     prometheus.end(signal.SIGKILL)
+    book.say("often", "risk_drawdown_ratio", "drawdown", 0.12)
+    restarted = time.time()
     prometheus.start()
     until_time(began + EVALUATION + 3)
+    # Three beginnings count, with a restart between each.
+    often = firing("critical", "frequency")
+    until(lambda: "often" in prometheus.query(often), "the frequency")
+    counted = 'risk:breach_episodes{limit="drawdown",tier="warning",window="5m"}'
+    assert prometheus.query(counted)["often"] == 3
+    # A trend takes three sixths of its window to be one; after a restart it goes on.
+    trend, seen = (
+        f"timestamp({series}) > {restarted}"
+        for series in (firing("critical", "trend"), "risk_drawdown_ratio")
+    )
+    until(lambda: "sinking" in prometheus.query(trend), "the trend")
+    at = [prometheus.first(one, restarted, time.time())["sinking"] for one in (trend, seen)]
+    assert at[0] - at[1] < 2 * TREND / 6
 
-    assert prometheus.query(breach) == since
+    latest = prometheus.query(breach)
+    assert {**since, "often": latest["often"]} == latest
     now = time.time()
     first = {
         what: prometheus.first(expression, start - 2, now)

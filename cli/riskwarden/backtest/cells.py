@@ -34,7 +34,7 @@ def rows(name: str, text: str, needed: tuple[str, ...]) -> Iterator[tuple[int, d
     reader = csv.reader(text.splitlines(), strict=True)
     try:
         next(reader)
-        for cells in reader:
+        for cells in filter(None, reader):  # a blank line is no row
             if len(cells) != len(columns):
                 raise BacktestInputError(
                     name, reader.line_num, "", f"has {len(cells)} cells instead of {len(columns)}"

@@ -62,7 +62,8 @@ def chart(run: Run) -> str:
         parts.append(f'<polyline class="with" points="{equity.line(verdict.curve_with.equity)}"/>')
         drawn = [-value for value in verdict.curve_with.drawdown]
         parts.append(f'<polyline class="with" points="{fall.line(drawn)}"/>')
-    parts += _marks(run, equity)
+    parts += _marks(run, equity, verdict.curve.equity)
+    parts += _marks(run, fall, [-value for value in verdict.curve.drawdown])
     if verdict.trip is not None:
         x = equity.x(verdict.trip.row)
         parts.append(
@@ -112,16 +113,15 @@ def _thresholds(run: Run, frame: _Frame) -> Iterator[str]:
             )
 
 
-def _marks(run: Run, frame: _Frame) -> Iterator[str]:
-    """A dot where an alert began, the worse the larger, and on top."""
-    equity = run.verdict.curve.equity
+def _marks(run: Run, frame: _Frame, values: Sequence[float]) -> Iterator[str]:
+    """A dot on the curve where an alert began, the worse the larger, and on top."""
     for episode in sorted(run.verdict.episodes, key=lambda e: e.severity.rank):
         what = f"{episode.alertname} {episode.risk_id}, {words.moment(run, episode.began)}"
         if reached := words.worst(episode):
             what += f", worst {reached}"
         yield (
             f'<circle class="{episode.severity}" cx="{frame.x(episode.began):.1f}" '
-            f'cy="{frame.y(equity[episode.began]):.1f}" r="{1.5 + episode.severity.rank:g}">'
+            f'cy="{frame.y(values[episode.began]):.1f}" r="{1.5 + episode.severity.rank:g}">'
             f"<title>{escape(what)}</title></circle>"
         )
 

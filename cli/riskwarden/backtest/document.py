@@ -60,6 +60,7 @@ def _run(run: Run) -> dict[str, Any]:
         "gate": [
             {
                 "action": use.action.value,
+                "enforced": use.enforced,
                 "effect": use.effect,
                 "times": use.times,
                 "rows": use.rows,

@@ -79,7 +79,7 @@ def read(
         return _of_prices("bundled prices", days, book, first or BUNDLED_START, last)
     name = str(path)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # as spreadsheets write it
     except OSError as error:
         raise BacktestInputError(name, 0, "", f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

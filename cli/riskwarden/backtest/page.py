@@ -115,8 +115,8 @@ def _section(run: Run) -> str:
     ]  # fmt: skip
     uses = [
         [
-            use.action.value, str(use.times), str(use.rows), f"{use.rows / rows:.0%}",
-            words.moment(run, use.first_row), escape(use.effect),
+            use.action.value, words.doer(use), str(use.times), str(use.rows),
+            f"{use.rows / rows:.0%}", words.moment(run, use.first_row), escape(use.effect),
         ]
         for use in verdict.gate
     ]  # fmt: skip
@@ -134,8 +134,8 @@ def _section(run: Run) -> str:
     ]
     if uses:
         parts += [
-            "<h3>What the gate would have done</h3>",
-            _table(["action", "times", "rows", "share", "first", "effect"], uses, (1, 2, 3)),
+            "<h3>What the gate would have done, and people been asked for</h3>",
+            _table(["action", "by", "times", "rows", "share", "first", "what"], uses, (2, 3, 4)),
         ]
     parts += [
         "<h3>Every alert</h3>",

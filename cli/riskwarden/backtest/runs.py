@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from risk_policy import Policy
+from risk_policy.catalogue.limits import DAILY_LOSS, DRAWDOWN, INTRADAY_DRAWDOWN
 from risk_rules.backtest import Clock, History, Replay, Verdict, episodes, judge, merged
-from riskwarden.backtest.inputs import Source
+from riskwarden.backtest.inputs import Kind, Source
 from riskwarden.backtest.measured import measured
 from riskwarden.backtest.promtool import run_jobs
+
+#: What follows from equity alone.
+_OF_EQUITY: Final = tuple(limit.metric.name for limit in (DAILY_LOSS, DRAWDOWN, INTRADAY_DRAWDOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> 
     history = measured(
         policy, source.account, source.snapshots, source.closes, source.name, progress.measured
     )
+    if source.kind is Kind.EQUITY:
+        # Nobody knows what the account holds, so of that nothing can be said.
+        known = tuple(one for one in history.series if one.metric in _OF_EQUITY)
+        history = replace(history, series=known)
     clock = Clock.of(policy, wish.step_seconds or history.spacing_seconds)
     answered = _within_a_row(policy, clock) if wish.answered is None else wish.answered
     replay = Replay(policy, history, clock, answered=answered)

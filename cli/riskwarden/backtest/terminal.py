@@ -64,15 +64,15 @@ def _counts(run: Run) -> Table:
 
 
 def _gate(run: Run) -> Table:
-    table = Table(title="the gate", title_justify="left")
-    for column in ("action", "times", "rows", "share", "first", "what it does"):
+    table = Table(title="the gate, and what people are asked for", title_justify="left")
+    for column in ("action", "by", "times", "rows", "share", "first", "what is done"):
         table.add_column(
             column, justify="right" if column in ("times", "rows", "share") else "left"
         )
     for use in run.verdict.gate:
         share = f"{use.rows / len(run.history.times):.0%}"
         table.add_row(
-            use.action.value, str(use.times), str(use.rows), share,
+            use.action.value, words.doer(use), str(use.times), str(use.rows), share,
             words.moment(run, use.first_row), use.effect,
         )  # fmt: skip
     return table

@@ -8,6 +8,7 @@ from risk_policy.catalogue.limits import LIMITS
 from risk_policy.quantities import duration, percent, shown
 from risk_policy.vocabulary import KillMode
 from risk_rules.backtest import Episode
+from risk_rules.backtest.verdict import GateUse
 from riskwarden.backtest.runs import Run
 
 _KINDS = {limit.name: limit.unit.kind for limit in LIMITS}
@@ -42,6 +43,11 @@ def notes(run: Run) -> list[str]:
     elif run.policy.alerting.kill_switch.mode is not KillMode.PAUSE:
         said.append("with the kill switch: flat at the prices of its row, for good; no costs")
     return said
+
+
+def doer(use: GateUse) -> str:
+    """Who does what an action asks for."""
+    return "the gate" if use.enforced else "people"
 
 
 def title(run: Run) -> str:

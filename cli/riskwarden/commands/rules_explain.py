@@ -19,6 +19,7 @@ from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.lines import Lines
 from risk_policy.vocabulary import Layer
+from risk_rules import RulesError
 from risk_rules.explain import (
     Asked,
     Explanation,
@@ -38,6 +39,7 @@ from riskwarden.commands.common import PolicyOption, fail, out, policy_or_fail, 
 #: Nobody waits long for an explanation: without an answer it is given without readings.
 _TIMEOUT_SECONDS: Final = 2.0
 _INDENT: Final = 2
+_RECEIVERS: Final = "receivers"
 _COLOURS: Final = {"warning": "yellow", "critical": "red", "emergency": "bold red"}
 
 
@@ -64,8 +66,12 @@ def explain(
         explained = explain_alert(loaded, alert)
     except UnknownAlertError as error:
         fail(str(error))
-    url = (prometheus or f"http://{loaded.alerting.endpoints.prometheus}").rstrip("/")
-    now = _now(url, explained.name)
+    except RulesError as error:
+        fail(f"{loaded.source}: {error}", 1)
+    url = (prometheus or loaded.alerting.endpoints.prometheus).rstrip("/")
+    if "://" not in url:
+        url = f"http://{url}"
+    now = _now(url, loaded, explained.name)
     if as_json:
         standing = {
             "prometheus": url,
@@ -104,6 +110,7 @@ def _show(
         ],
     )
     _section("What acknowledges it", [alert.acknowledgement.covers])
+    _unwrapped(filter(None, [alert.acknowledgement.own]))
     _unwrapped(_commands(policy, alert, now))
     _section("What the system does", list(alert.system))
     _section("What to do", [alert.advice, f"Runbook: {alert.runbook}"])
@@ -140,12 +147,22 @@ def _settings(source: Path, settings: dict[str, str]) -> Iterator[str]:
 def _audience(alert: Explanation) -> Iterator[str]:
     for told in alert.told:
         first = f"after {spoken(told.first_seconds)}" if told.first_seconds else "at once"
-        channels = ", ".join(told.channels) or "nobody"
         silent = f"; not {', '.join(told.silent)}" if told.silent else ""
-        repeat = spoken(told.repeat_seconds)
-        yield f"{told.severity}: {channels}, {first}, repeated every {repeat}{silent}"
-    if any(told.channels for told in alert.told):
+        pace = f"{first}, repeated every {spoken(told.repeat_seconds)}"
+        channels = f"{', '.join(told.channels)}, {pace}" if told.channels else "nobody"
+        yield f"{told.severity}: {channels}{silent}"
+        yield from (f"{told.severity}: {each}" for each in told.instead)
+        if told.muted:
+            yield f"{told.severity}: nobody {' or '.join(told.muted)}; what lasts is told after it"
+    if not alert.told:
+        yield "Nobody: people are told when it stops."
+    elif any(told.by != _RECEIVERS for told in alert.told):
+        yield f"Told by {alert.told[0].by}, as the receivers do not work while it fires."
+        if not any(told.channels for told in alert.told):
+            yield "Enable email, Slack or Telegram and alerting.second_way, or nobody hears of it."
+    elif any(told.channels for told in alert.told):
         yield "Repeats reach the receivers, which decide how often they bother people."
+    yield from alert.waits
 
 
 def _standing(url: str, now: tuple[Reading, ...] | None, threshold: str) -> Iterator[str]:
@@ -157,7 +174,8 @@ def _standing(url: str, now: tuple[Reading, ...] | None, threshold: str) -> Iter
     for each in now:
         value = f" is {each.value}" if each.value else ""
         against = f" (threshold {threshold})" if each.value and threshold else ""
-        state = "not in breach"
+        firing = f"fires as {', '.join(each.severities)}" if each.severities else ""
+        state = ""
         if each.breached_seconds is not None:
             state = f"in breach for {ago(each.breached_seconds)}"
             state += (
@@ -165,8 +183,11 @@ def _standing(url: str, now: tuple[Reading, ...] | None, threshold: str) -> Iter
                 if each.waiting_seconds is not None
                 else ", acknowledged or not escalating"
             )
-        firing = f"; fires as {', '.join(each.severities)}" if each.severities else ""
-        yield f"{each.risk_id or 'it'}{value}{against}: {state}{firing}"
+        elif threshold:
+            state = "no longer in breach, but held" if firing else "not in breach"
+        elif not firing:
+            state = "does not fire"
+        yield f"{each.risk_id or 'it'}{value}{against}: {'; '.join(filter(None, (state, firing)))}"
 
 
 def _commands(policy: Policy, alert: Explanation, now: tuple[Reading, ...] | None) -> Iterator[str]:
@@ -179,12 +200,12 @@ def _commands(policy: Policy, alert: Explanation, now: tuple[Reading, ...] | Non
         yield acknowledgement.command
 
 
-def _now(url: str, name: str) -> tuple[Reading, ...] | None:
+def _now(url: str, policy: Policy, name: str) -> tuple[Reading, ...] | None:
     """How things stand, or None if Prometheus does not say."""
     answers: dict[Asked, list[Sample]] = {}
     try:
         with httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
-            for asked, query in queries(name).items():
+            for asked, query in queries(policy, name).items():
                 answer = client.get(f"{url}/api/v1/query", params={"query": query})
                 answer.raise_for_status()
                 answers[asked] = list(_samples(answer.json()["data"]["result"]))
@@ -203,9 +224,15 @@ def _samples(result: list[dict[str, Any]]) -> Iterator[Sample]:
 def _show_all(policy: Policy, *, as_json: bool) -> None:
     names = [(limit.layer, spec.name) for limit in LIMITS for spec in limit.alerts]
     names += [(alert.layer, alert.name) for alert in SYSTEM_ALERTS]
-    ordered = [
-        explain_alert(policy, name) for layer in Layer for other, name in names if other is layer
-    ]
+    try:
+        ordered = [
+            explain_alert(policy, name)
+            for layer in Layer
+            for other, name in names
+            if other is layer
+        ]
+    except RulesError as error:
+        fail(f"{policy.source}: {error}", 1)
     if as_json:
         content = [{**each.document(), "rules": len(each.rules)} for each in ordered]
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

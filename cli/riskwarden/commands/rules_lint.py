@@ -142,7 +142,11 @@ def _show(
 def _generated(policy: Policy) -> _Files:
     """What the policy generates, under the names it has in the tree."""
     files = _Files()
-    for name, text in risk_rules.generate_rules(policy).items():
+    try:
+        generated = risk_rules.generate_rules(policy)
+    except risk_rules.RulesError as error:
+        fail(f"{policy.source}: {error}", 1)
+    for name, text in generated.items():
         files.rules[f"rules/generated/{name}"] = text
     configuration = risk_rules.prometheus_config(policy)
     files.prometheus["rules/generated/prometheus.yml"] = configuration

@@ -17,7 +17,7 @@ from risk_policy.model.base import (
     Switch,
     WholeNumber,
 )
-from risk_policy.vocabulary import Severity
+from risk_policy.vocabulary import Category, Severity
 
 _Window = Annotated[
     Minutes, AtMost(1440, "what happened longer than a day ago is not the same trouble")
@@ -152,6 +152,11 @@ class Cooldown(Section):
     enabled: Switch = True
     default_seconds: _Cooldown = 60
     per_category: PerCategory = PerCategory(position=30, portfolio=120, system=300)
+
+    def of(self, category: Category | None) -> float:
+        """The cooldown of a category, in seconds."""
+        own: float | None = getattr(self.per_category, category.value, None) if category else None
+        return self.default_seconds if own is None else own
 
 
 class RateLimits(Section):

@@ -43,11 +43,9 @@ class Terms:
         often = escalation.frequency_based
         folds = repeats.enabled and repeats.window_seconds > 0
         storms = folds and escalation.enabled and often.enabled
-        per_category: dict[Category | None, timedelta] = {}
-        for category in (*Category, None):
-            own = getattr(cooldown.per_category, category.value, None) if category else None
-            seconds = cooldown.default_seconds if own is None else own
-            per_category[category] = timedelta(seconds=seconds)
+        per_category: dict[Category | None, timedelta] = {
+            category: timedelta(seconds=cooldown.of(category)) for category in (*Category, None)
+        }
         limits = {one: alerting.rate_limits.of(one) for one in Severity}
         return cls(
             window=timedelta(seconds=repeats.window_seconds) if folds else MINUTE,

@@ -17,17 +17,21 @@ from risk_rules.backtest.episodes import Episode
 from risk_rules.backtest.history import History
 
 _DAYS_PER_MONTH: Final = 365.25 / 12
-#: What the gate does about an action, tightest first. Actions that leave it alone are absent.
-GATE: Final = {
-    Action.CLOSE_ALL: "closes every position and refuses new risk",
-    Action.KILL_SWITCH: "trips: cancels orders, closes positions, refuses new risk",
-    Action.HALT_NEW_TRADES: "refuses every order that adds risk",
-    Action.PAUSE_NEW_ENTRIES: "refuses new entries",
-    Action.EMERGENCY_REDUCE: "takes orders that reduce risk, asks for a quick reduction",
-    Action.REDUCE_EXPOSURE: "takes orders that reduce exposure",
-    Action.BLOCK_TRADE: "refuses orders that add to what the alert is about",
-    Action.REDUCE_SIZE: "cuts the size of new orders",
-    Action.FORCE_CLOSE_REVIEW: "leaves orders alone; the position is up for review",
+#: What a tripped kill switch does, until somebody clears it.
+_TRIPPED: Final = {
+    KillMode.PAUSE: "refuses new risk until it is cleared; closes nothing",
+    KillMode.GRACEFUL: "refuses new risk until it is cleared, closes the rest after its timeout",
+    KillMode.IMMEDIATE: "refuses new risk until it is cleared, cancels orders, closes positions",
+}
+#: What people are asked for, tightest first. Actions that ask for no other orders are absent.
+_ASKED: Final = {
+    Action.HALT_NEW_TRADES: "send no order that adds risk",
+    Action.PAUSE_NEW_ENTRIES: "enter nothing new",
+    Action.EMERGENCY_REDUCE: "reduce risk at once",
+    Action.REDUCE_EXPOSURE: "reduce exposure",
+    Action.BLOCK_TRADE: "add nothing to what the alert is about",
+    Action.REDUCE_SIZE: "send smaller orders",
+    Action.FORCE_CLOSE_REVIEW: "review the position: close it, or say why not",
 }
 
 
@@ -58,11 +62,12 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class GateUse:
-    """How often and how long the gate would have acted in one way.
+    """How often and how long the gate would have acted in one way, or people been asked to.
 
     Attributes:
         times: stretches without a pause in between.
         rows: rows on which it would have.
+        enforced: whether the gate does it; else alerts ask for it, and orders are left alone.
     """
 
     action: Action
@@ -70,6 +75,7 @@ class GateUse:
     times: int
     rows: int
     first_row: int
+    enforced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ def judge(policy: Policy, clock: Clock, history: History, told: Sequence[Episode
     return Verdict(
         episodes=tuple(told),
         counts=_counts(told, len(history.times)),
-        gate=_gate(told, len(history.times)),
+        gate=_gate(policy.alerting.kill_switch.mode, told, len(history.times)),
         trip=trip,
         months=months,
         alerts_per_month=len(told) / months,
@@ -161,9 +167,15 @@ def _trip(policy: Policy, clock: Clock, history: History, told: Iterable[Episode
     return Trip(first.alertname, first.risk_id, first.began, flat)
 
 
-def _gate(told: Sequence[Episode], rows: int) -> tuple[GateUse, ...]:
+def _gate(mode: KillMode, told: Sequence[Episode], rows: int) -> tuple[GateUse, ...]:
+    tripping = [e for e in told if e.action.trips_kill_switch]
     uses = []
-    for action, effect in GATE.items():
+    if tripping:
+        # That the alert ends opens nothing.
+        first = min(tripping, key=lambda e: e.began)
+        held = rows - first.began
+        uses.append(GateUse(first.action, _TRIPPED[mode], 1, held, first.began, enforced=True))
+    for action, effect in _ASKED.items():
         stretches = _union((e.began, rows if e.ended is None else e.ended)
                            for e in told if e.action is action)  # fmt: skip
         if stretches:

@@ -30,6 +30,7 @@ def diff(old: Policy, new: Policy) -> PolicyDiff:
         *watching.escalations(settings),
         *watching.system(settings),
         *telling.channels(old, new, settings),
+        *telling.quiet(old, new, settings),
         *telling.routing(settings),
     )
     return PolicyDiff((*changes, *_others(settings)), _counts(old, new))

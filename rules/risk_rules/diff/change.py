@@ -18,6 +18,7 @@ class Kind(StrEnum):
     ESCALATION = "escalation"
     SYSTEM = "the risk layer itself"
     CHANNEL = "channels"
+    QUIET = "when people are not told"
     ROUTING = "pace of messages"
     OTHER = "other settings"
 

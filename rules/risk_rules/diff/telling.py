@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from risk_policy.model import Policy
+from risk_policy.model.mute_times import BusinessHours, MuteTime
 from risk_policy.vocabulary import KillMode, Severity
 from risk_rules.diff.change import Change, Kind
 from risk_rules.diff.settings import Settings
-from risk_rules.explain.words import spoken
+from risk_rules.explain.windows import within
+from risk_rules.explain.words import listed, spoken
 
 _MODE: Final = "alerting.kill_switch.mode"
 _TIMEOUT: Final = "alerting.kill_switch.graceful_timeout_minutes"
@@ -67,6 +69,25 @@ def channels(old: Policy, new: Policy, settings: Settings) -> Iterator[Change]:
         )  # fmt: skip
 
 
+def quiet(old: Policy, new: Policy, settings: Settings) -> Iterator[Change]:
+    """When people are not told, and of what. A window that is off changes nothing."""
+    before, after = _windows(old), _windows(new)
+    for key in dict.fromkeys((*before, *after)):
+        differing = list(settings.changed(f"{key}."))
+        if before.get(key) == after.get(key):
+            continue
+        settings.told.update(differing)
+        was, now = before.get(key), after.get(key)
+        yield Change(
+            Kind.QUIET,
+            key.removeprefix("alerting."),
+            within(was) if was else "off",
+            within(now) if now else "off",
+            _muted(now) if now else "people are told at any time again",
+            key,
+        )
+
+
 def routing(settings: Settings) -> Iterator[Change]:
     """How fast people are told."""
     for severity in Severity:
@@ -76,6 +97,25 @@ def routing(settings: Settings) -> Iterator[Change]:
                 before, after = (spoken(float(side[key])) for side in (settings.old, settings.new))
                 effect = f"{what} {later if settings.rose(key) else sooner}"
                 yield Change(Kind.ROUTING, f"{severity} alerts", before, after, effect, key)
+
+
+def _windows(policy: Policy) -> dict[str, MuteTime | BusinessHours]:
+    """Those in force, by their keys."""
+    found: dict[str, MuteTime | BusinessHours] = {
+        f"alerting.mute_times.{name}": window
+        for name, window in policy.alerting.mute_times.enabled().items()
+    }
+    if policy.alerting.business_hours.enabled:
+        found["alerting.business_hours"] = policy.alerting.business_hours
+    return found
+
+
+def _muted(window: MuteTime | BusinessHours) -> str:
+    of = listed([severity.value for severity in window.severities])
+    if isinstance(window, BusinessHours):
+        return f"people are told of {of} alerts in these hours only"
+    about = listed([category.value for category in window.categories])
+    return f"people are not told of {of} alerts about {about} then"
 
 
 def _takes(policy: Policy, name: str) -> tuple[str, ...]:

@@ -5,15 +5,17 @@ Pure: which series to ask Prometheus for is said here, asking is the command's b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from risk_policy import second_way
 from risk_policy.catalogue.limits import AlertSpec, Limit, Side
 from risk_policy.catalogue.system import WATCHDOG, SystemAlert
 from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
-from risk_policy.vocabulary import Action, KillMode, Severity, Tier
-from risk_rules.explain.audience import acknowledgement, command, told
+from risk_policy.vocabulary import Action, Category, KillMode, Severity, Tier
+from risk_rules.explain.audience import acknowledgement, command, told, waits
 from risk_rules.explain.explanation import Explanation, Rising, Step, Told, Watched
 from risk_rules.explain.finding import UnknownAlertError, find
 from risk_rules.explain.readings import Asked, Reading, Sample, queries, readings
@@ -32,6 +34,11 @@ _KILL_MODES: Final = {
     KillMode.GRACEFUL: "what is open closes at its targets, the rest after {timeout}",
     KillMode.IMMEDIATE: "working orders are cancelled and positions closed at once",
 }
+_RECORD: Final = "Records it in the audit chain and opens an incident, whatever is silenced."
+_RECORD_LATER: Final = (
+    "Records it in the audit chain and opens an incident once the receivers work again, if it "
+    "still fires then."
+)
 _WATCHDOG: Final = ("Notes when it last arrived, on each feed; no incident is opened for it.",)
 
 
@@ -71,13 +78,14 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
             shown(limit.unit.kind, limit_alert.clear_level(policy, limit, spec)),
             _settings(policy, (spec.threshold, CLEAR_KEY)),
         ),
-        told=_told(policy, spec.severity, steps, rose),
+        told=_told(policy, (spec, limit.category), steps, rose),
+        waits=tuple(waits(policy, spec.severity, limit.category)),
         timeline=steps,
         rising=rose,
         acknowledgement=acknowledgement(
             policy, limit.name, limit.identity, tiers[:position], tiers[position:]
         ),
-        system=_does(policy, spec.action, _held(policy, limit)),
+        system=_does(policy, spec.action, _held(policy, limit), _RECORD),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
 
@@ -86,6 +94,8 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
     wait = policy.number(alert.duration) if alert.duration else 0.0
     steps = timeline(policy, alert.name, alert.severity, wait, escalates=alert.escalates)
     tiers = (Tier(alert.severity),) if alert.severity.value in set(Tier) else ()
+    heard, told_of = alert not in second_way.ALERTS, alert is not WATCHDOG
+    quiet = acknowledgement(policy, alert.limit, alert.identity, tiers, ())
     return Explanation(
         name=alert.name,
         title=alert.summary.replace("{subject}", "…"),
@@ -104,22 +114,31 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
             else f"Fires while that is so{_lasting(wait)}",
             settings=_settings(policy, system_keys(alert)),
         ),
-        told=_told(policy, alert.severity, steps, ()),
+        told=_told(policy, (alert, alert.category), steps, ()) if told_of else (),
+        waits=tuple(waits(policy, alert.severity, alert.category)) if heard and told_of else (),
         timeline=steps,
         rising=(),
-        acknowledgement=acknowledgement(policy, alert.limit, alert.identity, tiers, ()),
-        system=_WATCHDOG if alert is WATCHDOG else _does(policy, alert.action, ()),
+        acknowledgement=quiet if heard else replace(quiet, own=""),
+        system=_WATCHDOG if alert is WATCHDOG
+        else _does(policy, alert.action, (), _RECORD if heard else _RECORD_LATER),
         rules=_rules(policy, alert.name),
     )  # fmt: skip
 
 
 def _told(
-    policy: Policy, severity: Severity, steps: tuple[Step, ...], rose: tuple[Rising, ...]
+    policy: Policy,
+    found: tuple[AlertSpec | SystemAlert, Category],
+    steps: tuple[Step, ...],
+    rose: tuple[Rising, ...],
 ) -> tuple[Told, ...]:
     """Every severity it can count as, the mildest first."""
-    every = {severity, *(Severity(step.severity) for step in steps)}
+    alert, category = found
+    every = {alert.severity, *(Severity(step.severity) for step in steps)}
     every |= {Severity(each.severity) for each in rose if each.severity}
-    return tuple(told(policy, each) for each in sorted(every, key=lambda each: each.rank))
+    return tuple(
+        told(policy, each, category, alert.action, alert.name)
+        for each in sorted(every, key=lambda each: each.rank)
+    )
 
 
 def _settings(policy: Policy, keys: tuple[str, ...]) -> dict[str, str]:
@@ -141,8 +160,7 @@ def _held(policy: Policy, limit: Limit) -> tuple[str, ...]:
     return (f"Keeps it firing until {spoken(minutes * 60)} after the {start} of the breach.",)
 
 
-def _does(policy: Policy, action: Action, held: tuple[str, ...]) -> tuple[str, ...]:
-    record = "Records it in the audit chain and opens an incident, whatever is silenced."
+def _does(policy: Policy, action: Action, held: tuple[str, ...], record: str) -> tuple[str, ...]:
     if not action.trips_kill_switch:
         if action in (Action.LOG, Action.NOTIFY):
             return (record, *held, "Leaves orders and positions alone.")

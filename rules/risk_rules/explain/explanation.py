@@ -34,6 +34,9 @@ class Told:
         first_seconds: after how long the first message goes out.
         more_seconds: after how long a change of the same group does.
         repeat_seconds: after how long it is repeated while nothing changes.
+        muted: when people are not told of it all the same.
+        by: who tells them.
+        instead: who takes over from a channel, and when.
     """
 
     severity: str
@@ -42,6 +45,9 @@ class Told:
     first_seconds: float
     more_seconds: float
     repeat_seconds: float
+    muted: tuple[str, ...] = ()
+    by: str = "receivers"
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,13 @@ class Acknowledgement:
     Attributes:
         covers: in a sentence.
         command: ready to be run, once the risk_id is filled in; empty if there is none.
+        own: the same by the receivers, once the incident is filled in.
         tiers: that it covers.
     """
 
     covers: str
     command: str
+    own: str = ""
     tiers: tuple[str, ...] = ()
 
 
@@ -93,6 +101,7 @@ class Explanation:
     """Everything there is to know about an alert.
 
     Attributes:
+        waits: which messages about it may wait, a sentence each.
         system: what the machine does, a sentence each.
         rules: title of each rule that belongs to it -> its PromQL.
     """
@@ -110,6 +119,7 @@ class Explanation:
     runbook: str
     watched: Watched
     told: tuple[Told, ...]
+    waits: tuple[str, ...]
     timeline: tuple[Step, ...]
     rising: tuple[Rising, ...]
     acknowledgement: Acknowledgement

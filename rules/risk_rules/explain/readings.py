@@ -11,11 +11,13 @@ from typing import Final
 from risk_policy.catalogue.limits import AlertSpec, Limit, Side
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
+from risk_policy.model import Policy
 from risk_policy.quantities import shown
 from risk_policy.vocabulary import Tier
 from risk_rules import promql
 from risk_rules.explain.finding import find
-from risk_rules.latches import Latch
+from risk_rules.groups import rule_files
+from risk_rules.latches import Latch, value_of
 
 #: Of ten thousand positions only the worst are shown.
 _SHOWN: Final = 5
@@ -59,12 +61,14 @@ class Reading:
     severities: tuple[str, ...]
 
 
-def queries(name: str) -> dict[Asked, str]:
+def queries(policy: Policy, name: str) -> dict[Asked, str]:
     """What to ask for. Raises UnknownAlertError."""
     match find(name):
         case SystemAlert() as alert:
             latch = Latch(alert.limit, alert.severity.value)
             wanted = {Asked.FIRING: _firing(alert.name)}
+            if alert.measured:
+                wanted[Asked.VALUE] = f"topk({_SHOWN}, {_measured(policy, alert)})"
             if not alert.latched or alert.severity.value not in set(Tier):
                 return wanted
         case limit, spec:
@@ -81,8 +85,11 @@ def queries(name: str) -> dict[Asked, str]:
 def readings(name: str, answers: Mapping[Asked, Sequence[Sample]]) -> tuple[Reading, ...]:
     """Everything the answers name, what is in breach first. Raises UnknownAlertError."""
     found = find(name)
-    of_limit = None if isinstance(found, SystemAlert) else found
-    by_risk = {asked: _by_risk(answers.get(asked, ())) for asked in Asked}
+    # Without an identity there is one, and what it measures does not name it.
+    only = ""
+    if isinstance(found, SystemAlert) and not found.identity:
+        only = labels.risk_id(found.limit)
+    by_risk = {asked: _by_risk(answers.get(asked, ()), only) for asked in Asked}
     every = dict.fromkeys(risk for asked in Asked for risk in by_risk[asked])
     result = []
     for risk_id in every:
@@ -94,7 +101,7 @@ def readings(name: str, answers: Mapping[Asked, Sequence[Sample]]) -> tuple[Read
         result.append(
             Reading(
                 risk_id,
-                _value(of_limit, value),
+                _value(found, value),
                 since[0].at - since[0].value if since else None,
                 max(unacked[0].at - unacked[0].value, 0.0) if unacked else None,
                 tuple(sorted(severities)),
@@ -103,21 +110,35 @@ def readings(name: str, answers: Mapping[Asked, Sequence[Sample]]) -> tuple[Read
     return tuple(sorted(result, key=lambda each: each.breached_seconds is None))
 
 
-def _value(of_limit: tuple[Limit, AlertSpec] | None, samples: Sequence[Sample]) -> str:
-    if of_limit is None or not samples:
+def _measured(policy: Policy, alert: SystemAlert) -> str:
+    """What an alert about the risk layer itself measures, while it is due."""
+    if alert.latched:
+        return value_of(alert.limit)
+    return next(
+        rule.expression
+        for groups in rule_files(policy).values()
+        for group in groups
+        for rule in group.rules
+        if rule.name == alert.name
+    )
+
+
+def _value(found: tuple[Limit, AlertSpec] | SystemAlert, samples: Sequence[Sample]) -> str:
+    if not samples:
         return ""
-    limit, _ = of_limit
     numbers = [each.value for each in samples if not math.isnan(each.value)]
     if not numbers:
         return "not a number"
-    worst = max(numbers) if limit.side is Side.ABOVE else min(numbers)
-    return shown(limit.unit.kind, worst)
+    if isinstance(found, SystemAlert):
+        return shown(found.kind, numbers[0])
+    limit, _ = found
+    return shown(limit.unit.kind, max(numbers) if limit.side is Side.ABOVE else min(numbers))
 
 
-def _by_risk(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+def _by_risk(samples: Sequence[Sample], only: str) -> dict[str, list[Sample]]:
     grouped: dict[str, list[Sample]] = {}
     for sample in samples:
-        grouped.setdefault(sample.labels.get(labels.RISK_ID, ""), []).append(sample)
+        grouped.setdefault(sample.labels.get(labels.RISK_ID, only), []).append(sample)
     return grouped
 
 

@@ -12,10 +12,12 @@ from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.catalogue.system import SystemAlert
+from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
 from risk_rules import system as conditions
+from risk_rules.promql import number
 from risk_rules.proofs.board import Board, Line, Truth
-from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock
+from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, selector
 from risk_rules.timing import account_hold_seconds
 
 _GONE: Sample = None
@@ -43,7 +45,11 @@ class ConditionsProof:
         channels = Board(self.policy, policy_clock(self.policy))
         self._channels(channels)
         lasts = 3 * self._phase + 2 * self._down_for
-        return [board.scenario(name, self._lasts), channels.scenario("channels", lasts)]
+        return [
+            board.scenario(name, self._lasts),
+            channels.scenario("channels", lasts),
+            self._long_ago(),
+        ]
 
     @property
     def _lasts(self) -> int:
@@ -305,6 +311,24 @@ class ConditionsProof:
             return other and not _changed(size, now, moment)
 
         board.expect(system.CHAIN_REWRITTEN, remembered(policy, clock, rewritten))
+
+    def _long_ago(self) -> dict[str, Any]:
+        """What was seen of the chain hours before the test began is forgotten in its course."""
+        board, left = Board(self.policy, policy_clock(self.policy)), 4 * self._tick
+        memory = milliseconds(self.policy.alerting.system.audit_witness_hours * 3600)
+        seen = (left - memory) / 1000
+        inputs = []
+        for alert in (system.CHAIN_TRUNCATED, system.CHAIN_REWRITTEN):
+            board.expect(alert, lambda now: seen if now < left else None)
+            named = {labels.LIMIT: alert.limit, labels.RISK_ID: labels.risk_id(alert.limit)}
+            series = selector(m.LIMIT_VALUE.name, named)
+            inputs.append({"series": series, "values": number(seen)})
+        test = board.scenario("what was seen of the records hours ago", 2 * left)
+        return {**test, "input_series": inputs}
+
+    @property
+    def _tick(self) -> int:
+        return policy_clock(self.policy).tick
 
 
 def remembered(policy: Policy, clock: Clock, seen: Callable[[int], bool]) -> Truth:

@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from promql_parser import parse_duration
+
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.artefact import duration
 from risk_rules.labelled import in_expression, plain
 
 Document = dict[str, Any]
@@ -137,6 +140,12 @@ def _shift(part: float, least: float = 0.0) -> Replace:
         return (repr(round(value + sign * step, 10)) for sign in (1, -1))
 
     return replace
+
+
+def _longer(text: str) -> Iterator[str]:
+    """A duration up and down by a third."""
+    size = parse_duration(text).total_seconds()
+    return (duration(round(size * factor, 3)) for factor in (4 / 3, 2 / 3))
 
 
 def _one(text: str) -> Iterator[str]:
@@ -281,5 +290,12 @@ _CONDITION: Final[tuple[tuple[str, Replace], ...]] = (
     (r"> (?P<x>[01])(?![\d.])", _shift(0, 1.5)),
     (rf"[<>] (?P<x>(?![01](?![\d.])){_NUMBER})", _shift(0.02)),
     (r"< (?P<x>1)(?![\d.])", _shift(0.02)),
+    (rf"> time\(\) - (?P<x>{_NUMBER})", _TIME),
+    (r"(?P<x>>) time\(\)", _against),
+    # A latch finds its own last sample over any range, and who answers now has answered lately.
+    (
+        r"(?:increase|(?:absent|min|last)_over_time)\((?!risk:limit_value)[^\[]*\[(?P<x>\d+\w+)\]",
+        _longer,
+    ),
     (r'(?:job|kind|outcome|limit|window)="(?P<x>[^"]+)"', lambda text: (f"{text}x",)),
 )

@@ -194,12 +194,12 @@ class SlowProof:
     @cached_property
     def _security_lasts(self) -> int:
         return (
-            max(3 * self._security_window, self._security_window + self._ack + self._last)
-            + 6 * self.clock.tick
+            max(3 * self._security_window, 2 * self._security_window + self._ack + self._last)
+            + 8 * self.clock.tick
         )
 
     def _security(self, board: Board) -> None:
-        """One event short of the count, the count, and long ago; what escalates goes on."""
+        """One event short of the count, the count, and long ago; what escalates goes on first."""
         tick, window = self.clock.tick, self._security_window
         length = window + self.policy.alerting.prometheus.scrape_interval_seconds * 500
         for kind, alert in system.SECURITY_ALERTS.items():

@@ -40,6 +40,7 @@ class PartsProof:
             self._stale(),
             self._never_sends(),
             self._starts_late(),
+            self._vanishes(),
             self._empty_after_a_restart(),
         ]
 
@@ -148,6 +149,15 @@ class PartsProof:
         silent = f'ALERTS{{alertname="{system.NO_ACCOUNT.name}",alertstate="firing"}}'
         quiet = [samples_check(silent, now, []) for now in starting]
         return board.scenario("an exporter that starts late is left time", dead + 2 * tick, quiet)
+
+    def _vanishes(self) -> dict[str, Any]:
+        """An exporter that answers throughout, and no longer tells of its account."""
+        board, tick = self._board(), self.clock.tick
+        told = self._stale_ms + 2 * tick
+        up = self._exporter(board, (1.0, 0))
+        age = self._age(board, "main", (_FRESH, told), (_GONE, 0))
+        board.expect(system.NO_ACCOUNT, self._is_nobodys(up, age))
+        return board.scenario("an account vanishes from an exporter", 2 * told + 2 * tick)
 
     def _empty_after_a_restart(self) -> dict[str, Any]:
         """An account is known, its exporter dies and comes back with no account: never silence."""
