@@ -32,10 +32,15 @@ _CODES: Final = {End.COMPLETE: 200, End.TOO_LARGE: 413, End.TOO_SLOW: 408, End.L
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What has arrived, and how it ended."""
+    """What has arrived, and how it ended.
+
+    Attributes:
+        address: from where, as far as that is asked.
+    """
 
     data: bytes
     end: End
+    address: str = ""
 
     @property
     def code(self) -> int:

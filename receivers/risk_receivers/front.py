@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any, Final
 
 from risk_receivers.auth import Tokens, unauthorized
@@ -82,7 +83,7 @@ class Front:
             return Reply(400, {"error": "the connection was closed before the body was complete"})
         if body.end is not End.COMPLETE and not door.takes_parts:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
-        return await door.take(body)
+        return await door.take(replace(body, address=address))
 
     async def _answer_signed(self, door: SignedDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":

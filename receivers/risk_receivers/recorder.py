@@ -9,6 +9,9 @@ The order for everything that comes in:
 If the store cannot commit, or not in time, a trip closes the gate all the same, its record goes
 to the spool, and the request is told that it failed. Acting first is the exception that the
 kill switch gets, and nothing else.
+
+A clearing is the other way round: it is on record first, and opens nothing while a trip is on its
+way past the store. Both are decided under one lock, which is never held while waiting.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
+from risk_receivers.kill.clearing import Change
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Trigger, tightest, timeout_of
 from risk_receivers.kill.trip import (
@@ -106,6 +110,7 @@ class Recorder:
         self._known = KillSwitch()
         self._closed = False
         self._acting = 0  # trips on their way past the store, which no clearing may overtake
+        self._changed: KillSwitch | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
 
     def know(self, state: KillSwitch) -> None:
@@ -190,6 +195,43 @@ class Recorder:
         )
         return self._answered_after(future, (), Received())
 
+    @property
+    def unrecorded(self) -> bool:
+        """Whether the switch was tripped or tightened by what is not on record yet."""
+        with self._lock:
+            return bool(self._acting or self._spool.pending)
+
+    def change(self, work: Callable[[Transaction], Change]) -> Future[Change]:
+        """Record what somebody does to the switch, and let it take effect. Raises StoreError."""
+        recorded = self._writer.submit(work)
+        answer: Future[Change] = Future()
+        answer.set_running_or_notify_cancel()
+
+        def follow_up(done: Future[Change]) -> None:
+            try:
+                change = done.result()
+                if change.state is not None:
+                    self._take_effect(change.state)
+                if change.messages:
+                    self._wake()
+                answer.set_result(change)
+            except Exception as error:  # noqa: BLE001 - belongs to who waits for the answer
+                answer.set_exception(error)
+
+        recorded.add_done_callback(follow_up)
+        return answer
+
+    def _take_effect(self, state: KillSwitch) -> None:
+        with self._lock:
+            if self._acting or self._spool.pending:
+                self._changed = state  # what waits there is recorded first, and may trip again
+                return
+            self._changed = None
+            self._known = tightest(self._known, state)
+            if not self._known.is_tripped:
+                self._closed = False
+                self._gate.release(self._known)
+
     def expire(self, now: datetime, breaches: Sequence[Breach]) -> Future[Outcome]:
         """Record what of some breaches is no longer repeated. Raises StoreError."""
         future = self._writer.submit(
@@ -255,6 +297,8 @@ class Recorder:
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
+        if (changed := self._changed) is not None:
+            self._take_effect(changed)
         if outcome.doubted:
             self._wake_doubt()
         if outcome.messages:

@@ -189,12 +189,19 @@ class Security(Section):
 
 
 class KillSwitch(Section):
-    """``[alerting.kill_switch]``: what an automatic trip does."""
+    """``[alerting.kill_switch]``: what an automatic trip does, and what it takes to clear one.
+
+    Attributes:
+        confirm_within_seconds: how long the second step of clearing or disarming may take.
+    """
 
     mode: KillMode = KillMode.IMMEDIATE
     graceful_timeout_minutes: Annotated[
         Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
     ] = 30
+    confirm_within_seconds: Annotated[
+        PositiveSeconds, AtMost(600, "by then nobody remembers what was looked at before asking")
+    ] = 120
 
 
 class Gate(Section):
