@@ -24,6 +24,7 @@ from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.kill.clearing import Codes, What
 from risk_receivers.kill.loosening import Loosening
+from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.people import People
 from risk_receivers.reading import Reading
 
@@ -87,14 +88,14 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             deadline_seconds=patience,
         )
 
-    confirm_seconds = alerting.kill_switch.confirm_within_seconds
-    loosening = Loosening(core.outbox, Codes(confirm_seconds))
+    terms = alerting.kill_switch
+    codes = Codes(terms.confirm_within_seconds, needs_second_person=terms.needs_second_person)
+    time_codes = TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp)
+    loosening = Loosening(core.outbox, codes, time_codes)
     how = (loosening, core.recorder, core.refusals.note, patience)
 
     def loosen(what: What) -> Door:
-        return LoosenDoor(
-            what, *how, blind=lambda: core.pulse.complaint, lasting_seconds=confirm_seconds
-        )
+        return LoosenDoor(what, *how, blind=lambda: core.pulse.complaint, terms=terms)
 
     behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
     try:

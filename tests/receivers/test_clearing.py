@@ -10,12 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pyotp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from risk_policy.vocabulary import KillMode
+from risk_receivers.errors import StartError
 from risk_receivers.kill.clearing import (
     Codes,
     LooseningRefusedError,
@@ -24,8 +27,11 @@ from risk_receivers.kill.clearing import (
     What,
 )
 from risk_receivers.kill.switch import Phase
+from risk_receivers.kill.time_codes import TimeCodes
 from riskwarden.app import application
 
+TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+OPERATOR_TOKEN, APPROVER_TOKEN = "operator-secret", "approver-secret"
 SECOND = 1_000_000_000
 REQUEST = Request(What.CLEAR, "kill-1", "ann", "the feed was wrong")
 SIGHT = Sight("kill-1", Phase.TRIPPED, KillMode.PAUSE, 1)
@@ -85,6 +91,24 @@ def test_no_code_is_good_after_its_time(steps: list[tuple[int, int]]) -> None:
             assert clock.now - given_at[known[which]] < 10 * SECOND
         else:
             given_at[codes.give(REQUEST, SIGHT)] = clock.now
+
+
+def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token() -> None:
+    codes = Codes(10, Clock(), needs_second_person=True)
+    code = codes.give(REQUEST, SIGHT, "operator_token")
+    bob = replace(REQUEST, actor="bob")
+    for request, by in ((REQUEST, "approver_token"), (bob, "operator_token")):
+        with pytest.raises(LooseningRefusedError, match="somebody else than ann"):
+            codes.check(code, request, SIGHT, by)
+    with pytest.raises(LooseningRefusedError, match="another request"):
+        codes.check(code, replace(bob, kill_id="kill-2"), SIGHT, "approver_token")
+    codes.check(code, bob, SIGHT, "approver_token")
+
+
+@pytest.mark.parametrize("secret", ["", "JBSWY3DP", "1" * 32, "JBSWY3DPEHPK3PXP"])
+def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
+    with pytest.raises(StartError, match="totp_secret"):
+        TimeCodes(secret)
 
 
 # -- on a running service ----------------------------------------------------------------------
@@ -201,6 +225,44 @@ def test_a_disarmed_switch_trips_for_people_alone_and_for_what_fires_once_it_is_
     assert receivers.verified().ok
 
 
+def test_where_the_policy_asks_for_them_it_takes_a_second_person_and_a_code_that_is_good_once(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    text = stopped.policy.read_text()
+    stopped.policy.write_text(
+        f"{text}[alerting.kill_switch]\nneeds_second_person = true\nneeds_totp = true\n"
+    )
+    stopped.environ["RISKWARDEN_APPROVER_TOKEN"] = APPROVER_TOKEN
+    stopped.environ["RISKWARDEN_TOTP_SECRET"] = TOTP
+    receivers = stopped.start()
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+
+    def confirm(code: str, token: str = APPROVER_TOKEN, **more: str) -> int:
+        body = {"actor": "bob", "reason": "it is over", "kill_id": kill_id, "confirmation": code}
+        answer = receivers.call("POST", "/api/v1/kill/clear", token=token, json={**body, **more})
+        assert receivers.gate_says_halt() == (answer.status_code != 200)
+        return int(answer.status_code)
+
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    shown = pyotp.TOTP(TOTP).now()
+    assert confirm(code, OPERATOR_TOKEN, totp=shown) == 409
+    assert confirm(code, actor="ann", totp=shown) == 409
+    assert confirm(code) == 409
+    assert confirm(code, totp="000000" if shown != "000000" else "111111") == 409
+    assert confirm(code, totp=shown) == 200
+    wait_until(receivers.gate_is_open)
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    assert confirm(code, totp=shown) == 409, "it was used"
+    (cleared,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_CLEARED"]
+    assert cleared.payload.details["token"] == "approver_token"
+    refused = [e.payload.action_taken for e in receivers.chain() if "REFUSED" in e.event_type]
+    assert refused == ["refused"] * 5
+    everything = receivers.log + str(receivers.rows("SELECT payload FROM audit_payload"))
+    assert TOTP not in everything
+    assert shown not in everything
+
+
 #: The real service, except that it dies once a clearing is on record, before the gate hears of it.
 DIES_BEFORE_IT_OPENS = """
 import os, sys
@@ -220,8 +282,6 @@ sys.exit(main(sys.argv[1:]))
 def test_a_crash_between_the_record_of_a_clearing_and_the_gate_clears_it_at_the_next_start(
     stopped: Any, wait_until: Callable[..., Any]
 ) -> None:
-    import httpx
-
     receivers = stopped.start(program=("-c", DIES_BEFORE_IT_OPENS))
     kill_id = receivers.operator_kill("immediate").json()["kill_id"]
     code = ask(receivers, kill_id=kill_id).json()["confirmation"]

@@ -26,6 +26,11 @@ ConfirmOption = Annotated[
     ),
 ]
 
+TotpOption = Annotated[
+    str,
+    typer.Option("--totp", help="What the authenticator shows.", show_default=False),
+]
+
 
 def clear(
     reason: ReasonOption,
@@ -36,6 +41,7 @@ def clear(
             "--kill-id", help="Which kill; the one in force, unless given.", show_default=False
         ),
     ] = "",
+    totp: TotpOption = "",
     data: DataOption = LATEST,
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
@@ -49,19 +55,22 @@ def clear(
             out.print(f"[bold]{line.name}[/] {escape(line.text)}")
     if not kill_id:
         fail("the kill switch is not tripped; there is nothing to clear", 1)
-    _loosen(operator, "clear", reason, confirm, kill_id, _where(data, policy, receivers))
+    body = {"kill_id": kill_id, "confirmation": confirm, "totp": totp}
+    _loosen(operator, "clear", reason, body, _where(data, policy, receivers))
 
 
 def disarm(
     reason: ReasonOption,
     confirm: ConfirmOption = "",
+    totp: TotpOption = "",
     data: DataOption = LATEST,
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
 ) -> None:
     """Disarm the kill switch, in two steps: nothing trips it any more but people."""
     operator = Operator(data, policy, receivers)
-    _loosen(operator, "disarm", reason, confirm, "", _where(data, policy, receivers))
+    body = {"confirmation": confirm, "totp": totp}
+    _loosen(operator, "disarm", reason, body, _where(data, policy, receivers))
 
 
 def arm(
@@ -77,23 +86,23 @@ def arm(
 
 
 def _loosen(
-    operator: Operator, what: str, reason: str, code: str, kill_id: str, where: list[str]
+    operator: Operator, what: str, reason: str, more: dict[str, str], where: list[str]
 ) -> None:
-    body = {
-        "reason": short_reason(reason),
-        "actor": operator_name(),
-        "kill_id": kill_id,
-        "confirmation": code,
-    }
+    body = {"reason": short_reason(reason), "actor": operator_name(), **more}
+    if body["confirmation"]:
+        operator.as_approver()
     answer = operator.ask("POST", f"/api/v1/kill/{what}", body)
-    if code:
+    if body["confirmation"]:
         done = "cleared" if what == "clear" else "disarmed"
         out.print(
             f"the kill switch is [bold]{done}[/], on record. Look at the gate: riskwarden status"
         )
         return
+    who = (
+        "somebody else, with the other token" if answer["needs_second_person"] else "the same user"
+    )
     within = f"{answer['expires_in_seconds']:g} s"
-    out.print(f"Nothing was changed yet. Confirm within {within}, as the same user:")
+    out.print(f"Nothing was changed yet. {who.capitalize()} has to confirm it within {within}:")
     out.print(f"  {escape(_command(what, body['reason'], answer, where))}")
 
 
@@ -101,6 +110,8 @@ def _command(what: str, reason: str, answer: dict[str, Any], where: list[str]) -
     parts = ["riskwarden", what, "--reason", reason, "--confirm", answer["confirmation"]]
     if answer["kill_id"]:
         parts += ["--kill-id", answer["kill_id"]]
+    if answer["needs_totp"]:
+        parts += ["--totp", "CODE"]
     return shlex.join([*parts, *where])
 
 

@@ -20,6 +20,7 @@ from risk_policy.model.base import (
     Seconds,
     Section,
     SharePercent,
+    Switch,
 )
 from risk_policy.model.names import LimitName
 from risk_policy.vocabulary import KillMode, Severity
@@ -193,6 +194,9 @@ class KillSwitch(Section):
 
     Attributes:
         confirm_within_seconds: how long the second step of clearing or disarming may take.
+        needs_second_person: whether it takes somebody else, with the other of the two tokens
+            ``operator_token`` and ``approver_token``.
+        needs_totp: whether it takes a code of an authenticator, too.
     """
 
     mode: KillMode = KillMode.IMMEDIATE
@@ -202,6 +206,8 @@ class KillSwitch(Section):
     confirm_within_seconds: Annotated[
         PositiveSeconds, AtMost(600, "by then nobody remembers what was looked at before asking")
     ] = 120
+    needs_second_person: Switch = False
+    needs_totp: Switch = False
 
 
 class Gate(Section):
@@ -253,13 +259,19 @@ class Endpoints(Section):
 
 
 class Auth(Section):
-    """``[alerting.auth]``: bearer tokens between the parts."""
+    """``[alerting.auth]``: bearer tokens between the parts.
+
+    ``approver_token`` is asked for if ``alerting.kill_switch.needs_second_person`` alone, the
+    authenticator's ``totp_secret`` (base32, 26 characters or more) if ``needs_totp``.
+    """
 
     alert_feed_token: Secret = Secret("${RISKWARDEN_ALERT_FEED_TOKEN}")
     notification_feed_token: Secret = Secret("${RISKWARDEN_NOTIFICATION_FEED_TOKEN}")
     snapshot_token: Secret = Secret("${RISKWARDEN_SNAPSHOT_TOKEN}")
     runtime_token: Secret = Secret("${RISKWARDEN_RUNTIME_TOKEN}")
     operator_token: Secret = Secret("${RISKWARDEN_OPERATOR_TOKEN}")
+    approver_token: Secret = Secret("${RISKWARDEN_APPROVER_TOKEN}")
+    totp_secret: Secret = Secret("${RISKWARDEN_TOTP_SECRET}")
 
 
 class Runbooks(Section):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from risk_policy.contracts.operator import OperatorName, Reason
+from risk_policy.model.stack import KillSwitch
 from risk_receivers.auth import Role
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded
@@ -40,6 +41,7 @@ class _Order(BaseModel):
 class _Loosening(_Order):
     kill_id: Annotated[str, StringConstraints(max_length=200)] = ""
     confirmation: Annotated[str, StringConstraints(max_length=200)] = ""
+    totp: Annotated[str, StringConstraints(max_length=20)] = ""
 
 
 class _Door:
@@ -60,8 +62,8 @@ class _Door:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Operators only."""
-        return (Role.OPERATOR,)
+        """Operators, and who confirms what they ask for where the policy wants such a one."""
+        return (Role.OPERATOR, Role.APPROVER)
 
     @property
     def takes_parts(self) -> bool:
@@ -101,13 +103,13 @@ class LoosenDoor(_Door):
         deadline_seconds: float,
         *,
         blind: Callable[[], str],
-        lasting_seconds: float,
+        terms: KillSwitch,
     ) -> None:
         """``blind`` says why nobody could tell what fires; empty if that is known."""
         super().__init__(loosening, recorder, refused, deadline_seconds)
         self._what = what
         self._blind = blind
-        self._lasting_seconds = lasting_seconds
+        self._terms = terms
 
     async def take(self, body: Body) -> Reply:
         """Give a code, or do what was confirmed with one."""
@@ -116,7 +118,8 @@ class LoosenDoor(_Door):
         except ValidationError as error:
             return self._unreadable(body, f"/api/v1/kill/{self._what.value}", error)
         request = Request(self._what, wanted.kill_id, wanted.actor, wanted.reason)
-        step = Step(request, wanted.confirmation, body.address)
+        by = body.role.value if body.role else ""
+        step = Step(request, wanted.confirmation, body.address, by, wanted.totp)
         await self._until_recorded()
         if not step.code:
             return await self._ask(step)
@@ -148,7 +151,9 @@ class LoosenDoor(_Door):
             work,
             lambda: {
                 "confirmation": codes[0],
-                "expires_in_seconds": self._lasting_seconds,
+                "expires_in_seconds": self._terms.confirm_within_seconds,
+                "needs_second_person": self._terms.needs_second_person,
+                "needs_totp": self._terms.needs_totp,
                 "what": self._what.value,
                 "kill_id": step.request.kill_id,
             },
@@ -165,7 +170,7 @@ class ArmDoor(_Door):
         except ValidationError as error:
             return self._unreadable(body, "/api/v1/kill/arm", error)
         request = Request(What.DISARM, "", wanted.actor, wanted.reason)
-        step = Step(request, "", body.address)
+        step = Step(request, "", body.address, body.role.value if body.role else "")
         return await self._done(
             lambda transaction: self._loosening.arm(transaction, step), lambda: {"done": "arm"}
         )

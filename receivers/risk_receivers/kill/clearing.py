@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -90,6 +90,7 @@ class _Asked:
     request: Request
     sight: Sight
     until_ns: int
+    by: str
     tries: int = 0
 
 
@@ -100,34 +101,44 @@ class Codes:
         self,
         lasting_seconds: float,
         clock: Callable[[], int] = now_ns,
+        *,
+        needs_second_person: bool = False,
         code: Callable[[], str] = lambda: secrets.token_hex(_CODE_BYTES),
     ) -> None:
         self._lasting_ns = round(lasting_seconds * _NANOSECONDS)
         self._clock = clock
+        self._needs_second_person = needs_second_person
         self._code = code
         self._asked: dict[str, _Asked] = {}
 
-    def give(self, request: Request, sight: Sight) -> str:
-        """The code with which this request can be confirmed."""
+    def give(self, request: Request, sight: Sight, by: str = "") -> str:
+        """The code with which this request can be confirmed. ``by`` is whose token came with it."""
         now = self._clock()
         self._asked = {code: one for code, one in self._asked.items() if now < one.until_ns}
         while len(self._asked) >= _MOST:
             del self._asked[next(iter(self._asked))]
         code = self._code()
-        self._asked[code] = _Asked(request, sight, now + self._lasting_ns)
+        self._asked[code] = _Asked(request, sight, now + self._lasting_ns, by)
         return code
 
-    def check(self, code: str, request: Request, sight: Sight) -> None:
+    def check(self, code: str, request: Request, sight: Sight, by: str = "") -> None:
         """Whether a second step fits its first. Raises LooseningRefusedError."""
         asked = self._asked.get(code)
         if asked is None or self._clock() >= asked.until_ns:
             raise LooseningRefusedError(
                 "the confirmation is unknown, was used or is too old: ask for a new one"
             )
-        if request != asked.request:
-            asked.tries += 1
-            if asked.tries >= _TRIES:
-                del self._asked[code]
+        expected = asked.request
+        if self._needs_second_person:
+            if by == asked.by or request.actor == expected.actor:
+                self.fail(code)
+                raise LooseningRefusedError(
+                    f"somebody else than {expected.actor} has to confirm it, with the other one of "
+                    "alerting.auth.operator_token and approver_token"
+                )
+            expected = replace(expected, actor=request.actor)
+        if request != expected:
+            self.fail(code)
             raise LooseningRefusedError(
                 "the confirmation was given for another request: repeat what, kill_id, actor and "
                 "reason as they were, or ask for a new one"
@@ -137,6 +148,14 @@ class Codes:
             raise LooseningRefusedError(
                 "the kill switch is not what it was when you asked: look again, then ask again"
             )
+
+    def fail(self, code: str) -> None:
+        """A second step with this code was wrong."""
+        asked = self._asked.get(code)
+        if asked is not None:
+            asked.tries += 1
+            if asked.tries >= _TRIES:
+                del self._asked[code]
 
     def use(self, code: str) -> None:
         """It was good for one time."""

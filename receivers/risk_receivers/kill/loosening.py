@@ -29,8 +29,13 @@ from risk_receivers.kill.clearing import (
     obstacle,
 )
 from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch
+from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.store.writer import Transaction
 
+WRONG_TOTP: Final = (
+    "the policy asks for a code of the authenticator (totp), and this one is missing, wrong, too "
+    "old or was used"
+)
 _TITLES: Final = {
     EventKind.CLEARED: "KILL SWITCH CLEARED",
     EventKind.DISARMED: "KILL SWITCH DISARMED",
@@ -61,11 +66,15 @@ class Step:
     Attributes:
         code: that of the first step; empty for the first step itself.
         address: from where it was asked.
+        by: whose token came with it.
+        totp: a code of an authenticator.
     """
 
     request: Request
     code: str
     address: str
+    by: str = ""
+    totp: str = ""
 
 
 def firing(connection: sqlite3.Connection) -> list[str]:
@@ -76,9 +85,10 @@ def firing(connection: sqlite3.Connection) -> list[str]:
 class Loosening:
     """Decides and records."""
 
-    def __init__(self, outbox: Outbox, codes: Codes) -> None:
+    def __init__(self, outbox: Outbox, codes: Codes, time_codes: TimeCodes | None = None) -> None:
         self._outbox = outbox
         self._codes = codes
+        self._time_codes = time_codes
 
     def ask(
         self, transaction: Transaction, step: Step, *, blind: str, unrecorded: bool
@@ -96,7 +106,7 @@ class Loosening:
                 "a confirmation is awaited",
             )
         )
-        return Change(), self._codes.give(step.request, Sight.of(state))
+        return Change(), self._codes.give(step.request, Sight.of(state), step.by)
 
     def confirm(
         self, transaction: Transaction, step: Step, *, blind: str, unrecorded: bool
@@ -104,11 +114,14 @@ class Loosening:
         """The second step."""
         state = journal.load(transaction.connection)
         try:
-            self._codes.check(step.code, step.request, Sight.of(state))
+            self._codes.check(step.code, step.request, Sight.of(state), step.by)
         except LooseningRefusedError as error:
             return self._refused(transaction, step, state, str(error))
         if refusal := self._obstacle(transaction, step, state, blind, unrecorded=unrecorded):
             return self._refused(transaction, step, state, refusal)
+        if self._time_codes and not self._time_codes.take(transaction, step.totp):
+            self._codes.fail(step.code)
+            return self._refused(transaction, step, state, WRONG_TOTP)
         self._codes.use(step.code)
         if step.request.what is What.CLEAR:
             event = state.on_clear(step.request.kill_id, transaction.now)
@@ -197,6 +210,7 @@ def _event(
     details: dict[str, JsonValue] = {
         "kill_id": request.kill_id,
         "address": step.address,
+        "token": step.by,
         "state": state.phase.value,
         "mode": state.mode.value if state.mode else "",
         "waiting_for_accounts": [*sorted(state.waiting)],
