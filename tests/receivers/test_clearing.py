@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,6 +226,26 @@ def test_a_disarmed_switch_trips_for_people_alone_and_for_what_fires_once_it_is_
         "LOOSENING_ASKED", "DISARMED", "TRIGGER_RECORDED", "ARMED", "ACTIVATED",
     ]  # fmt: skip
     assert receivers.verified().ok
+
+
+def test_no_clearing_overtakes_a_trip_that_the_store_could_not_take_yet(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    with closing(sqlite3.connect(receivers.database)) as other, ThreadPoolExecutor(2) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        confirming = pool.submit(ask, receivers, kill_id=kill_id, confirmation=code)
+        tripping = pool.submit(receivers.send, "alerts", [words.kill_alert()])
+        wait_until(lambda: receivers.detail().kill.mode == "immediate")
+        other.rollback()
+        assert confirming.result().status_code != 200
+        tripping.result()
+    wait_until(lambda: receivers.status()["kill_switch"]["on_record"])
+    switch = receivers.status()["kill_switch"]
+    assert (switch["kill_id"], switch["mode"]) == (kill_id, "immediate")
+    assert receivers.gate_says_halt()
+    assert "CLEARED" not in kinds(receivers)
 
 
 def test_where_the_policy_asks_for_them_it_takes_a_second_person_and_a_code_that_is_good_once(
