@@ -45,7 +45,12 @@ class Operator:
     def __init__(self, data: Path, policy: Path | None, receivers: str | None) -> None:
         self._layout = Layout(data)
         self._named = receivers
+        self._first_token = ""
         self.policy = LenientPolicy(policy)
+
+    def as_approver(self) -> None:
+        """From now on try the token of who confirms for another first, if there is one."""
+        self._first_token = revealed(Auth().approver_token)
 
     def call(
         self,
@@ -108,11 +113,14 @@ class Operator:
         is_its_run = not self._named and self._layout.read_endpoints() is not None
         first = (folder, environment) if is_its_run else (environment, folder)
         tried: set[str] = set()
-        for source in (*first, self._token_that_the_policy_names):
+        for source in (self._token_to_try_first, *first, self._token_that_the_policy_names):
             token = source()
             if token and token not in tried:
                 tried.add(token)
                 yield token
+
+    def _token_to_try_first(self) -> str:
+        return self._first_token
 
     def _token_of_the_folder(self) -> str:
         try:

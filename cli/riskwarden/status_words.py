@@ -80,6 +80,8 @@ def _kill_switch(kill: Mapping[str, Any]) -> Line:
     name = "kill switch"
     if kill["state"] == "ARMED":
         return Line(name, "armed, not tripped")
+    if kill["state"] == "DISARMED":
+        return Line(name, "DISARMED: nothing trips it but people: riskwarden arm", is_well=False)
     mode = KillMode(kill["mode"])
     told = f"TRIPPED in mode {mode.value} ({_MEANS[mode]}) since {_at(kill['since'])}: "
     parts = [f"{told}{kill['cause']} ({kill['level']})", _closing(kill, mode)]

@@ -24,6 +24,7 @@ class Role(StrEnum):
     NOTIFICATION_FEED = "notification_feed_token"
     RUNTIME = "runtime_token"
     OPERATOR = "operator_token"
+    APPROVER = "approver_token"  # somebody else, who confirms what an operator asked for
 
 
 class Tokens:
@@ -50,6 +51,8 @@ class Tokens:
         problems: list[str] = []
         for role in Role:
             reference = getattr(policy.alerting.auth, role.value)
+            if role is Role.APPROVER and not policy.alerting.kill_switch.needs_second_person:
+                continue
             try:
                 secret = reference.reveal_token(environ)
             except (UnfitTokenError, UnsetVariableError) as error:
@@ -70,20 +73,25 @@ class Tokens:
 
     def allow(self, authorization: bytes, *roles: Role, address: str) -> bool:
         """Whether an Authorization header carries the token of one of these roles."""
-        if self._matches(authorization, roles):
-            return True
+        return self.role_of(authorization, *roles, address=address) is not None
+
+    def role_of(self, authorization: bytes, *roles: Role, address: str) -> Role | None:
+        """Whose token of these an Authorization header carries."""
+        if found := self._match(authorization, roles):
+            return found
         self._note_refusal(address)
-        return False
+        return None
 
     def knows(self, authorization: bytes) -> bool:
         """Whether it carries anybody's token. Nothing is noted: much needs none."""
-        return self._matches(authorization, tuple(Role))
+        return self._match(authorization, tuple(Role)) is not None
 
-    def _matches(self, authorization: bytes, roles: tuple[Role, ...]) -> bool:
+    def _match(self, authorization: bytes, roles: tuple[Role, ...]) -> Role | None:
         scheme, _, token = authorization.partition(b" ")
         # Every comparison is made, so that the time taken does not tell which one matched.
-        matches = [hmac.compare_digest(token.strip(), self._expected[role]) for role in roles]
-        return scheme.lower() == b"bearer" and any(matches)
+        known = [role for role in roles if role in self._expected]
+        matches = [r for r in known if hmac.compare_digest(token.strip(), self._expected[r])]
+        return matches[0] if matches and scheme.lower() == b"bearer" else None
 
     def _note_refusal(self, address: str) -> None:
         self._refused()

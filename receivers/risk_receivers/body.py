@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+from risk_receivers.auth import Role
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _MIB: Final = 1024 * 1024
@@ -32,10 +34,17 @@ _CODES: Final = {End.COMPLETE: 200, End.TOO_LARGE: 413, End.TOO_SLOW: 408, End.L
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What has arrived, and how it ended."""
+    """What has arrived, and how it ended.
+
+    Attributes:
+        address: from where, as far as that is asked.
+        role: whose token came with it, as far as there has to be one.
+    """
 
     data: bytes
     end: End
+    address: str = ""
+    role: Role | None = None
 
     @property
     def code(self) -> int:

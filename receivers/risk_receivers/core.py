@@ -20,6 +20,7 @@ from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.countdown_watch import CountdownWatch
 from risk_receivers.kill.doubt_watch import DoubtWatch
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.spool_keeper import SpoolKeeper
@@ -148,6 +149,13 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             interval_seconds=interval_seconds,
             grace_seconds=alert_lease_seconds,
         )
+        countdown = CountdownWatch(
+            database,
+            writer,
+            recorder,
+            telemetry,
+            timeout_seconds=alerting.kill_switch.graceful_timeout_minutes * 60,
+        )
         watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
         refusals = Refusals(writer, telemetry)
         retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
@@ -169,5 +177,8 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             verdict=verdict,
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
-            workers=(clock, doubts, SpoolKeeper(spool, telemetry), watch, refusals, retention),
+            workers=(
+                *(clock, countdown, doubts, SpoolKeeper(spool, telemetry)),
+                *(watch, refusals, retention),
+            ),
         )

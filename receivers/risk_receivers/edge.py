@@ -16,11 +16,15 @@ from risk_receivers.core import Core
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.feeds import FeedDoor
 from risk_receivers.doors.kill import KillDoor
+from risk_receivers.doors.loosen import ArmDoor, LoosenDoor
 from risk_receivers.doors.reports import ReportsDoor
 from risk_receivers.front import Asgi, Front
 from risk_receivers.health import Health
 from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.kill.clearing import Codes, What
+from risk_receivers.kill.loosening import Loosening
+from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.people import People
 from risk_receivers.reading import Reading
 
@@ -84,6 +88,15 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             deadline_seconds=patience,
         )
 
+    terms = alerting.kill_switch
+    codes = Codes(terms.confirm_within_seconds, needs_second_person=terms.needs_second_person)
+    time_codes = TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp)
+    loosening = Loosening(core.outbox, codes, time_codes)
+    how = (loosening, core.recorder, core.refusals.note, patience)
+
+    def loosen(what: What) -> Door:
+        return LoosenDoor(what, *how, blind=lambda: core.pulse.complaint, terms=terms)
+
     behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
     try:
         yield Front(
@@ -91,6 +104,9 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
                 "/api/v2/alerts": feed(Feed.ALERTS, Role.ALERT_FEED),
                 "/api/v1/notifications": feed(Feed.NOTIFICATIONS, Role.NOTIFICATION_FEED),
                 "/api/v1/kill": KillDoor(core.recorder, core.gate, patience),
+                "/api/v1/kill/clear": loosen(What.CLEAR),
+                "/api/v1/kill/disarm": loosen(What.DISARM),
+                "/api/v1/kill/arm": ArmDoor(*how),
                 "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
             },
             behind=cast("Asgi", behind),

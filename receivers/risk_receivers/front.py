@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any, Final
 
 from risk_receivers.auth import Tokens, unauthorized
@@ -74,7 +75,8 @@ class Front:
         if scope["method"] != "POST":
             return Reply(405, {"error": f"{scope['path']} takes POST only"})
         address = _address(scope)
-        if not self._tokens.allow(_authorization(scope), *door.roles, address=address):
+        role = self._tokens.role_of(_authorization(scope), *door.roles, address=address)
+        if role is None:
             self._refused(address, scope["path"], NO_TOKEN)
             return Reply(401, {"error": unauthorized(*door.roles)})
         body = await self._bodies.read(receive)
@@ -82,7 +84,7 @@ class Front:
             return Reply(400, {"error": "the connection was closed before the body was complete"})
         if body.end is not End.COMPLETE and not door.takes_parts:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
-        return await door.take(body)
+        return await door.take(replace(body, address=address, role=role))
 
     async def _answer_signed(self, door: SignedDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":

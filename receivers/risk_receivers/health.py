@@ -94,7 +94,9 @@ class Health:
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
             return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
-        gauges.update(_armed_or_tripped(tripped=kill.is_tripped or self._gate.is_halted))
+        tripped = kill.is_tripped or self._gate.is_halted
+        is_disarmed = kill.phase is Phase.DISARMED
+        gauges.update(_armed_or_tripped(tripped=tripped, is_disarmed=is_disarmed))
         gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
@@ -113,9 +115,9 @@ class Health:
         return {} if free is None else {m.DISK_FREE: [((COMPONENT,), free)]}
 
 
-def _armed_or_tripped(*, tripped: bool) -> Mapping[Metric, Samples]:
-    """One or the other: there is no way to disarm it."""
+def _armed_or_tripped(*, tripped: bool, is_disarmed: bool = False) -> Mapping[Metric, Samples]:
+    """One or the other, or neither while it is disarmed."""
     return {
         m.KILL_SWITCH_TRIPPED: [((), float(tripped))],
-        m.KILL_SWITCH_ARMED: [((), float(not tripped))],
+        m.KILL_SWITCH_ARMED: [((), float(not tripped and not is_disarmed))],
     }

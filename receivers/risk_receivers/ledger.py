@@ -28,8 +28,14 @@ from risk_receivers.kill import chain as kill_chain
 from risk_receivers.kill import doubt
 from risk_receivers.kill import journal as kill_journal
 from risk_receivers.kill.journal import Pulled, Witness
-from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger
-from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
+from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger, timeout_of
+from risk_receivers.kill.trip import (
+    AlertKill,
+    OperatorKill,
+    SpooledTrip,
+    TimeoutKill,
+    UnknownKill,
+)
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
@@ -118,7 +124,11 @@ class Ledger:
         mode = held.mode
         if mode is None or (state.mode is not None and mode.rank <= state.mode.rank):
             return
-        trigger = Trigger(key, held.kill_id, mode, held.cause, held.level, transaction.now)
+        if held.kill_id in state.cleared:
+            return  # somebody who may cleared it, and that is on record
+        trigger = Trigger(
+            key, held.kill_id, mode, held.cause, held.level, transaction.now, by_person=True
+        )
         witness = Witness(reason=f"{where} held a trip that is not on record")
         self._pull(transaction, trigger, witness, Outcome())
 
@@ -177,14 +187,23 @@ class Ledger:
                 )
                 return outcome
             case OperatorKill(mode, reason, actor):
-                trigger = self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL)
+                trigger = replace(
+                    self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL), by_person=True
+                )
                 witness = Witness(ActorType.USER, actor, reason, details=received)
             case UnknownKill(evidence):
                 level = Severity.EMERGENCY.value
                 trigger = self._trigger(
                     transaction, trip, UnknownKill.mode, UnknownKill.cause, level
                 )
+                trigger = replace(trigger, by_person=True)  # nobody knows that it was not one
                 witness = Witness(reason=evidence, details=received)
+            case TimeoutKill():
+                trigger = timeout_of(trip.kill_id, transaction.now)
+                state = kill_journal.load(transaction.connection)
+                if state.kill_id != trip.kill_id or state.on_timeout(transaction.now) is None:
+                    return Outcome(kill=state if state.is_tripped else None)
+                witness = Witness(details=received)
         return self._pull(transaction, trigger, witness, Outcome())
 
     def _trigger(
@@ -223,6 +242,7 @@ class Ledger:
             cause=alert.alertname,
             level=alert.severity.value,
             at=transaction.now,
+            holds=alert.firing and incident.state.is_open,
         )
         witness = Witness(
             reason=alert.description,
@@ -245,7 +265,7 @@ class Ledger:
         told = self._tell(transaction, pulled)
         return replace(
             before,
-            kill=pulled.state,
+            kill=pulled.state if pulled.state.is_tripped else before.kill,
             tripped=before.tripped or told is not None,
             messages=before.messages + (told or 0),
         )

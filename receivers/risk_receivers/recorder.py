@@ -9,6 +9,9 @@ The order for everything that comes in:
 If the store cannot commit, or not in time, a trip closes the gate all the same, its record goes
 to the spool, and the request is told that it failed. Acting first is the exception that the
 kill switch gets, and nothing else.
+
+A clearing is the other way round: it is on record first, and opens nothing while a trip is on its
+way past the store. Both are decided under one lock, which is never held while waiting.
 """
 
 from __future__ import annotations
@@ -31,9 +34,16 @@ from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
+from risk_receivers.kill.clearing import Change
 from risk_receivers.kill.spool import Spool
-from risk_receivers.kill.switch import KillSwitch, Trigger, tightest
-from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
+from risk_receivers.kill.switch import KillSwitch, Trigger, tightest, timeout_of
+from risk_receivers.kill.trip import (
+    AlertKill,
+    OperatorKill,
+    SpooledTrip,
+    TimeoutKill,
+    UnknownKill,
+)
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.schema import to_text
@@ -43,6 +53,9 @@ from risk_receivers.telemetry import Telemetry
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+#: A commit takes milliseconds, and some hundred of them on a slow disk. What closes the gate does
+#: not wait longer for the store than that, however long its answer may take.
+ACT_AFTER_SECONDS: Final = 0.25
 #: Name of the stored fact that says when the gate was closed for a kill.
 GATE_CLOSED_AT: Final = "gate_closed_at:"
 
@@ -96,6 +109,8 @@ class Recorder:
         self._lock = threading.Lock()
         self._known = KillSwitch()
         self._closed = False
+        self._acting = 0  # trips on their way past the store, which no clearing may overtake
+        self._changed: KillSwitch | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
 
     def know(self, state: KillSwitch) -> None:
@@ -142,6 +157,22 @@ class Recorder:
             received,
         )
 
+    def time_is_over(self, kill_id: str) -> None:
+        """A graceful kill has closed at targets for long enough: tighten it, on record if it can
+        be. Waits for the store no longer than a moment.
+        """
+        received = Received()
+        trip = SpooledTrip(str(uuid4()), kill_id, received.at, TimeoutKill())
+        recording = self._record(
+            lambda transaction: self._ledger.merge_spool(transaction, [trip]), [trip], received
+        )
+        try:
+            recording.result(ACT_AFTER_SECONDS)
+        except TimeoutError:
+            self.act_first([trip], received)
+        except StoreError as error:
+            _log.error("that a graceful kill became immediate is not on record yet: %s", error)
+
     def take_reports(self, reports: tuple[Report, ...]) -> Future[Taken]:
         """Record what the runtime reports. Raises StoreError."""
         return self._writer.submit(lambda transaction: take_reports(transaction, reports))
@@ -152,9 +183,8 @@ class Recorder:
         The gate is closed before this returns, the rest follows. The store may still commit. Then
         the spooled trips turn out to be repeats.
         """
-        if trips:
-            self._gate.halt()
-        return self._first_aid.submit(self._trip_without_store, trips, received)
+        heeded = self._halt_for(trips)
+        return self._first_aid.submit(self._trip_without_store, heeded, received)
 
     def merge_spool(self) -> Future[Outcome] | None:
         """Take spooled trips into the store, if there are any. Raises StoreError."""
@@ -164,6 +194,43 @@ class Recorder:
             lambda transaction: self._ledger.merge_spool(transaction, pending)
         )
         return self._answered_after(future, (), Received())
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether the switch was tripped or tightened by what is not on record yet."""
+        with self._lock:
+            return bool(self._acting or self._spool.pending)
+
+    def change(self, work: Callable[[Transaction], Change]) -> Future[Change]:
+        """Record what somebody does to the switch, and let it take effect. Raises StoreError."""
+        recorded = self._writer.submit(work)
+        answer: Future[Change] = Future()
+        answer.set_running_or_notify_cancel()
+
+        def follow_up(done: Future[Change]) -> None:
+            try:
+                change = done.result()
+                if change.state is not None:
+                    self._take_effect(change.state)
+                if change.messages:
+                    self._wake()
+                answer.set_result(change)
+            except Exception as error:  # noqa: BLE001 - belongs to who waits for the answer
+                answer.set_exception(error)
+
+        recorded.add_done_callback(follow_up)
+        return answer
+
+    def _take_effect(self, state: KillSwitch) -> None:
+        with self._lock:
+            if self._acting or self._spool.pending:
+                self._changed = state  # what waits there is recorded first, and may trip again
+                return
+            self._changed = None
+            self._known = tightest(self._known, state)
+            if not self._known.is_tripped:
+                self._closed = False
+                self._gate.release(self._known)
 
     def expire(self, now: datetime, breaches: Sequence[Breach]) -> Future[Outcome]:
         """Record what of some breaches is no longer repeated. Raises StoreError."""
@@ -183,9 +250,7 @@ class Recorder:
         try:
             future = self._writer.submit(work)
         except StoreError as error:
-            if trips:
-                self._gate.halt()
-            return self._first_aid.submit(self._refuse, trips, received, error)
+            return self._first_aid.submit(self._refuse, self._halt_for(trips), received, error)
         return self._answered_after(future, trips, received)
 
     def _answered_after(
@@ -222,7 +287,7 @@ class Recorder:
         if isinstance(error, LooserModeError):
             return
         if error is not None:
-            self._trip_without_store(trips, received)
+            self._trip_without_store(self._halt_for(trips), received)
             return
         outcome = future.result()
         if outcome.kill is not None:
@@ -232,15 +297,33 @@ class Recorder:
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
+        if (changed := self._changed) is not None:
+            self._take_effect(changed)
         if outcome.doubted:
             self._wake_doubt()
         if outcome.messages:
             self._wake()
 
+    def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
+        """Close the gate for the trips that a switch in this state heeds, and say which."""
+        with self._lock:
+            heeded = [trip for trip in trips if self._known.heeds(self._trigger(trip))]
+            self._acting += bool(heeded)
+        if heeded:
+            self._gate.halt()
+        return heeded
+
     def _trip_without_store(self, trips: Sequence[SpooledTrip], received: Received) -> None:
+        """What follows from :meth:`_halt_for`, once for each."""
         if not trips:
             return
-        self._gate.halt()
+        try:
+            self._spool_trips(trips, received)
+        finally:
+            with self._lock:
+                self._acting -= 1
+
+    def _spool_trips(self, trips: Sequence[SpooledTrip], received: Received) -> None:
         with self._lock:
             state = self._known
             for trip in trips:
@@ -259,6 +342,8 @@ class Recorder:
 
     def _trigger(self, trip: SpooledTrip) -> Trigger:
         match trip.kill:
+            case TimeoutKill():
+                return timeout_of(trip.kill_id, trip.received_at)
             case OperatorKill(mode, reason, _):
                 cause, level = reason, OPERATOR_LEVEL
             case AlertKill(alert):
@@ -266,7 +351,15 @@ class Recorder:
             case _:
                 mode, cause = UnknownKill.mode, UnknownKill.cause
                 level = Severity.EMERGENCY.value
-        return Trigger(f"spool:{trip.id}", trip.kill_id, mode, cause, level, trip.received_at)
+        return Trigger(
+            f"spool:{trip.id}",
+            trip.kill_id,
+            mode,
+            cause,
+            level,
+            trip.received_at,
+            by_person=not isinstance(trip.kill, AlertKill),
+        )
 
     def _close_gate(self, state: KillSwitch, received: Received, *, recorded: bool = True) -> None:
         self._gate.halt()

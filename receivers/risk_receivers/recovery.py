@@ -1,7 +1,8 @@
 """Bring store, chain, spool and published gate together at start, in one transaction.
 
 Each of them may know of a trip that the others do not, and each may have been damaged. Whatever
-any of them holds is in force afterwards, in the tightest mode that any of them knows.
+any of them holds is in force afterwards, in the tightest mode that any of them knows, but for a
+kill of which the record says that it was cleared.
 """
 
 from __future__ import annotations

@@ -355,3 +355,39 @@ def test_reasons_that_cannot_be_written_delay_neither_halt_nor_the_next_try(
         assert detail is not None
         assert detail.halted
     assert "gate.json cannot be written" in caplog.text
+
+
+def cleared(state: KillSwitch) -> KillSwitch:
+    event = state.on_clear(state.kill_id, datetime.now(UTC))
+    assert event is not None
+    return state.after(event)
+
+
+def test_a_clearing_alone_takes_a_halt_back_and_the_lease_comes_if_all_else_allows_it(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    healthy = False
+    with publisher(tmp_path, tripped(), may_renew=lambda: healthy) as gate:
+        gate.apply(KillSwitch())
+        gate.apply(cleared(tripped()))
+        assert words(tmp_path)[0] == contract.HALT, "only a release opens it"
+        gate.release(KillSwitch())
+        assert words(tmp_path)[0] == contract.HALT, "of another state it is none"
+        gate.release(cleared(tripped()))
+        assert words(tmp_path)[0] != contract.HALT
+        wait_until(lambda: gate.detail is not None and not gate.detail.halted)
+        reading = TradeGate(tmp_path).read()
+        assert (reading.state, reading.kill) == (GateState.STALE, None)
+        healthy = True
+        wait_until(lambda: is_open(tmp_path))
+        wait_until(lambda: TradeGate(tmp_path).read().state is GateState.OPEN)
+        gate.apply(tripped())
+        assert not gate.is_halted, "late news of what was cleared"
+        gate.apply(tripped(kill_id="kill-2"))
+        assert words(tmp_path)[0] == contract.HALT
+        gate.release(cleared(tripped()))
+        assert words(tmp_path)[0] == contract.HALT, "the other kill was not cleared"
+    detail = contract.read_detail(tmp_path)
+    assert detail is not None
+    assert detail.kill is not None
+    assert detail.kill.kill_id == "kill-2"

@@ -137,3 +137,39 @@ def test_the_gate_and_the_record_are_adopted_in_the_tighter_of_both_modes(receiv
     assert (switch["kill_id"], switch["mode"]) == (kill_id, "immediate")
     assert "KILL_SWITCH_TIGHTENED" in receivers.event_types()
     assert receivers.detail().kill.mode == "immediate"
+
+
+def cleared(receivers: Any, kill_id: str) -> None:
+    body = {"actor": "ann", "reason": "it is over", "kill_id": kill_id}
+    answer = receivers.call("POST", "/api/v1/kill/clear", json=body).json()
+    body["confirmation"] = answer["confirmation"]
+    assert receivers.call("POST", "/api/v1/kill/clear", json=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM kill_event", "DELETE FROM kill_event WHERE kind = 'CLEARED'"]
+)
+def test_what_the_chain_tells_was_cleared_stays_so(receivers: Any, statement: str) -> None:
+    cleared(receivers, receivers.operator_kill("immediate").json()["kill_id"])
+    receivers.stop()
+    tamper(receivers, statement)
+    assert "removed from the kill switch's table" in problems(receivers)
+    receivers.start()
+    assert receivers.status()["kill_switch"]["state"] == "ARMED"
+    assert not receivers.gate_says_halt()
+    assert receivers.verified().ok
+
+
+def test_a_clearing_that_nobody_ordered_clears_nothing(receivers: Any) -> None:
+    kill_id = receivers.operator_kill("graceful").json()["kill_id"]
+    receivers.stop()
+    tamper(
+        receivers,
+        "INSERT INTO kill_event (kind, kill_id, at, trigger_key, mode, cause, level, audit_seq) "
+        "SELECT 'CLEARED', kill_id, at, NULL, NULL, '', '', 99 FROM kill_event",
+    )
+    assert "record 99 does not tell" in problems(receivers)
+    receivers.start()
+    assert receivers.gate_says_halt()
+    switch = receivers.status()["kill_switch"]
+    assert (switch["kill_id"], switch["mode"]) == (kill_id, "graceful")

@@ -1,7 +1,8 @@
-"""The latch: whatever happens in whatever order, it never loosens and nothing is lost."""
+"""The latch: whatever happens in whatever order, clearing alone loosens it and nothing is lost."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -124,14 +125,76 @@ def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
     assert not KillSwitch().would_loosen(KillMode.PAUSE)
 
 
+def happened(state: KillSwitch, event: KillEvent | None) -> KillSwitch:
+    assert event is not None
+    return state.after(event)
+
+
+def test_only_the_kill_in_force_can_be_cleared_and_then_it_is_armed() -> None:
+    assert KillSwitch().on_clear("", NOW) is None
+    state, _ = pulled(KillSwitch(), trigger("a", KillMode.IMMEDIATE))
+    assert state.on_clear("kill-b", NOW) is None
+    state = happened(state, state.on_clear("kill-a", NOW))
+    assert (state.phase, state.mode, state.restriction) == (Phase.ARMED, None, None)
+    assert state.cleared == {"kill-a"}
+    assert state.on_clear("kill-a", NOW) is None
+
+
+def test_after_a_clearing_a_reason_trips_again_if_it_holds_and_not_by_late_news_of_it() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    state = happened(state, state.on_clear("kill-a", NOW))
+    assert state.on_trigger(trigger("a")) is None
+    again, kind = pulled(state, replace(trigger("a", kill_id="kill-2"), holds=True))
+    assert kind is EventKind.TRIPPED
+    assert (again.kill_id, again.is_tripped) == ("kill-2", True)
+    assert again.on_trigger(replace(trigger("a"), holds=True)) is None, "a repeat is one again"
+    once_more = happened(again, again.on_clear("kill-2", NOW))
+    assert pulled(once_more, replace(trigger("a"), holds=True))[1] is EventKind.TRIPPED
+
+
+def test_a_disarmed_switch_records_what_would_trip_it_and_trips_for_people() -> None:
+    state = happened(KillSwitch(), KillSwitch().on_disarm(NOW))
+    assert not state.heeds(trigger("a"))
+    state, kind = pulled(state, trigger("a"))
+    assert kind is EventKind.TRIGGER_RECORDED
+    assert (state.phase, state.is_tripped) == (Phase.DISARMED, False)
+    tripped, kind = pulled(state, replace(trigger("b"), by_person=True))
+    assert kind is EventKind.TRIPPED
+    assert tripped.on_disarm(NOW) is None, "what is tripped has to be cleared"
+    armed = happened(state, state.on_arm(NOW))
+    assert pulled(armed, replace(trigger("a"), holds=True))[1] is EventKind.TRIPPED
+    assert armed.on_arm(NOW) is None
+
+
+def test_a_graceful_kill_is_tightened_when_its_time_is_over_unless_all_is_flat() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a", KillMode.GRACEFUL))
+    over = state.on_timeout(NOW)
+    assert over is not None
+    flat = happened(state, state.on_flat("kill-a", "one", NOW))
+    assert flat.on_timeout(NOW) is None
+    tightened, kind = pulled(state, over)
+    assert kind is EventKind.TIGHTENED
+    assert tightened.mode is KillMode.IMMEDIATE
+    assert tightened.on_timeout(NOW) is None
+    cleared = happened(state, state.on_clear("kill-a", NOW))
+    assert cleared.on_trigger(over) is None, "it is about a kill that is over"
+    assert not cleared.heeds(over)
+    for mode in (KillMode.PAUSE, KillMode.IMMEDIATE):
+        assert pulled(KillSwitch(), trigger("a", mode))[0].on_timeout(NOW) is None
+
+
 class AnyInterleaving(RuleBasedStateMachine):
-    """Triggers, reports, crashes and restarts in every order."""
+    """Triggers, reports, clearings, crashes, restarts and clock jumps in every order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.state = KillSwitch()
         self.durable: list[KillEvent] = []
+        self.states = [self.state]
         self.pulled: set[str] = set()
+        self.stale: set[str] = set()
+        self.tripped = False
+        self.disarmed = False
         self.tightest: KillMode | None = None
         self.concerned: set[str] = set()
         self.flat: set[str] = set()
@@ -141,16 +204,57 @@ class AnyInterleaving(RuleBasedStateMachine):
         if event is not None:
             self.durable.append(event)
             self.state = self.state.after(event)
+            self.states.append(self.state)
 
-    @rule(key=keys, mode=modes)
-    def pull(self, key: str, mode: KillMode) -> None:
-        self.clock += timedelta(seconds=1)
-        event = self.state.on_trigger(trigger(key, mode, kill_id=f"kill-{len(self.durable)}"))
-        assert (event is None) == (key in self.pulled), "a trigger was lost or recorded twice"
+    @rule(key=keys, mode=modes, holds=st.booleans(), by_person=st.booleans())
+    def pull(self, key: str, mode: KillMode, holds: bool, by_person: bool) -> None:
+        pull = trigger(key, mode, kill_id=f"kill-{len(self.durable)}")
+        event = self.state.on_trigger(replace(pull, holds=holds, by_person=by_person))
+        is_news = key not in self.pulled or (holds and key in self.stale)
+        assert (event is not None) == is_news, "a trigger was lost or recorded twice"
         self._happened(event)
-        if key not in self.pulled and (self.tightest is None or mode.rank > self.tightest.rank):
-            self.tightest = mode
         self.pulled.add(key)
+        if is_news and holds:
+            self.stale.discard(key)
+        if not is_news or (self.disarmed and not by_person):
+            return
+        self.tripped, self.disarmed = True, False
+        if self.tightest is None or mode.rank > self.tightest.rank:
+            self.tightest = mode
+
+    @rule()
+    def time_is_over(self) -> None:
+        over = self.state.on_timeout(self.clock)
+        graceful = self.tripped and self.tightest is KillMode.GRACEFUL
+        assert (over is not None) == (graceful and self.state.phase is not Phase.FLAT_CONFIRMED)
+        if over is not None:
+            self._happened(self.state.on_trigger(over))
+            self.tightest = KillMode.IMMEDIATE
+
+    @rule(right=st.booleans())
+    def clear(self, right: bool) -> None:
+        event = self.state.on_clear(self.state.kill_id if right else "other", self.clock)
+        assert (event is not None) == (right and self.tripped)
+        self._happened(event)
+        if event is not None:
+            self.tripped, self.tightest = False, None
+            self.stale = set(self.pulled)
+            self.concerned, self.flat = set(), set()
+
+    @rule()
+    def disarm(self) -> None:
+        event = self.state.on_disarm(self.clock)
+        assert (event is not None) == (not self.tripped and not self.disarmed)
+        self._happened(event)
+        self.disarmed = self.disarmed or event is not None
+
+    @rule()
+    def arm(self) -> None:
+        event = self.state.on_arm(self.clock)
+        assert (event is not None) == self.disarmed
+        self._happened(event)
+        if event is not None:
+            self.disarmed, self.stale = False, set(self.pulled)
 
     @rule(account=accounts)
     def turns_up(self, account: str) -> None:
@@ -162,11 +266,13 @@ class AnyInterleaving(RuleBasedStateMachine):
     def closing(self, right: bool, account: str, held: bool) -> None:
         self.clock += timedelta(seconds=1)
         kill_id = self.state.kill_id if right else "other"
-        held_at = self.clock if held else None
+        held_at = max([self.clock, *(at + timedelta(1) for at in self.state.flat.values())])
         if right and self.state.is_tripped and (held or account not in self.flat):
             self.concerned.add(account)
             self.flat.discard(account)
-        self._happened(self.state.on_closing(kill_id, account, self.clock, held_at=held_at))
+        self._happened(
+            self.state.on_closing(kill_id, account, self.clock, held_at=held_at if held else None)
+        )
 
     @rule(right=st.booleans(), account=accounts)
     def confirmed_flat(self, right: bool, account: str) -> None:
@@ -180,13 +286,18 @@ class AnyInterleaving(RuleBasedStateMachine):
     def crash_and_restart(self) -> None:
         self.state = fold(self.durable)
 
+    @rule(hours=st.integers(-48, 48))
+    def the_clock_jumps(self, hours: int) -> None:
+        self.clock += timedelta(hours=hours)
+
     @invariant()
-    def holds_the_tightest_mode_ever_asked_for(self) -> None:
+    def holds_the_tightest_mode_asked_for_since_it_was_cleared(self) -> None:
         assert self.state.mode is self.tightest
 
     @invariant()
-    def is_never_armed_again(self) -> None:
-        assert self.state.is_tripped == bool(self.pulled)
+    def is_tripped_until_it_is_cleared(self) -> None:
+        assert self.state.is_tripped == self.tripped
+        assert (self.state.phase is Phase.DISARMED) == self.disarmed
 
     @invariant()
     def is_flat_only_if_every_account_said_so(self) -> None:
@@ -198,15 +309,28 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @invariant()
     def knows_every_trigger(self) -> None:
-        assert self.state.seen == self.pulled
+        assert self.state.seen >= self.pulled
 
     @invariant()
     def is_what_its_history_says(self) -> None:
         assert fold(self.durable) == self.state
 
     @invariant()
-    def keeps_one_identity(self) -> None:
-        assert len({event.kill_id for event in self.durable}) <= 1
+    def every_kill_has_an_identity_of_its_own(self) -> None:
+        tripped = [e.kill_id for e in self.durable if e.kind is EventKind.TRIPPED]
+        assert len(set(tripped)) == len(tripped)
+        assert self.state.kill_id not in self.state.cleared
+
+    @invariant()
+    def whoever_holds_it_and_hears_late_or_never_loosens_it_without_a_clearing(self) -> None:
+        held = KillSwitch()
+        for state in self.states:
+            held = tightest(held, state)
+        assert (held.mode, held.phase) == (self.state.mode, self.state.phase)
+        for state in self.states:
+            held = tightest(held, state)
+            assert held.is_tripped == self.tripped
+            assert held.mode is self.tightest
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase

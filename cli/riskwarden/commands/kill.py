@@ -34,9 +34,9 @@ def kill(
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
 ) -> None:
-    """Trip the kill switch. It stays tripped; a looser mode is refused."""
+    """Trip the kill switch. It stays tripped until it is cleared; a looser mode is refused."""
     operator = Operator(data, policy, receivers)
-    body = {"mode": mode.value, "reason": _short(reason), "actor": operator_name()}
+    body = {"mode": mode.value, "reason": short_reason(reason), "actor": operator_name()}
     try:
         answer = operator.call("POST", "/api/v1/kill", body)
     except NoAnswerError as error:
@@ -50,7 +50,7 @@ def kill(
     )
 
 
-def _short(reason: str) -> str:
+def short_reason(reason: str) -> str:
     """A reason that is on record rather than refused."""
     words = printable(reason).strip()
     if not words:

@@ -244,7 +244,7 @@ def _kill_lines(policy: Policy) -> tuple[str, str, str]:
     }[kill.mode]
     return (
         f"Trips the kill switch in mode `{kill.mode}`: the gate refuses new risk, {closing}.",
-        "Keeps it tripped, also when this alert resolves, until an authorised person clears it.",
+        "Keeps it tripped until an authorised person clears it, which waits for this to end.",
         "Calls flat unknown until the runtime has confirmed it.",
     )
 

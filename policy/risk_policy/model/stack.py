@@ -195,12 +195,24 @@ class Security(Section):
 
 
 class KillSwitch(Section):
-    """``[alerting.kill_switch]``: what an automatic trip does."""
+    """``[alerting.kill_switch]``: what an automatic trip does, and what it takes to clear one.
+
+    Attributes:
+        confirm_within_seconds: how long the second step of clearing or disarming may take.
+        needs_second_person: whether it takes somebody else, with the other of the two tokens
+            ``operator_token`` and ``approver_token``.
+        needs_totp: whether it takes a code of an authenticator, too.
+    """
 
     mode: KillMode = KillMode.IMMEDIATE
     graceful_timeout_minutes: Annotated[
         Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
     ] = 30
+    confirm_within_seconds: Annotated[
+        PositiveSeconds, AtMost(600, "by then nobody remembers what was looked at before asking")
+    ] = 120
+    needs_second_person: Switch = False
+    needs_totp: Switch = False
 
 
 class FastLane(Section):
@@ -267,13 +279,19 @@ class Endpoints(Section):
 
 
 class Auth(Section):
-    """``[alerting.auth]``: bearer tokens between the parts."""
+    """``[alerting.auth]``: bearer tokens between the parts.
+
+    ``approver_token`` is asked for if ``alerting.kill_switch.needs_second_person`` alone, the
+    authenticator's ``totp_secret`` (base32, 26 characters or more) if ``needs_totp``.
+    """
 
     alert_feed_token: Secret = Secret("${RISKWARDEN_ALERT_FEED_TOKEN}")
     notification_feed_token: Secret = Secret("${RISKWARDEN_NOTIFICATION_FEED_TOKEN}")
     snapshot_token: Secret = Secret("${RISKWARDEN_SNAPSHOT_TOKEN}")
     runtime_token: Secret = Secret("${RISKWARDEN_RUNTIME_TOKEN}")
     operator_token: Secret = Secret("${RISKWARDEN_OPERATOR_TOKEN}")
+    approver_token: Secret = Secret("${RISKWARDEN_APPROVER_TOKEN}")
+    totp_secret: Secret = Secret("${RISKWARDEN_TOTP_SECRET}")
 
 
 class Runbooks(Section):

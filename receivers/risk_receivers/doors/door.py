@@ -10,13 +10,11 @@ from typing import Any, Final, Protocol, TypeVar
 
 from risk_receivers.auth import Role
 from risk_receivers.body import Body, BodyReader
+from risk_receivers.recorder import ACT_AFTER_SECONDS
 
 T = TypeVar("T")
 #: Bodies larger than this are read by a thread: the event loop has other requests to answer.
 _LARGE_BYTES: Final = 256 * 1024
-#: A commit takes milliseconds, and some hundred of them on a slow disk. What closes the gate does
-#: not wait longer for the store than that, however long its answer may take.
-ACT_AFTER_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)

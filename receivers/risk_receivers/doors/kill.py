@@ -16,12 +16,12 @@ from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.vocabulary import KillMode
 from risk_receivers.auth import Role
 from risk_receivers.body import Body
-from risk_receivers.doors.door import ACT_AFTER_SECONDS, Reply, recorded_or_acted
+from risk_receivers.doors.door import Reply, recorded_or_acted
 from risk_receivers.errors import LooserModeError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.trip import OperatorKill
-from risk_receivers.recorder import Received, Recorder, operator_trip
+from risk_receivers.recorder import ACT_AFTER_SECONDS, Received, Recorder, operator_trip
 from risk_receivers.store.errors import StoreError
 
 _KEPT_ASIDE: Final = (

@@ -1,5 +1,7 @@
 """Publish the trade gate. Fails closed, in every way in which it can fail.
 
+* HALT is taken back by :meth:`GatePublisher.release` alone, for a kill that was cleared on record.
+  It is not a lease: that comes with the next renewal, if everything else allows it.
 * Nothing is granted before :meth:`GatePublisher.apply` was told the recorded state.
 * HALT is one store into shared memory. It never waits for a disk, and no renewal can follow
   it: both happen under one lock that is only ever held for a few stores.
@@ -65,7 +67,8 @@ class GatePublisher:
         self._halted_at: datetime | None = None
         #: Whether the lease file said HALT when it was taken over: somebody decided that.
         self.found_halted = False
-        self._detail_owed = True
+        #: What gate.json has to say changes with each; it says so once both are the same.
+        self._wanted, self._kept = 1, 0
         self._renewed_ns = 0
         self._closed = False
         self._lost: list[LeaseFile] = []
@@ -150,7 +153,7 @@ class GatePublisher:
         """Whether readers find both files; what somebody took away is made again, closed."""
         published = self._published
         if published is not None and not self._detail_file.holds(published):
-            self._detail_owed = True
+            self._want_detail()
         if self._lease.is_in_place:
             return True
         with self._lock:  # whoever still has the old file mapped has seen its last lease
@@ -187,13 +190,32 @@ class GatePublisher:
 
     def apply(self, state: KillSwitch) -> None:
         """Publish a recorded state. Never loosens what is already published."""
-        if state.is_tripped:
+        with self._lock:
+            is_news = state.kill_id not in self._state.cleared
+        if state.is_tripped and is_news:
             self.halt()
+        with self._lock:
+            # Only a release says that a kill was cleared; another one may follow it, though.
+            if state.is_tripped or not self._state.is_tripped:
+                self._state = tightest(self._state, state)
+        self._want_detail()
         with self._detail_lock:
-            self._state = tightest(self._state, state)
             self._told = True
-            self._detail_owed = True
             self._publish_detail()
+
+    def release(self, state: KillSwitch) -> None:
+        """Take back the HALT of a kill that this state says was cleared. Waits for no disk.
+
+        Whoever calls this makes sure that no trip is on its way.
+        """
+        with self._lock:
+            self._state = tightest(self._state, state)
+            if self._state.is_tripped:
+                return
+            self._halted_at = None
+            self._wanted += 1
+            if not self._closed:  # it ends as expired; the reasons follow, and then a lease
+                self._lease.words[contract.LEASE_WORD] = contract.now_ns()
 
     @property
     def is_halted(self) -> bool:
@@ -236,13 +258,21 @@ class GatePublisher:
             return False
         return contract.now_ns() - self._renewed_ns < self._longest
 
+    @property
+    def _detail_owed(self) -> bool:
+        return self._kept != self._wanted
+
+    def _want_detail(self) -> None:
+        with self._lock:
+            self._wanted += 1
+
     # -- the edge --------------------------------------------------------------------------
 
     def _publish_detail(self) -> None:
         """Write gate.json, then move the version. A failure is retried at the next renewal."""
-        restriction = self._state.restriction
+        with self._lock:
+            wanted, restriction, halted = self._wanted, self._state.restriction, self.is_halted
         restrictions = () if restriction is None else (restriction,)
-        halted = self.is_halted
         published = self._published
         is_kept = published is not None and self._detail_file.holds(published)
         if not (published is None or is_kept):
@@ -268,8 +298,8 @@ class GatePublisher:
                 _log.error("gate.json cannot be written, trying again: %s", error)
                 return
         self._published = published
-        self._detail_owed = False
         with self._lock:
+            self._kept = wanted
             self._version = published.version
             if not self._closed:
                 self._lease.words[contract.VERSION_WORD] = published.version
@@ -280,10 +310,10 @@ class GatePublisher:
             if self._detail_owed and self._told:
                 with self._detail_lock:
                     self._publish_detail()
-            healthy = self._in_place and self._told and not self._detail_owed and self._may_renew()
+            healthy = self._in_place and self._told and self._may_renew()
             with self._lock:
                 now = contract.now_ns()
                 self._renewed_ns = now
-                if healthy and not self.is_halted:
+                if healthy and not self.is_halted and not self._detail_owed:
                     self._lease.words[contract.LEASE_WORD] = now + self._longest
             self._stopping.wait(self._renew_seconds)

@@ -3,6 +3,8 @@
 Every trip is written to both in one transaction. The chain cannot be changed without a trace, the
 table can: rows that vanish from it would re-arm the switch. So the chain has the last word, at
 every start and in every verification, and where both differ the stricter of the two is in force.
+Only what the chain itself tells was cleared is over, whatever the table says. A clearing whose
+record does not say which kill it was about clears none.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -20,7 +22,7 @@ from risk_receivers.audit.errors import NotCanonicalError
 from risk_receivers.audit.header import parse_header
 from risk_receivers.audit.payload import parse_payload
 from risk_receivers.kill import journal
-from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger
+from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch, Trigger
 from risk_receivers.store.writer import Transaction
 
 #: Canonical JSON sorts its keys, so every such header begins like this.
@@ -37,7 +39,10 @@ _ROWS: Final = (
 )
 _TABLE: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'kill_event'"
 _KINDS: Final = {
-    **{event_type.value: kind for kind, event_type in journal.AUDITED.items()},
+    **{
+        event_type.value: kind
+        for kind, event_type in {**journal.AUDITED, **journal.CHANGES}.items()
+    },
     EventType.KILL_SWITCH_FLAT_CONFIRMED.value: EventKind.FLAT_CONFIRMED,
 }
 #: What reports of the runtime tell of, and no record of the switch's own.
@@ -51,7 +56,7 @@ class Told:
 
     Attributes:
         trigger: None if the payload, which named it, is gone or cannot be read.
-        kill_id: of a confirmation that an account is flat.
+        kill_id: of a confirmation that an account is flat, or of what was cleared.
         account: which is flat, or which the alert was about that tripped the switch.
     """
 
@@ -72,7 +77,22 @@ class Told:
             *(trigger.mode.value, trigger.cause, trigger.level),
         )
 
-    def pulled_again(self) -> Trigger:
+    def happened_to(self, state: KillSwitch) -> KillEvent | None:
+        """What it means for a switch in this state."""
+        match self.kind:
+            case EventKind.CLEARED:
+                return state.on_clear(self.kill_id, self.at)
+            case EventKind.DISARMED:
+                return state.on_disarm(self.at)
+            case EventKind.ARMED:
+                return state.on_arm(self.at)
+            case EventKind.FLAT_CONFIRMED:
+                return state.on_flat(self.kill_id, self.account, self.at)
+        # Whoever tripped it was heeded then.
+        heeded = self.kind is not EventKind.TRIGGER_RECORDED
+        return state.on_trigger(replace(self._pulled_again(), by_person=heeded))
+
+    def _pulled_again(self) -> Trigger:
         """The trigger, in the loosest mode if nobody can tell: nothing is closed on a guess."""
         return self.trigger or Trigger(
             key=f"record:{self.seq}",
@@ -103,9 +123,10 @@ def disagreements(connection: sqlite3.Connection) -> list[str]:
     for seq, told in records.items():
         if (row := by_seq.get(seq)) is None:
             # A second confirmation that all is flat changes nothing and has no row.
-            if told.kind in _TRIPS:
+            if told.kind is not EventKind.FLAT_CONFIRMED:
+                what = "a trip" if told.kind in _TRIPS else "an order"
                 problems.append(
-                    f"record {seq} tells of a trip ({told.kind.value}) that was removed from the "
+                    f"record {seq} tells of {what} ({told.kind.value}) that was removed from the "
                     "kill switch's table"
                 )
         elif not told.agrees_with(row):
@@ -128,11 +149,7 @@ def restore(transaction: Transaction) -> Restored | None:
     connection.execute("DELETE FROM kill_event_account")
     state = KillSwitch()
     for told in _records(connection):
-        if told.kind in _TRIPS:
-            event = state.on_trigger(told.pulled_again())
-        else:
-            event = state.on_flat(told.kill_id, told.account, told.at)
-        if event:
+        if event := told.happened_to(state):
             journal.write(connection, event, told.seq)
             state = state.after(event)
         if told.kind in _TRIPS and (concerned := state.on_account(told.account, told.at)):
@@ -156,6 +173,8 @@ def _records(connection: sqlite3.Connection) -> list[Told]:
 def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Told:
     try:
         details = {} if payload is None else parse_payload(bytes(payload)).details
+        if kind in journal.CHANGES:
+            return Told(seq, kind, at, kill_id=str(details["kill_id"]))
         if kind not in _TRIPS:
             return Told(
                 seq, kind, at, kill_id=str(details["kill_id"]), account=str(details["account"])

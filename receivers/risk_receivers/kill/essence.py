@@ -14,7 +14,13 @@ from msgspec import structs
 
 from risk_policy.contracts.alert import ESCALATION, IDENTITY_LABELS, LIMIT
 from risk_receivers.intake.alert import Alert
-from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
+from risk_receivers.kill.trip import (
+    AlertKill,
+    OperatorKill,
+    SpooledTrip,
+    TimeoutKill,
+    UnknownKill,
+)
 
 #: As JSON; the sum of what follows, and what stands around it.
 MOST_BYTES: Final = 15_000
@@ -38,6 +44,8 @@ def essence(trip: SpooledTrip) -> SpooledTrip:
             return structs.replace(trip, kill=kill)
         case UnknownKill(evidence):
             return structs.replace(trip, kill=UnknownKill(_cut(evidence, _TEXT_BYTES)))
+        case TimeoutKill():
+            return trip
 
 
 def _alert(alert: Alert) -> Alert:

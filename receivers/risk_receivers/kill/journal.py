@@ -19,6 +19,12 @@ from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch, Trigger
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
+#: What people do to it beside tripping it, and the audit event that tells of each.
+CHANGES: Final = {
+    EventKind.CLEARED: EventType.KILL_SWITCH_CLEARED,
+    EventKind.DISARMED: EventType.KILL_SWITCH_DISARMED,
+    EventKind.ARMED: EventType.KILL_SWITCH_ARMED,
+}
 #: The trips, and the audit event that tells of each.
 AUDITED: Final = {
     EventKind.TRIPPED: EventType.KILL_SWITCH_ACTIVATED,
@@ -82,9 +88,19 @@ def load(connection: sqlite3.Connection) -> KillSwitch:
         )
         for kind, kill_id, at, key, mode, cause, level, account in rows
     )
-    # Of further triggers, which may be many, nothing but the key matters.
-    keys = connection.execute("SELECT trigger_key FROM kill_event WHERE trigger_key IS NOT NULL")
-    return replace(state, seen=frozenset(key for (key,) in keys))
+    # Of further triggers, which may be many, nothing but the key matters, and which clearing or
+    # arming came after it.
+    (anew,) = connection.execute(
+        "SELECT ifnull(max(n), 0) FROM kill_event WHERE kind IN (?, ?)",
+        (EventKind.CLEARED.value, EventKind.ARMED.value),
+    ).fetchone()
+    keys = connection.execute("SELECT n, trigger_key FROM kill_event WHERE trigger_key NOT NULL")
+    by_key = {key: n for n, key in keys}
+    return replace(
+        state,
+        seen=frozenset(by_key),
+        settled=frozenset(key for key, n in by_key.items() if n <= anew),
+    )
 
 
 def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled:
@@ -97,8 +113,13 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
     mode = after.mode or trigger.mode
     by_person = witness.actor_type is ActorType.USER and witness.actor_id
     who = f"operator {witness.actor_id}" if by_person else trigger.cause
+    told, done = _TOLD[event.kind], "gate stays closed"
+    if not after.is_tripped:
+        told, done = "triggered, although it is disarmed,", "nothing: it is disarmed"
+    elif event.kind is EventKind.TRIPPED:
+        done = "gate closed"
     message = (
-        f"kill switch {_TOLD[event.kind]} in mode {mode.value} by {who}"
+        f"kill switch {told} in mode {mode.value} by {who}"
         f"{': ' + witness.reason if witness.reason else ''}"
     )
     seq = transaction.append(
@@ -112,12 +133,12 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
                 "kill_id": event.kill_id,
                 "mode": mode.value,
                 "requested_mode": trigger.mode.value,
-                "trigger": trigger.key,
+                "trigger": event.key,
                 "cause": trigger.cause,
                 "level": trigger.level,
                 **witness.details,
             },
-            action_taken="gate closed" if event.kind is EventKind.TRIPPED else "gate stays closed",
+            action_taken=done,
             action_reason=witness.reason or trigger.cause,
             actor_type=witness.actor_type,
             actor_id=witness.actor_id,

@@ -1,10 +1,17 @@
-"""The kill switch: a latch that can be tightened and never loosened. Pure.
+"""The kill switch: a latch that can be tightened at any time, and loosened by clearing alone. Pure.
 
-It fails towards tripped. A trigger trips it, or tightens it, or is at least recorded; nothing
-in this module takes any of that back, and the end of an alert is not even an input. What
-happened is a list of events; the state is their fold, so a restart arrives at the same state.
+It fails towards tripped. A trigger trips it, or tightens it, or is at least recorded; the end of
+an alert is not even an input. What happened is a list of events; the state is their fold, so a
+restart arrives at the same state.
 
     ARMED -> TRIPPED -> CLOSING -> FLAT_CONFIRMED
+      ^  <- CLEARED, from any of the three
+      v
+    DISARMED: triggers are recorded and trip nothing, but for a person's
+
+Who may clear or disarm is decided elsewhere (:mod:`.clearing`); here it is an event that names the
+kill it clears, and that no other kill heeds. What was seen before a clearing trips no more by being
+repeated, unless it holds at that very moment: an emergency that fires on trips again.
 
 Flat is what each account says of itself: the switch counts as flat once every account that is
 known to be concerned has confirmed it, and no longer if another one turns up.
@@ -16,19 +23,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from risk_policy.contracts.gate import Restriction
-from risk_policy.vocabulary import KillMode
+from risk_policy.vocabulary import KillMode, Severity
 
 
 class Phase(StrEnum):
-    """How far it has come. It never goes back to ARMED, nor from a later phase to TRIPPED."""
+    """How far it has come. From a later phase it never goes back to TRIPPED."""
 
     ARMED = "ARMED"
     TRIPPED = "TRIPPED"
     CLOSING = "CLOSING"  # the first act of closing was reported, or one of several is flat
     FLAT_CONFIRMED = "FLAT_CONFIRMED"  # every account looked again and holds nothing
+    DISARMED = "DISARMED"  # trips for people alone
 
 
 class EventKind(StrEnum):
@@ -40,6 +48,13 @@ class EventKind(StrEnum):
     ACCOUNT_CONCERNED = "ACCOUNT_CONCERNED"
     CLOSING_STARTED = "CLOSING_STARTED"
     FLAT_CONFIRMED = "FLAT_CONFIRMED"
+    CLEARED = "CLEARED"
+    DISARMED = "DISARMED"
+    ARMED = "ARMED"
+
+
+#: What was seen before one of these counts again if it still holds.
+_BEGINS_ANEW: Final = frozenset({EventKind.CLEARED, EventKind.ARMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,9 @@ class Trigger:
         kill_id: the id of the kill that this trigger starts, should it be the first.
         cause: e.g. ``DRAWDOWN_EMERGENCY`` or an operator's reason.
         level: severity or role behind the cause.
+        holds: whether the reason is there at this moment, and not only news of it.
+        by_person: whether somebody asked for it; that trips a disarmed switch, too.
+        only_tightens: whether it is about the kill that it names and no reason to trip by itself.
     """
 
     key: str
@@ -59,6 +77,9 @@ class Trigger:
     cause: str
     level: str
     at: datetime
+    holds: bool = False
+    by_person: bool = False
+    only_tightens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,11 @@ class KillSwitch:
         waiting: accounts that have not confirmed that they are flat.
         flat: when each of the others did.
         flat_at: since when all of them are.
+        mode_since: when the mode in force was taken.
+        cleared: the ids of all kills that were cleared.
+        seen: the keys of all triggers.
+        settled: those from before the latest clearing or arming.
+        epoch: how many of these there were.
     """
 
     phase: Phase = Phase.ARMED
@@ -98,12 +124,16 @@ class KillSwitch:
     flat_at: datetime | None = None
     waiting: frozenset[str] = frozenset()
     flat: Mapping[str, datetime] = field(default_factory=dict, hash=False)
+    mode_since: datetime | None = None
+    cleared: frozenset[str] = frozenset()
     seen: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
+    epoch: int = 0
 
     @property
     def is_tripped(self) -> bool:
         """Whether the gate has to be closed."""
-        return self.phase is not Phase.ARMED
+        return self.mode is not None
 
     @property
     def restriction(self) -> Restriction | None:
@@ -123,19 +153,50 @@ class KillSwitch:
         """Whether a mode is looser than the one in force."""
         return self.mode is not None and mode.rank < self.mode.rank
 
+    def heeds(self, trigger: Trigger) -> bool:
+        """Whether a trigger means that the gate has to be closed."""
+        if trigger.only_tightens and trigger.kill_id != self.kill_id:
+            return False
+        return trigger.by_person or self.phase is not Phase.DISARMED
+
     def on_trigger(self, trigger: Trigger) -> KillEvent | None:
         """What a trigger does; None for a repeat of one that was already recorded."""
-        if trigger.key in self.seen:
+        if trigger.only_tightens and trigger.kill_id != self.kill_id:
             return None
-        if self.mode is None:
+        key = trigger.key
+        if trigger.holds and key in self.settled:
+            key = f"{key}@{self.epoch}"
+        if key in self.seen:
+            return None
+        if not self.heeds(trigger):
+            kind, kill_id = EventKind.TRIGGER_RECORDED, self.kill_id
+        elif self.mode is None:
             kind, kill_id = EventKind.TRIPPED, trigger.kill_id
         elif trigger.mode.rank > self.mode.rank:
             kind, kill_id = EventKind.TIGHTENED, self.kill_id
         else:
             kind, kill_id = EventKind.TRIGGER_RECORDED, self.kill_id
-        return KillEvent(
-            kind, kill_id, trigger.at, trigger.key, trigger.mode, trigger.cause, trigger.level
-        )
+        return KillEvent(kind, kill_id, trigger.at, key, trigger.mode, trigger.cause, trigger.level)
+
+    def on_timeout(self, at: datetime) -> Trigger | None:
+        """The time for closing at targets is over; None unless it is being waited for."""
+        if self.mode is not KillMode.GRACEFUL or self.phase is Phase.FLAT_CONFIRMED:
+            return None
+        return timeout_of(self.kill_id, at)
+
+    def on_clear(self, kill_id: str, at: datetime) -> KillEvent | None:
+        """Somebody who may cleared a kill; None unless it is the one in force."""
+        if not self.is_tripped or kill_id != self.kill_id:
+            return None
+        return KillEvent(EventKind.CLEARED, kill_id, at)
+
+    def on_disarm(self, at: datetime) -> KillEvent | None:
+        """Somebody who may disarmed it; None unless it is armed: what is tripped is cleared."""
+        return KillEvent(EventKind.DISARMED, "", at) if self.phase is Phase.ARMED else None
+
+    def on_arm(self, at: datetime) -> KillEvent | None:
+        """Somebody armed it; None unless it is disarmed."""
+        return KillEvent(EventKind.ARMED, "", at) if self.phase is Phase.DISARMED else None
 
     def on_account(self, account: str, at: datetime) -> KillEvent | None:
         """An account turned up; None unless it is tripped and has a name, and that is news."""
@@ -181,10 +242,14 @@ class KillSwitch:
                     cause=event.cause,
                     level=event.level,
                     since=event.at,
+                    mode_since=event.at,
+                    cleared=self.cleared,
                     seen=self.seen,
+                    settled=self.settled,
+                    epoch=self.epoch,
                 )
             case EventKind.TIGHTENED:
-                return replace(self, mode=event.mode)
+                return replace(self, mode=event.mode, mode_since=event.at)
             case EventKind.TRIGGER_RECORDED:
                 return self
             case EventKind.ACCOUNT_CONCERNED | EventKind.CLOSING_STARTED:
@@ -206,7 +271,29 @@ class KillSwitch:
                     flat={**self.flat, event.account: event.at},
                     flat_at=None if waiting else event.at,
                 )
+            case EventKind.CLEARED | EventKind.ARMED:
+                return KillSwitch(
+                    cleared=self.cleared | {event.kill_id} if event.kill_id else self.cleared,
+                    seen=self.seen,
+                    settled=self.seen,
+                    epoch=self.epoch + 1,
+                )
+            case EventKind.DISARMED:
+                return replace(self, phase=Phase.DISARMED)
         assert_never(event.kind)
+
+
+def timeout_of(kill_id: str, at: datetime) -> Trigger:
+    """What tightens a graceful kill once its time is over."""
+    return Trigger(
+        key=f"timeout:{kill_id}",
+        kill_id=kill_id,
+        mode=KillMode.IMMEDIATE,
+        cause="the time for closing at targets is over",
+        level=Severity.EMERGENCY.value,
+        at=at,
+        only_tightens=True,
+    )
 
 
 def fold(events: Iterable[KillEvent]) -> KillSwitch:
@@ -217,16 +304,29 @@ def fold(events: Iterable[KillEvent]) -> KillSwitch:
         state = state.moved(event)
         if event.key:
             seen.add(event.key)
+        if event.kind in _BEGINS_ANEW:
+            state = replace(state, settled=frozenset(seen))
     return replace(state, seen=frozenset(seen))
 
 
 def tightest(held: KillSwitch, new: KillSwitch) -> KillSwitch:
-    """The newer of two states, at the tighter of both modes.
+    """The newer of two states, at the tighter of both modes unless the one held was cleared.
 
     For whoever must not loosen what it holds, in whatever order states arrive.
     """
+    if new.kill_id in held.cleared:
+        return held  # from before that was cleared
+    if held.mode is None or held.kill_id in new.cleared:
+        if held.mode is None and new.mode is None:
+            # Within one epoch it is armed first and disarmed then.
+            older = (new.epoch, new.phase is Phase.DISARMED) < (
+                held.epoch,
+                held.phase is Phase.DISARMED,
+            )
+            return held if older else new
+        return new
     if new.mode is None:
         return held
-    if held.mode is None or held.mode.rank <= new.mode.rank:
+    if held.mode.rank <= new.mode.rank:
         return new
     return replace(new, mode=held.mode)

@@ -38,6 +38,10 @@ class UnknownKill(msgspec.Struct, frozen=True, tag="unknown"):
     evidence: str
 
 
+class TimeoutKill(msgspec.Struct, frozen=True, tag="timeout"):
+    """The kill that the trip names was graceful, and its time is over."""
+
+
 class SpooledTrip(msgspec.Struct, frozen=True):
     """One trip, on its way to the store.
 
@@ -49,4 +53,4 @@ class SpooledTrip(msgspec.Struct, frozen=True):
     id: str
     kill_id: str
     received_at: datetime
-    kill: OperatorKill | AlertKill | UnknownKill
+    kill: OperatorKill | AlertKill | UnknownKill | TimeoutKill

@@ -28,7 +28,12 @@ FREE_KINDS: Final = (
     Kind.STORM,
     Kind.DIGEST,
 )
-KILL_KINDS: Final = (Kind.KILL_SWITCH, Kind.KILL_SWITCH_TIGHTENED, Kind.TAMPERED)
+KILL_KINDS: Final = (
+    Kind.KILL_SWITCH,
+    Kind.KILL_SWITCH_TIGHTENED,
+    Kind.KILL_SWITCH_CHANGED,
+    Kind.TAMPERED,
+)
 _FREE: Final = ", ".join(repr(kind.value) for kind in FREE_KINDS)
 _ID: Final = "i.risk_id || ':' || iif(i.tier = '', 'none', i.tier) || ':' || i.episode"
 

@@ -134,6 +134,8 @@ def _did(message: Message) -> str:
     action = Action(message.action) if message.action in set(Action) else None
     if message.kind in _KILL_KINDS:
         return "Closed the gate: orders that add risk are refused until somebody clears it."
+    if message.kind is Kind.KILL_SWITCH_CHANGED:
+        return "Did what was asked, and put it on record."
     if message.kind is Kind.TEST:
         return "Sent this message, and nothing else."
     if message.kind is Kind.EXPIRED:
@@ -160,6 +162,8 @@ def _did(message: Message) -> str:
 def _advice(message: Message) -> str:
     if message.kind in _KILL_KINDS:
         return "Check that the account is flat: riskwarden status"
+    if message.kind is Kind.KILL_SWITCH_CHANGED:
+        return "If nobody of you did this, trip it by hand: riskwarden kill"
     if message.kind is Kind.EXPIRED:
         return "Do not take it for over: see whether Prometheus and the exporter are alive."
     if message.kind is Kind.KILL_UNCONFIRMED:

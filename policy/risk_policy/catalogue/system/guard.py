@@ -97,7 +97,7 @@ KILL_SWITCH_TRIGGERED: Final = _kill_switch(
     (
         "The kill switch is tripped",
         "New risk is refused; depending on its mode, positions are being closed or are closed.",
-        "Check that the account is flat, at the exchange too. Clear it once the cause is known.",
+        "Check that the account is flat. Once the cause is known and over: riskwarden clear.",
     ),
 )  # fmt: skip
 KILL_SWITCH_ARMED: Final = _kill_switch(
@@ -114,7 +114,7 @@ KILL_SWITCH_DISARMED: Final = _kill_switch(
     (
         "The kill switch is disarmed",
         "Nothing will stop trading by itself, however bad it gets.",
-        "Arm it again as soon as the reason for disarming it is gone.",
+        "Arm it again as soon as the reason for disarming it is gone: riskwarden arm.",
     ),
 )  # fmt: skip
 KILL_SWITCH_EVALUATION: Final = SystemAlert(

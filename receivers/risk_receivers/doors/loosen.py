@@ -1,0 +1,176 @@
+"""Clearing, disarming and arming the kill switch: on record before the answer, refused ones too.
+
+What loosens takes two requests (:mod:`..kill.clearing`). Nothing here can keep a trip waiting: both
+go through the store one after the other, and a trip that passes the store by goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from risk_policy.contracts.operator import OperatorName, Reason
+from risk_policy.model.stack import KillSwitch
+from risk_receivers.auth import Role
+from risk_receivers.body import Body
+from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.invalid import problems_of
+from risk_receivers.kill.clearing import Change, Request, What
+from risk_receivers.kill.loosening import Loosening, Step
+from risk_receivers.recorder import Recorder
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Transaction
+
+_MALFORMED: Final = "a request about the kill switch that cannot be read"
+_LOOK_SECONDS: Final = 0.02
+_log = logging.getLogger(__name__)
+
+
+class _Order(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    actor: OperatorName
+    reason: Reason
+
+
+class _Loosening(_Order):
+    kill_id: Annotated[str, StringConstraints(max_length=200)] = ""
+    confirmation: Annotated[str, StringConstraints(max_length=200)] = ""
+    totp: Annotated[str, StringConstraints(max_length=20)] = ""
+
+
+class _Door:
+    """What these doors have in common."""
+
+    def __init__(
+        self,
+        loosening: Loosening,
+        recorder: Recorder,
+        refused: Callable[[str, str, str], None],
+        deadline_seconds: float,
+    ) -> None:
+        """``refused`` is told from where what cannot be read came, to which door, and why."""
+        self._loosening = loosening
+        self._recorder = recorder
+        self._refused = refused
+        self._deadline_seconds = deadline_seconds
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Operators, and who confirms what they ask for where the policy wants such a one."""
+        return (Role.OPERATOR, Role.APPROVER)
+
+    @property
+    def takes_parts(self) -> bool:
+        """Half of one means nothing."""
+        return False
+
+    def answered(self, code: int) -> None:
+        """What became of it is on record."""
+
+    def _unreadable(self, body: Body, path: str, error: ValidationError) -> Reply:
+        self._refused(body.address, path, _MALFORMED)
+        return Reply(400, {"error": problems_of(error)})
+
+    async def _done(
+        self, work: Callable[[Transaction], Change], answer: Callable[[], dict[str, Any]]
+    ) -> Reply:
+        try:
+            change = await recorded(self._recorder.change(work), self._deadline_seconds)
+        except TimeoutError:
+            error = "the store is too slow; it may take effect yet: look with riskwarden status"
+            return Reply(503, {"error": error})
+        except StoreError as failure:
+            _log.error("an order about the kill switch is not recorded: %s", failure)
+            return Reply(503, {"error": "the store cannot record it now, so nothing was changed"})
+        return Reply(409, {"error": change.refusal}) if change.refusal else Reply(200, answer())
+
+
+class LoosenDoor(_Door):
+    """``POST /api/v1/kill/clear`` and ``/api/v1/kill/disarm``, each first and second step."""
+
+    def __init__(
+        self,
+        what: What,
+        loosening: Loosening,
+        recorder: Recorder,
+        refused: Callable[[str, str, str], None],
+        deadline_seconds: float,
+        *,
+        blind: Callable[[], str],
+        terms: KillSwitch,
+    ) -> None:
+        """``blind`` says why nobody could tell what fires; empty if that is known."""
+        super().__init__(loosening, recorder, refused, deadline_seconds)
+        self._what = what
+        self._blind = blind
+        self._terms = terms
+
+    async def take(self, body: Body) -> Reply:
+        """Give a code, or do what was confirmed with one."""
+        try:
+            wanted = _Loosening.model_validate_json(body.data)
+        except ValidationError as error:
+            return self._unreadable(body, f"/api/v1/kill/{self._what.value}", error)
+        request = Request(self._what, wanted.kill_id, wanted.actor, wanted.reason)
+        by = body.role.value if body.role else ""
+        step = Step(request, wanted.confirmation, body.address, by, wanted.totp)
+        await self._until_recorded()
+        if not step.code:
+            return await self._ask(step)
+        return await self._done(
+            lambda transaction: self._loosening.confirm(
+                transaction, step, blind=self._blind(), unrecorded=self._recorder.unrecorded
+            ),
+            lambda: {"done": self._what.value, "kill_id": request.kill_id},
+        )
+
+    async def _until_recorded(self) -> None:
+        """Where the store was slow, a trip is recorded a moment after it has acted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline_seconds):
+                while self._recorder.unrecorded:  # noqa: ASYNC110 - threads set no asyncio.Event
+                    await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _ask(self, step: Step) -> Reply:
+        codes: list[str] = []
+
+        def work(transaction: Transaction) -> Change:
+            change, code = self._loosening.ask(
+                transaction, step, blind=self._blind(), unrecorded=self._recorder.unrecorded
+            )
+            codes.append(code)
+            return change
+
+        return await self._done(
+            work,
+            lambda: {
+                "confirmation": codes[0],
+                "expires_in_seconds": self._terms.confirm_within_seconds,
+                "needs_second_person": self._terms.needs_second_person,
+                "needs_totp": self._terms.needs_totp,
+                "what": self._what.value,
+                "kill_id": step.request.kill_id,
+            },
+        )
+
+
+class ArmDoor(_Door):
+    """``POST /api/v1/kill/arm``: one step, for it loosens nothing."""
+
+    async def take(self, body: Body) -> Reply:
+        """Arm."""
+        try:
+            wanted = _Order.model_validate_json(body.data)
+        except ValidationError as error:
+            return self._unreadable(body, "/api/v1/kill/arm", error)
+        request = Request(What.DISARM, "", wanted.actor, wanted.reason)
+        step = Step(request, "", body.address, body.role.value if body.role else "")
+        return await self._done(
+            lambda transaction: self._loosening.arm(transaction, step), lambda: {"done": "arm"}
+        )

@@ -1,0 +1,76 @@
+"""The second factor: a code of RFC 6238 that an authenticator shows, good once.
+
+It fails towards refusing. The step of the latest code that was taken is kept with the record, so
+that a code somebody saw over a shoulder is none any more, after a restart neither.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+from datetime import datetime
+from typing import Final
+
+import pyotp
+
+from risk_policy import UnsetVariableError
+from risk_policy.environment import Secret
+from risk_receivers.errors import StartError
+from risk_receivers.store.writer import Transaction
+
+#: Steps of 30 s by which the authenticator's clock may be off, either way.
+_DRIFT: Final = 1
+#: 128 bits, as RFC 4226 asks for at least.
+_LEAST_CHARACTERS: Final = 26
+_FACT: Final = "totp_step"
+_KEY: Final = "alerting.auth.totp_secret"
+
+
+class TimeCodes:
+    """Checks codes against one secret."""
+
+    def __init__(self, secret: str) -> None:
+        """Raises StartError if the secret is none."""
+        secret = "".join(secret.split()).rstrip("=").upper()
+        if len(secret) < _LEAST_CHARACTERS:
+            raise StartError(f"{_KEY}: needs {_LEAST_CHARACTERS} characters of base32 at least")
+        try:
+            self._totp = pyotp.TOTP(secret)
+            self._totp.generate_otp(0)
+        except (binascii.Error, ValueError) as error:
+            raise StartError(f"{_KEY}: is not base32") from error
+
+    @classmethod
+    def from_policy(cls, secret: Secret, *, needed: bool) -> TimeCodes | None:
+        """None where the policy does not ask for codes. Raises StartError."""
+        if not needed:
+            return None
+        try:
+            return cls(secret.reveal())
+        except UnsetVariableError as error:
+            raise StartError(f"{_KEY}: {error}") from error
+
+    def take(self, transaction: Transaction, code: str) -> bool:
+        """Whether a code is good now; from then on it is not any more."""
+        step = self._step_of(code, transaction.now)
+        if step is None:
+            return False
+        connection = transaction.connection
+        row = connection.execute("SELECT value FROM fact WHERE name = ?", (_FACT,)).fetchone()
+        if row and step <= int(row[0]):
+            return False
+        connection.execute(
+            "INSERT INTO fact (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (_FACT, str(step)),
+        )
+        return True
+
+    def _step_of(self, code: str, at: datetime) -> int | None:
+        now = self._totp.timecode(at)
+        found = None
+        for step in range(now - _DRIFT, now + _DRIFT + 1):  # all of them: time tells nothing
+            expected = self._totp.generate_otp(step).encode()
+            if hmac.compare_digest(expected, code.strip().encode()):
+                found = step
+        return found

@@ -1,0 +1,351 @@
+"""Clearing: nobody opens the gate by one step, by a stale one, or past what still fires."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyotp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from risk_policy.vocabulary import KillMode
+from risk_receivers.errors import StartError
+from risk_receivers.kill.clearing import (
+    Codes,
+    LooseningRefusedError,
+    Request,
+    Sight,
+    What,
+)
+from risk_receivers.kill.switch import Phase
+from risk_receivers.kill.time_codes import TimeCodes
+from riskwarden.app import application
+
+TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+OPERATOR_TOKEN, APPROVER_TOKEN = "operator-secret", "approver-secret"
+SECOND = 1_000_000_000
+REQUEST = Request(What.CLEAR, "kill-1", "ann", "the feed was wrong")
+SIGHT = Sight("kill-1", Phase.TRIPPED, KillMode.PAUSE, 1)
+
+
+class Clock:
+    now = 5 * SECOND
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_a_code_confirms_the_very_request_once() -> None:
+    codes = Codes(10, Clock())
+    code = codes.give(REQUEST, SIGHT)
+    codes.check(code, REQUEST, SIGHT)
+    codes.use(code)
+    with pytest.raises(LooseningRefusedError, match="was used"):
+        codes.check(code, REQUEST, SIGHT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"what": What.DISARM}, {"kill_id": "kill-2"}, {"actor": "bob"}, {"reason": "another"}],
+)
+def test_a_code_is_for_no_other_request(change: dict[str, Any]) -> None:
+    codes = Codes(10, Clock())
+    code = codes.give(REQUEST, SIGHT)
+    for _ in range(5):
+        with pytest.raises(LooseningRefusedError, match="another request"):
+            codes.check(code, replace(REQUEST, **change), SIGHT)
+    with pytest.raises(LooseningRefusedError, match="unknown"):
+        codes.check(code, REQUEST, SIGHT)
+
+
+@pytest.mark.parametrize("change", [{"mode": KillMode.IMMEDIATE}, {"triggers": 2}])
+def test_what_has_changed_since_has_to_be_looked_at(change: dict[str, Any]) -> None:
+    codes = Codes(10, Clock())
+    code = codes.give(REQUEST, SIGHT)
+    with pytest.raises(LooseningRefusedError, match="look again"):
+        codes.check(code, REQUEST, replace(SIGHT, **change))
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 20)), max_size=30))
+def test_no_code_is_good_after_its_time(steps: list[tuple[int, int]]) -> None:
+    clock = Clock()
+    codes = Codes(10, clock)
+    given_at: dict[str, int] = {}
+    for passed, which in steps:
+        clock.now += passed * SECOND
+        known = list(given_at)
+        if which < len(known):
+            try:
+                codes.check(known[which], REQUEST, SIGHT)
+            except LooseningRefusedError:
+                continue
+            assert clock.now - given_at[known[which]] < 10 * SECOND
+        else:
+            given_at[codes.give(REQUEST, SIGHT)] = clock.now
+
+
+def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token() -> None:
+    codes = Codes(10, Clock(), needs_second_person=True)
+    code = codes.give(REQUEST, SIGHT, "operator_token")
+    bob = replace(REQUEST, actor="bob")
+    for request, by in ((REQUEST, "approver_token"), (bob, "operator_token")):
+        with pytest.raises(LooseningRefusedError, match="somebody else than ann"):
+            codes.check(code, request, SIGHT, by)
+    with pytest.raises(LooseningRefusedError, match="another request"):
+        codes.check(code, replace(bob, kill_id="kill-2"), SIGHT, "approver_token")
+    codes.check(code, bob, SIGHT, "approver_token")
+
+
+@pytest.mark.parametrize("secret", ["", "JBSWY3DP", "1" * 32, "JBSWY3DPEHPK3PXP"])
+def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
+    with pytest.raises(StartError, match="totp_secret"):
+        TimeCodes(secret)
+
+
+# -- on a running service ----------------------------------------------------------------------
+
+
+def ask(receivers: Any, what: str = "clear", **body: str) -> Any:
+    return receivers.call(
+        "POST", f"/api/v1/kill/{what}", json={"actor": "ann", "reason": "it is over", **body}
+    )
+
+
+def kinds(receivers: Any) -> list[str]:
+    return [kind.removeprefix("KILL_SWITCH_") for kind in receivers.event_types() if "KILL" in kind]
+
+
+def test_a_kill_is_cleared_in_two_steps_and_the_gate_opens(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    assert receivers.gate_says_halt()
+    first = ask(receivers, kill_id=kill_id).json()
+    assert receivers.gate_says_halt()
+    assert receivers.status()["kill_switch"]["state"] == "TRIPPED"
+    code = first["confirmation"]
+    for wrong in ({"reason": "another"}, {"actor": "bob"}, {"kill_id": "x"}):
+        body = {"kill_id": kill_id, "confirmation": code, **wrong}
+        assert ask(receivers, **body).status_code == 409
+    assert receivers.gate_says_halt()
+    done = ask(receivers, kill_id=kill_id, confirmation=code)
+    assert done.status_code == 200, done.text
+    wait_until(receivers.gate_is_open)
+    assert receivers.status()["kill_switch"]["state"] == "ARMED"
+    assert (receivers.detail().halted, receivers.detail().kill) == (False, None)
+    assert ask(receivers, kill_id=kill_id, confirmation=code).status_code == 409, "it was used"
+    assert kinds(receivers) == [
+        "ACTIVATED", "LOOSENING_ASKED", *["LOOSENING_REFUSED"] * 3, "CLEARED", "LOOSENING_REFUSED",
+    ]  # fmt: skip
+    (event,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_CLEARED"]
+    assert (event.payload.actor_id, event.payload.action_reason) == ("ann", "it is over")
+    assert event.payload.details["address"] == "127.0.0.1"
+    assert "KILL SWITCH CLEARED" in str(receivers.rows("SELECT body FROM message"))
+
+    receivers.kill()
+    receivers.start()
+    wait_until(receivers.gate_is_open)
+    assert receivers.verified().ok
+    again = receivers.operator_kill("pause").json()
+    assert (again["already_tripped"], again["kill_id"] != kill_id) == (False, True)
+    assert receivers.gate_says_halt()
+
+
+def test_what_still_fires_is_named_and_keeps_it_tripped_until_it_is_over(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers.send("alerts", [words.kill_alert()])
+    kill_id = receivers.status()["kill_switch"]["kill_id"]
+    refused = ask(receivers, kill_id=kill_id)
+    assert refused.status_code == 409
+    assert "DRAWDOWN_EMERGENCY drawdown/main" in refused.json()["error"]
+    receivers.send("alerts", [words.kill_alert(firing=False)])
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    receivers.send("alerts", [words.kill_alert(risk_id="drawdown/other")])
+    changed = ask(receivers, kill_id=kill_id, confirmation=code)
+    assert (changed.status_code, receivers.gate_says_halt()) == (409, True)
+    receivers.send("alerts", [words.kill_alert(risk_id="drawdown/other", firing=False)])
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    assert ask(receivers, kill_id=kill_id, confirmation=code).status_code == 200
+    wait_until(receivers.gate_is_open)
+    # Prometheus repeats what is over for a quarter of an hour.
+    receivers.send("alerts", [words.kill_alert(firing=False)])
+    assert not receivers.gate_says_halt()
+    receivers.send("alerts", [words.kill_alert()])
+    assert receivers.gate_says_halt()
+    assert receivers.status()["kill_switch"]["kill_id"] != kill_id
+
+
+def test_nobody_clears_blindly_nor_without_the_right_token(stopped: Any) -> None:
+    receivers = stopped.start(prometheus=False)
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+    blind = ask(receivers, kill_id=kill_id)
+    assert blind.status_code == 409
+    assert "the Watchdog has not arrived" in blind.json()["error"]
+    for what in ("clear", "disarm", "arm"):
+        body = {"actor": "eve", "reason": "x"}
+        path = f"/api/v1/kill/{what}"
+        assert receivers.call("POST", path, token="runtime-secret", json=body).status_code == 401
+        assert receivers.call("POST", path, json={}).status_code == 400
+    receivers.stop()
+    assert "ACCESS_REFUSED" in receivers.event_types()
+
+
+def test_a_disarmed_switch_trips_for_people_alone_and_for_what_fires_once_it_is_armed(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    wait_until(receivers.gate_is_open)
+    code = ask(receivers, "disarm").json()["confirmation"]
+    assert receivers.status()["kill_switch"]["state"] == "ARMED"
+    assert ask(receivers, "disarm", confirmation=code).status_code == 200
+    assert receivers.status()["kill_switch"]["state"] == "DISARMED"
+    assert receivers.metric("risk_kill_switch_armed") == 0
+    assert receivers.metric("risk_kill_switch_tripped") == 0
+    receivers.send("alerts", [words.kill_alert()])
+    assert not receivers.gate_says_halt()
+    receivers.kill()
+    receivers.start()
+    assert receivers.status()["kill_switch"]["state"] == "DISARMED"
+    assert ask(receivers, "arm").status_code == 200
+    assert ask(receivers, "arm").status_code == 409
+    receivers.send("alerts", [words.kill_alert()])
+    assert receivers.gate_says_halt()
+    assert kinds(receivers) == [
+        "LOOSENING_ASKED", "DISARMED", "TRIGGER_RECORDED", "ARMED", "ACTIVATED",
+    ]  # fmt: skip
+    assert receivers.verified().ok
+
+
+def test_no_clearing_overtakes_a_trip_that_the_store_could_not_take_yet(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    with closing(sqlite3.connect(receivers.database)) as other, ThreadPoolExecutor(2) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        confirming = pool.submit(ask, receivers, kill_id=kill_id, confirmation=code)
+        tripping = pool.submit(receivers.send, "alerts", [words.kill_alert()])
+        wait_until(lambda: receivers.detail().kill.mode == "immediate")
+        other.rollback()
+        assert confirming.result().status_code != 200
+        tripping.result()
+    wait_until(lambda: receivers.status()["kill_switch"]["on_record"])
+    switch = receivers.status()["kill_switch"]
+    assert (switch["kill_id"], switch["mode"]) == (kill_id, "immediate")
+    assert receivers.gate_says_halt()
+    assert "CLEARED" not in kinds(receivers)
+
+
+def test_where_the_policy_asks_for_them_it_takes_a_second_person_and_a_code_that_is_good_once(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    text = stopped.policy.read_text()
+    stopped.policy.write_text(
+        f"{text}[alerting.kill_switch]\nneeds_second_person = true\nneeds_totp = true\n"
+    )
+    stopped.environ["RISKWARDEN_APPROVER_TOKEN"] = APPROVER_TOKEN
+    stopped.environ["RISKWARDEN_TOTP_SECRET"] = TOTP
+    receivers = stopped.start()
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+
+    def confirm(code: str, token: str = APPROVER_TOKEN, **more: str) -> int:
+        body = {"actor": "bob", "reason": "it is over", "kill_id": kill_id, "confirmation": code}
+        answer = receivers.call("POST", "/api/v1/kill/clear", token=token, json={**body, **more})
+        assert receivers.gate_says_halt() == (answer.status_code != 200)
+        return int(answer.status_code)
+
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    shown = pyotp.TOTP(TOTP).now()
+    assert confirm(code, OPERATOR_TOKEN, totp=shown) == 409
+    assert confirm(code, actor="ann", totp=shown) == 409
+    assert confirm(code) == 409
+    assert confirm(code, totp="000000" if shown != "000000" else "111111") == 409
+    assert confirm(code, totp=shown) == 200
+    wait_until(receivers.gate_is_open)
+    kill_id = receivers.operator_kill("pause").json()["kill_id"]
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    assert confirm(code, totp=shown) == 409, "it was used"
+    (cleared,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_CLEARED"]
+    assert cleared.payload.details["token"] == "approver_token"
+    refused = [e.payload.action_taken for e in receivers.chain() if "REFUSED" in e.event_type]
+    assert refused == ["refused"] * 5
+    everything = receivers.log + str(receivers.rows("SELECT payload FROM audit_payload"))
+    assert TOTP not in everything
+    assert shown not in everything
+
+
+#: The real service, except that it dies once a clearing is on record, before the gate hears of it.
+DIES_BEFORE_IT_OPENS = """
+import os, sys
+import risk_receivers.core as core
+from risk_receivers.__main__ import main
+from risk_receivers.gate.publisher import GatePublisher
+
+class Dies(GatePublisher):
+    def release(self, state):
+        os._exit(9)
+
+core.GatePublisher = Dies
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_crash_between_the_record_of_a_clearing_and_the_gate_clears_it_at_the_next_start(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers = stopped.start(program=("-c", DIES_BEFORE_IT_OPENS))
+    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    with pytest.raises(httpx.TransportError):
+        ask(receivers, kill_id=kill_id, confirmation=code)
+    assert receivers.process.wait(20) == 9
+    assert receivers.gate_says_halt()
+    receivers.start()
+    wait_until(receivers.gate_is_open)
+    assert receivers.status()["kill_switch"]["state"] == "ARMED"
+    assert "ACTIVATED" not in kinds(receivers)[1:]
+
+
+# -- the commands ------------------------------------------------------------------------------
+
+
+def riskwarden(*arguments: object) -> Result:
+    given = [str(argument) for argument in arguments]
+    return CliRunner().invoke(application(given), given)
+
+
+def test_the_commands_say_what_the_second_step_is(
+    receivers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    where = ("--receivers", receivers.url)
+    nothing = riskwarden("clear", "--reason", "x", *where)
+    assert (nothing.exit_code, "not tripped" in nothing.stderr) == (1, True)
+    riskwarden("kill", "--mode", "pause", "--reason", "a test", *where)
+    first = riskwarden("clear", "--reason", "it's over [now]", *where)
+    assert first.exit_code == 0, first.output
+    assert "TRIPPED in mode pause" in first.stdout
+    assert receivers.gate_says_halt()
+    (command,) = re.findall(r"^  riskwarden (.*)$", first.stdout, re.MULTILINE)
+    done = riskwarden(*shlex.split(command))
+    assert done.exit_code == 0, done.output
+    wait_until(receivers.gate_is_open)
+    first = riskwarden("disarm", "--reason", "tests", *where)
+    (command,) = re.findall(r"^  riskwarden (.*)$", first.stdout, re.MULTILINE)
+    assert riskwarden(*shlex.split(command)).exit_code == 0
+    shown = riskwarden("status", *where).stdout
+    assert "DISARMED" in shown
+    assert json.loads(riskwarden("status", "--json", *where).stdout)["gate"]["halted"] is False
+    assert riskwarden("arm", "--reason", "done", *where).exit_code == 0

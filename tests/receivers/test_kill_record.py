@@ -1,0 +1,86 @@
+"""What is on record, read back: the table and the chain lead to the same switch."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from risk_policy.model.audit import AuditRetention
+from risk_policy.vocabulary import KillMode
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.kill import chain, journal
+from risk_receivers.kill.clearing import Codes, Request, What
+from risk_receivers.kill.journal import Witness
+from risk_receivers.kill.loosening import Loosening, Step
+from risk_receivers.kill.switch import KillSwitch, Trigger
+from risk_receivers.schema import SCHEMA
+from risk_receivers.store.writer import Transaction, Writer
+
+STEPS = 120
+
+
+def essentials(state: KillSwitch) -> tuple[object, ...]:
+    return (
+        *(state.phase, state.mode, state.kill_id, state.cause, state.epoch),
+        *(state.cleared, state.seen, state.settled),
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_chain_leads_to_the_same_switch_as_the_table(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    writer = Writer(
+        tmp_path / "audit.db",
+        origin="test",
+        retention=AuditRetention(),
+        schema=SCHEMA,
+        batch=9,
+        queue_depth=9,
+    )
+    writer.start()
+    loosening = Loosening(Outbox({}), Codes(60))
+
+    def something(transaction: Transaction) -> None:
+        state = journal.load(transaction.connection)
+        act = chance.choice(["pull", "pull", "pull", "clear", "disarm", "arm", "timeout"])
+        what = What.DISARM if act == "disarm" else What.CLEAR
+        kill_id = chance.choice([state.kill_id, "other"]) if act == "clear" else ""
+        step = Step(Request(what, kill_id, "ann", "why"), "", "here")
+        if act == "pull":
+            trigger = Trigger(
+                f"incident:{chance.randrange(8)}",
+                f"kill-{transaction.head.size}",
+                chance.choice(list(KillMode)),
+                *("cause", "emergency", transaction.now),
+                holds=chance.random() < 0.5,
+                by_person=chance.random() < 0.3,
+            )
+            journal.pull(transaction, trigger, Witness())
+        elif act == "timeout":
+            if over := state.on_timeout(transaction.now):
+                journal.pull(transaction, over, Witness())
+        elif act == "arm":
+            loosening.arm(transaction, step)
+        else:
+            _, code = loosening.ask(transaction, step, blind="", unrecorded=False)
+            again = Step(step.request, code, "here")
+            loosening.confirm(transaction, again, blind="", unrecorded=False)
+
+    def restored(transaction: Transaction) -> tuple[KillSwitch, KillSwitch]:
+        before = journal.load(transaction.connection)
+        assert chain.disagreements(transaction.connection) == []
+        transaction.connection.execute("DELETE FROM kill_event")
+        found = chain.restore(transaction)
+        assert found is not None
+        return before, journal.load(transaction.connection)
+
+    try:
+        for _ in range(STEPS):
+            writer.run(something, 10)
+        before, after = writer.run(restored, 10)
+        assert essentials(after) == essentials(before)
+        assert before.cleared, "otherwise little was shown"
+    finally:
+        writer.stop()
