@@ -69,7 +69,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
             f"Fires when it {verb} {threshold}{_lasting(wait)}",
             threshold,
             shown(limit.unit.kind, limit_alert.clear_level(policy, limit, spec)),
-            _settings(policy, (spec.threshold, CLEAR_KEY)),
+            _settings(policy, (spec.threshold, CLEAR_KEY, *_lane_keys(spec.action))),
         ),
         told=_told(policy, spec.severity, steps, rose),
         timeline=steps,
@@ -77,7 +77,9 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
         acknowledgement=acknowledgement(
             policy, limit.name, limit.identity, tiers[:position], tiers[position:]
         ),
-        system=_does(policy, spec.action, _held(policy, limit)),
+        system=(
+            *_told_at_once(policy, spec.action), *_does(policy, spec.action, _held(policy, limit)),
+        ),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
 
@@ -139,6 +141,21 @@ def _held(policy: Policy, limit: Limit) -> tuple[str, ...]:
     minutes = policy.number(f"{limit.cooldown}.cooldown_minutes")
     start = policy.text(f"{limit.cooldown}.cooldown_from")
     return (f"Keeps it firing until {spoken(minutes * 60)} after the {start} of the breach.",)
+
+
+def _lane_keys(action: Action) -> tuple[str, ...]:
+    lane = "alerting.fast_lane"
+    return (f"{lane}.enabled", f"{lane}.confirm_snapshots") if action.trips_kill_switch else ()
+
+
+def _told_at_once(policy: Policy, action: Action) -> tuple[str, ...]:
+    lane = policy.alerting.fast_lane
+    if not (lane.enabled and action.trips_kill_switch):
+        return ()
+    count = lane.confirm_snapshots
+    when = f"{count} snapshots in a row are" if count > 1 else "a snapshot is"
+    told = f"The exporter's fast lane raises it as soon as {when} beyond the threshold"
+    return (f"{told}, without waiting for Prometheus.",)
 
 
 def _does(policy: Policy, action: Action, held: tuple[str, ...]) -> tuple[str, ...]:
