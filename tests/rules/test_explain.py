@@ -218,6 +218,20 @@ def test_the_kill_switch_is_announced_with_its_mode(policy_with: Callable[..., P
     assert "kill switch" not in " ".join(explain(policy, "DRAWDOWN_WARNING").system)
 
 
+def test_the_fast_lane_is_told_of_where_it_trips_the_kill_switch_and_nowhere_else(
+    policy: Policy, policy_with: Callable[..., Policy]
+) -> None:
+    def told(policy: Policy, name: str = "DRAWDOWN_EMERGENCY") -> str:
+        return " ".join(explain(policy, name).system)
+
+    assert "fast lane raises it as soon as a snapshot is beyond" in told(policy)
+    assert "fast lane" not in told(policy, "DRAWDOWN_CRITICAL")
+    patient = policy_with(("confirm_snapshots = 1", "confirm_snapshots = 3"))
+    assert "as soon as 3 snapshots in a row are beyond" in told(patient)
+    on = "enabled = true # as soon as it has the token of the alert feed"
+    assert "fast lane" not in told(policy_with((on, "enabled = false")))
+
+
 def test_a_breaker_says_how_long_it_holds(policy: Policy) -> None:
     assert any(
         "1 h after the end" in each for each in explain(policy, "INTRADAY_DRAWDOWN_CRITICAL").system

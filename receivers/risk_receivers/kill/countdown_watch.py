@@ -76,7 +76,7 @@ class CountdownWatch(Worker):
         if countdown.spent_seconds >= self._timeout_seconds:
             self._recorder.time_is_over(state.kill_id)
         else:
-            self._note(countdown)
+            self._note_down(countdown)
         return _LOOK_SECONDS
 
     def _in_force(self) -> tuple[KillSwitch, Countdown | None]:
@@ -93,7 +93,7 @@ class CountdownWatch(Worker):
             return known, None
         return tightest(known, recorded), decode(found[0]) if found else None
 
-    def _note(self, countdown: Countdown) -> None:
+    def _note_down(self, countdown: Countdown) -> None:
         before = self._noted
         is_noted = before is not None and before.kill_id == countdown.kill_id
         if is_noted and before is not None and countdown.noted.since(before.noted) < _NOTE_SECONDS:

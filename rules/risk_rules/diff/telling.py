@@ -15,6 +15,8 @@ from risk_rules.explain.words import listed, spoken
 
 _MODE: Final = "alerting.kill_switch.mode"
 _TIMEOUT: Final = "alerting.kill_switch.graceful_timeout_minutes"
+_LANE: Final = "alerting.fast_lane.enabled"
+_SNAPSHOTS: Final = "alerting.fast_lane.confirm_snapshots"
 _MODES: Final = {
     KillMode.PAUSE: "refuses new entries and manages what is open",
     KillMode.GRACEFUL: "refuses new entries and lets positions close at their targets",
@@ -47,6 +49,17 @@ def kill_switch(settings: Settings) -> Iterator[Change]:
         )
         effect = "what is left is closed " + ("later" if settings.rose(_TIMEOUT) else "sooner")
         yield Change(Kind.KILL_SWITCH, "a graceful trip", before, after, effect, _TIMEOUT)
+    if settings.take(_LANE):
+        before, after = settings.shown(_LANE)
+        waits = "does not wait" if settings.new[_LANE] else "waits"
+        effect = f"a trip {waits} for Prometheus to see the breach"
+        yield Change(Kind.KILL_SWITCH, "the fast lane", before, after, effect, _LANE)
+    if settings.take(_SNAPSHOTS):
+        before, after = settings.shown(_SNAPSHOTS)
+        effect = (
+            f"it trips on {'more' if settings.rose(_SNAPSHOTS) else 'fewer'} snapshots in a row"
+        )
+        yield Change(Kind.KILL_SWITCH, "the fast lane", before, after, effect, _SNAPSHOTS)
 
 
 def channels(old: Policy, new: Policy, settings: Settings) -> Iterator[Change]:

@@ -76,7 +76,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
             f"Fires when it {verb} {threshold}{_lasting(wait)}",
             threshold,
             shown(limit.unit.kind, limit_alert.clear_level(policy, limit, spec)),
-            _settings(policy, (spec.threshold, CLEAR_KEY)),
+            _settings(policy, (spec.threshold, CLEAR_KEY, *_lane_keys(spec.action))),
         ),
         told=_told(policy, (spec, limit.category), steps, rose),
         waits=tuple(waits(policy, spec.severity, limit.category)),
@@ -85,7 +85,10 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
         acknowledgement=acknowledgement(
             policy, limit.name, limit.identity, tiers[:position], tiers[position:]
         ),
-        system=_does(policy, spec.action, _held(policy, limit), _RECORD),
+        system=(
+            *_told_at_once(policy, spec.action),
+            *_does(policy, spec.action, _held(policy, limit), _RECORD),
+        ),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
 
@@ -158,6 +161,21 @@ def _held(policy: Policy, limit: Limit) -> tuple[str, ...]:
     minutes = policy.number(f"{limit.cooldown}.cooldown_minutes")
     start = policy.text(f"{limit.cooldown}.cooldown_from")
     return (f"Keeps it firing until {spoken(minutes * 60)} after the {start} of the breach.",)
+
+
+def _lane_keys(action: Action) -> tuple[str, ...]:
+    lane = "alerting.fast_lane"
+    return (f"{lane}.enabled", f"{lane}.confirm_snapshots") if action.trips_kill_switch else ()
+
+
+def _told_at_once(policy: Policy, action: Action) -> tuple[str, ...]:
+    lane = policy.alerting.fast_lane
+    if not (lane.enabled and action.trips_kill_switch):
+        return ()
+    count = lane.confirm_snapshots
+    when = f"{count} snapshots in a row are" if count > 1 else "a snapshot is"
+    told = f"The exporter's fast lane raises it as soon as {when} beyond the threshold"
+    return (f"{told}, without waiting for Prometheus.",)
 
 
 def _does(policy: Policy, action: Action, held: tuple[str, ...], record: str) -> tuple[str, ...]:
