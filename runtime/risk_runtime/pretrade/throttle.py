@@ -57,8 +57,8 @@ class Throttle:
         self._recent[key] = now
 
     def _turn(self, now: float) -> None:
-        """Forget what no order could repeat too soon any more."""
-        self._older = self._recent if now < self._turn_at + self._repeat else {}
+        """Forget what was sent before the last turn: no order could repeat it too soon any more."""
+        self._older = self._recent
         self._recent = {}
         self._turn_at = now + self._repeat
 
