@@ -1,4 +1,4 @@
-"""Pre-trade checks: an order against the book and the policy, in about a microsecond."""
+"""Pre-trade checks: an order against the book and the policy, in one to two microseconds."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Final
 
 from risk_runtime.pretrade.book import Book
-from risk_runtime.pretrade.decision import WITHIN, PreTradeDecision, PreTradeLimit, refused
-from risk_runtime.pretrade.judge import weigh
+from risk_runtime.pretrade.decision import PreTradeDecision, PreTradeLimit, refused
+from risk_runtime.pretrade.judge import decide
 from risk_runtime.pretrade.limits import PreTradeLimits
 from risk_runtime.pretrade.order import TradeOrder
 from risk_runtime.pretrade.throttle import Throttle
@@ -36,7 +36,8 @@ class PreTradeChecks:
         self.limits = limits
         self._clock = clock
         self._throttle = Throttle(limits)
-        self._lock = threading.Lock()
+        # A signal's handler that closes positions may come in the middle of a check.
+        self._lock = threading.RLock()
 
     def now(self) -> float:
         """The time, for books."""
@@ -50,26 +51,8 @@ class PreTradeChecks:
         """
         with self._lock:
             try:
-                now = self._clock()
-                weighed = weigh(order, book, self.limits, now)
-                if isinstance(weighed, PreTradeDecision):
-                    if weighed.allowed:
-                        self._throttle.count(order, now)
-                        book.take_away(order)
-                    return weighed
-                refusal = self._throttle.admit(order, now)
-                if refusal is not None:
-                    return refusal
-                line, most, least, amount, grown, loss = weighed
-                line.most = most
-                line.least = least
-                line.amount = amount
-                line.asset.amount += grown
-                line.sector.amount += grown
-                book.gross += grown
-                book.equity -= loss
+                return decide(order, book, self.limits, self._clock(), self._throttle)
             except (TypeError, ArithmeticError) as error:
                 # A figure that is missing, or no float: whatever it was, it proves nothing.
                 sentence = f"its figures cannot be reckoned with: {error}"
                 return refused(PreTradeLimit.FIGURES, math.nan, math.nan, sentence)
-            return WITHIN

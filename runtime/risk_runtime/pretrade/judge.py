@@ -28,6 +28,7 @@ from risk_runtime.pretrade.decision import (
 )
 from risk_runtime.pretrade.limits import PreTradeLimits
 from risk_runtime.pretrade.order import TradeOrder
+from risk_runtime.pretrade.throttle import Key, Throttle
 
 _INF: Final = math.inf
 _NAN: Final = math.nan
@@ -36,29 +37,23 @@ _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
 
 
-#: What an accepted order makes of the book, at worst: its line, the signed units after all
-#: purchases and after all sales, their amount, how much that grew, and what equity loses.
-Effect = tuple[Line, float, float, float, float, float]
-
-
 def judge(order: TradeOrder, book: Book, limits: PreTradeLimits, now: float) -> PreTradeDecision:
-    """Whether an order may be sent, changing nothing.
+    """Whether an order may be sent, by the order and the book alone; nothing is changed.
 
     Args:
         now: the time, by the clock that the book's times were taken from.
     """
-    weighed = weigh(order, book, limits, now)
-    return weighed if isinstance(weighed, PreTradeDecision) else WITHIN
+    return decide(order, book, limits, now, None)
 
 
-def weigh(
-    order: TradeOrder, book: Book, limits: PreTradeLimits, now: float
-) -> PreTradeDecision | Effect:
-    """What an order would do to the book if every limit allows it; else the answer to it."""
+def decide(
+    order: TradeOrder, book: Book, limits: PreTradeLimits, now: float, throttle: Throttle | None
+) -> PreTradeDecision:
+    """The same; with a throttle that agrees, an order that may be sent is counted as sent."""
     # One function and no helpers on the way to "yes": every call costs a tenth of the whole.
     quantity = order.quantity
     line = book.lines.get(order.symbol)
-    if line is None or order.account != book.account or not 0.0 < quantity < _INF:
+    if line is None or order.account != book.account or not quantity > 0.0:
         return _nonsense(order, book)
     side: object = order.side  # whatever the caller believes it to be
     if side is _BUY:
@@ -68,31 +63,31 @@ def weigh(
     else:
         return _nonsense(order, book)
     if quantity <= reducible:
+        if not quantity < _INF:
+            return _nonsense(order, book)
+        if throttle is not None:
+            throttle.count(_key(order), now)
+            book.take_away(order)
         return REDUCES
     price, mark, equity = order.price, line.mark, book.equity
-    if (
-        order.reduce_only
-        or not 0.0 <= now - book.taken_at <= limits.book_stale_seconds
-        or not 0.0 <= now - line.priced_at <= limits.price_stale_seconds
-        or not 0.0 < mark < _INF
-        or not 0.0 < price < _INF
-        or not 0.0 < equity < _INF
-        or order.symbol in limits.disabled_symbols
-    ):
-        return _not_to_be_judged(order, book, line, limits, now, reducible)
     if side is _BUY:
         most, least, worse = line.most + quantity, line.least, price - mark
     else:
         most, least, worse = line.most, line.least - quantity, mark - price
-    if not -limits.resting_collar_ratio * mark <= worse <= limits.price_collar_ratio * mark:
-        return _collar(worse / mark, limits)
     notional = quantity * (price if price > mark else mark)
-    if not notional <= limits.order_max_ratio * equity:
-        return refused(
-            PreTradeLimit.ORDER_SIZE, notional / equity, limits.order_max_ratio,
-            f"the order comes to {notional / equity:.2%} of equity, more than the "
-            f"{limits.order_max_ratio:g} of it that one order may",
-        )  # fmt: skip
+    # Together these also refuse a quantity, a price, a market price and an equity that are no
+    # number, infinite or not positive: the collars tie the price to the market's, the size ties
+    # both to the equity, and what compares with NaN is false.
+    if (
+        order.reduce_only
+        or not price > 0.0
+        or not -limits.resting_collar_ratio * mark <= worse <= limits.price_collar_ratio * mark
+        or not notional <= limits.order_max_ratio * equity < _INF
+        or not 0.0 <= now - book.taken_at <= limits.book_stale_seconds
+        or not 0.0 <= now - line.priced_at <= limits.price_stale_seconds
+        or (limits.disabled_symbols and order.symbol in limits.disabled_symbols)
+    ):
+        return _why_not(order, book, line, limits, now, reducible)
     loss = quantity * worse if worse > 0.0 else 0.0  # as soon as it is filled
     equity -= loss
     amount = (most if most > -least else -least) * mark
@@ -105,24 +100,25 @@ def weigh(
             limits.position_usage_ratio * most_notional,
         )  # fmt: skip
     grown = amount - line.amount
-    after = line.asset.amount + grown
-    if not after <= limits.asset_max_ratio * equity:
+    asset, sector = line.asset, line.sector
+    in_asset = asset.amount + grown
+    if not in_asset <= limits.asset_max_ratio * equity:
         return _share(
-            PreTradeLimit.ASSET_CONCENTRATION, f"the asset of {order.symbol}", after, equity,
+            PreTradeLimit.ASSET_CONCENTRATION, f"the asset of {order.symbol}", in_asset, equity,
             limits.asset_max_ratio * equity,
         )  # fmt: skip
-    after = line.sector.amount + grown
-    if not after <= limits.sector_max_ratio * equity:
+    in_sector = sector.amount + grown
+    if not in_sector <= limits.sector_max_ratio * equity:
         return _share(
-            PreTradeLimit.SECTOR_CONCENTRATION, f"the sector of {order.symbol}", after, equity,
+            PreTradeLimit.SECTOR_CONCENTRATION, f"the sector of {order.symbol}", in_sector, equity,
             limits.sector_max_ratio * equity,
         )  # fmt: skip
-    after = book.gross + grown
+    gross = book.gross + grown
     most_held = book.max_exposure
     if most_held is None:
         most_held = limits.exposure_max_ratio * equity
-    if not after <= most_held:
-        return _share(PreTradeLimit.EXPOSURE, "all positions together", after, equity, most_held)
+    if not gross <= most_held:
+        return _share(PreTradeLimit.EXPOSURE, "all positions together", gross, equity, most_held)
     stop = order.stop
     if stop is None:
         if limits.require_stop:
@@ -160,10 +156,24 @@ def weigh(
                 PreTradeLimit.EDGE, edge, limits.min_edge_ratio,
                 f"its edge after costs is {edge:.3%}, less than {limits.min_edge_ratio:.3%}",
             )  # fmt: skip
-    return line, most, least, amount, grown, loss
+    if throttle is not None:
+        refusal = throttle.admit(
+            (order.account, order.symbol, quantity if side is _BUY else -quantity, price), now
+        )
+        if refusal is not None:
+            return refusal
+        line.most, line.least, line.amount = most, least, amount
+        asset.amount, sector.amount, book.gross = in_asset, in_sector, gross
+        book.equity = equity
+    return WITHIN
 
 
-# -- refusals, each with its sentence; none of this is on the way to "yes" -------------------------
+# -- what is not on the way to "yes": refusals, each with its sentence -------------------------
+
+
+def _key(order: TradeOrder) -> Key:
+    quantity = order.quantity if order.side is _BUY else -order.quantity
+    return (order.account, order.symbol, quantity, order.price)
 
 
 def _nonsense(order: TradeOrder, book: Book) -> PreTradeDecision:
@@ -184,7 +194,7 @@ def _nonsense(order: TradeOrder, book: Book) -> PreTradeDecision:
     return refused(PreTradeLimit.SIDE, _NAN, _NAN, f"its side is {order.side!r}, no Side")
 
 
-def _not_to_be_judged(
+def _why_not(
     order: TradeOrder,
     book: Book,
     line: Line,
@@ -192,7 +202,10 @@ def _not_to_be_judged(
     now: float,
     reducible: float,
 ) -> PreTradeDecision:
+    """The first thing that is wrong with the figures an order is judged by, or with the order."""
     name = PreTradeLimit
+    if not order.quantity < _INF:
+        return _nonsense(order, book)
     if order.reduce_only:
         held = max(reducible, 0.0)
         sentence = f"it may only reduce, and {held:g} units are left to reduce"
@@ -204,18 +217,26 @@ def _not_to_be_judged(
     age = now - book.taken_at
     if not 0.0 <= age <= limits.book_stale_seconds:
         return _age(name.BOOK_AGE, "the book", age, limits.book_stale_seconds)
-    if not 0.0 < line.mark < _INF:
-        sentence = f"the price of {order.symbol} is {line.mark:g}, which is none"
-        return refused(name.MARKET_PRICE, line.mark, 0.0, sentence)
+    mark, price, equity = line.mark, order.price, book.equity
+    if not 0.0 < mark < _INF:
+        sentence = f"the price of {order.symbol} is {mark:g}, which is none"
+        return refused(name.MARKET_PRICE, mark, 0.0, sentence)
     age = now - line.priced_at
     if not 0.0 <= age <= limits.price_stale_seconds:
         what = f"the price of {order.symbol}"
         return _age(name.PRICE_AGE, what, age, limits.price_stale_seconds)
-    if not 0.0 < order.price < _INF:
-        sentence = f"its price is {order.price:g}; it must be finite and positive"
-        return refused(name.PRICE, order.price, 0.0, sentence)
-    sentence = f"equity is {book.equity:g}; without any, nothing can be risked"
-    return refused(name.EQUITY, book.equity, 0.0, sentence)
+    if not 0.0 < price < _INF:
+        sentence = f"its price is {price:g}; it must be finite and positive"
+        return refused(name.PRICE, price, 0.0, sentence)
+    if not 0.0 < equity < _INF:
+        sentence = f"equity is {equity:g}; without any, nothing can be risked"
+        return refused(name.EQUITY, equity, 0.0, sentence)
+    worse = price - mark if order.side is _BUY else mark - price
+    if not -limits.resting_collar_ratio * mark <= worse <= limits.price_collar_ratio * mark:
+        return _collar(worse / mark, limits)
+    share, most = order.quantity * max(price, mark) / equity, limits.order_max_ratio
+    sentence = f"the order comes to {share:.2%} of equity, more than {most:.2%}"
+    return refused(name.ORDER_SIZE, share, most, sentence)
 
 
 def _age(limit: PreTradeLimit, what: str, age: float, most: float) -> PreTradeDecision:

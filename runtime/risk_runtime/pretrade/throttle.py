@@ -9,16 +9,12 @@ never refused.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
 
-from risk_runtime.order import Side
 from risk_runtime.pretrade.decision import PreTradeDecision, PreTradeLimit, refused
 from risk_runtime.pretrade.limits import PreTradeLimits
-from risk_runtime.pretrade.order import TradeOrder
 
-#: Account, symbol, signed quantity, price.
-_Key = tuple[str, str, float, float]
-_BUY: Final = Side.BUY
+#: What makes an order the same: account, symbol, signed quantity, price.
+Key = tuple[str, str, float, float]
 
 
 class Throttle:
@@ -33,17 +29,15 @@ class Throttle:
         # The last orders, as many as may pass within a window: full, the first of them decides.
         self._sent: deque[float] = deque(maxlen=limits.orders_max)
         # When each order was last sent: since the last turn, and between that and the one before.
-        self._recent: dict[_Key, float] = {}
-        self._older: dict[_Key, float] = {}
+        self._recent: dict[Key, float] = {}
+        self._older: dict[Key, float] = {}
         self._turn_at = float("-inf")
 
-    def admit(self, order: TradeOrder, now: float) -> PreTradeDecision | None:
+    def admit(self, key: Key, now: float) -> PreTradeDecision | None:
         """Count an adding order as sent now; or why it must not be, and then it is not counted."""
         sent = self._sent
         if len(sent) == self._most and not now - sent[0] >= self._window:
             return self._too_many(now)
-        quantity = order.quantity if order.side is _BUY else -order.quantity
-        key = (order.account, order.symbol, quantity, order.price)
         before = self._recent.get(key)
         if before is None and self._older:
             before = self._older.get(key)
@@ -55,17 +49,16 @@ class Throttle:
         self._recent[key] = now
         return None
 
-    def count(self, order: TradeOrder, now: float) -> None:
+    def count(self, key: Key, now: float) -> None:
         """Count an order that is sent whatever was sent before it."""
-        quantity = order.quantity if order.side is _BUY else -order.quantity
         if now >= self._turn_at:
             self._turn(now)
         self._sent.append(now)
-        self._recent[order.account, order.symbol, quantity, order.price] = now
+        self._recent[key] = now
 
     def _turn(self, now: float) -> None:
-        """Forget what no order could repeat too soon any more."""
-        self._older = self._recent if now < self._turn_at + self._repeat else {}
+        """Forget what was sent before the last turn: no order could repeat it too soon any more."""
+        self._older = self._recent
         self._recent = {}
         self._turn_at = now + self._repeat
 

@@ -58,8 +58,9 @@ prices = st.floats(0.5, 2000)
 def books(draw: st.DrawFn) -> tuple[tuple[Instrument, ...], float]:
     """Instruments and equity; often within the limits, often beyond."""
     equity = draw(st.floats(1_000, 1e6))
-    share = st.floats(-0.3, 0.3) | st.just(0.0)
     instruments = []
+    # Half of them with room for several orders, half anywhere.
+    share = draw(st.sampled_from([st.just(0.0), st.floats(-0.1, 0.1), st.floats(-0.3, 0.3)]))
     for symbol in SYMBOLS:
         mark = draw(prices)
         asset, sector = GROUPS[symbol]
@@ -84,9 +85,9 @@ def orders(draw: st.DrawFn, instruments: tuple[Instrument, ...], equity: float) 
         "main",
         line.symbol,
         draw(st.sampled_from(Side)),
-        draw(st.floats(0.001, 0.25)) * equity / price_of(line),
-        price_of(line) * draw(st.floats(0.7, 1.3) | st.just(1.0)),
-        reduce_only=draw(st.booleans()),
+        draw(st.floats(0.05, 0.22)) * equity / price_of(line),
+        price_of(line) * draw(st.sampled_from([0.7, 0.95, 1.0, 1.0, 1.05, 1.05, 1.3])),
+        reduce_only=draw(st.integers(0, 9)) == 0,
     )
 
 
@@ -131,7 +132,7 @@ def test_no_orders_that_were_accepted_take_the_book_beyond_a_limit_it_was_within
             (line.symbol, -line.selling, price_of(line)),
         ]
     before = len(working)
-    for _ in range(data.draw(st.integers(1, 6))):
+    for _ in range(data.draw(st.integers(1, 12))):
         order = data.draw(orders(instruments, equity))
         if checks.check(order, book).allowed:
             working.append((order.symbol, order.side.sign * order.quantity, order.price))
@@ -289,6 +290,44 @@ def test_a_missing_figure_is_a_refusal_and_no_exception(order: Make, book: Make)
         assert not decision.allowed
         assert decision.limit is PreTradeLimit.FIGURES
     assert checks.check(order(), book(mark=None)).limit is PreTradeLimit.MARKET_PRICE
+
+
+# Each 16 % of equity, at the market; what is held to begin with is nothing.
+@pytest.mark.parametrize(
+    ("symbols", "limit", "under"),
+    [
+        ("AB", PreTradeLimit.ASSET_CONCENTRATION, {"asset_max_ratio": 0.31}),
+        ("ABC", PreTradeLimit.SECTOR_CONCENTRATION, {"sector_max_ratio": 0.47}),
+        ("ABCD", PreTradeLimit.EXPOSURE, {}),
+    ],
+)
+@pytest.mark.parametrize("side", Side)
+def test_orders_that_fit_one_by_one_and_not_together_do_not_all_pass(
+    symbols: str, limit: PreTradeLimit, under: dict[str, float], side: Side
+) -> None:
+    checks = PreTradeChecks(replace(LIMITS, **under), clock=lambda: NOW)  # type: ignore[arg-type]
+    instruments = [
+        Instrument(s, 10.0, NOW, asset=GROUPS[s][0], sector=GROUPS[s][1]) for s in SYMBOLS
+    ]
+    book = Book("main", equity=10_000.0, instruments=instruments, taken_at=NOW)
+    *fit, last = (TradeOrder("main", symbol, side, 160.0, 10.0) for symbol in symbols)
+    assert all(checks.check(order, book).allowed for order in fit)
+    decision = checks.check(last, book)
+    assert decision.limit is limit
+    assert decision.value == pytest.approx(0.16 * len(symbols))
+
+
+def test_what_bad_fills_will_cost_is_taken_from_the_equity_of_the_orders_after_them() -> None:
+    checks = PreTradeChecks(LIMITS, clock=lambda: NOW)
+    instruments = [Instrument(s, 10.0, NOW) for s in SYMBOLS]
+    book = Book("main", equity=10_000.0, instruments=instruments, taken_at=NOW)
+    # 160 at 10.50 cost 80 more than they are worth, twice.
+    for symbol in "AB":
+        assert checks.check(TradeOrder("main", symbol, Side.BUY, 160.0, 10.5), book).allowed
+    decision = checks.check(TradeOrder("main", "C", Side.BUY, 197.0, 10.0), book)
+    assert decision.limit is PreTradeLimit.ORDER_SIZE
+    assert decision.value == pytest.approx(1970 / 9840)
+    assert checks.check(TradeOrder("main", "C", Side.BUY, 170.0, 10.0), book).allowed
 
 
 def test_a_refused_order_takes_nothing_from_those_after_it(order: Make, book: Make) -> None:

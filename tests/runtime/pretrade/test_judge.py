@@ -167,6 +167,14 @@ def test_what_cannot_be_judged_is_refused_with_a_reason(
     assert decision.reason
 
 
+def test_whatever_the_collars_allow_a_price_of_nothing_is_none(asked: Make) -> None:
+    assert asked(under={"resting_collar_ratio": 1.0}, price=0.0).limit is L.PRICE
+
+
+def test_an_endless_quantity_reduces_nothing(asked: Make) -> None:
+    assert asked({"quantity": INF}, side=Side.SELL, quantity=INF).limit is L.QUANTITY
+
+
 @pytest.mark.parametrize("field", ["quantity", "buying", "selling", "max_notional"])
 def test_a_figure_of_the_position_that_is_no_number_lets_nothing_be_added(
     asked: Make, field: str
