@@ -226,11 +226,12 @@ def _channel_failing(policy: Policy) -> Condition:
     anybody to take over is an alert of its own.
     """
     over = f"sum by (channel) ({_risen(policy, m.FAILOVERS)}) > 0"
-    # More than once; what is between one and two is how Prometheus guesses at a window's edges.
-    again = f"max by (channel) ({_risen(policy, m.CHANNEL_BREAKDOWNS)}) > 1.5"
+    # Extrapolation to the edges of the window must not turn one into two, or two into one.
+    broken = f"max by (channel) ({_risen(policy, m.CHANNEL_BREAKDOWNS)})"
+    again = f"floor({broken} + 0.25) >= 2"
     up, long = promql.series(m.CHANNEL_UP), policy.alerting.system.channel_down_seconds
     throughout = f"max_over_time({up}[{promql.duration(off_multiple(policy, long))}]) == 0"
-    down = f"min by (channel) ({throughout} and {up} offset {promql.duration(long)} == 0)"
+    down = f"group by (channel) ({throughout} and {up} offset {promql.duration(long)} == 0)"
     return Condition(system.CHANNEL_FAILING, f"{over}\nor {again}\nor {down}")
 
 

@@ -267,6 +267,7 @@ class ConditionsProof:
             m.CHANNEL_BREAKDOWNS, {**twice, **_ONE},
             (7.0, self._phase), (8.0, min(self._phase, window / 2) / 2), (9.0, 0),
         )  # fmt: skip
+        board.feed(m.CHANNEL_BREAKDOWNS, {**twice, **_TWO}, (7.0, 0))
         board.expect(system.CHANNEL_FAILING, rising(again, window, more_than=1), twice)
 
         long, scrape = self._down_for, board.clock.scrape
@@ -281,7 +282,7 @@ class ConditionsProof:
 
         def truth(now: int) -> float | None:
             was_down = line.at(now - long) == 0
-            return 0.0 if was_down and not any(line.within(now, long + scrape / 2)) else None
+            return 1.0 if was_down and not any(line.within(now, long + scrape / 2)) else None
 
         board.expect(system.CHANNEL_FAILING, truth, dead)
 
