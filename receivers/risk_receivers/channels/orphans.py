@@ -27,6 +27,7 @@ from risk_receivers.store.writer import Transaction, Writer
 #: In one transaction: a few of them take no longer than a second, however many there are.
 _AT_ONCE: Final = 500
 _PATIENCE_SECONDS: Final = 30.0
+#: The queue does not say when it has room, and whatever fills it is gone within a commit or two.
 _PAUSE_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
 
