@@ -16,6 +16,8 @@ from uuid import uuid4
 from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as gate_contract
+from risk_policy.contracts.restriction import tightest_kill
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Severity
 from risk_receivers.errors import SpoolError, StartError
 from risk_receivers.kill.journal import load
@@ -86,10 +88,9 @@ def _held(
     published: gate_contract.GateDetail | None, *, found_halted: bool, on_record: KillSwitch
 ) -> KillSwitch | None:
     """What the gate held when it was taken over."""
-    if kill := published.kill if published else None:
-        return KillSwitch(
-            Phase.TRIPPED, kill.kill_id, kill.mode, kill.cause, kill.level, kill.since
-        )
+    kill = None if published is None else tightest_kill(published.known, Scope())
+    if kill is not None:
+        return KillSwitch(Phase.TRIPPED, kill.id, kill.mode, kill.cause, kill.level, kill.since)
     if found_halted and not on_record.is_tripped:
         # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
         return KillSwitch(

@@ -7,7 +7,8 @@ Importing this package is cheap: no numpy, no exporter. The paper runtime is in
 from __future__ import annotations
 
 from risk_runtime.errors import InvalidOrderError, RiskRuntimeError
-from risk_runtime.gate import Decision, GateReading, GateState, TradeGate
+from risk_runtime.gate import TradeGate
+from risk_runtime.gate_reading import Decision, GateReading, GateState
 from risk_runtime.order import Order, Side
 from risk_runtime.pretrade import (
     Book,

@@ -8,6 +8,7 @@ Safety rules, all of them in the direction of refusing:
 * A lease counts once its reasons were read: before the first one, and again whenever the version
   moves. Reasons that are missing, unreadable, older than the lease, or against it: closed.
 * A closed gate refuses what adds risk and allows what only reduces it. Nobody is trapped.
+* An open one is asked further: every restriction in force is kept for the orders it may cover.
 * The last word is read at every check, so HALT takes effect at the next order.
 
 Whoever writes puts the reasons in place before the version moves and the version before a lease
@@ -24,14 +25,15 @@ import mmap
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.gate import GateDetail, Restriction
+from risk_policy.contracts.gate import GateDetail
+from risk_policy.contracts.restriction import Kill, Restriction
+from risk_policy.contracts.scope import Subject
+from risk_runtime.gate_reading import OPEN, Decision, GateReading, GateState, decide, size_ratio
 from risk_runtime.order import Order
 
 _UNMAPPED: Final = memoryview(bytes(contract.SIZE)).cast("Q")
@@ -40,51 +42,6 @@ _POLL_SECONDS: Final = 0.001
 _NS: Final = 1_000_000_000
 #: ``contract.now_ns`` without a Python frame of its own: this runs before every order.
 _boottime_ns: Final = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
-
-
-class GateState(StrEnum):
-    """What the lease file amounts to."""
-
-    OPEN = "open"
-    HALTED = "halted"
-    STALE = "stale"
-    IMPLAUSIBLE = "implausible"
-    MISSING = "missing"
-    UNTRUSTED = "untrusted"
-
-
-@dataclass(frozen=True, slots=True)
-class GateReading:
-    """The gate at one instant.
-
-    Attributes:
-        state: what the lease file amounts to.
-        version: the file's version word; 0 when there is no file to trust.
-        reason: why it is closed; empty when it is open.
-        kill: the kill switch, if it is tripped and the gate is closed.
-    """
-
-    state: GateState
-    version: int
-    reason: str = ""
-    kill: Restriction | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer to one order.
-
-    Attributes:
-        allowed: whether it may be sent.
-        reason: why, in a sentence for people and for the record.
-        state: the gate's state the answer rests on.
-        gate_version: the gate's version the answer rests on.
-    """
-
-    allowed: bool
-    reason: str
-    state: GateState
-    gate_version: int
 
 
 class TradeGate:
@@ -111,7 +68,9 @@ class TradeGate:
         self._identity: tuple[int, int] | None = None
         self._longest_ns = 0
         self._version = -1  # none that a file could have
-        self._open = _decision(GateReading(GateState.OPEN, 0), "the gate is open", allowed=True)
+        self._reading = GateReading(GateState.OPEN, 0)  # the latest that was open
+        self._open = _allowing(0)
+        self._is_restricted = False
         self._read_for: memoryview[int] | None = None  # whose reasons were read
         self._detail: GateDetail | None = None
         self._noticed = self._signature()
@@ -125,18 +84,23 @@ class TradeGate:
             and words[1] == self._version
             and now < self._recheck_at_ns
         ):
-            return self._open
-        reading = self.read()
-        if reading.state is GateState.OPEN:
-            return self._open
-        if order.reduces_risk:
-            reason = f"it only reduces risk, although the gate is closed: {reading.reason}"
-            return _decision(reading, reason, allowed=True)
-        return _decision(reading, reading.reason, allowed=False)
+            return decide(order, self._reading) if self._is_restricted else self._open
+        return decide(order, self.read())
 
-    def directive(self) -> Restriction | None:
-        """The tripped kill switch, or None while the gate is open or closed for other reasons."""
-        return self.read().kill
+    def directive(self, subject: Subject) -> Kill | None:
+        """The tightest kill that certainly covers the whole subject, e.g. one account.
+
+        None while there is none, whether the gate is open or closed for other reasons. A kill of
+        less than that, of one symbol say, is among ``read().kills``.
+        """
+        return self.read().kill_over(subject)
+
+    def size_ratio(self, subject: Subject) -> float:
+        """The share of its full size that a new order may have now: 1 unrestricted, 0 for none."""
+        reading = self.read()
+        if reading.state is not GateState.OPEN:
+            return 0.0
+        return size_ratio(reading.restrictions, subject)
 
     def wait_change(self, timeout: float) -> bool:
         """Wait until the gate says something else than when it was last waited for.
@@ -169,12 +133,15 @@ class TradeGate:
                 return self._closed(GateState.UNTRUSTED, version, complaint)
             self._read_for = words
             self._longest_ns = longest
-            reading = GateReading(GateState.OPEN, version)
-            if self._open.gate_version != version:
-                self._open = _decision(reading, "the gate is open", allowed=True)
+            if is_new:
+                known = () if self._detail is None else self._detail.known
+                self._reading = GateReading(GateState.OPEN, version, restrictions=known)
+                self._open = _allowing(version)
+                # Before the version that it belongs to: another thread may be checking an order.
+                self._is_restricted = bool(known)
             self._version = version
             self._recheck_at_ns = now + self._recheck_ns
-            return reading
+            return self._reading
         if lease == contract.HALT:
             return self._closed(GateState.HALTED, version, "new risk is halted")
         if lease <= now:
@@ -231,21 +198,21 @@ class TradeGate:
 
     def _closed(self, state: GateState, version: int, reason: str) -> GateReading:
         self._recheck_at_ns = 0
-        kill = self._kill(state, version)
-        if kill is not None:
-            switch = f"kill switch tripped, mode {kill.mode}: {kill.cause} ({kill.level})"
-            reason = switch if state is GateState.HALTED else f"{switch}; {reason}"
-        return GateReading(state, version, reason, kill)
+        restrictions = self._restrictions(state, version)
+        told = next((str(one) for one in restrictions if one.scope.is_everything), "")
+        if told:
+            reason = told if state is GateState.HALTED else f"{told}; {reason}"
+        return GateReading(state, version, reason, restrictions)
 
-    def _kill(self, state: GateState, version: int) -> Restriction | None:
-        """The kill switch, if it is tripped."""
+    def _restrictions(self, state: GateState, version: int) -> tuple[Restriction, ...]:
+        """What is in force although the gate is closed as a whole, as far as it is known."""
         known = self._current_detail(version, halted=state is GateState.HALTED)
         if known is None:
-            return None
+            return ()
         # A lease was granted since: whatever tripped may have been cleared. Nothing is closed on a
         # guess.
         is_over = state is GateState.UNTRUSTED and known.version < version
-        return None if is_over else known.kill
+        return () if is_over else known.known
 
     def _contradiction(self, version: int) -> str:
         """Why a running lease is not enough: its reasons cannot be read, or say otherwise."""
@@ -257,7 +224,7 @@ class TradeGate:
             return f"{name} is of version {known.version}, the lease of version {version}"
         if known.unknown is not None:
             return f"{name} holds a restriction unknown here: {known.unknown.kind}"
-        if known.halted or known.kill is not None:
+        if known.stops_everything:
             return f"{name} says that new risk is halted, although the lease runs"
         return ""
 
@@ -269,13 +236,13 @@ class TradeGate:
             self._detail = known
         return known
 
-    def _signature(self) -> tuple[GateState, int, Restriction | None]:
+    def _signature(self) -> tuple[GateState, int, tuple[Restriction, ...]]:
         reading = self.read()
-        return reading.state, reading.version, reading.kill
+        return reading.state, reading.version, reading.restrictions
 
 
-def _decision(reading: GateReading, reason: str, *, allowed: bool) -> Decision:
-    return Decision(allowed, reason, reading.state, reading.version)
+def _allowing(version: int) -> Decision:
+    return Decision(allowed=True, reason=OPEN, state=GateState.OPEN, gate_version=version)
 
 
 def _own_boot_id() -> bytes:

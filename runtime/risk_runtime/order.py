@@ -37,6 +37,10 @@ class Order:
         price: limit price, or the current price for a market order.
         position_quantity: signed units held now, less what orders already working will take
             away; without it the order counts as adding risk.
+        full_quantity: the quantity it would have if the gate did not ask for smaller ones; without
+            it, one that adds risk is refused while the gate does.
+        account, strategy, venue, sector, asset: what it belongs to, as the snapshots call it. What
+            is not told counts as covered by every restriction.
     """
 
     symbol: str
@@ -44,6 +48,12 @@ class Order:
     quantity: float
     price: float
     position_quantity: float = 0.0
+    full_quantity: float | None = None
+    account: str = ""
+    strategy: str = ""
+    venue: str = ""
+    sector: str = ""
+    asset: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.quantity < math.inf:
@@ -54,6 +64,11 @@ class Order:
         if not math.isfinite(self.price):
             raise InvalidOrderError(
                 f"order for {self.symbol!r}: price is {self.price!r}; it must be finite"
+            )
+        if self.full_quantity is not None and not 0 < self.full_quantity < math.inf:
+            raise InvalidOrderError(
+                f"order for {self.symbol!r}: full_quantity is {self.full_quantity!r}; "
+                "it must be finite and positive"
             )
 
     def reduces(self, position_quantity: float) -> bool:

@@ -144,7 +144,7 @@ def test_a_kill_is_cleared_in_two_steps_and_the_gate_opens(
     assert done.status_code == 200, done.text
     wait_until(receivers.gate_is_open)
     assert receivers.status()["kill_switch"]["state"] == "ARMED"
-    assert (receivers.detail().halted, receivers.detail().kill) == (False, None)
+    assert (receivers.detail().halted, receivers.detail().kills) == (False, ())
     assert ask(receivers, kill_id=kill_id, confirmation=code).status_code == 409, "it was used"
     assert kinds(receivers) == [
         "ACTIVATED", "LOOSENING_ASKED", *["LOOSENING_REFUSED"] * 3, "CLEARED", "LOOSENING_REFUSED",
@@ -237,7 +237,7 @@ def test_no_clearing_overtakes_a_trip_that_the_store_could_not_take_yet(
         other.execute("BEGIN IMMEDIATE")
         confirming = pool.submit(ask, receivers, kill_id=kill_id, confirmation=code)
         tripping = pool.submit(receivers.send, "alerts", [words.kill_alert()])
-        wait_until(lambda: receivers.detail().kill.mode == "immediate")
+        wait_until(lambda: receivers.detail().kills[0].mode == "immediate")
         other.rollback()
         assert confirming.result().status_code != 200
         tripping.result()

@@ -91,8 +91,8 @@ def test_a_trip_writes_halt_and_then_says_why(
         assert words(tmp_path)[:2] == (contract.HALT, before + 1)
         detail = contract.read_detail(tmp_path)
         assert detail is not None
-        (held,) = detail.restrictions
-        assert detail.kill == held
+        (held,) = detail.kills
+        assert detail.restrictions == (held,)
         restriction = tripped().restriction
         assert restriction is not None
         assert held == restriction.model_copy(update={"since": held.since})
@@ -117,8 +117,8 @@ def test_a_looser_state_never_loosens_what_is_published(tmp_path: Path) -> None:
         gate.apply(KillSwitch())
         detail = contract.read_detail(tmp_path)
         assert detail is not None
-        assert detail.kill is not None
-        assert detail.kill.mode is KillMode.IMMEDIATE
+        assert detail.kills
+        assert detail.kills[0].mode is KillMode.IMMEDIATE
         assert words(tmp_path)[0] == contract.HALT
         assert gate.version >= version
 
@@ -228,7 +228,7 @@ def test_reasons_that_are_taken_away_or_changed_are_written_again(
         detail = wait_until(
             lambda: (found := contract.read_detail(tmp_path)) and found == gate.detail and found
         )
-        assert detail.kill.kill_id == "kill-1"
+        assert detail.kills[0].id == "kill-1"
         wait_until(lambda: words(tmp_path)[1] == detail.version)
 
 
@@ -377,7 +377,7 @@ def test_a_clearing_alone_takes_a_halt_back_and_the_lease_comes_if_all_else_allo
         assert words(tmp_path)[0] != contract.HALT
         wait_until(lambda: gate.detail is not None and not gate.detail.halted)
         reading = TradeGate(tmp_path).read()
-        assert (reading.state, reading.kill) == (GateState.STALE, None)
+        assert (reading.state, reading.kills) == (GateState.STALE, ())
         healthy = True
         wait_until(lambda: is_open(tmp_path))
         wait_until(lambda: TradeGate(tmp_path).read().state is GateState.OPEN)
@@ -389,5 +389,5 @@ def test_a_clearing_alone_takes_a_halt_back_and_the_lease_comes_if_all_else_allo
         assert words(tmp_path)[0] == contract.HALT, "the other kill was not cleared"
     detail = contract.read_detail(tmp_path)
     assert detail is not None
-    assert detail.kill is not None
-    assert detail.kill.kill_id == "kill-2"
+    assert detail.kills
+    assert detail.kills[0].id == "kill-2"

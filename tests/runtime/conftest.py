@@ -21,8 +21,9 @@ from risk_exporter import RiskExporter
 from risk_policy import default_policy_path, load_policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.gate import GateDetail, Restriction
+from risk_policy.contracts.gate import GateDetail
 from risk_policy.contracts.reports import Report
+from risk_policy.contracts.restriction import Kill, Restriction
 from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.vocabulary import KillMode
 from risk_runtime import PreTradeLimits, TradeGate
@@ -81,11 +82,10 @@ class GateWriter:
     ) -> None:
         """Trip the switch: HALT, version, detail."""
         self.halt_without_reason()
-        restriction = Restriction.model_validate(
+        restriction = Kill.model_validate(
             {
-                "kind": "kill_switch",
                 "mode": mode,
-                "kill_id": kill_id,
+                "id": kill_id,
                 "cause": cause,
                 "level": "emergency",
                 "since": utc_now(),

@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts.scope import Scope
 from risk_runtime import GateState, TradeGate
 
+MAIN = Scope(account="main")
 KILL = {
     "kind": "kill_switch",
     "mode": "immediate",
-    "kill_id": "k1",
+    "id": "k1",
     "cause": "DRAWDOWN_EMERGENCY",
     "level": "emergency",
     "since": "2008-10-02T00:00:00Z",
@@ -34,9 +36,9 @@ def test_a_restriction_of_a_later_version_does_not_hide_the_kill_switch(
 ) -> None:
     detail = detail_with(*order, halted=True)
     gate = gate_at(gate_dir, lease_bytes(lease_ns=contract.HALT), detail=detail)
-    directive = gate.directive()
+    directive = gate.directive(MAIN)
     assert directive is not None
-    assert directive.kill_id == "k1"
+    assert directive.id == "k1"
     assert "DRAWDOWN_EMERGENCY" in gate.check(BUY).reason
 
 
@@ -47,8 +49,8 @@ def test_a_restriction_of_a_later_version_does_not_hide_the_kill_switch(
         (detail_with(KILL), "although the lease runs"),
         (detail_with(halted=True), "although the lease runs"),
         (detail_with(version=6), "of version 6, the lease of version 7"),
-        (detail_with(schema_version=2), "of a later version of the risk layer"),
-        (detail_with(LATER, schema_version=2), "of a later version of the risk layer"),
+        (detail_with(schema_version=3), "of a later version of the risk layer"),
+        (detail_with(LATER, schema_version=3), "of a later version of the risk layer"),
         (detail_with()[:-1], "damaged"),
         (b"rubbish", "damaged"),
     ],
@@ -127,7 +129,7 @@ def test_a_kill_of_an_older_version_than_a_running_lease_closes_no_position(
     detail = detail_with(KILL, halted=True, version=version)
     gate = gate_at(gate_dir, lease_bytes(), detail=detail)
     assert not gate.check(BUY).allowed
-    assert (gate.directive() is None) is (version == 6), "it may have been cleared since"
+    assert (gate.directive(MAIN) is None) is (version == 6), "it may have been cleared since"
 
 
 @given(
@@ -150,8 +152,8 @@ def test_no_bytes_beside_a_running_lease_open_the_gate_but_reasons_that_allow_it
     gate = gate_at(gate_dir, lease_bytes(), detail=detail or b" ")
     try:
         said = json.loads(detail)
-        schema = said.get("schema_version", 1)
-        allows = (schema, said["halted"], said["restrictions"]) == (1, False, [])
+        schema = said.get("schema_version", 2)
+        allows = (schema, said["halted"], said["restrictions"]) == (2, False, [])
         expected = allows and said["version"] >= 7
     except (ValueError, TypeError, KeyError, AttributeError):
         expected = False
@@ -167,4 +169,4 @@ def test_no_content_of_the_detail_file_opens_the_gate_or_raises(
 ) -> None:
     gate = gate_at(gate_dir, lease_bytes(lease_ns=0), detail=words or b" ")
     assert not gate.check(BUY).allowed
-    assert gate.directive() is None
+    assert gate.directive(MAIN) is None

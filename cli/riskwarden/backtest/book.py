@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy.contracts.snapshot import Snapshot
-from risk_runtime.gate import Decision, GateState, TradeGate
+from risk_runtime.gate import TradeGate
+from risk_runtime.gate_reading import Decision, GateState
 from risk_runtime.order import Order
 from risk_runtime.paper.broker import BrokerState, PaperBroker
 from risk_runtime.paper.desk import Desk, Told

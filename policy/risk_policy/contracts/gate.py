@@ -11,7 +11,8 @@ offset       type   meaning
 16           8 B    magic ``RWGATE01``
 24           u64    longest lease the writer ever grants, nanoseconds
 32           16 B   boot id of the machine that wrote the file (a UUID, big-endian bytes)
-48           16 B   reserved, zero
+48           u64    how many restrictions are in force; 0 means that the lease alone decides
+56           8 B    reserved, zero
 ===========  =====  =========================================================================
 
 The rules a reader keeps, in this order:
@@ -21,9 +22,11 @@ The rules a reader keeps, in this order:
   ever grants is not proof of anything, so a clock that jumps back cannot open the gate. What a
   writer may grant is bounded here as well: no damaged word holds the gate open for a day.
 * before a lease counts, and again whenever the version word moves, ``gate.json`` is read. Missing,
-  unreadable, of a later schema, older than the version word, halted, with a kill switch or with a
-  restriction of a kind the reader does not know: closed, since it cannot be kept. One that is newer
-  than the word has just been put in place.
+  unreadable, of a later schema, older than the version word, halted, with a kill switch over
+  everything or with a restriction of a kind the reader does not know: closed, since it cannot be
+  kept. One that is newer than the word has just been put in place. Each of its restrictions is kept
+  for the orders that lie within its scope (:mod:`risk_policy.contracts.restriction`).
+* who cannot read JSON takes any number of restrictions but 0 for closed.
 
 The first word is written with one aligned 8-byte store, so it is never seen torn. CLOCK_BOOTTIME
 is shared by all processes of a machine, goes on while it sleeps, and cannot be set. A writer
@@ -49,7 +52,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from risk_policy.vocabulary import KillMode
+from risk_policy.contracts.restriction import Kill, Restriction, UnknownRestriction, kills_of
 
 LEASE_FILE: Final = "gate.lease"
 DETAIL_FILE: Final = "gate.json"
@@ -61,13 +64,14 @@ HALT: Final = 0
 LEASE_WORD: Final = 0
 VERSION_WORD: Final = 1
 LONGEST_WORD: Final = 3
+RESTRICTIONS_WORD: Final = 6
 
 #: More is read of no ``gate.json``; one says what is in force, in some hundred bytes each.
 LONGEST_DETAIL_BYTES: Final = 2**20
 #: No lease is longer, whatever a file says; the policy allows no longer one either.
 LONGEST_SECONDS: Final = 60
 
-_HEADER: Final = struct.Struct("<QQ8sQ16s16x")
+_HEADER: Final = struct.Struct("<QQ8sQ16sQ8x")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -81,16 +85,18 @@ def boot_id() -> bytes:
     return uuid.UUID(_BOOT_ID.read_text(encoding="ascii").strip()).bytes
 
 
-def encode(*, lease_ns: int, version: int, longest_ns: int, boot: bytes) -> bytes:
+def encode(
+    *, lease_ns: int, version: int, longest_ns: int, boot: bytes, restrictions: int = 0
+) -> bytes:
     """The 64 bytes of a lease file."""
-    return _HEADER.pack(lease_ns, version, MAGIC, longest_ns, boot)
+    return _HEADER.pack(lease_ns, version, MAGIC, longest_ns, boot, restrictions)
 
 
 def fault(data: bytes, boot: bytes) -> str | None:
     """Why these bytes cannot be trusted as a lease file on this boot, or None if they can."""
     if len(data) != SIZE:
         return f"is {len(data)} bytes long instead of {SIZE}"
-    _, _, magic, longest_ns, written_boot = _HEADER.unpack(data)
+    _, _, magic, longest_ns, written_boot, _ = _HEADER.unpack(data)
     if magic != MAGIC:
         return f"has magic {magic!r} instead of {MAGIC!r}"
     if written_boot != boot:
@@ -105,66 +111,45 @@ def lease_is_open(lease_ns: int, longest_ns: int, at_ns: int) -> bool:
     return at_ns < lease_ns <= at_ns + longest_ns
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Restriction(_Frozen):
-    """One thing that holds the gate.
-
-    Attributes:
-        kind: what is refused; ``kill_switch`` refuses everything that adds risk.
-        scope: what it covers; ``*`` is everything.
-        mode: how the kill switch treats open positions.
-        cause: what brought it about, e.g. ``DRAWDOWN_EMERGENCY`` or an operator's reason.
-        level: severity or role behind the cause.
-        since: when it took effect, UTC.
-    """
-
-    kind: Literal["kill_switch"]
-    scope: str = "*"
-    mode: KillMode
-    kill_id: str
-    cause: str
-    level: str
-    since: AwareDatetime
-
-
-class UnknownRestriction(BaseModel):
-    """A restriction of a later version, which this reader cannot keep and so must not pass."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: str = "unnamed"
-
-
-class GateDetail(_Frozen):
+class GateDetail(BaseModel):
     """The content of ``gate.json``.
 
     Attributes:
         version: equals the lease file's version word once both are in place.
         halted: whether new risk is refused whatever the lease says.
-        restrictions: why, worst first; empty when the gate is open.
+        restrictions: what is in force, worst first.
         policy_digest: the policy the writer runs on.
         written_at: wall clock, UTC.
     """
 
-    schema_version: Literal[1] = 1
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: Literal[2] = 2
     version: Annotated[int, Field(ge=0)]
     halted: bool
-    restrictions: tuple[Restriction | UnknownRestriction, ...] = ()
+    restrictions: tuple[Kill | Restriction | UnknownRestriction, ...] = ()
     policy_digest: str
     written_at: AwareDatetime
 
     @property
-    def kill(self) -> Restriction | None:
-        """The kill switch's restriction, if it is tripped."""
-        return next((one for one in self.restrictions if isinstance(one, Restriction)), None)
+    def known(self) -> tuple[Restriction, ...]:
+        """The restrictions that this reader understands."""
+        return tuple(one for one in self.restrictions if isinstance(one, Restriction))
 
     @property
     def unknown(self) -> UnknownRestriction | None:
         """A restriction that this reader does not know."""
         return next((o for o in self.restrictions if isinstance(o, UnknownRestriction)), None)
+
+    @property
+    def kills(self) -> tuple[Kill, ...]:
+        """The kill switches that are tripped."""
+        return kills_of(self.known)
+
+    @property
+    def stops_everything(self) -> bool:
+        """Whether no lease may run beside it."""
+        return self.halted or any(kill.scope.is_everything for kill in self.kills)
 
 
 def encode_detail(detail: GateDetail) -> bytes:

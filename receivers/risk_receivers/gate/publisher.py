@@ -22,7 +22,7 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from typing import Final, Self
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts.restriction import Restriction, in_order
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate.detail import DetailFile
 from risk_receivers.gate.lease_file import LeaseFile
@@ -63,6 +64,7 @@ class GatePublisher:
         self._lock = threading.Lock()  # the words; never held while waiting for anything
         self._detail_lock = threading.Lock()  # gate.json
         self._state = KillSwitch()
+        self._held: tuple[Restriction, ...] = ()
         self._told = False
         self._halted_at: datetime | None = None
         #: Whether the lease file said HALT when it was taken over: somebody decided that.
@@ -217,6 +219,19 @@ class GatePublisher:
             if not self._closed:  # it ends as expired; the reasons follow, and then a lease
                 self._lease.words[contract.LEASE_WORD] = contract.now_ns()
 
+    def hold(self, restrictions: Iterable[Restriction]) -> None:
+        """Publish what is held beside the kill switch: all of it, as it is on record.
+
+        A reader that has the reasons before has them until the version moves, so nobody is refused
+        meanwhile whom nothing refuses. While they cannot be written, no lease is renewed.
+        """
+        with self._lock:
+            self._held = in_order(restrictions)
+        self._want_detail()
+        with self._detail_lock:
+            if self._told:
+                self._publish_detail()
+
     @property
     def is_halted(self) -> bool:
         """Whether new risk is refused whatever the lease says."""
@@ -272,7 +287,8 @@ class GatePublisher:
         """Write gate.json, then move the version. A failure is retried at the next renewal."""
         with self._lock:
             wanted, restriction, halted = self._wanted, self._state.restriction, self.is_halted
-        restrictions = () if restriction is None else (restriction,)
+            held = self._held
+        restrictions = in_order(held if restriction is None else (restriction, *held))
         published = self._published
         is_kept = published is not None and self._detail_file.holds(published)
         if not (published is None or is_kept):
@@ -302,6 +318,7 @@ class GatePublisher:
             self._kept = wanted
             self._version = published.version
             if not self._closed:
+                self._lease.words[contract.RESTRICTIONS_WORD] = len(restrictions)
                 self._lease.words[contract.VERSION_WORD] = published.version
 
     def _renew_forever(self) -> None:

@@ -25,7 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
-from risk_policy.contracts.gate import Restriction
+from risk_policy.contracts.restriction import Kill
 from risk_policy.vocabulary import KillMode, Severity
 
 
@@ -136,14 +136,13 @@ class KillSwitch:
         return self.mode is not None
 
     @property
-    def restriction(self) -> Restriction | None:
+    def restriction(self) -> Kill | None:
         """What it holds at the gate."""
         if self.mode is None or self.since is None:
             return None
-        return Restriction(
-            kind="kill_switch",
+        return Kill(
             mode=self.mode,
-            kill_id=self.kill_id,
+            id=self.kill_id,
             cause=self.cause,
             level=self.level,
             since=self.since,

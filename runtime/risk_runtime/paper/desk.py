@@ -171,7 +171,9 @@ class Desk:
             against = order.side.sign * held < 0
             if order.symbol == symbol and order.order_id != ignore and against:
                 held += order.side.sign * min(order.quantity, abs(held))
-        return Order(symbol, side, float(quantity), float(price), float(held))
+        return Order(
+            symbol, side, float(quantity), float(price), float(held), account=self._account
+        )
 
     def _is_within_limits(self, wish: Wish, price: Decimal, trade_id: str) -> bool:
         if self._checks is None:

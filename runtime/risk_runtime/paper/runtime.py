@@ -22,11 +22,13 @@ from decimal import Decimal
 
 from risk_exporter import ExporterError
 from risk_policy.clock import utc_now
-from risk_policy.contracts.gate import Restriction
 from risk_policy.contracts.reports import TradeBlocked
+from risk_policy.contracts.restriction import Kill
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_runtime.errors import AccountStoreError, NotFlatError
-from risk_runtime.gate import GateState, TradeGate
+from risk_runtime.gate import TradeGate
+from risk_runtime.gate_reading import GateState
 from risk_runtime.paper import journal
 from risk_runtime.paper.account import AccountStore, StoredAccount
 from risk_runtime.paper.broker import BrokerState, PaperBroker, TradingMode
@@ -89,6 +91,7 @@ class PaperRuntime:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._terms = terms
+        self._whole = Scope(account=terms.account)
         self._gate = gate
         self._exporter = exporter
         self._reporter = reporter
@@ -161,7 +164,7 @@ class PaperRuntime:
                 self._gate.wait_change(self._pace.watch_seconds)
             self._obey()
             reading = self._gate.read()
-            told = reading.state is GateState.OPEN or reading.kill is not None
+            told = reading.state is GateState.OPEN or reading.kill_over(self._whole) is not None
             if was_scraped and told:
                 return
             self._publish()
@@ -216,7 +219,7 @@ class PaperRuntime:
     def _obey(self) -> None:
         """Do what the gate asks for now. Returns at once if that is nothing new."""
         reading = self._gate.read()
-        kill = reading.kill
+        kill = reading.kill_over(self._whole)
         if kill is None:
             if reading.state is GateState.OPEN and self.broker.mode is not TradingMode.ACTIVE:
                 self._desk.resume()
@@ -224,17 +227,17 @@ class PaperRuntime:
                 self._seen_kill = None
                 self._commit()
             return
-        if self._seen_kill != (kill.kill_id, kill.mode):
-            self._seen_kill = (kill.kill_id, kill.mode)
-            if self._flat_for_kill != kill.kill_id:
-                self._desk.see_kill(kill.kill_id, kill.cause, kill.mode)
+        if self._seen_kill != (kill.id, kill.mode):
+            self._seen_kill = (kill.id, kill.mode)
+            if self._flat_for_kill != kill.id:
+                self._desk.see_kill(kill.id, kill.cause, kill.mode)
                 self._commit()
         if self._closes_now(kill):
-            self._close(kill.kill_id)
-        elif self._desk.stop_entries(kill.kill_id):
+            self._close(kill.id)
+        elif self._desk.stop_entries(kill.id):
             self._commit()
 
-    def _closes_now(self, kill: Restriction) -> bool:
+    def _closes_now(self, kill: Kill) -> bool:
         if kill.mode is KillMode.GRACEFUL:
             return self._now() >= kill.since + self._terms.graceful_timeout
         return kill.mode is KillMode.IMMEDIATE
