@@ -23,6 +23,7 @@ from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.auth import Role, Tokens, unauthorized
 from risk_receivers.channels.views import ChannelParts, channel_views
+from risk_receivers.doors.gate import said
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
@@ -74,7 +75,6 @@ def create_app(parts: Parts) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = round(parts.policy.alerting.intake.max_body_mib * 2**20)
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
-    app.register_blueprint(_runtime(parts))
     operators = _needs(parts.tokens, Role.OPERATOR)
     app.register_blueprint(ack_views(parts.acks, operators))
     app.register_blueprint(channel_views(parts.channels, operators))
@@ -153,7 +153,7 @@ def _operator(parts: Parts) -> Blueprint:
             ready=not problems,
             problems=problems,
             kill_switch=_kill_switch(parts),
-            gate=_gate(parts),
+            gate=said(parts.gate, parts.health.lease_withheld()),
             incidents_open=_if_readable(parts.reading.open_by_severity),
             incidents_expired=_if_readable(parts.reading.expired_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),
@@ -207,17 +207,6 @@ def _operator(parts: Parts) -> Blueprint:
     return api
 
 
-def _runtime(parts: Parts) -> Blueprint:
-    api = Blueprint("runtime", __name__, url_prefix="/api/v1")
-
-    @api.get("/gate")
-    @_needs(parts.tokens, Role.RUNTIME, Role.OPERATOR)
-    def gate() -> Answer:
-        return jsonify(**_gate(parts))
-
-    return api
-
-
 def _needs(
     tokens: Tokens, *roles: Role
 ) -> Callable[[Callable[Params, Answer]], Callable[Params, Answer]]:
@@ -267,19 +256,6 @@ def _if_readable(ask: Callable[[], T]) -> T | None:
     except (sqlite3.Error, AuditError) as error:
         _log.error("the store cannot be read: %s", error)
         return None
-
-
-def _gate(parts: Parts) -> dict[str, Any]:
-    gate = parts.gate
-    detail = gate.detail
-    return {
-        "open": gate.is_open,
-        "halted": gate.is_halted,
-        "version": gate.version,
-        "lease_remaining_seconds": round(gate.lease_remaining_seconds, 3),
-        "lease_withheld": parts.health.lease_withheld(),
-        "detail": detail.model_dump(mode="json") if detail else None,
-    }
 
 
 def _number(name: str, *, default: int, least: int, most: int) -> int | str:

@@ -15,6 +15,7 @@ from risk_receivers.body import BodyReader
 from risk_receivers.core import Core
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.feeds import FeedDoor
+from risk_receivers.doors.gate import GateDoor
 from risk_receivers.doors.kill import KillDoor
 from risk_receivers.doors.loosen import ArmDoor, LoosenDoor
 from risk_receivers.doors.reports import ReportsDoor
@@ -115,6 +116,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             bodies=bodies,
             refused=core.refusals.note,
             signed=people.signed,
+            shown={"/api/v1/gate": GateDoor(core.gate, parts.health.lease_withheld)},
         )
     finally:
         _threads_of(behind).shutdown()

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
 from risk_receivers.auth import Tokens, unauthorized
 from risk_receivers.body import BodyReader, End, Receive
-from risk_receivers.doors.door import Door, Reply, SignedDoor
+from risk_receivers.doors.door import Door, GetDoor, Reply, SignedDoor
 from risk_receivers.refusals import NO_TOKEN
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
@@ -38,12 +39,14 @@ class Front:
         bodies: BodyReader,
         refused: Callable[[str, str, str], None],
         signed: Mapping[str, SignedDoor],
+        shown: Mapping[str, GetDoor],
     ) -> None:
-        """``doors`` and ``signed`` ones are by path; ``refused`` is told from where somebody came
-        in vain, to which of them, and why.
+        """``doors``, ``signed`` and ``shown`` are by path; ``refused`` is told from where somebody
+        came in vain, to which of them, and why.
         """
         self._doors = dict(doors)
         self._signed = dict(signed)
+        self._shown = dict(shown)
         self._strangers = 0
         self._behind = behind
         self._tokens = tokens
@@ -58,6 +61,9 @@ class Front:
             return
         if (signed := self._signed.get(scope["path"])) is not None:
             await _respond(send, await self._answer_signed(signed, scope, receive))
+            return
+        if (shown := self._shown.get(scope["path"])) is not None:
+            await _respond(send, await self._show(shown, scope))
             return
         door = self._doors.get(scope["path"])
         if door is None:
@@ -85,6 +91,16 @@ class Front:
         if body.end is not End.COMPLETE and not door.takes_parts:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
         return await door.take(replace(body, address=address, role=role))
+
+    async def _show(self, door: GetDoor, scope: Scope) -> Reply:
+        if scope["method"] != "GET":
+            return Reply(405, {"error": f"{scope['path']} takes GET only"})
+        address = _address(scope)
+        if not self._tokens.allow(_authorization(scope), *door.roles, address=address):
+            self._refused(address, scope["path"], NO_TOKEN)
+            return Reply(401, {"error": unauthorized(*door.roles)})
+        headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
+        return await door.show(bytes(scope["query_string"]).decode("latin-1"), headers)
 
     async def _answer_signed(self, door: SignedDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
@@ -150,11 +166,12 @@ def _address(scope: Scope) -> str:
 
 
 async def _respond(send: Send, reply: Reply) -> None:
-    body = json.dumps(reply.content).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
+    has_body = reply.code != HTTPStatus.NOT_MODIFIED
+    body = json.dumps(reply.content).encode() if has_body else b""
+    headers = list(reply.headers)
+    if has_body:
+        headers.append((b"content-type", b"application/json"))
+        headers.append((b"content-length", str(len(body)).encode()))
     if reply.code == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     if reply.code == 408:  # the rest of the body must not be taken for the next request

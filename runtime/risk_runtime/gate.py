@@ -30,9 +30,11 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts import marker
 from risk_policy.contracts.gate import GateDetail
-from risk_policy.contracts.restriction import Kill, Restriction
+from risk_policy.contracts.restriction import Kill, Restriction, in_order
 from risk_policy.contracts.scope import Subject
+from risk_policy.vocabulary import KillMode
 from risk_runtime.gate_reading import OPEN, Decision, GateReading, GateState, decide, size_ratio
 from risk_runtime.order import Order
 
@@ -118,7 +120,9 @@ class TradeGate:
         return True
 
     def read(self) -> GateReading:
-        """What the gate says now, checked from the file up."""
+        """What the gate says now, checked from the files up."""
+        if marker.is_ordered(self._directory):
+            return self._ordered()
         fault = self._map()
         if fault is not None:
             state, complaint = fault
@@ -151,6 +155,25 @@ class TradeGate:
         ahead, most = (lease - now) / _NS, longest / _NS
         reason = f"the lease lies {ahead:.1f} s ahead, more than the {most:.1f} s ever granted"
         return self._closed(GateState.IMPLAUSIBLE, version, reason)
+
+    def _ordered(self) -> GateReading:
+        """Closed by an order that stands beside the lease; the receivers may not know of it yet."""
+        self._recheck_at_ns = 0
+        order = marker.read_order(self._directory)
+        if order is None:  # taken away at this moment
+            return GateReading(GateState.STALE, 0, "the gate changes at this moment")
+        kill = Kill(
+            id=order.id,
+            # Without a mode nobody knows here what the policy's is: nothing is closed on a guess.
+            mode=order.mode or KillMode.PAUSE,
+            cause=order.reason or f"the file {marker.ORDER_FILE} beside the gate",
+            level=order.actor or "operator",
+            since=order.at,
+        )
+        detail = contract.read_detail(self._directory)
+        known = () if detail is None else detail.known
+        others = tuple(one for one in known if one.id != kill.id)
+        return GateReading(GateState.HALTED, 0, str(kill), in_order((kill, *others)))
 
     def _map(self) -> tuple[GateState, str] | None:
         """Map the file that stands there now, and say what is wrong with it."""

@@ -56,8 +56,8 @@ def test_an_operators_kill_is_on_record_and_the_gate_closed_before_the_answer(
     assert (content["state"], content["mode"]) == ("TRIPPED", "graceful")
     assert content["already_tripped"] is False
     detail = receivers.detail()
-    assert (detail.version, detail.kill.kill_id) == (content["gate_version"], content["kill_id"])
-    assert (detail.kill.cause, detail.kill.level) == ("exchange outage", "operator")
+    assert (detail.version, detail.kills[0].id) == (content["gate_version"], content["kill_id"])
+    assert (detail.kills[0].cause, detail.kills[0].level) == ("exchange outage", "operator")
     (event,) = [e for e in receivers.chain() if e.event_type == "KILL_SWITCH_ACTIVATED"]
     assert (event.payload.actor_type, event.payload.actor_id) == ("USER", "tester")
     assert event.payload.action_reason == "exchange outage"
@@ -80,7 +80,7 @@ def test_a_kill_can_be_tightened_and_repeated_but_never_loosened(receivers: Any)
     assert looser.status_code == 409
     assert "only be tightened" in looser.json()["error"]
     assert len(receivers.chain()) == before
-    assert receivers.detail().kill.mode == "immediate"
+    assert receivers.detail().kills[0].mode == "immediate"
     assert [kind for kind in receivers.event_types() if kind.startswith("KILL")] == [
         "KILL_SWITCH_ACTIVATED",
         "KILL_SWITCH_TIGHTENED",
@@ -234,7 +234,7 @@ def test_the_gate_can_be_asked_over_http(receivers: Any, wait_until: Callable[..
     kill_id = receivers.operator_kill("pause").json()["kill_id"]
     found = gate()
     assert (found["open"], found["halted"], found["lease_remaining_seconds"]) == (False, True, 0)
-    assert found["detail"]["restrictions"][0]["kill_id"] == kill_id
+    assert found["detail"]["restrictions"][0]["id"] == kill_id
 
 
 def test_runbooks_are_served_as_the_annotations_promise(shared: Any) -> None:

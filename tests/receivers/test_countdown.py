@@ -81,7 +81,7 @@ def test_a_graceful_kill_becomes_immediate_after_its_time_whoever_restarts(
     (since,) = receivers.rows("SELECT at FROM kill_event")
     receivers.kill()
     receivers.start()
-    wait_until(lambda: receivers.detail().kill.mode == "immediate")
+    wait_until(lambda: receivers.detail().kills[0].mode == "immediate")
     switch = receivers.status()["kill_switch"]
     assert (switch["kill_id"], switch["mode"], switch["on_record"]) == (kill_id, "immediate", True)
     rows = receivers.rows("SELECT kind, at FROM kill_event ORDER BY n")
@@ -105,7 +105,7 @@ def test_a_graceful_kill_becomes_immediate_while_nothing_can_be_recorded(
     receivers.operator_kill("graceful")
     with closing(sqlite3.connect(receivers.database)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        wait_until(lambda: receivers.detail().kill.mode == "immediate")
+        wait_until(lambda: receivers.detail().kills[0].mode == "immediate")
         connection.rollback()
     wait_until(lambda: "KILL_SWITCH_TIGHTENED" in receivers.event_types(), 30)
     assert receivers.event_types().count("KILL_SWITCH_TIGHTENED") == 1

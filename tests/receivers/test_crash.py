@@ -137,11 +137,11 @@ def test_a_service_killed_between_record_and_gate_closes_the_gate_before_it_serv
         done.set()
         watcher.join()
     assert not seen_open.is_set(), "the gate was open for a moment while the service came up"
-    kill = receivers.detail().kill
+    kill = receivers.detail().kills[0]
     assert kill.cause == "DRAWDOWN_EMERGENCY"
     receivers.send("alerts", [words.kill_alert()])
     assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
-    assert receivers.status()["kill_switch"]["kill_id"] == kill.kill_id
+    assert receivers.status()["kill_switch"]["kill_id"] == kill.id
     assert receivers.status()["kill_switch"]["gate_closed_at"]
     assert receivers.verified().ok
 

@@ -136,7 +136,7 @@ def test_the_gate_and_the_record_are_adopted_in_the_tighter_of_both_modes(receiv
     switch = receivers.status()["kill_switch"]
     assert (switch["kill_id"], switch["mode"]) == (kill_id, "immediate")
     assert "KILL_SWITCH_TIGHTENED" in receivers.event_types()
-    assert receivers.detail().kill.mode == "immediate"
+    assert receivers.detail().kills[0].mode == "immediate"
 
 
 def cleared(receivers: Any, kill_id: str) -> None:

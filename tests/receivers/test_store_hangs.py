@@ -45,12 +45,12 @@ def test_a_store_that_hangs_does_not_hold_the_kill_switch_back(
         assert time.monotonic() - began < 1.5, "an answer takes two seconds here"
         assert answer.result(10).status_code == 503
         assert spooled(receivers)
-        kill_id = receivers.detail().kill.kill_id
+        kill_id = receivers.detail().kills[0].id
     wait_until(lambda: not spooled(receivers), what="the spool is merged while running")
     assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
     assert "KILL_SWITCH_TRIGGER_RECORDED" not in receivers.event_types()
     assert receivers.status()["kill_switch"]["kill_id"] == kill_id
-    assert receivers.detail().kill.kill_id == kill_id, "what a runtime acted on stays true"
+    assert receivers.detail().kills[0].id == kill_id, "what a runtime acted on stays true"
 
 
 def test_the_gate_closes_while_nothing_can_be_recorded_although_nobody_asks(
@@ -84,7 +84,7 @@ def test_a_store_that_is_back_in_time_has_recorded_what_closed_the_gate_before(
     wait_until(lambda: not spooled(receivers))
     assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
     assert "KILL_SWITCH_TRIGGER_RECORDED" not in receivers.event_types()
-    assert receivers.detail().kill.kill_id == kill_id
+    assert receivers.detail().kills[0].id == kill_id
 
 
 def test_what_asks_for_less_than_is_in_force_is_refused_by_a_slow_store_too(
@@ -97,7 +97,7 @@ def test_what_asks_for_less_than_is_in_force_is_refused_by_a_slow_store_too(
             answer.result(0.6)
         assert not spooled(receivers)
     assert answer.result(10).status_code == 409
-    assert receivers.detail().kill.mode == "immediate"
+    assert receivers.detail().kills[0].mode == "immediate"
     assert "KILL_SWITCH_TRIGGER_RECORDED" not in receivers.event_types()
 
 

@@ -6,16 +6,21 @@ from typing import Annotated, Final
 
 import typer
 
+from risk_policy.contracts.gate import LEASE_FILE
 from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.vocabulary import KillMode
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
 from riskwarden.operator import NoAnswerError, Operator, operator_name, printable
+from riskwarden.stack.layout import Layout
 
 ReceiversOption = Annotated[
     str | None,
     typer.Option("--receivers", help="URL of the receivers service.", show_default=False),
 ]
 _CUT: Final = "…"
+#: Longer than the service takes with the lease that is the default; then the gate is closed without
+#: its word, which does no harm if it has taken the kill.
+_PATIENCE_SECONDS: Final = 6.0
 #: A script whose variable is empty must not keep the account open.
 _NO_REASON: Final = "no reason given"
 
@@ -34,12 +39,20 @@ def kill(
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
 ) -> None:
-    """Trip the kill switch. It stays tripped until it is cleared; a looser mode is refused."""
+    """Trip the kill switch. It stays tripped until it is cleared; a looser mode is refused.
+
+    Where the receivers of the data folder do not answer, the gate is closed without them.
+    """
     operator = Operator(data, policy, receivers)
-    body = {"mode": mode.value, "reason": short_reason(reason), "actor": operator_name()}
+    words, name = short_reason(reason), operator_name()
+    body = {"mode": mode.value, "reason": words, "actor": name}
     try:
-        answer = operator.call("POST", "/api/v1/kill", body)
+        answer = operator.call("POST", "/api/v1/kill", body, patience_seconds=_PATIENCE_SECONDS)
     except NoAnswerError as error:
+        layout = Layout(data)
+        if receivers is None and (layout.gate / LEASE_FILE).is_file():
+            _trip_without_them(layout, mode, words, name, error)
+            return
         fail(f"{error}. {_what_to_do(operator, sent=error.sent)}", 1)
     if "kill_id" not in answer:
         fail("what answers there are not the receivers: name their URL with --receivers", 1)
@@ -48,6 +61,31 @@ def kill(
         f"[bold red]kill switch {already}[/]: mode {answer['mode']}, id {answer['kill_id']}; "
         "the gate is closed, on record. Check that the account is flat: riskwarden status"
     )
+
+
+def _trip_without_them(
+    layout: Layout, mode: KillMode, reason: str, actor: str, why: NoAnswerError
+) -> None:
+    from riskwarden.offline_kill import trip  # it imports much, and is hardly ever needed
+
+    warn(f"{why}; closing the gate in {layout.gate} without them")
+    try:
+        done = trip(layout, mode, reason, actor)
+    except OSError as error:
+        fail(f"the gate in {layout.gate} cannot be written: {error}. CLOSE POSITIONS YOURSELF", 1)
+    how = (
+        "HALT is written, and the runtime reads it before its next order"
+        if done.halted
+        else "a service still holds the gate's files; the runtime obeys the file KILL beside them"
+    )
+    out.print(
+        f"[bold red]kill switch is tripped[/]: mode {done.mode.value}, id {done.kill_id}; {how}. "
+        "Check at the exchange that the account is flat."
+    )
+    if done.not_kept:
+        warn(f"the record waits in the file KILL there alone: {done.not_kept}")
+    else:
+        out.print("It goes on record as soon as the receivers run again: start them.")
 
 
 def short_reason(reason: str) -> str:

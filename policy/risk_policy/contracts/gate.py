@@ -26,6 +26,7 @@ The rules a reader keeps, in this order:
   everything or with a restriction of a kind the reader does not know: closed, since it cannot be
   kept. One that is newer than the word has just been put in place. Each of its restrictions is kept
   for the orders that lie within its scope (:mod:`risk_policy.contracts.restriction`).
+* while ``KILL`` stands beside it: closed (:mod:`risk_policy.contracts.marker`).
 * who cannot read JSON takes any number of restrictions but 0 for closed.
 
 The first word is written with one aligned 8-byte store, so it is never seen torn. CLOCK_BOOTTIME
@@ -56,6 +57,8 @@ from risk_policy.contracts.restriction import Kill, Restriction, UnknownRestrict
 
 LEASE_FILE: Final = "gate.lease"
 DETAIL_FILE: Final = "gate.json"
+#: Locked by whoever publishes; the lock ends with its process.
+LOCK_FILE: Final = ".publisher.lock"
 
 MAGIC: Final = b"RWGATE01"
 SIZE: Final = 64

@@ -90,3 +90,6 @@ class Scope(BaseModel):
     def includes(self, subject: Subject) -> bool:
         """Whether the whole subject certainly lies within."""
         return all(getattr(subject, name) == value for name, value in self.labels.items())
+
+
+EVERYTHING: Final = Scope()

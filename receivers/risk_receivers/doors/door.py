@@ -24,6 +24,7 @@ class Reply:
     code: int
     content: dict[str, Any]
     retry_after_seconds: int | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Door(Protocol):
@@ -42,6 +43,17 @@ class Door(Protocol):
 
     def answered(self, code: int) -> None:
         """A request was answered, or refused before it came in."""
+
+
+class GetDoor(Protocol):
+    """Answers ``GET`` on one path, and may take its time."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Whose token opens it."""
+
+    async def show(self, query: str, headers: Mapping[bytes, bytes]) -> Reply:
+        """Answer a request."""
 
 
 class SignedDoor(Protocol):

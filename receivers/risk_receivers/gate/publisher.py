@@ -30,15 +30,16 @@ from typing import Final, Self
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.restriction import Restriction, in_order
+from risk_policy.contracts.restriction import Restriction, in_order, tightest_kill
+from risk_policy.contracts.scope import EVERYTHING
 from risk_receivers.errors import GateBusyError, StartError
+from risk_receivers.gate import statement
 from risk_receivers.gate.detail import DetailFile
 from risk_receivers.gate.lease_file import LeaseFile
 from risk_receivers.kill.switch import KillSwitch, tightest
 
 #: The runtime, if it is another user, is to be one of the folder's group.
 _FOLDER_MODE: Final = 0o750
-_LOCK_FILE: Final = ".publisher.lock"
 _NANOSECONDS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class GatePublisher:
                     "open the gate; take that right away with chmod o-w"
                 )
             self._lock_descriptor = os.open(
-                self._folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+                self._folder / contract.LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
         except OSError as error:
             raise StartError(f"{self._folder}: the gate folder cannot be used: {error}") from error
@@ -314,6 +315,7 @@ class GatePublisher:
                 _log.error("gate.json cannot be written, trying again: %s", error)
                 return
         self._published = published
+        statement.state(self._folder, tightest_kill(published.known, EVERYTHING))
         with self._lock:
             self._kept = wanted
             self._version = published.version

@@ -75,6 +75,7 @@ class Rig:
             bodies=BodyReader(max_mib=1, timeout_seconds=5),
             refused=self.behind.refusals.note,
             signed={SLACK_PATH: door},
+            shown={},
         )
 
     def tell(self, render: Render = as_told, kind: Kind = Kind.FIRING) -> None:

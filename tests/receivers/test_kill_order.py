@@ -1,0 +1,156 @@
+"""The order beside the gate: it closes readers at once, and is on record once, whoever lives."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts import marker
+from risk_policy.contracts.scope import EVERYTHING
+from risk_policy.vocabulary import KillMode
+from risk_runtime import GateState, Order, Side, TradeGate
+from riskwarden.app import application
+
+BUY = Order("BTC-EUR", Side.BUY, 1.0, 100.0)
+REDUCE = Order("BTC-EUR", Side.SELL, 1.0, 100.0, position_quantity=1.0)
+
+
+@pytest.fixture
+def run(receivers: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A data folder as `riskwarden run` leaves it, with its service running."""
+    endpoints = {"receivers": f"127.0.0.1:{receivers.port}"}
+    folder = receivers.data
+    (folder / "stack.json").write_text(json.dumps({"endpoints": endpoints}))
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "operator_token").write_text("operator-secret\n")
+    monkeypatch.chdir(folder)
+    return receivers
+
+
+def kill(run: Any, mode: str, reason: str) -> Result:
+    words = ["kill", "--data", str(run.data), "--mode", mode, "--reason", reason]
+    return CliRunner().invoke(application(words), words, env={"COLUMNS": "400"})
+
+
+def activations(run: Any) -> list[Any]:
+    return [one for one in run.chain() if str(one.event_type).startswith("KILL_SWITCH_")]
+
+
+def test_any_file_of_that_name_trips_and_is_taken_away_once_it_is_on_record(
+    receivers: Any, wait_until: Any
+) -> None:
+    folder = receivers.data / "gate"
+    gate = TradeGate(folder)
+    wait_until(receivers.gate_is_open)
+    (folder / marker.ORDER_FILE).touch()
+    reading = gate.read()
+    assert reading.state is GateState.HALTED, "before the receivers have seen it"
+    wait_until(lambda: not (folder / marker.ORDER_FILE).exists())
+    switch = receivers.status()["kill_switch"]
+    assert (switch["state"], switch["mode"], switch["on_record"]) == ("TRIPPED", "immediate", True)
+    assert not gate.check(BUY).allowed
+    assert gate.check(REDUCE).allowed
+    assert "immediate" in (folder / marker.HALTED_FILE).read_text()
+
+
+def test_a_kill_with_dead_receivers_closes_the_gate_and_is_recorded_when_they_return(
+    run: Any, wait_until: Any
+) -> None:
+    folder = run.data / "gate"
+    gate = TradeGate(folder)
+    wait_until(lambda: gate.check(BUY).allowed)
+    run.kill(signal.SIGKILL)
+    first = kill(run, "pause", "the feed looks wrong")
+    assert first.exit_code == 0, first.output
+    assert "HALT is written" in first.output
+    assert not gate.check(BUY).allowed
+    second = kill(run, "immediate", "it is wrong")
+    assert second.exit_code == 0, second.output
+    directive = gate.directive(EVERYTHING)
+    assert directive is not None
+    assert directive.mode is KillMode.IMMEDIATE
+    third = kill(run, "pause", "never mind")
+    assert "mode immediate" in third.output, "nothing is loosened"
+    detail = contract.read_detail(folder)
+    assert detail is not None
+    (held,) = detail.kills
+    assert held.mode is KillMode.IMMEDIATE
+
+    run.start()
+    wait_until(lambda: not (folder / marker.ORDER_FILE).exists())
+    switch = run.status()["kill_switch"]
+    assert (switch["mode"], switch["on_record"]) == ("immediate", True)
+    told = [(one.event_type, one.payload.action_reason) for one in activations(run)]
+    assert told == [
+        ("KILL_SWITCH_ACTIVATED", "the feed looks wrong"),
+        ("KILL_SWITCH_TIGHTENED", "it is wrong"),
+        ("KILL_SWITCH_TRIGGER_RECORDED", "never mind"),
+    ]
+    assert run.verified().ok
+
+
+def test_a_kill_with_receivers_that_hang_closes_the_gate_and_is_recorded_when_they_go_on(
+    run: Any, wait_until: Any
+) -> None:
+    gate = TradeGate(run.data / "gate")
+    wait_until(lambda: gate.check(BUY).allowed)
+    run.process.send_signal(signal.SIGSTOP)
+    try:
+        done = kill(run, "immediate", "nobody answers")
+        assert done.exit_code == 0, done.output
+        assert "still holds" in done.output
+        assert not gate.check(BUY).allowed
+        directive = gate.directive(EVERYTHING)
+        assert directive is not None
+        assert directive.mode is KillMode.IMMEDIATE
+    finally:
+        run.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: run.status()["kill_switch"]["state"] == "TRIPPED")
+    wait_until(lambda: not (run.data / "gate" / marker.ORDER_FILE).exists())
+    assert not gate.check(BUY).allowed
+    (tripped, *_) = activations(run)
+    assert tripped.event_type == "KILL_SWITCH_ACTIVATED"
+    assert tripped.payload.action_reason == "nobody answers"
+
+
+def test_an_order_for_less_than_is_in_force_loosens_nothing(
+    receivers: Any, wait_until: Any
+) -> None:
+    folder = receivers.data / "gate"
+    receivers.operator_kill("immediate")
+    order = marker.KillOrder(id="later", mode=KillMode.PAUSE, at="2026-01-02T03:04:05Z")
+    marker.write_order(folder, order)
+    wait_until(lambda: not (folder / marker.ORDER_FILE).exists())
+    assert receivers.status()["kill_switch"]["mode"] == "immediate"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"stop it\n", b"\xff\xfe", b'{"id": "a b"}', b"[]", b"x" * 100_000]
+)
+def test_whatever_stands_in_the_order_it_is_one(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / marker.ORDER_FILE).write_bytes(content)
+    order = marker.read_order(tmp_path)
+    assert order is not None
+    assert order.mode is None
+    assert order == marker.read_order(tmp_path), "the same one whenever it is asked"
+    gate = TradeGate(tmp_path)
+    assert gate.read().state is GateState.HALTED
+    assert not gate.check(BUY).allowed
+    assert gate.check(REDUCE).allowed
+    marker.withdraw_order(tmp_path, order)
+    assert marker.read_order(tmp_path) is None
+
+
+def test_no_order_is_taken_away_but_the_one_that_was_carried_out(tmp_path: Path) -> None:
+    def given(name: str) -> marker.KillOrder:
+        return marker.KillOrder(id=name, at="2026-01-02T03:04:05Z")
+
+    marker.write_order(tmp_path, given("new"))
+    marker.withdraw_order(tmp_path, given("old"))
+    assert marker.read_order(tmp_path) == given("new")
