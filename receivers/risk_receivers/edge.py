@@ -14,6 +14,7 @@ from risk_receivers.auth import Role, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.core import Core
 from risk_receivers.doors.door import Door
+from risk_receivers.doors.drills import DrillDoor
 from risk_receivers.doors.feeds import FeedDoor
 from risk_receivers.doors.gate import GateDoor
 from risk_receivers.doors.kill import KillDoor
@@ -109,6 +110,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
                 "/api/v1/kill/disarm": loosen(What.DISARM),
                 "/api/v1/kill/arm": ArmDoor(*how),
                 "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
+                "/api/v1/drills": DrillDoor(core.writer, patience),
             },
             behind=cast("Asgi", behind),
             tokens=parts.tokens,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
+from risk_policy.contracts.gating import TradingEnvironment
 from risk_policy.environment import variables
 from risk_policy.model.stack import Endpoints
 
@@ -132,7 +133,11 @@ class Layout:
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Leave the endpoints for the other commands."""
-        text = json.dumps({"endpoints": endpoints.model_dump()}, indent=2)
+        described = {
+            "environment": TradingEnvironment.PAPER.value,
+            "endpoints": endpoints.model_dump(),
+        }
+        text = json.dumps(described, indent=2)
         self.description.write_text(text + "\n", encoding="utf-8")
 
     def read_endpoints(self) -> Endpoints | None:
@@ -142,6 +147,14 @@ class Layout:
             return Endpoints.model_validate(described["endpoints"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def read_environment(self) -> TradingEnvironment:
+        """Where orders of this stack go; live unless it plainly says otherwise."""
+        try:
+            described = json.loads(self.description.read_text(encoding="utf-8"))
+            return TradingEnvironment(described["environment"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return TradingEnvironment.LIVE
 
 
 def _write_private(path: Path, text: str, *, keep: bool) -> None:

@@ -1,0 +1,1 @@
+"""Rehearsals: scenarios run against a stack, with evidence, on record."""
