@@ -1,4 +1,4 @@
-"""How often orders are sent, and whether the same one is sent twice.
+"""What was sent: how often, whether the same twice, and for books that do not know of it yet.
 
 Invariants: in no stretch of time as long as the window does an adding order pass that is one more
 than the policy allows, and a clock that goes back refuses rather than forgets; memory is bounded by
@@ -10,17 +10,26 @@ from __future__ import annotations
 
 from collections import deque
 
+from risk_runtime.pretrade.book import Book
 from risk_runtime.pretrade.decision import PreTradeDecision, PreTradeLimit, refused
 from risk_runtime.pretrade.limits import PreTradeLimits
+from risk_runtime.pretrade.order import TradeOrder
 
 #: What makes an order the same: account, symbol, signed quantity, price.
 Key = tuple[str, str, float, float]
 
 
 class Throttle:
-    """Of one checker. Not thread-safe; the checker's lock guards it."""
+    """Of one checker. Not thread-safe; the checker's lock guards it.
 
-    __slots__ = ("_most", "_older", "_recent", "_repeat", "_sent", "_turn_at", "_window")
+    Attributes:
+        count: how many orders were ever sent.
+    """
+
+    __slots__ = (
+        "_keep", "_most", "_older", "_orders", "_recent", "_repeat", "_sent", "_turn_at",
+        "_window", "count",
+    )  # fmt: skip
 
     def __init__(self, limits: PreTradeLimits) -> None:
         self._most = limits.orders_max
@@ -32,8 +41,12 @@ class Throttle:
         self._recent: dict[Key, float] = {}
         self._older: dict[Key, float] = {}
         self._turn_at = float("-inf")
+        # What an older book lacks is of no interest: nothing is added by one.
+        self._keep = limits.book_stale_seconds
+        self._orders: deque[tuple[float, TradeOrder]] = deque()
+        self.count = 0
 
-    def admit(self, key: Key, now: float) -> PreTradeDecision | None:
+    def admit(self, order: TradeOrder, key: Key, now: float) -> PreTradeDecision | None:
         """Count an adding order as sent now; or why it must not be, and then it is not counted."""
         sent = self._sent
         if len(sent) == self._most and not now - sent[0] >= self._window:
@@ -43,24 +56,34 @@ class Throttle:
             before = self._older.get(key)
         if before is not None and not now - before >= self._repeat:
             return self._again(now - before)
-        if now >= self._turn_at:
-            self._turn(now)
-        sent.append(now)
-        self._recent[key] = now
+        self.take(order, key, now)
         return None
 
-    def count(self, key: Key, now: float) -> None:
+    def take(self, order: TradeOrder, key: Key, now: float) -> None:
         """Count an order that is sent whatever was sent before it."""
         if now >= self._turn_at:
             self._turn(now)
         self._sent.append(now)
         self._recent[key] = now
+        self._orders.append((now, order))
+        self.count += 1
+
+    def tell(self, book: Book) -> None:
+        """Have a book count what passed by another one since it was taken."""
+        news = min(self.count - book.told, len(self._orders))
+        for number in range(-news, 0):
+            at, order = self._orders[number]
+            if not at <= book.taken_at and order.account == book.account:
+                book.count(order)
+        book.told = self.count
 
     def _turn(self, now: float) -> None:
         """Forget what was sent before the last turn: no order could repeat it too soon any more."""
         self._older = self._recent
         self._recent = {}
         self._turn_at = now + self._repeat
+        while self._orders and self._orders[0][0] < now - self._keep:
+            self._orders.popleft()
 
     def _too_many(self, now: float) -> PreTradeDecision:
         within = 1 + sum(not now - at >= self._window for at in self._sent)
