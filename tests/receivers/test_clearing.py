@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from risk_policy import parse_policy
 from risk_policy.vocabulary import KillMode
+from risk_receivers.audit.chain import EMPTY
 from risk_receivers.errors import StartError
 from risk_receivers.kill.clearing import (
     Codes,
@@ -31,6 +34,7 @@ from risk_receivers.kill.clearing import (
 )
 from risk_receivers.kill.switch import Phase
 from risk_receivers.kill.time_codes import TimeCodes
+from risk_receivers.store.transaction import Transaction
 from riskwarden.app import application
 
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -112,6 +116,25 @@ def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token(
 def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
     with pytest.raises(StartError, match="totp_secret"):
         TimeCodes(secret)
+
+
+def test_six_digits_cannot_be_guessed_one_after_the_other() -> None:
+    totp, at = pyotp.TOTP(TOTP), datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+    good = {totp.at(at + timedelta(seconds=drift)) for drift in (-30, 0, 30)}
+    wrong = [code for code in map("{:06}".format, range(6)) if code not in good][:3]
+    codes, retention = TimeCodes(TOTP), parse_policy(b"", environ={}).alerting.audit.retention
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT)")
+
+        def take(code: str, seconds: float = 0) -> bool:
+            now = at + timedelta(seconds=seconds)
+            transaction = Transaction(connection, now, EMPTY, "test", retention)
+            return codes.take(transaction, code)
+
+        assert not any(take(code) for code in ["", "", "", "", *wrong])
+        assert not take(totp.at(at)), "not even the right one"
+        assert take(totp.at(at), seconds=30)
+        assert not take(totp.at(at), seconds=30)
 
 
 # -- on a running service ----------------------------------------------------------------------
@@ -223,7 +246,8 @@ def test_a_disarmed_switch_trips_for_people_alone_and_for_what_fires_once_it_is_
     receivers.send("alerts", [words.kill_alert()])
     assert receivers.gate_says_halt()
     assert kinds(receivers) == [
-        "LOOSENING_ASKED", "DISARMED", "TRIGGER_RECORDED", "ARMED", "ACTIVATED",
+        "LOOSENING_ASKED", "DISARMED", "TRIGGER_RECORDED",
+        "ARMED", "LOOSENING_REFUSED", "ACTIVATED",
     ]  # fmt: skip
     assert receivers.verified().ok
 

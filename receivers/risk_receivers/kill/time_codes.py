@@ -1,14 +1,15 @@
 """The second factor: a code of RFC 6238 that an authenticator shows, good once.
 
 It fails towards refusing. The step of the latest code that was taken is kept with the record, so
-that a code somebody saw over a shoulder is none any more, after a restart neither.
+that a code somebody saw over a shoulder is none any more, after a restart neither. After a few
+wrong ones none is taken until the authenticator shows the next: six digits would not be many
+otherwise.
 """
 
 from __future__ import annotations
 
 import binascii
 import hmac
-from datetime import datetime
 from typing import Final
 
 import pyotp
@@ -22,6 +23,8 @@ from risk_receivers.store.writer import Transaction
 _DRIFT: Final = 1
 #: 128 bits, as RFC 4226 asks for at least.
 _LEAST_CHARACTERS: Final = 26
+#: Slips of the hand within one step. Guessing at that pace takes weeks, and each is on record.
+_MOST_WRONG: Final = 3
 _FACT: Final = "totp_step"
 _KEY: Final = "alerting.auth.totp_secret"
 
@@ -39,6 +42,7 @@ class TimeCodes:
             self._totp.generate_otp(0)
         except (binascii.Error, ValueError) as error:
             raise StartError(f"{_KEY}: is not base32") from error
+        self._wrong = (0, 0)  # in which step there were how many
 
     @classmethod
     def from_policy(cls, secret: Secret, *, needed: bool) -> TimeCodes | None:
@@ -52,8 +56,13 @@ class TimeCodes:
 
     def take(self, transaction: Transaction, code: str) -> bool:
         """Whether a code is good now; from then on it is not any more."""
-        step = self._step_of(code, transaction.now)
+        now = self._totp.timecode(transaction.now)
+        wrong = self._wrong[1] if self._wrong[0] == now else 0
+        if not code.strip() or wrong >= _MOST_WRONG:
+            return False
+        step = self._step_of(code, now)
         if step is None:
+            self._wrong = (now, wrong + 1)
             return False
         connection = transaction.connection
         row = connection.execute("SELECT value FROM fact WHERE name = ?", (_FACT,)).fetchone()
@@ -66,8 +75,7 @@ class TimeCodes:
         )
         return True
 
-    def _step_of(self, code: str, at: datetime) -> int | None:
-        now = self._totp.timecode(at)
+    def _step_of(self, code: str, now: int) -> int | None:
         found = None
         for step in range(now - _DRIFT, now + _DRIFT + 1):  # all of them: time tells nothing
             expected = self._totp.generate_otp(step).encode()
