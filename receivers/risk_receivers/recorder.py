@@ -307,7 +307,8 @@ class Recorder:
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""
         with self._lock:
-            heeded = [trip for trip in trips if self._known.heeds(self._trigger(trip))]
+            known = self._known
+            heeded = [trip for trip in trips if known.heeds_unrecorded(self._trigger(trip))]
             self._acting += bool(heeded)
         if heeded:
             self._gate.halt()
@@ -331,9 +332,9 @@ class Recorder:
                     state = state.after(event)
             self._known = state
         self._close_gate(state, received, recorded=False)
-        known = {_gist(trip) for trip in self._spool.pending}
+        known = {trip.gist for trip in self._spool.pending}
         for trip in trips:
-            if _gist(trip) in known:
+            if trip.gist in known:
                 continue  # a repeat of what waits already
             try:
                 self._spool.add(trip)
@@ -341,6 +342,7 @@ class Recorder:
                 _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
 
     def _trigger(self, trip: SpooledTrip) -> Trigger:
+        over_at = None
         match trip.kill:
             case TimeoutKill():
                 return timeout_of(trip.kill_id, trip.received_at)
@@ -348,6 +350,7 @@ class Recorder:
                 cause, level = reason, OPERATOR_LEVEL
             case AlertKill(alert):
                 mode, cause, level = self._automatic_mode, alert.alertname, alert.severity.value
+                over_at = None if alert.firing else alert.ends_at
             case _:
                 mode, cause = UnknownKill.mode, UnknownKill.cause
                 level = Severity.EMERGENCY.value
@@ -359,6 +362,7 @@ class Recorder:
             level,
             trip.received_at,
             by_person=not isinstance(trip.kill, AlertKill),
+            over_at=over_at,
         )
 
     def _close_gate(self, state: KillSwitch, received: Received, *, recorded: bool = True) -> None:
@@ -387,11 +391,3 @@ def _keep_fact(transaction: Transaction, name: str, value: str) -> None:
     transaction.connection.execute(
         "INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value)
     )
-
-
-def _gist(trip: SpooledTrip) -> tuple[str, ...]:
-    """What makes two trips the same while they wait in the spool."""
-    if isinstance(trip.kill, AlertKill):
-        alert = trip.kill.alert
-        return (alert.alertname, alert.risk_id, alert.tier)
-    return (trip.id,)

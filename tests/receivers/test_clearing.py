@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -34,6 +35,7 @@ from risk_receivers.kill.clearing import (
 )
 from risk_receivers.kill.switch import Phase
 from risk_receivers.kill.time_codes import TimeCodes
+from risk_receivers.recorder import ACT_AFTER_SECONDS
 from risk_receivers.store.transaction import Transaction
 from riskwarden.app import application
 
@@ -270,6 +272,38 @@ def test_no_clearing_overtakes_a_trip_that_the_store_could_not_take_yet(
     assert (switch["kill_id"], switch["mode"]) == (kill_id, "immediate")
     assert receivers.gate_says_halt()
     assert "CLEARED" not in kinds(receivers)
+
+
+def test_late_news_of_what_was_cleared_trips_nothing_however_slow_the_store_is(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers.send("alerts", [words.kill_alert()])
+    over = words.kill_alert(firing=False)
+    receivers.send("alerts", [over])
+    kill_id = receivers.status()["kill_switch"]["kill_id"]
+    code = ask(receivers, kill_id=kill_id).json()["confirmation"]
+    assert ask(receivers, kill_id=kill_id, confirmation=code).status_code == 200
+    wait_until(receivers.gate_is_open)
+    # Prometheus repeats what is over for a quarter of an hour.
+    with closing(sqlite3.connect(receivers.database)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        repeating = pool.submit(receivers.send, "alerts", [over])
+        threading.Event().wait(2 * ACT_AFTER_SECONDS)
+        assert not repeating.done()
+        assert not receivers.gate_says_halt()
+        other.rollback()
+        repeating.result()
+    assert receivers.status()["kill_switch"]["state"] == "ARMED"
+    assert receivers.detail().kill is None
+    # What began since then is another matter: it did fire, even if it is over by now.
+    now = datetime.now(UTC)
+    with closing(sqlite3.connect(receivers.database)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        news = words.kill_alert(firing=False, starts=now, ends=now)
+        telling = pool.submit(receivers.send, "alerts", [news])
+        wait_until(receivers.gate_says_halt)
+        other.rollback()
+        telling.result()
 
 
 def test_where_the_policy_asks_for_them_it_takes_a_second_person_and_a_code_that_is_good_once(

@@ -54,3 +54,11 @@ class SpooledTrip(msgspec.Struct, frozen=True):
     kill_id: str
     received_at: datetime
     kill: OperatorKill | AlertKill | UnknownKill | TimeoutKill
+
+    @property
+    def gist(self) -> tuple[str, ...]:
+        """What makes two trips the same while they wait."""
+        if isinstance(self.kill, AlertKill):
+            alert = self.kill.alert
+            return (alert.alertname, alert.risk_id, alert.tier)
+        return (self.id,)
