@@ -191,7 +191,7 @@ class Recorder:
         if not (pending := self._spool.pending):
             return None
         future = self._writer.submit(
-            lambda transaction: self._ledger.merge_spool(transaction, pending)
+            lambda transaction: self._ledger.merge_held(transaction, pending, self._known)
         )
         return self._answered_after(future, (), Received())
 

@@ -376,6 +376,48 @@ def test_a_crash_between_the_record_of_a_clearing_and_the_gate_clears_it_at_the_
     assert "ACTIVATED" not in kinds(receivers)[1:]
 
 
+#: The real service, except that its store takes a second for what somebody confirms.
+CONFIRMS_SLOWLY = """
+import os, pathlib, sys, time
+from risk_receivers.__main__ import main
+from risk_receivers.kill.loosening import Loosening
+
+confirm = Loosening.confirm
+
+def slowly(self, *args, **kwargs):
+    change = confirm(self, *args, **kwargs)
+    pathlib.Path(os.environ["CONFIRMED"]).touch()
+    time.sleep(1)
+    return change
+
+Loosening.confirm = slowly
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_what_closed_the_gate_before_a_slow_store_disarmed_it_is_on_record_and_can_be_cleared(
+    stopped: Any, words: Any, wait_until: Callable[..., Any], tmp_path: Path
+) -> None:
+    confirmed = tmp_path / "confirmed"
+    stopped.environ["CONFIRMED"] = str(confirmed)
+    receivers = stopped.start(program=("-c", CONFIRMS_SLOWLY))
+    code = ask(receivers, "disarm").json()["confirmation"]
+    with ThreadPoolExecutor(1) as pool:
+        disarming = pool.submit(ask, receivers, "disarm", confirmation=code)
+        wait_until(confirmed.exists)
+        receivers.send("alerts", [words.kill_alert()])
+        assert disarming.result().status_code == 200
+    assert receivers.gate_says_halt()
+    wait_until(lambda: receivers.status()["kill_switch"]["on_record"])
+    switch = receivers.status()["kill_switch"]
+    assert switch["state"] == "TRIPPED"
+    receivers.send("alerts", [words.kill_alert(firing=False)])
+    cleared = {"kill_id": switch["kill_id"]}
+    code = ask(receivers, **cleared).json()["confirmation"]
+    assert ask(receivers, **cleared, confirmation=code).status_code == 200
+    wait_until(receivers.gate_is_open)
+
+
 # -- the commands ------------------------------------------------------------------------------
 
 
