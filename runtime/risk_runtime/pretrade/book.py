@@ -169,7 +169,7 @@ class Book:
             after = -line.least
         if after <= 0.0:
             return  # it only reduces, and nothing is smaller before it is filled
-        cost = added(before, after) * order.price
+        cost = (order.quantity if before >= 0.0 else after) * order.price
         if order.side is Side.BUY:
             line.paid += cost
             worse = order.price - line.mark
@@ -184,8 +184,3 @@ class Book:
         self.gross += grown
         if not worse <= 0.0:
             self.equity -= order.quantity * worse
-
-
-def added(before: float, after: float) -> float:
-    """How many units of an order open or add to a position, the others having reduced one."""
-    return after - before if before >= 0.0 else max(after, 0.0)

@@ -18,7 +18,7 @@ import math
 from typing import Final
 
 from risk_runtime.order import Side
-from risk_runtime.pretrade.book import Book, Line, added
+from risk_runtime.pretrade.book import Book, Line
 from risk_runtime.pretrade.decision import (
     REDUCES,
     WITHIN,
@@ -170,10 +170,10 @@ def decide(
         if refusal is not None:
             return refusal
         if side is _BUY:
-            line.paid += added(line.most, most) * price
+            line.paid += (quantity if line.most >= 0.0 else max(most, 0.0)) * price
             line.most = most
         else:
-            line.got += added(-line.least, -least) * price
+            line.got += (quantity if line.least <= 0.0 else max(-least, 0.0)) * price
             line.least = least
         line.amount = amount
         asset.amount, sector.amount, book.gross = in_asset, in_sector, gross

@@ -2,13 +2,15 @@
 
 Invariants: in no stretch of time as long as the window does an adding order pass that is one more
 than the policy allows, and a clock that goes back refuses rather than forgets; memory is bounded by
-what two windows can hold. Orders that only reduce are counted, since the venue counts them too, and
-never refused.
+what some windows can hold. Orders that only reduce are counted, since the venue counts them too,
+and never refused.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
+from math import inf
 
 from risk_runtime.pretrade.book import Book
 from risk_runtime.pretrade.decision import PreTradeDecision, PreTradeLimit, refused
@@ -27,53 +29,63 @@ class Throttle:
     """
 
     __slots__ = (
-        "_keep", "_most", "_older", "_orders", "_recent", "_repeat", "_sent", "_turn_at",
-        "_window", "count",
+        "_keep", "_most", "_older", "_recent", "_repeat", "_sent", "_times", "_turn_at", "_window",
+        "count",
     )  # fmt: skip
 
     def __init__(self, limits: PreTradeLimits) -> None:
         self._most = limits.orders_max
         self._window = limits.orders_window_seconds
         self._repeat = limits.duplicate_seconds
-        # The last orders, as many as may pass within a window: full, the first of them decides.
-        self._sent: deque[float] = deque(maxlen=limits.orders_max)
+        # The last orders and their times: as many as may pass within a window, so that the first
+        # of those decides, and all that a book might lack. To an older one nothing is added.
+        self._sent: deque[TradeOrder] = deque()
+        self._times: deque[float] = deque()
+        self._keep = max(limits.book_stale_seconds, limits.orders_window_seconds)
         # When each order was last sent: since the last turn, and between that and the one before.
         self._recent: dict[Key, float] = {}
         self._older: dict[Key, float] = {}
         self._turn_at = float("-inf")
-        # What an older book lacks is of no interest: nothing is added by one.
-        self._keep = limits.book_stale_seconds
-        self._orders: deque[tuple[float, TradeOrder]] = deque()
         self.count = 0
 
     def admit(self, order: TradeOrder, key: Key, now: float) -> PreTradeDecision | None:
         """Count an adding order as sent now; or why it must not be, and then it is not counted."""
-        sent = self._sent
-        if len(sent) == self._most and not now - sent[0] >= self._window:
+        times, most = self._times, self._most
+        if len(times) >= most and not now - times[-most] >= self._window:
             return self._too_many(now)
-        before = self._recent.get(key)
-        if before is None and self._older:
-            before = self._older.get(key)
-        if before is not None and not now - before >= self._repeat:
-            return self._again(now - before)
-        self.take(order, key, now)
+        if now >= self._turn_at:
+            self._turn(now)
+        recent = self._recent
+        known = len(recent)
+        before = recent.setdefault(key, now)  # looking a key up is what costs most here: once
+        if len(recent) == known:
+            if not now - before >= self._repeat:
+                return self._again(now - before)
+            recent[key] = now
+        elif self._older:
+            before = self._older.get(key, -inf)
+            if not now - before >= self._repeat:
+                del recent[key]
+                return self._again(now - before)
+        times.append(now)
+        self._sent.append(order)
+        self.count += 1
         return None
 
     def take(self, order: TradeOrder, key: Key, now: float) -> None:
         """Count an order that is sent whatever was sent before it."""
         if now >= self._turn_at:
             self._turn(now)
-        self._sent.append(now)
         self._recent[key] = now
-        self._orders.append((now, order))
+        self._times.append(now)
+        self._sent.append(order)
         self.count += 1
 
     def tell(self, book: Book) -> None:
         """Have a book count what passed by another one since it was taken."""
-        news = min(self.count - book.told, len(self._orders))
-        for number in range(-news, 0):
-            at, order = self._orders[number]
-            if not at <= book.taken_at and order.account == book.account:
+        for number in range(-min(self.count - book.told, len(self._sent)), 0):
+            order = self._sent[number]
+            if not self._times[number] <= book.taken_at and order.account == book.account:
                 book.count(order)
         book.told = self.count
 
@@ -82,11 +94,13 @@ class Throttle:
         self._older = self._recent
         self._recent = {}
         self._turn_at = now + self._repeat
-        while self._orders and self._orders[0][0] < now - self._keep:
-            self._orders.popleft()
+        while len(self._times) > self._most and self._times[0] < now - self._keep:
+            self._times.popleft()
+            self._sent.popleft()
 
     def _too_many(self, now: float) -> PreTradeDecision:
-        within = 1 + sum(not now - at >= self._window for at in self._sent)
+        last = islice(reversed(self._times), self._most)
+        within = 1 + sum(not now - at >= self._window for at in last)
         sentence = (
             f"it would be order {within} within {self._window:g} s, and {self._most} may be sent"
         )
