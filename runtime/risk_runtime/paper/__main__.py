@@ -15,13 +15,14 @@ from datetime import timedelta
 
 from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
 from risk_policy import PolicyError, load_policy
+from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.journal import Journal
 from risk_runtime.paper.options import Options, parse
 from risk_runtime.paper.replay import Replay
-from risk_runtime.paper.report import ReceiversAddress, Reporter
+from risk_runtime.paper.report import Reporter
 from risk_runtime.paper.runtime import Pace, PaperRuntime, Terms
 from risk_runtime.paper.spool import ReportSpool
 from risk_runtime.pretrade import PreTradeLimits
@@ -39,7 +40,7 @@ def serve(options: Options, stop: threading.Event) -> None:
     lane = FastLane.from_policy(policy, options.receivers)
     reporter = Reporter(
         ReportSpool(options.data),
-        ReceiversAddress.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
+        ReceiversUrl.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
         alerting.auth.runtime_token.reveal_token(),
     )
     with ExitStack() as stack:
