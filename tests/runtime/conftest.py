@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
@@ -114,7 +114,7 @@ class GateWriter:
 
 
 PRICES = load_prices()
-LIMITS = PreTradeLimits.of(load_policy(default_policy_path(), {}))
+LIMITS = replace(PreTradeLimits.of(load_policy(default_policy_path(), {})), exposure_max_ratio=0.85)
 
 
 @dataclass

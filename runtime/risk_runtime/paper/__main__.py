@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
@@ -53,7 +54,9 @@ def serve(options: Options, stop: threading.Event) -> None:
                 account=options.account,
                 starting_cash=options.cash,
                 graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
-                limits=PreTradeLimits.of(policy),
+                limits=replace(
+                    PreTradeLimits.of(policy), exposure_max_ratio=options.exposure_max_ratio
+                ),
             ),
             gate=TradeGate(options.gate),
             exporter=exporter,
