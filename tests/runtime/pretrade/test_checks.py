@@ -6,89 +6,32 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trade_books import (
+    GROUPS,
+    LIMITS,
+    NOW,
+    SYMBOLS,
+    Hand,
+    Make,
+    books,
+    orders,
+    price_of,
+)
 
-from risk_policy import default_policy_path, load_policy
 from risk_runtime import (
     Book,
     Instrument,
     PreTradeChecks,
     PreTradeLimit,
-    PreTradeLimits,
     Side,
     TradeOrder,
 )
-
-LIMITS = PreTradeLimits.of(load_policy(default_policy_path(), {}))
-NOW = 1000.0
-SYMBOLS = ("A", "B", "C", "D")
-GROUPS = {"A": ("x", "one"), "B": ("x", "one"), "C": ("y", "one"), "D": ("z", "two")}
-Make = Callable[..., Any]
-
-
-class Hand:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def hand() -> Hand:
-    return Hand()
-
-
-# -- orders and what they make of the book -----------------------------------------------------
-
-units = st.floats(-3000, 3000) | st.just(0.0)
-prices = st.floats(0.5, 2000)
-
-
-@st.composite
-def books(draw: st.DrawFn) -> tuple[tuple[Instrument, ...], float]:
-    """Instruments and equity; often within the limits, often beyond."""
-    equity = draw(st.floats(1_000, 1e6))
-    instruments = []
-    # Half of them with room for several orders, half anywhere.
-    share = draw(st.sampled_from([st.just(0.0), st.floats(-0.1, 0.1), st.floats(-0.3, 0.3)]))
-    for symbol in SYMBOLS:
-        mark = draw(prices)
-        asset, sector = GROUPS[symbol]
-        quantity, buying, selling = (draw(share) * equity / mark for _ in range(3))
-        instruments.append(
-            Instrument(
-                symbol, mark, NOW, quantity, None, abs(buying) / 3, abs(selling) / 3, asset, sector
-            )
-        )
-    return tuple(instruments), equity
-
-
-def price_of(line: Instrument) -> float:
-    assert line.mark is not None
-    return line.mark
-
-
-@st.composite
-def orders(draw: st.DrawFn, instruments: tuple[Instrument, ...], equity: float) -> TradeOrder:
-    line = draw(st.sampled_from(instruments))
-    return TradeOrder(
-        "main",
-        line.symbol,
-        draw(st.sampled_from(Side)),
-        draw(st.floats(0.05, 0.22)) * equity / price_of(line),
-        price_of(line) * draw(st.sampled_from([0.7, 0.95, 1.0, 1.0, 1.05, 1.05, 1.3])),
-        reduce_only=draw(st.integers(0, 9)) == 0,
-    )
 
 
 def shares(
@@ -356,129 +299,6 @@ def test_threads_together_stay_within_the_limit(order: Make, book: Make) -> None
     for thread in threads:
         thread.join()
     assert 98 < sum(passed) <= 100
-
-
-# -- what a book does not know of --------------------------------------------------------------
-
-
-def test_a_book_that_was_taken_before_an_order_passed_learns_of_it(
-    order: Make, book: Make, hand: Hand
-) -> None:
-    checks = PreTradeChecks(LIMITS, clock=hand)
-    older, newer = book(), book()
-    hand.now += 0.001
-    assert checks.check(order(quantity=60.0), older).allowed
-    decision = checks.check(order(quantity=61.0), newer)
-    assert decision.limit is PreTradeLimit.POSITION_SIZE
-    assert decision.value == pytest.approx(0.221)
-    later = book(account={"taken_at": hand.now}, quantity=160.0)  # it holds the first one
-    assert checks.check(order(quantity=40.0), later).allowed
-
-
-def test_what_was_sold_by_one_book_cannot_be_sold_again_by_another_one(
-    order: Make, book: Make, hand: Hand
-) -> None:
-    checks = PreTradeChecks(LIMITS, clock=hand)
-    older, newer = book(), book()
-    hand.now += 0.001
-    sale = order(side=Side.SELL, quantity=100.0, reduce_only=True)
-    assert checks.check(sale, older).allowed
-    assert checks.check(sale, newer).limit is PreTradeLimit.REDUCE_ONLY
-    assert checks.check(order(quantity=99.0), newer).allowed  # what is not sold yet is held
-
-
-def test_a_book_that_does_not_know_what_was_bought_proves_nothing(
-    order: Make, book: Make, hand: Hand
-) -> None:
-    checks = PreTradeChecks(LIMITS, clock=hand)
-    lacking = book(others=())
-    hand.now += 0.001
-    assert checks.check(order(symbol="GOOG", quantity=1.0, price=400.0), book()).allowed
-    assert checks.check(order(), lacking).limit is PreTradeLimit.EXPOSURE
-    assert checks.check(order(side=Side.SELL, price=None), lacking).allowed
-
-
-@given(st.data())
-def test_two_books_of_one_instant_allow_together_what_one_of_them_does(data: st.DataObject) -> None:
-    instruments, equity = data.draw(books())
-    hand = Hand()
-    alone, either = (PreTradeChecks(LIMITS, clock=hand) for _ in range(2))
-    one, first, second = (
-        Book("main", equity=equity, instruments=instruments, taken_at=NOW) for _ in range(3)
-    )
-    for step in range(data.draw(st.integers(1, 6))):
-        hand.now = NOW + 0.01 * (step + 1)
-        wanted = data.draw(orders(instruments, equity))
-        of = first if data.draw(st.booleans()) else second
-        assert either.check(wanted, of).limit is alone.check(wanted, one).limit
-
-
-@pytest.mark.parametrize(
-    "working", [{"selling": -50.0}, {"buying": -50.0}, {"selling": math.nan}, {"buying": math.inf}]
-)
-def test_working_orders_of_less_than_nothing_prove_no_position(
-    working: dict[str, float], order: Make, book: Make
-) -> None:
-    checks = PreTradeChecks(LIMITS, clock=lambda: NOW)
-    for quantity in (-100.0, 100.0):
-        for side in Side:
-            closing = order(side=side, quantity=120.0, reduce_only=True)
-            assert not checks.check(closing, book(quantity=quantity, **working)).allowed
-
-
-ONLY_RISK = replace(
-    LIMITS,
-    position_risk_ratio=0.0,
-    asset_max_ratio=1.0,
-    sector_max_ratio=1.0,
-    exposure_max_ratio=1.0,
-)
-
-
-def test_what_is_bought_on_top_is_at_risk_from_what_it_costs(order: Make, book: Make) -> None:
-    # 30 were bought at 50. At the stop of 96 they win 1380, and what is bought now loses.
-    checks = PreTradeChecks(ONLY_RISK, clock=lambda: NOW)
-    of = book(quantity=30.0, average_price=50.0, max_notional=1e6)
-    assert checks.check(order(quantity=170.0, stop=96.0), of).allowed  # wins 1380 - 680
-    assert checks.check(order(quantity=160.0, stop=96.0), of).allowed  # wins 1380 - 1320
-    decision = checks.check(order(quantity=20.0, stop=96.0), of)
-    assert decision.limit is PreTradeLimit.POSITION_RISK
-    assert decision.value == pytest.approx(20 / 100_000)
-
-
-def test_what_is_sold_short_on_top_is_at_risk_from_what_it_brings(order: Make, book: Make) -> None:
-    checks = PreTradeChecks(ONLY_RISK, clock=lambda: NOW)
-    of = book(quantity=-30.0, average_price=150.0, max_notional=1e6)
-    short = {"side": Side.SELL, "stop": 104.0}
-    assert checks.check(order(quantity=170.0, **short), of).allowed
-    assert checks.check(order(quantity=160.0, **short), of).allowed
-    assert checks.check(order(quantity=20.0, **short), of).limit is PreTradeLimit.POSITION_RISK
-
-
-@pytest.mark.parametrize("late", range(4))
-def test_what_a_signals_handler_closes_in_the_middle_of_a_check_is_not_forgotten(
-    late: int, order: Make, book: Make
-) -> None:
-    class Interrupted(str):
-        """A name in the looking up of which the signal comes."""
-
-        looked_up = 0
-
-        def __hash__(self) -> int:
-            self.looked_up += 1
-            if self.looked_up == late + 1:
-                assert checks.check(sale, of).allowed
-            return super().__hash__()
-
-        __eq__ = str.__eq__
-
-    checks = PreTradeChecks(LIMITS, clock=lambda: NOW)
-    of = book()
-    sale = order(side=Side.SELL, quantity=100.0, reduce_only=True)
-    interrupted = Interrupted("AAPL")
-    assert checks.check(order(symbol=interrupted), of).allowed
-    if interrupted.looked_up > late:
-        assert checks.check(sale, of).limit is PreTradeLimit.REDUCE_ONLY
 
 
 def test_a_runtime_that_embeds_the_checks_loads_no_numpy_and_no_exporter() -> None:
