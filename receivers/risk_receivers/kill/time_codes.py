@@ -17,6 +17,7 @@ import pyotp
 from risk_policy import UnsetVariableError
 from risk_policy.environment import Secret
 from risk_receivers.errors import StartError
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.store.writer import Transaction
 
 #: Steps of 30 s by which the authenticator's clock may be off, either way.
@@ -65,14 +66,9 @@ class TimeCodes:
             self._wrong = (now, wrong + 1)
             return False
         connection = transaction.connection
-        row = connection.execute("SELECT value FROM fact WHERE name = ?", (_FACT,)).fetchone()
-        if row and step <= int(row[0]):
+        if step <= int(fact(connection, _FACT) or -1):
             return False
-        connection.execute(
-            "INSERT INTO fact (name, value) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (_FACT, str(step)),
-        )
+        keep_fact(connection, _FACT, str(step))
         return True
 
     def _step_of(self, code: str, now: int) -> int | None:
