@@ -114,12 +114,13 @@ def channel_views(parts: ChannelParts) -> Blueprint:
     @api.post("/dead-letters/resend")
     def send_again() -> Answer:
         body = _ResendRequest.model_validate_json(request.get_data(cache=False))
+        who = actor(body.author)  # the writer's thread does not know who calls
 
         def work(transaction: Transaction) -> list[int]:
             if body.message is None:
-                sent = resend_all(transaction, parts.couriers, actor=actor(body.author))
+                sent = resend_all(transaction, parts.couriers, actor=who)
             else:
-                sent = [resend(transaction, body.message, parts.couriers, actor=actor(body.author))]
+                sent = [resend(transaction, body.message, parts.couriers, actor=who)]
             return [one.number for one in sent]
 
         try:
@@ -132,9 +133,10 @@ def channel_views(parts: ChannelParts) -> Blueprint:
     @api.post("/dead-letters/dismiss")
     def let_be() -> Answer:
         body = _DismissRequest.model_validate_json(request.get_data(cache=False))
+        who = actor(body.author)
 
         def work(transaction: Transaction) -> None:
-            dismiss(transaction, body.message, actor=actor(body.author), comment=body.comment)
+            dismiss(transaction, body.message, actor=who, comment=body.comment)
 
         try:
             parts.writer.run(work, _PATIENCE_SECONDS)
