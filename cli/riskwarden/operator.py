@@ -163,8 +163,8 @@ class Operator:
     def _no_token(self) -> str:
         wanted = str(Auth().operator_token).strip("${}")
         return (
-            "no token: set RISKWARDEN_TOKEN to your own in the environment, or "
-            f"{wanted}, or either with _FILE to a file's path, or name the data folder of a run "
+            f"no token of your own and no operator token: set RISKWARDEN_TOKEN or {wanted} in the "
+            "environment, or either with _FILE to a file's path, or name the data folder of a run "
             "with --data; "
             f"{self._layout.secrets / _TOKEN} is not there or not for you to read"
         )
