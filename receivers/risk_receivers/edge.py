@@ -65,7 +65,11 @@ def parts_of(core: Core, people: People, access: Access) -> Parts:
         deadline_seconds=alerting.gate.lease_seconds,
         acks=people.acks,
         channels=people.channels,
-        tokens=TokenParts(Registry(core.writer, access.tokens.book), alerting.auth),
+        tokens=TokenParts(
+            Registry(core.writer, access.tokens.book),
+            days=alerting.auth.token_days,
+            most_days=alerting.auth.most_token_days,
+        ),
     )
 
 

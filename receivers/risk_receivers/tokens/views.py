@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.operator import LONGEST_REASON, OperatorName
-from risk_policy.model.stack import Auth
 from risk_policy.vocabulary import Role
 from risk_receivers.access import Access
 from risk_receivers.auth import Key
@@ -31,10 +30,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TokenParts:
-    """What these views speak for."""
+    """What these views speak for.
+
+    Attributes:
+        days: how long a token lasts that is made without saying so.
+    """
 
     registry: Registry
-    terms: Auth
+    days: int
+    most_days: int
 
 
 def _name(name: str) -> str:
@@ -74,7 +78,7 @@ def token_views(parts: TokenParts, access: Access) -> Blueprint:
     @api.post("/tokens")
     def create() -> Answer:
         body = _CreateRequest.model_validate_json(request.get_data(cache=False))
-        days, most = body.days or parts.terms.token_days, parts.terms.most_token_days
+        days, most = body.days or parts.days, parts.most_days
         if days > most:
             return _error(400, f"days must be at most {most}, as the policy says (most_token_days)")
         # Nobody makes more of themselves by making a token.
