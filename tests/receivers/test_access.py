@@ -153,7 +153,8 @@ def test_whoever_has_a_token_of_their_own_passes_for_nobody_else(
     }
     for kind in ("ACTIVATED", "LOOSENING_ASKED", "CLEARED"):
         assert who[f"KILL_SWITCH_{kind}"][:2] == ("USER", "ann")
-    assert who["KILL_SWITCH_CLEARED"][2]["token"] == "ann"
+        details = who[f"KILL_SWITCH_{kind}"][2]
+        assert (details["token"], details["address"]) == ("ann", "127.0.0.1")
     made = who["TOKEN_CREATED"]
     assert made[:2] == ("USER", "owner"), "with the machine owner's token it is who they say"
     assert made[2]["token"] == "operator_token"

@@ -64,8 +64,14 @@ class KillDoor:
         except ValidationError as error:
             return Reply(400, {"error": problems_of(error)})
         received = Received()
-        actor = body.actor(wanted.actor)
-        trip = operator_trip(OperatorKill(wanted.mode, wanted.reason, actor), received)
+        kill = OperatorKill(
+            wanted.mode,
+            wanted.reason,
+            body.actor(wanted.actor),
+            token=body.by_name,
+            address=body.address,
+        )
+        trip = operator_trip(kill, received)
         is_looser = self._recorder.known.would_loosen(wanted.mode)
         try:
             outcome = await recorded_or_acted(
