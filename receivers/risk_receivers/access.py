@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -81,6 +81,7 @@ class Access:
         self, tokens: Tokens, permissions: Permissions, telemetry: Telemetry, refused: Refused
     ) -> None:
         self.tokens: Final = tokens
+        self.permissions: Final = permissions
         self._table = permissions.table()
         self._telemetry = telemetry
         self._refused = refused
@@ -114,11 +115,6 @@ class Access:
             for need in needs
         )
 
-    def all_of(self, roles: Iterable[str]) -> frozenset[Permission]:
-        """What these roles may."""
-        held = set(roles)
-        return frozenset(need for need, having in self._table.items() if held.intersection(having))
-
     def refuse(self, identity: Identity, address: str, path: str, *needs: Need) -> Refusal:
         """Tell somebody known that they may not, and note it."""
         is_what = f"is of {' and '.join(identity.roles)}" if identity.roles else "is a machine's"
@@ -150,4 +146,5 @@ class Access:
                 self._refusals.clear()
             count = self._refusals[address] = self._refusals.get(address, 0) + 1
         if count & (count - 1) == 0:  # 1, 2, 4, 8, ...: whoever hammers does not fill the disk
-            _log.warning("%s, from %s (refusals so far: %d)", why, address, count)
+            who = f"{by.name} " if by else ""
+            _log.warning("%s%s, from %s (refusals so far: %d)", who, why, address, count)

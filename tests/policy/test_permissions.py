@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from risk_policy import Problem, parse_policy
+from risk_policy import Problem, default_policy_path, load_policy, parse_policy
 from risk_policy.model.permissions import Permissions
 from risk_policy.vocabulary import Permission, Role
 
@@ -52,6 +54,14 @@ def test_tripping_is_easier_than_loosening_and_reading_is_for_everybody() -> Non
     assert permissions.of([Role.ADMIN]) == set(Permission)
     assert permissions.of([Role.AUDITOR, Role.TRADING_OPS]) > {Permission.TRIP}
     assert permissions.of([]) == frozenset()
+
+
+def test_the_document_shows_the_table_that_is_shipped() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    shipped = load_policy(default_policy_path(), {}).alerting.permissions
+    assert parse_policy(shown.encode(), environ={}).alerting.permissions == shipped == Permissions()
+    assert re.findall(r"^\| `(\w+)` \|", document, re.MULTILINE) == [*Permission]
 
 
 def test_a_token_lasts_no_longer_by_default_than_any_may(refused: Refused) -> None:

@@ -82,7 +82,8 @@ def token_views(parts: TokenParts, access: Access) -> Blueprint:
         if days > most:
             return _error(400, f"days must be at most {most}, as the policy says (most_token_days)")
         # Nobody makes more of themselves by making a token.
-        if missing := access.all_of(body.roles) - access.all_of(caller().roles):
+        permissions = access.permissions
+        if missing := permissions.of(body.roles) - permissions.of(caller().roles):
             refusal = access.refuse(caller(), address(), request.path, *sorted(missing))
             return _error(refusal.code, refusal.error)
         roles = tuple(role for role in Role if role in body.roles)
