@@ -17,6 +17,11 @@ _ADMINS: Final = {
     Permission.TRIP: "alerting.auth.operator_token is an admin's, and the last resort of whoever "
     "has to stop the account",
 }
+#: What whoever may loosen the kill switch has to be able to do.
+_LOOSENERS: Final = {
+    Permission.TRIP: "whoever can open the gate has to be able to close it",
+    Permission.READ: "whoever opens the gate has to see what closed it",
+}
 
 
 def permission_problems(values: Values) -> Iterator[Problem]:
@@ -25,17 +30,16 @@ def permission_problems(values: Values) -> Iterator[Problem]:
         roles = _roles(values, permission)
         if roles and Role.ADMIN not in roles:
             yield _problem(permission, roles, f'must name "{Role.ADMIN.value}": {because}')
-    may_trip = _roles(values, Permission.TRIP)
-    for permission in (Permission.LOOSEN, Permission.CONFIRM):
-        missing = [role for role in _roles(values, permission) if role not in may_trip]
-        if may_trip and missing:
-            yield _problem(
-                Permission.TRIP,
-                may_trip,
-                f"leaves out {', '.join(missing)}, who may {permission.value}: whoever can open "
-                f"the gate has to be able to close it; name them here, or take them off "
-                f"{_TABLE}.{permission.value}",
-            )
+    for permission, because in _LOOSENERS.items():
+        having = _roles(values, permission)
+        for loosening in (Permission.LOOSEN, Permission.CONFIRM):
+            missing = [role for role in _roles(values, loosening) if role not in having]
+            if having and missing:
+                message = (
+                    f"leaves out {', '.join(missing)}, who may {loosening.value}: {because}; name "
+                    f"them here, or take them off {_TABLE}.{loosening.value}"
+                )
+                yield _problem(permission, having, message)
 
 
 def _problem(permission: Permission, roles: list[str], message: str) -> Problem:

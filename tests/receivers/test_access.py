@@ -208,11 +208,14 @@ def test_the_second_person_is_another_name_that_may_confirm(
     assert "somebody else than oscar has to confirm it" in denied.json()["error"]
     assert careful.gate_says_halt()
     assert clear("approver-secret", code).status_code == 200, "a second admin's"
+    unreadable = careful.call("POST", "/api/v1/kill/clear", token=oscar, json={"reason": 1})
+    assert unreadable.status_code == 400
     careful.stop()
     refused = [e for e in careful.chain() if e.event_type == "ACCESS_REFUSED"]
     assert {(e.payload.actor_id, e.payload.action_reason) for e in refused} == {
         ("ann", "lacks permission loosen"),
         ("tom", "lacks permission confirm"),
+        ("oscar", "a request about the kill switch that cannot be read"),
     }
     assert all(e.payload.details["paths"] == ["/api/v1/kill/clear"] for e in refused)
     assert careful.verified().ok

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.model.stack import KillSwitch
 from risk_policy.vocabulary import Permission
-from risk_receivers.access import Access
+from risk_receivers.access import Access, Refused
 from risk_receivers.auth import NO_TOKEN
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded
@@ -53,7 +53,7 @@ class _Door:
         self,
         loosening: Loosening,
         recorder: Recorder,
-        refused: Callable[[str, str, str], None],
+        refused: Refused,
         deadline_seconds: float,
     ) -> None:
         """``refused`` is told from where what cannot be read came, to which door, and why."""
@@ -71,7 +71,7 @@ class _Door:
         """What became of it is on record."""
 
     def _unreadable(self, body: Body, path: str, error: ValidationError) -> Reply:
-        self._refused(body.address, path, _MALFORMED)
+        self._refused(body.address, path, _MALFORMED, body.by)
         return Reply(400, {"error": problems_of(error)})
 
     async def _done(
@@ -96,7 +96,7 @@ class LoosenDoor(_Door):
         what: What,
         loosening: Loosening,
         recorder: Recorder,
-        refused: Callable[[str, str, str], None],
+        refused: Refused,
         deadline_seconds: float,
         *,
         blind: Callable[[], str],
