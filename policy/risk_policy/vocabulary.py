@@ -133,5 +133,6 @@ class Permission(StrEnum):
     ARM = "arm"
     LOOSEN = "loosen"
     CONFIRM = "confirm"
+    DRILL = "drill"
     MANAGE_CHANNELS = "manage_channels"
     MANAGE_TOKENS = "manage_tokens"

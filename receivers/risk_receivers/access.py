@@ -30,7 +30,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "POST /api/v1/kill/clear": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/kill/disarm": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/kill/arm": (Permission.ARM,),
-    "POST /api/v1/drills": (Permission.TRIP,),
+    "POST /api/v1/drills": (Permission.DRILL,),
     "GET /api/v1/status": (Permission.READ,),
     "GET /api/v1/incidents": (Permission.READ,),
     "GET /api/v1/acks": (Permission.READ,),

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
     "arm": (LOOSENERS, ["POST /api/v1/kill/arm"]),
     "loosen": (LOOSENERS, ["POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"]),
     "confirm": (LOOSENERS, ["POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"]),
+    "drill": (DESK, ["POST /api/v1/drills"]),
     "manage_channels": (
         DESK,
         [

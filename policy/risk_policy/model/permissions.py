@@ -60,6 +60,7 @@ class Permissions(Section):
         arm: a disarmed kill switch.
         loosen: ask for what loosens the kill switch: to clear or disarm it.
         confirm: the second step of what somebody asked for.
+        drill: put on record that a drill begins, and how it ended.
         manage_channels: try channels out; send dead letters again, or let them be.
         manage_tokens: make and revoke tokens.
     """
@@ -71,6 +72,7 @@ class Permissions(Section):
     arm: _Roles = (Role.ADMIN, Role.RISK_MANAGER)
     loosen: _Roles = (Role.ADMIN, Role.RISK_MANAGER)
     confirm: _Roles = (Role.ADMIN, Role.RISK_MANAGER)
+    drill: _Roles = (Role.ADMIN, Role.RISK_MANAGER, Role.TRADING_OPS)
     manage_channels: _Roles = (Role.ADMIN, Role.RISK_MANAGER, Role.TRADING_OPS)
     manage_tokens: _Roles = (Role.ADMIN,)
 
