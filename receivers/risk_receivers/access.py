@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from risk_policy.model.permissions import Permissions
-from risk_policy.vocabulary import Permission
-from risk_receivers.auth import ADMINS, Identity, Key, Stranger, Tokens
+from risk_policy.vocabulary import Permission, Role
+from risk_receivers.auth import Identity, Key, Stranger, Tokens
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
 #: What it takes: a permission of somebody's, or the token of one machine.
@@ -132,8 +132,8 @@ class Access:
             )
         ]
         keys = [f"alerting.auth.{need.value}" for need in needs if isinstance(need, Key)]
-        if "admin" in roles:
-            keys += [f"alerting.auth.{key.value}" for key in Key if key in ADMINS][:1]
+        if Role.ADMIN.value in roles:
+            keys.append(f"alerting.auth.{Key.OPERATOR.value}")
         said = [f"that {' or '.join(keys)} names"] if keys else []
         said += [f"of role {' or '.join(roles)}"] if roles else []
         return f"send the bearer token {', or one '.join(said)}"
