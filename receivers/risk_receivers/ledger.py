@@ -200,7 +200,8 @@ class Ledger:
                     transaction, alert, trip.received_at, trip.kill_id, Outcome()
                 )
                 return outcome
-            case OperatorKill(mode, reason, actor):
+            case OperatorKill(mode, reason, actor) as kill:
+                received |= {"token": kill.token, "address": kill.address}
                 trigger = replace(
                     self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL), by_person=True
                 )

@@ -106,7 +106,7 @@ def test_nobody_clears_blindly_nor_without_the_right_token(stopped: Any) -> None
     for what in ("clear", "disarm", "arm"):
         body = {"actor": "eve", "reason": "x"}
         path = f"/api/v1/kill/{what}"
-        assert receivers.call("POST", path, token="runtime-secret", json=body).status_code == 401
+        assert receivers.call("POST", path, token="runtime-secret", json=body).status_code == 403
         assert receivers.call("POST", path, json={}).status_code == 400
     receivers.stop()
     assert "ACCESS_REFUSED" in receivers.event_types()

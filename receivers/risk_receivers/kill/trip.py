@@ -12,11 +12,18 @@ from risk_receivers.intake.alert import Alert
 
 
 class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
-    """Somebody asked for the kill switch."""
+    """Somebody asked for the kill switch.
+
+    Attributes:
+        token: whose token came with it, by name.
+        address: from where it came.
+    """
 
     mode: KillMode
     reason: str
     actor: str
+    token: str = ""
+    address: str = ""
 
 
 class AlertKill(msgspec.Struct, frozen=True, tag="alert"):
