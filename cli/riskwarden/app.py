@@ -21,6 +21,8 @@ _COMMANDS: Final = {
     "clear": "clear",
     "disarm": "clear",
     "arm": "clear",
+    "restrictions": "restrictions",
+    "resume": "restrictions",
     "status": "status",
     "ack": "acks",
     "unack": "acks",

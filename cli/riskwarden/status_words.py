@@ -66,14 +66,31 @@ def details(status: Mapping[str, Any]) -> Iterator[Line]:
         yield Line("kill id", kill["kill_id"])
         yield Line("reasons to trip", str(kill["triggers"]))
         yield Line("gate closed at", _at(kill["gate_closed_at"]))
-    for one in (gate["detail"] or {}).get("restrictions", ()):
-        if one["kind"] != "kill_switch":
-            yield Line(
-                "restriction", f"{one['kind']}, which this version does not know", is_well=False
-            )
+    held = status.get("restrictions", ())
+    if held is None:
+        yield Line("restrictions", _UNKNOWN, is_well=False)
+    for one in held or ():
+        share = "" if one["size_ratio"] is None else f" to {one['size_ratio']:.0%}"
+        text = f"{one['kind']}{share} for {one['scope']}: {one['cause']} ({one['level']}), "
+        yield Line(f"restriction {one['id']}", text + restricted(one), is_well=False)
     yield Line("gate version", str(gate["version"]))
     yield Line("head of the chain", f"{audit['size']}:{audit['checksum']}")
     yield Line("policy digest", status["policy_digest"])
+
+
+def restricted(one: Mapping[str, Any]) -> str:
+    """How a restriction ends."""
+    match one["standing"]:
+        case "FIRING" if one["needs_resume"]:
+            return "when its alert is over and somebody resumes"
+        case "FIRING":
+            return "when its alert is over"
+        case "LATCHED":
+            return f"when somebody resumes: riskwarden resume {one['id']}"
+        case _:
+            return (
+                "its alert expired: when it stays away with everything alive, or somebody resumes"
+            )
 
 
 def _kill_switch(kill: Mapping[str, Any]) -> Line:

@@ -31,6 +31,7 @@ from risk_receivers.invalid import problems_of
 from risk_receivers.kill.switch import KillSwitch, tightest
 from risk_receivers.reading import ACKNOWLEDGED, ESCALATED, FILTERS, Reading, UnknownIncidentError
 from risk_receivers.recorder import Recorder
+from risk_receivers.restrictions.views import restriction_views, shown
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -79,6 +80,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(_operator(parts))
     app.register_blueprint(ack_views(parts.acks))
     app.register_blueprint(channel_views(parts.channels))
+    app.register_blueprint(restriction_views(parts.reading))
     app.register_blueprint(token_views(parts.tokens, parts.access))
     guard(app, parts.access)
 
@@ -156,6 +158,7 @@ def _operator(parts: Parts) -> Blueprint:
             problems=problems,
             kill_switch=_kill_switch(parts),
             gate=said(parts.gate, parts.health.lease_withheld()),
+            restrictions=_if_readable(lambda: [*map(shown, parts.reading.restrictions())]),
             incidents_open=_if_readable(parts.reading.open_by_severity),
             incidents_expired=_if_readable(parts.reading.expired_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),

@@ -32,6 +32,9 @@ from risk_receivers.quiet.terms import Terms
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
 from risk_receivers.refusals import Refusals
+from risk_receivers.restrictions.patience import Patience, patience_seconds
+from risk_receivers.restrictions.recording import Restricting
+from risk_receivers.restrictions.watch import RestrictionWatch
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Writer
@@ -115,7 +118,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         outbox = Outbox(enabled_channels(policy), fallbacks(policy))
         runbook = f"{alerting.runbooks.base_url}{ALERT_STORM.name}"
         teller = Teller(outbox, Terms.from_policy(policy, runbook))
-        ledger = Ledger(teller, alerting.kill_switch.mode)
+        ledger = Ledger(teller, alerting.kill_switch.mode, Restricting(policy, outbox))
         recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
         verdict = ChainVerdict()
         for problem in recovered.problems:
@@ -139,7 +142,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             wake_doubt=doubts.wake,
         )
         stack.callback(recorder.close)
-        recorder.know(recovered.state)
+        recorder.know(recovered.state, recovered.held)
         gate.start()
 
         clock = Clock(
@@ -148,6 +151,14 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             telemetry,
             interval_seconds=interval_seconds,
             grace_seconds=alert_lease_seconds,
+        )
+        restrictions = RestrictionWatch(
+            database,
+            recorder,
+            pulse,
+            telemetry,
+            interval_seconds=interval_seconds,
+            patience=Patience(patience_seconds(policy, alert_lease_seconds)),
         )
         countdown = CountdownWatch(
             database,
@@ -179,7 +190,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
             workers=(
-                *(clock, countdown, doubts, orders, SpoolKeeper(spool, telemetry)),
+                *(clock, restrictions, countdown, doubts, orders, SpoolKeeper(spool, telemetry)),
                 *(watch, refusals, retention),
             ),
         )

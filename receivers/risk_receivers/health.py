@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.clock import utc_now
+from risk_policy.contracts.restriction import HELD_BY_ACTION
 from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
@@ -91,6 +93,7 @@ class Health:
             incidents = self._reading.open_by_severity()
             pending = self._reading.pending_messages()
             dead = self._reading.dead_messages()
+            held = Counter(one.kind for one in self._reading.restrictions())
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
             return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
@@ -98,6 +101,9 @@ class Health:
         is_disarmed = kill.phase is Phase.DISARMED
         gauges.update(_armed_or_tripped(tripped=tripped, is_disarmed=is_disarmed))
         gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
+        gauges[m.RESTRICTIONS] = [
+            ((kind.value,), float(held[kind])) for kind in dict.fromkeys(HELD_BY_ACTION.values())
+        ]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
         ]

@@ -37,6 +37,8 @@ from risk_receivers.kill.trip import (
     UnknownKill,
 )
 from risk_receivers.quiet.telling import Teller
+from risk_receivers.restrictions.held import InForce
+from risk_receivers.restrictions.recording import Restricting, in_force
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -59,6 +61,8 @@ class Outcome:
         counts: alerts by what became of them.
         escalations: of each incident that came to count as worse, why.
         doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
+        restricted: whether what the gate holds beside the kill switch has changed.
+        in_force: what it is then, once all of the transaction's work is done.
     """
 
     kill: KillSwitch | None = None
@@ -68,13 +72,16 @@ class Outcome:
     counts: Mapping[str, int] = field(default_factory=dict)
     escalations: tuple[str, ...] = ()
     doubted: bool = False
+    restricted: bool = False
+    in_force: InForce | None = None
 
 
 class Ledger:
     """Writes on behalf of the service."""
 
-    def __init__(self, teller: Teller, automatic_mode: KillMode) -> None:
+    def __init__(self, teller: Teller, automatic_mode: KillMode, restricting: Restricting) -> None:
         self._teller = teller
+        self._restricting = restricting
         self._outbox = teller.outbox  # for what never waits
         self._automatic_mode = automatic_mode
 
@@ -90,7 +97,7 @@ class Ledger:
         for malformed in batch.malformed:
             told = quarantine(transaction, self._outbox, batch.feed, malformed, received_at)
             outcome = replace(outcome, messages=outcome.messages + told)
-        return replace(outcome, counts=counts)
+        return _with_what_is_in_force(transaction, replace(outcome, counts=counts))
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         """Record an operator's kill. Raises LooserModeError, and nothing is recorded."""
@@ -115,8 +122,9 @@ class Ledger:
                 tripped=outcome.tripped or merged.tripped,
                 messages=outcome.messages + merged.messages,
                 escalations=outcome.escalations + merged.escalations,
+                restricted=outcome.restricted or merged.restricted,
             )
-        return replace(outcome, merged=tuple(trips))
+        return _with_what_is_in_force(transaction, replace(outcome, merged=tuple(trips)))
 
     def merge_held(
         self, transaction: Transaction, trips: Sequence[SpooledTrip], held: KillSwitch
@@ -184,7 +192,17 @@ class Ledger:
         self, transaction: Transaction, now: datetime, breaches: Iterable[Breach]
     ) -> Outcome:
         """Record what of some breaches has expired."""
-        return Outcome(messages=record_expiry(transaction, self._teller, now, breaches))
+        breaches = tuple(breaches)
+        messages = record_expiry(transaction, self._teller, now, breaches)
+        followed = self._restricting.follow_clock(transaction, breaches)
+        outcome = Outcome(messages=messages + followed.messages, restricted=followed.changed)
+        return _with_what_is_in_force(transaction, outcome)
+
+    def let_go(self, transaction: Transaction, restrictions: Iterable[str]) -> Outcome:
+        """Record that the alerts of some restrictions are over although nobody has said so."""
+        followed = self._restricting.let_go(transaction, restrictions)
+        outcome = Outcome(messages=followed.messages, restricted=followed.changed)
+        return _with_what_is_in_force(transaction, outcome)
 
     def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         new = transaction.connection.execute(
@@ -237,8 +255,11 @@ class Ledger:
         recorded = record_alert(transaction, self._teller, alert, received_at)
         step = recorded.step
         outcome = before
-        if recorded.messages:
-            outcome = replace(outcome, messages=before.messages + recorded.messages)
+        followed = self._restricting.follow_alert(transaction, alert, step)
+        if messages := recorded.messages + followed.messages:
+            outcome = replace(outcome, messages=before.messages + messages)
+        if followed.changed:
+            outcome = replace(outcome, restricted=True)
         if Change.ESCALATED in step.changes:
             outcome = replace(outcome, escalations=(*before.escalations, alert.escalation))
         if not alert.trips:
@@ -301,6 +322,11 @@ class Ledger:
             about="" if event.kind is EventKind.TRIPPED else mode.value,
         )
         return self._outbox.owe(transaction.connection, message)
+
+
+def _with_what_is_in_force(transaction: Transaction, outcome: Outcome) -> Outcome:
+    """Read once for a whole request, and only if that has changed."""
+    return replace(outcome, in_force=in_force(transaction)) if outcome.restricted else outcome
 
 
 def record_start(

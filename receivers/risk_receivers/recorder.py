@@ -46,6 +46,7 @@ from risk_receivers.kill.trip import (
 )
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
+from risk_receivers.restrictions.held import InForce
 from risk_receivers.schema import to_text
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
@@ -110,11 +111,14 @@ class Recorder:
         self._known = KillSwitch()
         self._closed = False
         self._acting = 0  # trips on their way past the store, which no clearing may overtake
+        self._holding = threading.Lock()  # what is in force is published in the order of the record
+        self._held_as_of = -1
         self._changed: KillSwitch | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
 
-    def know(self, state: KillSwitch) -> None:
+    def know(self, state: KillSwitch, held: InForce) -> None:
         """Take over the recorded state at start and publish it."""
+        self._hold(held)  # before anything could open the gate
         with self._lock:
             self._known = state
             self._closed = state.is_tripped
@@ -212,6 +216,8 @@ class Recorder:
                 change = done.result()
                 if change.state is not None:
                     self._take_effect(change.state)
+                if change.in_force is not None:
+                    self._hold(change.in_force)
                 if change.messages:
                     self._wake()
                 answer.set_result(change)
@@ -231,6 +237,13 @@ class Recorder:
             if not self._known.is_tripped:
                 self._closed = False
                 self._gate.release(self._known)
+
+    def let_go(self, restrictions: Sequence[str]) -> Future[Outcome]:
+        """Record that alerts that expired are over, and lift what they held. Raises StoreError."""
+        future = self._writer.submit(
+            lambda transaction: self._ledger.let_go(transaction, restrictions)
+        )
+        return self._answered_after(future, (), Received())
 
     def expire(self, now: datetime, breaches: Sequence[Breach]) -> Future[Outcome]:
         """Record what of some breaches is no longer repeated. Raises StoreError."""
@@ -294,6 +307,8 @@ class Recorder:
             with self._lock:
                 self._known = tightest(self._known, outcome.kill)
             self._close_gate(outcome.kill, received)
+        if outcome.in_force is not None:
+            self._hold(outcome.in_force)
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
@@ -303,6 +318,12 @@ class Recorder:
             self._wake_doubt()
         if outcome.messages:
             self._wake()
+
+    def _hold(self, held: InForce) -> None:
+        with self._holding:
+            if held.as_of >= self._held_as_of:  # a callback may come late
+                self._held_as_of = held.as_of
+                self._gate.hold(held.restrictions)
 
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""

@@ -25,6 +25,8 @@ from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Phase
 from risk_receivers.kill.trip import UnknownKill
 from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.restrictions.held import InForce
+from risk_receivers.restrictions.recording import in_force
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -36,6 +38,7 @@ class Recovered:
     """What is in force, and what was found changed behind the service's back."""
 
     state: KillSwitch
+    held: InForce
     problems: tuple[str, ...]
 
 
@@ -72,7 +75,7 @@ def recover(
             ledger.adopt(
                 transaction, held, f"gate:{held.kill_id}:{held.mode}", "the published gate"
             )
-        return Recovered(load(transaction.connection), problems)
+        return Recovered(load(transaction.connection), in_force(transaction), problems)
 
     try:
         recovered = writer.run(work, _START_SECONDS)

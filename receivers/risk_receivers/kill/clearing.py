@@ -21,6 +21,7 @@ from risk_policy.contracts.gate import now_ns
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill.switch import KillSwitch, Phase
+from risk_receivers.restrictions.held import InForce
 
 _NANOSECONDS: Final = 1_000_000_000
 #: Codes that wait for their second step. Who asks for more has forgotten the first.
@@ -39,6 +40,7 @@ class What(StrEnum):
 
     CLEAR = "clear"
     DISARM = "disarm"
+    RESUME = "resume"  # trading, that a restriction holds back
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Request:
     """What somebody wants.
 
     Attributes:
-        kill_id: which kill is to be cleared; empty for what is about none.
+        kill_id: which kill is to be cleared, or which restriction lifted; empty for neither.
     """
 
     what: What
@@ -78,17 +80,19 @@ class Change:
         state: what follows from it; None if nothing does.
         refusal: why it was refused; empty if it was not.
         messages: how many became due.
+        in_force: what the gate holds beside the switch, if that has changed.
     """
 
     state: KillSwitch | None = None
     refusal: str = ""
     messages: int = 0
+    in_force: InForce | None = None
 
 
 @dataclass(slots=True)
 class _Asked:
     request: Request
-    sight: Sight
+    sight: object
     until_ns: int
     by: str
     tries: int = 0
@@ -111,7 +115,7 @@ class Codes:
         self._code = code
         self._asked: dict[str, _Asked] = {}
 
-    def give(self, request: Request, sight: Sight, by: str = "") -> str:
+    def give(self, request: Request, sight: object, by: str = "") -> str:
         """The code with which this request can be confirmed. ``by`` is whose token came with it."""
         now = self._clock()
         self._asked = {code: one for code, one in self._asked.items() if now < one.until_ns}
@@ -121,7 +125,7 @@ class Codes:
         self._asked[code] = _Asked(request, sight, now + self._lasting_ns, by)
         return code
 
-    def check(self, code: str, request: Request, sight: Sight, by: str = "") -> None:
+    def check(self, code: str, request: Request, sight: object, by: str = "") -> None:
         """Whether a second step fits its first. Raises LooseningRefusedError."""
         asked = self._asked.get(code)
         if asked is None or self._clock() >= asked.until_ns:
@@ -146,7 +150,7 @@ class Codes:
         if sight != asked.sight:
             del self._asked[code]
             raise LooseningRefusedError(
-                "the kill switch is not what it was when you asked: look again, then ask again"
+                "what it is about is not what it was when you asked: look again, then ask again"
             )
 
     def fail(self, code: str) -> None:

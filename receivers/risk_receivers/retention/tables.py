@@ -23,6 +23,7 @@ FREE_KINDS: Final = (
     Kind.SILENCE_TOO_BROAD,
     Kind.QUARANTINED,
     Kind.KILL_UNCONFIRMED,
+    Kind.RESTRICTION,
     Kind.FEED_SILENT,
     Kind.FEED_HEARD,
     Kind.STORM,

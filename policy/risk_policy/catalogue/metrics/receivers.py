@@ -44,6 +44,12 @@ RECEIVERS_TIME: Final = Metric(
 INCIDENTS_OPEN: Final = Metric(
     "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
 )
+RESTRICTIONS: Final = Metric(
+    "risk_restrictions",
+    "Restrictions that alerts hold at the gate, by kind.",
+    ("kind",),
+    component="receivers",
+)
 INCIDENT_ESCALATIONS: Final = Metric(
     "risk_incident_escalations_total",
     "Incidents that came to count as worse, by why (time, frequency, trend, none).",
