@@ -54,3 +54,23 @@ def latching(policy: Policy) -> frozenset[str]:
     return frozenset(
         spec.name for spec in INTRADAY_DRAWDOWN.alerts if spec.action in HELD_BY_ACTION
     )
+
+
+def told(policy: Policy, alertname: str, action: Action, tier: str) -> tuple[str, ...]:
+    """What the gate does for an alert, and how that ends, a sentence each; none if it does nothing.
+
+    ``tier`` decides about sizes alone.
+    """
+    kind = HELD_BY_ACTION.get(action)
+    if kind is None:
+        return ()
+    ratio = size_ratio(policy, kind, tier)
+    what = REFUSED[kind] if ratio is None else f"orders larger than {ratio:.0%} of their full size"
+    ends = "Lifts that when the alert is over; while nobody can know whether it is, it stays."
+    if alertname in latching(policy):
+        ends = "Keeps that up after the alert is over, until somebody resumes: riskwarden resume."
+    return (
+        f"Holds the gate for what the alert is about: refuses {what}.",
+        "Lets every order pass that only reduces risk.",
+        ends,
+    )

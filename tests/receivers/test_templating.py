@@ -91,7 +91,7 @@ def test_a_message_claims_no_more_than_the_system_does() -> None:
     assert "Asked for, and up to people: decide whether to close the position" in did(
         Action.FORCE_CLOSE_REVIEW
     )
-    assert "The gate refuses every order that adds risk" in did(Action.HALT_NEW_TRADES)
+    assert "the gate refuses every order that adds risk" in did(Action.HALT_NEW_TRADES)
     assert "nothing is closed by itself" in did(Action.EMERGENCY_REDUCE)
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from risk_policy.contracts.scope import Subject
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import Decision, GateState
@@ -45,6 +46,10 @@ class OpenGate(TradeGate):
     def check(self, order: Order) -> Decision:  # noqa: ARG002 - a gate's signature
         """Yes."""
         return _ALLOWED
+
+    def size_ratio(self, subject: Subject) -> float:  # noqa: ARG002 - the same
+        """All of it."""
+        return 1.0
 
 
 class WeightsStrategy(EqualWeightStrategy):

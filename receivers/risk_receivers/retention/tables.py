@@ -193,6 +193,7 @@ KEPT: Final = {
     "dealt_with": "goes with its message",
     "takeover": "goes with its message",
     "urgent_message": "goes with its message",
+    "restriction": "goes as it is lifted",
     "kill_event": "a kill is never forgotten",
     "kill_event_account": "a kill is never forgotten",
     "merged_trip": "one for each trip that could not be recorded at once: hardly ever any",

@@ -155,7 +155,10 @@ def _did(message: Message) -> str:
     if action.trips_kill_switch:
         return "Tripped the kill switch: orders that add risk are refused."
     if refused := restricting.refused(action):
-        return f"Put it on record and told people. The gate refuses {refused}."
+        about = one_line(message.risk_id) or "it"
+        return (
+            f"Put it on record and told people. Where {about} is meant, the gate refuses {refused}."
+        )
     if action in _WITHOUT_MORE:
         return "Put it on record and told people; orders and positions are left alone."
     return (

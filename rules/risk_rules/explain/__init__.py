@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from risk_policy import second_way
+from risk_policy import restricting, second_way
 from risk_policy.catalogue.limits import AlertSpec, Limit, Side
 from risk_policy.catalogue.system import WATCHDOG, SystemAlert
 from risk_policy.contracts import limit_alert
@@ -87,7 +87,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
         ),
         system=(
             *_told_at_once(policy, spec.action),
-            *_does(policy, spec.action, _held(policy, limit), _RECORD),
+            *_does(policy, (spec.name, spec.action, spec.tier.value), _held(policy, limit), _RECORD),
         ),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
@@ -123,7 +123,7 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
         rising=(),
         acknowledgement=quiet if heard else replace(quiet, own=""),
         system=_WATCHDOG if alert is WATCHDOG
-        else _does(policy, alert.action, (), _RECORD if heard else _RECORD_LATER),
+        else _does(policy, (alert.name, alert.action, ""), (), _RECORD if heard else _RECORD_LATER),
         rules=_rules(policy, alert.name),
     )  # fmt: skip
 
@@ -178,8 +178,13 @@ def _told_at_once(policy: Policy, action: Action) -> tuple[str, ...]:
     return (f"{told}, without waiting for Prometheus.",)
 
 
-def _does(policy: Policy, action: Action, held: tuple[str, ...], record: str) -> tuple[str, ...]:
+def _does(
+    policy: Policy, about: tuple[str, Action, str], held: tuple[str, ...], record: str
+) -> tuple[str, ...]:
+    name, action, tier = about
     if not action.trips_kill_switch:
+        if gate := restricting.told(policy, name, action, tier):
+            return (record, *held, *gate, "Closes nothing by itself.")
         if action in (Action.LOG, Action.NOTIFY):
             return (record, *held, "Leaves orders and positions alone.")
         asked = action.value.replace("_", " ")

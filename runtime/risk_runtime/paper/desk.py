@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import NAMESPACE_URL, uuid5
@@ -37,7 +37,7 @@ from risk_runtime.paper.closing import (
     close_all,
 )
 from risk_runtime.paper.replay import market_close
-from risk_runtime.paper.strategy import EqualWeightStrategy, Wish
+from risk_runtime.paper.strategy import SECTORS, UNKNOWN_SECTOR, EqualWeightStrategy, Wish, share_of
 from risk_runtime.pretrade import PreTradeChecks, PreTradeDecision, PreTradeLimits, TradeOrder
 from risk_runtime.prices import TradingDay
 
@@ -85,7 +85,15 @@ class Desk:
         self._at = utc_now()
         for _, bar in sorted(day.bars.items()):
             for order in self._broker.due(bar):
-                if self._may(order.symbol, order.side, order.quantity, order.limit, order.order_id):
+                asked = self._order(
+                    order.symbol,
+                    order.side,
+                    order.quantity,
+                    order.limit,
+                    order.order_id,
+                    full=order.full_quantity or order.quantity,
+                )
+                if self._may(asked, order.quantity, order.limit, order.order_id):
                     self._filled(self._broker.execute(order.order_id, bar))
                 else:
                     self._broker.cancel(order.order_id)
@@ -147,11 +155,13 @@ class Desk:
         price = self._broker.mark(wish.symbol) if wish.limit is None else wish.limit
         kind = "market" if wish.limit is None else "limit"
         trade_id = f"{self.market_date}-{wish.symbol}-{wish.side}-{kind}"
+        full = wish.quantity
+        wish = self._sized(wish, price)
         if not self._is_within_limits(wish, price, trade_id):
             return
-        if not self._may(wish.symbol, wish.side, wish.quantity, price, trade_id):
+        order = self._order(wish.symbol, wish.side, wish.quantity, price, full=full)
+        if not self._may(order, wish.quantity, price, trade_id):
             return
-        order = self._order(wish.symbol, wish.side, wish.quantity, price)
         if wish.limit is None:
             fill = self._broker.market(
                 wish.symbol, wish.side, wish.quantity, reduce_only=order.reduces_risk
@@ -159,11 +169,34 @@ class Desk:
             self._filled(fill)
         else:
             self._broker.place_limit(
-                wish.symbol, wish.side, wish.quantity, wish.limit, reduce_only=order.reduces_risk
+                wish.symbol,
+                wish.side,
+                wish.quantity,
+                wish.limit,
+                reduce_only=order.reduces_risk,
+                full_quantity=full,
             )
 
+    def _sized(self, wish: Wish, price: Decimal) -> Wish:
+        """The wish as small as the gate wants it; one that it refuses altogether as it is."""
+        order = self._order(wish.symbol, wish.side, wish.quantity, price)
+        if order.reduces_risk:
+            return wish
+        ratio = self._gate.size_ratio(order)
+        if not 0 < ratio < 1:
+            return wish
+        smaller = share_of(wish.quantity, ratio)
+        return replace(wish, quantity=smaller) if smaller > 0 else wish
+
     def _order(
-        self, symbol: str, side: Side, quantity: Decimal, price: Decimal, ignore: str = ""
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+        ignore: str = "",
+        *,
+        full: Decimal | None = None,
     ) -> Order:
         """An order with the position behind it, less what working orders will take away."""
         held = self._broker.quantity(symbol)
@@ -172,7 +205,15 @@ class Desk:
             if order.symbol == symbol and order.order_id != ignore and against:
                 held += order.side.sign * min(order.quantity, abs(held))
         return Order(
-            symbol, side, float(quantity), float(price), float(held), account=self._account
+            symbol,
+            side,
+            float(quantity),
+            float(price),
+            float(held),
+            full_quantity=None if full is None else float(full),
+            account=self._account,
+            sector=SECTORS.get(symbol, UNKNOWN_SECTOR),
+            asset=symbol,
         )
 
     def _is_within_limits(self, wish: Wish, price: Decimal, trade_id: str) -> bool:
@@ -191,10 +232,7 @@ class Desk:
             )
         return decision.allowed
 
-    def _may(
-        self, symbol: str, side: Side, quantity: Decimal, price: Decimal, trade_id: str
-    ) -> bool:
-        order = self._order(symbol, side, quantity, price, ignore=trade_id)
+    def _may(self, order: Order, quantity: Decimal, price: Decimal, trade_id: str) -> bool:
         decision = self._gate.check(order)
         refused = self._broker.mode is not TradingMode.ACTIVE and not order.reduces_risk
         if decision.allowed and not refused:
