@@ -87,7 +87,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
         ),
         system=(
             *_told_at_once(policy, spec.action),
-            *_does(policy, (spec.name, spec.action, spec.tier.value), _held(policy, limit), _RECORD),
+            *_does(policy, (spec.name, spec.action, spec.tier), _held(policy, limit), _RECORD),
         ),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
