@@ -26,11 +26,14 @@ class Wish:
         answered: whether somebody acknowledges everything at once; None to have it so where
             a row is longer than every timer, as nothing could be told apart then.
         workers: how many promtool processes at a time.
+        resume_seconds: how long after its alert somebody resumes what waits for a person; None if
+            nobody does.
     """
 
     step_seconds: float | None = None
     answered: bool | None = None
     workers: int = 2
+    resume_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Run:
     evaluations: int
     replayed: int
     verdict: Verdict
+    resume_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> 
     evaluations = sum(job.span.length for job in jobs)
     progress.replaying(evaluations)
     fired = merged(run_jobs(jobs, wish.workers, progress.replayed))
-    verdict = judge(policy, clock, history, episodes(fired, replay.rows, history))
+    told = episodes(fired, replay.rows, history)
+    verdict = judge(policy, clock, history, told, wish.resume_seconds)
     return Run(
         policy=policy,
         history=history,
@@ -90,6 +95,7 @@ def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> 
         evaluations=len(replay.rows),
         replayed=evaluations,
         verdict=verdict,
+        resume_seconds=wish.resume_seconds,
     )
 
 
