@@ -9,6 +9,7 @@ from typing import Final
 from risk_policy import Policy
 from risk_policy.catalogue.limits import DAILY_LOSS, DRAWDOWN, INTRADAY_DRAWDOWN
 from risk_rules.backtest import Clock, History, Replay, Verdict, episodes, judge, merged
+from riskwarden.backtest.held_back import held_back
 from riskwarden.backtest.inputs import Kind, Source
 from riskwarden.backtest.measured import measured
 from riskwarden.backtest.promtool import run_jobs
@@ -44,6 +45,9 @@ class Run:
         watched: limits that the history says something about.
         evaluations: how many evaluations the history is, for every limit.
         replayed: how many evaluations promtool did; the rest were calm.
+        held_back: how many orders of the book the gate would have held back before the kill switch
+            tripped; None where nobody knows the orders.
+        resume_seconds: how long after its alert somebody resumes; None if nobody does.
     """
 
     policy: Policy
@@ -54,6 +58,7 @@ class Run:
     evaluations: int
     replayed: int
     verdict: Verdict
+    held_back: int | None = None
     resume_seconds: float | None = None
 
 
@@ -95,6 +100,9 @@ def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> 
         evaluations=len(replay.rows),
         replayed=evaluations,
         verdict=verdict,
+        held_back=len(held_back(policy, clock, history, told, source.orders, wish.resume_seconds))
+        if source.orders
+        else None,
         resume_seconds=wish.resume_seconds,
     )
 

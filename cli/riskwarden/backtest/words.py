@@ -104,6 +104,7 @@ def headline(run: Run) -> list[tuple[str, str]]:
             "kill switch",
             "not tripped" if trip is None else f"{moment(run, trip.row)} by {trip.alertname}",
         ),
+        ("orders held back", "unknown" if run.held_back is None else f"{run.held_back}"),
         ("profit without", f"{percent(without.profit_ratio)} ({without.profit:,.0f})"),
         ("worst drawdown without", percent(without.worst_drawdown)),
         (
