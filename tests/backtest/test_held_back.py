@@ -17,11 +17,19 @@ ROWS = 10
 
 def episode(action: Action, began: int, ended: int | None, **more: str) -> Episode:
     return Episode(
-        alertname=more.pop("alertname", "SOME_ALERT"), limit="some",
-        tier=more.pop("tier", "critical"), risk_id="some/main", severity=Severity.CRITICAL, action=action,
-        subject={"account": "main", **more}, began=began, ended=ended, worst=None,
-        escalations=(), resolved_milder=None,
-    )  # fmt: skip
+        alertname=more.pop("alertname", "SOME_ALERT"),
+        limit="some",
+        tier=more.pop("tier", "critical"),
+        risk_id="some/main",
+        severity=Severity.CRITICAL,
+        action=action,
+        subject={"account": "main", **more},
+        began=began,
+        ended=ended,
+        worst=None,
+        escalations=(),
+        resolved_milder=None,
+    )
 
 
 def rows(policy: Policy, *told: Episode, resume: float | None = None, **order: object) -> list[int]:
