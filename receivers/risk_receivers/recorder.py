@@ -35,6 +35,7 @@ from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
 from risk_receivers.kill.clearing import Change
+from risk_receivers.kill.closing_time import keep_closing_time
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Trigger, tightest, timeout_of
 from risk_receivers.kill.trip import (
@@ -47,7 +48,6 @@ from risk_receivers.kill.trip import (
 from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.restrictions.held import InForce
-from risk_receivers.schema import to_text
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
@@ -57,8 +57,6 @@ _log = logging.getLogger(__name__)
 #: A commit takes milliseconds, and some hundred of them on a slow disk. What closes the gate does
 #: not wait longer for the store than that, however long its answer may take.
 ACT_AFTER_SECONDS: Final = 0.25
-#: Name of the stored fact that says when the gate was closed for a kill.
-GATE_CLOSED_AT: Final = "gate_closed_at:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ class Recorder:
             self._closed = state.is_tripped
         self._gate.apply(state)
         if state.is_tripped:  # unless it was kept when it happened, this is when it closed
-            self._keep_closing_time(state)
+            keep_closing_time(self._writer, state, self._gate.halted_at)
 
     @property
     def known(self) -> KillSwitch:
@@ -395,20 +393,4 @@ class Recorder:
         if first:
             self._telemetry.set(m.GATE_PUBLISH_SECONDS, value=delay)
             if recorded:
-                self._keep_closing_time(state)
-
-    def _keep_closing_time(self, state: KillSwitch) -> None:
-        """Best effort: it is a measurement, the trip itself is on record."""
-        if (closed_at := self._gate.halted_at) is None:
-            return
-        name, value = GATE_CLOSED_AT + state.kill_id, to_text(closed_at)
-        try:
-            self._writer.submit(lambda transaction: _keep_fact(transaction, name, value))
-        except StoreError as error:
-            _log.warning("when the gate closed could not be kept: %s", error)
-
-
-def _keep_fact(transaction: Transaction, name: str, value: str) -> None:
-    transaction.connection.execute(
-        "INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value)
-    )
+                keep_closing_time(self._writer, state, self._gate.halted_at)

@@ -1,7 +1,6 @@
 """A backtest against the real thing: the same book, shown by a real exporter to a real Prometheus.
 
-The book is the one that is replayed without a gate, on both sides: what the gate holds back changes
-what is held from then on, and not what alerts a book raises. How much that is, a backtest says.
+Both are shown the book without a gate: what it holds back changes a book, not what a book raises.
 
 Live, a day is shown until every rule has judged it, and only then the next; so a loaded machine
 makes this test slower and never wrong. On every day, the same alerts fire on both sides.
