@@ -145,6 +145,8 @@ def test_the_drawdown_breaker_stays_open_until_a_person_resumes_in_two_steps(
     wait_until(receivers.gate_is_open)
     fire(receivers, words, BREAKER)
     [one] = held(receivers)
+    unknown = riskwarden(receivers, "resume", "r999", "--reason", "looks fine")
+    assert "there is no restriction r999" in unknown.output
     early = riskwarden(receivers, "resume", one["id"], "--reason", "looks fine")
     assert early.exit_code == 1
     assert "is not over" in early.output
@@ -172,6 +174,7 @@ def test_the_drawdown_breaker_stays_open_until_a_person_resumes_in_two_steps(
     assert not refused(receivers, order())
     assert [kind for kind in receivers.event_types() if kind.startswith("RESTRICTION_")] == [
         "RESTRICTION_IMPOSED",
+        "RESTRICTION_RESUME_REFUSED",
         "RESTRICTION_RESUME_REFUSED",
         "RESTRICTION_LATCHED",
         "RESTRICTION_RESUME_ASKED",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from risk_policy.contracts.audit import EventType
-from risk_policy.vocabulary import Severity
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.kill.clearing import Change, Codes, LooseningRefusedError
@@ -21,7 +22,8 @@ from risk_receivers.restrictions.held import Held, Standing
 from risk_receivers.restrictions.recording import event_of, in_force
 from risk_receivers.store.writer import Transaction
 
-_NONE: Final = "there is no restriction {}: look with riskwarden restrictions"
+#: Longer ones are nobody's.
+_LONGEST_ID: Final = 40
 
 
 class Resuming:
@@ -43,7 +45,7 @@ class Resuming:
         """The first step; what became of it, and the code for the second."""
         held = table.by_id(transaction.connection, step.request.kill_id)
         if held is None:
-            return Change(refusal=_NONE.format(step.request.kill_id)), ""
+            return _unknown(transaction, step), ""
         if refusal := _obstacle(held, blind):
             return _refused(transaction, step, held, refusal), ""
         text = f"{step.request.actor} asked to resume {held.restriction}: {step.request.reason}"
@@ -68,7 +70,7 @@ class Resuming:
         """The second step."""
         held = table.by_id(transaction.connection, step.request.kill_id)
         if held is None:
-            return Change(refusal=_NONE.format(step.request.kill_id))
+            return _unknown(transaction, step)
         try:
             self._codes.check(step.code, step.request, held, step.by)
         except LooseningRefusedError as error:
@@ -114,6 +116,25 @@ def _obstacle(held: Held, blind: str) -> str:
             "then orders that reduce risk are allowed"
         )
     return ""
+
+
+def _unknown(transaction: Transaction, step: Step) -> Change:
+    request = step.request
+    restriction = request.kill_id[:_LONGEST_ID]
+    why = f"there is no restriction {restriction}: look with riskwarden restrictions"
+    event = AuditEvent(
+        EventType.RESTRICTION_RESUME_REFUSED,
+        f"{request.actor} was refused to resume: {why}",
+        severity=Severity.WARNING,
+        category=Category.PORTFOLIO,
+        details={"restriction": restriction, "address": step.address, "token": step.by},
+        action_taken="refused",
+        action_reason=request.reason,
+        actor_type=ActorType.USER,
+        actor_id=request.actor,
+    )
+    transaction.append(event)
+    return Change(refusal=why)
 
 
 def _refused(transaction: Transaction, step: Step, held: Held, why: str) -> Change:
