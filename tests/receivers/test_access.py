@@ -39,8 +39,8 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
     ),
     "trip": (DESK, ["POST /api/v1/kill"]),
     "arm": (LOOSENERS, ["POST /api/v1/kill/arm"]),
-    "loosen": (LOOSENERS, ["POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"]),
-    "confirm": (LOOSENERS, ["POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"]),
+    "loosen": (LOOSENERS, LOOSENED),
+    "confirm": (LOOSENERS, LOOSENED),
     "drill": (DESK, ["POST /api/v1/drills"]),
     "manage_channels": (
         DESK,

@@ -254,7 +254,7 @@ def test_figures_of_decisions_are_written_as_reports_carry_them(
 def test_orders_are_as_small_as_a_restriction_wants_and_are_filled_so_when_they_are_reached(
     writer: Any, desk: Desk, broker: PaperBroker
 ) -> None:
-    writer.open(held(RestrictionKind.REDUCE_SIZE, size_ratio=0.5))
+    writer.open(50, held(RestrictionKind.REDUCE_SIZE, size_ratio=0.5))
     desk.play(day(2), 0)
     assert broker.quantity("AAPL") == 750
     assert [(o.quantity, o.full_quantity) for o in broker.working] == [(55, 111)]
@@ -267,6 +267,7 @@ def test_a_restriction_of_another_symbol_or_sector_holds_nothing_back(
     writer: Any, desk: Desk, broker: PaperBroker
 ) -> None:
     writer.open(
+        50,
         held(RestrictionKind.BLOCK_TRADE, Scope(account="main", symbol="IBM")),
         held(RestrictionKind.BLOCK_TRADE, Scope(account="main", sector="energy")),
         held(RestrictionKind.HALT_NEW_TRADES, Scope(account="other")),
@@ -278,7 +279,7 @@ def test_a_restriction_of_another_symbol_or_sector_holds_nothing_back(
 def test_what_a_restriction_refuses_is_reported_once_with_its_reason(
     writer: Any, desk: Desk, broker: PaperBroker
 ) -> None:
-    writer.open(held(RestrictionKind.BLOCK_TRADE, Scope(account="main", sector="technology")))
+    writer.open(50, held(RestrictionKind.BLOCK_TRADE, Scope(account="main", sector="technology")))
     for number in range(3):  # the wish comes back with the next rebalancing, not every day
         desk.play(day(2 + number), number)
     assert broker.log == []

@@ -202,7 +202,7 @@ class ArmDoor(_Door):
         self,
         loosening: Loosening,
         recorder: Recorder,
-        refused: Callable[[str, str, str], None],
+        refused: Refused,
         deadline_seconds: float,
     ) -> None:
         super().__init__(recorder, refused, deadline_seconds)
