@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from risk_runtime import Order, Side, TradeGate
@@ -225,9 +224,3 @@ def test_a_store_that_records_nothing_closes_the_gate_within_its_lease(
         assert receivers.send("alerts", [words.alert(**SIZE)]).status_code == 503
         wait_until(lambda: not receivers.gate_is_open(), 2.5, "the lease has run out")
         blocker.execute("ROLLBACK")
-
-
-@pytest.mark.parametrize("answer", ["GET", "POST"])
-def test_restrictions_are_for_operators_alone(receivers: Any, answer: str) -> None:
-    path = "/api/v1/restrictions" + ("/r1/resume" if answer == "POST" else "")
-    assert receivers.call(answer, path, token="runtime-secret").status_code == 401
