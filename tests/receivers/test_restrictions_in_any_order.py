@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk_policy import default_policy_path, load_policy
+from risk_policy.contracts.restriction import RestrictionKind
+from risk_policy.contracts.scope import Scope
 from risk_policy.model.audit import AuditRetention
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit import tables as audit_tables
@@ -27,7 +29,7 @@ from risk_receivers.ledger import Ledger, Outcome
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
 from risk_receivers.restrictions import table
-from risk_receivers.restrictions.held import Held
+from risk_receivers.restrictions.held import MOST, Held, Standing, published
 from risk_receivers.restrictions.patience import Patience
 from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.schema import SCHEMA
@@ -207,3 +209,18 @@ def test_while_limits_cannot_be_judged_nothing_that_expired_is_let_go() -> None:
         clock[0] = second
         over = patience.over(["r1"], heard_since_ns=0, blind=False)
     assert over == ("r1",)
+
+
+def test_more_than_readers_take_are_published_wider_and_never_as_less() -> None:
+    held = [
+        Held(
+            f"r{number}", f"position_size/main/S{number}", "critical", RestrictionKind.BLOCK_TRADE,
+            Scope(account="main", symbol=f"S{number}"), None, "POSITION_SIZE_BREACH",
+            Severity.CRITICAL, START, "some:1", False, Standing.FIRING,
+        )
+        for number in range(MOST + 1)
+    ]  # fmt: skip
+    assert len(published(held[:MOST])) == MOST
+    (one,) = published(held)
+    assert (one.kind, one.scope) == (RestrictionKind.BLOCK_TRADE, Scope(account="main"))
+    assert one.cause == f"POSITION_SIZE_BREACH and {MOST} more"
