@@ -21,7 +21,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from risk_policy.contracts.restriction import Restriction, RestrictionKind
+from risk_policy.contracts.restriction import Restriction, RestrictionKind, Until
 from risk_policy.contracts.scope import SCOPE_LABELS, Scope
 from risk_policy.vocabulary import Severity
 from risk_receivers.incidents.lifecycle import State
@@ -73,7 +73,7 @@ class Held:
             cause=self.cause,
             level=self.level.value,
             since=self.since,
-            latched=self.latches,
+            until=Until.RESUMED if self.latches else Until.ALERT_ENDS,
         )
 
     @property
@@ -135,5 +135,5 @@ def _together(account: str, alike: list[Held]) -> Restriction:
         cause=f"{first.cause} and {len(alike) - 1} more",
         level=max(alike, key=lambda one: one.level.rank).level.value,
         since=first.since,
-        latched=any(one.latches for one in alike),
+        until=Until.RESUMED if any(one.latches for one in alike) else Until.ALERT_ENDS,
     )
