@@ -21,6 +21,7 @@ from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.countdown_watch import CountdownWatch
 from risk_receivers.kill.doubt_watch import DoubtWatch
 from risk_receivers.kill.order_watch import OrderWatch
@@ -118,7 +119,8 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         outbox = Outbox(enabled_channels(policy), fallbacks(policy))
         runbook = f"{alerting.runbooks.base_url}{ALERT_STORM.name}"
         teller = Teller(outbox, Terms.from_policy(policy, runbook))
-        ledger = Ledger(teller, alerting.kill_switch.mode, Restricting(policy, outbox))
+        automatic = Automatic(alerting.kill_switch.mode, alerting.kill_switch.automatic_scope)
+        ledger = Ledger(teller, automatic, Restricting(policy, outbox))
         recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
         verdict = ChainVerdict()
         for problem in recovered.problems:
@@ -137,7 +139,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             gate=gate,
             spool=spool,
             telemetry=telemetry,
-            automatic_mode=alerting.kill_switch.mode,
+            automatic=automatic,
             wake=bell.ring,
             wake_doubt=doubts.wake,
         )

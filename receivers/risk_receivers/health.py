@@ -6,11 +6,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.clock import utc_now
-from risk_policy.contracts.restriction import HELD_BY_ACTION
+from risk_policy.contracts.operator import KILL_SCOPE_LABELS
+from risk_policy.contracts.restriction import HELD_BY_ACTION, Kill
 from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
@@ -24,6 +26,8 @@ from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
+
+_EVERYTHING: Final = "everything"
 
 
 class Health:
@@ -87,6 +91,7 @@ class Health:
             **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
             m.GATE_VERSION: [((), float(self._gate.version))],
+            m.KILLS: _by_scope(self._gate.kills),
         }
         try:
             kill = self._reading.kill_switch()
@@ -97,10 +102,11 @@ class Health:
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
             return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
-        tripped = kill.is_tripped or self._gate.is_halted
-        is_disarmed = kill.phase is Phase.DISARMED
+        everything = kill.everything
+        tripped = everything.is_tripped or self._gate.is_halted
+        is_disarmed = everything.phase is Phase.DISARMED
         gauges.update(_armed_or_tripped(tripped=tripped, is_disarmed=is_disarmed))
-        gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
+        gauges[m.KILL_SWITCH_FLAT] = [((), float(everything.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.RESTRICTIONS] = [
             ((kind.value,), float(held[kind])) for kind in dict.fromkeys(HELD_BY_ACTION.values())
         ]
@@ -119,6 +125,12 @@ class Health:
     def _disk(self) -> Mapping[Metric, Samples]:
         free = free_ratio(self._data)
         return {} if free is None else {m.DISK_FREE: [((COMPONENT,), free)]}
+
+
+def _by_scope(kills: Sequence[Kill]) -> Samples:
+    """How many kills are in force, by the narrowest label that each scope names."""
+    kinds = Counter([_EVERYTHING, *kill.scope.labels][-1] for kill in kills)
+    return [((kind,), float(kinds[kind])) for kind in (_EVERYTHING, *KILL_SCOPE_LABELS)]
 
 
 def _armed_or_tripped(*, tripped: bool, is_disarmed: bool = False) -> Mapping[Metric, Samples]:

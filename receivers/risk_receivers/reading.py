@@ -23,8 +23,8 @@ from risk_receivers.channels.dead_letters import lost_by_channel
 from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.closing_time import GATE_CLOSED_AT
-from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.restrictions import table as restrictions
 from risk_receivers.restrictions.held import Held
 from risk_receivers.schema import to_text
@@ -81,7 +81,7 @@ class Reading:
         self._verdict = verdict
         self._validate = validate
 
-    def kill_switch(self) -> KillSwitch:
+    def kill_switch(self) -> KillBoard:
         """The recorded state."""
         with self._connection() as connection:
             return kill_journal.load(connection)

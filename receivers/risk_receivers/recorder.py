@@ -29,23 +29,23 @@ from uuid import uuid4
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import Report
-from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
+from risk_receivers.kill.automatic import Automatic
+from risk_receivers.kill.board import KillBoard, tightest
 from risk_receivers.kill.clearing import Change
 from risk_receivers.kill.closing_time import keep_closing_time
+from risk_receivers.kill.memory import trigger_of
 from risk_receivers.kill.spool import Spool
-from risk_receivers.kill.switch import KillSwitch, Trigger, tightest, timeout_of
 from risk_receivers.kill.trip import (
     AlertKill,
     OperatorKill,
     SpooledTrip,
     TimeoutKill,
-    UnknownKill,
 )
-from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
+from risk_receivers.ledger import Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.restrictions.held import InForce
 from risk_receivers.store.errors import StoreError
@@ -93,7 +93,7 @@ class Recorder:
         gate: GatePublisher,
         spool: Spool,
         telemetry: Telemetry,
-        automatic_mode: KillMode,
+        automatic: Automatic,
         wake: Callable[[], None],
         wake_doubt: Callable[[], None],
     ) -> None:
@@ -102,30 +102,30 @@ class Recorder:
         self._gate = gate
         self._spool = spool
         self._telemetry = telemetry
-        self._automatic_mode = automatic_mode
+        self._automatic = automatic
         self._wake = wake
         self._wake_doubt = wake_doubt
         self._lock = threading.Lock()
-        self._known = KillSwitch()
-        self._closed = False
+        self._known = KillBoard()
+        self._closed: frozenset[str] = frozenset()  # the kills that the gate was closed for
         self._acting = 0  # trips on their way past the store, which no clearing may overtake
         self._holding = threading.Lock()  # what is in force is published in the order of the record
         self._held_as_of = -1
-        self._changed: KillSwitch | None = None  # a recorded change that waits for such trips
+        self._changed: KillBoard | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
 
-    def know(self, state: KillSwitch, held: InForce) -> None:
+    def know(self, state: KillBoard, held: InForce) -> None:
         """Take over the recorded state at start and publish it."""
         self._hold(held)  # before anything could open the gate
         with self._lock:
             self._known = state
-            self._closed = state.is_tripped
+            self._closed = frozenset(one.kill_id for one in state.in_force)
         self._gate.apply(state)
-        if state.is_tripped:  # unless it was kept when it happened, this is when it closed
-            keep_closing_time(self._writer, state, self._gate.halted_at)
+        for one in state.in_force:  # unless it was kept when it happened, this is when it closed
+            keep_closing_time(self._writer, one, self._gate.closed_at(one.kill_id))
 
     @property
-    def known(self) -> KillSwitch:
+    def known(self) -> KillBoard:
         """The state in memory: what is on record, and what could not be recorded yet."""
         return self._known
 
@@ -225,16 +225,14 @@ class Recorder:
         recorded.add_done_callback(follow_up)
         return answer
 
-    def _take_effect(self, state: KillSwitch) -> None:
+    def _take_effect(self, state: KillBoard) -> None:
         with self._lock:
             if self._acting or self._spool.pending:
                 self._changed = state  # what waits there is recorded first, and may trip again
                 return
             self._changed = None
             self._known = tightest(self._known, state)
-            if not self._known.is_tripped:
-                self._closed = False
-                self._gate.release(self._known)
+            self._gate.release(self._known)
 
     def let_go(self, restrictions: Sequence[str]) -> Future[Outcome]:
         """Record that alerts that expired are over, and lift what they held. Raises StoreError."""
@@ -326,11 +324,18 @@ class Recorder:
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""
         with self._lock:
-            known = self._known
-            heeded = [trip for trip in trips if known.heeds_unrecorded(self._trigger(trip))]
+            heeded = []
+            for trip in trips:
+                trigger = trigger_of(trip, self._automatic)
+                if not self._known.heeds_unrecorded(trigger):
+                    continue
+                heeded.append(trip)
+                if event := self._known.on_trigger(trigger):
+                    self._known = self._known.after(event)
+            state = self._known
             self._acting += bool(heeded)
         if heeded:
-            self._gate.halt()
+            self._gate.shut(state)
         return heeded
 
     def _trip_without_store(self, trips: Sequence[SpooledTrip], received: Received) -> None:
@@ -344,13 +349,7 @@ class Recorder:
                 self._acting -= 1
 
     def _spool_trips(self, trips: Sequence[SpooledTrip], received: Received) -> None:
-        with self._lock:
-            state = self._known
-            for trip in trips:
-                if event := state.on_trigger(self._trigger(trip)):
-                    state = state.after(event)
-            self._known = state
-        self._close_gate(state, received, recorded=False)
+        self._close_gate(self._known, received, recorded=False)
         known = {trip.gist for trip in self._spool.pending}
         for trip in trips:
             if trip.gist in known:
@@ -360,37 +359,15 @@ class Recorder:
             except SpoolError as error:
                 _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
 
-    def _trigger(self, trip: SpooledTrip) -> Trigger:
-        over_at = None
-        match trip.kill:
-            case TimeoutKill():
-                return timeout_of(trip.kill_id, trip.received_at)
-            case OperatorKill(mode, reason, _):
-                cause, level = reason, OPERATOR_LEVEL
-            case AlertKill(alert):
-                mode, cause, level = self._automatic_mode, alert.alertname, alert.severity.value
-                over_at = None if alert.firing else alert.ends_at
-            case _:
-                mode, cause = UnknownKill.mode, UnknownKill.cause
-                level = Severity.EMERGENCY.value
-        return Trigger(
-            f"spool:{trip.id}",
-            trip.kill_id,
-            mode,
-            cause,
-            level,
-            trip.received_at,
-            by_person=not isinstance(trip.kill, AlertKill),
-            over_at=over_at,
-        )
-
-    def _close_gate(self, state: KillSwitch, received: Received, *, recorded: bool = True) -> None:
-        self._gate.halt()
+    def _close_gate(self, state: KillBoard, received: Received, *, recorded: bool = True) -> None:
+        self._gate.shut(state)
         delay = time.monotonic() - received.monotonic
         self._gate.apply(state)
         with self._lock:
-            first, self._closed = not self._closed, True
-        if first:
+            new = [one for one in state.in_force if one.kill_id not in self._closed]
+            self._closed |= {one.kill_id for one in new}
+        if new:
             self._telemetry.set(m.GATE_PUBLISH_SECONDS, value=delay)
-            if recorded:
-                keep_closing_time(self._writer, state, self._gate.halted_at)
+        if recorded:
+            for one in new:
+                keep_closing_time(self._writer, one, self._gate.closed_at(one.kill_id))

@@ -111,6 +111,8 @@ SCHEMA: Final = (
     """,
     # Beside the table, which older databases have without it.
     "CREATE TABLE IF NOT EXISTS kill_event_account (n INTEGER PRIMARY KEY, account TEXT NOT NULL)",
+    # What is not over everything, as an event of an older database is.
+    "CREATE TABLE IF NOT EXISTS kill_event_scope (n INTEGER PRIMARY KEY, scope TEXT NOT NULL)",
     # What is in force; what was lifted is told by the chain alone.
     """
     CREATE TABLE IF NOT EXISTS restriction (

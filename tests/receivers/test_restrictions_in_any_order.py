@@ -25,6 +25,7 @@ from risk_receivers.channels.outbox import Outbox
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.incidents.table import overdue
 from risk_receivers.intake.alert import Alert, Batch, Feed
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.ledger import Ledger, Outcome
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
@@ -53,7 +54,9 @@ class World:
             self.connection.execute(statement)
         self.head = EMPTY
         outbox = Outbox({"file": Severity.DEBUG})
-        self.ledger = Ledger(Teller(outbox, Terms()), KillMode.PAUSE, Restricting(POLICY, outbox))
+        self.ledger = Ledger(
+            Teller(outbox, Terms()), Automatic(KillMode.PAUSE), Restricting(POLICY, outbox)
+        )
         self.breached = self.delivered = self.was_firing = False
         self.up_since: int | None = 0
         self.began = START

@@ -26,6 +26,7 @@ from risk_receivers.channels.message import Kind
 from risk_receivers.channels.outbox import Outbox, mark_delivered
 from risk_receivers.incidents.table import overdue
 from risk_receivers.intake.alert import Alert, Batch, Feed, Malformed
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.ledger import Ledger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
@@ -77,7 +78,7 @@ class House:
         self.outbox = Outbox({"webhook": Severity.DEBUG})
         self.ledger = Ledger(
             Teller(self.outbox, Terms()),
-            KillMode.GRACEFUL,
+            Automatic(KillMode.GRACEFUL),
             Restricting(load_policy(default_policy_path(), {}), self.outbox),
         )
         self.telemetry = Telemetry()

@@ -122,12 +122,12 @@ def _of_system(policy: Policy, alert: SystemAlert) -> str:
     facts = [
         ("limit", f"`{alert.limit}`"),
         *tier,
-        *_facts(alert.severity, alert.category, alert.layer, alert.action),
+        *_facts(alert.severity, alert.category, alert.layer, alert.action_under(policy)),
     ]
     if alert is WATCHDOG:
         response = "Notes when it last arrived, on each feed. No incident is opened for it."
     else:
-        response = _response(policy, alert.name, alert.severity, alert.action, "")
+        response = _response(policy, alert.name, alert.severity, alert.action_under(policy), "")
     return _page(
         policy, alert.name, alert.summary, facts, [_condition(policy, alert)], [],
         alert.meaning, response, alert.advice,

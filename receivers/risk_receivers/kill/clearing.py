@@ -20,7 +20,8 @@ from typing import Final
 from risk_policy.contracts.gate import now_ns
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import ReceiversError
-from risk_receivers.kill.switch import KillSwitch, Phase
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.switch import Phase
 from risk_receivers.restrictions.held import InForce
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -59,17 +60,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What whoever asks can see of the switch."""
+    """What whoever asks can see of the kill that it is about, or of the whole switch."""
 
     kill_id: str
+    scope: str
     phase: Phase
     mode: KillMode | None
     triggers: int
 
     @classmethod
-    def of(cls, state: KillSwitch) -> Sight:
-        """Of a state."""
-        return cls(state.kill_id, state.phase, state.mode, len(state.seen))
+    def of(cls, state: KillBoard, kill_id: str) -> Sight:
+        """Of a kill in force, or of the whole if there is no such one."""
+        one = state.with_id(kill_id)
+        if one is None:
+            one = state.everything
+        return cls(one.kill_id, str(one.scope), one.phase, one.mode, len(one.seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Change:
         in_force: what the gate holds beside the switch, if that has changed.
     """
 
-    state: KillSwitch | None = None
+    state: KillBoard | None = None
     refusal: str = ""
     messages: int = 0
     in_force: InForce | None = None
@@ -167,27 +172,31 @@ class Codes:
 
 
 def obstacle(
-    request: Request, state: KillSwitch, *, firing: Sequence[str], blind: str, unrecorded: bool
+    request: Request, state: KillBoard, *, firing: Sequence[str], blind: str, unrecorded: bool
 ) -> str:
     """Why it cannot be done now, whoever asks; empty if it can.
 
     Args:
         request: what is wanted.
         state: as it is on record.
-        firing: what asks for the switch at this moment.
+        firing: what asks, at this moment, for what the kill covers.
         blind: why nobody could tell what fires; empty if that is known.
         unrecorded: whether a trip is on its way to the record.
     """
     if unrecorded:
         return "a trip is not on record yet: mend the store, or try again in a moment"
     if request.what is What.DISARM:
-        if state.phase is Phase.DISARMED:
+        if state.is_disarmed:
             return "the kill switch is disarmed already"
         return "the kill switch is tripped: clear it first" if state.is_tripped else ""
-    if not state.is_tripped:
+    in_force = state.in_force
+    if not in_force:
         return "the kill switch is not tripped; there is nothing to clear"
-    if request.kill_id != state.kill_id:
-        return f"kill_id must be {state.kill_id}, the kill that is in force"
+    if state.with_id(request.kill_id) is None:
+        if len(in_force) == 1:
+            return f"kill_id must be {in_force[0].kill_id}, the kill that is in force"
+        several = ", ".join(f"{one.kill_id} (covers {one.scope})" for one in in_force)
+        return f"kill_id must be one of the kills that are in force: {several}"
     if blind:
         return f"nobody can tell whether an emergency still fires: {blind}"
     if firing:

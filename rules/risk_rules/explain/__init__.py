@@ -107,7 +107,7 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
         severity=alert.severity.value,
         category=alert.category.value,
         layer=alert.layer.value,
-        action=alert.action.value,
+        action=alert.action_under(policy).value,
         meaning=alert.meaning,
         advice=alert.advice,
         runbook=policy.alerting.runbooks.base_url + alert.name,
@@ -123,7 +123,8 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
         rising=(),
         acknowledgement=quiet if heard else replace(quiet, own=""),
         system=_WATCHDOG if alert is WATCHDOG
-        else _does(policy, (alert.name, alert.action, ""), (), _RECORD if heard else _RECORD_LATER),
+        else _does(policy, (alert.name, alert.action_under(policy), ""), (),
+                   _RECORD if heard else _RECORD_LATER),
         rules=_rules(policy, alert.name),
     )  # fmt: skip
 
@@ -136,10 +137,11 @@ def _told(
 ) -> tuple[Told, ...]:
     """Every severity it can count as, the mildest first."""
     alert, category = found
+    action = alert.action_under(policy) if isinstance(alert, SystemAlert) else alert.action
     every = {alert.severity, *(Severity(step.severity) for step in steps)}
     every |= {Severity(each.severity) for each in rose if each.severity}
     return tuple(
-        told(policy, each, category, alert.action, alert.name)
+        told(policy, each, category, action, alert.name)
         for each in sorted(every, key=lambda each: each.rank)
     )
 

@@ -62,6 +62,7 @@ _RANGES: Final = {
     m.VAR_COVERED.name: _UP_TO_ALL,
     m.DISK_FREE.name: _UP_TO_ALL,
     m.KILL_SWITCH_TRIPPED.name: _UP_TO_ALL,
+    m.KILLS.name: _FROM_ZERO,
     m.KILL_SWITCH_ARMED.name: _UP_TO_ALL,
     m.KILL_SWITCH_FLAT.name: _UP_TO_ALL,
     m.GATE_OPEN.name: _UP_TO_ALL,

@@ -28,6 +28,7 @@ from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.ledger import Ledger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
@@ -57,7 +58,7 @@ class Behind:
     def __post_init__(self) -> None:
         self.ledger = Ledger(
             Teller(self.outbox, Terms()),
-            KillMode.PAUSE,
+            Automatic(KillMode.PAUSE),
             Restricting(load_policy(default_policy_path(), {}), self.outbox),
         )
         self.parser = Parser(Severity.WARNING, lease_seconds=60)

@@ -58,7 +58,17 @@ INCIDENT_ESCALATIONS: Final = Metric(
     component="receivers",
 )
 KILL_SWITCH_TRIPPED: Final = Metric(
-    "risk_kill_switch_tripped", "1 while the kill switch is tripped.", (), component="receivers"
+    "risk_kill_switch_tripped",
+    "1 while the kill switch is tripped over everything.",
+    (),
+    component="receivers",
+)
+KILLS: Final = Metric(
+    "risk_kill_switch_kills",
+    "Kills in force, by the narrowest label that they are limited to (everything, account, "
+    "strategy, venue, symbol).",
+    ("scope",),
+    component="receivers",
 )
 KILL_SWITCH_FLAT: Final = Metric(
     "risk_kill_switch_flat_confirmed",

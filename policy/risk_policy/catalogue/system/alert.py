@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from risk_policy.catalogue.limits.limit import Kind
 from risk_policy.vocabulary import Action, Category, Layer, Severity
+
+if TYPE_CHECKING:
+    from risk_policy.model import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class SystemAlert:
         kind: what the value is.
         is_event: whether it tells of something that happened. It is shown for a while, and that
             it is shown no longer is no news.
+        trips_if: dotted policy key of a switch with which it trips the kill switch; empty if it
+            never does.
     """
 
     name: str
@@ -40,6 +46,12 @@ class SystemAlert:
     measured: str = ""
     kind: Kind = Kind.NUMBER
     is_event: bool = False
+    trips_if: str = ""
+
+    def action_under(self, policy: Policy) -> Action:
+        """What it asks for under a policy."""
+        trips = self.trips_if and policy.switch(self.trips_if)
+        return Action.KILL_SWITCH if trips else self.action
 
     @property
     def latched(self) -> bool:

@@ -216,6 +216,7 @@ CHAIN_BROKEN: Final = SystemAlert(
     "Do not restart anything. Copy the store, run `riskwarden audit verify`, find the record.",
     category=Category.SECURITY,
     escalates=True,
+    trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
 CHAIN_TRUNCATED: Final = SystemAlert(
@@ -227,6 +228,7 @@ CHAIN_TRUNCATED: Final = SystemAlert(
     category=Category.SECURITY,
     escalates=True,
     is_event=True,
+    trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
 CHAIN_REWRITTEN: Final = SystemAlert(
@@ -238,6 +240,7 @@ CHAIN_REWRITTEN: Final = SystemAlert(
     category=Category.SECURITY,
     escalates=True,
     is_event=True,
+    trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
 UNEXPECTED_ERRORS: Final = SystemAlert(
