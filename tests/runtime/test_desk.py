@@ -19,8 +19,9 @@ from risk_runtime import PreTradeLimits, TradeGate
 from risk_runtime.order import Side
 from risk_runtime.paper import journal
 from risk_runtime.paper.broker import BrokerState, OrderPlaced, PaperBroker, TradingMode
-from risk_runtime.paper.desk import Desk, figure, text
+from risk_runtime.paper.desk import Desk
 from risk_runtime.paper.strategy import EqualWeightStrategy
+from risk_runtime.paper.told import figure, text
 from risk_runtime.prices import Bar, TradingDay
 
 EVERYTHING = Scope()

@@ -8,36 +8,37 @@ silence. What happened is collected here and told only after the account was sto
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from uuid import NAMESPACE_URL, uuid5
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import (
-    MOST_DIGITS,
     FlatConfirmed,
     OrdersCancelled,
     PositionClosed,
     Report,
     TradeBlocked,
 )
+from risk_policy.contracts.restriction import Kill
 from risk_runtime.gate import TradeGate
 from risk_runtime.order import Order, Side
 from risk_runtime.paper import journal
 from risk_runtime.paper.book import book_of
-from risk_runtime.paper.broker import ZERO, Fill, PaperBroker, TradingMode, WorkingOrder
+from risk_runtime.paper.broker import Fill, PaperBroker, TradingMode, WorkingOrder
 from risk_runtime.paper.closing import (
     BrokerAccount,
     CancelOrders,
     ClosePosition,
+    ClosingAccount,
     ConfirmFlat,
     close_all,
 )
 from risk_runtime.paper.replay import market_close
-from risk_runtime.paper.strategy import SECTORS, UNKNOWN_SECTOR, EqualWeightStrategy, Wish, share_of
+from risk_runtime.paper.strategy import EqualWeightStrategy, Wish, share_of
+from risk_runtime.paper.told import figure, report_id, text
+from risk_runtime.paper.within import Place, WithinAccount, symbols_within
 from risk_runtime.pretrade import PreTradeChecks, PreTradeDecision, PreTradeLimits, TradeOrder
 from risk_runtime.prices import TradingDay
 
@@ -130,13 +131,41 @@ class Desk:
         self._cancelled(kill_id, adding, final=False)
         return True
 
+    def stop_entries_within(self, kill: Kill) -> bool:
+        """Cancel what rests within a kill and could add risk; whether there was any."""
+        symbols = symbols_within(kill.scope, self._account, self._broker)
+        adding = tuple(
+            order.order_id
+            for order in self._broker.working
+            if order.symbol in symbols and self._adds_risk(order)
+        )
+        if not adding:
+            return False
+        self._at = utc_now()
+        for order_id in adding:
+            self._broker.cancel(order_id)
+        self._cancelled(kill.id, adding, final=False)
+        return True
+
+    def close_within(self, kill: Kill) -> Iterator[None]:
+        """The closing of what lies within a kill, an act a step; the rest is left as it is.
+
+        Raises:
+            NotFlatError: it does not become flat.
+        """
+        symbols = symbols_within(kill.scope, self._account, self._broker)
+        return self._closing(WithinAccount(self._broker, symbols), kill.id)
+
     def close_all(self, kill_id: str) -> Iterator[None]:
         """The kill switch's closing, an act a step. May be dropped and started again anywhere.
 
         Raises:
             NotFlatError: the account does not become flat.
         """
-        for done in close_all(BrokerAccount(self._broker)):
+        return self._closing(BrokerAccount(self._broker), kill_id)
+
+    def _closing(self, account: ClosingAccount, kill_id: str) -> Iterator[None]:
+        for done in close_all(account):
             self._at = utc_now()
             match done.act:
                 case CancelOrders(order_ids, final):
@@ -204,16 +233,15 @@ class Desk:
             against = order.side.sign * held < 0
             if order.symbol == symbol and order.order_id != ignore and against:
                 held += order.side.sign * min(order.quantity, abs(held))
+        place = Place(self._account, symbol)
         return Order(
-            symbol,
-            side,
-            float(quantity),
-            float(price),
-            float(held),
+            *(symbol, side, float(quantity), float(price), float(held)),
             full_quantity=None if full is None else float(full),
-            account=self._account,
-            sector=SECTORS.get(symbol, UNKNOWN_SECTOR),
-            asset=symbol,
+            account=place.account,
+            strategy=place.strategy,
+            venue=place.venue,
+            sector=place.sector,
+            asset=place.asset,
         )
 
     def _is_within_limits(self, wish: Wish, price: Decimal, trade_id: str) -> bool:
@@ -311,7 +339,7 @@ class Desk:
         what = "final" if final else "/".join(order_ids)
         self.told.reports.append(
             OrdersCancelled(
-                id=_report_id(kill_id, "orders_cancelled", what),
+                id=report_id(kill_id, "orders_cancelled", what),
                 account=self._account,
                 at=self._at,
                 market_date=self.market_date,
@@ -328,7 +356,7 @@ class Desk:
         held = -fill.side.sign * fill.quantity
         self.told.reports.append(
             PositionClosed(
-                id=_report_id(kill_id, "position_closed", fill.order_id),
+                id=report_id(kill_id, "position_closed", fill.order_id),
                 account=self._account,
                 at=self._at,
                 market_date=self.market_date,
@@ -348,7 +376,7 @@ class Desk:
     def _flat(self, kill_id: str) -> None:
         self.told.reports.append(
             FlatConfirmed(
-                id=_report_id(kill_id, "flat_confirmed", ""),
+                id=report_id(kill_id, "flat_confirmed", ""),
                 account=self._account,
                 at=self._at,
                 market_date=self.market_date,
@@ -356,24 +384,3 @@ class Desk:
             )
         )
         self.told.events.append(journal.FlatConfirmed(self._at, self.market_date, kill_id))
-
-
-def text(value: Decimal) -> str:
-    """A decimal as reports carry it: no exponent, no trailing zeros, no minus before zero."""
-    if value == ZERO:
-        return "0"
-    plain = f"{value:f}"
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
-
-
-def figure(value: float | None) -> str | None:
-    """A figure of a decision as reports carry it, to six digits; None where there is none."""
-    if value is None or not math.isfinite(value):
-        return None
-    written = text(Decimal(f"{value:.6g}"))
-    return written if len(written) <= MOST_DIGITS else None
-
-
-def _report_id(kill_id: str, kind: str, what: str) -> str:
-    """The same for the same act, so that a closing that is run again reports it once."""
-    return str(uuid5(NAMESPACE_URL, f"riskwarden:{kill_id}:{kind}:{what}"))
