@@ -16,7 +16,7 @@ from rich.markup import escape
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption, short_reason
 from riskwarden.operator import Operator, operator_name
-from riskwarden.status_words import headlines
+from riskwarden.status_words import kills_and_gate, kills_in_force
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 ConfirmOption = Annotated[
@@ -38,7 +38,9 @@ def clear(
     kill_id: Annotated[
         str,
         typer.Option(
-            "--kill-id", help="Which kill; the one in force, unless given.", show_default=False
+            *("--kill-id", "--kill"),
+            help="Which kill; the one in force, unless given.",
+            show_default=False,
         ),
     ] = "",
     totp: TotpOption = "",
@@ -49,14 +51,21 @@ def clear(
     """Clear a tripped kill switch, in two steps. The gate opens if all else allows it."""
     operator = Operator(data, policy, receivers)
     if not confirm and not kill_id:
-        status = operator.ask("GET", "/api/v1/status")
-        kill_id = status["kill_switch"]["kill_id"] or ""
-        for line in headlines(status)[:2]:
-            out.print(f"[bold]{line.name}[/] {escape(line.text)}")
+        kill_id = _the_one(operator.ask("GET", "/api/v1/status"))
     if not kill_id:
         fail("the kill switch is not tripped; there is nothing to clear", 1)
     body = {"kill_id": kill_id, "confirmation": confirm, "totp": totp}
     _loosen(operator, "clear", reason, body, where(data, policy, receivers))
+
+
+def _the_one(status: dict[str, Any]) -> str:
+    """The id of the kill in force, shown; of several, none can be meant without a word."""
+    for line in kills_and_gate(status):
+        out.print(f"[bold]{line.name}[/] {escape(line.text)}")
+    ids = [one["kill_id"] for one in kills_in_force(status["kill_switch"])]
+    if len(ids) > 1:
+        fail(f"several are in force: name the one to clear with --kill {' or '.join(ids)}", 1)
+    return ids[0] if ids else ""
 
 
 def disarm(
