@@ -1,0 +1,215 @@
+"""The nautilus account as the risk layer sees it: prices, equity, net positions, working orders.
+
+Invariant: everything is read from nautilus's cache when it is asked for, and a figure that cannot
+be told (no price, no exchange rate) is no number: what depends on it is then refused or left out,
+never guessed. Amounts are in the account's currency.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from nautilus_trader.accounting.accounts.margin import MarginAccount
+from nautilus_trader.model.enums import ContingencyType, OrderSide, PriceType
+from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId
+from nautilus_trader.model.instruments import CurrencyPair
+
+_NS: Final = 1_000_000_000
+
+
+def symbol_of(instrument_id: InstrumentId) -> str:
+    """An instrument as snapshots, alerts and the policy name it: ``AAPL.XNAS``, ``EUR-USD.SIM``."""
+    return str(instrument_id).replace("/", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The latest price of an instrument in its own currency, and when it was seen (seconds)."""
+
+    value: float
+    seen_at: float
+
+
+@dataclass(slots=True)
+class Net:
+    """All open positions in one instrument as one."""
+
+    instrument_id: InstrumentId
+    quantity: float = 0.0
+    cost: float = 0.0
+
+    def add(self, quantity: float, price: float) -> None:
+        """Take one position in; the cost is that of what is held together."""
+        self.quantity += quantity
+        self.cost += quantity * price
+
+    @property
+    def average_price(self) -> float | None:
+        """What one unit was paid for; None where positions of both sides leave no such price."""
+        price = self.cost / self.quantity if self.quantity else math.nan
+        return price if 0 < price < math.inf else None
+
+
+@dataclass(slots=True)
+class NautilusAccount:
+    """Looks into a cache.
+
+    Args:
+        cache: the kernel's.
+        currency: ISO 4217 code of the amounts.
+        passed: orders that were let through and that the cache does not call working yet.
+    """
+
+    cache: Any
+    currency: Any
+    passed: dict[ClientOrderId, Any] = field(default_factory=dict)
+
+    def price(self, instrument_id: InstrumentId) -> Price | None:
+        """The latest of quote, trade and bars."""
+        found: list[Price] = []
+        if quote := self.cache.quote_tick(instrument_id):
+            middle = (float(quote.bid_price) + float(quote.ask_price)) / 2
+            found.append(Price(middle, quote.ts_event / _NS))
+        if trade := self.cache.trade_tick(instrument_id):
+            found.append(Price(float(trade.price), trade.ts_event / _NS))
+        bars = map(self.cache.bar, self.cache.bar_types(instrument_id=instrument_id))
+        found += [Price(float(bar.close), bar.ts_event / _NS) for bar in bars if bar]
+        return max(found, key=lambda price: price.seen_at, default=None)
+
+    def unit_value(self, instrument_id: InstrumentId) -> float:
+        """What turns a price of this instrument into the value of one unit; NaN if nobody can."""
+        instrument = self.cache.instrument(instrument_id)
+        if instrument is None or instrument.is_inverse:
+            return math.nan
+        rate = self.rate(instrument_id.venue, instrument.quote_currency)
+        return float(instrument.multiplier) * rate
+
+    def rate(self, venue: Any, currency: Any) -> float:
+        """What one unit of a currency is worth; NaN if there is no rate."""
+        if currency == self.currency:
+            return 1.0
+        found = self.cache.get_xrate(venue, currency, self.currency, PriceType.MID)
+        return float(found) if found else math.nan
+
+    def mark(self, instrument_id: InstrumentId) -> float:
+        """The value of one unit now; NaN if nobody can tell."""
+        price = self.price(instrument_id)
+        return math.nan if price is None else price.value * self.unit_value(instrument_id)
+
+    def nets(self) -> dict[InstrumentId, Net]:
+        """What is held, one line per instrument, as the venue nets it."""
+        found: dict[InstrumentId, Net] = {}
+        for position in self.cache.positions_open():
+            net = found.setdefault(position.instrument_id, Net(position.instrument_id))
+            unit = self.unit_value(position.instrument_id)
+            net.add(float(position.signed_qty), float(position.avg_px_open) * unit)
+        return {key: net for key, net in found.items() if net.quantity}
+
+    def held(self, instrument_id: InstrumentId) -> float:
+        """Signed units held of one instrument."""
+        positions = self.cache.positions_open(instrument_id=instrument_id)
+        return float(math.fsum(float(position.signed_qty) for position in positions))
+
+    def working(self) -> list[Any]:
+        """Every order that may still be filled at a venue, those on their way there included."""
+        orders = {one.client_order_id: one for one in self.cache.orders_open()}
+        orders.update((one.client_order_id, one) for one in self.cache.orders_inflight())
+        for order_id, order in list(self.passed.items()):
+            if order.is_closed or order.is_open or order.is_inflight:
+                del self.passed[order_id]
+            else:
+                orders[order_id] = order
+        return list(orders.values())
+
+    def cash(self) -> float:
+        """What is not invested; holdings in a cash account's other currencies count as cash."""
+        total = 0.0
+        for account in self.cache.accounts():
+            for currency, balance in account.balances_total().items():
+                amount = float(balance)
+                if amount:
+                    total += amount * self._worth(account, currency)
+        return total
+
+    def equity(self) -> float:
+        """Everything as if it were sold now; NaN if something has no price."""
+        total = self.cash()
+        margin = self._margin_venues()
+        for position in self.cache.positions_open():
+            instrument_id = position.instrument_id
+            instrument = self.cache.instrument(instrument_id)
+            mark = self.mark(instrument_id)
+            quantity = float(position.signed_qty)
+            if str(position.account_id) in margin:
+                paid = float(position.avg_px_open) * self.unit_value(instrument_id)
+                total += quantity * (mark - paid)
+            elif not isinstance(instrument, CurrencyPair):
+                total += quantity * mark
+        return total
+
+    def margin_used(self) -> float | None:
+        """Margin of open positions; None where no account is on margin."""
+        accounts = [one for one in self.cache.accounts() if isinstance(one, MarginAccount)]
+        if not accounts:
+            return None
+        used = 0.0
+        for account in accounts:
+            for instrument_id, money in account.margins_maint().items():
+                used += float(money) * self.rate(instrument_id.venue, money.currency)
+        return used if math.isfinite(used) else None
+
+    def _margin_venues(self) -> set[str]:
+        return {str(one.id) for one in self.cache.accounts() if isinstance(one, MarginAccount)}
+
+    def _worth(self, account: Any, currency: Any) -> float:
+        issuer = str(account.id).partition("-")[0]
+        for venue in {one.id.venue for one in self.cache.instruments()}:
+            if str(venue) == issuer:
+                return self.rate(venue, currency)
+        return 1.0 if currency == self.currency else math.nan
+
+
+def taken_away(orders: Iterable[Any], held: float, *, besides: Any = None) -> tuple[float, float]:
+    """Units that working orders may buy and sell, each contingency counted once.
+
+    Of orders that cancel one another only the largest can be filled, and orders that only reduce
+    cannot take more than there is.
+
+    Args:
+        orders: working orders of one instrument.
+        held: signed units held of it.
+        besides: an order that is judged: itself, and what it is an alternative to, do not count.
+    """
+    ignored = set() if besides is None else {besides.client_order_id, *linked(besides)}
+    units = {(side, reduces): 0.0 for side in (1, -1) for reduces in (True, False)}
+    groups: dict[tuple[int, bool, frozenset[Any]], float] = {}
+    for order in orders:
+        if order.client_order_id in ignored:
+            continue
+        key = (1 if order.side == OrderSide.BUY else -1, bool(order.is_reduce_only))
+        left = float(order.leaves_qty)
+        if others := linked(order):
+            group = (*key, frozenset((order.client_order_id, *others)))
+            groups[group] = max(groups.get(group, 0.0), left)
+        else:
+            units[key] += left
+    for (side, reduces, _), left in groups.items():
+        units[side, reduces] += left
+    buying = units[1, False] + min(units[1, True], max(-held, 0.0))
+    selling = units[-1, False] + min(units[-1, True], max(held, 0.0))
+    return buying, selling
+
+
+def linked(order: Any) -> tuple[Any, ...]:
+    """Orders of which only this or they can be filled."""
+    if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
+        return ()
+    return tuple(order.linked_order_ids or ())
+
+
+def sector_of(sectors: Mapping[str, str], symbol: str) -> str:
+    """The sector of a symbol in a table of symbols with their venue or without."""
+    return sectors.get(symbol) or sectors.get(symbol.rpartition(".")[0]) or "unknown"

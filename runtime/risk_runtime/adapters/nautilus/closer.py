@@ -1,0 +1,283 @@
+"""Carries the closing out on a real kernel, and tells what was confirmed.
+
+Invariants: cancels and closes go straight to the execution engine, so that neither nautilus's
+RiskEngine (rate, largest notional, TradingState) nor the gate can deny what closes; what is told
+was confirmed by the venue's own events, and each act is told once, however often it is begun.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import CancelOrder, SubmitOrder
+from nautilus_trader.model.enums import OrderSide, TradingState
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.orders import MarketOrder
+
+from risk_runtime.adapters.nautilus.account import NautilusAccount
+from risk_runtime.adapters.nautilus.closing import (
+    Asked,
+    Cancel,
+    Close,
+    ConfirmFlat,
+    Held,
+    Mode,
+    SetMode,
+    View,
+    Working,
+    next_acts,
+)
+from risk_runtime.adapters.nautilus.tell import Teller
+
+_STATES: Final = {
+    Mode.ACTIVE: TradingState.ACTIVE,
+    Mode.REDUCING: TradingState.REDUCING,
+    Mode.HALTED: TradingState.HALTED,
+}
+_MODES: Final = {state: mode for mode, state in _STATES.items()}
+#: Acts lead to events and these to further acts; so many without waiting for time to pass.
+_MOST_ROUNDS: Final = 1000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Closed:
+    """What our closes of one position were filled at."""
+
+    held: Decimal
+    quantity: Decimal = Decimal(0)
+    value: Decimal = Decimal(0)
+
+
+class Closer:
+    """One account's closing, begun with :meth:`begin` and moved on by :meth:`step`.
+
+    Args:
+        kernel: of a BacktestEngine or a TradingNode.
+        account: looks into its cache.
+        pass_on: sends a command past every judgement.
+        tell: where reports go.
+    """
+
+    def __init__(
+        self,
+        kernel: Any,
+        account: NautilusAccount,
+        pass_on: Callable[[Any], None],
+        tell: Teller,
+    ) -> None:
+        self._kernel = kernel
+        self._account = account
+        self._pass_on = pass_on
+        self._tell = tell
+        self._asked = Asked()
+        self._cancelling: dict[Any, str] = {}  # order -> kill
+        self._closes: dict[Any, str] = {}  # our order -> position
+        self._closed: dict[str, _Closed] = {}
+        self._kill_id = ""
+        self._confirmed = False
+        self._stepping = False
+        self.flat_for_kill = ""
+
+    @property
+    def mode(self) -> Mode:
+        """What nautilus's RiskEngine lets through now."""
+        return _MODES[self._kernel.risk_engine.trading_state]
+
+    def set_mode(self, mode: Mode) -> None:
+        """Have it let other orders through."""
+        if self.mode is not mode:
+            self._kernel.risk_engine.set_trading_state(_STATES[mode])
+
+    def cancel(self, orders: list[Any], kill_id: str = "") -> None:
+        """Ask for orders to be withdrawn, if nobody has within the time to retry."""
+        now = self._now
+        for order in orders:
+            name = str(order.client_order_id)
+            self._asked.cancels[name] = now
+            self._asked.first_cancels.setdefault(name, now)
+            if kill_id:
+                self._cancelling[order.client_order_id] = kill_id
+            command = CancelOrder(
+                trader_id=order.trader_id,
+                strategy_id=order.strategy_id,
+                instrument_id=order.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                command_id=UUID4(),
+                ts_init=self._kernel.clock.timestamp_ns(),
+                client_id=self._kernel.cache.client_id(order.client_order_id),
+            )
+            if order.is_emulated:
+                self._kernel.emulator.execute(command)
+            else:
+                self._pass_on(command)
+
+    def forget(self) -> None:
+        """The kill switch was cleared."""
+        self._kill_id = self.flat_for_kill = ""
+        self._asked = Asked()
+        self._confirmed = False
+
+    def close_all(self, kill_id: str) -> None:
+        """Begin, or go on with, the closing that a kill switch asks for."""
+        if self._kill_id != kill_id:
+            self.forget()
+            self._kill_id = kill_id
+        if self._stepping:
+            return  # an act's own event; the loop below looks again anyway
+        self._stepping = True
+        try:
+            self._step()
+        finally:
+            self._stepping = False
+
+    def _step(self) -> None:
+        for _ in range(_MOST_ROUNDS):
+            view = self._view()
+            acts = next_acts(view, self._asked, self._now, confirmed=self._confirmed)
+            if not acts:
+                return
+            for act in acts:
+                self._perform(act)
+        _log.critical("kill switch %s: NOT FLAT after %d rounds", self._kill_id, _MOST_ROUNDS)
+
+    def _perform(self, act: SetMode | Cancel | Close | ConfirmFlat) -> None:
+        match act:
+            case SetMode(Mode.HALTED):
+                self.set_mode(Mode.HALTED)
+                # What survived the first cancel because it was sent beside it has shown by now.
+                self.cancel([*self._account.working(), *self._emulated()], self._kill_id)
+                self._tell.cancelled(self._kill_id, (), final=True)
+                if self.flat_for_kill != self._kill_id:
+                    self.flat_for_kill = self._kill_id
+            case SetMode(mode):
+                self._confirmed = False
+                self.set_mode(mode)
+            case Cancel(order_ids):
+                self._confirmed = False
+                orders = [self._kernel.cache.order(ClientOrderId(one)) for one in order_ids]
+                self.cancel([one for one in orders if one is not None], self._kill_id)
+            case Close():
+                self._confirmed = False
+                self._close(act)
+            case ConfirmFlat():
+                self._confirmed = self._view().flat
+                if self._confirmed:
+                    self._tell.flat(self._kill_id)
+
+    def _close(self, act: Close) -> None:
+        kernel, position = self._kernel, self._position(act.position_id)
+        if position is None:
+            return
+        instrument = kernel.cache.instrument(position.instrument_id)
+        now = kernel.clock.timestamp_ns()
+        order = MarketOrder(
+            trader_id=position.trader_id,
+            strategy_id=position.strategy_id,
+            instrument_id=position.instrument_id,
+            client_order_id=ClientOrderId(f"RW-{UUID4()}"),
+            order_side=OrderSide.BUY if act.buys else OrderSide.SELL,
+            quantity=instrument.make_qty(act.quantity),
+            init_id=UUID4(),
+            ts_init=now,
+            reduce_only=True,
+            tags=[f"riskwarden:{self._kill_id}"],
+        )
+        held = position.signed_decimal_qty()
+        self._closed.setdefault(act.position_id, _Closed(held))
+        self._closes[order.client_order_id] = act.position_id
+        client_id = kernel.cache.client_id(position.opening_order_id)
+        kernel.cache.add_order(order, position.id, client_id)
+        self._account.passed[order.client_order_id] = order
+        self._pass_on(
+            SubmitOrder(
+                trader_id=order.trader_id,
+                strategy_id=order.strategy_id,
+                order=order,
+                command_id=UUID4(),
+                ts_init=now,
+                position_id=position.id,
+                client_id=client_id,
+            )
+        )
+
+    # -- what the venue says ---------------------------------------------------------------------
+
+    def cancelled(self, order_id: Any) -> None:
+        """An order is gone without (the rest of) its fill."""
+        name = str(order_id)
+        self._asked.cancels.pop(name, None)
+        self._asked.first_cancels.pop(name, None)
+        if kill_id := self._cancelling.pop(order_id, ""):
+            self._tell.cancelled(kill_id, (name,), final=False)
+
+    def filled(self, event: Any) -> None:
+        """A fill; ours are summed up."""
+        closed = self._closed.get(self._closes.get(event.client_order_id, ""))
+        if closed is not None:
+            quantity = event.last_qty.as_decimal()
+            closed.quantity += quantity
+            closed.value += quantity * event.last_px.as_decimal()
+
+    def refused(self, event: Any) -> None:
+        """An order was denied or rejected; one of ours is tried again, though not at once."""
+        if position_id := self._closes.get(event.client_order_id):
+            self._asked.refused_closes[position_id] = self._now
+            _log.error("kill switch: close of %s refused: %s", position_id, event.reason)
+
+    def position_closed(self, position: Any) -> None:
+        """A position is flat; told if it was closed by us."""
+        closed = self._closed.pop(str(position.id), None)
+        self._asked.refused_closes.pop(str(position.id), None)
+        if closed is None or not closed.quantity or not self._kill_id:
+            return
+        price = closed.value / closed.quantity
+        last = str(position.closing_order_id)
+        self._tell.closed(self._kill_id, position, closed.held, price, last)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    @property
+    def _now(self) -> float:
+        return float(self._kernel.clock.timestamp_ns()) / 1e9
+
+    def _emulated(self) -> list[Any]:
+        return list(self._kernel.cache.orders_emulated())
+
+    def _position(self, position_id: str) -> Any:
+        for position in self._kernel.cache.positions_open():
+            if str(position.id) == position_id:
+                return position
+        return None
+
+    def _view(self) -> View:
+        working, closing = [], dict[str, Decimal]()
+        for order in (*self._account.working(), *self._emulated()):
+            position_id = self._closes.get(order.client_order_id)
+            if position_id is not None:
+                left = order.leaves_qty.as_decimal()
+                closing[position_id] = closing.get(position_id, Decimal(0)) + left
+            working.append(
+                Working(
+                    str(order.client_order_id),
+                    str(order.instrument_id),
+                    closes=position_id is not None,
+                )
+            )
+        positions = tuple(
+            Held(
+                str(position.id),
+                str(position.instrument_id),
+                position.signed_decimal_qty(),
+                closing.get(str(position.id), Decimal(0)),
+            )
+            for position in self._kernel.cache.positions_open()
+        )
+        return View(self.mode, tuple(working), positions)

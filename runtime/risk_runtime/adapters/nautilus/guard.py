@@ -1,0 +1,295 @@
+"""The guard: one actor that stands between every strategy and the venues.
+
+Invariants:
+
+* no order reaches a venue unless the pre-trade checks and the gate let it through, whichever
+  strategy, algorithm or emulator sent it; before the guard has started as well as after it has
+  stopped;
+* nautilus's TradingState follows the gate both ways, and goes back to what it was;
+* the kill switch is looked at before anything else: at the start, after every event, and in a live
+  node within milliseconds of a change at the gate;
+* a snapshot that cannot be made is not made up: the last one grows old, which raises an alert.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from nautilus_trader.common.actor import Actor
+from nautilus_trader.common.component import TestClock
+from nautilus_trader.common.config import ActorConfig
+from nautilus_trader.model.events import (
+    OrderCanceled,
+    OrderDenied,
+    OrderExpired,
+    OrderFilled,
+    OrderModifyRejected,
+    OrderRejected,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+)
+from nautilus_trader.model.objects import Currency
+from pydantic import ValidationError
+
+from risk_exporter import ExporterError
+from risk_policy.clock import utc_now
+from risk_policy.contracts.gate import Restriction
+from risk_policy.vocabulary import KillMode
+from risk_runtime.adapters.layer import RiskLayer
+from risk_runtime.adapters.nautilus.account import NautilusAccount
+from risk_runtime.adapters.nautilus.closer import Closer
+from risk_runtime.adapters.nautilus.closing import Mode
+from risk_runtime.adapters.nautilus.door import Door
+from risk_runtime.adapters.nautilus.judge import Judge
+from risk_runtime.adapters.nautilus.record import TradeRecord
+from risk_runtime.adapters.nautilus.snapshots import UnpricedError, snapshot_of
+from risk_runtime.adapters.nautilus.tell import Teller
+from risk_runtime.gate import GateState
+from risk_runtime.pretrade import PreTradeChecks
+
+#: Longest wait at the gate before everything is looked at again, in a live node.
+_WATCH_SECONDS: Final = 0.1
+_SETTLE: Final = "riskwarden-settle"
+_DATA: Final = ("data.bars.*", "data.quotes.*", "data.trades.*")
+_EVENTS: Final = ("events.order.*", "events.position.*")
+
+_log = logging.getLogger(__name__)
+
+
+class RiskGuardConfig(ActorConfig, frozen=True):  # type: ignore[call-arg,unused-ignore]
+    """What a guard is told besides the policy.
+
+    Attributes:
+        account: the account's name in snapshots, alerts and reports.
+        currency: of all amounts, ISO 4217 or the ticker of the quote asset.
+        sectors: sector by symbol, as ``AAPL.XNAS`` or ``AAPL``.
+        max_exposure_ratio: of equity, held and ordered together; the policy's if None.
+        reports_stops: whether every stop is an order that nautilus knows, so that a position
+            without one is without one.
+        publish_seconds: how often a snapshot is made, by the runtime's clock.
+        settle_seconds: how long a backtest's time stands still, at most, until the receivers have
+            answered a breach that trips the kill switch.
+        resting_seconds: how long orders that add risk may go on resting at the venue while the
+            gate is closed for another reason than the kill switch.
+    """
+
+    account: str = "main"
+    currency: str = "USD"
+    sectors: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    max_exposure_ratio: float | None = None
+    reports_stops: bool = False
+    publish_seconds: float = 1.0
+    settle_seconds: float = 5.0
+    resting_seconds: float = 30.0
+
+
+class RiskGuard(Actor):
+    """Watches one nautilus kernel for the risk layer. Attach it before anything is run."""
+
+    def __init__(self, layer: RiskLayer, config: RiskGuardConfig | None = None) -> None:
+        super().__init__(config or RiskGuardConfig())
+        self._layer = layer
+        self._gate = layer.gate
+        self._record = TradeRecord()
+        self._restores: Mode | None = None
+        self._closed_since: float | None = None
+        self._published_at = float("-inf")
+        self._dirty = False
+        self._ending = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def attach(self, system: Any) -> RiskGuard:
+        """Stand before the venues of a BacktestEngine or a TradingNode."""
+        kernel, config = system.kernel, self.config
+        self._kernel = kernel
+        self._account = NautilusAccount(kernel.cache, Currency.from_str(config.currency))
+        self._teller = Teller(
+            config.account, self._layer.reporter, self._layer.exporter, self._market_time
+        )
+        seconds = self._seconds
+        judge = Judge(
+            config.account,
+            self._account,
+            self._gate,
+            PreTradeChecks(self._layer.limits, clock=seconds),
+            sectors=config.sectors,
+            max_exposure_ratio=config.max_exposure_ratio,
+            now=seconds,
+        )
+        self._judge = judge
+        self._door = Door(kernel, judge, self._refused)
+        self._closer = Closer(kernel, self._account, self._door.pass_on, self._teller)
+        kernel.trader.add_actor(self)
+        return self
+
+    # -- nautilus calls ----------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Begin to watch."""
+        for topic in _EVENTS:
+            self.msgbus.subscribe(topic=topic, handler=self._on_event)
+        if isinstance(self.clock, TestClock):
+            for topic in _DATA:
+                self.msgbus.subscribe(topic=topic, handler=self._on_data)
+        else:
+            self._watch(asyncio.get_running_loop())
+        self.look()
+
+    def on_stop(self) -> None:
+        """Stop watching; whoever sends an order is still judged."""
+        for topic in _EVENTS:
+            self.msgbus.unsubscribe(topic=topic, handler=self._on_event)
+        if isinstance(self.clock, TestClock):
+            for topic in _DATA:
+                self.msgbus.unsubscribe(topic=topic, handler=self._on_data)
+            if _SETTLE in self.clock.timer_names:
+                self.clock.cancel_timer(_SETTLE)
+        self._ending.set()
+        if self._watcher is not None:
+            self._watcher.join()
+            self._watcher = None
+        self._publish()
+
+    def _on_data(self, _: object) -> None:
+        """In a backtest: look once everything of this instant has been taken in."""
+        if _SETTLE not in self.clock.timer_names:
+            now = self.clock.timestamp_ns()
+            due = (
+                int((self._published_at + self.config.publish_seconds) * 1e9) if self._dirty else 0
+            )
+            self.clock.set_time_alert_ns(_SETTLE, max(now + 1, due), self._settle)
+
+    def _settle(self, _: object) -> None:
+        self.look()
+
+    def _on_event(self, event: Any) -> None:
+        match event:
+            case OrderFilled():
+                self._record.filled(event, self.cache.order(event.client_order_id))
+                self._closer.filled(event)
+                return  # what it did to the position is told next
+            case OrderCanceled() | OrderExpired():
+                self._closer.cancelled(event.client_order_id)
+            case OrderRejected():
+                self._closer.refused(event)
+                self._closer.cancelled(event.client_order_id)
+            case OrderDenied() | OrderModifyRejected():
+                self._closer.refused(event)
+                if "TradingState" in event.reason:
+                    self._denied_by_nautilus(event)
+            case PositionClosed():
+                self._record.closed(event)
+                self._closer.position_closed(self.cache.position(event.position_id))
+            case PositionOpened() | PositionChanged():
+                pass
+            case _:
+                return
+        if self._closer.mode is not Mode.ACTIVE:
+            self.obey()
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Obey the gate, show the account to the exporter, and obey what that led to."""
+        self.obey()
+        if self._seconds() - self._published_at >= self.config.publish_seconds:
+            self._publish()
+            if isinstance(self.clock, TestClock):
+                self._stand_still()
+            self.obey()
+
+    def obey(self) -> None:
+        """Do what the gate asks for now."""
+        reading = self._gate.read()
+        kill = reading.kill
+        if kill is None and reading.state is GateState.OPEN:
+            self._closed_since = None
+            if self._restores is not None:
+                self._closer.set_mode(self._restores)
+                self._closer.forget()
+                self._restores = None
+            return
+        if self._restores is None:
+            self._restores = self._closer.mode
+        if kill is not None and self._closes_now(kill):
+            self._closer.close_all(kill.kill_id)
+        else:
+            self._stop_entries(kill)
+
+    def _closes_now(self, kill: Restriction) -> bool:
+        if kill.mode is KillMode.GRACEFUL:
+            return utc_now() >= kill.since + self._layer.graceful_timeout
+        return kill.mode is KillMode.IMMEDIATE
+
+    def _stop_entries(self, kill: Restriction | None) -> None:
+        """Reduce-only from now on, and no order left at a venue that could add risk."""
+        if self._closer.mode is Mode.ACTIVE:
+            self._closer.set_mode(Mode.REDUCING)
+        now = time.monotonic()
+        if self._closed_since is None:
+            self._closed_since = now
+        if kill is None and now - self._closed_since < self.config.resting_seconds:
+            return
+        adding = [one for one in self._account.working() if not self._judge.only_reduces(one)]
+        self._closer.cancel(adding, "" if kill is None else kill.kill_id)
+
+    def _stand_still(self) -> None:
+        """A backtest's day takes a millisecond: wait for the receivers as real time would."""
+        lane = self._layer.lane
+        deadline = time.monotonic() + self.config.settle_seconds
+        while lane is not None and lane.unacknowledged and time.monotonic() < deadline:
+            self._gate.wait_change(0.01)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        def run() -> None:
+            while not self._ending.is_set():
+                self._gate.wait_change(_WATCH_SECONDS)
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(self.look)
+
+        self._ending.clear()
+        self._watcher = threading.Thread(target=run, name="risk-guard", daemon=True)
+        self._watcher.start()
+
+    # -- telling -----------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        try:
+            snapshot = snapshot_of(
+                self._account,
+                self.config.account,
+                taken_at=utc_now(),
+                market_time=self._market_time(),
+                sectors=self.config.sectors,
+                reports_stops=self.config.reports_stops,
+                consecutive_losses=self._record.losses_in_row,
+                events=self._record.events,
+            )
+            self._layer.exporter.observe(snapshot)
+        except (UnpricedError, ValidationError, ExporterError, OSError) as error:
+            _log.error("no snapshot: %s", error)
+            return
+        self._published_at = self._seconds()
+        self._dirty = True
+
+    def _refused(self, refusal: Any) -> None:
+        self._teller.blocked(refusal)
+        self.obey()  # the gate may have closed this instant
+
+    def _denied_by_nautilus(self, event: Any) -> None:
+        """The gate's other hand was first."""
+        order = self.cache.order(event.client_order_id)
+        if order is not None:
+            self._teller.blocked(self._judge.denied(order, event.reason))
+
+    def _seconds(self) -> float:
+        return float(self._kernel.clock.timestamp_ns()) / 1e9
+
+    def _market_time(self) -> datetime:
+        return datetime.fromtimestamp(self._seconds(), UTC)

@@ -1,0 +1,263 @@
+"""Whether an order may leave for a venue: the pre-trade checks first, then the trade gate.
+
+Invariant: every order is judged beside everything that was let through before it, whether or not
+the venue has confirmed that; what cannot be judged is refused with a reason, never raised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nautilus_trader.model.enums import OrderSide, OrderType
+
+from risk_runtime.adapters.nautilus.account import (
+    NautilusAccount,
+    sector_of,
+    symbol_of,
+    taken_away,
+)
+from risk_runtime.errors import InvalidOrderError
+from risk_runtime.gate import TradeGate
+from risk_runtime.order import Order, Side
+from risk_runtime.pretrade import Book, Instrument, PreTradeChecks, PreTradeDecision, TradeOrder
+
+_STOPS: Final = (
+    OrderType.STOP_MARKET,
+    OrderType.STOP_LIMIT,
+    OrderType.TRAILING_STOP_MARKET,
+    OrderType.TRAILING_STOP_LIMIT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a strategy wants of the venue: a new order, or a working one changed.
+
+    Attributes:
+        order: nautilus's order.
+        quantity: what may still be filled of it, once it is as wanted.
+        price: limit, trigger or current price, in the instrument's currency.
+        stop: where the position is closed at a loss, in the instrument's currency.
+        edge_ratio: expected profit before costs, of the notional.
+    """
+
+    order: Any
+    quantity: float
+    price: float
+    stop: float | None = None
+    edge_ratio: float | None = None
+
+    @property
+    def side(self) -> Side:
+        """Direction."""
+        return Side.BUY if self.order.side == OrderSide.BUY else Side.SELL
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an intent goes nowhere; ``check`` is empty if it was the gate."""
+
+    intent: Intent
+    reason: str
+    gate_version: int
+    check: PreTradeDecision | None = None
+
+
+class Judge:
+    """Asks the checks and the gate about one account."""
+
+    def __init__(
+        self,
+        name: str,
+        account: NautilusAccount,
+        gate: TradeGate,
+        checks: PreTradeChecks | None,
+        *,
+        sectors: Mapping[str, str],
+        max_exposure_ratio: float | None,
+        now: Callable[[], float],
+    ) -> None:
+        self._name = name
+        self._account = account
+        self._gate = gate
+        self._checks = checks
+        self._sectors = sectors
+        self._max_exposure_ratio = max_exposure_ratio
+        self._now = now
+
+    def submitted(self, orders: Iterable[Any], params: Mapping[str, Any]) -> Refusal | None:
+        """A new order, or a list of orders that go together; the first refusal there is.
+
+        Args:
+            orders: of one command.
+            params: of the command: ``risk_stop`` and ``risk_edge_ratio`` are understood.
+        """
+        together = {order.client_order_id: order for order in orders}
+        for order in together.values():
+            # Exits of a bracket only ever reduce what its entry brings, and wait for it.
+            if order.is_reduce_only and _belongs_to(order, together):
+                continue
+            stop = _number(params.get("risk_stop"))
+            if stop is None:
+                stop = _stop_of(order, together.values())
+            edge = _number(params.get("risk_edge_ratio"))
+            intent = self._intent(order, float(order.leaves_qty), None, None, stop, edge)
+            if refusal := self._judge(intent):
+                return refusal
+            self._account.passed[order.client_order_id] = order
+        return None
+
+    def modified(self, order: Any, quantity: Any, price: Any, trigger: Any) -> Refusal | None:
+        """A working order with other figures, judged as if it replaced itself."""
+        left = float(order.leaves_qty)
+        if quantity is not None:
+            left = float(quantity) - float(order.filled_qty)
+        is_smaller = left <= float(order.leaves_qty)
+        if left <= 0 or (is_smaller and price is None and trigger is None):
+            return None
+        return self._judge(self._intent(order, left, price, trigger))
+
+    def only_reduces(self, order: Any) -> bool:
+        """Whether a working order can do nothing but reduce what is held."""
+        return self._reduces(self._intent(order, float(order.leaves_qty)))
+
+    def denied(self, order: Any, reason: str) -> Refusal:
+        """What nautilus's own RiskEngine refused on the gate's behalf."""
+        intent = self._intent(order, float(order.leaves_qty))
+        return Refusal(intent, reason, self._gate.read().version)
+
+    # -- one intent --------------------------------------------------------------------------
+
+    def _intent(
+        self,
+        order: Any,
+        quantity: float,
+        price: Any = None,
+        trigger: Any = None,
+        stop: float | None = None,
+        edge: float | None = None,
+    ) -> Intent:
+        found = price or _limit_of(order) or trigger or _trigger_of(order)
+        if found is None:
+            latest = self._account.price(order.instrument_id)
+            found = math.nan if latest is None else latest.value
+        if order.is_quote_quantity:
+            quantity /= float(found)
+        return Intent(order, quantity, float(found), stop, edge)
+
+    def _judge(self, intent: Intent) -> Refusal | None:
+        version = self._gate.read().version
+        if self._checks is not None:
+            decision = self._checks.check(self._trade_order(intent), self._book(intent.order))
+            if not decision.allowed:
+                return Refusal(intent, decision.reason, version, decision)
+        try:
+            answer = self._gate.check(self._order(intent))
+        except InvalidOrderError as error:
+            return Refusal(intent, str(error), version)
+        if answer.allowed:
+            return None
+        return Refusal(intent, answer.reason, answer.gate_version)
+
+    def _reduces(self, intent: Intent) -> bool:
+        try:
+            return self._order(intent).reduces_risk
+        except InvalidOrderError:
+            return False
+
+    def _order(self, intent: Intent) -> Order:
+        order = intent.order
+        held = self._account.held(order.instrument_id)
+        buying, selling = taken_away(self._orders_in(order.instrument_id), held, besides=order)
+        behind = max(held - selling, 0.0) if held > 0 else min(held + buying, 0.0)
+        return Order(
+            symbol_of(order.instrument_id), intent.side, intent.quantity, intent.price, behind
+        )
+
+    def _orders_in(self, instrument_id: Any) -> list[Any]:
+        return [one for one in self._account.working() if one.instrument_id == instrument_id]
+
+    # -- figures for the checks ----------------------------------------------------------------
+
+    def _trade_order(self, intent: Intent) -> TradeOrder:
+        unit = self._account.unit_value(intent.order.instrument_id)
+        return TradeOrder(
+            self._name,
+            symbol_of(intent.order.instrument_id),
+            intent.side,
+            intent.quantity,
+            intent.price * unit,
+            stop=None if intent.stop is None else intent.stop * unit,
+            edge_ratio=intent.edge_ratio,
+            reduce_only=bool(intent.order.is_reduce_only),
+        )
+
+    def _book(self, order: Any) -> Book:
+        working: dict[Any, list[Any]] = {order.instrument_id: []}
+        for one in self._account.working():
+            working.setdefault(one.instrument_id, []).append(one)
+        nets = self._account.nets()
+        equity = self._account.equity()
+        most = self._max_exposure_ratio
+        instruments = []
+        for instrument_id in {**dict.fromkeys(working), **dict.fromkeys(nets)}:
+            net = nets.get(instrument_id)
+            held = 0.0 if net is None else net.quantity
+            besides = order if instrument_id == order.instrument_id else None
+            buying, selling = taken_away(working.get(instrument_id, ()), held, besides=besides)
+            price = self._account.price(instrument_id)
+            unit = self._account.unit_value(instrument_id)
+            symbol = symbol_of(instrument_id)
+            instruments.append(
+                Instrument(
+                    symbol,
+                    mark=None if price is None else price.value * unit,
+                    priced_at=0.0 if price is None else price.seen_at,
+                    quantity=held,
+                    average_price=None if net is None else net.average_price,
+                    buying=buying,
+                    selling=selling,
+                    sector=sector_of(self._sectors, symbol),
+                )
+            )
+        return Book(
+            self._name,
+            equity=equity,
+            instruments=instruments,
+            taken_at=self._now(),
+            max_exposure=None if most is None else most * equity,
+        )
+
+
+def _limit_of(order: Any) -> Any:
+    return order.price if order.has_price else None
+
+
+def _trigger_of(order: Any) -> Any:
+    return order.trigger_price if order.has_trigger_price else None
+
+
+def _stop_of(order: Any, together: Iterable[Any]) -> float | None:
+    """The trigger of the stop that an entry brings along."""
+    for one in together:
+        if one.order_type in _STOPS and _belongs_to(one, (order.client_order_id,)):
+            return float(one.trigger_price) if one.has_trigger_price else None
+    return None
+
+
+def _belongs_to(order: Any, parents: Container[Any]) -> bool:
+    # Nautilus's identifiers cannot be compared with None.
+    return order.parent_order_id is not None and order.parent_order_id in parents
+
+
+def _number(value: object) -> float | None:
+    """A figure of a command's parameters; what is none counts as no number, not as none given."""
+    if value is None:
+        return None
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
