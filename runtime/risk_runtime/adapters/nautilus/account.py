@@ -17,6 +17,8 @@ from nautilus_trader.model.enums import ContingencyType, OrderSide, PriceType
 from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId
 from nautilus_trader.model.instruments import CurrencyPair
 
+from risk_policy.contracts.scope import Scope
+
 _NS: Final = 1_000_000_000
 
 
@@ -59,13 +61,34 @@ class NautilusAccount:
 
     Args:
         cache: the kernel's.
-        currency: ISO 4217 code of the amounts.
+        currency: of the amounts, nautilus's.
+        name: as snapshots, alerts and reports call the account.
+        sectors: sector by symbol, with its venue or without.
         passed: orders that were let through and that the cache does not call working yet.
     """
 
     cache: Any
     currency: Any
+    name: str = "main"
+    sectors: Mapping[str, str] = field(default_factory=dict)
     passed: dict[ClientOrderId, Any] = field(default_factory=dict)
+
+    def subject(self, one: Any) -> Scope:
+        """What an order or a position belongs to, as the gate's scopes name it."""
+        symbol = symbol_of(one.instrument_id)
+        return Scope(
+            account=self.name,
+            strategy=str(one.strategy_id),
+            venue=str(one.instrument_id.venue),
+            sector=self.sector(symbol),
+            asset=symbol,
+            symbol=symbol,
+        )
+
+    def sector(self, symbol: str) -> str:
+        """The sector of a symbol."""
+        without_venue = symbol.rpartition(".")[0]
+        return self.sectors.get(symbol) or self.sectors.get(without_venue) or "unknown"
 
     def price(self, instrument_id: InstrumentId) -> Price | None:
         """The latest of quote, trade and bars."""
@@ -208,8 +231,3 @@ def linked(order: Any) -> tuple[Any, ...]:
     if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
         return ()
     return tuple(order.linked_order_ids or ())
-
-
-def sector_of(sectors: Mapping[str, str], symbol: str) -> str:
-    """The sector of a symbol in a table of symbols with their venue or without."""
-    return sectors.get(symbol) or sectors.get(symbol.rpartition(".")[0]) or "unknown"

@@ -8,7 +8,7 @@ was confirmed by the venue's own events, and each act is told once, however ofte
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -19,10 +19,14 @@ from nautilus_trader.model.enums import OrderSide, TradingState
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.orders import MarketOrder
 
+from risk_policy.contracts.restriction import Kill
 from risk_runtime.adapters.nautilus.account import NautilusAccount
 from risk_runtime.adapters.nautilus.closing import (
+    RETRY_SECONDS,
+    Act,
     Asked,
     Cancel,
+    CancelAgain,
     Close,
     ConfirmFlat,
     Held,
@@ -50,13 +54,24 @@ _log = logging.getLogger(__name__)
 class _Closed:
     """What our closes of one position were filled at."""
 
+    kill_id: str
     held: Decimal
     quantity: Decimal = Decimal(0)
     value: Decimal = Decimal(0)
 
 
+@dataclass(slots=True)
+class _Course:
+    """How far the closing for one kill has come."""
+
+    kill: Kill
+    whole: bool
+    confirmed: bool = False
+    cancelled_again: bool = False
+
+
 class Closer:
-    """One account's closing, begun with :meth:`begin` and moved on by :meth:`step`.
+    """Closings on one account: begun, and moved on, with :meth:`close`.
 
     Args:
         kernel: of a BacktestEngine or a TradingNode.
@@ -80,10 +95,8 @@ class Closer:
         self._cancelling: dict[Any, str] = {}  # order -> kill
         self._closes: dict[Any, str] = {}  # our order -> position
         self._closed: dict[str, _Closed] = {}
-        self._kill_id = ""
-        self._confirmed = False
+        self._courses: dict[str, _Course] = {}
         self._stepping = False
-        self.flat_for_kill = ""
 
     @property
     def mode(self) -> Mode:
@@ -96,10 +109,12 @@ class Closer:
             self._kernel.risk_engine.set_trading_state(_STATES[mode])
 
     def cancel(self, orders: list[Any], kill_id: str = "") -> None:
-        """Ask for orders to be withdrawn, if nobody has within the time to retry."""
+        """Ask for orders to be withdrawn, unless that was just done."""
         now = self._now
         for order in orders:
             name = str(order.client_order_id)
+            if now - self._asked.cancels.get(name, float("-inf")) < RETRY_SECONDS:
+                continue
             self._asked.cancels[name] = now
             self._asked.first_cancels.setdefault(name, now)
             if kill_id:
@@ -119,60 +134,65 @@ class Closer:
             else:
                 self._pass_on(command)
 
-    def forget(self) -> None:
-        """The kill switch was cleared."""
-        self._kill_id = self.flat_for_kill = ""
-        self._asked = Asked()
-        self._confirmed = False
+    def keep(self, kills: Iterable[Kill]) -> None:
+        """Forget the closings of all other kills: they were cleared."""
+        ids = {kill.id for kill in kills}
+        self._courses = {key: one for key, one in self._courses.items() if key in ids}
 
-    def close_all(self, kill_id: str) -> None:
-        """Begin, or go on with, the closing that a kill switch asks for."""
-        if self._kill_id != kill_id:
-            self.forget()
-            self._kill_id = kill_id
+    def close(self, kill: Kill, *, whole: bool) -> None:
+        """Begin, or go on with, the closing that a kill switch asks for.
+
+        Args:
+            whole: it covers the whole account, whose mode is set too.
+        """
+        course = self._courses.setdefault(kill.id, _Course(kill, whole))
         if self._stepping:
             return  # an act's own event; the loop below looks again anyway
         self._stepping = True
         try:
-            self._step()
+            self._step(course)
         finally:
             self._stepping = False
 
-    def _step(self) -> None:
+    def _step(self, course: _Course) -> None:
         for _ in range(_MOST_ROUNDS):
-            view = self._view()
-            acts = next_acts(view, self._asked, self._now, confirmed=self._confirmed)
+            acts = next_acts(
+                self._view(course),
+                self._asked,
+                self._now,
+                confirmed=course.confirmed,
+                cancelled_again=course.cancelled_again,
+            )
             if not acts:
                 return
             for act in acts:
-                self._perform(act)
-        _log.critical("kill switch %s: NOT FLAT after %d rounds", self._kill_id, _MOST_ROUNDS)
+                self._perform(course, act)
+        _log.critical("kill switch %s: NOT FLAT after %d rounds", course.kill.id, _MOST_ROUNDS)
 
-    def _perform(self, act: SetMode | Cancel | Close | ConfirmFlat) -> None:
+    def _perform(self, course: _Course, act: Act) -> None:
+        kill_id = course.kill.id
+        if not isinstance(act, ConfirmFlat | CancelAgain | SetMode) or act == SetMode(
+            Mode.REDUCING
+        ):
+            course.confirmed = course.cancelled_again = False
         match act:
-            case SetMode(Mode.HALTED):
-                self.set_mode(Mode.HALTED)
-                # What survived the first cancel because it was sent beside it has shown by now.
-                self.cancel([*self._account.working(), *self._emulated()], self._kill_id)
-                self._tell.cancelled(self._kill_id, (), final=True)
-                if self.flat_for_kill != self._kill_id:
-                    self.flat_for_kill = self._kill_id
             case SetMode(mode):
-                self._confirmed = False
                 self.set_mode(mode)
             case Cancel(order_ids):
-                self._confirmed = False
                 orders = [self._kernel.cache.order(ClientOrderId(one)) for one in order_ids]
-                self.cancel([one for one in orders if one is not None], self._kill_id)
+                self.cancel([one for one in orders if one is not None], kill_id)
             case Close():
-                self._confirmed = False
-                self._close(act)
+                self._close(kill_id, act)
             case ConfirmFlat():
-                self._confirmed = self._view().flat
-                if self._confirmed:
-                    self._tell.flat(self._kill_id)
+                course.confirmed = self._view(course).flat
+                if course.confirmed:
+                    self._tell.flat(kill_id)
+            case CancelAgain():
+                course.cancelled_again = True
+                self.cancel(self._orders(course), kill_id)
+                self._tell.cancelled(kill_id, (), final=True)
 
-    def _close(self, act: Close) -> None:
+    def _close(self, kill_id: str, act: Close) -> None:
         kernel, position = self._kernel, self._position(act.position_id)
         if position is None:
             return
@@ -188,10 +208,10 @@ class Closer:
             init_id=UUID4(),
             ts_init=now,
             reduce_only=True,
-            tags=[f"riskwarden:{self._kill_id}"],
+            tags=[f"riskwarden:{kill_id}"],
         )
         held = position.signed_decimal_qty()
-        self._closed.setdefault(act.position_id, _Closed(held))
+        self._closed.setdefault(act.position_id, _Closed(kill_id, held))
         self._closes[order.client_order_id] = act.position_id
         client_id = kernel.cache.client_id(position.opening_order_id)
         kernel.cache.add_order(order, position.id, client_id)
@@ -236,11 +256,11 @@ class Closer:
         """A position is flat; told if it was closed by us."""
         closed = self._closed.pop(str(position.id), None)
         self._asked.refused_closes.pop(str(position.id), None)
-        if closed is None or not closed.quantity or not self._kill_id:
+        if closed is None or not closed.quantity:
             return
         price = closed.value / closed.quantity
         last = str(position.closing_order_id)
-        self._tell.closed(self._kill_id, position, closed.held, price, last)
+        self._tell.closed(closed.kill_id, position, closed.held, price, last)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -248,8 +268,13 @@ class Closer:
     def _now(self) -> float:
         return float(self._kernel.clock.timestamp_ns()) / 1e9
 
-    def _emulated(self) -> list[Any]:
-        return list(self._kernel.cache.orders_emulated())
+    def _orders(self, course: _Course) -> list[Any]:
+        orders = [*self._account.working(), *self._kernel.cache.orders_emulated()]
+        return [one for one in orders if self._is_covered(course, one)]
+
+    def _is_covered(self, course: _Course, one: Any) -> bool:
+        """Whether an order or a position certainly lies within the kill."""
+        return course.whole or course.kill.scope.includes(self._account.subject(one))
 
     def _position(self, position_id: str) -> Any:
         for position in self._kernel.cache.positions_open():
@@ -257,9 +282,9 @@ class Closer:
                 return position
         return None
 
-    def _view(self) -> View:
+    def _view(self, course: _Course) -> View:
         working, closing = [], dict[str, Decimal]()
-        for order in (*self._account.working(), *self._emulated()):
+        for order in self._orders(course):
             position_id = self._closes.get(order.client_order_id)
             if position_id is not None:
                 left = order.leaves_qty.as_decimal()
@@ -279,5 +304,6 @@ class Closer:
                 closing.get(str(position.id), Decimal(0)),
             )
             for position in self._kernel.cache.positions_open()
+            if self._is_covered(course, position)
         )
-        return View(self.mode, tuple(working), positions)
+        return View(self.mode if course.whole else None, tuple(working), positions)

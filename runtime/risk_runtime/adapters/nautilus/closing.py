@@ -57,9 +57,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the account looks like at one instant."""
+    """What a kill covers, at one instant.
 
-    mode: Mode
+    Attributes:
+        mode: of the whole account; None if the kill covers a part of it, and leaves the mode alone.
+    """
+
+    mode: Mode | None
     working: tuple[Working, ...]
     positions: tuple[Held, ...]
 
@@ -106,15 +110,23 @@ class ConfirmFlat:
     """Act: look again; what is confirmed was seen twice."""
 
 
-Act = SetMode | Cancel | Close | ConfirmFlat
+@dataclass(frozen=True, slots=True)
+class CancelAgain:
+    """Act: withdraw what was sent beside the first cancels and survived them."""
 
 
-def next_acts(view: View, asked: Asked, now: float, *, confirmed: bool) -> tuple[Act, ...]:
+Act = SetMode | Cancel | Close | ConfirmFlat | CancelAgain
+
+
+def next_acts(
+    view: View, asked: Asked, now: float, *, confirmed: bool, cancelled_again: bool
+) -> tuple[Act, ...]:
     """What to do now; nothing while everything waits for an answer, or is done.
 
     Args:
         now: seconds, by the clock that ``asked`` was noted with.
         confirmed: the last look found it flat too, with nothing done in between.
+        cancelled_again: what follows a confirmed flat account was done.
     """
     if view.mode is Mode.ACTIVE or (view.mode is Mode.HALTED and view.positions):
         return (SetMode(Mode.REDUCING),)
@@ -134,7 +146,9 @@ def next_acts(view: View, asked: Asked, now: float, *, confirmed: bool) -> tuple
         return ()
     if not confirmed:
         return (ConfirmFlat(),)
-    return () if view.mode is Mode.HALTED else (SetMode(Mode.HALTED),)
+    if view.mode is Mode.REDUCING:
+        return (SetMode(Mode.HALTED),)
+    return () if cancelled_again else (CancelAgain(),)
 
 
 def _is_due(asked: Mapping[str, float], name: str, now: float) -> bool:

@@ -39,7 +39,8 @@ from pydantic import ValidationError
 
 from risk_exporter import ExporterError
 from risk_policy.clock import utc_now
-from risk_policy.contracts.gate import Restriction
+from risk_policy.contracts.restriction import Kill, RestrictionKind
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_runtime.adapters.layer import RiskLayer
 from risk_runtime.adapters.nautilus.account import NautilusAccount
@@ -50,7 +51,7 @@ from risk_runtime.adapters.nautilus.judge import Judge
 from risk_runtime.adapters.nautilus.record import TradeRecord
 from risk_runtime.adapters.nautilus.snapshots import UnpricedError, snapshot_of
 from risk_runtime.adapters.nautilus.tell import Teller
-from risk_runtime.gate import GateState
+from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.pretrade import PreTradeChecks
 
 #: Longest wait at the gate before everything is looked at again, in a live node.
@@ -96,9 +97,10 @@ class RiskGuard(Actor):
         super().__init__(config or RiskGuardConfig())
         self._layer = layer
         self._gate = layer.gate
+        self._whole = Scope(account=self.config.account)
         self._record = TradeRecord()
         self._restores: Mode | None = None
-        self._closed_since: float | None = None
+        self._refused_since: dict[str, float] = {}
         self._published_at = float("-inf")
         self._dirty = False
         self._ending = threading.Event()
@@ -108,17 +110,17 @@ class RiskGuard(Actor):
         """Stand before the venues of a BacktestEngine or a TradingNode."""
         kernel, config = system.kernel, self.config
         self._kernel = kernel
-        self._account = NautilusAccount(kernel.cache, Currency.from_str(config.currency))
+        self._account = NautilusAccount(
+            kernel.cache, Currency.from_str(config.currency), config.account, config.sectors
+        )
         self._teller = Teller(
             config.account, self._layer.reporter, self._layer.exporter, self._market_time
         )
         seconds = self._seconds
         judge = Judge(
-            config.account,
             self._account,
             self._gate,
             PreTradeChecks(self._layer.limits, clock=seconds),
-            sectors=config.sectors,
             max_exposure_ratio=config.max_exposure_ratio,
             now=seconds,
         )
@@ -190,7 +192,7 @@ class RiskGuard(Actor):
                 pass
             case _:
                 return
-        if self._closer.mode is not Mode.ACTIVE:
+        if self._restores is not None or self._gate.read().restrictions:
             self.obey()
 
     # -- looking -----------------------------------------------------------------------------
@@ -207,37 +209,54 @@ class RiskGuard(Actor):
     def obey(self) -> None:
         """Do what the gate asks for now."""
         reading = self._gate.read()
-        kill = reading.kill
-        if kill is None and reading.state is GateState.OPEN:
-            self._closed_since = None
+        kill = reading.kill_over(self._whole)
+        self._closer.keep(reading.kills)
+        self._follow(reading)
+        if kill is not None and self._closes_now(kill):
+            self._closer.close(kill, whole=True)
+        for part in reading.kills:
+            if part is not kill and part.scope.may_cover(self._whole) and self._closes_now(part):
+                self._closer.close(part, whole=False)
+        if reading.state is GateState.OPEN and not reading.restrictions:
+            self._refused_since.clear()
+        else:
+            self._withdraw_entries(reading)
+
+    def _follow(self, reading: GateReading) -> None:
+        """Have nautilus's RiskEngine refuse entries where the gate refuses all of them."""
+        closed = reading.state is not GateState.OPEN or any(
+            one.kind is not RestrictionKind.REDUCE_SIZE and one.scope.includes(self._whole)
+            for one in reading.restrictions
+        )
+        if not closed:
             if self._restores is not None:
                 self._closer.set_mode(self._restores)
-                self._closer.forget()
                 self._restores = None
             return
         if self._restores is None:
             self._restores = self._closer.mode
-        if kill is not None and self._closes_now(kill):
-            self._closer.close_all(kill.kill_id)
-        else:
-            self._stop_entries(kill)
+        if self._closer.mode is Mode.ACTIVE:
+            self._closer.set_mode(Mode.REDUCING)
 
-    def _closes_now(self, kill: Restriction) -> bool:
+    def _closes_now(self, kill: Kill) -> bool:
         if kill.mode is KillMode.GRACEFUL:
             return utc_now() >= kill.since + self._layer.graceful_timeout
         return kill.mode is KillMode.IMMEDIATE
 
-    def _stop_entries(self, kill: Restriction | None) -> None:
-        """Reduce-only from now on, and no order left at a venue that could add risk."""
-        if self._closer.mode is Mode.ACTIVE:
-            self._closer.set_mode(Mode.REDUCING)
+    def _withdraw_entries(self, reading: GateReading) -> None:
+        """Leave no order at a venue that adds risk and would be refused if it were sent now."""
         now = time.monotonic()
-        if self._closed_since is None:
-            self._closed_since = now
-        if kill is None and now - self._closed_since < self.config.resting_seconds:
-            return
-        adding = [one for one in self._account.working() if not self._judge.only_reduces(one)]
-        self._closer.cancel(adding, "" if kill is None else kill.kill_id)
+        for order in self._account.working():
+            name = str(order.client_order_id)
+            decision = self._judge.resting(order)
+            if decision is not None and decision.allowed:
+                self._refused_since.pop(name, None)
+                continue
+            subject = self._account.subject(order)
+            kill = next((one for one in reading.kills if one.scope.may_cover(subject)), None)
+            since = self._refused_since.setdefault(name, now)
+            if kill is not None or now - since >= self.config.resting_seconds:
+                self._closer.cancel([order], "" if kill is None else kill.id)
 
     def _stand_still(self) -> None:
         """A backtest's day takes a millisecond: wait for the receivers as real time would."""
@@ -263,10 +282,8 @@ class RiskGuard(Actor):
         try:
             snapshot = snapshot_of(
                 self._account,
-                self.config.account,
                 taken_at=utc_now(),
                 market_time=self._market_time(),
-                sectors=self.config.sectors,
                 reports_stops=self.config.reports_stops,
                 consecutive_losses=self._record.losses_in_row,
                 events=self._record.events,

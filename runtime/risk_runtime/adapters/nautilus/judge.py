@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from nautilus_trader.model.enums import OrderSide, OrderType
 
 from risk_runtime.adapters.nautilus.account import (
     NautilusAccount,
-    sector_of,
     symbol_of,
     taken_away,
 )
 from risk_runtime.errors import InvalidOrderError
 from risk_runtime.gate import TradeGate
+from risk_runtime.gate_reading import Decision
 from risk_runtime.order import Order, Side
 from risk_runtime.pretrade import Book, Instrument, PreTradeChecks, PreTradeDecision, TradeOrder
 
@@ -42,6 +42,7 @@ class Intent:
         price: limit, trigger or current price, in the instrument's currency.
         stop: where the position is closed at a loss, in the instrument's currency.
         edge_ratio: expected profit before costs, of the notional.
+        full_quantity: what it would be if the gate did not ask for smaller orders.
     """
 
     order: Any
@@ -49,6 +50,7 @@ class Intent:
     price: float
     stop: float | None = None
     edge_ratio: float | None = None
+    full_quantity: float | None = None
 
     @property
     def side(self) -> Side:
@@ -71,20 +73,16 @@ class Judge:
 
     def __init__(
         self,
-        name: str,
         account: NautilusAccount,
         gate: TradeGate,
         checks: PreTradeChecks | None,
         *,
-        sectors: Mapping[str, str],
         max_exposure_ratio: float | None,
         now: Callable[[], float],
     ) -> None:
-        self._name = name
         self._account = account
         self._gate = gate
         self._checks = checks
-        self._sectors = sectors
         self._max_exposure_ratio = max_exposure_ratio
         self._now = now
 
@@ -93,7 +91,8 @@ class Judge:
 
         Args:
             orders: of one command.
-            params: of the command: ``risk_stop`` and ``risk_edge_ratio`` are understood.
+            params: of the command: ``risk_stop``, ``risk_edge_ratio`` and ``risk_full_quantity``
+                are understood.
         """
         together = {order.client_order_id: order for order in orders}
         for order in together.values():
@@ -103,8 +102,12 @@ class Judge:
             stop = _number(params.get("risk_stop"))
             if stop is None:
                 stop = _stop_of(order, together.values())
-            edge = _number(params.get("risk_edge_ratio"))
-            intent = self._intent(order, float(order.leaves_qty), None, None, stop, edge)
+            intent = replace(
+                self._intent(order, float(order.leaves_qty)),
+                stop=stop,
+                edge_ratio=_number(params.get("risk_edge_ratio")),
+                full_quantity=_number(params.get("risk_full_quantity")),
+            )
             if refusal := self._judge(intent):
                 return refusal
             self._account.passed[order.client_order_id] = order
@@ -120,9 +123,12 @@ class Judge:
             return None
         return self._judge(self._intent(order, left, price, trigger))
 
-    def only_reduces(self, order: Any) -> bool:
-        """Whether a working order can do nothing but reduce what is held."""
-        return self._reduces(self._intent(order, float(order.leaves_qty)))
+    def resting(self, order: Any) -> Decision | None:
+        """What the gate says of a working order now; None if it cannot be told."""
+        try:
+            return self._gate.check(self._order(self._intent(order, float(order.leaves_qty))))
+        except InvalidOrderError:
+            return None
 
     def denied(self, order: Any, reason: str) -> Refusal:
         """What nautilus's own RiskEngine refused on the gate's behalf."""
@@ -137,8 +143,6 @@ class Judge:
         quantity: float,
         price: Any = None,
         trigger: Any = None,
-        stop: float | None = None,
-        edge: float | None = None,
     ) -> Intent:
         found = price or _limit_of(order) or trigger or _trigger_of(order)
         if found is None:
@@ -146,7 +150,7 @@ class Judge:
             found = math.nan if latest is None else latest.value
         if order.is_quote_quantity:
             quantity /= float(found)
-        return Intent(order, quantity, float(found), stop, edge)
+        return Intent(order, quantity, float(found))
 
     def _judge(self, intent: Intent) -> Refusal | None:
         version = self._gate.read().version
@@ -162,19 +166,19 @@ class Judge:
             return None
         return Refusal(intent, answer.reason, answer.gate_version)
 
-    def _reduces(self, intent: Intent) -> bool:
-        try:
-            return self._order(intent).reduces_risk
-        except InvalidOrderError:
-            return False
-
     def _order(self, intent: Intent) -> Order:
         order = intent.order
         held = self._account.held(order.instrument_id)
         buying, selling = taken_away(self._orders_in(order.instrument_id), held, besides=order)
         behind = max(held - selling, 0.0) if held > 0 else min(held + buying, 0.0)
+        subject = self._account.subject(order)
         return Order(
-            symbol_of(order.instrument_id), intent.side, intent.quantity, intent.price, behind
+            side=intent.side,
+            quantity=intent.quantity,
+            price=intent.price,
+            position_quantity=behind,
+            full_quantity=intent.full_quantity,
+            **subject.labels,
         )
 
     def _orders_in(self, instrument_id: Any) -> list[Any]:
@@ -185,7 +189,7 @@ class Judge:
     def _trade_order(self, intent: Intent) -> TradeOrder:
         unit = self._account.unit_value(intent.order.instrument_id)
         return TradeOrder(
-            self._name,
+            self._account.name,
             symbol_of(intent.order.instrument_id),
             intent.side,
             intent.quantity,
@@ -220,11 +224,11 @@ class Judge:
                     average_price=None if net is None else net.average_price,
                     buying=buying,
                     selling=selling,
-                    sector=sector_of(self._sectors, symbol),
+                    sector=self._account.sector(symbol),
                 )
             )
         return Book(
-            self._name,
+            self._account.name,
             equity=equity,
             instruments=instruments,
             taken_at=self._now(),

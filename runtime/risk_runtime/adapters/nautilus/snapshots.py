@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from nautilus_trader.model.enums import OrderSide, OrderType
 
 from risk_policy.contracts.snapshot import Event, Position, Snapshot
-from risk_runtime.adapters.nautilus.account import NautilusAccount, Net, sector_of, symbol_of
+from risk_runtime.adapters.nautilus.account import NautilusAccount, Net, symbol_of
 
 _STOPS: Final = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
 
@@ -21,11 +21,9 @@ class UnpricedError(Exception):
 
 def snapshot_of(
     account: NautilusAccount,
-    name: str,
     *,
     taken_at: datetime,
     market_time: datetime,
-    sectors: Mapping[str, str],
     reports_stops: bool,
     consecutive_losses: int,
     events: tuple[Event, ...],
@@ -47,14 +45,14 @@ def snapshot_of(
                 quantity=net.quantity,
                 mark=mark,
                 average_price=net.average_price or mark,
-                sector=sector_of(sectors, symbol),
+                sector=account.sector(symbol),
                 stop=_stop_of(account, net) if reports_stops else None,
             )
         )
     if not math.isfinite(equity):
         raise UnpricedError(f"a balance or a position has no price in {account.currency}")
     return Snapshot(
-        account=name,
+        account=account.name,
         currency=str(account.currency),
         equity=equity,
         cash=account.cash(),
