@@ -157,6 +157,7 @@ class RiskGuard(Actor):
             self._watcher.join()
             self._watcher = None
         self._publish()
+        self._teller.flush()
 
     def _on_data(self, _: object) -> None:
         """In a backtest: look once everything of this instant has been taken in."""
@@ -205,6 +206,7 @@ class RiskGuard(Actor):
             if isinstance(self.clock, TestClock):
                 self._stand_still()
             self.obey()
+        self._teller.flush()
 
     def obey(self) -> None:
         """Do what the gate asks for now."""

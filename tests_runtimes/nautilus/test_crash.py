@@ -1,0 +1,58 @@
+"""The book of 2008 through a real BacktestEngine, with real receivers and the real fast lane."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from nautilus_rig import BUY, PRICES, VENUE, Backtest, Script
+from receivers_process import ReceiversProcess, eventually
+
+from risk_policy import load_policy
+from risk_runtime.adapters.nautilus import risk_layer
+from risk_runtime.gate_reading import GateState
+
+
+def hold_everything(strategy: Script) -> None:
+    """A sixth of the money in each symbol, and a small order resting below the market."""
+    for symbol in PRICES.symbols:
+        if not strategy.units(symbol):
+            strategy.market(symbol, BUY, int(150_000 / strategy.price(symbol)))
+            strategy.limit(symbol, BUY, 10, 0.8)
+
+
+def test_a_drawdown_beyond_twenty_percent_ends_flat_confirmed_blocked_and_on_record(
+    tmp_path: Path, receivers: ReceiversProcess
+) -> None:
+    policy = load_policy(receivers.policy)
+    greedy = Script(hold_everything)
+    greedy.every_day = lambda one: hold_everything(one) if one.day > 200 else None
+    crash = Backtest(tmp_path, (greedy,), first=date(2007, 10, 1), last=date(2008, 10, 31))
+    with risk_layer(
+        policy, data=tmp_path / "risk", gate=receivers.gate, receivers=receivers.url, serve=False
+    ) as layer:
+        eventually(lambda: layer.gate.read().state is GateState.OPEN, "the gate opens")
+        crash.run(layer)
+        assert layer.reporter.wait_until_sent(20)
+    # Flat, halted, and everything that was wanted since was refused.
+    assert crash.is_flat
+    assert crash.state == "HALTED"
+    assert set(greedy.reasons()) == {"TradingState.HALTED"}
+    lost = 1 - float(crash.engine.portfolio.account(VENUE).balance_total()) / 1_000_000
+    assert 0.0 < lost < 0.25
+    # Confirmed, and on record in the order in which it happened.
+    switch = receivers.switch()
+    assert (switch["state"], switch["cause"]) == ("FLAT_CONFIRMED", "DRAWDOWN_EMERGENCY")
+    kinds = [one["header"]["event_type"] for one in receivers.recorded()]
+    told = [kind for kind in dict.fromkeys(kinds) if kind.startswith(("KILL", "POS", "TRADE"))]
+    assert told == [
+        "KILL_SWITCH_ACTIVATED",
+        "POSITION_FORCE_CLOSED",
+        "KILL_SWITCH_FLAT_CONFIRMED",
+        "TRADE_BLOCKED",
+    ]
+    assert kinds.count("POSITION_FORCE_CLOSED") == len(PRICES.symbols)
+    assert kinds.count("KILL_SWITCH_FLAT_CONFIRMED") == 1
+    final = [i for i, kind in enumerate(kinds) if kind == "ORDERS_CANCELLED"]
+    assert kinds.index("KILL_SWITCH_ACTIVATED") < final[0] < kinds.index("POSITION_FORCE_CLOSED")
+    assert final[-1] > kinds.index("KILL_SWITCH_FLAT_CONFIRMED"), "cancelled again at the end"
