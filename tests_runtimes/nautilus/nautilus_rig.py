@@ -8,16 +8,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from nautilus_trader.backtest.engine import BacktestEngine
-from nautilus_trader.backtest.models import FillModel
 from nautilus_trader.config import BacktestEngineConfig, LoggingConfig
 from nautilus_trader.model.currencies import USD
-from nautilus_trader.model.data import Bar, BarType
-from nautilus_trader.model.enums import AccountType, OmsType, OrderSide, TradingState
-from nautilus_trader.model.identifiers import InstrumentId, Symbol, Venue
+from nautilus_trader.model.data import (
+    Bar,
+    BarType,
+    BookOrder,
+    OrderBookDelta,
+    OrderBookDeltas,
+    TradeTick,
+)
+from nautilus_trader.model.enums import (
+    AccountType,
+    AggressorSide,
+    BookAction,
+    BookType,
+    OmsType,
+    OrderSide,
+    TradingState,
+)
+from nautilus_trader.model.identifiers import InstrumentId, Symbol, TradeId, Venue
 from nautilus_trader.model.instruments import Equity
 from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.trading.config import StrategyConfig
@@ -134,6 +149,27 @@ def bars_of(days: tuple[TradingDay, ...]) -> Iterator[Bar]:
             yield Bar(bar_type(symbol), *prices, Quantity.from_int(bar.volume), at, at)
 
 
+def trade_at(symbol: str, day: date, price: float) -> TradeTick:
+    """A trade an hour after the close, which moves the order emulator."""
+    at = int(market_close(day).timestamp() * 1e9) + 3600 * 10**9
+    size, trade_id = Quantity.from_int(1), TradeId(f"{day}")
+    return TradeTick(
+        instrument_id(symbol), Price(price, 4), size, AggressorSide.BUYER, trade_id, at, at
+    )
+
+
+def book_of(symbol: str, day: date, price: Decimal, units: int) -> OrderBookDeltas:
+    """An order book with so much on either side of a price; empty for nothing."""
+    at = int(market_close(day).timestamp() * 1e9) - 1
+    name = instrument_id(symbol)
+    deltas = [OrderBookDelta.clear(name, 0, at, at)]
+    for side, step in ((BUY, -0.01), (SELL, 0.01)):
+        if units:
+            level = BookOrder(side, Price(float(price) + step, 4), Quantity.from_int(units), 0)
+            deltas.append(OrderBookDelta(name, BookAction.ADD, level, 0, 0, at, at))
+    return OrderBookDeltas(name, deltas)
+
+
 class Script(Strategy):
     """Does something once every price of a day is in, and notes what it is told."""
 
@@ -200,7 +236,7 @@ class Backtest:
     first: date = CALM
     last: date = date(2007, 1, 31)
     account: AccountType = AccountType.CASH
-    fill_model: FillModel | None = None
+    book: BookType = BookType.L1_MBP
     config: dict[str, Any] = field(default_factory=dict)
     engine: BacktestEngine = field(init=False)
 
@@ -214,7 +250,7 @@ class Backtest:
             self.account,
             [Money(CASH, USD)],
             base_currency=USD,
-            fill_model=self.fill_model,
+            book_type=self.book,
         )
         for symbol in PRICES.symbols:
             self.engine.add_instrument(equity(symbol))

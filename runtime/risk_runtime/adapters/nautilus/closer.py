@@ -213,6 +213,7 @@ class Closer:
         held = position.signed_decimal_qty()
         self._closed.setdefault(act.position_id, _Closed(kill_id, held))
         self._closes[order.client_order_id] = act.position_id
+        self._asked.closes[str(order.client_order_id)] = self._now
         client_id = kernel.cache.client_id(position.opening_order_id)
         kernel.cache.add_order(order, position.id, client_id)
         self._account.passed[order.client_order_id] = order
@@ -235,7 +236,8 @@ class Closer:
         name = str(order_id)
         self._asked.cancels.pop(name, None)
         self._asked.first_cancels.pop(name, None)
-        if kill_id := self._cancelling.pop(order_id, ""):
+        kill_id = self._cancelling.pop(order_id, "")
+        if kill_id and order_id not in self._closes:
             self._tell.cancelled(kill_id, (name,), final=False)
 
     def filled(self, event: Any) -> None:

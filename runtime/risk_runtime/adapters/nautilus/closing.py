@@ -8,7 +8,7 @@ for and not answered yet, so that it goes on from anywhere, after a restart too.
 closed once its instrument has no order working that could fill beside the close, or has refused
 to lose it for ``RETRY_SECONDS``: one order that cannot be cancelled keeps nothing open, one
 instrument that is halted keeps no other open. No unit is closed twice: what a close of ours is
-still working on is not closed again.
+still working on is not closed again; one that is not filled in time is cancelled first.
 """
 
 from __future__ import annotations
@@ -75,10 +75,18 @@ class View:
 
 @dataclass(slots=True)
 class Asked:
-    """When what was asked for last: cancels by order, closes that were refused by position."""
+    """When what was asked for.
+
+    Attributes:
+        cancels: the last time for each order.
+        first_cancels: the first time for each order.
+        closes: when each of our closes was sent.
+        refused_closes: when a close of each position was refused last.
+    """
 
     cancels: dict[str, float] = field(default_factory=dict)
     first_cancels: dict[str, float] = field(default_factory=dict)
+    closes: dict[str, float] = field(default_factory=dict)
     refused_closes: dict[str, float] = field(default_factory=dict)
 
 
@@ -132,7 +140,10 @@ def next_acts(
         return (SetMode(Mode.REDUCING),)
     acts: list[Act] = []
     others = [order for order in view.working if not order.closes]
-    if due := tuple(o.order_id for o in others if _is_due(asked.cancels, o.order_id, now)):
+    stuck = [o for o in view.working if o.closes and _is_due(asked.closes, o.order_id, now)]
+    if due := tuple(
+        o.order_id for o in (*others, *stuck) if _is_due(asked.cancels, o.order_id, now)
+    ):
         acts.append(Cancel(due))
     patient = {o.instrument for o in others if not _has_waited(asked.first_cancels, o, now)}
     for held in view.positions:

@@ -103,6 +103,8 @@ class Door:
         for order in [command.order] if single else command.order_list.orders:
             if order.is_closed:
                 continue
+            if not self._kernel.cache.order_exists(order.client_order_id):
+                self._kernel.cache.add_order(order)  # else nobody would hear of its end
             self._send(
                 OrderDenied(
                     trader_id=order.trader_id,
