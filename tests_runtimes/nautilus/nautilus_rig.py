@@ -1,4 +1,4 @@
-"""A real BacktestEngine over the book of 2006-2009, strategies that do as they are told, and a gate."""
+"""A real BacktestEngine over the book of 2006-2009, strategies that obey, and a gate."""
 
 from __future__ import annotations
 

@@ -96,14 +96,14 @@ class ReceiversProcess:
             self._child.wait(20)
             self._child = None
 
-    def call(self, method: str, path: str, token: str = "OPERATOR", content: Any = None) -> Any:
+    def call(self, method: str, path: str, role: str = "OPERATOR", content: Any = None) -> Any:
         """The answer's JSON; None if there is none."""
         request = urllib.request.Request(
             self.url + path,
             method=method,
             data=None if content is None else json.dumps(content).encode(),
             headers={
-                "Authorization": f"Bearer {TOKENS[f'RISKWARDEN_{token}_TOKEN']}",
+                "Authorization": f"Bearer {TOKENS[f'RISKWARDEN_{role}_TOKEN']}",
                 "Content-Type": "application/json",
             },
         )

@@ -1,4 +1,4 @@
-"""The kill switch closes a real engine's account: in order, exactly, and told as it was confirmed."""
+"""The kill switch closes a real engine's account: in order, exactly, told as it was confirmed."""
 
 from __future__ import annotations
 

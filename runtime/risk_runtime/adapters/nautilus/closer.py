@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import CancelOrder, SubmitOrder
-from nautilus_trader.model.enums import OrderSide, TradingState
+from nautilus_trader.model.enums import OrderSide, TimeInForce, TradingState
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.orders import MarketOrder
 
@@ -96,6 +96,8 @@ class Closer:
         self._closes: dict[Any, str] = {}  # our order -> position
         self._closed: dict[str, _Closed] = {}
         self._courses: dict[str, _Course] = {}
+        self._rests: set[str] = set()  # positions whose closes have to rest
+        self._gone: set[Any] = set()  # closes that the venue does not know (any more)
         self._stepping = False
 
     @property
@@ -207,6 +209,8 @@ class Closer:
             quantity=instrument.make_qty(act.quantity),
             init_id=UUID4(),
             ts_init=now,
+            # What is not filled comes back at once, instead of hanging at a thin or halted market.
+            time_in_force=TimeInForce.GTC if act.position_id in self._rests else TimeInForce.IOC,
             reduce_only=True,
             tags=[f"riskwarden:{kill_id}"],
         )
@@ -234,6 +238,7 @@ class Closer:
     def cancelled(self, order_id: Any) -> None:
         """An order is gone without (the rest of) its fill."""
         name = str(order_id)
+        self._pace(order_id)
         self._asked.cancels.pop(name, None)
         self._asked.first_cancels.pop(name, None)
         kill_id = self._cancelling.pop(order_id, "")
@@ -252,7 +257,21 @@ class Closer:
         """An order was denied or rejected; one of ours is tried again, though not at once."""
         if position_id := self._closes.get(event.client_order_id):
             self._asked.refused_closes[position_id] = self._now
+            # It may be the kind of order that this venue does not take.
+            self._rests ^= {position_id}
             _log.error("kill switch: close of %s refused: %s", position_id, event.reason)
+
+    def not_cancelled(self, order_id: Any) -> None:
+        """The venue has no such order; a close of ours is not waited for any longer."""
+        if order_id in self._closes:
+            self._gone.add(order_id)
+
+    def _pace(self, order_id: Any) -> None:
+        """A market that takes nothing is not asked again at once."""
+        position_id = self._closes.get(order_id)
+        order = self._kernel.cache.order(order_id)
+        if position_id is not None and order is not None and not order.filled_qty:
+            self._asked.refused_closes[position_id] = self._now
 
     def position_closed(self, position: Any) -> None:
         """A position is flat; told if it was closed by us."""
@@ -272,7 +291,11 @@ class Closer:
 
     def _orders(self, course: _Course) -> list[Any]:
         orders = [*self._account.working(), *self._kernel.cache.orders_emulated()]
-        return [one for one in orders if self._is_covered(course, one)]
+        return [
+            one
+            for one in orders
+            if self._is_covered(course, one) and one.client_order_id not in self._gone
+        ]
 
     def _is_covered(self, course: _Course, one: Any) -> bool:
         """Whether an order or a position certainly lies within the kill."""

@@ -25,6 +25,7 @@ from nautilus_trader.common.component import TestClock
 from nautilus_trader.common.config import ActorConfig
 from nautilus_trader.model.events import (
     OrderCanceled,
+    OrderCancelRejected,
     OrderDenied,
     OrderExpired,
     OrderFilled,
@@ -179,6 +180,8 @@ class RiskGuard(Actor):
                 return  # what it did to the position is told next
             case OrderCanceled() | OrderExpired():
                 self._closer.cancelled(event.client_order_id)
+            case OrderCancelRejected():
+                self._closer.not_cancelled(event.client_order_id)
             case OrderRejected():
                 self._closer.refused(event)
                 self._closer.cancelled(event.client_order_id)
