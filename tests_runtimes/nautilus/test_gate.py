@@ -178,6 +178,26 @@ def test_checks_see_the_stop_of_a_bracket_and_its_exits_are_no_new_risk(
     assert limits == ["risk_per_trade"]
 
 
+def test_a_stop_sent_right_behind_its_entry_passes_and_a_second_one_does_not(
+    tmp_path: Path, layer: RiskLayer
+) -> None:
+    def protect(one: Script, units: int) -> None:
+        stop = one.order_factory.stop_market(
+            instrument_id("AAPL"),
+            SELL,
+            Quantity.from_int(units),
+            trigger_price=Price(one.price("AAPL") * 0.5, 4),
+            reduce_only=True,
+        )
+        one.submit_order(stop)
+
+    script = Script(lambda one: (one.market("AAPL", BUY, 100), protect(one, 100), protect(one, 1)))
+    run = Backtest(tmp_path, (script,)).run(layer)
+    assert [float(order.quantity) for order in run.working] == [100]
+    (refused,) = script.reasons()
+    assert "it may only reduce" in refused
+
+
 def test_two_orders_that_fit_one_by_one_do_not_both_pass(tmp_path: Path, layer: RiskLayer) -> None:
     def both(one: Script) -> None:
         units = int(120_000 / one.price("AAPL"))

@@ -8,6 +8,7 @@ never guessed. Amounts are in the account's currency.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,11 +21,12 @@ from nautilus_trader.model.instruments import CurrencyPair
 from risk_policy.contracts.scope import Scope
 
 _NS: Final = 1_000_000_000
+_NO_IDENTIFIER: Final = re.compile(r"[^A-Za-z0-9._:@+=-]")
 
 
 def symbol_of(instrument_id: InstrumentId) -> str:
     """An instrument as snapshots, alerts and the policy name it: ``AAPL.XNAS``, ``EUR-USD.SIM``."""
-    return str(instrument_id).replace("/", "-")
+    return _NO_IDENTIFIER.sub("-", str(instrument_id)).lstrip("-._:@+=")[:64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,9 @@ class NautilusAccount:
         return 1.0 if currency == self.currency else math.nan
 
 
-def taken_away(orders: Iterable[Any], held: float, *, besides: Any = None) -> tuple[float, float]:
+def taken_away(
+    orders: Iterable[Any], held: float, *, besides: Any = None, entries_filled: bool = False
+) -> tuple[float, float]:
     """Units that working orders may buy and sell, each contingency counted once.
 
     Of orders that cancel one another only the largest can be filled, and orders that only reduce
@@ -205,6 +209,7 @@ def taken_away(orders: Iterable[Any], held: float, *, besides: Any = None) -> tu
         orders: working orders of one instrument.
         held: signed units held of it.
         besides: an order that is judged: itself, and what it is an alternative to, do not count.
+        entries_filled: whether what entries may bring counts as there, for exits to take away.
     """
     ignored = set() if besides is None else {besides.client_order_id, *linked(besides)}
     units = {(side, reduces): 0.0 for side in (1, -1) for reduces in (True, False)}
@@ -221,8 +226,10 @@ def taken_away(orders: Iterable[Any], held: float, *, besides: Any = None) -> tu
             units[key] += left
     for (side, reduces, _), left in groups.items():
         units[side, reduces] += left
-    buying = units[1, False] + min(units[1, True], max(-held, 0.0))
-    selling = units[-1, False] + min(units[-1, True], max(held, 0.0))
+    entries = units[1, False], units[-1, False]
+    short, long = (entries[1] - held, entries[0] + held) if entries_filled else (-held, held)
+    buying = entries[0] + min(units[1, True], max(short, 0.0))
+    selling = entries[1] + min(units[-1, True], max(long, 0.0))
     return buying, selling
 
 

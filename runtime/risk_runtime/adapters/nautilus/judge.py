@@ -97,7 +97,10 @@ class Judge:
         together = {order.client_order_id: order for order in orders}
         for order in together.values():
             # Exits of a bracket only ever reduce what its entry brings, and wait for it.
-            if order.is_reduce_only and _belongs_to(order, together):
+            if order.is_reduce_only and (
+                _belongs_to(order, together) or self._takes_back_at_most(order)
+            ):
+                self._account.passed[order.client_order_id] = order
                 continue
             stop = _number(params.get("risk_stop"))
             if stop is None:
@@ -112,6 +115,18 @@ class Judge:
                 return refusal
             self._account.passed[order.client_order_id] = order
         return None
+
+    def _takes_back_at_most(self, order: Any) -> bool:
+        """Whether a reduce-only order is no larger than what entries on their way may bring.
+
+        A stop is often sent right behind its entry, before that is filled.
+        """
+        held = self._account.held(order.instrument_id)
+        buying, selling = taken_away(
+            self._orders_in(order.instrument_id), held, besides=order, entries_filled=True
+        )
+        most = held + buying - selling if order.side == OrderSide.SELL else selling - buying - held
+        return not order.is_quote_quantity and float(order.leaves_qty) <= most
 
     def modified(self, order: Any, quantity: Any, price: Any, trigger: Any) -> Refusal | None:
         """A working order with other figures, judged as if it replaced itself."""

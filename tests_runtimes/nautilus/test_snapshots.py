@@ -1,0 +1,97 @@
+"""What the exporter is shown is what nautilus itself reckons."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nautilus_rig import BUY, CASH, SELL, VENUE, Backtest, Script, instrument_id
+from nautilus_trader.model.enums import AccountType
+from nautilus_trader.model.objects import Price, Quantity
+
+from risk_policy.contracts.snapshot import Snapshot
+from risk_runtime.adapters.nautilus import RiskLayer
+
+
+@pytest.fixture
+def seen(layer: RiskLayer, monkeypatch: pytest.MonkeyPatch) -> list[Snapshot]:
+    """Every snapshot that the real exporter took."""
+    taken: list[Snapshot] = []
+    observe = layer.exporter.observe
+
+    def note(snapshot: Snapshot) -> Any:
+        measures = observe(snapshot)
+        taken.append(snapshot)
+        return measures
+
+    monkeypatch.setattr(layer.exporter, "observe", note)
+    return taken
+
+
+@pytest.mark.parametrize("kind", [AccountType.CASH, AccountType.MARGIN])
+def test_equity_is_the_balance_with_everything_at_its_price(
+    tmp_path: Path, layer: RiskLayer, seen: list[Snapshot], kind: AccountType
+) -> None:
+    reckoned: list[float] = []
+
+    def reckon(one: Script) -> None:
+        profit = sum(
+            float(one.portfolio.unrealized_pnl(position.instrument_id))
+            for position in one.cache.positions_open()
+        )
+        balance = float(one.portfolio.account(VENUE).balance_total())
+        invested = sum(
+            float(position.signed_qty) * float(position.avg_px_open)
+            for position in one.cache.positions_open()
+        )
+        margin = kind == AccountType.MARGIN
+        reckoned.append(balance + profit + (0.0 if margin else invested))
+
+    def trade(one: Script) -> None:
+        one.market("AAPL", BUY, 1000)
+        if kind == AccountType.MARGIN:
+            one.market("IBM", SELL, 200)
+
+    script = Script(trade)
+    script.every_day = reckon
+    run = Backtest(tmp_path, (script,), account=kind).run(layer)
+    # Orders of the first day are filled after the strategy has reckoned, and before the snapshot.
+    shown = [one.equity for one in seen][-len(reckoned) + 1 :]
+    assert shown == pytest.approx(reckoned[1:], abs=0.01)
+    assert seen[-1].equity != CASH
+    last = {one.symbol: one for one in seen[-1].positions}
+    assert last["AAPL.SIM"].quantity == 1000
+    assert last["AAPL.SIM"].sector == "technology"
+    assert last["AAPL.SIM"].mark == script.price("AAPL")
+    assert (seen[-1].margin_used is None) == (kind == AccountType.CASH)
+    assert len({one.trading_day for one in seen}) >= 19
+    assert run.state == "ACTIVE"
+
+
+def test_stops_losses_in_a_row_and_stops_that_were_hit_are_told(
+    tmp_path: Path, layer: RiskLayer, seen: list[Snapshot]
+) -> None:
+    def protected(one: Script) -> None:
+        one.market("AAPL", BUY, 100)
+        stop = one.order_factory.stop_market(
+            instrument_id("AAPL"),
+            SELL,
+            Quantity.from_int(100),
+            trigger_price=Price(one.price("AAPL") * 0.999, 4),
+            reduce_only=True,
+        )
+        one.submit_order(stop)
+
+    script = Script(*[lambda one: None] * 6, protected)  # the next day closes lower
+    Backtest(tmp_path, (script,), config={"reports_stops": True}).run(layer)
+    held = [one for one in seen if one.positions]
+    assert all(one.reports_stops for one in seen)
+    assert held
+    stop = held[0].positions[0].stop
+    assert stop is not None
+    assert math.isclose(stop, held[0].positions[0].mark * 0.999, rel_tol=0.01)
+    (event,) = seen[-1].events
+    assert (event.kind, event.symbol) == ("stop_loss", "AAPL.SIM")
+    assert seen[-1].consecutive_losses == 1
