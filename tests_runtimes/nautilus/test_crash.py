@@ -56,3 +56,31 @@ def test_a_drawdown_beyond_twenty_percent_ends_flat_confirmed_blocked_and_on_rec
     final = [i for i, kind in enumerate(kinds) if kind == "ORDERS_CANCELLED"]
     assert kinds.index("KILL_SWITCH_ACTIVATED") < final[0] < kinds.index("POSITION_FORCE_CLOSED")
     assert final[-1] > kinds.index("KILL_SWITCH_FLAT_CONFIRMED"), "cancelled again at the end"
+
+
+def test_reports_reach_receivers_that_died_while_the_account_was_closed(
+    tmp_path: Path, receivers: ReceiversProcess
+) -> None:
+    policy = load_policy(receivers.policy)
+
+    def trip_and_die(one: Script) -> None:
+        order = {"mode": "immediate", "reason": "a test", "actor": "tester"}
+        assert receivers.call("POST", "/api/v1/kill", content=order)
+        receivers.kill()
+
+    script = Script(lambda one: one.market("AAPL", BUY, 100), trip_and_die)
+    script.every_day = lambda one: one.market("IBM", BUY, one.day + 1) if one.day > 2 else None
+    run = Backtest(tmp_path, (script,))
+    with risk_layer(
+        policy, data=tmp_path / "risk", gate=receivers.gate, receivers=receivers.url, serve=False
+    ) as layer:
+        eventually(lambda: layer.gate.read().state is GateState.OPEN, "the gate opens")
+        run.run(layer)
+        assert run.is_flat
+        assert run.state == "HALTED"
+        receivers.start()
+        assert layer.reporter.wait_until_sent(30)
+    assert receivers.switch()["state"] == "FLAT_CONFIRMED"
+    kinds = [one["header"]["event_type"] for one in receivers.recorded()]
+    assert kinds.count("POSITION_FORCE_CLOSED") == 1
+    assert kinds.count("TRADE_BLOCKED") == len(script.reasons()) > 0
