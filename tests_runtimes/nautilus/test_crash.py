@@ -25,9 +25,9 @@ def test_a_drawdown_beyond_twenty_percent_ends_flat_confirmed_blocked_and_on_rec
     tmp_path: Path, receivers: ReceiversProcess
 ) -> None:
     policy = load_policy(receivers.policy)
-    greedy = Script(hold_everything)
-    greedy.every_day = lambda one: hold_everything(one) if one.day > 200 else None
-    crash = Backtest(tmp_path, (greedy,), first=date(2007, 10, 1), last=date(2008, 10, 31))
+    greedy = Script()
+    greedy.every_day = hold_everything
+    crash = Backtest(tmp_path, (greedy,), first=date(2008, 6, 2), last=date(2008, 10, 31))
     with risk_layer(
         policy, data=tmp_path / "risk", gate=receivers.gate, receivers=receivers.url, serve=False
     ) as layer:
