@@ -164,7 +164,9 @@ def test_a_close_that_is_refused_or_only_partly_filled_is_finished(
         for symbol, bar in day.bars.items():
             run.engine.add_data([book_of(symbol, day.date, bar.close, depths.get(symbol, 10_000))])
     run.run(layer)
-    assert run.is_flat
+    # An order that this venue filled in part it knows no more, though nautilus calls it open.
+    assert run.positions == {}
+    assert all(str(order.client_order_id).startswith("RW-") for order in run.working)
     assert run.state == "HALTED"
     ours = [one for one in run.engine.cache.orders() if str(one.client_order_id).startswith("RW-")]
     assert len(ours) >= closes + 1

@@ -96,7 +96,7 @@ class Closer:
         self._closes: dict[Any, str] = {}  # our order -> position
         self._closed: dict[str, _Closed] = {}
         self._courses: dict[str, _Course] = {}
-        self._rests: set[str] = set()  # positions whose closes have to rest
+        self._at_once: set[str] = set()  # positions whose closes must not rest
         self._gone: set[Any] = set()  # closes that the venue does not know (any more)
         self._stepping = False
 
@@ -119,6 +119,9 @@ class Closer:
                 continue
             self._asked.cancels[name] = now
             self._asked.first_cancels.setdefault(name, now)
+            if position_id := self._closes.get(order.client_order_id):
+                # It hung, partly filled perhaps; what the next one leaves comes back at once.
+                self._at_once.add(position_id)
             if kill_id:
                 self._cancelling[order.client_order_id] = kill_id
             command = CancelOrder(
@@ -209,8 +212,7 @@ class Closer:
             quantity=instrument.make_qty(act.quantity),
             init_id=UUID4(),
             ts_init=now,
-            # What is not filled comes back at once, instead of hanging at a thin or halted market.
-            time_in_force=TimeInForce.GTC if act.position_id in self._rests else TimeInForce.IOC,
+            time_in_force=TimeInForce.IOC if act.position_id in self._at_once else TimeInForce.GTC,
             reduce_only=True,
             tags=[f"riskwarden:{kill_id}"],
         )
@@ -258,7 +260,7 @@ class Closer:
         if position_id := self._closes.get(event.client_order_id):
             self._asked.refused_closes[position_id] = self._now
             # It may be the kind of order that this venue does not take.
-            self._rests ^= {position_id}
+            self._at_once ^= {position_id}
             _log.error("kill switch: close of %s refused: %s", position_id, event.reason)
 
     def not_cancelled(self, order_id: Any) -> None:
