@@ -8,6 +8,7 @@ with risk_layer(policy, data=Path("var/risk"), gate=Path("var/gate")) as layer:
 from __future__ import annotations
 
 from risk_runtime.adapters.layer import RiskLayer, risk_layer
-from risk_runtime.adapters.nautilus.guard import RiskGuard, RiskGuardConfig
+from risk_runtime.adapters.nautilus.config import RiskGuardConfig
+from risk_runtime.adapters.nautilus.guard import RiskGuard
 
 __all__ = ["RiskGuard", "RiskGuardConfig", "RiskLayer", "risk_layer"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,6 +35,34 @@ class Price:
 
     value: float
     seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What one unit of an instrument is worth, in the account's currency; NaN if nobody can tell.
+
+    Attributes:
+        value: of one unit.
+        unit: what turns a price of the instrument into such a value.
+        seen_at: when the price was seen, seconds; 0 without one.
+        price: in the instrument's currency.
+    """
+
+    value: float
+    unit: float
+    seen_at: float
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What does not change of an instrument."""
+
+    symbol: str
+    sector: str
+    multiplier: float
+    currency: Any
+    is_held_as_cash: bool
 
 
 @dataclass(slots=True)
@@ -74,23 +102,37 @@ class NautilusAccount:
     name: str = "main"
     sectors: Mapping[str, str] = field(default_factory=dict)
     passed: dict[ClientOrderId, Any] = field(default_factory=dict)
+    _kinds: dict[InstrumentId, _Kind] = field(default_factory=dict)
+    _subjects: dict[tuple[Any, Any], Scope] = field(default_factory=dict)
+    _marks: dict[InstrumentId, Mark] = field(default_factory=dict)
+
+    def look_afresh(self) -> None:
+        """Read prices again. Between two of these, each is read once."""
+        self._marks.clear()
 
     def subject(self, one: Any) -> Scope:
         """What an order or a position belongs to, as the gate's scopes name it."""
-        symbol = symbol_of(one.instrument_id)
-        return Scope(
-            account=self.name,
-            strategy=str(one.strategy_id),
-            venue=str(one.instrument_id.venue),
-            sector=self.sector(symbol),
-            asset=symbol,
-            symbol=symbol,
-        )
+        key = one.instrument_id, one.strategy_id
+        found = self._subjects.get(key)
+        if found is None:
+            symbol = self.symbol(one.instrument_id)
+            found = self._subjects[key] = Scope(
+                account=self.name,
+                strategy=str(one.strategy_id),
+                venue=str(one.instrument_id.venue),
+                sector=self.sector(one.instrument_id),
+                asset=symbol,
+                symbol=symbol,
+            )
+        return found
 
-    def sector(self, symbol: str) -> str:
-        """The sector of a symbol."""
-        without_venue = symbol.rpartition(".")[0]
-        return self.sectors.get(symbol) or self.sectors.get(without_venue) or "unknown"
+    def symbol(self, instrument_id: InstrumentId) -> str:
+        """An instrument's name."""
+        return self._kind(instrument_id).symbol
+
+    def sector(self, instrument_id: InstrumentId) -> str:
+        """The sector of an instrument."""
+        return self._kind(instrument_id).sector
 
     def price(self, instrument_id: InstrumentId) -> Price | None:
         """The latest of quote, trade and bars."""
@@ -104,13 +146,20 @@ class NautilusAccount:
         found += [Price(float(bar.close), bar.ts_event / _NS) for bar in bars if bar]
         return max(found, key=lambda price: price.seen_at, default=None)
 
-    def unit_value(self, instrument_id: InstrumentId) -> float:
-        """What turns a price of this instrument into the value of one unit; NaN if nobody can."""
-        instrument = self.cache.instrument(instrument_id)
-        if instrument is None or instrument.is_inverse:
-            return math.nan
-        rate = self.rate(instrument_id.venue, instrument.quote_currency)
-        return float(instrument.multiplier) * rate
+    def mark(self, instrument_id: InstrumentId) -> Mark:
+        """What one unit is worth now."""
+        found = self._marks.get(instrument_id)
+        if found is None:
+            kind = self._kind(instrument_id)
+            unit = kind.multiplier
+            if kind.currency != self.currency:
+                unit *= self.rate(instrument_id.venue, kind.currency)
+            price = self.price(instrument_id)
+            found = Mark(math.nan, unit, 0.0, None)
+            if price is not None:
+                found = Mark(price.value * unit, unit, price.seen_at, price.value)
+            self._marks[instrument_id] = found
+        return found
 
     def rate(self, venue: Any, currency: Any) -> float:
         """What one unit of a currency is worth; NaN if there is no rate."""
@@ -119,17 +168,30 @@ class NautilusAccount:
         found = self.cache.get_xrate(venue, currency, self.currency, PriceType.MID)
         return float(found) if found else math.nan
 
-    def mark(self, instrument_id: InstrumentId) -> float:
-        """The value of one unit now; NaN if nobody can tell."""
-        price = self.price(instrument_id)
-        return math.nan if price is None else price.value * self.unit_value(instrument_id)
+    def _kind(self, instrument_id: InstrumentId) -> _Kind:
+        found = self._kinds.get(instrument_id)
+        if found is None:
+            symbol = symbol_of(instrument_id)
+            without_venue = symbol.rpartition(".")[0]
+            sector = self.sectors.get(symbol) or self.sectors.get(without_venue) or "unknown"
+            instrument = self.cache.instrument(instrument_id)
+            if instrument is None:  # may come later, so it is not kept
+                return _Kind(symbol, sector, math.nan, self.currency, is_held_as_cash=False)
+            found = self._kinds[instrument_id] = _Kind(
+                symbol,
+                sector,
+                math.nan if instrument.is_inverse else float(instrument.multiplier),
+                instrument.quote_currency,
+                is_held_as_cash=isinstance(instrument, CurrencyPair),
+            )
+        return found
 
     def nets(self) -> dict[InstrumentId, Net]:
         """What is held, one line per instrument, as the venue nets it."""
         found: dict[InstrumentId, Net] = {}
         for position in self.cache.positions_open():
             net = found.setdefault(position.instrument_id, Net(position.instrument_id))
-            unit = self.unit_value(position.instrument_id)
+            unit = self.mark(position.instrument_id).unit
             net.add(float(position.signed_qty), float(position.avg_px_open) * unit)
         return {key: net for key, net in found.items() if net.quantity}
 
@@ -164,15 +226,12 @@ class NautilusAccount:
         total = self.cash()
         margin = self._margin_venues()
         for position in self.cache.positions_open():
-            instrument_id = position.instrument_id
-            instrument = self.cache.instrument(instrument_id)
-            mark = self.mark(instrument_id)
+            mark = self.mark(position.instrument_id)
             quantity = float(position.signed_qty)
-            if str(position.account_id) in margin:
-                paid = float(position.avg_px_open) * self.unit_value(instrument_id)
-                total += quantity * (mark - paid)
-            elif not isinstance(instrument, CurrencyPair):
-                total += quantity * mark
+            if margin and str(position.account_id) in margin:
+                total += quantity * (mark.value - float(position.avg_px_open) * mark.unit)
+            elif not self._kind(position.instrument_id).is_held_as_cash:
+                total += quantity * mark.value
         return total
 
     def margin_used(self) -> float | None:
@@ -190,15 +249,17 @@ class NautilusAccount:
         return {str(one.id) for one in self.cache.accounts() if isinstance(one, MarginAccount)}
 
     def _worth(self, account: Any, currency: Any) -> float:
+        if currency == self.currency:
+            return 1.0
         issuer = str(account.id).partition("-")[0]
         for venue in {one.id.venue for one in self.cache.instruments()}:
             if str(venue) == issuer:
                 return self.rate(venue, currency)
-        return 1.0 if currency == self.currency else math.nan
+        return math.nan
 
 
 def taken_away(
-    orders: Iterable[Any], held: float, *, besides: Any = None, entries_filled: bool = False
+    orders: Sequence[Any], held: float, *, besides: Any = None, entries_filled: bool = False
 ) -> tuple[float, float]:
     """Units that working orders may buy and sell, each contingency counted once.
 
@@ -211,6 +272,8 @@ def taken_away(
         besides: an order that is judged: itself, and what it is an alternative to, do not count.
         entries_filled: whether what entries may bring counts as there, for exits to take away.
     """
+    if not orders:
+        return 0.0, 0.0
     ignored = set() if besides is None else {besides.client_order_id, *linked(besides)}
     units = {(side, reduces): 0.0 for side in (1, -1) for reduces in (True, False)}
     groups: dict[tuple[int, bool, frozenset[Any]], float] = {}

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.messages import CancelOrder, SubmitOrder
-from nautilus_trader.model.enums import OrderSide, TimeInForce, TradingState
+from nautilus_trader.model.enums import TradingState
 from nautilus_trader.model.identifiers import ClientOrderId
-from nautilus_trader.model.orders import MarketOrder
 
 from risk_policy.contracts.restriction import Kill
 from risk_runtime.adapters.nautilus.account import NautilusAccount
@@ -36,6 +33,7 @@ from risk_runtime.adapters.nautilus.closing import (
     Working,
     next_acts,
 )
+from risk_runtime.adapters.nautilus.commands import cancel_of, close_of
 from risk_runtime.adapters.nautilus.tell import Teller
 
 _STATES: Final = {
@@ -124,16 +122,7 @@ class Closer:
                 self._at_once.add(position_id)
             if kill_id:
                 self._cancelling[order.client_order_id] = kill_id
-            command = CancelOrder(
-                trader_id=order.trader_id,
-                strategy_id=order.strategy_id,
-                instrument_id=order.instrument_id,
-                client_order_id=order.client_order_id,
-                venue_order_id=order.venue_order_id,
-                command_id=UUID4(),
-                ts_init=self._kernel.clock.timestamp_ns(),
-                client_id=self._kernel.cache.client_id(order.client_order_id),
-            )
+            command = cancel_of(order, self._kernel)
             if order.is_emulated:
                 self._kernel.emulator.execute(command)
             else:
@@ -201,39 +190,17 @@ class Closer:
         kernel, position = self._kernel, self._position(act.position_id)
         if position is None:
             return
-        instrument = kernel.cache.instrument(position.instrument_id)
-        now = kernel.clock.timestamp_ns()
-        order = MarketOrder(
-            trader_id=position.trader_id,
-            strategy_id=position.strategy_id,
-            instrument_id=position.instrument_id,
-            client_order_id=ClientOrderId(f"RW-{UUID4()}"),
-            order_side=OrderSide.BUY if act.buys else OrderSide.SELL,
-            quantity=instrument.make_qty(act.quantity),
-            init_id=UUID4(),
-            ts_init=now,
-            time_in_force=TimeInForce.IOC if act.position_id in self._at_once else TimeInForce.GTC,
-            reduce_only=True,
-            tags=[f"riskwarden:{kill_id}"],
+        command = close_of(
+            position, act.quantity, kernel, kill_id, at_once=act.position_id in self._at_once
         )
+        order = command.order
         held = position.signed_decimal_qty()
         self._closed.setdefault(act.position_id, _Closed(kill_id, held))
         self._closes[order.client_order_id] = act.position_id
         self._asked.closes[str(order.client_order_id)] = self._now
-        client_id = kernel.cache.client_id(position.opening_order_id)
-        kernel.cache.add_order(order, position.id, client_id)
+        kernel.cache.add_order(order, position.id, command.client_id)
         self._account.passed[order.client_order_id] = order
-        self._pass_on(
-            SubmitOrder(
-                trader_id=order.trader_id,
-                strategy_id=order.strategy_id,
-                order=order,
-                command_id=UUID4(),
-                ts_init=now,
-                position_id=position.id,
-                client_id=client_id,
-            )
-        )
+        self._pass_on(command)
 
     # -- what the venue says ---------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import TestClock
-from nautilus_trader.common.config import ActorConfig
 from nautilus_trader.model.events import (
     OrderCanceled,
     OrderCancelRejected,
@@ -47,6 +46,7 @@ from risk_runtime.adapters.layer import RiskLayer
 from risk_runtime.adapters.nautilus.account import NautilusAccount
 from risk_runtime.adapters.nautilus.closer import Closer
 from risk_runtime.adapters.nautilus.closing import Mode
+from risk_runtime.adapters.nautilus.config import RiskGuardConfig
 from risk_runtime.adapters.nautilus.door import Door
 from risk_runtime.adapters.nautilus.judge import Judge
 from risk_runtime.adapters.nautilus.record import TradeRecord
@@ -62,33 +62,6 @@ _DATA: Final = ("data.bars.*", "data.quotes.*", "data.trades.*")
 _EVENTS: Final = ("events.order.*", "events.position.*")
 
 _log = logging.getLogger(__name__)
-
-
-class RiskGuardConfig(ActorConfig, frozen=True):  # type: ignore[call-arg,unused-ignore]
-    """What a guard is told besides the policy.
-
-    Attributes:
-        account: the account's name in snapshots, alerts and reports.
-        currency: of all amounts, ISO 4217 or the ticker of the quote asset.
-        sectors: sector by symbol, as ``AAPL.XNAS`` or ``AAPL``.
-        max_exposure_ratio: of equity, held and ordered together; the policy's if None.
-        reports_stops: whether every stop is an order that nautilus knows, so that a position
-            without one is without one.
-        publish_seconds: how often a snapshot is made, by the runtime's clock.
-        settle_seconds: how long a backtest's time stands still, at most, until the receivers have
-            answered a breach that trips the kill switch.
-        resting_seconds: how long orders that add risk may go on resting at the venue while the
-            gate is closed for another reason than the kill switch.
-    """
-
-    account: str = "main"
-    currency: str = "USD"
-    sectors: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
-    max_exposure_ratio: float | None = None
-    reports_stops: bool = False
-    publish_seconds: float = 1.0
-    settle_seconds: float = 5.0
-    resting_seconds: float = 30.0
 
 
 class RiskGuard(Actor):

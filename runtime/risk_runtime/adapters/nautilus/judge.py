@@ -15,7 +15,6 @@ from nautilus_trader.model.enums import OrderSide, OrderType
 
 from risk_runtime.adapters.nautilus.account import (
     NautilusAccount,
-    symbol_of,
     taken_away,
 )
 from risk_runtime.errors import InvalidOrderError
@@ -94,6 +93,7 @@ class Judge:
             params: of the command: ``risk_stop``, ``risk_edge_ratio`` and ``risk_full_quantity``
                 are understood.
         """
+        self._account.look_afresh()
         together = {order.client_order_id: order for order in orders}
         for order in together.values():
             # Exits of a bracket only ever reduce what its entry brings, and wait for it.
@@ -130,6 +130,7 @@ class Judge:
 
     def modified(self, order: Any, quantity: Any, price: Any, trigger: Any) -> Refusal | None:
         """A working order with other figures, judged as if it replaced itself."""
+        self._account.look_afresh()
         left = float(order.leaves_qty)
         if quantity is not None:
             left = float(quantity) - float(order.filled_qty)
@@ -140,6 +141,7 @@ class Judge:
 
     def resting(self, order: Any) -> Decision | None:
         """What the gate says of a working order now; None if it cannot be told."""
+        self._account.look_afresh()
         try:
             return self._gate.check(self._order(self._intent(order, float(order.leaves_qty))))
         except InvalidOrderError:
@@ -147,6 +149,7 @@ class Judge:
 
     def denied(self, order: Any, reason: str) -> Refusal:
         """What nautilus's own RiskEngine refused on the gate's behalf."""
+        self._account.look_afresh()
         intent = self._intent(order, float(order.leaves_qty))
         return Refusal(intent, reason, self._gate.read().version)
 
@@ -161,22 +164,21 @@ class Judge:
     ) -> Intent:
         found = price or _limit_of(order) or trigger or _trigger_of(order)
         if found is None:
-            latest = self._account.price(order.instrument_id)
-            found = math.nan if latest is None else latest.value
+            latest = self._account.mark(order.instrument_id).price
+            found = math.nan if latest is None else latest
         if order.is_quote_quantity:
             quantity /= float(found)
         return Intent(order, quantity, float(found))
 
     def _judge(self, intent: Intent) -> Refusal | None:
-        version = self._gate.read().version
         if self._checks is not None:
             decision = self._checks.check(self._trade_order(intent), self._book(intent.order))
             if not decision.allowed:
-                return Refusal(intent, decision.reason, version, decision)
+                return Refusal(intent, decision.reason, self._gate.read().version, decision)
         try:
             answer = self._gate.check(self._order(intent))
         except InvalidOrderError as error:
-            return Refusal(intent, str(error), version)
+            return Refusal(intent, str(error), self._gate.read().version)
         if answer.allowed:
             return None
         return Refusal(intent, answer.reason, answer.gate_version)
@@ -202,10 +204,10 @@ class Judge:
     # -- figures for the checks ----------------------------------------------------------------
 
     def _trade_order(self, intent: Intent) -> TradeOrder:
-        unit = self._account.unit_value(intent.order.instrument_id)
+        unit = self._account.mark(intent.order.instrument_id).unit
         return TradeOrder(
             self._account.name,
-            symbol_of(intent.order.instrument_id),
+            self._account.symbol(intent.order.instrument_id),
             intent.side,
             intent.quantity,
             intent.price * unit,
@@ -226,20 +228,18 @@ class Judge:
             net = nets.get(instrument_id)
             held = 0.0 if net is None else net.quantity
             besides = order if instrument_id == order.instrument_id else None
-            buying, selling = taken_away(working.get(instrument_id, ()), held, besides=besides)
-            price = self._account.price(instrument_id)
-            unit = self._account.unit_value(instrument_id)
-            symbol = symbol_of(instrument_id)
+            buying, selling = taken_away(working.get(instrument_id, []), held, besides=besides)
+            mark = self._account.mark(instrument_id)
             instruments.append(
                 Instrument(
-                    symbol,
-                    mark=None if price is None else price.value * unit,
-                    priced_at=0.0 if price is None else price.seen_at,
+                    self._account.symbol(instrument_id),
+                    mark=mark.value,
+                    priced_at=mark.seen_at,
                     quantity=held,
                     average_price=None if net is None else net.average_price,
                     buying=buying,
                     selling=selling,
-                    sector=self._account.sector(symbol),
+                    sector=self._account.sector(instrument_id),
                 )
             )
         return Book(

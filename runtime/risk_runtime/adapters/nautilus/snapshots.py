@@ -10,7 +10,7 @@ from typing import Any, Final
 from nautilus_trader.model.enums import OrderSide, OrderType
 
 from risk_policy.contracts.snapshot import Event, Position, Snapshot
-from risk_runtime.adapters.nautilus.account import NautilusAccount, Net, symbol_of
+from risk_runtime.adapters.nautilus.account import NautilusAccount, Net
 
 _STOPS: Final = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
 
@@ -33,10 +33,11 @@ def snapshot_of(
     Raises:
         UnpricedError: naming what has no price.
     """
+    account.look_afresh()
     equity = account.equity()
     positions = []
     for net in account.nets().values():
-        symbol, mark = symbol_of(net.instrument_id), account.mark(net.instrument_id)
+        symbol, mark = account.symbol(net.instrument_id), account.mark(net.instrument_id).value
         if not math.isfinite(mark):
             raise UnpricedError(f"{symbol} has no price in {account.currency}")
         positions.append(
@@ -45,7 +46,7 @@ def snapshot_of(
                 quantity=net.quantity,
                 mark=mark,
                 average_price=net.average_price or mark,
-                sector=account.sector(symbol),
+                sector=account.sector(net.instrument_id),
                 stop=_stop_of(account, net) if reports_stops else None,
             )
         )
@@ -77,7 +78,7 @@ def _stop_of(account: NautilusAccount, net: Net) -> float | None:
     if covered < abs(net.quantity):
         return None
     furthest = min(triggers) if net.quantity > 0 else max(triggers)
-    value = furthest * account.unit_value(net.instrument_id)
+    value = furthest * account.mark(net.instrument_id).unit
     return value if 0 < value < math.inf else None
 
 
