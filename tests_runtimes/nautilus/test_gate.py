@@ -278,3 +278,30 @@ def test_an_order_nobody_can_judge_goes_nowhere(
     run.run(layer)
     assert run.positions == {}
     assert "a mistake in the guard" in script.reasons()[0]
+    (blocked,) = reports_in(tmp_path)
+    assert "a mistake in the guard" in blocked["reason"]
+
+
+def test_a_mistake_in_the_guard_is_counted_and_nautilus_goes_on(
+    tmp_path: Path, layer: RiskLayer, writer: GateWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a mistake in the guard")
+
+    def stumble(one: Script) -> None:
+        monkeypatch.setattr(run.guard._closer, "close", broken)
+        writer.kill()
+
+    script = Script(
+        lambda one: one.market("AAPL", BUY, 100),
+        stumble,
+        lambda one: one.market("IBM", BUY, 1),
+        lambda one: monkeypatch.undo(),
+    )
+    run = Backtest(tmp_path, (script,))
+    run.run(layer)
+    assert script.day > 10
+    assert len(script.reasons()) == 1
+    assert run.is_flat, "the next look closes it after all"
+    shown = {block.metric.name: block.values for block in layer.exporter.blocks()}
+    assert sum(shown["risk_unexpected_errors_total"]) >= 1

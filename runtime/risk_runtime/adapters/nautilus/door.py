@@ -11,6 +11,7 @@ reason, as nautilus's own RiskEngine does it; cancelling is never refused.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import ModifyOrder, SubmitOrder, SubmitOrderList
 from nautilus_trader.model.events import OrderDenied, OrderModifyRejected
 
-from risk_runtime.adapters.nautilus.judge import Judge, Refusal
+from risk_runtime.adapters.nautilus.judge import Intent, Judge, Refusal
 
 _ENDPOINT: Final = "ExecEngine.execute"
 _EVENTS: Final = "ExecEngine.process"
@@ -47,18 +48,15 @@ class Door:
     def execute(self, command: Any) -> None:
         """Let a command pass, or deny what it asks for."""
         try:
-            refusal, reason = self._refusal(command), ""
+            refusal = self._refusal(command)
         except Exception as error:  # noqa: BLE001 - what nobody could judge does not go out
             _log.exception("the guard could not judge %s", command)
-            refusal, reason = None, f"it cannot be judged: {type(error).__name__}: {error}"
-        if refusal is not None:
-            reason = refusal.reason
-        if not reason:
+            refusal = self._unjudged(command, error)
+        if refusal is None:
             self._beyond(command)
             return
-        self._deny(command, reason)
-        if refusal is not None:
-            self._refused(refusal)
+        self._deny(command, refusal.reason)
+        self._refused(refusal)
 
     def pass_on(self, command: Any) -> None:
         """Send what needs no judgement: the guard's own cancels and closes."""
@@ -79,6 +77,17 @@ class Door:
                 )
             case _:
                 return None
+
+    def _unjudged(self, command: Any, error: Exception) -> Refusal:
+        match command:
+            case SubmitOrder():
+                order = command.order
+            case SubmitOrderList():
+                order = command.order_list.first
+            case _:
+                order = self._kernel.cache.order(command.client_order_id)
+        reason = f"it cannot be judged: {type(error).__name__}: {error}"
+        return Refusal(Intent(order, float(order.quantity), math.nan), reason, 0)
 
     def _deny(self, command: Any, reason: str) -> None:
         now = self._kernel.clock.timestamp_ns()

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -115,7 +116,7 @@ class RiskGuard(Actor):
                 self.msgbus.subscribe(topic=topic, handler=self._on_data)
         else:
             self._watch(asyncio.get_running_loop())
-        self.look()
+        self._carefully(self.look)
 
     def on_stop(self) -> None:
         """Stop watching; whoever sends an order is still judged."""
@@ -143,9 +144,20 @@ class RiskGuard(Actor):
             self.clock.set_time_alert_ns(_SETTLE, max(now + 1, due), self._settle)
 
     def _settle(self, _: object) -> None:
-        self.look()
+        self._carefully(self.look)
 
     def _on_event(self, event: Any) -> None:
+        self._carefully(lambda: self._take_in(event))
+
+    def _carefully(self, act: Callable[[], None]) -> None:
+        """Do something that must not end nautilus's own handling of what led to it."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - the next look tries again, the door stays shut
+            _log.exception("the guard goes on after an error that nobody had planned for")
+            self._layer.exporter.count_unexpected(error)
+
+    def _take_in(self, event: Any) -> None:
         match event:
             case OrderFilled():
                 self._record.filled(event, self.cache.order(event.client_order_id))
@@ -248,7 +260,7 @@ class RiskGuard(Actor):
             while not self._ending.is_set():
                 self._gate.wait_change(_WATCH_SECONDS)
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(self.look)
+                    loop.call_soon_threadsafe(self._settle, None)
 
         self._ending.clear()
         self._watcher = threading.Thread(target=run, name="risk-guard", daemon=True)
@@ -274,8 +286,8 @@ class RiskGuard(Actor):
         self._dirty = True
 
     def _refused(self, refusal: Any) -> None:
-        self._teller.blocked(refusal)
-        self.obey()  # the gate may have closed this instant
+        self._carefully(lambda: self._teller.blocked(refusal))
+        self._carefully(self.obey)  # the gate may have closed this instant
 
     def _denied_by_nautilus(self, event: Any) -> None:
         """The gate's other hand was first."""
