@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 from nautilus_rig import BUY, CASH, SELL, VENUE, Backtest, Script, instrument_id
-from nautilus_trader.model.enums import AccountType
-from nautilus_trader.model.objects import Price, Quantity
+from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.config import BacktestEngineConfig, LoggingConfig
+from nautilus_trader.model.currencies import USDT
+from nautilus_trader.model.data import Bar, BarType
+from nautilus_trader.model.enums import AccountType, OmsType
+from nautilus_trader.model.objects import Money, Price, Quantity
+from nautilus_trader.test_kit.providers import TestInstrumentProvider
+from nautilus_trader.trading.strategy import Strategy
 
 from risk_policy.contracts.snapshot import Snapshot
-from risk_runtime.adapters.nautilus import RiskLayer
+from risk_runtime.adapters.nautilus import RiskGuard, RiskGuardConfig, RiskLayer
+
+DAY = 86_400 * 10**9
 
 
 @pytest.fixture
@@ -95,3 +103,41 @@ def test_stops_losses_in_a_row_and_stops_that_were_hit_are_told(
     (event,) = seen[-1].events
     assert (event.kind, event.symbol) == ("stop_loss", "AAPL.SIM")
     assert seen[-1].consecutive_losses == 1
+
+
+def test_coins_in_a_cash_account_are_worth_their_price_and_counted_once(
+    layer: RiskLayer, seen: list[Snapshot]
+) -> None:
+    coin = TestInstrumentProvider.btcusdt_binance()
+    bars = BarType.from_str(f"{coin.id}-1-DAY-LAST-EXTERNAL")
+    prices = (40_000, 40_000, 50_000, 60_000, 60_000)
+
+    class Buyer(Strategy):  # type: ignore[misc,unused-ignore]
+        def on_start(self) -> None:
+            self.subscribe_bars(bars)
+
+        def on_bar(self, _: Bar) -> None:
+            if self.portfolio.is_flat(coin.id):
+                order = self.order_factory.market(coin.id, BUY, coin.make_qty(0.1))
+                self.submit_order(order)
+
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    balance = Money(100_000, USDT)
+    engine.add_venue(coin.id.venue, OmsType.NETTING, AccountType.CASH, [balance])
+    engine.add_instrument(coin)
+    engine.add_data(
+        [
+            Bar(bars, *[coin.make_price(price)] * 4, coin.make_qty(100), day * DAY, day * DAY)
+            for day, price in enumerate(prices, start=1)
+        ]
+    )
+    engine.add_strategy(Buyer())
+    config = RiskGuardConfig(currency="USDT", sectors={"BTCUSDT": "coins"})
+    RiskGuard(layer, config).attach(engine)
+    engine.run()
+    last = seen[-1]
+    (position,) = last.positions
+    assert (position.symbol, position.sector, position.mark) == ("BTCUSDT.BINANCE", "coins", 60_000)
+    # The fee of the purchase aside, a tenth of a coin has gained a tenth of 20,000.
+    assert last.equity == pytest.approx(100_000 + 2_000, abs=20)
+    assert last.cash == pytest.approx(last.equity - 6_000)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nautilus_trader.accounting.accounts.margin import MarginAccount
-from nautilus_trader.model.enums import ContingencyType, OrderSide, PriceType
+from nautilus_trader.model.enums import PriceType
 from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId
 from nautilus_trader.model.instruments import CurrencyPair
 
@@ -105,10 +105,12 @@ class NautilusAccount:
     _kinds: dict[InstrumentId, _Kind] = field(default_factory=dict)
     _subjects: dict[tuple[Any, Any], Scope] = field(default_factory=dict)
     _marks: dict[InstrumentId, Mark] = field(default_factory=dict)
+    _rates: dict[tuple[Any, Any], float] = field(default_factory=dict)
 
     def look_afresh(self) -> None:
         """Read prices again. Between two of these, each is read once."""
         self._marks.clear()
+        self._rates.clear()
 
     def subject(self, one: Any) -> Scope:
         """What an order or a position belongs to, as the gate's scopes name it."""
@@ -165,8 +167,22 @@ class NautilusAccount:
         """What one unit of a currency is worth; NaN if there is no rate."""
         if currency == self.currency:
             return 1.0
-        found = self.cache.get_xrate(venue, currency, self.currency, PriceType.MID)
-        return float(found) if found else math.nan
+        found = self._rates.get((venue, currency))
+        if found is None:
+            quoted = self.cache.get_xrate(venue, currency, self.currency, PriceType.MID)
+            found = float(quoted) if quoted else self._traded_rate(venue, currency)
+            self._rates[venue, currency] = found
+        return found
+
+    def _traded_rate(self, venue: Any, currency: Any) -> float:
+        """The price of a pair, where nautilus has no quotes of it."""
+        for pair in self.cache.instruments(venue=venue):
+            if isinstance(pair, CurrencyPair) and (price := self.price(pair.id)):
+                if (pair.base_currency, pair.quote_currency) == (currency, self.currency):
+                    return price.value
+                if (pair.quote_currency, pair.base_currency) == (currency, self.currency):
+                    return 1 / price.value
+        return math.nan
 
     def _kind(self, instrument_id: InstrumentId) -> _Kind:
         found = self._kinds.get(instrument_id)
@@ -212,25 +228,30 @@ class NautilusAccount:
         return list(orders.values())
 
     def cash(self) -> float:
-        """What is not invested; holdings in a cash account's other currencies count as cash."""
+        """What is not invested, in whichever currency."""
         total = 0.0
         for account in self.cache.accounts():
             for currency, balance in account.balances_total().items():
-                amount = float(balance)
-                if amount:
+                if amount := float(balance):
                     total += amount * self._worth(account, currency)
+        margin = self._margin_accounts()
+        for position in self.cache.positions_open():
+            # Coins in a cash account are a balance as well; here they are what is held.
+            is_balance = self._kind(position.instrument_id).is_held_as_cash
+            if is_balance and str(position.account_id) not in margin:
+                total -= float(position.signed_qty) * self.mark(position.instrument_id).value
         return total
 
     def equity(self) -> float:
         """Everything as if it were sold now; NaN if something has no price."""
         total = self.cash()
-        margin = self._margin_venues()
+        margin = self._margin_accounts()
         for position in self.cache.positions_open():
             mark = self.mark(position.instrument_id)
             quantity = float(position.signed_qty)
             if margin and str(position.account_id) in margin:
                 total += quantity * (mark.value - float(position.avg_px_open) * mark.unit)
-            elif not self._kind(position.instrument_id).is_held_as_cash:
+            else:
                 total += quantity * mark.value
         return total
 
@@ -245,7 +266,7 @@ class NautilusAccount:
                 used += float(money) * self.rate(instrument_id.venue, money.currency)
         return used if math.isfinite(used) else None
 
-    def _margin_venues(self) -> set[str]:
+    def _margin_accounts(self) -> set[str]:
         return {str(one.id) for one in self.cache.accounts() if isinstance(one, MarginAccount)}
 
     def _worth(self, account: Any, currency: Any) -> float:
@@ -256,48 +277,3 @@ class NautilusAccount:
             if str(venue) == issuer:
                 return self.rate(venue, currency)
         return math.nan
-
-
-def taken_away(
-    orders: Sequence[Any], held: float, *, besides: Any = None, entries_filled: bool = False
-) -> tuple[float, float]:
-    """Units that working orders may buy and sell, each contingency counted once.
-
-    Of orders that cancel one another only the largest can be filled, and orders that only reduce
-    cannot take more than there is.
-
-    Args:
-        orders: working orders of one instrument.
-        held: signed units held of it.
-        besides: an order that is judged: itself, and what it is an alternative to, do not count.
-        entries_filled: whether what entries may bring counts as there, for exits to take away.
-    """
-    if not orders:
-        return 0.0, 0.0
-    ignored = set() if besides is None else {besides.client_order_id, *linked(besides)}
-    units = {(side, reduces): 0.0 for side in (1, -1) for reduces in (True, False)}
-    groups: dict[tuple[int, bool, frozenset[Any]], float] = {}
-    for order in orders:
-        if order.client_order_id in ignored:
-            continue
-        key = (1 if order.side == OrderSide.BUY else -1, bool(order.is_reduce_only))
-        left = float(order.leaves_qty)
-        if others := linked(order):
-            group = (*key, frozenset((order.client_order_id, *others)))
-            groups[group] = max(groups.get(group, 0.0), left)
-        else:
-            units[key] += left
-    for (side, reduces, _), left in groups.items():
-        units[side, reduces] += left
-    entries = units[1, False], units[-1, False]
-    short, long = (entries[1] - held, entries[0] + held) if entries_filled else (-held, held)
-    buying = entries[0] + min(units[1, True], max(short, 0.0))
-    selling = entries[1] + min(units[-1, True], max(long, 0.0))
-    return buying, selling
-
-
-def linked(order: Any) -> tuple[Any, ...]:
-    """Orders of which only this or they can be filled."""
-    if order.contingency_type not in (ContingencyType.OCO, ContingencyType.OUO):
-        return ()
-    return tuple(order.linked_order_ids or ())

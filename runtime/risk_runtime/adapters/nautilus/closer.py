@@ -122,11 +122,8 @@ class Closer:
                 self._at_once.add(position_id)
             if kill_id:
                 self._cancelling[order.client_order_id] = kill_id
-            command = cancel_of(order, self._kernel)
-            if order.is_emulated:
-                self._kernel.emulator.execute(command)
-            else:
-                self._pass_on(command)
+            send = self._kernel.emulator.execute if order.is_emulated else self._pass_on
+            send(cancel_of(order, self._kernel))
 
     def keep(self, kills: Iterable[Kill]) -> None:
         """Forget the closings of all other kills: they were cleared."""

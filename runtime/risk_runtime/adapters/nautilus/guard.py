@@ -109,30 +109,32 @@ class RiskGuard(Actor):
 
     def on_start(self) -> None:
         """Begin to watch."""
-        for topic in _EVENTS:
-            self.msgbus.subscribe(topic=topic, handler=self._on_event)
-        if isinstance(self.clock, TestClock):
-            for topic in _DATA:
-                self.msgbus.subscribe(topic=topic, handler=self._on_data)
-        else:
+        for topic, handler in self._subscriptions.items():
+            self.msgbus.subscribe(topic=topic, handler=handler)
+        if not isinstance(self.clock, TestClock):
             self._watch(asyncio.get_running_loop())
         self._carefully(self.look)
 
     def on_stop(self) -> None:
         """Stop watching; whoever sends an order is still judged."""
-        for topic in _EVENTS:
-            self.msgbus.unsubscribe(topic=topic, handler=self._on_event)
-        if isinstance(self.clock, TestClock):
-            for topic in _DATA:
-                self.msgbus.unsubscribe(topic=topic, handler=self._on_data)
-            if _SETTLE in self.clock.timer_names:
-                self.clock.cancel_timer(_SETTLE)
+        for topic, handler in self._subscriptions.items():
+            self.msgbus.unsubscribe(topic=topic, handler=handler)
+        if _SETTLE in self.clock.timer_names:
+            self.clock.cancel_timer(_SETTLE)
         self._ending.set()
         if self._watcher is not None:
             self._watcher.join()
             self._watcher = None
         self._publish()
         self._teller.flush()
+
+    @property
+    def _subscriptions(self) -> dict[str, Callable[[Any], None]]:
+        of_data = _DATA if isinstance(self.clock, TestClock) else ()
+        return {
+            **dict.fromkeys(_EVENTS, self._on_event),
+            **dict.fromkeys(of_data, self._on_data),
+        }
 
     def _on_data(self, _: object) -> None:
         """In a backtest: look once everything of this instant has been taken in."""

@@ -15,8 +15,8 @@ from nautilus_trader.model.enums import OrderSide, OrderType
 
 from risk_runtime.adapters.nautilus.account import (
     NautilusAccount,
-    taken_away,
 )
+from risk_runtime.adapters.nautilus.exits import taken_away
 from risk_runtime.errors import InvalidOrderError
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import Decision
