@@ -48,6 +48,7 @@ from risk_policy.vocabulary import KillMode
 from risk_runtime.adapters.nautilus import RiskGuard, RiskGuardConfig, RiskLayer, risk_layer
 from risk_runtime.paper.replay import market_close
 from risk_runtime.paper.strategy import SECTORS
+from risk_runtime.pretrade.checks import boottime
 from risk_runtime.prices import TradingDay, load_prices
 
 VENUE: Final = Venue("SIM")
@@ -238,6 +239,7 @@ class Backtest:
     account: AccountType = AccountType.CASH
     book: BookType = BookType.L1_MBP
     config: dict[str, Any] = field(default_factory=dict)
+    uptime: Callable[[], float] = boottime
     engine: BacktestEngine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -260,7 +262,9 @@ class Backtest:
 
     def run(self, layer: RiskLayer) -> Backtest:
         config = {"sectors": dict(SECTORS), "max_exposure_ratio": 0.85, **self.config}
-        self.guard = RiskGuard(layer, RiskGuardConfig(**config)).attach(self.engine)
+        self.guard = RiskGuard(layer, RiskGuardConfig(**config), uptime=self.uptime).attach(
+            self.engine
+        )
         self.engine.run()
         return self
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from risk_exporter import ExporterServer, FastLane, RiskExporter
 from risk_policy import Policy
+from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.gate import TradeGate
-from risk_runtime.paper.report import ReceiversAddress, Reporter
+from risk_runtime.paper.report import Reporter
 from risk_runtime.paper.spool import ReportSpool
 from risk_runtime.pretrade import PreTradeLimits
 
@@ -78,7 +79,7 @@ def risk_layer(
     lane = FastLane.from_policy(policy, receivers)
     if lane is None:
         _log.warning("%s", FastLane.absence(policy))
-    address = ReceiversAddress.parse(receivers or f"http://{policy.alerting.endpoints.receivers}")
+    address = ReceiversUrl.parse(receivers or f"http://{policy.alerting.endpoints.receivers}")
     token = policy.alerting.auth.runtime_token.reveal_token()
     with ExitStack() as stack:
         exporter = stack.enter_context(RiskExporter(policy, data / "exporter", fast_lane=lane))

@@ -55,6 +55,7 @@ from risk_runtime.adapters.nautilus.snapshots import UnpricedError, snapshot_of
 from risk_runtime.adapters.nautilus.tell import Teller
 from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.pretrade import PreTradeChecks
+from risk_runtime.pretrade.checks import boottime
 
 #: Longest wait at the gate before everything is looked at again, in a live node.
 _WATCH_SECONDS: Final = 0.1
@@ -68,8 +69,16 @@ _log = logging.getLogger(__name__)
 class RiskGuard(Actor):
     """Watches one nautilus kernel for the risk layer. Attach it before anything is run."""
 
-    def __init__(self, layer: RiskLayer, config: RiskGuardConfig | None = None) -> None:
+    def __init__(
+        self,
+        layer: RiskLayer,
+        config: RiskGuardConfig | None = None,
+        *,
+        uptime: Callable[[], float] = boottime,
+    ) -> None:
         super().__init__(config or RiskGuardConfig())
+        self._uptime = uptime
+        self._graceful_since: dict[str, float] = {}
         self._layer = layer
         self._gate = layer.gate
         self._whole = Scope(account=self.config.account)
@@ -231,9 +240,15 @@ class RiskGuard(Actor):
             self._closer.set_mode(Mode.REDUCING)
 
     def _closes_now(self, kill: Kill) -> bool:
-        if kill.mode is KillMode.GRACEFUL:
-            return utc_now() >= kill.since + self._layer.graceful_timeout
-        return kill.mode is KillMode.IMMEDIATE
+        """Whether what it covers is to be closed at once.
+
+        The receivers tighten a graceful kill when its time is over. Should they be dead by then, it
+        is over here as well, counted by the machine's uptime from when the kill was first seen.
+        """
+        if kill.mode is not KillMode.GRACEFUL:
+            return kill.mode is KillMode.IMMEDIATE
+        seen_at = self._graceful_since.setdefault(kill.id, self._uptime())
+        return self._uptime() - seen_at >= self._layer.graceful_timeout.total_seconds()
 
     def _withdraw_entries(self, reading: GateReading) -> None:
         """Leave no order at a venue that adds risk and would be refused if it were sent now."""
