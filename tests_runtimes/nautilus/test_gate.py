@@ -18,7 +18,7 @@ from nautilus_rig import (
     trade_at,
 )
 from nautilus_trader.execution.messages import SubmitOrder
-from nautilus_trader.model.enums import TriggerType
+from nautilus_trader.model.enums import TradingState, TriggerType
 from nautilus_trader.model.objects import Price, Quantity
 
 from risk_policy.clock import utc_now
@@ -262,6 +262,52 @@ def test_an_entry_that_rests_is_withdrawn_when_a_kill_covers_it(
     sides = {order.side for order in run.working}
     assert sides == ({BUY, SELL} if account == "elsewhere" else {SELL})
     assert run.positions == {"AAPL": 100}
+
+
+@pytest.mark.parametrize(
+    ("kind", "size_ratio", "stays"),
+    [(RestrictionKind.PAUSE_NEW_ENTRIES, None, False), (RestrictionKind.REDUCE_SIZE, 0.5, True)],
+)
+def test_an_entry_that_rests_is_withdrawn_after_a_while_if_a_new_one_would_be_refused(
+    tmp_path: Path,
+    layer: RiskLayer,
+    writer: GateWriter,
+    kind: RestrictionKind,
+    size_ratio: float | None,
+    stays: bool,
+) -> None:
+    uptime = [1000.0]
+    seen: list[int] = []
+
+    def wait(one: Script) -> None:
+        seen.append(len(run.working))
+        uptime[0] += 30.0
+
+    script = Script(
+        lambda one: one.limit("AAPL", BUY, 10, 0.8),
+        lambda one: writer.open(restriction(kind, "symbol=AAPL.SIM", size_ratio)),
+        lambda one: None,
+        wait,
+    )
+    run = Backtest(tmp_path, (script,), uptime=lambda: uptime[0])
+    run.run(layer)
+    assert seen == [1]
+    assert len(run.working) == stays
+
+
+def test_a_halt_by_somebody_s_hand_outlasts_a_gate_that_closes_and_opens(
+    tmp_path: Path, layer: RiskLayer, writer: GateWriter
+) -> None:
+    script = Script(
+        lambda one: one.market("AAPL", BUY, 10),
+        lambda one: run.engine.kernel.risk_engine.set_trading_state(TradingState.HALTED),
+        lambda one: writer.expire(),
+        lambda one: None,
+        lambda one: writer.open(),
+    )
+    run = Backtest(tmp_path, (script,))
+    assert run.run(layer).state == "HALTED"
+    assert run.positions == {"AAPL": 10}
 
 
 def test_an_order_nobody_can_judge_goes_nowhere(

@@ -40,20 +40,16 @@ from pydantic import ValidationError
 
 from risk_exporter import ExporterError
 from risk_policy.clock import utc_now
-from risk_policy.contracts.restriction import Kill, RestrictionKind
-from risk_policy.contracts.scope import Scope
-from risk_policy.vocabulary import KillMode
 from risk_runtime.adapters.layer import RiskLayer
 from risk_runtime.adapters.nautilus.account import NautilusAccount
 from risk_runtime.adapters.nautilus.closer import Closer
-from risk_runtime.adapters.nautilus.closing import Mode
 from risk_runtime.adapters.nautilus.config import RiskGuardConfig
 from risk_runtime.adapters.nautilus.door import Door
 from risk_runtime.adapters.nautilus.judge import Judge
+from risk_runtime.adapters.nautilus.obedience import Obedience
 from risk_runtime.adapters.nautilus.record import TradeRecord
 from risk_runtime.adapters.nautilus.snapshots import UnpricedError, snapshot_of
 from risk_runtime.adapters.nautilus.tell import Teller
-from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.pretrade import PreTradeChecks
 from risk_runtime.pretrade.checks import boottime
 
@@ -78,13 +74,9 @@ class RiskGuard(Actor):
     ) -> None:
         super().__init__(config or RiskGuardConfig())
         self._uptime = uptime
-        self._graceful_since: dict[str, float] = {}
         self._layer = layer
         self._gate = layer.gate
-        self._whole = Scope(account=self.config.account)
         self._record = TradeRecord()
-        self._restores: Mode | None = None
-        self._refused_since: dict[str, float] = {}
         self._published_at = float("-inf")
         self._dirty = False
         self._ending = threading.Event()
@@ -111,6 +103,14 @@ class RiskGuard(Actor):
         self._judge = judge
         self._door = Door(kernel, judge, self._refused)
         self._closer = Closer(kernel, self._account, self._door.pass_on, self._teller)
+        self._obedience = Obedience(
+            self._account,
+            judge,
+            self._closer,
+            graceful_seconds=self._layer.graceful_timeout.total_seconds(),
+            resting_seconds=config.resting_seconds,
+            uptime=self._uptime,
+        )
         kernel.trader.add_actor(self)
         return self
 
@@ -192,8 +192,9 @@ class RiskGuard(Actor):
                 pass
             case _:
                 return
-        if self._restores is not None or self._gate.read().restrictions:
-            self.obey()
+        reading = self._gate.read()
+        if self._obedience.is_imposing or reading.restrictions:
+            self._obedience.obey(reading)
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -209,61 +210,7 @@ class RiskGuard(Actor):
 
     def obey(self) -> None:
         """Do what the gate asks for now."""
-        reading = self._gate.read()
-        kill = reading.kill_over(self._whole)
-        self._closer.keep(reading.kills)
-        self._follow(reading)
-        if kill is not None and self._closes_now(kill):
-            self._closer.close(kill, whole=True)
-        for part in reading.kills:
-            if part is not kill and part.scope.may_cover(self._whole) and self._closes_now(part):
-                self._closer.close(part, whole=False)
-        if reading.state is GateState.OPEN and not reading.restrictions:
-            self._refused_since.clear()
-        else:
-            self._withdraw_entries(reading)
-
-    def _follow(self, reading: GateReading) -> None:
-        """Have nautilus's RiskEngine refuse entries where the gate refuses all of them."""
-        closed = reading.state is not GateState.OPEN or any(
-            one.kind is not RestrictionKind.REDUCE_SIZE and one.scope.includes(self._whole)
-            for one in reading.restrictions
-        )
-        if not closed:
-            if self._restores is not None:
-                self._closer.set_mode(self._restores)
-                self._restores = None
-            return
-        if self._restores is None:
-            self._restores = self._closer.mode
-        if self._closer.mode is Mode.ACTIVE:
-            self._closer.set_mode(Mode.REDUCING)
-
-    def _closes_now(self, kill: Kill) -> bool:
-        """Whether what it covers is to be closed at once.
-
-        The receivers tighten a graceful kill when its time is over. Should they be dead by then, it
-        is over here as well, counted by the machine's uptime from when the kill was first seen.
-        """
-        if kill.mode is not KillMode.GRACEFUL:
-            return kill.mode is KillMode.IMMEDIATE
-        seen_at = self._graceful_since.setdefault(kill.id, self._uptime())
-        return self._uptime() - seen_at >= self._layer.graceful_timeout.total_seconds()
-
-    def _withdraw_entries(self, reading: GateReading) -> None:
-        """Leave no order at a venue that adds risk and would be refused if it were sent now."""
-        now = time.monotonic()
-        for order in self._account.working():
-            name = str(order.client_order_id)
-            decision = self._judge.resting(order)
-            if decision is not None and decision.allowed:
-                self._refused_since.pop(name, None)
-                continue
-            subject = self._account.subject(order)
-            kill = next((one for one in reading.kills if one.scope.may_cover(subject)), None)
-            since = self._refused_since.setdefault(name, now)
-            if kill is not None or now - since >= self.config.resting_seconds:
-                self._closer.cancel([order], "" if kill is None else kill.id)
+        self._obedience.obey(self._gate.read())
 
     def _stand_still(self) -> None:
         """A backtest's day takes a millisecond: wait for the receivers as real time would."""
