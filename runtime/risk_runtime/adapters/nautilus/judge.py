@@ -176,18 +176,22 @@ class Judge:
             if not decision.allowed:
                 return Refusal(intent, decision.reason, self._gate.read().version, decision)
         try:
-            answer = self._gate.check(self._order(intent))
+            answer = self._gate.check(self._order(intent, behind=0.0))
+            if not answer.allowed:
+                # What stands behind it matters only now, and takes longer to find out.
+                answer = self._gate.check(self._order(intent))
         except InvalidOrderError as error:
             return Refusal(intent, str(error), self._gate.read().version)
         if answer.allowed:
             return None
         return Refusal(intent, answer.reason, answer.gate_version)
 
-    def _order(self, intent: Intent) -> Order:
+    def _order(self, intent: Intent, behind: float | None = None) -> Order:
         order = intent.order
-        held = self._account.held(order.instrument_id)
-        buying, selling = taken_away(self._orders_in(order.instrument_id), held, besides=order)
-        behind = max(held - selling, 0.0) if held > 0 else min(held + buying, 0.0)
+        if behind is None:
+            held = self._account.held(order.instrument_id)
+            buying, selling = taken_away(self._orders_in(order.instrument_id), held, besides=order)
+            behind = max(held - selling, 0.0) if held > 0 else min(held + buying, 0.0)
         subject = self._account.subject(order)
         return Order(
             side=intent.side,
