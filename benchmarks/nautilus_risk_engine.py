@@ -2,8 +2,8 @@
 
 In a real BacktestEngine that holds five positions: the gate and the checks alone, all that the
 guard does (reading nautilus's cache included), nautilus's RiskEngine up to its hand-over to the
-execution engine, and a call that reads one attribute. Each order is a new one and passes. All are timed in
-turns by the thread's own processor time; medians are printed.
+execution engine, and a call that reads one attribute. Each order is a new one and passes. All are
+timed in turns by the thread's own processor time; medians are printed.
 Takes about five seconds, in an environment that has the runtime (``./dev test-runtimes`` makes it):
 ``.venv-nautilus/bin/python benchmarks/nautilus_risk_engine.py [seconds]``.
 """

@@ -237,6 +237,7 @@ class Backtest:
     first: date = CALM
     last: date = date(2007, 1, 31)
     account: AccountType = AccountType.CASH
+    oms: OmsType = OmsType.NETTING
     book: BookType = BookType.L1_MBP
     config: dict[str, Any] = field(default_factory=dict)
     uptime: Callable[[], float] = boottime
@@ -248,7 +249,7 @@ class Backtest:
         )
         self.engine.add_venue(
             VENUE,
-            OmsType.NETTING,
+            self.oms,
             self.account,
             [Money(CASH, USD)],
             base_currency=USD,

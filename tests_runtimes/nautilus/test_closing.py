@@ -18,7 +18,7 @@ from nautilus_rig import (
     reports_in,
 )
 from nautilus_trader.execution.messages import SubmitOrder
-from nautilus_trader.model.enums import AccountType, BookType, TriggerType
+from nautilus_trader.model.enums import AccountType, BookType, OmsType, TriggerType
 from nautilus_trader.model.objects import Price, Quantity
 
 from risk_policy.vocabulary import KillMode
@@ -93,6 +93,24 @@ def test_a_kill_of_one_symbol_closes_that_and_leaves_the_rest_alone(
     assert run.state == "ACTIVE"
     assert script.reasons()[0].startswith("kill switch tripped for symbol=AAPL.SIM")
     assert kinds(tmp_path).count("flat_confirmed") == 1
+
+
+def test_positions_of_both_sides_and_of_two_strategies_are_closed_one_by_one(
+    tmp_path: Path, layer: RiskLayer, writer: GateWriter
+) -> None:
+    first = Script(
+        lambda one: (one.market("AAPL", BUY, 100), one.market("AAPL", SELL, 40)),
+        lambda one: writer.kill(),
+        tag="A",
+    )
+    second = Script(lambda one: one.market("AAPL", SELL, 7), tag="B")
+    run = Backtest(tmp_path, (first, second), account=AccountType.MARGIN, oms=OmsType.HEDGING).run(
+        layer
+    )
+    assert run.is_flat
+    told = [one for one in reports_in(tmp_path) if one["kind"] == "position_closed"]
+    assert sorted(float(one["quantity"]) for one in told) == [-40, -7, 100]
+    assert len({one["id"] for one in told}) == len({one["position_id"] for one in told}) == 3
 
 
 def test_a_graceful_kill_leaves_positions_to_their_targets_until_its_time_is_up(
