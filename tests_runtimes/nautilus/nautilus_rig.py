@@ -190,7 +190,8 @@ class Script(Strategy):
         if bar.bar_type != bar_type(self._last):
             return
         self.day += 1
-        self._steps.get(self.day, lambda _: None)(self)
+        if step := self._steps.get(self.day):
+            step(self)
         self.every_day(self)
 
     def on_order_event(self, event: Any) -> None:
@@ -271,7 +272,7 @@ class Backtest:
 
     @property
     def state(self) -> str:
-        return TradingState(self.engine.kernel.risk_engine.trading_state).name
+        return str(TradingState(self.engine.kernel.risk_engine.trading_state).name)
 
     @property
     def positions(self) -> dict[str, float]:

@@ -57,12 +57,17 @@ def test_a_gate_nobody_renews_refuses_entries_lets_positions_be_reduced_and_open
     tmp_path: Path, layer: RiskLayer, writer: GateWriter
 ) -> None:
     seen: list[str] = []
+
+    def flips(one: Script) -> None:
+        seen.append(run.state)
+        one.market("AAPL", SELL, 61)
+
     script = Script(
         lambda one: one.market("AAPL", BUY, 100),
         lambda one: writer.expire(),
         lambda one: (one.market("AAPL", BUY, 1), one.market("IBM", BUY, 1)),
         lambda one: one.market("AAPL", SELL, 40),
-        lambda one: (seen.append(run.state), one.market("AAPL", SELL, 61)),
+        flips,
         lambda one: writer.open(),
         lambda one: one.market("IBM", BUY, 2),
     )
@@ -191,7 +196,12 @@ def test_a_stop_sent_right_behind_its_entry_passes_and_a_second_one_does_not(
         )
         one.submit_order(stop)
 
-    script = Script(lambda one: (one.market("AAPL", BUY, 100), protect(one, 100), protect(one, 1)))
+    def enter(one: Script) -> None:
+        one.market("AAPL", BUY, 100)
+        protect(one, 100)
+        protect(one, 1)
+
+    script = Script(enter)
     run = Backtest(tmp_path, (script,)).run(layer)
     assert [float(order.quantity) for order in run.working] == [100]
     (refused,) = script.reasons()
