@@ -191,3 +191,16 @@ def test_a_close_that_is_refused_or_only_partly_filled_is_finished(
         "IBM.SIM": "-50",
     }
     assert kinds(tmp_path).count("flat_confirmed") == 1
+
+
+def test_a_kill_that_is_still_in_force_after_a_restart_is_told_under_the_same_ids(
+    tmp_path: Path, layer: RiskLayer, writer: GateWriter
+) -> None:
+    Backtest(tmp_path, (Script(a_book, lambda one: writer.kill()),)).run(layer)
+    eager = Script(lambda one: one.market("MSFT", BUY, 1))
+    again = Backtest(tmp_path, (eager,)).run(layer)
+    assert again.state == "HALTED"
+    assert eager.reasons() == ["TradingState.HALTED"]
+    flat = [one["id"] for one in reports_in(tmp_path) if one["kind"] == "flat_confirmed"]
+    assert len(flat) == 2
+    assert len(set(flat)) == 1, "so the receivers record it once"

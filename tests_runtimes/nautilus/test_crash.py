@@ -8,8 +8,10 @@ from pathlib import Path
 from nautilus_rig import BUY, PRICES, VENUE, Backtest, Script
 from receivers_process import ReceiversProcess, eventually
 
+from risk_exporter import Measures
 from risk_policy import load_policy
-from risk_runtime.adapters.nautilus import risk_layer
+from risk_policy.contracts.snapshot import Snapshot
+from risk_runtime.adapters.nautilus import RiskLayer, risk_layer
 from risk_runtime.gate_reading import GateState
 
 
@@ -19,6 +21,19 @@ def hold_everything(strategy: Script) -> None:
         if not strategy.units(symbol):
             strategy.market(symbol, BUY, int(150_000 / strategy.price(symbol)))
             strategy.limit(symbol, BUY, 10, 0.8)
+
+
+def noted(layer: RiskLayer) -> list[Measures]:
+    """What the exporter measures from now on."""
+    found: list[Measures] = []
+    observe = layer.exporter.observe
+
+    def note(snapshot: Snapshot) -> Measures:
+        found.append(measures := observe(snapshot))
+        return measures
+
+    layer.exporter.observe = note  # type: ignore[method-assign]
+    return found
 
 
 def test_a_drawdown_beyond_twenty_percent_ends_flat_confirmed_blocked_and_on_record(
@@ -32,8 +47,13 @@ def test_a_drawdown_beyond_twenty_percent_ends_flat_confirmed_blocked_and_on_rec
         policy, data=tmp_path / "risk", gate=receivers.gate, receivers=receivers.url, serve=False
     ) as layer:
         eventually(lambda: layer.gate.read().state is GateState.OPEN, "the gate opens")
+        shown = noted(layer)
         crash.run(layer)
         assert layer.reporter.wait_until_sent(20)
+    # The day after the breach is one without positions: simulated time waited for the receivers.
+    breach = next(number for number, one in enumerate(shown) if one.drawdown_ratio > 0.2)
+    assert not any(one.positions_open for one in shown[breach + 1 :])
+    assert shown[breach].positions_open == len(PRICES.symbols)
     # Flat, halted, and everything that was wanted since was refused.
     assert crash.is_flat
     assert crash.state == "HALTED"

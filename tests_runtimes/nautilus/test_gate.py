@@ -17,9 +17,11 @@ from nautilus_rig import (
     reports_in,
     trade_at,
 )
+from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import SubmitOrder
-from nautilus_trader.model.enums import TradingState, TriggerType
+from nautilus_trader.model.enums import ContingencyType, TradingState, TriggerType
 from nautilus_trader.model.objects import Price, Quantity
+from nautilus_trader.model.orders import LimitOrder
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.restriction import Restriction, RestrictionKind
@@ -206,6 +208,37 @@ def test_a_stop_sent_right_behind_its_entry_passes_and_a_second_one_does_not(
     assert [float(order.quantity) for order in run.working] == [100]
     (refused,) = script.reasons()
     assert "it may only reduce" in refused
+
+
+def test_orders_of_which_only_one_can_be_filled_count_once(
+    tmp_path: Path, layer: RiskLayer
+) -> None:
+    def either(one: Script) -> None:
+        names = [one.order_factory.generate_client_order_id() for _ in range(2)]
+        for number, name in enumerate(names):
+            price = one.price("AAPL") * (0.9 - 0.05 * number)
+            order = LimitOrder(
+                trader_id=one.trader_id,
+                strategy_id=one.id,
+                instrument_id=instrument_id("AAPL"),
+                client_order_id=name,
+                order_side=BUY,
+                quantity=Quantity.from_int(int(120_000 / one.price("AAPL"))),
+                price=Price(price, 4),
+                init_id=UUID4(),
+                ts_init=one.clock.timestamp_ns(),
+                contingency_type=ContingencyType.OUO,
+                linked_order_ids=[names[1 - number]],
+            )
+            one.submit_order(order)
+
+    def more(one: Script) -> None:
+        one.limit("AAPL", BUY, int(50_000 / one.price("AAPL")), 0.9)
+
+    script = Script(either, more)
+    run = Backtest(tmp_path, (script,)).run(layer)
+    assert script.reasons() == []
+    assert len(run.working) == 3
 
 
 def test_two_orders_that_fit_one_by_one_do_not_both_pass(tmp_path: Path, layer: RiskLayer) -> None:

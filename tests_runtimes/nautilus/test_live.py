@@ -91,6 +91,12 @@ def test_a_node_is_closed_and_halted_when_the_switch_trips_and_trades_on_once_it
         quote(node, "AAPL")
         script.market("AAPL", BUY, 2)
         await comes_true(node_cache.positions_open, "it trades again")
+        # Both are on their way before the node has taken either in.
+        quote(node, "IBM")
+        script.market("IBM", BUY, 1200)
+        script.market("IBM", BUY, 1201)
+        await comes_true(lambda: len(script.reasons()) == 2, "the second one is refused")
+        assert "position IBM.SIM would come to" in script.reasons()[1]
         await node.stop_async()
         await running
 
@@ -106,5 +112,5 @@ def test_a_node_is_closed_and_halted_when_the_switch_trips_and_trades_on_once_it
         "position_closed",
         "flat_confirmed",
         "orders_cancelled",
-        "trade_blocked",
+        *["trade_blocked"] * 2,
     ]
