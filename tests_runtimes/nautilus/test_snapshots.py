@@ -141,3 +141,24 @@ def test_coins_in_a_cash_account_are_worth_their_price_and_counted_once(
     # The fee of the purchase aside, a tenth of a coin has gained a tenth of 20,000.
     assert last.equity == pytest.approx(100_000 + 2_000, abs=20)
     assert last.cash == pytest.approx(last.equity - 6_000)
+
+
+def test_a_stop_that_covers_only_a_part_is_none(
+    tmp_path: Path, layer: RiskLayer, seen: list[Snapshot]
+) -> None:
+    def half_protected(one: Script) -> None:
+        one.market("AAPL", BUY, 100)
+        stop = one.order_factory.stop_market(
+            instrument_id("AAPL"),
+            SELL,
+            Quantity.from_int(50),
+            trigger_price=Price(one.price("AAPL") * 0.5, 4),
+            reduce_only=True,
+        )
+        one.submit_order(stop)
+
+    run = Backtest(tmp_path, (Script(half_protected),), config={"reports_stops": True}).run(layer)
+    assert len(run.working) == 1
+    held = [one.positions[0].stop for one in seen if one.positions]
+    assert len(held) > 10
+    assert set(held) == {None}
