@@ -1,4 +1,8 @@
-"""A bot with five open trades on a loopback exchange, the receivers, and a sidecar between them."""
+"""One dry-run bot on a loopback exchange for all tests; receivers and sidecar anew for each.
+
+A bot takes ten seconds and more to start, most of it to import its libraries. Before each test it is
+brought back to where the tests begin: running, unlocked, with five open trades.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,28 @@ from rig import Bot, Process, Receivers, Sidecar
 BEFORE_THE_CRASH = date(2008, 1, 2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def exchange() -> Iterator[LoopbackExchange]:
     with LoopbackExchange(BEFORE_THE_CRASH) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_bot(
+    tmp_path_factory: pytest.TempPathFactory, exchange: LoopbackExchange
+) -> Iterator[Bot]:
+    started = Bot(tmp_path_factory.mktemp("bot"), exchange)
+    started.start()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def bot(shared_bot: Bot, exchange: LoopbackExchange) -> Bot:
+    """Running, with five open trades and no locks."""
+    exchange.move_to(BEFORE_THE_CRASH)
+    shared_bot.begin_anew()
+    return shared_bot
 
 
 @pytest.fixture
@@ -30,21 +52,15 @@ def running() -> Iterator[list[Process]]:
 
 
 @pytest.fixture
-def bot(tmp_path: Path, exchange: LoopbackExchange, running: list[Process]) -> Bot:
-    """Configured, not started."""
-    running.append(made := Bot(tmp_path, exchange))
-    return made
-
-
-@pytest.fixture
 def receivers(tmp_path: Path, running: list[Process]) -> Receivers:
-    """Configured, not started."""
+    """Ready, with an open gate."""
     running.append(made := Receivers(tmp_path))
+    made.start()
     return made
 
 
 @pytest.fixture
 def sidecar(tmp_path: Path, bot: Bot, receivers: Receivers, running: list[Process]) -> Sidecar:
     """Configured, not started."""
-    running.append(made := Sidecar(tmp_path, bot, receivers))
+    running.append(made := Sidecar(tmp_path, bot.port, receivers))
     return made

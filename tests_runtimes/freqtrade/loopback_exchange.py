@@ -42,9 +42,8 @@ class LoopbackExchange:
         return f"http://127.0.0.1:{self._server.server_port}/api/v3"
 
     def move_to(self, day: date) -> None:
-        """Let time pass up to this day."""
-        while self._days[self._day].date < day:
-            self._day += 1
+        """Make it this day, or the first trading day after it."""
+        self._day = next(i for i, known in enumerate(self._days) if known.date >= day)
 
     def price(self, symbol: str) -> float:
         """What a symbol costs now."""

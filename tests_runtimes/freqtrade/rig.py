@@ -151,8 +151,22 @@ class Bot(Process):
         assert status == 200
         return {x["pair"] for x in found["locks"] if (x["reason"] or "").startswith("riskwarden")}
 
-    def wait_for_trades(self, count: int = 5) -> None:
-        eventually(lambda: len(self.trades()) == count, 60, f"{count} trades are open")
+    def begin_anew(self) -> None:
+        """Back to where every test begins: running, unlocked, all slots filled."""
+        eventually(lambda: self.state, 90, "the bot's API answers")
+        for lock in self.api("GET", "locks")[1]["locks"]:
+            self.api("DELETE", f"locks/{lock['id']}")
+        self.api("POST", "start")
+        slots = len(self.exchange.symbols)
+        eventually(lambda: len(self.trades()) == slots, 60, "every slot holds a trade")
+
+    def close_trade(self, pair: str) -> None:
+        """Sell one trade, as a person would, and let the bot enter that pair again."""
+        (trade,) = (trade for trade in self.trades() if trade["pair"] == pair)
+        assert self.api("POST", "forceexit", {"tradeid": str(trade["trade_id"])})[0] == 200
+        for lock in self.api("GET", "locks")[1]["locks"]:
+            if lock["reason"] == "Auto lock":
+                self.api("DELETE", f"locks/{lock['id']}")
 
     def wait_for_rounds(self, count: int = 2) -> None:
         """Wait until the bot's loop went round so often."""
@@ -216,9 +230,9 @@ class Receivers(Process):
 class Sidecar(Process):
     """``python -m risk_runtime.adapters.freqtrade``."""
 
-    def __init__(self, root: Path, bot: Bot, receivers: Receivers) -> None:
+    def __init__(self, root: Path, bot_port: int, receivers: Receivers) -> None:
         super().__init__(root, "sidecar")
-        self.bot_port = bot.port
+        self.bot_port = bot_port
         self.receivers = receivers
 
     def command(self) -> list[str]:

@@ -95,10 +95,11 @@ class Keeper:
         try:
             if reading.kill is not None:
                 # Closing first: locks only keep out what the pause keeps out already.
-                if self._obey(reading.kill):
-                    pause = _LOOK_SECONDS
-                else:
+                act = self._obey(reading.kill)
+                if act is None:
                     self._keep_locks(reading)
+                else:
+                    pause = _LOOK_SECONDS if isinstance(act, Wait | ConfirmFlat) else 0.0
             else:
                 if reading.state is GateState.OPEN:
                     self._forget_kill()
@@ -128,8 +129,8 @@ class Keeper:
 
     # -- the kill switch -------------------------------------------------------------------------
 
-    def _obey(self, kill: Restriction) -> bool:
-        """Take the next step that a kill asks for; whether there is more to do."""
+    def _obey(self, kill: Restriction) -> Act | None:
+        """Take the next step that a kill asks for; None if there is nothing more to do."""
         if self._state.kill_id != kill.kill_id:
             _log.warning("kill switch %s: %s, mode %s", kill.kill_id, kill.cause, kill.mode)
             self._progress = Progress()
@@ -137,7 +138,7 @@ class Keeper:
         if not self._closes_now(kill):
             if self._api.config().state is BotState.RUNNING:
                 self._api.pause()
-            return False
+            return None
         view = self._view()
         self._progress.see(view)
         self._store_state(self._state.seeing(view.trades))
@@ -145,10 +146,9 @@ class Keeper:
         act = next_act(
             view, self._progress, time.monotonic(), is_flat_on_record=self._state.is_flat
         )
-        if act is None:
-            return False
-        self._perform(act)
-        return True
+        if act is not None:
+            self._perform(act)
+        return act
 
     def _closes_now(self, kill: Restriction) -> bool:
         if kill.mode is KillMode.GRACEFUL:

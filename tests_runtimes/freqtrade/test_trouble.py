@@ -1,0 +1,75 @@
+"""Killed, refused, stalled: the sidecar goes on where it was, and says what is wrong."""
+
+from __future__ import annotations
+
+import signal
+
+from rig import Bot, Receivers, Sidecar, eventually
+
+
+def test_a_sidecar_killed_in_the_middle_of_closing_finishes_it_once_restarted(
+    bot: Bot, receivers: Receivers, sidecar: Sidecar
+) -> None:
+    sidecar.start()
+    eventually(lambda: sidecar.metric("risk_equity"), 20, "a snapshot")
+    receivers.trip()
+    eventually(lambda: len(bot.trades()) < 5, 20, "the first trade is gone")
+    sidecar.end(signal.SIGKILL)
+    assert receivers.kill_switch()["state"] != "FLAT_CONFIRMED"
+
+    receivers.end(signal.SIGKILL)  # and nobody is there to be told
+    sidecar.start()
+    eventually(lambda: bot.state == "stopped", 30, "the bot is stopped")
+    assert bot.trades() == []
+    receivers.start()
+    eventually(
+        lambda: receivers.kill_switch()["state"] == "FLAT_CONFIRMED", 30, "flat is on record"
+    )
+    kinds = receivers.kinds()
+    assert kinds.count("POSITION_FORCE_CLOSED") == 5
+    assert kinds.count("KILL_SWITCH_FLAT_CONFIRMED") == 1
+
+
+def test_a_bot_that_hangs_is_told_of_and_closed_when_it_answers(
+    bot: Bot, receivers: Receivers, sidecar: Sidecar
+) -> None:
+    sidecar.start("--timeout-seconds", "1")
+    eventually(lambda: sidecar.metric("risk_equity"), 20, "a snapshot")
+    assert bot.child is not None
+    bot.child.send_signal(signal.SIGSTOP)
+    try:
+        receivers.trip()
+        eventually(lambda: "took longer than 1 s" in sidecar.log, 20, "it is told of")
+        age = sidecar.metric("risk_snapshot_age_seconds")
+        eventually(
+            lambda: (sidecar.metric("risk_snapshot_age_seconds") or 0) > (age or 0) + 2,
+            20,
+            "the snapshot grows old",
+        )
+    finally:
+        bot.child.send_signal(signal.SIGCONT)
+    eventually(
+        lambda: receivers.kill_switch()["state"] == "FLAT_CONFIRMED", 40, "flat is on record"
+    )
+
+
+def test_a_wrong_password_is_told_of_and_not_shown(
+    bot: Bot, receivers: Receivers, sidecar: Sidecar
+) -> None:
+    sidecar.start(FREQTRADE_PASSWORD="not-the-password")
+    eventually(lambda: "with 401; check the user" in sidecar.log, 20, "it is told of")
+    assert sidecar.metric("risk_equity") is None
+    assert sidecar.end() == 0
+    assert "not-the-password" not in sidecar.log
+    assert "could not be locked" in sidecar.log
+
+
+def test_a_bot_that_is_not_there_is_told_of_and_watched_once_it_is(
+    bot: Bot, receivers: Receivers, sidecar: Sidecar
+) -> None:
+    port, sidecar.bot_port = sidecar.bot_port, 1
+    sidecar.start()
+    eventually(lambda: "cannot be reached" in sidecar.log, 20, "it is told of")
+    assert sidecar.child is not None and sidecar.child.poll() is None
+    assert sidecar.end() == 0
+    sidecar.bot_port = port
