@@ -58,6 +58,7 @@ def serve(options: Options, stop: threading.Event) -> None:
             ClosingStore(options.data),
             account=options.account,
             graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
+            is_guarded=options.is_guarded,
         )
         watcher = Watcher(
             api,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -23,6 +23,7 @@ from risk_runtime.adapters.freqtrade.bot import (
     Locks,
     Profit,
     Trade,
+    Whitelist,
 )
 from risk_runtime.adapters.freqtrade.errors import (
     BotAnswerError,
@@ -80,16 +81,21 @@ class BotApi:
         """What it began with."""
         return self._parsed("balance", Balance.model_validate_json)
 
+    def whitelist(self) -> tuple[str, ...]:
+        """The pairs that it may enter."""
+        return self._parsed("whitelist", Whitelist.model_validate_json).whitelist
+
     def locks(self) -> tuple[Lock, ...]:
         """Every lock that is in force."""
         return self._parsed("locks", Locks.model_validate_json).locks
 
     # -- acting ----------------------------------------------------------------------------------
 
-    def add_locks(self, pairs: Iterable[str], until: datetime, reason: str) -> None:
-        """Lock pairs; ``*`` is every pair."""
+    def add_locks(self, reasons: Mapping[str, str], until: datetime) -> None:
+        """Lock pairs, each for a reason; ``*`` is every pair."""
         end = until.isoformat()
-        self._ask("POST", "locks", [{"pair": p, "until": end, "reason": reason} for p in pairs])
+        locks = [{"pair": p, "until": end, "reason": why} for p, why in reasons.items()]
+        self._ask("POST", "locks", locks)
 
     def delete_lock(self, lock_id: int) -> None:
         """Take one lock away."""

@@ -126,6 +126,12 @@ class Health(_Told):
     last_process: datetime | None = None
 
 
+class Whitelist(_Told):
+    """The pairs that the bot may enter, as its pair lists say now."""
+
+    whitelist: tuple[str, ...]
+
+
 class Lock(_Told):
     """A pair that may not be entered until some time."""
 

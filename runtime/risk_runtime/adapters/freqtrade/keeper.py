@@ -14,12 +14,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from risk_policy.clock import utc_now
-from risk_policy.contracts.gate import Restriction
+from risk_policy.contracts.restriction import Kill
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.bot import BotState
@@ -37,10 +38,17 @@ from risk_runtime.adapters.freqtrade.closing import (
     vanished,
 )
 from risk_runtime.adapters.freqtrade.errors import BotError, BotRefusedError
-from risk_runtime.adapters.freqtrade.locks import ALL_PAIRS, FAR_AHEAD, change_of, reason_text
+from risk_runtime.adapters.freqtrade.locks import (
+    ALL_PAIRS,
+    FAR_AHEAD,
+    change_of,
+    reason_text,
+    wanted_locks,
+)
 from risk_runtime.adapters.freqtrade.state import ClosingState, ClosingStateError, ClosingStore
 from risk_runtime.adapters.freqtrade.telling import Teller
-from risk_runtime.gate import GateReading, GateState, TradeGate
+from risk_runtime.gate import TradeGate
+from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.paper.ports import ReportSink
 
 #: A market order that was not filled after so long is withdrawn and sent anew.
@@ -63,6 +71,7 @@ class Keeper:
         *,
         account: str,
         graceful_timeout: timedelta,
+        is_guarded: bool = False,
         look_seconds: float = 1.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -71,7 +80,10 @@ class Keeper:
         self._reporter = reporter
         self._store = store
         self._teller = Teller(account)
+        self._bot = Scope(account=account)
+        self._is_known = False
         self._graceful_timeout = graceful_timeout
+        self._is_guarded = is_guarded
         self._look_seconds = look_seconds
         self._now = now
         self._state = store.load()
@@ -84,18 +96,20 @@ class Keeper:
             pause = self._once()
             self._gate.wait_change(pause)
         try:
-            self._lock(frozenset({ALL_PAIRS}), "the sidecar was stopped")
+            self._lock({ALL_PAIRS: "the sidecar was stopped"})
         except BotError as error:
             _log.error("the sidecar leaves and the bot could not be locked: %s", error)
 
     def _once(self) -> float:
         """Do what the gate asks for now; how long nothing else is to be done."""
-        reading = self._gate.read()
         pause = self._look_seconds
         try:
-            if reading.kill is not None:
+            self._know_bot()
+            reading = self._gate.read()
+            kill = reading.kill_over(self._bot)
+            if kill is not None:
                 # Closing first: locks only keep out what the pause keeps out already.
-                act = self._obey(reading.kill)
+                act = self._obey(kill)
                 if act is None:
                     self._keep_locks(reading)
                 else:
@@ -110,31 +124,40 @@ class Keeper:
         self._troubled("")
         return pause
 
+    def _know_bot(self) -> None:
+        """Learn what the bot trades with and where, once: restrictions may name it."""
+        if not self._is_known:
+            config = self._api.config()
+            known = {"strategy": config.strategy or "", "venue": config.exchange}
+            self._bot = self._bot.model_copy(update=known)
+            self._is_known = True
+
     # -- the gate --------------------------------------------------------------------------------
 
     def _keep_locks(self, reading: GateReading) -> None:
-        if reading.state is GateState.OPEN:
-            self._lock(frozenset(), "")
-        else:
-            self._lock(frozenset({ALL_PAIRS}), reading.reason)
+        pairs: set[str] = set()
+        if reading.state is GateState.OPEN and reading.restrictions:
+            pairs = {*self._api.whitelist(), *(trade.pair for trade in self._api.trades())}
+        self._lock(wanted_locks(reading, self._bot, pairs, is_guarded=self._is_guarded))
 
-    def _lock(self, wanted: frozenset[str], why: str) -> None:
+    def _lock(self, wanted: Mapping[str, str]) -> None:
         change = change_of(self._api.locks(), wanted)
         if change.add:
-            self._api.add_locks(change.add, FAR_AHEAD, reason_text(why))
-            _log.warning("no entries of %s: %s", ", ".join(change.add), why)
+            self._api.add_locks({pair: reason_text(wanted[pair]) for pair in change.add}, FAR_AHEAD)
+            for pair in change.add:
+                _log.warning("no entries of %s: %s", pair, wanted[pair])
         for lock_id in change.delete:
             self._api.delete_lock(lock_id)
             _log.info("lock %d is taken away", lock_id)
 
     # -- the kill switch -------------------------------------------------------------------------
 
-    def _obey(self, kill: Restriction) -> Act | None:
+    def _obey(self, kill: Kill) -> Act | None:
         """Take the next step that a kill asks for; None if there is nothing more to do."""
-        if self._state.kill_id != kill.kill_id:
-            _log.warning("kill switch %s: %s, mode %s", kill.kill_id, kill.cause, kill.mode)
+        if self._state.kill_id != kill.id:
+            _log.warning("kill switch %s: %s, mode %s", kill.id, kill.cause, kill.mode)
             self._progress = Progress()
-            self._store_state(ClosingState(kill_id=kill.kill_id))
+            self._store_state(ClosingState(kill_id=kill.id))
         if not self._closes_now(kill):
             if self._api.config().state is BotState.RUNNING:
                 self._api.pause()
@@ -150,7 +173,7 @@ class Keeper:
             self._perform(act)
         return act
 
-    def _closes_now(self, kill: Restriction) -> bool:
+    def _closes_now(self, kill: Kill) -> bool:
         if kill.mode is KillMode.GRACEFUL:
             return self._now() >= kill.since + self._graceful_timeout
         return kill.mode is KillMode.IMMEDIATE

@@ -24,6 +24,7 @@ class Options:
     user: Secret
     password: Secret
     account: str
+    is_guarded: bool
     receivers: str | None
     listen: str | None
     poll_seconds: float
@@ -45,6 +46,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--gate", type=Path, required=True, metavar="DIR", help="where the gate is published")
     add("--bot", default="http://127.0.0.1:8080", metavar="URL", help="the bot's API server")
     add("--account", default="freqtrade", metavar="NAME", help="the account in alerts and metrics")
+    add("--guarded", action="store_true", help="the strategy asks the gate for sizes itself")
     add("--receivers", metavar="URL", help="default: from the policy")
     add("--listen", type=_endpoint, metavar="HOST:PORT", help="/metrics; default: from the policy")
     add("--poll-seconds", type=_seconds, default=1.0, metavar="SECONDS", help="between snapshots")
@@ -71,6 +73,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         user=Secret("${FREQTRADE_USERNAME}"),
         password=Secret("${FREQTRADE_PASSWORD}"),
         account=given.account,
+        is_guarded=given.guarded,
         receivers=given.receivers,
         listen=given.listen,
         poll_seconds=given.poll_seconds,

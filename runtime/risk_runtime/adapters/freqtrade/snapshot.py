@@ -16,6 +16,8 @@ from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_runtime.adapters.freqtrade.bot import Trade
 from risk_runtime.adapters.freqtrade.errors import NotPricedError
 
+#: A bot does not tell sectors.
+SECTOR: Final = "unknown"
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -67,6 +69,7 @@ def _position(trade: Trade, now: datetime) -> Position:
         mark=trade.current_rate,
         average_price=trade.open_rate,
         asset=trade.base_currency,
+        sector=SECTOR,
         stop=stop if stop and stop > 0 else None,
         held_periods=None if periods is None else max(periods, 0.0),
     )
