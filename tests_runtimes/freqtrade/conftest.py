@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from gate_writer import GateWriter
 from loopback_exchange import LoopbackExchange
 from rig import Bot, Process, Receivers, Sidecar
 
@@ -30,6 +31,24 @@ def shared_bot(
 ) -> Iterator[Bot]:
     started = Bot(tmp_path_factory.mktemp("bot"), exchange)
     started.start()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> GateWriter:
+    """The guarded bot's; nothing is published yet."""
+    return GateWriter(tmp_path_factory.mktemp("gates") / "gate")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def guarded_bot(
+    tmp_path_factory: pytest.TempPathFactory, exchange: LoopbackExchange, gate: GateWriter
+) -> Iterator[Bot]:
+    """Started with the first test, so that it is up when its own begins."""
+    started = Bot(tmp_path_factory.mktemp("guarded"), exchange)
+    started.strategy = "GuardedEager"
+    started.start(GATE_OF_THE_TESTS=str(gate.directory))
     yield started
     started.close()
 

@@ -26,6 +26,7 @@ from typing import Any, Final, TypeVar
 from risk_policy.contracts.scope import Scope
 from risk_runtime.adapters.freqtrade.locks import subject_of
 from risk_runtime.gate import TradeGate
+from risk_runtime.gate_reading import GateState
 from risk_runtime.order import Order, Side
 
 #: Where freqtrade defines the callbacks that a strategy may take over.
@@ -88,6 +89,8 @@ class _Guard:
         self._account = account
         #: By pair: units that the latest stake would buy if the gate did not ask for less.
         self._full: dict[str, float] = {}
+        #: By pair: the state and version of the gate that was told of in the log.
+        self._told: dict[str, tuple[GateState, int]] = {}
 
     def confirm_trade_entry(
         self, config: Any, own: Callable[..., bool], given: dict[str, Any]
@@ -151,7 +154,6 @@ class _Guard:
             return answer
         ratio = self._ratio(config, given["trade"].pair)
         if ratio <= 0:
-            _log.warning("addition to %s refused by the gate", given["trade"].pair)
             return None
         return (stake * ratio, *tag) if tag else stake * ratio
 
@@ -163,10 +165,23 @@ class _Guard:
 
     def _ratio(self, config: Any, pair: str) -> float:
         try:
-            return self._gate.size_ratio(self._subject(config, pair))
+            subject = self._subject(config, pair)
+            ratio = self._gate.size_ratio(subject)
+            if ratio <= 0:
+                self._say_why(pair, subject)
         except Exception:  # noqa: BLE001  freqtrade would go on with the full stake
             _log.exception("the gate could not be asked; nothing is added")
             return 0.0
+        return ratio
+
+    def _say_why(self, pair: str, subject: Scope) -> None:
+        """Once for every change of the gate: freqtrade asks again in every round."""
+        reading = self._gate.read()
+        if self._told.get(pair) != (reading.state, reading.version):
+            self._told[pair] = (reading.state, reading.version)
+            holding = [str(one) for one in reading.restrictions if one.scope.may_cover(subject)]
+            why = reading.reason or "; ".join(holding)
+            _log.warning("nothing is entered or added in %s: %s", pair, why)
 
     def _subject(self, config: Any, pair: str) -> Scope:
         bot = Scope(
