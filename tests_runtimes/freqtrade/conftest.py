@@ -1,7 +1,7 @@
 """One dry-run bot on a loopback exchange for all tests; receivers and sidecar anew for each.
 
-A bot takes ten seconds and more to start, most of it to import its libraries. Before each test it is
-brought back to where the tests begin: running, unlocked, with five open trades.
+A bot takes ten seconds and more to start, most of it to import its libraries. Before each test it
+is brought back to where the tests begin: running, unlocked, with five open trades.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An exchange on loopback that speaks the public part of Binance's spot API.
 
 The prices are those of the committed book, one trading day after the other, as far as a test has
-moved them: ``at`` is the day it is. Candles end at the price of that day; the order book is deep and
-one tick wide, so that a market order fills at the price.
+moved them. Candles end at the price of that day; the order book is deep and one tick wide, so that
+a market order fills at the price.
 """
 
 from __future__ import annotations
@@ -192,5 +192,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""

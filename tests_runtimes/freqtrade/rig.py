@@ -9,19 +9,21 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from loopback_exchange import LoopbackExchange
 
-from risk_receivers.audit.query import StoredEvent, events
-
 HERE: Final = Path(__file__).parent
+#: The project's own environment: what runs beside the bot wants nothing of its libraries.
+OURS: Final = os.environ.get("RISKWARDEN_PYTHON", sys.executable)
 USER, PASSWORD = "risk", "a-password-of-the-bot"
 TOKENS: Final = {
     "RISKWARDEN_ALERT_FEED_TOKEN": "alert-feed-secret",
@@ -126,7 +128,7 @@ class Bot(Process):
 
     def command(self) -> list[str]:
         return [
-            *(os.environ.get("FREQTRADE_PYTHON", sys.executable), "-m", "freqtrade", "trade"),
+            *(sys.executable, "-m", "freqtrade", "trade"),
             *("--config", "config.json", "--userdir", "user"),
             *("--strategy", self.strategy, "--strategy-path", str(HERE / "strategies")),
             *("--db-url", f"sqlite:///{self.root / 'trades.sqlite'}"),
@@ -188,7 +190,7 @@ class Receivers(Process):
 
     def command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "risk_receivers", "--policy", "policy.toml"),
+            *(OURS, "-m", "risk_receivers", "--policy", "policy.toml"),
             *("--data", "receivers", "--listen", f"127.0.0.1:{self.port}"),
             *("--alertmanager", "127.0.0.1:1"),
         ]
@@ -220,11 +222,19 @@ class Receivers(Process):
         status, found = call(self.port, "POST", "/api/v1/kill", order, headers)
         assert status == 200, found
 
-    def recorded(self) -> list[StoredEvent]:
-        return events(self.database, 0, 100_000)
+    def recorded(self) -> list[tuple[str, dict[str, Any]]]:
+        """Type and details of every event in the audit chain."""
+        query = (
+            "SELECT header, payload FROM audit_header JOIN audit_payload USING (seq) ORDER BY seq"
+        )
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            return [
+                (json.loads(header)["event_type"], json.loads(payload).get("details") or {})
+                for header, payload in connection.execute(query)
+            ]
 
     def kinds(self) -> list[str]:
-        return [str(event.event_type) for event in self.recorded()]
+        return [kind for kind, _ in self.recorded()]
 
 
 class Sidecar(Process):
@@ -237,7 +247,7 @@ class Sidecar(Process):
 
     def command(self) -> list[str]:
         return [
-            *(sys.executable, "-W", "error", "-m", "risk_runtime.adapters.freqtrade"),
+            *(OURS, "-W", "error", "-m", "risk_runtime.adapters.freqtrade"),
             *("--policy", "policy.toml", "--data", "sidecar", "--gate", str(self.receivers.gate)),
             *("--bot", f"http://127.0.0.1:{self.bot_port}", "--account", "main"),
             *("--receivers", f"http://127.0.0.1:{self.receivers.port}"),

@@ -12,7 +12,7 @@ SYMBOLS = 5
 
 
 def details(receivers: Receivers, kind: str) -> list[dict[str, Any]]:
-    return [e.payload.details for e in receivers.recorded() if e.event_type == kind and e.payload]
+    return [found for type_, found in receivers.recorded() if type_ == kind]
 
 
 def test_a_drawdown_of_22_percent_ends_flat_confirmed_blocked_and_on_record(

@@ -70,6 +70,7 @@ def test_a_bot_that_is_not_there_is_told_of_and_watched_once_it_is(
     port, sidecar.bot_port = sidecar.bot_port, 1
     sidecar.start()
     eventually(lambda: "cannot be reached" in sidecar.log, 20, "it is told of")
-    assert sidecar.child is not None and sidecar.child.poll() is None
+    assert sidecar.child is not None
+    assert sidecar.child.poll() is None
     assert sidecar.end() == 0
     sidecar.bot_port = port
