@@ -19,7 +19,7 @@ from risk_policy.schema import DIALECT
 
 _ATTRIBUTES: Final = re.compile(r"\n+Attributes:\n(?P<attributes>(?:[ \t]+.*\n?|\n)*)")
 _ATTRIBUTE: Final = re.compile(
-    r"^    (?P<names>[a-z_][a-z_, ]*): (?P<words>.*(?:\n     +.*)*)", re.M
+    r"^    (?P<names>[a-z_][a-z0-9_, ]*): (?P<words>.*(?:\n     +.*)*)", re.M
 )
 
 
