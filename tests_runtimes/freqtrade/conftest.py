@@ -83,3 +83,10 @@ def sidecar(tmp_path: Path, bot: Bot, receivers: Receivers, running: list[Proces
     """Configured, not started."""
     running.append(made := Sidecar(tmp_path, bot.port, receivers))
     return made
+
+
+@pytest.fixture
+def alone(tmp_path: Path, running: list[Process]) -> Sidecar:
+    """A sidecar without receivers, for a bot that nobody has started."""
+    running.append(made := Sidecar(tmp_path, 1, Receivers(tmp_path)))
+    return made

@@ -32,6 +32,9 @@ def test_a_stale_gate_refuses_entries_and_allows_exits_until_it_opens_again(
     eventually(lambda: pairs(bot) == everything, 20, "the bot enters again")
     assert bot.locked_pairs() == set()
 
+    assert sidecar.end() == 0
+    assert bot.locked_pairs() == {"*"}, "a sidecar that is stopped locks before it leaves"
+
 
 def test_a_lock_outlives_the_sidecar_and_one_that_is_taken_away_comes_back(
     bot: Bot, receivers: Receivers, sidecar: Sidecar
@@ -50,13 +53,3 @@ def test_a_lock_outlives_the_sidecar_and_one_that_is_taken_away_comes_back(
     assert bot.locked_pairs() == {"*"}
     assert "mine" in {lock["reason"] for lock in bot.api("GET", "locks")[1]["locks"]}
     assert len(bot.trades()) == 5, "a pause closes nothing"
-
-
-def test_a_sidecar_that_is_stopped_locks_the_bot_before_it_leaves(
-    bot: Bot, receivers: Receivers, sidecar: Sidecar
-) -> None:
-    sidecar.start()
-    eventually(lambda: sidecar.metric("risk_equity"), 20, "a snapshot")
-    assert bot.locked_pairs() == set()
-    assert sidecar.end() == 0
-    assert bot.locked_pairs() == {"*"}

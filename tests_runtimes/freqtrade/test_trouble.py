@@ -53,24 +53,20 @@ def test_a_bot_that_hangs_is_told_of_and_closed_when_it_answers(
     )
 
 
-def test_a_wrong_password_is_told_of_and_not_shown(
-    bot: Bot, receivers: Receivers, sidecar: Sidecar
-) -> None:
-    sidecar.start(FREQTRADE_PASSWORD="not-the-password")
-    eventually(lambda: "with 401; check the user" in sidecar.log, 20, "it is told of")
-    assert sidecar.metric("risk_equity") is None
-    assert sidecar.end() == 0
-    assert "not-the-password" not in sidecar.log
-    assert "could not be locked" in sidecar.log
+def test_a_wrong_password_is_told_of_and_not_shown(shared_bot: Bot, alone: Sidecar) -> None:
+    eventually(lambda: shared_bot.state, 90, "the bot's API answers")
+    alone.bot_port = shared_bot.port
+    alone.start(FREQTRADE_PASSWORD="not-the-password")
+    eventually(lambda: "with 401; check the user" in alone.log, 20, "it is told of")
+    assert alone.metric("risk_equity") is None
+    assert alone.end() == 0
+    assert "not-the-password" not in alone.log
+    assert "could not be locked" in alone.log
 
 
-def test_a_bot_that_is_not_there_is_told_of_and_watched_once_it_is(
-    bot: Bot, receivers: Receivers, sidecar: Sidecar
-) -> None:
-    port, sidecar.bot_port = sidecar.bot_port, 1
-    sidecar.start()
-    eventually(lambda: "cannot be reached" in sidecar.log, 20, "it is told of")
-    assert sidecar.child is not None
-    assert sidecar.child.poll() is None
-    assert sidecar.end() == 0
-    sidecar.bot_port = port
+def test_a_bot_that_is_not_there_is_told_of_and_does_not_end_the_sidecar(alone: Sidecar) -> None:
+    alone.start()
+    eventually(lambda: "cannot be reached" in alone.log, 20, "it is told of")
+    assert alone.child is not None
+    assert alone.child.poll() is None
+    assert alone.end() == 0
