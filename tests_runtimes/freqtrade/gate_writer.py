@@ -26,7 +26,7 @@ class GateWriter:
         self._write(contract.HALT, restrictions)
 
     def _write(self, lease_ns: int, restrictions: tuple[Restriction, ...]) -> None:
-        self.directory.mkdir(exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         self.version += 1
         contract.write_detail(
             self.directory,

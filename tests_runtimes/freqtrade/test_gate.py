@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import signal
 
+from gate_writer import GateWriter
 from rig import Bot, Receivers, Sidecar, eventually
+
+from risk_policy.clock import utc_now
+from risk_policy.contracts.restriction import Kill, Restriction, RestrictionKind
+from risk_policy.contracts.scope import Scope
+from risk_policy.vocabulary import KillMode
 
 PAIR = "AAPL/USDT"
 
@@ -53,3 +59,28 @@ def test_a_lock_outlives_the_sidecar_and_one_that_is_taken_away_comes_back(
     assert bot.locked_pairs() == {"*"}
     assert "mine" in {lock["reason"] for lock in bot.api("GET", "locks")[1]["locks"]}
     assert len(bot.trades()) == 5, "a pause closes nothing"
+
+
+def test_what_holds_a_part_of_the_gate_locks_and_closes_that_part(bot: Bot, alone: Sidecar) -> None:
+    alone.bot_port = bot.port
+    gate = GateWriter(alone.receivers.gate)
+    told = {"cause": "a test", "level": "critical", "since": utc_now()}
+    gate.open(
+        Kill(id="kill-of-ibm", mode=KillMode.IMMEDIATE, scope=Scope(asset="IBM"), **told),
+        Restriction(
+            kind=RestrictionKind.BLOCK_TRADE, id="r", scope=Scope(symbol="GOOG-USDT"), **told
+        ),
+        Restriction(
+            kind=RestrictionKind.HALT_NEW_TRADES, id="h", scope=Scope(account="other"), **told
+        ),
+    )
+    everything = pairs(bot)
+    alone.start()
+    eventually(lambda: "kill-of-ibm: flat, confirmed" in alone.log, 20, "the part is flat")
+    assert pairs(bot) == everything - {"IBM/USDT"}
+    assert bot.locked_pairs() == {"IBM/USDT", "GOOG/USDT"}
+    assert bot.state == "running", "the rest goes on"
+
+    gate.open()
+    eventually(lambda: bot.locked_pairs() == set(), 20, "the locks are gone")
+    assert "kill-of-ibm is over" in alone.log

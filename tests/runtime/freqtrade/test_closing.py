@@ -88,14 +88,18 @@ class Venue:
 
 
 def close(
-    venue: Venue, interrupted: Callable[[int], bool] = lambda _: False, steps: int = 400
+    venue: Venue,
+    interrupted: Callable[[int], bool] = lambda _: False,
+    steps: int = 400,
+    *,
+    whole: bool = True,
 ) -> list[Act]:
     """Run the sequence; an interruption loses what the process knew."""
-    progress, is_flat = Progress(), False
+    progress, is_flat = Progress(whole=whole), False
     done: list[Act] = []
     for step in range(steps):
         if interrupted(step):
-            progress = Progress()
+            progress = Progress(whole=whole)
         view = venue.view()
         progress.see(view)
         is_flat = is_flat and not view.trades
@@ -151,6 +155,18 @@ def test_a_trade_that_is_refused_holds_up_none_of_the_others() -> None:
     venue = Venue({n: trade(n) for n in (1, 2, 3)}, refuses={1: 3})
     exits = [act.trade_id for act in close(venue) if isinstance(act, ExitTrade)]
     assert exits == [1, 2, 3, 1, 1, 1]
+
+
+def test_a_part_is_closed_while_the_bot_goes_on_with_the_rest() -> None:
+    venue = Venue({1: trade(1)}, late=trade(7))
+    assert kinds(close(venue, whole=False)) == [ExitTrade, ExitTrade, ConfirmFlat]
+    assert venue.state is BotState.RUNNING
+
+
+def test_a_stopped_bot_is_woken_to_close_a_part_and_stays_paused() -> None:
+    venue = Venue({1: trade(1)}, state=BotState.STOPPED)
+    assert kinds(close(venue, whole=False)) == [Pause, ExitTrade, ConfirmFlat]
+    assert venue.state is BotState.PAUSED
 
 
 _TRADES = st.dictionaries(

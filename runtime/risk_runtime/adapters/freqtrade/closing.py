@@ -10,6 +10,9 @@ be interrupted anywhere, by a crash too, and starting it again goes on from ther
 
 A paused bot may still be in the middle of a round that it began while it was running, and enter in
 it. So an empty bot counts as flat only once its loop has gone round since it was seen paused.
+
+A kill of a part of the bot closes that part alone: its pairs are locked, not the bot paused, and
+nothing is stopped. Only a stopped bot is woken, paused, since it could not exit.
 """
 
 from __future__ import annotations
@@ -77,31 +80,35 @@ class Progress:
 
     Attributes:
         not_before: by trade, the monotonic second before which it is not acted on again.
-        seen_paused: whether it was seen paused, and ``paused_at`` the loop's mark by then.
+        seen_shut: whether it was seen unable to enter, and ``shut_at`` the loop's mark by then.
+        whole: whether all of the bot is closed; else it goes on with the rest.
         empty_looks: how often in a row it was seen empty and settled.
     """
 
+    whole: bool = True
     not_before: dict[int, float] = field(default_factory=dict)
-    seen_paused: bool = False
-    paused_at: datetime | None = None
+    seen_shut: bool = False
+    shut_at: datetime | None = None
     empty_looks: int = 0
 
     def see(self, view: BotView) -> None:
         """Take note of a look at the bot."""
-        if view.state is not BotState.PAUSED:
-            self.seen_paused = False
-        elif not self.seen_paused:
-            self.seen_paused, self.paused_at = True, view.last_process
-        if view.trades or view.state is BotState.RUNNING:
+        if self._may_enter(view):
+            self.seen_shut = False
+        elif not self.seen_shut:
+            self.seen_shut, self.shut_at = True, view.last_process
+        if view.trades or self._may_enter(view):
             self.empty_looks = 0
         elif self.is_settled(view):
             self.empty_looks += 1
 
     def is_settled(self, view: BotView) -> bool:
-        """Whether nothing that began before the pause can still enter."""
-        if view.state is BotState.PAUSED:
-            return view.last_process != self.paused_at
-        return view.state is BotState.STOPPED
+        """Whether nothing that began before the pause, or the lock, can still enter."""
+        return view.state is BotState.STOPPED or view.last_process != self.shut_at
+
+    def _may_enter(self, view: BotView) -> bool:
+        # What a part of the bot is kept from entering is locked before it is looked at.
+        return self.whole and view.state not in (BotState.PAUSED, BotState.STOPPED)
 
 
 def next_act(
@@ -116,7 +123,8 @@ def next_act(
     """
     if view.state is BotState.RELOADING:
         return Wait()
-    if view.state is BotState.RUNNING or (view.state is BotState.STOPPED and view.trades):
+    is_running = progress.whole and view.state is BotState.RUNNING
+    if is_running or (view.state is BotState.STOPPED and view.trades):
         return Pause()
     for trade in view.trades:
         if now < progress.not_before.get(trade.trade_id, 0.0):
@@ -126,7 +134,7 @@ def next_act(
         return Wait()
     if not is_flat_on_record:
         return ConfirmFlat()
-    return Stop() if view.state is BotState.PAUSED else None
+    return Stop() if progress.whole and view.state is BotState.PAUSED else None
 
 
 def vanished(known: Mapping[int, object], view: BotView) -> tuple[int, ...]:

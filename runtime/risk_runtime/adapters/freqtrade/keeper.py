@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,36 +22,23 @@ from risk_policy.contracts.restriction import Kill
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_runtime.adapters.freqtrade.api import BotApi
-from risk_runtime.adapters.freqtrade.bot import BotState
-from risk_runtime.adapters.freqtrade.closing import (
-    Act,
-    BotView,
-    CancelEntries,
-    ConfirmFlat,
-    ExitTrade,
-    Pause,
-    Progress,
-    Stop,
-    Wait,
-    next_act,
-    vanished,
-)
-from risk_runtime.adapters.freqtrade.errors import BotError, BotRefusedError
+from risk_runtime.adapters.freqtrade.bot import BotState, Trade
+from risk_runtime.adapters.freqtrade.closer import Closer
+from risk_runtime.adapters.freqtrade.closing import Act, ConfirmFlat, Wait
+from risk_runtime.adapters.freqtrade.errors import BotError
 from risk_runtime.adapters.freqtrade.locks import (
     ALL_PAIRS,
     FAR_AHEAD,
     change_of,
     reason_text,
+    subject_of,
     wanted_locks,
 )
-from risk_runtime.adapters.freqtrade.state import ClosingState, ClosingStateError, ClosingStore
-from risk_runtime.adapters.freqtrade.telling import Teller
+from risk_runtime.adapters.freqtrade.state import ClosingStore
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.paper.ports import ReportSink
 
-#: A market order that was not filled after so long is withdrawn and sent anew.
-_PATIENCE_SECONDS: Final = 10.0
 #: Between two looks at a bot that is being closed; its loop takes seconds to go round.
 _LOOK_SECONDS: Final = 0.2
 
@@ -77,17 +63,13 @@ class Keeper:
     ) -> None:
         self._api = api
         self._gate = gate
-        self._reporter = reporter
-        self._store = store
-        self._teller = Teller(account)
+        self._closer = Closer(api, reporter, store, account=account, now=now)
         self._bot = Scope(account=account)
         self._is_known = False
         self._graceful_timeout = graceful_timeout
         self._is_guarded = is_guarded
         self._look_seconds = look_seconds
         self._now = now
-        self._state = store.load()
-        self._progress = Progress()
         self._trouble = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -102,27 +84,22 @@ class Keeper:
 
     def _once(self) -> float:
         """Do what the gate asks for now; how long nothing else is to be done."""
-        pause = self._look_seconds
         try:
             self._know_bot()
             reading = self._gate.read()
             kill = reading.kill_over(self._bot)
-            if kill is not None:
+            acts = [None if kill is None else self._obey(kill)]
+            if acts == [None]:
                 # Closing first: locks only keep out what the pause keeps out already.
-                act = self._obey(kill)
-                if act is None:
-                    self._keep_locks(reading)
-                else:
-                    pause = _LOOK_SECONDS if isinstance(act, Wait | ConfirmFlat) else 0.0
-            else:
-                if reading.state is GateState.OPEN:
-                    self._forget_kill()
                 self._keep_locks(reading)
+                acts = self._obey_in_part(reading, kill)
+            if reading.state is GateState.OPEN or reading.restrictions:
+                self._closer.forget_all_but(reading.kills)
         except BotError as error:
             self._troubled(str(error))
             return self._look_seconds
         self._troubled("")
-        return pause
+        return min((_pause_after(act) for act in acts if act), default=self._look_seconds)
 
     def _know_bot(self) -> None:
         """Learn what the bot trades with and where, once: restrictions may name it."""
@@ -153,95 +130,29 @@ class Keeper:
     # -- the kill switch -------------------------------------------------------------------------
 
     def _obey(self, kill: Kill) -> Act | None:
-        """Take the next step that a kill asks for; None if there is nothing more to do."""
-        if self._state.kill_id != kill.id:
-            _log.warning("kill switch %s: %s, mode %s", kill.id, kill.cause, kill.mode)
-            self._progress = Progress()
-            self._store_state(ClosingState(kill_id=kill.id))
-        if not self._closes_now(kill):
-            if self._api.config().state is BotState.RUNNING:
-                self._api.pause()
-            return None
-        view = self._view()
-        self._progress.see(view)
-        self._store_state(self._state.seeing(view.trades))
-        self._tell_what_ended(view)
-        act = next_act(
-            view, self._progress, time.monotonic(), is_flat_on_record=self._state.is_flat
-        )
-        if act is not None:
-            self._perform(act)
-        return act
+        """Take the next step that a kill of the whole bot asks for; None if there is none."""
+        if self._closes_now(kill):
+            return self._closer.step(kill, lambda _: True, whole=True)
+        if self._api.config().state is BotState.RUNNING:
+            self._api.pause()
+        return None
+
+    def _obey_in_part(self, reading: GateReading, but: Kill | None) -> list[Act | None]:
+        """The same for all other kills that cover something of the bot."""
+        parts = (one for one in reading.kills if one is not but and one.scope.may_cover(self._bot))
+        return [
+            self._closer.step(part, self._covered_by(part), whole=False)
+            for part in parts
+            if self._closes_now(part)
+        ]
+
+    def _covered_by(self, kill: Kill) -> Callable[[Trade], bool]:
+        return lambda trade: kill.scope.includes(subject_of(self._bot, trade.pair))
 
     def _closes_now(self, kill: Kill) -> bool:
         if kill.mode is KillMode.GRACEFUL:
             return self._now() >= kill.since + self._graceful_timeout
         return kill.mode is KillMode.IMMEDIATE
-
-    def _view(self) -> BotView:
-        # The loop's mark first: what is seen empty afterwards was empty once it had gone round.
-        last_process = self._api.health().last_process
-        return BotView(self._api.config().state, self._api.trades(), last_process)
-
-    def _perform(self, act: Act) -> None:
-        match act:
-            case Pause():
-                self._api.pause()
-            case CancelEntries(trade_id):
-                self._try(trade_id, self._api.cancel_orders)
-            case ExitTrade(trade_id):
-                self._try(trade_id, self._api.force_exit)
-            case ConfirmFlat():
-                number = self._state.flats + 1
-                at = self._now()
-                self._reporter.submit([self._teller.flat(self._state.kill_id, number, at)])
-                self._store_state(self._state.flat())
-                _log.warning("kill switch %s: flat, confirmed", self._state.kill_id)
-            case Stop():
-                self._api.stop()
-            case Wait():
-                pass
-
-    def _try(self, trade_id: int, act: Callable[[int], None]) -> None:
-        """Act on a trade. What the bot refuses is tried again after the others had their turn.
-
-        freqtrade also answers with a refusal where it withdrew an order and the trade is gone with
-        it: the next look decides.
-        """
-        self._progress.not_before[trade_id] = time.monotonic() + _PATIENCE_SECONDS
-        try:
-            act(trade_id)
-        except BotRefusedError as error:
-            self._progress.not_before[trade_id] = time.monotonic() + self._look_seconds
-            _log.warning("trade %d: %s", trade_id, error)
-
-    def _tell_what_ended(self, view: BotView) -> None:
-        for trade_id in vanished(self._state.known, view):
-            ended = self._api.trade(trade_id)
-            if ended is not None and ended.is_open:
-                continue
-            known = self._state.known[trade_id]
-            kill_id = self._state.kill_id
-            self._reporter.submit(self._teller.ended(kill_id, trade_id, known, ended, self._now()))
-            self._store_state(self._state.without(trade_id))
-
-    def _forget_kill(self) -> None:
-        if self._state.kill_id:
-            _log.warning(
-                "kill switch %s is over; the bot stays as it is until somebody starts it",
-                self._state.kill_id,
-            )
-            self._store_state(ClosingState())
-
-    def _store_state(self, state: ClosingState) -> None:
-        if state == self._state:
-            return
-        self._state = state
-        try:
-            self._store.save(state)
-        except ClosingStateError:
-            # Closing must go on with a full disk, and be told as far as it can.
-            _log.exception("the closing is not stored")
 
     def _troubled(self, trouble: str) -> None:
         """Say what is wrong once, and when it is over."""
@@ -250,3 +161,7 @@ class Keeper:
         elif self._trouble and not trouble:
             _log.warning("the bot does what it is asked again")
         self._trouble = trouble
+
+
+def _pause_after(act: Act) -> float:
+    return _LOOK_SECONDS if isinstance(act, Wait | ConfirmFlat) else 0.0

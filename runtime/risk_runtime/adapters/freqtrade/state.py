@@ -8,6 +8,7 @@ the same id when they are told again.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -40,7 +41,7 @@ class ClosingState(BaseModel):
     """How far the closing for one trip of the kill switch has come.
 
     Attributes:
-        kill_id: which trip; empty if there is none.
+        kill_id: which trip.
         known: trades whose end was not told yet.
         flats: how often the bot was confirmed flat for this trip.
         is_flat: the last thing told of it was that it is flat.
@@ -48,8 +49,7 @@ class ClosingState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
-    kill_id: str = ""
+    kill_id: str
     known: dict[int, KnownTrade] = Field(default_factory=dict)
     flats: Annotated[int, Field(ge=0)] = 0
     is_flat: bool = False
@@ -75,6 +75,13 @@ class ClosingState(BaseModel):
         return self.model_copy(update={"flats": self.flats + 1, "is_flat": True})
 
 
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    closings: tuple[ClosingState, ...] = ()
+
+
 class ClosingStore:
     """Reads and replaces the state's file in a folder."""
 
@@ -82,22 +89,24 @@ class ClosingStore:
         self._path = directory / STATE_FILE
         self._staging = directory / f".{STATE_FILE}.new"
 
-    def load(self) -> ClosingState:
-        """The stored state, an empty one if there is none. Raises ClosingStateError."""
+    def load(self) -> dict[str, ClosingState]:
+        """What is stored, by kill. Raises ClosingStateError."""
         try:
-            return ClosingState.model_validate_json(self._path.read_bytes())
+            stored = _Stored.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
-            return ClosingState()
+            return {}
         except (OSError, ValueError) as error:
             raise ClosingStateError(
                 f"{self._path} cannot be read ({type(error).__name__}); restore it, or move it away"
             ) from error
+        return {one.kill_id: one for one in stored.closings}
 
-    def save(self, state: ClosingState) -> None:
-        """Replace the stored state, durably. Raises ClosingStateError."""
+    def save(self, closings: Mapping[str, ClosingState]) -> None:
+        """Replace what is stored, durably. Raises ClosingStateError."""
+        stored = _Stored(closings=tuple(closings.values()))
         try:
             with self._staging.open("w", encoding="utf-8") as stream:
-                stream.write(state.model_dump_json())
+                stream.write(stored.model_dump_json())
                 stream.flush()
                 os.fsync(stream.fileno())
             self._staging.replace(self._path)
