@@ -4,7 +4,8 @@ Invariants:
 
 * what the gate says is acted on at once, and again all the time: a lock that somebody took away
   comes back, a bot that somebody started under a kill switch is paused and closed again;
-* closing waits for nothing but the bot: not for the exporter, the receivers or the disk;
+* closing waits for nobody but the bot: neither for the exporter nor for the receivers, and a full
+  disk does not stop it;
 * a bot that does not answer, or refuses, is asked again until it does. What is not confirmed is not
   told.
 """
