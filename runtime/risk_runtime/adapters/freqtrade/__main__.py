@@ -17,6 +17,7 @@ from datetime import timedelta
 from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
 from risk_exporter.fetch import Origin
 from risk_policy import PolicyError, load_policy
+from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.keeper import Keeper
 from risk_runtime.adapters.freqtrade.options import Options, parse
@@ -24,7 +25,7 @@ from risk_runtime.adapters.freqtrade.state import ClosingStore
 from risk_runtime.adapters.freqtrade.watcher import Watcher
 from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
-from risk_runtime.paper.report import ReceiversAddress, Reporter
+from risk_runtime.paper.report import Reporter
 from risk_runtime.paper.spool import ReportSpool
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def serve(options: Options, stop: threading.Event) -> None:
     lane = FastLane.from_policy(policy, options.receivers)
     reporter = Reporter(
         ReportSpool(options.data),
-        ReceiversAddress.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
+        ReceiversUrl.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
         alerting.auth.runtime_token.reveal_token(),
     )
     with ExitStack() as stack:
