@@ -30,5 +30,9 @@ class BotAnswerError(BotError):
     """The bot answered with something that cannot be read."""
 
 
+class NotSettledError(BotError):
+    """Too much changes at the moment to say what the bot began with."""
+
+
 class NotPricedError(BotError):
     """The bot has no current price for what it holds, so nobody knows what that is worth."""

@@ -21,7 +21,8 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.bot import Config, Trade
-from risk_runtime.adapters.freqtrade.errors import BotError, NotPricedError
+from risk_runtime.adapters.freqtrade.capital import StartingCapital
+from risk_runtime.adapters.freqtrade.errors import BotError, NotPricedError, NotSettledError
 from risk_runtime.adapters.freqtrade.snapshot import snapshot_of
 
 #: The capital changes when somebody pays in or out; asking for it makes the bot value its wallets.
@@ -62,7 +63,7 @@ class Watcher:
         self._stale_after = stale_after
         self._now = now
         self._config: Config | None = None
-        self._capital = 0.0
+        self._capital = StartingCapital()
         self._capital_known_until = float("-inf")
         self._trouble = ""
 
@@ -77,6 +78,8 @@ class Watcher:
         """Take one snapshot; whether the exporter took it."""
         try:
             self._exporter.observe(self._snapshot())
+        except NotSettledError:
+            return False  # as at every start
         except (BotError, ExporterError, ValidationError, OSError) as error:
             self._troubled(str(error))
             return False
@@ -85,8 +88,8 @@ class Watcher:
 
     def _snapshot(self) -> Snapshot:
         config = self._known_config()
-        capital = self._known_capital()
         trades = self._api.trades()
+        capital = self._known_capital(trades)
         # Equity comes from one answer alone: a trade that closes between two would count twice.
         profit = self._api.profit().profit_all_coin
         now = self._now()
@@ -120,11 +123,14 @@ class Watcher:
                 )
         return self._config
 
-    def _known_capital(self) -> float:
+    def _known_capital(self, trades: tuple[Trade, ...]) -> float:
         if time.monotonic() >= self._capital_known_until:
-            self._capital = self._api.balance().starting_capital
-            self._capital_known_until = time.monotonic() + _CAPITAL_SECONDS
-        return self._capital
+            self._capital.see(self._api.balance().starting_capital, trades)
+            if self._capital.is_settled:
+                self._capital_known_until = time.monotonic() + _CAPITAL_SECONDS
+        if self._capital.known is None:
+            raise NotSettledError("the bot's starting capital has to stand still for some looks")
+        return self._capital.known
 
     def _troubled(self, trouble: str) -> None:
         """Say what is wrong once, and when it is over."""
