@@ -46,10 +46,17 @@ def test_a_stake_that_is_counted_twice_for_a_moment_changes_nothing(looks: int) 
     assert set(readings) == {1000.0}
 
 
-def test_nothing_is_believed_while_an_order_works() -> None:
+def working(order_id: str) -> Trade:
+    return trade(1, BotOrder(order_id=order_id, ft_order_side="buy", is_open=True))
+
+
+def test_nothing_is_believed_while_orders_come_and_go() -> None:
     capital = settled(1000.0)
-    working = trade(1, BotOrder(order_id="o", ft_order_side="buy", is_open=True))
-    assert {capital.see(1200.0, (working,)) for _ in range(9)} == {1000.0}
+    assert {capital.see(1200.0, (working(f"o{n}"),)) for n in range(9)} == {1000.0}
+
+
+def test_an_order_that_waits_for_days_keeps_nobody_from_knowing() -> None:
+    settled(1000.0, working("o"))
 
 
 def test_what_is_paid_in_counts_after_a_while() -> None:

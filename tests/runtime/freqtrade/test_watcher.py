@@ -116,6 +116,25 @@ def test_there_is_no_snapshot_of_what_is_old_or_not_known(
     assert len([x for x in caplog.records if x.levelname == "ERROR"]) == 1, "told once"
 
 
+def test_a_capital_that_never_stands_still_is_told_of(
+    bot: BotStandIn, api: BotApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = [1_000.0 * 2**n for n in range(12)]
+    balances = iter(begun)
+    rest = bot.answer
+
+    def answer(received: Received) -> Reply:
+        if received.path.endswith("/balance"):
+            return Reply(200, json.dumps({"starting_capital": next(balances)}))
+        return rest(received)
+
+    bot.instead = answer
+    taken, seen = looks(api, len(begun))
+    assert not any(taken)
+    assert seen == []
+    assert "has to stand still" in caplog.text
+
+
 def test_a_bot_that_holds_nothing_needs_no_prices(bot: BotStandIn, api: BotApi) -> None:
     bot.told |= {"status": [], "health": {"last_process": None}}
     taken, (snapshot, *_) = looks(api)

@@ -3,7 +3,7 @@
 freqtrade works its starting capital out anew each time: free balance, less profit, plus what open
 trades cost. In the moment after an entry the trade is counted and the balance is of before, so the
 capital seems larger by a whole stake; and a peak that never was is a drawdown for ever. So a figure
-counts only after several looks in a row agreed on it, with the same trades and no order working.
+counts only after several looks in a row agreed on it, with the same trades and the same orders.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class StartingCapital:
     def __init__(self) -> None:
         self.known: float | None = None
         self._latest = math.nan
-        self._trades: frozenset[tuple[int, float]] = frozenset()
+        self._book: frozenset[tuple[int, float, tuple[str, ...]]] = frozenset()
         self._agreed = 0
 
     @property
@@ -36,12 +36,14 @@ class StartingCapital:
 
     def see(self, reading: float, trades: Iterable[Trade]) -> float | None:
         """Take note of a reading; what to go by now, None if nothing is known yet."""
-        held = tuple(trades)
-        holdings = frozenset((trade.trade_id, trade.quantity) for trade in held)
-        is_still = not any(trade.working for trade in held) and holdings == self._trades
+        book = frozenset(
+            (trade.trade_id, trade.quantity, tuple(order.order_id for order in trade.working))
+            for trade in trades
+        )
+        is_still = book == self._book
         agrees = math.isclose(reading, self._latest, rel_tol=_TOLERANCE)
         self._agreed = self._agreed + 1 if agrees and is_still else 1
-        self._latest, self._trades = reading, holdings
+        self._latest, self._book = reading, book
         if self.is_settled:
             self.known = reading
         return self.known

@@ -28,6 +28,9 @@ from risk_runtime.adapters.freqtrade.snapshot import snapshot_of
 #: The capital changes when somebody pays in or out; asking for it makes the bot value its wallets.
 _CAPITAL_SECONDS: Final = 60.0
 
+#: Looks; three are enough for a bot whose orders do not change all the time.
+_LONG_UNSETTLED: Final = 10
+
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +68,7 @@ class Watcher:
         self._config: Config | None = None
         self._capital = StartingCapital()
         self._capital_known_until = float("-inf")
+        self._unsettled = 0
         self._trouble = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -78,8 +82,11 @@ class Watcher:
         """Take one snapshot; whether the exporter took it."""
         try:
             self._exporter.observe(self._snapshot())
-        except NotSettledError:
-            return False  # as at every start
+        except NotSettledError as error:
+            self._unsettled += 1
+            if self._unsettled >= _LONG_UNSETTLED:  # fewer is what every start looks like
+                self._troubled(str(error))
+            return False
         except (BotError, ExporterError, ValidationError, OSError) as error:
             self._troubled(str(error))
             return False
