@@ -26,7 +26,9 @@ SNAPSHOT = {
 @pytest.mark.parametrize("contract", Contract)
 def test_the_committed_schema_is_the_current_one(contract: Contract) -> None:
     committed = json.loads((FOLDER / f"{contract}.json").read_text(encoding="utf-8"))
-    assert committed == contract_schema(contract), f"riskwarden schema {contract} > docs/schema/…"
+    assert committed == contract_schema(contract), (
+        f"out of date; run: riskwarden schema {contract} > docs/schema/{contract}.json"
+    )
     assert {path.stem for path in FOLDER.iterdir()} == set(Contract)
 
 
