@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "run": "run",
     "generate": "generate",
     "backtest": "backtest",
+    "schema": "schema",
     "kill": "kill",
     "clear": "clear",
     "disarm": "clear",
