@@ -21,8 +21,8 @@ from risk_runtime.paper import journal
 from risk_runtime.paper.broker import BrokerState, OrderPlaced, PaperBroker, TradingMode
 from risk_runtime.paper.desk import Desk
 from risk_runtime.paper.strategy import EqualWeightStrategy
-from risk_runtime.paper.told import figure, text
 from risk_runtime.prices import Bar, TradingDay
+from risk_runtime.reporting.figures import figure, text
 
 EVERYTHING = Scope()
 CASH = Decimal(100_000)

@@ -17,9 +17,9 @@ from risk_exporter import ExporterServer, FastLane, RiskExporter
 from risk_policy import Policy
 from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.gate import TradeGate
-from risk_runtime.paper.report import Reporter
-from risk_runtime.paper.spool import ReportSpool
 from risk_runtime.pretrade import PreTradeLimits
+from risk_runtime.reporting.reporter import Reporter
+from risk_runtime.reporting.spool import ReportSpool
 
 _log = logging.getLogger(__name__)
 

@@ -37,10 +37,10 @@ from risk_runtime.paper.closing import (
 )
 from risk_runtime.paper.replay import market_close
 from risk_runtime.paper.strategy import EqualWeightStrategy, Wish, share_of
-from risk_runtime.paper.told import figure, report_id, text
 from risk_runtime.paper.within import Place, WithinAccount, symbols_within
 from risk_runtime.pretrade import PreTradeChecks, PreTradeDecision, PreTradeLimits, TradeOrder
 from risk_runtime.prices import TradingDay
+from risk_runtime.reporting.figures import figure, report_id, text
 
 
 @dataclass(slots=True)

@@ -33,7 +33,6 @@ from risk_runtime.paper.account import AccountStore, StoredAccount
 from risk_runtime.paper.broker import BrokerState, PaperBroker, TradingMode
 from risk_runtime.paper.desk import Desk, Told
 from risk_runtime.paper.journal import Journal
-from risk_runtime.paper.ports import Figures, Observer, ReportSink
 from risk_runtime.paper.replay import Replay, market_close
 from risk_runtime.paper.snapshot import snapshot_of
 from risk_runtime.paper.strategy import EqualWeightStrategy
@@ -41,6 +40,7 @@ from risk_runtime.paper.within import symbols_within, whole
 from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.pretrade.checks import boottime
 from risk_runtime.prices import TradingDay, closes_of
+from risk_runtime.reporting.ports import Figures, Observer, ReportSink
 
 _log = logging.getLogger(__name__)
 

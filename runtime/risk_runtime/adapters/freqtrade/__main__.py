@@ -25,8 +25,8 @@ from risk_runtime.adapters.freqtrade.state import ClosingStore
 from risk_runtime.adapters.freqtrade.watcher import Watcher
 from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
-from risk_runtime.paper.report import Reporter
-from risk_runtime.paper.spool import ReportSpool
+from risk_runtime.reporting.reporter import Reporter
+from risk_runtime.reporting.spool import ReportSpool
 
 _log = logging.getLogger(__name__)
 

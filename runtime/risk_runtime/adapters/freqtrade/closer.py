@@ -32,7 +32,7 @@ from risk_runtime.adapters.freqtrade.closing import (
 from risk_runtime.adapters.freqtrade.errors import BotRefusedError
 from risk_runtime.adapters.freqtrade.state import ClosingState, ClosingStateError, ClosingStore
 from risk_runtime.adapters.freqtrade.telling import Teller
-from risk_runtime.paper.ports import ReportSink
+from risk_runtime.reporting.ports import ReportSink
 
 #: A market order that was not filled after so long is withdrawn and sent anew.
 _PATIENCE_SECONDS: Final = 10.0

@@ -38,7 +38,7 @@ from risk_runtime.adapters.freqtrade.locks import (
 from risk_runtime.adapters.freqtrade.state import ClosingStore
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import GateReading, GateState
-from risk_runtime.paper.ports import ReportSink
+from risk_runtime.reporting.ports import ReportSink
 
 #: Between two looks at a bot that is being closed; its loop takes seconds to go round.
 _LOOK_SECONDS: Final = 0.2

@@ -26,8 +26,8 @@ from risk_policy.contracts.reports import (
 )
 from risk_runtime.adapters.nautilus.account import symbol_of
 from risk_runtime.adapters.nautilus.judge import Refusal
-from risk_runtime.paper.told import figure, text
-from risk_runtime.paper.ports import Observer, ReportSink
+from risk_runtime.reporting.figures import figure, text
+from risk_runtime.reporting.ports import Observer, ReportSink
 
 #: One request's worth.
 _MOST_WAITING: Final = 500

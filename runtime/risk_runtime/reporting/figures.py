@@ -7,12 +7,11 @@ from decimal import Decimal
 from uuid import NAMESPACE_URL, uuid5
 
 from risk_policy.contracts.reports import MOST_DIGITS
-from risk_runtime.paper.broker import ZERO
 
 
 def text(value: Decimal) -> str:
     """A decimal as reports carry it: no exponent, no trailing zeros, no minus before zero."""
-    if value == ZERO:
+    if value == 0:
         return "0"
     plain = f"{value:f}"
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
