@@ -93,7 +93,7 @@ def test_a_clock_that_was_set_right_is_believed_again() -> None:
 
 
 def test_what_fires_is_not_shown_as_over_by_a_service_whose_clock_is_ahead(
-    receivers: Any, words: Any
+    receivers: Any, words: Any, wait_until: Any
 ) -> None:
     """Prometheus here is ten minutes behind, and its alerts end a second ahead of it."""
     starts = datetime.now(UTC) - timedelta(minutes=12)
@@ -109,6 +109,6 @@ def test_what_fires_is_not_shown_as_over_by_a_service_whose_clock_is_ahead(
         send()
     about = "SELECT state FROM incident WHERE risk_id = 'drawdown/main'"
     assert receivers.rows(about) == [("CREATED",)]
-    assert "clock is 600." in receivers.log
+    wait_until(lambda: "clock is 600." in receivers.log)
     send(words.alert(starts=starts, firing=False, ends=starts + timedelta(minutes=1)))
     assert receivers.rows(about) == [("RESOLVED",)]

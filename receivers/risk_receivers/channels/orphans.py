@@ -8,8 +8,7 @@ from yesterday would only pass for news of today.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -21,14 +20,11 @@ from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.failover import Fallbacks, give_up
 from risk_receivers.channels.outbox import Letter, owed_by_others
 from risk_receivers.schema import from_text
-from risk_receivers.store.errors import QueueFullError
 from risk_receivers.store.writer import Transaction, Writer
 
 #: In one transaction: a few of them take no longer than a second, however many there are.
 _AT_ONCE: Final = 500
 _PATIENCE_SECONDS: Final = 30.0
-#: The queue does not say when it has room, and whatever fills it is gone within a commit or two.
-_PAUSE_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +41,7 @@ def move_orphans(policy: Policy, writer: Writer) -> Iterator[Moved]:
     channels = policy.alerting.channels
     deadlines = {name: getattr(channels, name).deadline_seconds for name in channels.names()}
     work = partial(_move, enabled=enabled_channels(policy), takers=fallbacks(policy), of=deadlines)
-    while moved := _patiently(writer, work):
+    while moved := writer.run(work, _PATIENCE_SECONDS):
         for one in moved:
             _log.error(
                 "channel %s: message %d, %s of %s: %s; %s",
@@ -54,18 +50,6 @@ def move_orphans(policy: Policy, writer: Writer) -> Iterator[Moved]:
                 f"{one.taker} takes over" if one.taker else "it is among the dead letters",
             )
             yield one
-
-
-def _patiently(writer: Writer, work: Callable[[Transaction], list[Moved]]) -> list[Moved]:
-    """Wait for a place in the queue: a service that starts has more to do than this."""
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return writer.run(work, _PATIENCE_SECONDS)
-        except QueueFullError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(_PAUSE_SECONDS)
 
 
 def _move(

@@ -40,23 +40,29 @@ class PendingJobs:
         with self._changed:
             self._closed = None
 
-    def put(self, job: Job) -> None:
-        """Adds a job. Raises QueueFullError or why the queue is closed."""
+    def put(self, job: Job, patience_seconds: float = 0.0) -> None:
+        """Adds a job, once there is room. Raises QueueFullError or why the queue is closed."""
         with self._changed:
+            self._changed.wait_for(self._has_room_or_is_closed, patience_seconds)
             if self._closed is not None:
                 # A fresh one each time: a shared exception would collect tracebacks.
                 raise type(self._closed)(str(self._closed))
             if len(self._jobs) >= self._depth:
                 raise QueueFullError(f"{self._depth} works wait already; try again later")
             self._jobs.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self, most: int) -> list[Job]:
         """Waits for work; empty once the queue is closed and drained."""
         with self._changed:
             while not self._jobs and self._closed is None:
                 self._changed.wait()
-            return [self._jobs.popleft() for _ in range(min(most, len(self._jobs)))]
+            taken = [self._jobs.popleft() for _ in range(min(most, len(self._jobs)))]
+            self._changed.notify_all()
+            return taken
+
+    def _has_room_or_is_closed(self) -> bool:
+        return len(self._jobs) < self._depth or self._closed is not None
 
     def close(self, reason: StoreClosedError) -> None:
         """Takes no more work. What waits can still be taken."""

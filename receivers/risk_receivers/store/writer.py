@@ -15,6 +15,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from datetime import datetime
@@ -126,12 +127,18 @@ class Writer:
         return job.future
 
     def run(self, work: Callable[[Transaction], T], timeout: float) -> T:
-        """Submits a work and waits. Raises what the work raised, or a StoreError."""
+        """Submits a work, once there is room for it, and waits.
+
+        Raises what the work raised, or a StoreError.
+        """
         if threading.current_thread() is self._thread:
             raise StoreError("a work cannot wait for another work; submit it instead")
-        future = self.submit(work)
+        until = time.monotonic() + timeout
+        job = Job(work)
+        self._pending.put(job, timeout)
+        future: Future[T] = job.future
         try:
-            return future.result(timeout)
+            return future.result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             if future.done() and not future.cancelled():
                 return future.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,6 +182,22 @@ def test_a_full_queue_refuses_at_once_and_says_that_it_may_be_tried_again(
     gate.let_go.set()
     assert [future.result(30) for future in futures] == [1, 2, 3]
     assert writer.run(alert("x"), timeout=30) == 4
+
+
+def test_who_waits_for_its_work_waits_for_room_as_well(
+    make_writer: MakeWriter, alert: Alert, gate: Any
+) -> None:
+    writer = make_writer(queue_depth=1)
+    writer.start()
+    writer.submit(gate)
+    assert gate.entered.wait(30)
+    first = writer.submit(alert("first"))
+    with pytest.raises(QueueFullError):
+        writer.run(alert("impatient"), timeout=0.01)
+    with ThreadPoolExecutor(1) as threads:
+        patient = threads.submit(writer.run, alert("patient"), 30.0)
+        gate.let_go.set()
+        assert (first.result(30), patient.result(30)) == (1, 2)
 
 
 def test_a_wait_that_ends_before_its_work_began_withdraws_it(
