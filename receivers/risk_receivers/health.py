@@ -17,7 +17,8 @@ from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
 from risk_receivers.kill.spool import Spool
-from risk_receivers.kill.switch import Phase
+from risk_receivers.kill.switch import KillSwitch, Phase
+from risk_receivers.kill.unconfirmed import unconfirmed_since
 from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
@@ -51,6 +52,7 @@ class Health:
         self._channels = channels
         self._spool = spool
         self._data = data
+        self._recorded_kill = KillSwitch()
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
@@ -87,16 +89,21 @@ class Health:
             m.GATE_VERSION: [((), float(self._gate.version))],
         }
         try:
-            kill = self._reading.kill_switch()
+            kill = self._recorded_kill = self._reading.kill_switch()
             incidents = self._reading.open_by_severity()
             pending = self._reading.pending_messages()
             dead = self._reading.dead_messages()
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
-            return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
+            return {
+                **gauges,
+                **_armed_or_tripped(tripped=self._gate.is_halted),
+                **self._unconfirmed(),
+            }
         tripped = kill.is_tripped or self._gate.is_halted
         is_disarmed = kill.phase is Phase.DISARMED
         gauges.update(_armed_or_tripped(tripped=tripped, is_disarmed=is_disarmed))
+        gauges.update(self._unconfirmed())
         gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
@@ -109,6 +116,11 @@ class Health:
             ((channel,), float(pending.get(channel, 0))) for channel in self._channels
         ]
         return gauges
+
+    def _unconfirmed(self) -> Mapping[Metric, Samples]:
+        detail = self._gate.detail
+        since = unconfirmed_since(self._recorded_kill, detail.kill if detail else None)
+        return {m.KILL_SWITCH_UNCONFIRMED: [((), since.timestamp() if since else 0.0)]}
 
     def _disk(self) -> Mapping[Metric, Samples]:
         free = free_ratio(self._data)

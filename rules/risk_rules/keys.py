@@ -46,6 +46,10 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.DISK_LOW.name: (_S + "disk_free_warning_pct",),
     system.DISK_FULL.name: (_S + "disk_free_critical_pct",),
     system.KILL_SWITCH_ARMED.name: (_EVENT,),
+    system.KILL_SWITCH_NOT_CONFIRMED.name: (
+        "alerting.kill_switch.confirm_flat_within_seconds",
+        _HOLD,
+    ),
     system.STOP_LOSS_TRIGGERED.name: (_EVENT,),
     system.TAKE_PROFIT_TRIGGERED.name: (_EVENT,),
     system.KILL_SWITCH_EVALUATION.name: (LAST,),

@@ -198,6 +198,8 @@ class KillSwitch(Section):
     """``[alerting.kill_switch]``: what an automatic trip does, and what it takes to clear one.
 
     Attributes:
+        confirm_flat_within_seconds: how long closing everything may take before people are told
+            that nobody has confirmed it.
         confirm_within_seconds: how long the second step of clearing or disarming may take.
         needs_second_person: whether it takes somebody else, with the other of the two tokens
             ``operator_token`` and ``approver_token``.
@@ -208,6 +210,9 @@ class KillSwitch(Section):
     graceful_timeout_minutes: Annotated[
         Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
     ] = 30
+    confirm_flat_within_seconds: Annotated[
+        PositiveSeconds, AtMost(900, "positions that nobody closes lose money meanwhile")
+    ] = 60
     confirm_within_seconds: Annotated[
         PositiveSeconds, AtMost(600, "by then nobody remembers what was looked at before asking")
     ] = 120

@@ -27,11 +27,15 @@ class GuardProof:
         """Every one of these tests."""
         board = Board(self.policy, policy_clock(self.policy))
         self._kill_switch(board)
+        self._not_confirmed(board)
         self._events(board)
         self._storm(board)
         self._evaluation(board)
         name = "guard: kill switch, events, storms, and what nobody answers"
-        return [board.scenario(name, self._shown + 8 * board.clock.tick)]
+        return [
+            board.scenario(name, self._shown + 8 * board.clock.tick),
+            self._unconfirmed_and_gone(),
+        ]
 
     @property
     def _shown(self) -> int:
@@ -75,6 +79,44 @@ class GuardProof:
         board.feed(m.SILENCE_TOO_BROAD, {**this, **_TWO}, (0.0, 0))
         board.feed(m.SILENCE_TOO_BROAD, {"silence": "other", **_ONE}, (0.0, 0))
         board.expect(system.SILENCE_TOO_BROAD, lambda now: broad.at(now) or None, this)
+
+    def _not_confirmed(self, board: Board) -> None:
+        """Nothing to close, to be closed since a moment, since too long, and confirmed."""
+        longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
+        tick = board.clock.tick
+        # Beyond the limit two ticks from the beginning, and confirmed two later.
+        since = 2 * tick / _STAMP - longest
+        line = board.feed(m.KILL_SWITCH_UNCONFIRMED, _ONE, (0.0, tick), (since, 3 * tick), (0.0, 0))
+        # Another one counts from a moment later, and is never told that it is over.
+        later = 3 * tick / _STAMP
+        beside = board.feed(
+            m.KILL_SWITCH_UNCONFIRMED, _TWO, (0.0, 3 * tick), (later, tick / 2), (0.0, 0)
+        )
+        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(longest, 0, line, beside))
+
+    def _unconfirmed_and_gone(self) -> dict[str, Any]:
+        """What was not confirmed when the receivers went away is still not, for long."""
+        board = Board(self.policy, policy_clock(self.policy))
+        longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
+        tick = board.clock.tick
+        hold = milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
+        line = board.feed(
+            m.KILL_SWITCH_UNCONFIRMED, _ONE, (-2 * longest, tick), (_GONE, hold + 2 * tick),
+            (-2 * longest, tick), (_GONE, tick), (0.0, 0),
+        )  # fmt: skip
+        owed = self._owed(longest, hold + board.clock.scrape / 2, line)
+        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, owed)
+        return board.scenario("not confirmed, and the receivers are gone", hold + 7 * tick)
+
+    def _owed(self, longest: float, hold: float, *lines: Line) -> Truth:
+        """How long the oldest has been owed, by what each said last."""
+
+        def truth(now: int) -> float | None:
+            last = [found[-1] for line in lines if (found := line.within(now, hold))]
+            owed = [now / _STAMP - since for since in last if since]
+            return max(owed) if owed and max(owed) > longest else None
+
+        return truth
 
     def _events(self, board: Board) -> None:
         """Shown for a while after it happened, whoever still remembers it."""
