@@ -92,24 +92,28 @@ class GuardProof:
         beside = board.feed(
             m.KILL_SWITCH_UNCONFIRMED, _TWO, (0.0, 3 * tick), (later, tick / 2), (0.0, 0)
         )
-        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(longest, 0, line, beside))
+        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(line, beside))
 
     def _unconfirmed_and_gone(self) -> dict[str, Any]:
         """What was not confirmed when the receivers went away is still not, for long."""
         board = Board(self.policy, policy_clock(self.policy))
         longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
-        tick = board.clock.tick
-        hold = milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
+        tick, hold = board.clock.tick, self._hold
         line = board.feed(
             m.KILL_SWITCH_UNCONFIRMED, _ONE, (-2 * longest, tick), (_GONE, hold + 2 * tick),
             (-2 * longest, tick), (_GONE, tick), (0.0, 0),
         )  # fmt: skip
-        owed = self._owed(longest, hold + board.clock.scrape / 2, line)
-        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, owed)
+        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(line))
         return board.scenario("not confirmed, and the receivers are gone", hold + 7 * tick)
 
-    def _owed(self, longest: float, hold: float, *lines: Line) -> Truth:
+    @property
+    def _hold(self) -> int:
+        return milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
+
+    def _owed(self, *lines: Line) -> Truth:
         """How long the oldest has been owed, by what each said last."""
+        longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
+        hold = self._hold + policy_clock(self.policy).scrape / 2
 
         def truth(now: int) -> float | None:
             last = [found[-1] for line in lines if (found := line.within(now, hold))]
