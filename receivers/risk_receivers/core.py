@@ -80,7 +80,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
     repeat_seconds = max(alerting.prometheus.resend_delay_seconds, interval_seconds)
     alert_lease_seconds = _RESENDS_UNTIL_END * repeat_seconds
     database = data / alerting.audit.database_path
-    pulse = Pulse(alerting.gate.feed_silence_seconds)
+    pulse = Pulse(alerting.dead_man.prometheus_seconds)
     heartbeat = Heartbeat(alerting.gate.renew_seconds)
     bell = Bell()
 

@@ -126,7 +126,7 @@ class Silences:
 
 def limits_seconds(policy: Policy) -> dict[Feed, float]:
     """How long each feed may be silent."""
-    silence = policy.alerting.gate.feed_silence_seconds
+    silence = policy.alerting.dead_man.prometheus_seconds
     beat = policy.alerting.routing.debug.repeat_interval_seconds
     return {Feed.ALERTS: silence, Feed.NOTIFICATIONS: silence + _BEATS * beat}
 

@@ -52,7 +52,7 @@ def system_time_rules(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
     """The same for the alerts about the risk layer itself."""
     if not enabled(policy):
         return
-    alerts = [alert for alert in SYSTEM_ALERTS if alert.escalates]
+    alerts = [alert.under(policy) for alert in SYSTEM_ALERTS if alert.escalates]
     for alert in alerts:
         wait = policy.number(alert.duration) if alert.duration else 0
         yield conditions.latch_of(alert).unacked_rule(policy, wait)

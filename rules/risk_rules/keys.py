@@ -30,6 +30,11 @@ _HOLD: Final = "alerting.latch.hold_missing_minutes"
 #: Beside the duration, which stands in the catalogue.
 _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.DATA_STALE.name: (_S + "snapshot_stale_seconds", _S + "exporter_down_seconds"),
+    system.RUNTIME_SILENT.name: (
+        "alerting.dead_man.runtime_seconds",
+        _S + "snapshot_stale_seconds",
+        _HOLD,
+    ),
     system.NO_ACCOUNT.name: (_S + "snapshot_stale_seconds", _S + "exporter_down_seconds"),
     system.CLOCK_SKEW.name: (_S + "clock_skew_seconds",),
     system.LIMIT_UNEVALUABLE.name: (_S + "required_limits", _HOLD),

@@ -64,7 +64,7 @@ def test_a_beat_of_alertmanager_that_is_lost_means_nothing() -> None:
     policy = load_policy(default_policy_path(), {})
     beat = policy.alerting.routing.debug.repeat_interval_seconds
     limits = limits_seconds(policy)
-    assert limits[Feed.ALERTS] == policy.alerting.gate.feed_silence_seconds
+    assert limits[Feed.ALERTS] == policy.alerting.dead_man.prometheus_seconds
     assert 2 * beat < limits[Feed.NOTIFICATIONS] < 3 * beat
 
 
@@ -73,7 +73,7 @@ def test_a_beat_of_alertmanager_that_is_lost_means_nothing() -> None:
 
 def with_limits(receivers: Any, *, alerts: float, beat: float) -> None:
     text = receivers.policy.read_text()
-    text = text.replace("feed_silence_seconds = 300", f"feed_silence_seconds = {alerts}")
+    text = text.replace("prometheus_seconds = 300", f"prometheus_seconds = {alerts}")
     pace = f"[alerting.routing.debug]\ngroup_interval_seconds = {beat}\n"
     receivers.policy.write_text(f"{text}{pace}repeat_interval_seconds = {beat}\n")
 

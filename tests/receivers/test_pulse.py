@@ -53,9 +53,7 @@ def test_a_feed_that_goes_silent_closes_the_gate_until_it_is_heard_again(
     stopped: Any, wait_until: Wait
 ) -> None:
     text = stopped.policy.read_text()
-    stopped.policy.write_text(
-        text.replace("feed_silence_seconds = 300", "feed_silence_seconds = 1")
-    )
+    stopped.policy.write_text(text.replace("prometheus_seconds = 300", "prometheus_seconds = 1"))
     receivers = stopped.start()
     wait_until(receivers.gate_is_open)
     wait_until(lambda: not receivers.gate_is_open(), what="silence ends the lease")

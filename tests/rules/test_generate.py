@@ -28,7 +28,7 @@ Write = Callable[[Path, dict[str, str]], Path]
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 
 SLOW = (
-    ("feed_silence_seconds = 15", "feed_silence_seconds = 120"),
+    ("prometheus_seconds = 15", "prometheus_seconds = 120"),
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 15"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 20"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 90"),

@@ -246,7 +246,7 @@ def test_the_generated_rules_are_clean_at_other_intervals(
         ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 60"),
         ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
         ("receivers_down_seconds = 10", "receivers_down_seconds = 45"),
-        ("feed_silence_seconds = 15", "feed_silence_seconds = 120"),
+        ("prometheus_seconds = 15", "prometheus_seconds = 120"),
     )
     assert lint(slow, POLICY_TEXT, Material(risk_rules.generate_rules(slow), {})) == ()
 

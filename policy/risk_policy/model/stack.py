@@ -241,7 +241,6 @@ class Gate(Section):
     Attributes:
         lease_seconds: of the receivers, as the runtime sees it.
         renew_seconds: how often the receivers give it.
-        feed_silence_seconds: of Prometheus, as the receivers see it.
     """
 
     lease_seconds: Annotated[
@@ -253,10 +252,6 @@ class Gate(Section):
     renew_seconds: Annotated[
         PositiveSeconds, AtMost(30, "the lease has to be renewed well before it ends")
     ] = 0.5
-    feed_silence_seconds: Annotated[
-        PositiveSeconds,
-        AtMost(300, "for that long new risk stays allowed although nobody could raise an alert"),
-    ] = 15
 
 
 class Intake(Section):

@@ -121,10 +121,11 @@ def _catalogue() -> Iterator[_Known]:
     tiers = {tier.value for tier in Tier}
     for alert in SYSTEM_ALERTS:
         severity = alert.severity.value
-        yield _known(
-            alert.limit, alert.name, severity if severity in tiers else "", alert.action,
-            frozenset(alert.identity), category=alert.category.value, layer=alert.layer.value,
-        )  # fmt: skip
+        for action in alert.possible_actions:
+            yield _known(
+                alert.limit, alert.name, severity if severity in tiers else "", action,
+                frozenset(alert.identity), category=alert.category.value, layer=alert.layer.value,
+            )  # fmt: skip
 
 
 def _known(

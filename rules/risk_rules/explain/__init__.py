@@ -46,7 +46,7 @@ def explain(policy: Policy, name: str) -> Explanation:
     """Everything there is to know about an alert. Raises UnknownAlertError."""
     match find(name):
         case SystemAlert() as alert:
-            return _system(policy, alert)
+            return _system(policy, alert.under(policy))
         case limit, spec:
             return _limit(policy, limit, spec)
 

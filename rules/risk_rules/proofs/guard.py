@@ -88,9 +88,9 @@ class GuardProof:
         since = 2 * tick / _STAMP - longest
         line = board.feed(m.KILL_SWITCH_UNCONFIRMED, _ONE, (0.0, tick), (since, 3 * tick), (0.0, 0))
         # Another one counts from a moment later, and is never told that it is over.
-        later = 3 * tick / _STAMP
+        later = 2 * tick / _STAMP
         beside = board.feed(
-            m.KILL_SWITCH_UNCONFIRMED, _TWO, (0.0, 3 * tick), (later, tick / 2), (0.0, 0)
+            m.KILL_SWITCH_UNCONFIRMED, _TWO, (0.0, tick), (later, 3 * tick), (0.0, 0)
         )
         board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(line, beside))
 

@@ -16,6 +16,7 @@ from risk_rules import system as conditions
 from risk_rules.proofs.board import Board, Line, Truth, acknowledged
 from risk_rules.proofs.conditions import remembered, rising
 from risk_rules.proofs.series import Clock, Sample, milliseconds
+from risk_rules.proofs.silence import SilenceProof
 from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
 
 _GONE: Sample = None
@@ -39,6 +40,7 @@ class SlowProof:
             waiting.scenario("nobody answers an alert about the risk layer", lasts),
             forgotten.scenario("failures that are long ago", max(lasts, self._forgotten)),
             self._rewriting().scenario("nobody answers after records were rewritten", lasts),
+            self._silent(lasts),
         ]
 
     def guard_scenarios(self) -> list[dict[str, Any]]:
@@ -146,6 +148,14 @@ class SlowProof:
         rewritten = remembered(self.policy, board.clock, lambda now: now == at)
         self._expect(board, system.CHAIN_REWRITTEN, rewritten)
         return board
+
+    def _silent(self, lasts: int) -> dict[str, Any]:
+        """A runtime that has fallen silent, of which no slow scrape would see the beginning."""
+        scrape = milliseconds(self.policy.alerting.prometheus.scrape_interval_seconds)
+        board = Board(self.policy, Clock(scrape, self.clock.evaluation))
+        begins, truth = SilenceProof(self.policy, board.clock).throughout(board)
+        self._expect(board, system.RUNTIME_SILENT.under(self.policy), truth, {"account": "main"})
+        return board.scenario("nobody answers after a runtime fell silent", lasts + begins)
 
     # -- failures that are long ago ------------------------------------------------------------
 

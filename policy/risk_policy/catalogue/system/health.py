@@ -85,6 +85,18 @@ DATA_STALE: Final = SystemAlert(
     kind=Kind.TIME,
 )  # fmt: skip
 
+RUNTIME_SILENT: Final = SystemAlert(
+    "RISK_RUNTIME_SILENT", "runtime_silent", Severity.CRITICAL, Action.PAUSE_NEW_ENTRIES, "",
+    "The runtime of account {subject} has fallen silent",
+    "No fresh snapshot of it has been seen for as long as the policy allows: the runtime hangs or "
+    "is dead, or its exporter is. Nobody knows what the account holds now.",
+    "Look at the venue itself, then at the trading runtime and its exporter: start again what is "
+    "dead. It ends with the next fresh snapshot; a kill switch that it tripped has to be cleared.",
+    identity=("account",),
+    escalates=True,
+    action_key="alerting.dead_man.runtime_action",
+)  # fmt: skip
+
 NO_ACCOUNT: Final = SystemAlert(
     "RISK_NO_ACCOUNT", "no_account", Severity.CRITICAL, Action.NOTIFY, "",
     "No account has sent a snapshot",
