@@ -23,6 +23,7 @@ from risk_receivers.gate.store_proof import StoreProof
 from risk_receivers.kill.countdown_watch import CountdownWatch
 from risk_receivers.kill.doubt_watch import DoubtWatch
 from risk_receivers.kill.order_watch import OrderWatch
+from risk_receivers.kill.silence_watch import SilenceWatch
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.spool_keeper import SpoolKeeper
 from risk_receivers.ledger import Ledger
@@ -158,6 +159,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             timeout_seconds=alerting.kill_switch.graceful_timeout_minutes * 60,
         )
         orders = OrderWatch(data / "gate", recorder, telemetry, alerting.kill_switch.mode)
+        silence = SilenceWatch(pulse, recorder, telemetry, alerting.dead_man.prometheus_action)
         watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
         refusals = Refusals(writer, telemetry)
         retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
@@ -180,7 +182,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
             workers=(
-                *(clock, countdown, doubts, orders, SpoolKeeper(spool, telemetry)),
+                *(clock, countdown, silence, doubts, orders, SpoolKeeper(spool, telemetry)),
                 *(watch, refusals, retention),
             ),
         )

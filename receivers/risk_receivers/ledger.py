@@ -32,6 +32,7 @@ from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger, timeout_o
 from risk_receivers.kill.trip import (
     AlertKill,
     OperatorKill,
+    SilenceKill,
     SpooledTrip,
     TimeoutKill,
     UnknownKill,
@@ -198,6 +199,10 @@ class Ledger:
                 )
                 trigger = replace(trigger, by_person=True)  # nobody knows that it was not one
                 witness = Witness(reason=evidence, details=received)
+            case SilenceKill(cause):
+                level = Severity.EMERGENCY.value
+                trigger = self._trigger(transaction, trip, self._automatic_mode, cause, level)
+                witness = Witness(reason="a dead-man's timer ran out", details=received)
             case TimeoutKill():
                 trigger = timeout_of(trip.kill_id, transaction.now)
                 state = kill_journal.load(transaction.connection)

@@ -27,6 +27,7 @@ from risk_receivers.kill.countdown import (
     this_moment,
 )
 from risk_receivers.kill.switch import KillSwitch, tightest
+from risk_receivers.kill.trip import TimeoutKill
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
@@ -74,7 +75,7 @@ class CountdownWatch(Worker):
             countdown = begun(state.kill_id, since, now)
         self._countdown = countdown = countdown.at(now)
         if countdown.spent_seconds >= self._timeout_seconds:
-            self._recorder.time_is_over(state.kill_id)
+            self._recorder.trip_by_itself(TimeoutKill(), state.kill_id)
         else:
             self._note_down(countdown)
         return _LOOK_SECONDS
