@@ -80,6 +80,7 @@ def system_conditions(policy: Policy) -> Iterator[Condition]:
         f"max({promql.series(m.STATE_UNSAVED)}) > "
         f"{promql.number(policy.alerting.system.snapshot_stale_seconds)}",
     )
+    yield from _fast_lane(policy)
     yield _policy_drift(policy)
     yield from _own_trouble(policy)
     yield from _delivery(policy)
@@ -230,6 +231,15 @@ def _var_incomplete(policy: Policy) -> Condition:
     covered = f"min by (account) ({promql.series(m.VAR_COVERED)})"
     least = round(policy.alerting.system.var_covered_min_pct / 100, 10)
     return Condition(system.VAR_INCOMPLETE, f"{covered} < {promql.number(least)}")
+
+
+def _fast_lane(policy: Policy) -> Iterator[Condition]:
+    """What is off on purpose is no trouble; what a lane that is off does not post, waits nowhere."""
+    if policy.alerting.fast_lane.enabled:
+        off = f"min by (instance) ({promql.series(m.FAST_LANE_ON)}) == 0"
+        yield Condition(system.FAST_LANE_OFF, off)
+    waiting = f"max by (instance) ({promql.series(m.FAST_LANE_UNACKNOWLEDGED)}) > 0"
+    yield Condition(system.FAST_LANE_UNHEARD, waiting)
 
 
 def _policy_drift(policy: Policy) -> Condition:

@@ -118,6 +118,8 @@ class SlowProof:
             self._expect(board, system.LIMIT_UNEVALUABLE, always, about)
         board.feed(conditions.PROMETHEUS_RELOADED, {"job": "prometheus"}, (0.0, 0))
         self._expect(board, system.CONFIG_RELOAD_FAILED, lambda _: 0.0, {"job": "prometheus"})
+        board.feed(m.FAST_LANE_UNACKNOWLEDGED, _ONE, (1.0, 0))
+        self._expect(board, system.FAST_LANE_UNHEARD, always, _ONE)
         board.feed(m.WRITER_HEALTHY, {}, (0.0, 0))
         self._expect(board, system.NOT_RECORDING, lambda _: 0.0)
         board.feed(m.AUDIT_INTACT, {}, (0.0, 0))

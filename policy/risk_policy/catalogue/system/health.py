@@ -155,6 +155,28 @@ STATE_UNSAVED: Final = SystemAlert(
     kind=Kind.TIME,
 )  # fmt: skip
 
+FAST_LANE_OFF: Final = SystemAlert(
+    "RISK_FAST_LANE_OFF", "fast_lane_off", Severity.WARNING, Action.NOTIFY, "",
+    "The fast lane of {subject} is off although the policy has it on",
+    "What trips the kill switch is told once Prometheus has seen it, seconds later.",
+    "Give the exporter the token of the alert feed (RISKWARDEN_ALERT_FEED_TOKEN) and start it "
+    "again; embedded, with fast_lane=FastLane.from_policy(policy). Or set "
+    "alerting.fast_lane.enabled = false.",
+    identity=("instance",),
+)  # fmt: skip
+
+FAST_LANE_UNHEARD: Final = SystemAlert(
+    "RISK_FAST_LANE_UNHEARD", "fast_lane_unheard", Severity.CRITICAL, Action.NOTIFY,
+    f"{_S}.receivers_down_seconds",
+    "The receivers do not acknowledge what the fast lane of {subject} posts",
+    "A breach that trips the kill switch has reached them through Prometheus alone, or not at all.",
+    "Look whether the kill switch is tripped; if it is not, trip it. Then see in the exporter's "
+    "log what the receivers answer: a token that is wrong, an address, a store that cannot record.",
+    identity=("instance",),
+    escalates=True,
+    measured="{value} such breaches wait.",
+)  # fmt: skip
+
 # -- rules and configuration -----------------------------------------------------------------
 
 POLICY_DRIFT: Final = SystemAlert(
