@@ -234,7 +234,7 @@ def _var_incomplete(policy: Policy) -> Condition:
 
 
 def _fast_lane(policy: Policy) -> Iterator[Condition]:
-    """What is off on purpose is no trouble; what a lane that is off does not post, waits nowhere."""
+    """What is off on purpose is no trouble, and has nothing that waits."""
     if policy.alerting.fast_lane.enabled:
         off = f"min by (instance) ({promql.series(m.FAST_LANE_ON)}) == 0"
         yield Condition(system.FAST_LANE_OFF, off)

@@ -133,6 +133,7 @@ class Rig:
     store: AccountStore | None = None
     reports: list[Report] = field(default_factory=list)
     on_day: Callable[[date], None] = lambda _: None
+    exchange_clock: Callable[[], float] = time.monotonic
     runtime: PaperRuntime | None = None
 
     def submit(self, reports: Sequence[Report]) -> None:
@@ -160,6 +161,7 @@ class Rig:
                 store=self.store or AccountStore(self.data),
                 replay=Replay(PRICES, self.first, self.last),
                 pace=self.pace,
+                exchange_clock=self.exchange_clock,
             )
             self.runtime.prepare()
             self.runtime.run(stop or threading.Event(), **waiting)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from risk_policy.model.base import AtMost, PositiveSeconds, Section
+from risk_policy.model.base import AtMost, PositiveSeconds, Seconds, Section
 from risk_policy.vocabulary import DeadManAction
 
 
@@ -29,6 +29,8 @@ class DeadMan(Section):
             ``alerting.system.snapshot_stale_seconds`` old, may be seen.
         prometheus_seconds: for how long its Watchdog may not arrive at the receivers.
         prometheus_action: never ``alert``: nobody would raise one.
+        cancel_all_after_seconds: after which an exchange that can cancels all working orders,
+            unless the runtime goes on telling it that all is well; 0 asks for nothing.
     """
 
     runtime_seconds: Annotated[
@@ -42,3 +44,6 @@ class DeadMan(Section):
     prometheus_action: Annotated[
         Literal[DeadManAction.REDUCE_ONLY, DeadManAction.HALT], BeforeValidator(_closes)
     ] = DeadManAction.REDUCE_ONLY
+    cancel_all_after_seconds: Annotated[
+        Seconds, AtMost(3600, "orders of a dead runtime would work on for as long")
+    ] = 30

@@ -53,6 +53,7 @@ def serve(options: Options, stop: threading.Event) -> None:
                 starting_cash=options.cash,
                 graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
                 limits=PreTradeLimits.of(policy),
+                cancel_all_after_seconds=alerting.dead_man.cancel_all_after_seconds,
             ),
             gate=TradeGate(options.gate),
             exporter=exporter,
