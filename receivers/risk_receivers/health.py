@@ -119,7 +119,7 @@ class Health:
 
     def _unconfirmed(self) -> Mapping[Metric, Samples]:
         detail = self._gate.detail
-        since = unconfirmed_since(self._recorded_kill, detail.kill if detail else None)
+        since = unconfirmed_since(self._recorded_kill, detail.kills if detail else ())
         return {m.KILL_SWITCH_UNCONFIRMED: [((), since.timestamp() if since else 0.0)]}
 
     def _disk(self) -> Mapping[Metric, Samples]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from risk_policy.contracts.restriction import Kill
 from risk_policy.vocabulary import KillMode
 from risk_receivers.kill.switch import KillSwitch, Trigger, timeout_of
 from risk_receivers.kill.unconfirmed import unconfirmed_since
@@ -21,6 +22,10 @@ def tripped(mode: KillMode, kill_id: str = "k1") -> KillSwitch:
     return KillSwitch().after(event)
 
 
+def held(state: KillSwitch) -> list[Kill]:
+    return [] if state.restriction is None else [state.restriction]
+
+
 def flat(state: KillSwitch, account: str) -> KillSwitch:
     event = state.on_flat(state.kill_id, account, LATER)
     assert event is not None
@@ -28,13 +33,13 @@ def flat(state: KillSwitch, account: str) -> KillSwitch:
 
 
 def test_nothing_is_owed_while_nothing_is_tripped() -> None:
-    assert unconfirmed_since(KillSwitch(), None) is None
+    assert unconfirmed_since(KillSwitch(), ()) is None
 
 
 @pytest.mark.parametrize("mode", [KillMode.PAUSE, KillMode.GRACEFUL])
 def test_a_mode_that_closes_nothing_now_owes_nothing(mode: KillMode) -> None:
     state = tripped(mode)
-    assert unconfirmed_since(state, state.restriction) is None
+    assert unconfirmed_since(state, held(state)) is None
 
 
 def test_a_graceful_kill_owes_it_from_the_end_of_its_time() -> None:
@@ -42,7 +47,7 @@ def test_a_graceful_kill_owes_it_from_the_end_of_its_time() -> None:
     event = state.on_trigger(timeout_of("k1", LATER))
     assert event is not None
     state = state.after(event)
-    assert unconfirmed_since(state, state.restriction) == LATER
+    assert unconfirmed_since(state, held(state)) == LATER
 
 
 def test_it_is_owed_until_every_account_has_confirmed() -> None:
@@ -51,32 +56,31 @@ def test_it_is_owed_until_every_account_has_confirmed() -> None:
         concerned = state.on_account(account, NOW)
         assert concerned is not None
         state = state.after(concerned)
-    assert unconfirmed_since(state, state.restriction) == NOW
+    assert unconfirmed_since(state, held(state)) == NOW
     state = flat(state, "one")
-    assert unconfirmed_since(state, state.restriction) == NOW
+    assert unconfirmed_since(state, held(state)) == NOW
     state = flat(state, "two")
-    assert unconfirmed_since(state, state.restriction) is None
+    assert unconfirmed_since(state, held(state)) is None
     late = state.on_account("three", LATER)
     assert late is not None
-    assert unconfirmed_since(state.after(late), state.restriction) == NOW
+    assert unconfirmed_since(state.after(late), held(state)) == NOW
 
 
 def test_clearing_ends_it_even_before_the_gate_has_heard() -> None:
     state = tripped(KillMode.IMMEDIATE)
     cleared = state.on_clear("k1", LATER)
     assert cleared is not None
-    assert unconfirmed_since(state.after(cleared), state.restriction) is None
+    assert unconfirmed_since(state.after(cleared), held(state)) is None
 
 
 def test_a_kill_that_the_gate_alone_knows_is_owed() -> None:
-    held = tripped(KillMode.IMMEDIATE, "in memory").restriction
-    assert unconfirmed_since(KillSwitch(), held) == NOW
-    assert held is not None
-    loose = held.model_copy(update={"mode": KillMode.PAUSE})
-    assert unconfirmed_since(KillSwitch(), loose) is None
+    known = tripped(KillMode.GRACEFUL)
+    others = held(tripped(KillMode.IMMEDIATE, "in memory"))
+    assert unconfirmed_since(KillSwitch(), others) == NOW
+    assert unconfirmed_since(known, [*held(known), *others]) == NOW
+    assert unconfirmed_since(KillSwitch(), held(tripped(KillMode.PAUSE, "in memory"))) is None
 
 
 def test_a_mode_that_only_the_gate_knows_counts() -> None:
     state = tripped(KillMode.GRACEFUL)
-    tighter = replace(state, mode=KillMode.IMMEDIATE).restriction
-    assert unconfirmed_since(state, tighter) == NOW
+    assert unconfirmed_since(state, held(replace(state, mode=KillMode.IMMEDIATE))) == NOW

@@ -6,25 +6,33 @@ could not be recorded, cannot have been confirmed on record either.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from risk_policy.contracts.gate import Restriction
+from risk_policy.contracts.restriction import Kill
 from risk_policy.vocabulary import KillMode
 from risk_receivers.kill.switch import KillSwitch, Phase
 
 
-def unconfirmed_since(recorded: KillSwitch, held: Restriction | None) -> datetime | None:
+def unconfirmed_since(recorded: KillSwitch, held: Sequence[Kill]) -> datetime | None:
     """Since when closing is owed; None while none is, or once every account has confirmed it.
 
     Args:
         recorded: the state on record, as it was read last.
         held: what the gate holds.
     """
-    if held is not None and held.kill_id != recorded.kill_id:
-        if held.kill_id in recorded.cleared:  # about to be taken back
-            return None
-        return held.since if held.mode is KillMode.IMMEDIATE else None
-    modes = (recorded.mode, held.mode if held is not None else None)
+    owed = [_of_record(recorded, [kill for kill in held if kill.id == recorded.kill_id])]
+    owed += [
+        kill.since
+        for kill in held
+        # One that was cleared is about to be taken back.
+        if kill.id not in (recorded.kill_id, *recorded.cleared) and kill.mode is KillMode.IMMEDIATE
+    ]
+    return min((since for since in owed if since is not None), default=None)
+
+
+def _of_record(recorded: KillSwitch, held: Sequence[Kill]) -> datetime | None:
+    modes = (recorded.mode, *(kill.mode for kill in held))
     if KillMode.IMMEDIATE not in modes or recorded.phase is Phase.FLAT_CONFIRMED:
         return None
     return recorded.mode_since

@@ -1,0 +1,65 @@
+"""What the silence of a part leads to is the policy's to say, and never less than safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from risk_policy import InvalidPolicyError, parse_policy
+from risk_policy.catalogue.runbooks import render
+from risk_rules.groups import rule_files
+from risk_rules.labelled import plain
+
+NAME = "RISK_RUNTIME_SILENT"
+
+
+@pytest.mark.parametrize(
+    ("action", "asks_for", "says"),
+    [
+        ("alert", "notify", "tell people"),
+        ("reduce_only", "pause_new_entries", "open no new positions"),
+        ("halt", "kill_switch", "Trips the kill switch in mode `immediate`"),
+    ],
+)
+def test_rules_and_runbook_of_a_silent_runtime_ask_for_what_the_policy_says(
+    action: str, asks_for: str, says: str
+) -> None:
+    text = f'[alerting.dead_man]\nruntime_action = "{action}"\n'
+    policy = parse_policy(text.encode(), environ={})
+    found = {
+        plain(rule.document())["labels"]["action"]
+        for groups in rule_files(policy).values()
+        for group in groups
+        for rule in group.rules
+        if getattr(rule, "name", "") == NAME
+    }
+    assert found == {asks_for}
+    assert says in render(policy, NAME)
+
+
+def test_a_silent_prometheus_cannot_leave_the_gate_open() -> None:
+    text = b'[alerting.dead_man]\nprometheus_action = "alert"\n'
+    with pytest.raises(InvalidPolicyError) as refused:
+        parse_policy(text, environ={})
+    (problem,) = refused.value.problems
+    assert problem.key == "alerting.dead_man.prometheus_action"
+    assert "would leave the gate open" in problem.message
+    assert '"reduce_only"' in problem.message
+
+
+def test_the_machine_acts_only_after_people_were_told(refusals: Callable[[str], list[str]]) -> None:
+    text = "[alerting.dead_man]\nruntime_seconds = 10\n"
+    assert refusals(text) == ["alerting.dead_man.runtime_seconds"]
+
+
+@pytest.fixture
+def refusals() -> Callable[[str], list[str]]:
+    """The keys that a policy is refused for."""
+
+    def refuse(text: str) -> list[str]:
+        with pytest.raises(InvalidPolicyError) as refused:
+            parse_policy(text.encode(), environ={})
+        return [problem.key for problem in refused.value.problems]
+
+    return refuse
