@@ -15,8 +15,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
+from risk_policy import Policy
 from risk_runtime.errors import RiskRuntimeError
 
 #: So many tries before it runs out: one or two that are lost must not cancel anything.
@@ -55,6 +56,11 @@ class DeadMansSwitch:
         self._clock = clock
         self._due_at = clock()
         self._is_well = True
+
+    @classmethod
+    def from_policy(cls, policy: Policy, exchange: CancelAllAfter) -> Self:
+        """With the time that the policy gives a runtime."""
+        return cls(exchange, policy.alerting.dead_man.cancel_all_after_seconds)
 
     def beat(self, *, is_well: bool) -> None:
         """The loop does its rounds; whether the gate is fresh and the exporter takes snapshots."""
