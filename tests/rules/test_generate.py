@@ -32,6 +32,7 @@ SLOW = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 15"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 20"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 90"),
+    ("runtime_seconds = 30", "runtime_seconds = 180"),
     ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
     ("receivers_down_seconds = 10", "receivers_down_seconds = 30"),
 )
@@ -39,6 +40,7 @@ FAST = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 0.2"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 0.25"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 1.5"),
+    ("runtime_seconds = 30", "runtime_seconds = 4.5"),
     ("exporter_down_seconds = 10", "exporter_down_seconds = 0"),
     ("policy_drift_seconds = 30", "policy_drift_seconds = 0"),
     # As many evaluations as ever: what lasts longer takes long and says nothing new.
