@@ -4,7 +4,9 @@ Evaluated are twenty thresholds: those of every limit that is watched per positi
 of drawdown, of which one trips the kill switch. An exporter stand-in serves books of several
 sizes; of each of these limits, some positions are beyond the worst threshold, so that all its
 tiers fire. The baseline is one expression per tier (``max by (…) (metric) > threshold``) and
-nothing else: no hysteresis, no memory, no escalation, no labels, no words.
+nothing else: no hysteresis, no memory, no escalation, no labels, no words. Where alerts fire, the
+generated rules are also measured without their annotations, of which Prometheus expands each as a
+template, for every alert at every evaluation.
 
 ``round`` is the processor time that Prometheus takes to evaluate every rule once (scrapes and
 slower groups included, rounds that it skips not counted), which others on the machine hardly
@@ -15,7 +17,7 @@ rounds that take longer would be skipped, and what is scraped meanwhile counted 
 The other times are ``prometheus_rule_group_last_duration_seconds``, the least of those seen: the
 sum of all groups that watch, the slowest, and drawdown's, whose median stands beside it.
 
-Takes about ten minutes: ``python benchmarks/rule_evaluation.py [--groups] [positions …]``;
+Takes about twelve minutes: ``python benchmarks/rule_evaluation.py [--groups] [positions …]``;
 ``--groups`` also prints every group.
 """
 
@@ -178,7 +180,25 @@ def serving(body: bytes) -> Iterator[int]:
         server.server_close()
 
 
-def measure(policy: Policy, body: bytes, *, plain: bool, alerts: int = 0) -> Cost:
+def generated(policy: Policy) -> dict[str, str]:
+    """The rules of what is watched, as they are."""
+    wanted = {f"rules/{limit.name}.yml" for limit in WATCHED}
+    return {k: v for k, v in risk_rules.generate_rules(policy).items() if k in wanted}
+
+
+def without_words(files: dict[str, str]) -> dict[str, str]:
+    """The same rules, whose alerts say nothing."""
+    changed = {}
+    for name, text in files.items():
+        document = yaml.safe_load(text)
+        for group in document["groups"]:
+            for rule in group["rules"]:
+                rule.pop("annotations", None)
+        changed[name] = yaml.safe_dump(document)
+    return changed
+
+
+def measure(policy: Policy, body: bytes, rules: dict[str, str], alerts: int = 0) -> Cost:
     """Run Prometheus on a book for a while, from when so many alerts fire."""
     with tempfile.TemporaryDirectory() as name, serving(body) as port:
         folder = Path(name)
@@ -187,11 +207,7 @@ def measure(policy: Policy, body: bytes, *, plain: bool, alerts: int = 0) -> Cos
             own = f"127.0.0.1:{probe.getsockname()[1]}"
         target = f"127.0.0.1:{port}"
         at = Endpoints(exporter=target, receivers=target, alertmanager=target, prometheus=own)
-        wanted = {f"rules/{limit.name}.yml" for limit in WATCHED}
-        files = {k: v for k, v in risk_rules.generate_rules(policy).items() if k in wanted}
-        if plain:
-            files = {"rules/plain.yml": plain_rules(policy)}
-        files["prometheus.yml"] = risk_rules.prometheus_config(policy, at)
+        files = {**rules, "prometheus.yml": risk_rules.prometheus_config(policy, at)}
         for path, text in {**files, "secrets/alert_feed_token": "token"}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
@@ -298,8 +314,11 @@ def main(sizes: tuple[int, ...] = SIZES, *, groups: bool = False) -> None:
         for share in BREACHED:
             body, alerts = exposition(policy, size, share), due(size, share)
             at = paced(policy) if alerts else policy
-            plain, full = (measure(at, body, plain=one, alerts=alerts) for one in (True, False))
-            for name, cost in (("plain", plain), ("generated", full)):
+            rules = {"plain": {"rules/plain.yml": plain_rules(at)}, "generated": generated(at)}
+            if alerts:
+                rules["wordless"] = without_words(rules["generated"])
+            costs = {name: measure(at, body, files, alerts) for name, files in rules.items()}
+            for name, cost in costs.items():
                 least = cost.watching.values()
                 print(
                     f"{size:9,} {share:9.0%}  {name:9} {cost.round_cpu * 1e3:9.0f} ms "
@@ -308,6 +327,7 @@ def main(sizes: tuple[int, ...] = SIZES, *, groups: bool = False) -> None:
                     f"{cost.memory_mib:5.0f} MiB",
                     flush=True,
                 )
+            plain, full = costs["plain"], costs["generated"]
             print(f"{'':21}generated / plain: {full.round_cpu / plain.round_cpu:.1f}", flush=True)
             for name, seen in full.groups.items() if groups else ():
                 print(f"{'':21}{name:46} {min(seen) * 1e3:8.2f} ms", flush=True)

@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "unack": "acks",
     "acks": "acks",
 }
-_GROUPS: Final = ("policy", "rules", "audit", "channels", "drill")
+_GROUPS: Final = ("policy", "rules", "audit", "channels", "drill", "token")
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -6,6 +6,7 @@ Rendering happens in memory, so a check never touches the tree.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,9 @@ def settle(wanted: Artefacts, root: Path) -> list[Drift]:
         if drift.kind == "stray":
             path.unlink()
             continue
+        if path.is_dir():
+            words = "a folder stands where a generated file belongs; move it away"
+            raise IsADirectoryError(errno.EISDIR, words, str(path))
         folder = next(name for name in wanted if drift.path.startswith(name + "/"))
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = path.with_name(f".{path.name}.new")

@@ -4,6 +4,9 @@ It has to work when little else does. The address comes from ``--receivers`` or 
 whose data folder it is, the token from the environment or from that folder; the policy is asked
 only for what is then still missing, and leniently. Where there are several tokens each is tried
 before the operator is turned away.
+
+A token of one's own (``RISKWARDEN_TOKEN``) says who somebody is: with it no other one is tried, or
+a person who may not would act as the machine's owner. Only a kill is tried with all there are.
 """
 
 from __future__ import annotations
@@ -17,14 +20,18 @@ from typing import Any, Final
 import httpx
 
 from risk_policy.contracts.operator import LONGEST_NAME
+from risk_policy.environment import Secret
 from risk_policy.model.stack import Auth
-from riskwarden.commands.common import fail
+from riskwarden.commands.common import fail, warn
 from riskwarden.lenient import LenientPolicy, revealed
 from riskwarden.stack.layout import Layout
 
 #: Longer than the service ever takes before it answers one way or the other.
 _PATIENCE_SECONDS: Final = 15.0
 _TOKEN: Final = "operator_token"  # noqa: S105 - its name
+_OWN: Final = Secret("${RISKWARDEN_TOKEN}")
+_KILL: Final = "/api/v1/kill"
+_TURNED_AWAY: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
 class NoAnswerError(Exception):
@@ -63,9 +70,9 @@ class Operator:
         """What they answer; the command ends with what they refuse. Raises NoAnswerError."""
         url, whence = self._address()
         answer: httpx.Response | None = None
-        for token in self._tokens():
+        for token in self._tokens(alone=path != _KILL):
             answer = _request(method, url, path, token, body, whence, patience_seconds)
-            if answer.status_code != httpx.codes.UNAUTHORIZED:
+            if answer.status_code not in _TURNED_AWAY:
                 break
         if answer is None:
             fail(self._no_token())
@@ -107,17 +114,35 @@ class Operator:
             return f"http://{endpoints.receivers}", f"from {self._layout.description}"
         return f"http://{self.policy.receivers}", f"from {self.policy.path}"
 
-    def _tokens(self) -> Iterator[str]:
-        """Every token there is, the likeliest first; each is looked for when its turn comes."""
+    def _tokens(self, *, alone: bool) -> Iterator[str]:
+        """Every token there is, the likeliest first; each is looked for when its turn comes.
+
+        ``alone``: one's own, if there is one, and no other.
+        """
         folder, environment = self._token_of_the_folder, self._token_of_the_environment
         is_its_run = not self._named and self._layout.read_endpoints() is not None
         first = (folder, environment) if is_its_run else (environment, folder)
         tried: set[str] = set()
+        if own := self._token_of_ones_own(alone=alone):
+            tried.add(own)
+            yield own
+            if alone:
+                return
         for source in (self._token_to_try_first, *first, self._token_that_the_policy_names):
             token = source()
             if token and token not in tried:
                 tried.add(token)
                 yield token
+
+    def _token_of_ones_own(self, *, alone: bool) -> str:
+        is_set = any(os.environ.get(name) for name in ("RISKWARDEN_TOKEN", "RISKWARDEN_TOKEN_FILE"))
+        token = revealed(_OWN)
+        if is_set and not token:
+            useless = "RISKWARDEN_TOKEN, or the file of RISKWARDEN_TOKEN_FILE, holds no token"
+            if alone:
+                fail(f"{useless}; set it right, or take it out of the environment")
+            warn(f"{useless}; others are tried")
+        return token
 
     def _token_to_try_first(self) -> str:
         return self._first_token
@@ -138,8 +163,9 @@ class Operator:
     def _no_token(self) -> str:
         wanted = str(Auth().operator_token).strip("${}")
         return (
-            f"no operator token: set {wanted} in the environment, or {wanted}_FILE to a file's "
-            f"path, or name the data folder of a run with --data; "
+            f"no token of your own and no operator token: set RISKWARDEN_TOKEN or {wanted} in the "
+            "environment, or either with _FILE to a file's path, or name the data folder of a run "
+            "with --data; "
             f"{self._layout.secrets / _TOKEN} is not there or not for you to read"
         )
 

@@ -261,7 +261,8 @@ class RiskExporter(Collector):
 
     def _watch(self, published: Published, now: datetime) -> None:
         if self._fast_lane is not None:
-            self._fast_lane.see(published.measures.account, published.figures, now)
+            shown = published.measures
+            self._fast_lane.see(shown.account, published.figures, now, shown.taken_at)
 
     def _account(self, name: str) -> Account:
         with self._lock:

@@ -11,6 +11,7 @@ from risk_policy.errors import Problem
 from risk_policy.fallbacks import fallback_problems
 from risk_policy.model.addresses import is_loopback, overlap
 from risk_policy.model.stack import Endpoints, Routing
+from risk_policy.permissions import permission_problems
 from risk_policy.tokens import token_problems
 from risk_policy.values import Values
 
@@ -183,6 +184,11 @@ LADDERS: Final = (
         "an acknowledgement that says nothing asks for too long",
         may_be_equal=True,
     ),
+    Ladder(
+        ("alerting.auth.token_days", "alerting.auth.most_token_days"),
+        "a token that says nothing about its time asks for too long",
+        may_be_equal=True,
+    ),
     Ladder((_SYSTEM + "disk_free_critical_pct", _SYSTEM + "disk_free_warning_pct")),
     Ladder(
         (_PROMETHEUS + "evaluation_interval_seconds", _SYSTEM + "event_seconds"),
@@ -203,6 +209,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from fallback_problems(values)
     yield from _button_problems(values)
     yield from token_problems(values)
+    yield from permission_problems(values)
 
 
 def _hold_problems(values: Values) -> Iterator[Problem]:

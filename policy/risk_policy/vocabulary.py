@@ -119,3 +119,28 @@ class KillMode(StrEnum):
 
 
 _KILL_MODE_ORDER = {mode: rank for rank, mode in enumerate(KillMode)}
+
+
+class Role(StrEnum):
+    """What somebody is to the desk; a token carries one or several."""
+
+    ADMIN = "admin"
+    RISK_MANAGER = "risk_manager"
+    TRADING_OPS = "trading_ops"
+    QUANT_ANALYST = "quant_analyst"
+    AUDITOR = "auditor"
+
+
+class Permission(StrEnum):
+    """What people do, as far as not everybody may. Each is a key of ``[alerting.permissions]``."""
+
+    READ = "read"
+    AUDIT_READ = "audit_read"
+    ACKNOWLEDGE = "acknowledge"
+    TRIP = "trip"
+    ARM = "arm"
+    LOOSEN = "loosen"
+    CONFIRM = "confirm"
+    DRILL = "drill"
+    MANAGE_CHANNELS = "manage_channels"
+    MANAGE_TOKENS = "manage_tokens"

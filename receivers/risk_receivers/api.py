@@ -9,8 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from pydantic import ValidationError
@@ -19,9 +18,10 @@ from werkzeug.exceptions import HTTPException
 from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
 from risk_policy.vocabulary import Category, Severity
+from risk_receivers.access import Access
 from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
-from risk_receivers.auth import Role, Tokens, unauthorized
+from risk_receivers.caller import guard
 from risk_receivers.channels.views import ChannelParts, channel_views
 from risk_receivers.doors.gate import said
 from risk_receivers.gate.publisher import GatePublisher
@@ -34,8 +34,8 @@ from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
+from risk_receivers.tokens.views import TokenParts, token_views
 
-Params = ParamSpec("Params")
 T = TypeVar("T")
 Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
@@ -57,7 +57,7 @@ class Parts:
     """What the API speaks for."""
 
     policy: Policy
-    tokens: Tokens
+    access: Access
     recorder: Recorder
     gate: GatePublisher
     writer: Writer
@@ -67,17 +67,20 @@ class Parts:
     deadline_seconds: float
     acks: AckParts
     channels: ChannelParts
+    tokens: TokenParts
 
 
 def create_app(parts: Parts) -> Flask:
     """The Flask application behind the front."""
     app = Flask("risk_receivers", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = round(parts.policy.alerting.intake.max_body_mib * 2**20)
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
-    operators = _needs(parts.tokens, Role.OPERATOR)
-    app.register_blueprint(ack_views(parts.acks, operators))
-    app.register_blueprint(channel_views(parts.channels, operators))
+    app.register_blueprint(ack_views(parts.acks))
+    app.register_blueprint(channel_views(parts.channels))
+    app.register_blueprint(token_views(parts.tokens, parts.access))
+    guard(app, parts.access)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Answer:
@@ -144,7 +147,6 @@ def _operator(parts: Parts) -> Blueprint:
     api = Blueprint("operator", __name__, url_prefix="/api/v1")
 
     @api.get("/status")
-    @_needs(parts.tokens, Role.OPERATOR)
     def status() -> Answer:
         head = parts.writer.head
         problems = parts.health.problems()
@@ -168,7 +170,6 @@ def _operator(parts: Parts) -> Blueprint:
         )
 
     @api.get("/incidents")
-    @_needs(parts.tokens, Role.OPERATOR)
     def incidents() -> Answer:
         state = request.args.get("state") or None
         if state is not None and state not in _STATES:
@@ -190,7 +191,6 @@ def _operator(parts: Parts) -> Blueprint:
         return jsonify(incidents=page, next=page[-1]["id"] if len(found) > limit else None)
 
     @api.get("/audit")
-    @_needs(parts.tokens, Role.OPERATOR)
     def audit() -> Answer:
         after_seq = _number("after_seq", default=0, least=0, most=2**53 - 1)
         limit = _number("limit", default=100, least=1, most=_MOST_ROWS)
@@ -205,26 +205,6 @@ def _operator(parts: Parts) -> Blueprint:
         )
 
     return api
-
-
-def _needs(
-    tokens: Tokens, *roles: Role
-) -> Callable[[Callable[Params, Answer]], Callable[Params, Answer]]:
-    """Let a view be called with the token of one of these roles only."""
-
-    def wrap(view: Callable[Params, Answer]) -> Callable[Params, Answer]:
-        @wraps(view)
-        def checked(*args: Params.args, **kwargs: Params.kwargs) -> Answer:
-            header = request.headers.get("Authorization", "").encode("latin-1", "replace")
-            if tokens.allow(header, *roles, address=request.remote_addr or ""):
-                return view(*args, **kwargs)
-            response, code = _error(401, unauthorized(*roles))
-            response.headers["WWW-Authenticate"] = "Bearer"
-            return response, code
-
-        return checked
-
-    return wrap
 
 
 def _kill_switch(parts: Parts) -> dict[str, Any]:

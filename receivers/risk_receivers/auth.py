@@ -1,23 +1,27 @@
-"""Who may call what: bearer tokens, compared in constant time; who may not is noted."""
+"""Whose token a request brings: one of the policy's own, or one that somebody was given.
+
+All of it is answered from memory, in constant time: who may stop the account does not wait for the
+store, and how long the answer takes tells nothing about any secret.
+"""
 
 from __future__ import annotations
 
 import hmac
-import logging
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from risk_policy import Policy, UnfitTokenError, UnsetVariableError
+from risk_policy.vocabulary import Role
 from risk_receivers.errors import StartError
+from risk_receivers.tokens.book import Book, Unfit
 
-#: Addresses whose refusals are counted apart; beyond that all counts begin anew.
-_ADDRESSES: Final = 1000
-_log = logging.getLogger(__name__)
+#: Why somebody is nobody, unless more is known.
+NO_TOKEN: Final = "a wrong token, or none"  # noqa: S105 - words, and no token
 
 
-class Role(StrEnum):
+class Key(StrEnum):
     """Whose token it is; the value is the token's key in ``[alerting.auth]``."""
 
     ALERT_FEED = "alert_feed_token"
@@ -27,83 +31,101 @@ class Role(StrEnum):
     APPROVER = "approver_token"  # somebody else, who confirms what an operator asked for
 
 
-class Tokens:
-    """The tokens of all roles."""
+#: Those of people who own the machine; the others are of machines, which have no role.
+ADMINS: Final = frozenset({Key.OPERATOR, Key.APPROVER})
 
-    def __init__(
-        self, secrets: Mapping[Role, str], refused: Callable[[], None] = lambda: None
-    ) -> None:
-        """``refused`` is called for every request that did not bring the right token."""
-        self._expected = {role: secret.encode() for role, secret in secrets.items()}
-        self._refused = refused
-        self._lock = threading.Lock()
-        self._refusals: dict[str, int] = {}
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who brought a token.
+
+    Attributes:
+        name: of the token: the one it was given, or its key in ``[alerting.auth]``.
+        roles: none for a machine.
+        key: which of the policy's own it is; None for a token that somebody was given.
+        token_id: of a token that somebody was given.
+    """
+
+    name: str
+    roles: tuple[Role, ...] = ()
+    key: Key | None = None
+    token_id: str = ""
+
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody speaks, and no machine."""
+        return bool(self.roles)
+
+    def actor(self, said: str) -> str:
+        """Who goes on record: nobody with a token of their own passes for somebody else."""
+        return said if self.key else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who brought no token that is good.
+
+    Attributes:
+        why: as it is answered and recorded.
+        identity: whose token it was while it was good.
+    """
+
+    why: str = NO_TOKEN
+    identity: Identity | None = None
+
+
+class Tokens:
+    """The policy's own tokens, and those in the book."""
+
+    def __init__(self, secrets: Mapping[Key, str], book: Book | None = None) -> None:
+        self._expected = {key: secret.encode() for key, secret in secrets.items()}
+        self.book: Final = book or Book()
 
     @classmethod
-    def from_policy(
-        cls,
-        policy: Policy,
-        environ: Mapping[str, str] | None = None,
-        refused: Callable[[], None] = lambda: None,
-    ) -> Tokens:
+    def from_policy(cls, policy: Policy, environ: Mapping[str, str] | None = None) -> Tokens:
         """Reveal the tokens. Raises StartError naming every one that is not set, or not its own."""
-        secrets: dict[Role, str] = {}
+        secrets: dict[Key, str] = {}
         problems: list[str] = []
-        for role in Role:
-            reference = getattr(policy.alerting.auth, role.value)
-            if role is Role.APPROVER and not policy.alerting.kill_switch.needs_second_person:
+        for key in Key:
+            reference = getattr(policy.alerting.auth, key.value)
+            if key is Key.APPROVER and not policy.alerting.kill_switch.needs_second_person:
                 continue
             try:
                 secret = reference.reveal_token(environ)
             except (UnfitTokenError, UnsetVariableError) as error:
-                problems.append(f"alerting.auth.{role.value}: {error}")
+                problems.append(f"alerting.auth.{key.value}: {error}")
                 continue
             if not secret:
-                problems.append(f"alerting.auth.{role.value}: the token is blank; set {reference}")
+                problems.append(f"alerting.auth.{key.value}: the token is blank; set {reference}")
                 continue
             if twin := next((other for other in secrets if secrets[other] == secret), None):
                 problems.append(
-                    f"alerting.auth.{role.value}: is the same token as {twin.value}; whoever may "
+                    f"alerting.auth.{key.value}: is the same token as {twin.value}; whoever may "
                     f"do the one could do the other: set {reference} to one of its own"
                 )
-            secrets[role] = secret
+            secrets[key] = secret
         if problems:
             raise StartError("; ".join(problems))
-        return cls(secrets, refused)
+        return cls(secrets)
 
-    def allow(self, authorization: bytes, *roles: Role, address: str) -> bool:
-        """Whether an Authorization header carries the token of one of these roles."""
-        return self.role_of(authorization, *roles, address=address) is not None
-
-    def role_of(self, authorization: bytes, *roles: Role, address: str) -> Role | None:
-        """Whose token of these an Authorization header carries."""
-        if found := self._match(authorization, roles):
-            return found
-        self._note_refusal(address)
-        return None
+    def identify(self, authorization: bytes) -> Identity | Stranger:
+        """Whose token an Authorization header carries."""
+        scheme, _, token = authorization.partition(b" ")
+        token = token.strip()
+        # Every comparison is made, so that the time taken does not tell which one matched.
+        matches = [key for key, own in self._expected.items() if hmac.compare_digest(token, own)]
+        given = self.book.find(token)
+        if scheme.lower() != b"bearer":
+            return Stranger()
+        if matches:
+            key = matches[0]
+            return Identity(key.value, (Role.ADMIN,) if key in ADMINS else (), key)
+        if given is None:
+            return Stranger()
+        found = given.token if isinstance(given, Unfit) else given
+        identity = Identity(found.name, found.roles, None, found.id)
+        return Stranger(given.why, identity) if isinstance(given, Unfit) else identity
 
     def knows(self, authorization: bytes) -> bool:
-        """Whether it carries anybody's token. Nothing is noted: much needs none."""
-        return self._match(authorization, tuple(Role)) is not None
-
-    def _match(self, authorization: bytes, roles: tuple[Role, ...]) -> Role | None:
-        scheme, _, token = authorization.partition(b" ")
-        # Every comparison is made, so that the time taken does not tell which one matched.
-        known = [role for role in roles if role in self._expected]
-        matches = [r for r in known if hmac.compare_digest(token.strip(), self._expected[r])]
-        return matches[0] if matches and scheme.lower() == b"bearer" else None
-
-    def _note_refusal(self, address: str) -> None:
-        self._refused()
-        with self._lock:
-            if len(self._refusals) >= _ADDRESSES:
-                self._refusals.clear()
-            count = self._refusals[address] = self._refusals.get(address, 0) + 1
-        if count & (count - 1) == 0:  # 1, 2, 4, 8, ...: whoever hammers does not fill the disk
-            _log.warning("a wrong token, or none, from %s (refusals so far: %d)", address, count)
-
-
-def unauthorized(*roles: Role) -> str:
-    """What to send instead."""
-    names = " or ".join(f"alerting.auth.{role.value}" for role in roles)
-    return f"send the bearer token that {names} names"
+        """Whether it carries anybody's token that is good. Nothing is noted: much needs none."""
+        return isinstance(self.identify(authorization), Identity)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from risk_receivers.auth import Role
+from risk_receivers.auth import Identity
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -38,13 +38,22 @@ class Body:
 
     Attributes:
         address: from where, as far as that is asked.
-        role: whose token came with it, as far as there has to be one.
+        by: whose token came with it, as far as there has to be one.
     """
 
     data: bytes
     end: End
     address: str = ""
-    role: Role | None = None
+    by: Identity | None = None
+
+    def actor(self, said: str) -> str:
+        """Who goes on record for it."""
+        return self.by.actor(said) if self.by else said
+
+    @property
+    def by_name(self) -> str:
+        """Whose token came with it, by name."""
+        return self.by.name if self.by else ""
 
     @property
     def code(self) -> int:

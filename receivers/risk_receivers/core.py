@@ -13,6 +13,7 @@ from typing import Final
 
 from risk_policy import Policy
 from risk_policy.catalogue.system import ALERT_STORM
+from risk_policy.contracts.limit_alert import REPEATS_UNTIL_END, repeat_seconds
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
@@ -38,8 +39,6 @@ from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Telemetry
 from risk_receivers.workers import Bell, Clock, Worker
 
-#: Prometheus lets a firing alert end this many resend delays ahead.
-_RESENDS_UNTIL_END: Final = 4
 #: The alert feed repeats a firing alert after one; by the second it has had its chance.
 _REPEATS_UNTIL_DOUBT: Final = 2
 
@@ -78,8 +77,8 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
     """Store, gate and recorder on a data folder. Raises StartError or StoreError."""
     alerting = policy.alerting
     interval_seconds = alerting.prometheus.evaluation_interval_seconds
-    repeat_seconds = max(alerting.prometheus.resend_delay_seconds, interval_seconds)
-    alert_lease_seconds = _RESENDS_UNTIL_END * repeat_seconds
+    repeated_after = repeat_seconds(policy)
+    alert_lease_seconds = REPEATS_UNTIL_END * repeated_after
     database = data / alerting.audit.database_path
     pulse = Pulse(alerting.dead_man.prometheus_seconds)
     heartbeat = Heartbeat(alerting.gate.renew_seconds)
@@ -127,7 +126,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             writer,
             outbox,
             telemetry,
-            patience_seconds=_REPEATS_UNTIL_DOUBT * repeat_seconds,
+            patience_seconds=_REPEATS_UNTIL_DOUBT * repeated_after,
             wake_couriers=bell.ring,
         )
         recorder = Recorder(

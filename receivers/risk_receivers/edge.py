@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 
 from a2wsgi import WSGIMiddleware
 
+from risk_receivers.access import Access
 from risk_receivers.api import Parts, create_app
-from risk_receivers.auth import Role, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.core import Core
 from risk_receivers.doors.door import Door
@@ -29,11 +29,13 @@ from risk_receivers.kill.loosening import Loosening
 from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.people import People
 from risk_receivers.reading import Reading
+from risk_receivers.tokens.registry import Registry
+from risk_receivers.tokens.views import TokenParts
 
 _WSGI_THREADS: Final = 8
 
 
-def parts_of(core: Core, people: People, tokens: Tokens) -> Parts:
+def parts_of(core: Core, people: People, access: Access) -> Parts:
     """What the API works with."""
     alerting = core.policy.alerting
     reading = Reading(
@@ -53,7 +55,7 @@ def parts_of(core: Core, people: People, tokens: Tokens) -> Parts:
     )
     return Parts(
         policy=core.policy,
-        tokens=tokens,
+        access=access,
         recorder=core.recorder,
         gate=core.gate,
         writer=core.writer,
@@ -63,6 +65,11 @@ def parts_of(core: Core, people: People, tokens: Tokens) -> Parts:
         deadline_seconds=alerting.gate.lease_seconds,
         acks=people.acks,
         channels=people.channels,
+        tokens=TokenParts(
+            Registry(core.writer, access.tokens.book),
+            days=alerting.auth.token_days,
+            most_days=alerting.auth.most_token_days,
+        ),
     )
 
 
@@ -77,10 +84,9 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
     )
     parser = Parser(alerting.default_severity, lease_seconds=core.alert_lease_seconds)
 
-    def feed(which: Feed, role: Role) -> Door:
+    def feed(which: Feed) -> Door:
         return FeedDoor(
             which,
-            role,
             parser=parser,
             recorder=core.recorder,
             telemetry=core.telemetry,
@@ -97,14 +103,20 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
     how = (loosening, core.recorder, core.refusals.note, patience)
 
     def loosen(what: What) -> Door:
-        return LoosenDoor(what, *how, blind=lambda: core.pulse.complaint, terms=terms)
+        return LoosenDoor(
+            what,
+            *how,
+            blind=lambda: core.pulse.complaint,
+            terms=terms,
+            access=parts.access,
+        )
 
     behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
     try:
         yield Front(
             doors={
-                "/api/v2/alerts": feed(Feed.ALERTS, Role.ALERT_FEED),
-                "/api/v1/notifications": feed(Feed.NOTIFICATIONS, Role.NOTIFICATION_FEED),
+                "/api/v2/alerts": feed(Feed.ALERTS),
+                "/api/v1/notifications": feed(Feed.NOTIFICATIONS),
                 "/api/v1/kill": KillDoor(core.recorder, core.gate, patience),
                 "/api/v1/kill/clear": loosen(What.CLEAR),
                 "/api/v1/kill/disarm": loosen(What.DISARM),
@@ -113,7 +125,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
                 "/api/v1/drills": DrillDoor(core.writer, patience),
             },
             behind=cast("Asgi", behind),
-            tokens=parts.tokens,
+            access=parts.access,
             telemetry=core.telemetry,
             bodies=bodies,
             refused=core.refusals.note,

@@ -22,6 +22,7 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.errors import ReceiversError
+from risk_receivers.facts import fact, forget_fact, keep_fact
 from risk_receivers.intake.alert import Feed
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
@@ -176,7 +177,7 @@ def record(transaction: Transaction, outbox: Outbox, turn: Turn) -> None:
     name = _FACT + turn.feed.value
     words = (_SILENT if turn.is_silent else _HEARD)[turn.feed]
     connection = transaction.connection
-    begun = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+    begun = fact(connection, name)
     if turn.is_silent == (begun is not None):
         return  # it is on record, and its answer was lost
     text = words.text.format(seconds=turn.seconds)
@@ -186,13 +187,13 @@ def record(transaction: Transaction, outbox: Outbox, turn: Turn) -> None:
             text,
             severity=Severity.EMERGENCY if turn.is_silent else Severity.INFO,
             category=Category.SYSTEM,
-            details={"feed": turn.feed.value, **({"began_in": int(begun[0])} if begun else {})},
+            details={"feed": turn.feed.value, **({"began_in": int(begun)} if begun else {})},
         )
     )
     if turn.is_silent:
-        connection.execute("INSERT INTO fact (name, value) VALUES (?, ?)", (name, str(seq)))
+        keep_fact(connection, name, str(seq))
     else:
-        connection.execute("DELETE FROM fact WHERE name = ?", (name,))
+        forget_fact(connection, name)
     outbox.owe(
         connection,
         Message(

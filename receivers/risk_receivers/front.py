@@ -12,10 +12,9 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from risk_receivers.auth import Tokens, unauthorized
+from risk_receivers.access import NEEDS, Access, Refusal, Refused
 from risk_receivers.body import BodyReader, End, Receive
 from risk_receivers.doors.door import Door, GetDoor, Reply, SignedDoor
-from risk_receivers.refusals import NO_TOKEN
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
 Scope = MutableMapping[str, Any]
@@ -34,22 +33,25 @@ class Front:
         *,
         doors: Mapping[str, Door],
         behind: Asgi,
-        tokens: Tokens,
+        access: Access,
         telemetry: Telemetry,
         bodies: BodyReader,
-        refused: Callable[[str, str, str], None],
+        refused: Refused,
         signed: Mapping[str, SignedDoor],
         shown: Mapping[str, GetDoor],
     ) -> None:
         """``doors``, ``signed`` and ``shown`` are by path; ``refused`` is told from where somebody
-        came in vain, to which of them, and why.
+        came in vain to a signed one, to which, and why. Raises LookupError for one in no table.
         """
+        served = {f"POST {path}" for path in doors} | {f"GET {path}" for path in shown}
+        if unknown := served - NEEDS.keys():
+            raise LookupError(f"say in risk_receivers.access who may have {unknown}")
         self._doors = dict(doors)
         self._signed = dict(signed)
         self._shown = dict(shown)
         self._strangers = 0
         self._behind = behind
-        self._tokens = tokens
+        self._access = access
         self._telemetry = telemetry
         self._bodies = bodies
         self._refused = refused
@@ -80,25 +82,24 @@ class Front:
     async def _answer(self, door: Door, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
             return Reply(405, {"error": f"{scope['path']} takes POST only"})
-        address = _address(scope)
-        role = self._tokens.role_of(_authorization(scope), *door.roles, address=address)
-        if role is None:
-            self._refused(address, scope["path"], NO_TOKEN)
-            return Reply(401, {"error": unauthorized(*door.roles)})
+        path, address = scope["path"], _address(scope)
+        by = self._access.decide(_authorization(scope), address, f"POST {path}", path)
+        if isinstance(by, Refusal):
+            return Reply(by.code, {"error": by.error})
         body = await self._bodies.read(receive)
         if body.end is End.LEFT:
             return Reply(400, {"error": "the connection was closed before the body was complete"})
         if body.end is not End.COMPLETE and not door.takes_parts:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
-        return await door.take(replace(body, address=address, role=role))
+        return await door.take(replace(body, address=address, by=by))
 
     async def _show(self, door: GetDoor, scope: Scope) -> Reply:
         if scope["method"] != "GET":
             return Reply(405, {"error": f"{scope['path']} takes GET only"})
-        address = _address(scope)
-        if not self._tokens.allow(_authorization(scope), *door.roles, address=address):
-            self._refused(address, scope["path"], NO_TOKEN)
-            return Reply(401, {"error": unauthorized(*door.roles)})
+        path, address = scope["path"], _address(scope)
+        by = self._access.decide(_authorization(scope), address, f"GET {path}", path)
+        if isinstance(by, Refusal):
+            return Reply(by.code, {"error": by.error})
         headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
         return await door.show(bytes(scope["query_string"]).decode("latin-1"), headers)
 
@@ -132,7 +133,7 @@ class Front:
         From somebody without any token no body is read at all: nothing that takes one answers
         them.
         """
-        if not self._tokens.knows(_authorization(scope)):
+        if not self._access.knows(_authorization(scope)):
             await self._behind(scope, _replay(b"", receive), send)
             return
         body = await self._bodies.read(receive)

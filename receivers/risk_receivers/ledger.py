@@ -28,6 +28,7 @@ from risk_receivers.kill import chain as kill_chain
 from risk_receivers.kill import doubt
 from risk_receivers.kill import journal as kill_journal
 from risk_receivers.kill.journal import Pulled, Witness
+from risk_receivers.kill.pull import OPERATOR_LEVEL
 from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger, timeout_of
 from risk_receivers.kill.trip import (
     AlertKill,
@@ -41,7 +42,6 @@ from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
-OPERATOR_LEVEL: Final = "operator"
 _TELLS_PEOPLE: Final = {
     EventKind.TRIPPED: Kind.KILL_SWITCH,
     EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
@@ -119,19 +119,33 @@ class Ledger:
             )
         return replace(outcome, merged=tuple(trips))
 
-    def adopt(self, transaction: Transaction, held: KillSwitch, key: str, where: str) -> None:
+    def merge_held(
+        self, transaction: Transaction, trips: Sequence[SpooledTrip], held: KillSwitch
+    ) -> Outcome:
+        """The same, and whatever else is in force although the record does not say so.
+
+        A trip that acted first may turn out to be one that the record does not heed. By then the
+        gate is closed for it: only what is on record can be cleared.
+        """
+        outcome = self.merge_spool(transaction, trips)
+        key = f"memory:{held.kill_id}:{held.mode}"
+        adopted = self.adopt(transaction, held, key, "the service")
+        kill, messages = adopted.kill or outcome.kill, outcome.messages + adopted.messages
+        return replace(outcome, kill=kill, messages=messages)
+
+    def adopt(self, transaction: Transaction, held: KillSwitch, key: str, where: str) -> Outcome:
         """Take over what somebody else holds, if the record is not at least as strict."""
         state = kill_journal.load(transaction.connection)
         mode = held.mode
         if mode is None or (state.mode is not None and mode.rank <= state.mode.rank):
-            return
+            return Outcome()
         if held.kill_id in state.cleared:
-            return  # somebody who may cleared it, and that is on record
+            return Outcome()  # somebody who may cleared it, and that is on record
         trigger = Trigger(
             key, held.kill_id, mode, held.cause, held.level, transaction.now, by_person=True
         )
         witness = Witness(reason=f"{where} held a trip that is not on record")
-        self._pull(transaction, trigger, witness, Outcome())
+        return self._pull(transaction, trigger, witness, Outcome())
 
     def restore_kills(self, transaction: Transaction) -> tuple[str, ...]:
         """Let the chain have the last word about the kill switch; what was wrong with its table."""
@@ -187,7 +201,8 @@ class Ledger:
                     transaction, alert, trip.received_at, trip.kill_id, Outcome()
                 )
                 return outcome
-            case OperatorKill(mode, reason, actor):
+            case OperatorKill(mode, reason, actor) as kill:
+                received |= {"token": kill.token, "address": kill.address}
                 trigger = replace(
                     self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL), by_person=True
                 )

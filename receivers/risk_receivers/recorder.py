@@ -29,23 +29,23 @@ from uuid import uuid4
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import Report
-from risk_policy.vocabulary import KillMode, Severity
+from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
 from risk_receivers.kill.clearing import Change
+from risk_receivers.kill.pull import unrecorded_trigger
 from risk_receivers.kill.spool import Spool
-from risk_receivers.kill.switch import KillSwitch, Trigger, tightest, timeout_of
+from risk_receivers.kill.switch import KillSwitch, tightest
 from risk_receivers.kill.trip import (
     AlertKill,
     OperatorKill,
     SilenceKill,
     SpooledTrip,
     TimeoutKill,
-    UnknownKill,
 )
-from risk_receivers.ledger import OPERATOR_LEVEL, Ledger, Outcome
+from risk_receivers.ledger import Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.schema import to_text
 from risk_receivers.store.errors import StoreError
@@ -192,7 +192,7 @@ class Recorder:
         if not (pending := self._spool.pending):
             return None
         future = self._writer.submit(
-            lambda transaction: self._ledger.merge_spool(transaction, pending)
+            lambda transaction: self._ledger.merge_held(transaction, pending, self._known)
         )
         return self._answered_after(future, (), Received())
 
@@ -308,7 +308,12 @@ class Recorder:
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""
         with self._lock:
-            heeded = [trip for trip in trips if self._known.heeds(self._trigger(trip))]
+            known = self._known
+            heeded = [
+                trip
+                for trip in trips
+                if known.heeds_unrecorded(unrecorded_trigger(trip, self._automatic_mode))
+            ]
             self._acting += bool(heeded)
         if heeded:
             self._gate.halt()
@@ -328,41 +333,18 @@ class Recorder:
         with self._lock:
             state = self._known
             for trip in trips:
-                if event := state.on_trigger(self._trigger(trip)):
+                if event := state.on_trigger(unrecorded_trigger(trip, self._automatic_mode)):
                     state = state.after(event)
             self._known = state
         self._close_gate(state, received, recorded=False)
-        known = {_gist(trip) for trip in self._spool.pending}
+        known = {trip.gist for trip in self._spool.pending}
         for trip in trips:
-            if _gist(trip) in known:
+            if trip.gist in known:
                 continue  # a repeat of what waits already
             try:
                 self._spool.add(trip)
             except SpoolError as error:
                 _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
-
-    def _trigger(self, trip: SpooledTrip) -> Trigger:
-        match trip.kill:
-            case TimeoutKill():
-                return timeout_of(trip.kill_id, trip.received_at)
-            case OperatorKill(mode, reason, _):
-                cause, level = reason, OPERATOR_LEVEL
-            case AlertKill(alert):
-                mode, cause, level = self._automatic_mode, alert.alertname, alert.severity.value
-            case SilenceKill(cause):
-                mode, level = self._automatic_mode, Severity.EMERGENCY.value
-            case _:
-                mode, cause = UnknownKill.mode, UnknownKill.cause
-                level = Severity.EMERGENCY.value
-        return Trigger(
-            f"spool:{trip.id}",
-            trip.kill_id,
-            mode,
-            cause,
-            level,
-            trip.received_at,
-            by_person=not isinstance(trip.kill, AlertKill | SilenceKill),
-        )
 
     def _close_gate(self, state: KillSwitch, received: Received, *, recorded: bool = True) -> None:
         self._gate.halt()
@@ -390,11 +372,3 @@ def _keep_fact(transaction: Transaction, name: str, value: str) -> None:
     transaction.connection.execute(
         "INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value)
     )
-
-
-def _gist(trip: SpooledTrip) -> tuple[str, ...]:
-    """What makes two trips the same while they wait in the spool."""
-    if isinstance(trip.kill, AlertKill):
-        alert = trip.kill.alert
-        return (alert.alertname, alert.risk_id, alert.tier)
-    return (trip.id,)

@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Final
 
 from risk_policy.clock import utc_now
-from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.auth import NO_TOKEN, Identity
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
@@ -30,17 +31,16 @@ OTHERS: Final = "other addresses"
 _RETRY_SECONDS: Final = 1.0
 #: How long the last record may keep a stop waiting.
 _STOP_SECONDS: Final = 2.0
-#: Why, unless something else is said.
-NO_TOKEN: Final = "a wrong token, or none"  # noqa: S105 - words, and no token
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What one address tried in vain since the last record about it."""
+    """What one address tried in vain since the last record about it, with one token or none."""
 
     address: str
     why: str = NO_TOKEN
+    by: Identity | None = None
     first_at: datetime = field(default_factory=utc_now)
     last_at: datetime = field(default_factory=utc_now)
     paths: tuple[str, ...] = ()
@@ -50,6 +50,11 @@ class Attempts:
         """With one more."""
         paths = self.paths if path in self.paths else (*self.paths, path)
         return replace(self, count=self.count + 1, paths=paths, last_at=utc_now())
+
+    @property
+    def who(self) -> tuple[str, str]:
+        """What tells them from others."""
+        return self.address, self.by.name if self.by else ""
 
 
 class Refusals(Worker):
@@ -62,17 +67,21 @@ class Refusals(Worker):
         self._writer = writer
         self._pause_seconds = pause_seconds
         self._lock = threading.Lock()
-        self._open: dict[str, Attempts] = {}
-        self._recorded_at: dict[str, float] = {}
+        self._open: dict[tuple[str, str], Attempts] = {}
+        self._recorded_at: dict[tuple[str, str], float] = {}
 
-    def note(self, address: str, path: str, why: str = NO_TOKEN) -> None:
+    def note(
+        self, address: str, path: str, why: str = NO_TOKEN, by: Identity | None = None
+    ) -> None:
         """Somebody was refused. Waits for nothing. Of several reasons the first is told."""
+        attempts = Attempts(address, why, by)
         with self._lock:
-            known = address in self._recorded_at or address in self._open
+            known = attempts.who in self._recorded_at or attempts.who in self._open
             if not known and len(self._recorded_at.keys() | self._open.keys()) >= MOST_ADDRESSES:
-                address = OTHERS
-            new = address not in self._open
-            self._open[address] = self._open.get(address, Attempts(address, why)).and_one(path)
+                attempts = Attempts(OTHERS, why, by)
+            who = attempts.who
+            new = who not in self._open
+            self._open[who] = self._open.get(who, attempts).and_one(path)
         if new:
             self.wake()
 
@@ -93,12 +102,10 @@ class Refusals(Worker):
         """What can be recorded now, and when the rest can."""
         with self._lock:
             self._recorded_at = {
-                address: at
-                for address, at in self._recorded_at.items()
-                if now - at < self._pause_seconds
+                who: at for who, at in self._recorded_at.items() if now - at < self._pause_seconds
             }
-            waiting = [at for address, at in self._recorded_at.items() if address in self._open]
-            due = [a for address, a in self._open.items() if address not in self._recorded_at]
+            waiting = [at for who, at in self._recorded_at.items() if who in self._open]
+            due = [attempts for who, attempts in self._open.items() if who not in self._recorded_at]
         return due, min(waiting) + self._pause_seconds - now if waiting else None
 
     def _record(self, due: Sequence[Attempts], timeout: float | None) -> bool:
@@ -111,10 +118,10 @@ class Refusals(Worker):
         with self._lock:
             now = time.monotonic()
             for recorded in due:
-                self._recorded_at[recorded.address] = now
-                more = self._open.pop(recorded.address)
+                self._recorded_at[recorded.who] = now
+                more = self._open.pop(recorded.who)
                 if more.count > recorded.count:  # while the others were written down
-                    self._open[recorded.address] = replace(
+                    self._open[recorded.who] = replace(
                         more, count=more.count - recorded.count, first_at=recorded.last_at
                     )
         return True
@@ -123,19 +130,26 @@ class Refusals(Worker):
 def _append(transaction: Transaction, due: Sequence[Attempts]) -> None:
     for attempts in due:
         times = "time" if attempts.count == 1 else "times"
+        by = attempts.by
+        who = f"{by.name} at {attempts.address}" if by else attempts.address
         transaction.append(
             AuditEvent(
                 EventType.ACCESS_REFUSED,
-                f"{attempts.address} was refused {attempts.count} {times}: {attempts.why}",
+                f"{who} was refused {attempts.count} {times}: {attempts.why}",
                 severity=Severity.WARNING,
                 category=Category.SECURITY,
                 details={
                     "address": attempts.address,
+                    "token": by.name if by else "",
+                    "token_id": by.token_id if by else "",
                     "count": attempts.count,
                     "paths": list(attempts.paths),
                     "first_at": to_text(attempts.first_at),
                     "last_at": to_text(attempts.last_at),
                 },
                 action_taken="refused",
+                action_reason=attempts.why,
+                actor_type=ActorType.USER if by and by.is_person else ActorType.SYSTEM,
+                actor_id=by.name if by else None,
             )
         )

@@ -283,6 +283,20 @@ SCHEMA: Final = (
         PRIMARY KEY (feed, digest)
     ) WITHOUT ROWID
     """,
+    # Tokens that were given to somebody; never the token itself.
+    """
+    CREATE TABLE IF NOT EXISTS given_token (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        roles TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        created_at TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_at TEXT NOT NULL,
+        revoked_at TEXT,
+        last_used_at TEXT
+    ) WITHOUT ROWID
+    """,
     "CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 

@@ -68,7 +68,7 @@ def _config(policy: Policy, service: Service) -> uvicorn.Config:
     connection = partial(
         BoundedConnection,
         head_seconds=policy.alerting.intake.body_timeout_seconds,
-        strangers=Strangers(service.parts.tokens.knows, most_strangers()),
+        strangers=Strangers(service.parts.access.knows, most_strangers()),
     )
     return uvicorn.Config(
         cast("Any", service.front),

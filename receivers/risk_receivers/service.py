@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from risk_policy import Policy
+from risk_receivers.access import Access
 from risk_receivers.acks.reconciler import ack_gauges
 from risk_receivers.api import Parts
 from risk_receivers.auth import Tokens
@@ -22,7 +23,8 @@ from risk_receivers.errors import StartError
 from risk_receivers.front import Front
 from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.people import open_channels, open_people
-from risk_receivers.telemetry import AUTH_FAILED, Telemetry, policy_info
+from risk_receivers.telemetry import Telemetry, policy_info
+from risk_receivers.tokens.registry import Uses, load_book
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,18 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
     telemetry.add_source(lambda: policy_info(policy.digest))
     with ExitStack() as stack:
         channels = stack.enter_context(open_channels(policy, data, telemetry))
-        tokens = Tokens.from_policy(policy, refused=lambda: telemetry.count(*AUTH_FAILED))
+        tokens = Tokens.from_policy(policy)
         core = stack.enter_context(open_core(policy, data, telemetry))
+        load_book(core.database, tokens.book)
+        access = Access(tokens, alerting.permissions, telemetry, core.refusals.note)
         people = stack.enter_context(
             open_people(core, channels, alertmanager or alerting.endpoints.alertmanager)
         )
-        for worker in (*people.workers, *core.workers):
+        uses = Uses(core.writer, tokens.book, telemetry)
+        for worker in (*people.workers, *core.workers, uses):
             worker.start()
             stack.callback(worker.stop)
-        parts = parts_of(core, people, tokens)
+        parts = parts_of(core, people, access)
         telemetry.add_source(parts.health.gauges)
         telemetry.add_source(lambda: ack_gauges(core.database))
         front = stack.enter_context(open_front(core, people, parts))

@@ -19,7 +19,7 @@ def test_help_lists_every_command() -> None:
     shown = riskwarden("--help").stdout
     listed = {line.split()[1] for line in shown.splitlines() if line.startswith("│ ")}
     assert listed >= {"run", "generate", "backtest", "kill", "status", "ack", "unack", "acks"}
-    assert listed >= {"policy", "rules", "audit", "channels"}
+    assert listed >= {"policy", "rules", "audit", "channels", "token"}
 
 
 def test_a_mistyped_command_is_met_with_what_was_meant() -> None:

@@ -60,3 +60,12 @@ def test_a_stray_link_is_found_and_removed_but_not_what_it_leads_to(
     settle(WANTED, tree)
     assert not stray.is_symlink()
     assert (tree / "elsewhere/mine.yml").exists()
+
+
+def test_a_folder_in_place_of_a_generated_file_is_named_and_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "generated/rules.yml"
+    (mine / "notes").mkdir(parents=True)
+    with pytest.raises(OSError, match="a folder stands where a generated file belongs") as refused:
+        settle({"generated": {"rules.yml": "groups: []\n"}}, tmp_path)
+    assert refused.value.filename == str(mine)
+    assert [path.name for path in mine.parent.iterdir()] == ["rules.yml"]

@@ -10,6 +10,8 @@ import nursery
 import pytest
 
 LOOPS = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
+#: Each message that it is tried with takes the whole of its time.
+OF_ONE_MESSAGE = "ok{% if kind == 'digest' and severity == 'emergency' %}" + LOOPS + "{% endif %}"
 POLICY = "[alerting.channels]\ntemplates_path = 'words'\n"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -79,7 +81,7 @@ def test_the_built_in_templates_have_nothing_wrong_with_them(run: Run) -> None:
         ("telegram.html.j2", "<p>{{ title }}</p>", "Telegram knows no <p>"),
         ("telegram.html.j2", "<b>{{ title | safe }}</b>", "Telegram knows no <script>"),
         ("email.html.j2", "<p>{{ title }}</b>", "</b> closes nothing that is open"),
-        ("email.text.j2", LOOPS, "takes longer than 2 s"),
+        ("email.text.j2", OF_ONE_MESSAGE, "takes longer than 2 s"),
         ("email.text.j2", "{{ description * 999 }}", "more than 100000 characters"),
         ("webhook.text.j2", b"\xff\xfe", "cannot be read"),
         ("email.text.j2", "{% include '_none.j2' %}", "_none.j2"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from risk_policy import parse_policy
-from riskwarden.stack.layout import Layout
+from riskwarden.stack.layout import Layout, StackError, new_run
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Stack
 
@@ -69,3 +70,18 @@ def test_no_rule_of_an_earlier_version_stays_in_a_folder_that_is_used_again(
     assert not stray.exists()
     assert (stray.parent / "drawdown.yml").is_file()
     assert samples.read_text() == "kept"
+
+
+def test_runs_that_begin_within_one_second_have_a_folder_each(tmp_path: Path) -> None:
+    now = datetime(2026, 3, 2, 15, 0, 7, tzinfo=UTC)
+    folders = [new_run(tmp_path / "var", now) for _ in range(3)]
+    assert [folder.name for folder in folders] == [
+        "run-20260302-150007", "run-20260302-150007-2", "run-20260302-150007-3",
+    ]  # fmt: skip
+    assert all(folder.is_dir() for folder in folders)
+
+
+def test_a_file_in_place_of_the_folder_of_runs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "var").touch()
+    with pytest.raises(StackError, match="var"):
+        new_run(tmp_path / "var", datetime.now(UTC))

@@ -156,6 +156,20 @@ def test_a_single_phantom_snapshot_is_not_told_where_two_have_to_agree(
         eventually(lambda: door.alerts)
 
 
+def test_a_snapshot_that_arrives_twice_is_one_where_two_have_to_agree(
+    run: Any, door: Door, eventually: Any
+) -> None:
+    with run(door.url, quick(confirm=2)) as exporter:
+        observe(exporter, 100)
+        phantom = snapshot(10)
+        exporter.observe(phantom)
+        exporter.observe(phantom)  # whoever sent it had no answer
+        assert quiet(door)
+        assert door.alerts == []
+        observe(exporter, 10)
+        eventually(lambda: door.alerts)
+
+
 @pytest.mark.parametrize(("status", "outcome"), [(503, "failed"), (401, "refused")])
 def test_what_is_not_acknowledged_is_tried_again_until_it_is(
     run: Any, door: Door, eventually: Any, status: int, outcome: str

@@ -47,7 +47,7 @@ def after(
     watched: dict[Key, Watch] = {}
     for number, value in enumerate(values):
         at = START + timedelta(seconds=number * step)
-        watched = decide(tiers(seconds), confirm, showing(value), watched, at)
+        watched = decide(tiers(seconds), confirm, showing(value), watched, at, at)
     return watched.get(KEY)
 
 
@@ -97,6 +97,29 @@ def test_the_time_that_a_breach_has_to_last_holds_for_the_fast_lane_too() -> Non
     watch = after([0.3, 0.3, 0.3, 0.3], seconds=2)
     assert watch is not None
     assert watch.fired_at == START + timedelta(seconds=2), "it counts from its confirmation on"
+
+
+def test_a_breach_lasts_on_between_the_threshold_and_the_clear_level_as_in_the_rules() -> None:
+    assert fires([0.3, 0.195, 0.195], seconds=2)
+    assert fires([0.3, 0.3, 0.195, 0.3], confirm=2, seconds=3)
+    assert not fires([0.3, 0.195, 0.3, 0.195], confirm=2, seconds=1), "they never agreed"
+    assert not fires([0.3, 0.19, 0.195], seconds=1)
+
+
+def test_what_cannot_be_told_for_a_moment_does_not_begin_the_time_anew() -> None:
+    assert not fires([0.3, float("nan"), float("nan")], seconds=2)
+    assert fires([0.3, float("nan"), 0.3], seconds=2)
+
+
+def test_a_snapshot_that_is_sent_again_is_no_second_opinion() -> None:
+    watched: dict[Key, Watch] = {}
+    taken = [START, START, START + timedelta(seconds=1)]
+    fired = []
+    for number, taken_at in enumerate(taken):
+        at = START + timedelta(seconds=number)
+        watched = decide(tiers(), 2, showing(0.9), watched, at, taken_at)
+        fired.append(watched[KEY].fired_at is not None)
+    assert fired == [False, False, True]
 
 
 def test_a_clock_that_is_set_back_confirms_nothing_early() -> None:

@@ -36,4 +36,4 @@ def test_what_is_no_drill_is_refused(shared: Any, change: dict[str, Any]) -> Non
     answer = shared.call("POST", "/api/v1/drills", json={**BEGAN, **change})
     assert answer.status_code == 400
     assert next(iter(change)) in answer.json()["error"]
-    assert shared.call("POST", "/api/v1/drills", token="runtime-secret").status_code == 401
+    assert shared.call("POST", "/api/v1/drills", token="runtime-secret").status_code == 403

@@ -122,7 +122,7 @@ def test_what_is_posted_is_what_promtool_proved_of_the_generated_rule(tmp_path: 
             if block.metric is DRAWDOWN.metric
             for labels, value in zip(block.labels, block.values, strict=True)
         ]
-    (watch,) = decide(kill_tiers(policy), 1, lambda _: shown, {}, utc_now()).values()
+    (watch,) = decide(kill_tiers(policy), 1, lambda _: shown, {}, utc_now(), utc_now()).values()
     assert labels_of(watch) == {"alertname": "DRAWDOWN_EMERGENCY", **proven["exp_labels"]}
     said = annotations_of(policy, watch)
     assert said.pop("raised_by") == "fast lane"

@@ -80,7 +80,7 @@ def test_everything_that_rules_watch_is_there_before_anything_happens(receivers:
 )
 def test_a_wrong_token_is_counted_wherever_it_is_tried(shared: Any, path: str, token: str) -> None:
     before = shared.metric(AUTH_FAILED)
-    assert shared.call("POST", path, token=token, json=[]).status_code == 401
+    assert shared.call("POST", path, token=token, json=[]).status_code in (401, 403)
     assert shared.metric(AUTH_FAILED) == before + 1
     assert "from 127.0.0.1" in shared.log
     assert not token or token not in shared.log

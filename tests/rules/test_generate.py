@@ -36,6 +36,13 @@ SLOW = (
     ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
     ("receivers_down_seconds = 10", "receivers_down_seconds = 30"),
 )
+#: What lasts longer takes more evaluations and says nothing new.
+SHORT = (
+    ("alertmanager_down_seconds = 30", "alertmanager_down_seconds = 7.5"),
+    ("unevaluable_seconds = 30", "unevaluable_seconds = 7.5"),
+    ("channel_down_seconds = 60 ", "channel_down_seconds = 15 "),
+    ("event_seconds = 60", "event_seconds = 15"),
+)
 FAST = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 0.2"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 0.25"),
@@ -43,15 +50,14 @@ FAST = (
     ("runtime_seconds = 30", "runtime_seconds = 4.5"),
     ("exporter_down_seconds = 10", "exporter_down_seconds = 0"),
     ("policy_drift_seconds = 30", "policy_drift_seconds = 0"),
-    # As many evaluations as ever: what lasts longer takes long and says nothing new.
-    ("alertmanager_down_seconds = 30", "alertmanager_down_seconds = 7.5"),
-    ("unevaluable_seconds = 30", "unevaluable_seconds = 7.5"),
-    ("event_seconds = 60", "event_seconds = 15"),
+    ("receivers_down_seconds = 10", "receivers_down_seconds = 2.5"),
+    *SHORT,
 )
 CONFIRMED = (
     ("warning_seconds = 0", "warning_seconds = 5"),
     ("critical_seconds = 0", "critical_seconds = 4"),
     ("emergency_seconds = 0", "emergency_seconds = 2.5"),
+    *SHORT,
 )
 ODD = (
     ("max_drawdown_emergency_pct = 20", "max_drawdown_emergency_pct = 33.3333"),

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
@@ -114,7 +114,7 @@ class GateWriter:
 
 
 PRICES = load_prices()
-LIMITS = PreTradeLimits.of(load_policy(default_policy_path(), {}))
+LIMITS = replace(PreTradeLimits.of(load_policy(default_policy_path(), {})), exposure_max_ratio=0.85)
 
 
 @dataclass
@@ -133,6 +133,7 @@ class Rig:
     store: AccountStore | None = None
     reports: list[Report] = field(default_factory=list)
     on_day: Callable[[date], None] = lambda _: None
+    uptime: Callable[[], float] = time.monotonic
     exchange_clock: Callable[[], float] = time.monotonic
     runtime: PaperRuntime | None = None
 
@@ -161,6 +162,7 @@ class Rig:
                 store=self.store or AccountStore(self.data),
                 replay=Replay(PRICES, self.first, self.last),
                 pace=self.pace,
+                uptime=self.uptime,
                 exchange_clock=self.exchange_clock,
             )
             self.runtime.prepare()

@@ -21,7 +21,7 @@ from risk_runtime.paper.strategy import EqualWeightStrategy
 from risk_runtime.prices import Bar, TradingDay
 
 CASH = Decimal(100_000)
-LIMITS = PreTradeLimits.of(load_policy(default_policy_path(), {}))
+LIMITS = replace(PreTradeLimits.of(load_policy(default_policy_path(), {})), exposure_max_ratio=0.85)
 
 
 def day(number: int, low: str = "10", close: str = "10") -> TradingDay:

@@ -28,6 +28,11 @@ def test_the_speed_after_a_kill_is_the_same_unless_given() -> None:
     assert (both.days_per_second, both.speed_after_kill) == (3, math.inf)
 
 
+def test_how_far_the_book_may_be_invested_can_be_given() -> None:
+    assert parse(NEEDED).exposure_max_ratio == 0.85
+    assert parse((*NEEDED, "--exposure-max-pct", "50")).exposure_max_ratio == 0.5
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -36,6 +41,8 @@ def test_the_speed_after_a_kill_is_the_same_unless_given() -> None:
         (("--wait-for-scrape", "inf"), "number of seconds"),
         (("--listen", "9464"), "must be host:port"),
         (("--cash", "-5"), "no amount above 0"),
+        (("--exposure-max-pct", "0"), "must be above 0"),
+        (("--exposure-max-pct", "nan"), "must be above 0"),
         (("--start", "tomorrow"), "--start"),
     ],
 )

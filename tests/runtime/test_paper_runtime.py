@@ -136,13 +136,23 @@ def test_a_pause_keeps_positions_takes_no_entries_and_withdraws_resting_purchase
     assert {fill["side"] for fill in late} == {"sell"}
 
 
-@pytest.mark.parametrize(("minutes_ago", "flat"), [(29, False), (30, True)])
-def test_graceful_becomes_immediate_after_the_policys_time(
-    rig: Any, writer: Any, minutes_ago: int, flat: bool
+@pytest.mark.parametrize(("minutes", "flat"), [(29, False), (30, True)])
+@pytest.mark.parametrize("clock_is_ahead", [False, True])
+def test_graceful_becomes_immediate_once_the_policys_time_has_passed_on_no_clock_that_can_be_set(
+    rig: Any, writer: Any, minutes: int, flat: bool, clock_is_ahead: bool
 ) -> None:
     writer.open(seconds=59)
-    since = utc_now() - timedelta(minutes=minutes_ago)
-    rig.kill_on(writer, date(2007, 2, 1), mode=KillMode.GRACEFUL, since=since)
+    passed = [0.0]
+    rig.uptime = lambda: passed[0]
+    since = utc_now() - timedelta(hours=2 if clock_is_ahead else -2)
+
+    def trip_then_wait(market_date: date) -> None:
+        if market_date == date(2007, 2, 1):
+            writer.kill(mode=KillMode.GRACEFUL, since=since)
+        if market_date == date(2007, 2, 15):
+            passed[0] += 60 * minutes
+
+    rig.on_day = trip_then_wait
     rig.last = date(2007, 2, 28)
     assert (not rig.run().broker.holdings) is flat
 

@@ -99,7 +99,9 @@ def _loosen(
         )
         return
     who = (
-        "somebody else, with the other token" if answer["needs_second_person"] else "the same user"
+        "somebody else, with a token of their own"
+        if answer["needs_second_person"]
+        else "the same user"
     )
     within = f"{answer['expires_in_seconds']:g} s"
     out.print(f"Nothing was changed yet. {who.capitalize()} has to confirm it within {within}:")

@@ -73,14 +73,9 @@ def prove(
         files = risk_rules.generate(loaded)
     except (PolicyError, RulesError) as error:
         fail(f"{loaded.source}: {error}", 1)
-    every = _parsed(files, "rules/", ".yml")
-    wanted = _SHARED if limit in _SHARED else (limit,)
-    rules = {name: content for name, content in every.items() if not limit or name in wanted}
-    tests = {
-        name: content
-        for name, content in _parsed(files, "tests/", ".test.yml").items()
-        if any(Path(path).stem in rules for path in content["rule_files"])
-    }
+    wanted = _SHARED if limit in _SHARED else (limit,) if limit else tuple(known)
+    rules = _parsed(files, "rules/", ".yml", wanted)
+    tests = _parsed(files, "tests/", ".test.yml", wanted)
     with tempfile.TemporaryDirectory(prefix="riskwarden-") as folder:
         passed = _prove(loaded, files, rules, tests, Path(folder), jobs)
         if passed and mutate:
@@ -240,12 +235,15 @@ def killed(folder: Path, mutant: Mutant) -> bool:
 # -- files and threads ----------------------------------------------------------------------------
 
 
-def _parsed(files: dict[str, str], folder: str, suffix: str) -> dict[str, Any]:
-    """Generated files of a folder, by name."""
+def _parsed(
+    files: dict[str, str], folder: str, suffix: str, wanted: Sequence[str]
+) -> dict[str, Any]:
+    """Generated files of a folder, by name; of the rule files that are wanted, whose tests begin
+    with their name."""
     return {
         path.removeprefix(folder).removesuffix(suffix): yaml.load(text, _LOADER)  # noqa: S506 - a safe loader, and our own text
         for path, text in files.items()
-        if path.startswith(folder)
+        if path.startswith(folder) and path.removeprefix(folder).partition(".")[0] in wanted
     }
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from riskwarden.commands.common import LATEST, PolicyOption, fail, out, policy_or_fail
-from riskwarden.stack.layout import Layout, StackError
+from riskwarden.stack.layout import Layout, StackError, new_run
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.screen import Screen, links, timeline
 from riskwarden.stack.stack import Replay, Stack, find_binaries
@@ -55,14 +55,15 @@ def run(
 ) -> None:
     """Run exporter, paper runtime, Prometheus, Alertmanager and receivers; Ctrl-C stops all."""
     loaded = policy_or_fail(policy)
-    layout = Layout(data.resolve() if data else _new_folder())
-    if once and layout.database(loaded).exists():
+    if data is not None and once and Layout(data.resolve()).database(loaded).exists():
         fail(
-            f"{layout.root} holds an earlier run, whose record would count for this one; "
+            f"{data.resolve()} holds an earlier run, whose record would count for this one; "
             "with --once leave --data out or name a new folder"
         )
     try:
         binaries = find_binaries()
+        runs = Path("var").resolve()
+        layout = Layout(new_run(runs, datetime.now(UTC)) if data is None else data.resolve())
         layout.create()
         if data is None:
             _point_latest_at(layout.root)
@@ -110,10 +111,6 @@ def _follow(
                 return False
             processes.check()
             time.sleep(_LOOK_SECONDS)
-
-
-def _new_folder() -> Path:
-    return Path("var").resolve() / f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
 def _point_latest_at(folder: Path) -> None:

@@ -16,6 +16,8 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +39,23 @@ TOKENS: Final = (
     "runtime_token",
     "operator_token",
 )
+
+
+def new_run(under: Path, now: datetime) -> Path:
+    """Make a folder for a run, which no other run has taken. Raises StackError."""
+    name = f"run-{now:%Y%m%d-%H%M%S}"
+    for number in count(1):
+        folder = under / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not under.is_dir():
+                raise StackError(f"{under}: is in the way of a folder for the run") from None
+        except OSError as error:
+            raise StackError(f"{folder}: {error.strerror}; name a folder with --data") from error
+        else:
+            return folder
+    raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 As the rules have it: a breach begins beyond the threshold, has to last for what the policy's
 ``confirmation`` says, and ends at the clear level. On top of that, so many snapshots in a row have
-to be beyond the threshold before it counts, since a single one may show equity that never was.
+to be beyond the threshold before it has begun, since a single one may show equity that never was;
+one that is sent again is no second one.
 
-What cannot be told (NaN) confirms nothing and ends nothing. A figure that is no longer there is in
-no breach. A wall clock that is set back makes a breach last longer, never shorter than asked for.
+What cannot be told (NaN) confirms nothing, and ends nothing that has begun. A figure that is no
+longer there is in no breach. A wall clock that is set back makes a breach last longer, never
+shorter than asked for.
 """
 
 from __future__ import annotations
@@ -62,6 +64,7 @@ class Watch:
     Attributes:
         identity: what it is about, risk_id included.
         since: when the first of the snapshots was taken in that count.
+        taken_at: when the last of them was, by the runtime.
         snapshots: how many they are.
         fired_at: when the breach counted, None as long as it is not confirmed.
     """
@@ -70,6 +73,7 @@ class Watch:
     identity: Mapping[str, str]
     value: float
     since: datetime
+    taken_at: datetime
     snapshots: int
     fired_at: datetime | None
 
@@ -94,13 +98,18 @@ def decide(
     figures: Figures,
     before: Mapping[Key, Watch],
     now: datetime,
+    taken_at: datetime,
 ) -> dict[Key, Watch]:
-    """What is watched of an account after a snapshot, given what was before it."""
+    """What is watched of an account after a snapshot, given what was before it.
+
+    Args:
+        taken_at: when the runtime took the snapshot, which tells it from one that is sent again.
+    """
     watched: dict[Key, Watch] = {}
     for tier in tiers:
         for identity, value in figures(tier.limit):
             key = (identity[RISK_ID], tier.spec.tier.value)
-            fresh = Watch(tier, identity, value, now, 0, None)
+            fresh = Watch(tier, identity, value, now, taken_at, 1, None)
             watch = _judged(fresh, before.get(key), confirm_snapshots, now)
             if watch is not None:
                 watched[key] = watch
@@ -111,14 +120,20 @@ def _judged(
     fresh: Watch, before: Watch | None, confirm_snapshots: int, now: datetime
 ) -> Watch | None:
     tier, value = fresh.tier, fresh.value
-    if before is not None and before.fired_at is not None:
+    snapshots = fresh.snapshots
+    if before is not None:
+        is_another = fresh.taken_at != before.taken_at
+        snapshots = before.snapshots + (is_another and tier.is_beyond(value, tier.bound))
+    if not tier.is_beyond(value, tier.bound):  # nor is NaN
+        if before is None or before.snapshots < confirm_snapshots:
+            return None
         if math.isnan(value):
             return before
-        return replace(before, value=value) if tier.is_beyond(value, tier.clear) else None
-    if not tier.is_beyond(value, tier.bound):  # nor is NaN
-        return None
+        if not tier.is_beyond(value, tier.clear):
+            return None
+    if before is not None and before.fired_at is not None:
+        return replace(before, value=value)
     # A clock that was set back is believed from now on.
     since = min(before.since, now) if before else now
-    snapshots = before.snapshots + 1 if before else 1
     is_confirmed = snapshots >= confirm_snapshots and now - since >= tier.lasts
     return replace(fresh, since=since, snapshots=snapshots, fired_at=now if is_confirmed else None)

@@ -128,10 +128,10 @@ class FastLane:
 
     # -- what is asked of it ---------------------------------------------------------------
 
-    def see(self, account: str, figures: Figures, now: datetime) -> None:
-        """Take in what a snapshot of an account has led to."""
+    def see(self, account: str, figures: Figures, now: datetime, taken_at: datetime) -> None:
+        """Take in what a snapshot of an account has led to, which was taken at that time."""
         before = self._watched.get(account, {})
-        watched = decide(self._tiers, self._confirm_snapshots, figures, before, now)
+        watched = decide(self._tiers, self._confirm_snapshots, figures, before, now, taken_at)
         if not (watched or before):
             return
         has_begun = False

@@ -6,10 +6,10 @@ import http.client
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from risk_exporter.errors import StartError
 from risk_exporter.fast_lane.alert import ALERTS_PATH
+from risk_policy.contracts.receivers import ReceiversUrl, ReceiversUrlError
 
 
 class Outcome(StrEnum):
@@ -25,24 +25,15 @@ class Outcome(StrEnum):
 class Door:
     """Where the receivers take alerts. Its text shows no token."""
 
-    is_secure: bool
-    host: str
-    port: int | None
-    path: str
+    receivers: ReceiversUrl
 
     @classmethod
     def parse(cls, url: str) -> Door:
         """From ``http://host:port``. Raises StartError."""
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host, port = None, None
-        if not host or parts.scheme not in ("http", "https"):
-            raise StartError(
-                f"the receivers' URL is {url!r}; write http://host:port or https://host:port"
-            )
-        return cls(parts.scheme == "https", host, port, parts.path.rstrip("/") + ALERTS_PATH)
+            return cls(ReceiversUrl.parse(url))
+        except ReceiversUrlError as error:
+            raise StartError(str(error)) from error
 
     def post(
         self,
@@ -56,11 +47,10 @@ class Door:
         Args:
             sent: is called once the request is out, before the answer is waited for.
         """
-        kind = http.client.HTTPSConnection if self.is_secure else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=timeout_seconds)
+        connection = self.receivers.connection(timeout_seconds)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         try:
-            connection.request("POST", self.path, body, headers)
+            connection.request("POST", self.receivers.prefix + ALERTS_PATH, body, headers)
             sent()
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:

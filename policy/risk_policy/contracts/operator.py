@@ -1,4 +1,4 @@
-"""What an operator says with an order, as the receivers take it and the commands send it."""
+"""What an operator says and shows, as the receivers take it and the commands send it."""
 
 from __future__ import annotations
 
@@ -18,3 +18,6 @@ Reason = Annotated[
 OperatorName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME)
 ]
+
+#: A token of somebody, anywhere: ``rw_<id>_<secret>``.
+GIVEN_TOKEN: Final = r"rw_[0-9a-f]{12}_[0-9a-f]{64}"  # noqa: S105 - its form

@@ -24,7 +24,8 @@ class AuditRetention(Section):
                 days = self.trade_blocked_days
             case EventType.POSITION_FORCE_CLOSED | EventType.ORDERS_CANCELLED:
                 days = self.position_force_closed_days
-            case EventType.CONFIG_CHANGED:
+            # Who may do what is configuration, and outlives the orders that were given by it.
+            case EventType.CONFIG_CHANGED | EventType.TOKEN_CREATED | EventType.TOKEN_REVOKED:
                 days = self.config_changed_days
             case _ if event_type.startswith("KILL_SWITCH_"):
                 days = self.kill_switch_days

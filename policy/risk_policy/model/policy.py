@@ -19,6 +19,7 @@ from risk_policy.model.escalation import (
     Retention,
 )
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
+from risk_policy.model.permissions import Permissions
 from risk_policy.model.pre_trade import PreTrade
 from risk_policy.model.second_way import SecondWay
 from risk_policy.model.stack import (
@@ -72,6 +73,7 @@ class Alerting(Section):
     intake: Intake = Intake()
     endpoints: Endpoints = Endpoints()
     auth: Auth = Auth()
+    permissions: Permissions = Permissions()
     runbooks: Runbooks = Runbooks()
     security: Security = Security()
     dashboard: Dashboard = Dashboard()

@@ -201,8 +201,8 @@ class KillSwitch(Section):
         confirm_flat_within_seconds: how long closing everything may take before people are told
             that nobody has confirmed it.
         confirm_within_seconds: how long the second step of clearing or disarming may take.
-        needs_second_person: whether it takes somebody else, with the other of the two tokens
-            ``operator_token`` and ``approver_token``.
+        needs_second_person: whether it takes somebody else, with another token: another named one,
+            or the other of ``operator_token`` and ``approver_token``.
         needs_totp: whether it takes a code of an authenticator, too.
     """
 
@@ -278,11 +278,20 @@ class Endpoints(Section):
     alertmanager: Endpoint = "127.0.0.1:9493"
 
 
+_TokenDays = Annotated[
+    Days, AtMost(1096, "a token that outlasts three years is forgotten, and lost")
+]
+
+
 class Auth(Section):
-    """``[alerting.auth]``: bearer tokens between the parts.
+    """``[alerting.auth]``: bearer tokens between the parts, and the time of those of people.
 
     ``approver_token`` is asked for if ``alerting.kill_switch.needs_second_person`` alone, the
     authenticator's ``totp_secret`` (base32, 26 characters or more) if ``needs_totp``.
+
+    Attributes:
+        token_days: how long a named token lasts that is made without saying so.
+        most_token_days: how long one may last at most.
     """
 
     alert_feed_token: Secret = Secret("${RISKWARDEN_ALERT_FEED_TOKEN}")
@@ -292,6 +301,8 @@ class Auth(Section):
     operator_token: Secret = Secret("${RISKWARDEN_OPERATOR_TOKEN}")
     approver_token: Secret = Secret("${RISKWARDEN_APPROVER_TOKEN}")
     totp_secret: Secret = Secret("${RISKWARDEN_TOTP_SECRET}")
+    token_days: _TokenDays = 90
+    most_token_days: _TokenDays = 365
 
 
 class Runbooks(Section):

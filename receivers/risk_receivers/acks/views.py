@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,9 +27,9 @@ from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.silences import TIERS
 from risk_receivers.acks.state import Muting
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.caller import actor
 
 Answer = Response | tuple[Response, int]
-View = Callable[..., Answer]
 _PART: Final = re.compile(r"([0-9]{1,9})(h|m|s)")
 _SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
 _MOST_ROWS: Final = 1000
@@ -70,16 +69,15 @@ class _UnackRequest(BaseModel):
     comment: Reason
 
 
-def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
-    """The views; ``guarded`` lets only those in who may use them."""
+def ack_views(parts: AckParts) -> Blueprint:
+    """The views."""
     api = Blueprint("acks", __name__, url_prefix="/api/v1")
 
     @api.post("/incidents/<path:incident>/ack")
-    @guarded
     def give(incident: str) -> Answer:
         body = _AckRequest.model_validate_json(request.get_data(cache=False))
         try:
-            given = parts.keeper.give(incident, body.lasting, body.author, body.comment)
+            given = parts.keeper.give(incident, body.lasting, actor(body.author), body.comment)
         except TooLongError as error:
             return _error(400, str(error))
         except NothingToAcknowledgeError as error:
@@ -92,7 +90,6 @@ def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
         return jsonify(**_view(given), **_coverage(parts.terms, given))
 
     @api.delete("/incidents/<path:incident>/ack")
-    @guarded
     def take_back(incident: str) -> Answer:
         body = _UnackRequest.model_validate_json(request.get_data(cache=False))
         with closing(open_read_only(parts.database)) as connection:
@@ -100,7 +97,7 @@ def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
         if breach is None:
             return _error(404, f"there is no incident {incident}")
         try:
-            ended = parts.keeper.take_back(*breach, body.author, body.comment)
+            ended = parts.keeper.take_back(*breach, actor(body.author), body.comment)
         except NotAcknowledgedError as error:
             return _error(409, str(error))
         except (AlertmanagerError, BusyError) as error:
@@ -108,7 +105,6 @@ def ack_views(parts: AckParts, guarded: Callable[[View], View]) -> Blueprint:
         return jsonify(incident=incident, ended=[one.id for one in ended])
 
     @api.get("/acks")
-    @guarded
     def acks() -> Answer:
         with closing(open_read_only(parts.database)) as connection:
             if request.args.get("all"):

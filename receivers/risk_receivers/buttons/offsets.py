@@ -7,7 +7,6 @@ is asked for then is whatever there is.
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -32,20 +32,13 @@ class Offsets:
     def next(self) -> int | None:
         """The first update that was not taken; None for whatever there is."""
         with closing(open_read_only(self._database)) as connection:
-            found = connection.execute(
-                "SELECT value FROM fact WHERE name = ?", (self._name,)
-            ).fetchone()
+            found = fact(connection, self._name)
         if found is None:
             return None
-        taken, _, at = found[0].partition(" ")
+        taken, _, at = found.partition(" ")
         age = utc_now() - from_text(at)
         return int(taken) + 1 if abs(age) < _MEANS_SOMETHING else None
 
     def took(self, transaction: Transaction, update_id: int) -> None:
         """Note that an update was taken, in the transaction that holds what followed from it."""
-        self._keep(transaction.connection, f"{update_id} {to_text(transaction.now)}")
-
-    def _keep(self, connection: sqlite3.Connection, value: str) -> None:
-        connection.execute(
-            "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (self._name, value)
-        )
+        keep_fact(transaction.connection, self._name, f"{update_id} {to_text(transaction.now)}")

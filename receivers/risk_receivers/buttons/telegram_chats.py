@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.facts import keep_fact
 from risk_receivers.store.writer import Transaction
 
 _PREFIX: Final = "telegram_chat_became:"
@@ -51,10 +52,8 @@ class Chats:
 
     def keep(self, transaction: Transaction, news: Mapping[str, str]) -> None:
         """Put it on record."""
-        transaction.connection.executemany(
-            "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)",
-            [(_PREFIX + old, new) for old, new in news.items()],
-        )
+        for old, new in news.items():
+            keep_fact(transaction.connection, _PREFIX + old, new)
 
     def kept(self, news: Mapping[str, str]) -> None:
         """It is on record."""

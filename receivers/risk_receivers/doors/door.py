@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from risk_receivers.auth import Role
 from risk_receivers.body import Body, BodyReader
 from risk_receivers.recorder import ACT_AFTER_SECONDS
 
@@ -31,10 +30,6 @@ class Door(Protocol):
     """Answers ``POST`` on one path."""
 
     @property
-    def roles(self) -> tuple[Role, ...]:
-        """Whose token opens it."""
-
-    @property
     def takes_parts(self) -> bool:
         """Whether it wants what has arrived of a body that hit a bound."""
 
@@ -47,10 +42,6 @@ class Door(Protocol):
 
 class GetDoor(Protocol):
     """Answers ``GET`` on one path, and may take its time."""
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """Whose token opens it."""
 
     async def show(self, query: str, headers: Mapping[bytes, bytes]) -> Reply:
         """Answer a request."""

@@ -14,7 +14,6 @@ from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.contracts.operator import OperatorName
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.auth import Role
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded
 from risk_receivers.invalid import problems_of
@@ -54,11 +53,6 @@ class DrillDoor:
         self._deadline_seconds = deadline_seconds
 
     @property
-    def roles(self) -> tuple[Role, ...]:
-        """Operators only."""
-        return (Role.OPERATOR,)
-
-    @property
     def takes_parts(self) -> bool:
         """Half of one means nothing."""
         return False
@@ -72,7 +66,7 @@ class DrillDoor:
             said = _DrillEvent.model_validate_json(body.data)
         except ValidationError as error:
             return Reply(400, {"error": problems_of(error)})
-        event = _event(said, body.address)
+        event = _event(said, body)
         try:
             work = self._writer.submit(lambda transaction: transaction.append(event))
             seq = await recorded(work, self._deadline_seconds)
@@ -82,7 +76,7 @@ class DrillDoor:
         return Reply(200, {"audit_seq": seq})
 
 
-def _event(said: _DrillEvent, address: str) -> AuditEvent:
+def _event(said: _DrillEvent, body: Body) -> AuditEvent:
     ended = said.phase == "ended"
     failed = ended and said.result != "PASS"
     return AuditEvent(
@@ -97,8 +91,9 @@ def _event(said: _DrillEvent, address: str) -> AuditEvent:
             "environment": said.environment,
             "result": said.result,
             "criteria": [one.model_dump() for one in said.criteria],
-            "address": address,
+            "address": body.address,
+            "token": body.by_name,
         },
         actor_type=ActorType.USER,
-        actor_id=said.actor,
+        actor_id=body.actor(said.actor),
     )

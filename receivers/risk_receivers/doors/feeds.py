@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
-from risk_receivers.auth import Role
 from risk_receivers.body import Body, BodyReader, End
 from risk_receivers.doors.door import Reply, read, recorded, recorded_or_acted
 from risk_receivers.gate.pulse import Pulse
@@ -35,7 +34,6 @@ class FeedDoor:
     def __init__(
         self,
         feed: Feed,
-        role: Role,
         *,
         parser: Parser,
         recorder: Recorder,
@@ -46,7 +44,6 @@ class FeedDoor:
         deadline_seconds: float,
     ) -> None:
         self._feed = feed
-        self._role = role
         self._parser = parser
         self._recorder = recorder
         self._telemetry = telemetry
@@ -54,11 +51,6 @@ class FeedDoor:
         self._heard = heard
         self._bodies = bodies
         self._deadline_seconds = deadline_seconds
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The feed's own."""
-        return (self._role,)
 
     @property
     def takes_parts(self) -> bool:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from risk_receivers.auth import Role
 from risk_receivers.doors.door import Reply
 from risk_receivers.gate.publisher import GatePublisher
 
@@ -36,11 +35,6 @@ class GateDoor:
         self._gate = gate
         self._withheld = withheld
         self._waiting = 0
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """Runtimes, and whoever operates them."""
-        return (Role.RUNTIME, Role.OPERATOR)
 
     async def show(self, query: str, headers: Mapping[bytes, bytes]) -> Reply:
         """What the gate says, now or once it says something else."""

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.vocabulary import KillMode
-from risk_receivers.auth import Role
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded_or_acted
 from risk_receivers.errors import LooserModeError
@@ -51,11 +50,6 @@ class KillDoor:
         self._deadline_seconds = deadline_seconds
 
     @property
-    def roles(self) -> tuple[Role, ...]:
-        """Operators only."""
-        return (Role.OPERATOR,)
-
-    @property
     def takes_parts(self) -> bool:
         """Half of one means nothing."""
         return False
@@ -70,7 +64,14 @@ class KillDoor:
         except ValidationError as error:
             return Reply(400, {"error": problems_of(error)})
         received = Received()
-        trip = operator_trip(OperatorKill(wanted.mode, wanted.reason, wanted.actor), received)
+        kill = OperatorKill(
+            wanted.mode,
+            wanted.reason,
+            body.actor(wanted.actor),
+            token=body.by_name,
+            address=body.address,
+        )
+        trip = operator_trip(kill, received)
         is_looser = self._recorder.known.would_loosen(wanted.mode)
         try:
             outcome = await recorded_or_acted(

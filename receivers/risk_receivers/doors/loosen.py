@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from risk_policy.contracts.operator import OperatorName, Reason
 from risk_policy.model.stack import KillSwitch
-from risk_receivers.auth import Role
+from risk_policy.vocabulary import Permission
+from risk_receivers.access import Access, Refused
+from risk_receivers.auth import NO_TOKEN
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded
 from risk_receivers.invalid import problems_of
@@ -51,7 +53,7 @@ class _Door:
         self,
         loosening: Loosening,
         recorder: Recorder,
-        refused: Callable[[str, str, str], None],
+        refused: Refused,
         deadline_seconds: float,
     ) -> None:
         """``refused`` is told from where what cannot be read came, to which door, and why."""
@@ -59,11 +61,6 @@ class _Door:
         self._recorder = recorder
         self._refused = refused
         self._deadline_seconds = deadline_seconds
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """Operators, and who confirms what they ask for where the policy wants such a one."""
-        return (Role.OPERATOR, Role.APPROVER)
 
     @property
     def takes_parts(self) -> bool:
@@ -74,7 +71,7 @@ class _Door:
         """What became of it is on record."""
 
     def _unreadable(self, body: Body, path: str, error: ValidationError) -> Reply:
-        self._refused(body.address, path, _MALFORMED)
+        self._refused(body.address, path, _MALFORMED, body.by)
         return Reply(400, {"error": problems_of(error)})
 
     async def _done(
@@ -99,17 +96,19 @@ class LoosenDoor(_Door):
         what: What,
         loosening: Loosening,
         recorder: Recorder,
-        refused: Callable[[str, str, str], None],
+        refused: Refused,
         deadline_seconds: float,
         *,
         blind: Callable[[], str],
         terms: KillSwitch,
+        access: Access,
     ) -> None:
         """``blind`` says why nobody could tell what fires; empty if that is known."""
         super().__init__(loosening, recorder, refused, deadline_seconds)
         self._what = what
         self._blind = blind
         self._terms = terms
+        self._access = access
 
     async def take(self, body: Body) -> Reply:
         """Give a code, or do what was confirmed with one."""
@@ -117,9 +116,10 @@ class LoosenDoor(_Door):
             wanted = _Loosening.model_validate_json(body.data)
         except ValidationError as error:
             return self._unreadable(body, f"/api/v1/kill/{self._what.value}", error)
-        request = Request(self._what, wanted.kill_id, wanted.actor, wanted.reason)
-        by = body.role.value if body.role else ""
-        step = Step(request, wanted.confirmation, body.address, by, wanted.totp)
+        request = Request(self._what, wanted.kill_id, body.actor(wanted.actor), wanted.reason)
+        step = Step(request, wanted.confirmation, body.address, body.by_name, wanted.totp)
+        if refusal := self._may_not(body, step):
+            return refusal
         await self._until_recorded()
         if not step.code:
             return await self._ask(step)
@@ -129,6 +129,17 @@ class LoosenDoor(_Door):
             ),
             lambda: {"done": self._what.value, "kill_id": request.kill_id},
         )
+
+    def _may_not(self, body: Body, step: Step) -> Reply | None:
+        """Each step takes a permission of its own."""
+        need = Permission.CONFIRM if step.code else Permission.LOOSEN
+        if body.by is None:
+            return Reply(401, {"error": NO_TOKEN})
+        if self._access.has(body.by, need):
+            return None
+        path = f"/api/v1/kill/{self._what.value}"
+        refusal = self._access.refuse(body.by, body.address, path, need)
+        return Reply(refusal.code, {"error": refusal.error})
 
     async def _until_recorded(self) -> None:
         """Where the store was slow, a trip is recorded a moment after it has acted."""
@@ -169,8 +180,8 @@ class ArmDoor(_Door):
             wanted = _Order.model_validate_json(body.data)
         except ValidationError as error:
             return self._unreadable(body, "/api/v1/kill/arm", error)
-        request = Request(What.DISARM, "", wanted.actor, wanted.reason)
-        step = Step(request, "", body.address, body.role.value if body.role else "")
+        request = Request(What.DISARM, "", body.actor(wanted.actor), wanted.reason)
+        step = Step(request, "", body.address, body.by_name)
         return await self._done(
             lambda transaction: self._loosening.arm(transaction, step), lambda: {"done": "arm"}
         )

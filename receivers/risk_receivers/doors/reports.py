@@ -10,7 +10,6 @@ import logging
 from dataclasses import asdict
 from typing import Any, Final
 
-from risk_receivers.auth import Role
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, read
 from risk_receivers.recorder import Recorder
@@ -34,11 +33,6 @@ class ReportsDoor:
         self._recorder = recorder
         self._deadline_seconds = deadline_seconds
         self._waiting = 0
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The runtime's own."""
-        return (Role.RUNTIME,)
 
     @property
     def takes_parts(self) -> bool:

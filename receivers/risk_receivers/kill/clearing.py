@@ -133,8 +133,8 @@ class Codes:
             if by == asked.by or request.actor == expected.actor:
                 self.fail(code)
                 raise LooseningRefusedError(
-                    f"somebody else than {expected.actor} has to confirm it, with the other one of "
-                    "alerting.auth.operator_token and approver_token"
+                    f"somebody else than {expected.actor} has to confirm it, with a token of their "
+                    "own: another named one, or the other of operator_token and approver_token"
                 )
             expected = replace(expected, actor=request.actor)
         if request != expected:

@@ -40,9 +40,11 @@ def essence(trip: SpooledTrip) -> SpooledTrip:
     match trip.kill:
         case AlertKill(alert):
             return structs.replace(trip, kill=AlertKill(_alert(alert)))
-        case OperatorKill(mode, reason, actor):
-            kill = OperatorKill(mode, _cut(reason, _TEXT_BYTES), _cut(actor, _NAME_BYTES))
-            return structs.replace(trip, kill=kill)
+        case OperatorKill(_, reason, actor) as kill:
+            cut = structs.replace(
+                kill, reason=_cut(reason, _TEXT_BYTES), actor=_cut(actor, _NAME_BYTES)
+            )
+            return structs.replace(trip, kill=cut)
         case UnknownKill(evidence):
             return structs.replace(trip, kill=UnknownKill(_cut(evidence, _TEXT_BYTES)))
         case TimeoutKill() | SilenceKill():

@@ -34,7 +34,7 @@ from risk_receivers.store.writer import Transaction
 
 WRONG_TOTP: Final = (
     "the policy asks for a code of the authenticator (totp), and this one is missing, wrong, too "
-    "old or was used"
+    "old or was used; after three wrong ones, wait until the authenticator shows another"
 )
 _TITLES: Final = {
     EventKind.CLEARED: "KILL SWITCH CLEARED",
@@ -135,7 +135,9 @@ class Loosening:
         state = journal.load(transaction.connection)
         event = state.on_arm(transaction.now)
         if event is None:
-            return Change(refusal="the kill switch is not disarmed")
+            return self._refused(
+                transaction, step, state, "the kill switch is not disarmed", "arm the kill switch"
+            )
         return self._happened(transaction, step, state, event)
 
     def _obstacle(
@@ -155,11 +157,13 @@ class Loosening:
             unrecorded=unrecorded,
         )
 
-    def _refused(self, transaction: Transaction, step: Step, state: KillSwitch, why: str) -> Change:
+    def _refused(
+        self, transaction: Transaction, step: Step, state: KillSwitch, why: str, wanted: str = ""
+    ) -> Change:
         transaction.append(
             _event(
                 EventType.KILL_SWITCH_LOOSENING_REFUSED,
-                f"{step.request.actor} was refused to {_wanted(step, state)}: {why}",
+                f"{step.request.actor} was refused to {wanted or _wanted(step, state)}: {why}",
                 step,
                 state,
                 "refused",

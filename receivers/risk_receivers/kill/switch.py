@@ -69,6 +69,7 @@ class Trigger:
         holds: whether the reason is there at this moment, and not only news of it.
         by_person: whether somebody asked for it; that trips a disarmed switch, too.
         only_tightens: whether it is about the kill that it names and no reason to trip by itself.
+        over_at: when the reason ended, if it did; None if it may be there.
     """
 
     key: str
@@ -80,6 +81,7 @@ class Trigger:
     holds: bool = False
     by_person: bool = False
     only_tightens: bool = False
+    over_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class KillSwitch:
         seen: the keys of all triggers.
         settled: those from before the latest clearing or arming.
         epoch: how many of these there were.
+        anew_at: when the latest of them was.
     """
 
     phase: Phase = Phase.ARMED
@@ -129,6 +132,7 @@ class KillSwitch:
     seen: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
     epoch: int = 0
+    anew_at: datetime | None = None
 
     @property
     def is_tripped(self) -> bool:
@@ -157,6 +161,16 @@ class KillSwitch:
         if trigger.only_tightens and trigger.kill_id != self.kill_id:
             return False
         return trigger.by_person or self.phase is not Phase.DISARMED
+
+    def heeds_unrecorded(self, trigger: Trigger) -> bool:
+        """The same of one that is not on record, and whose repeats may be there already.
+
+        News of what was over when somebody cleared the switch goes on coming for a while. Whether
+        it is any, only the record can tell.
+        """
+        over_at, anew_at = trigger.over_at, self.anew_at
+        was_over = over_at is not None and anew_at is not None and over_at <= anew_at
+        return self.heeds(trigger) and not was_over
 
     def on_trigger(self, trigger: Trigger) -> KillEvent | None:
         """What a trigger does; None for a repeat of one that was already recorded."""
@@ -246,6 +260,7 @@ class KillSwitch:
                     seen=self.seen,
                     settled=self.settled,
                     epoch=self.epoch,
+                    anew_at=self.anew_at,
                 )
             case EventKind.TIGHTENED:
                 return replace(self, mode=event.mode, mode_since=event.at)
@@ -276,6 +291,7 @@ class KillSwitch:
                     seen=self.seen,
                     settled=self.seen,
                     epoch=self.epoch + 1,
+                    anew_at=event.at,
                 )
             case EventKind.DISARMED:
                 return replace(self, phase=Phase.DISARMED)

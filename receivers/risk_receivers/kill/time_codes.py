@@ -1,14 +1,15 @@
 """The second factor: a code of RFC 6238 that an authenticator shows, good once.
 
 It fails towards refusing. The step of the latest code that was taken is kept with the record, so
-that a code somebody saw over a shoulder is none any more, after a restart neither.
+that a code somebody saw over a shoulder is none any more, after a restart neither. After a few
+wrong ones none is taken until the authenticator shows the next: six digits would not be many
+otherwise.
 """
 
 from __future__ import annotations
 
 import binascii
 import hmac
-from datetime import datetime
 from typing import Final
 
 import pyotp
@@ -16,12 +17,15 @@ import pyotp
 from risk_policy import UnsetVariableError
 from risk_policy.environment import Secret
 from risk_receivers.errors import StartError
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.store.writer import Transaction
 
 #: Steps of 30 s by which the authenticator's clock may be off, either way.
 _DRIFT: Final = 1
 #: 128 bits, as RFC 4226 asks for at least.
 _LEAST_CHARACTERS: Final = 26
+#: Slips of the hand within one step. Guessing at that pace takes weeks, and each is on record.
+_MOST_WRONG: Final = 3
 _FACT: Final = "totp_step"
 _KEY: Final = "alerting.auth.totp_secret"
 
@@ -39,6 +43,7 @@ class TimeCodes:
             self._totp.generate_otp(0)
         except (binascii.Error, ValueError) as error:
             raise StartError(f"{_KEY}: is not base32") from error
+        self._wrong = (0, 0)  # in which step there were how many
 
     @classmethod
     def from_policy(cls, secret: Secret, *, needed: bool) -> TimeCodes | None:
@@ -52,22 +57,21 @@ class TimeCodes:
 
     def take(self, transaction: Transaction, code: str) -> bool:
         """Whether a code is good now; from then on it is not any more."""
-        step = self._step_of(code, transaction.now)
+        now = self._totp.timecode(transaction.now)
+        wrong = self._wrong[1] if self._wrong[0] == now else 0
+        if not code.strip() or wrong >= _MOST_WRONG:
+            return False
+        step = self._step_of(code, now)
         if step is None:
+            self._wrong = (now, wrong + 1)
             return False
         connection = transaction.connection
-        row = connection.execute("SELECT value FROM fact WHERE name = ?", (_FACT,)).fetchone()
-        if row and step <= int(row[0]):
+        if step <= int(fact(connection, _FACT) or -1):
             return False
-        connection.execute(
-            "INSERT INTO fact (name, value) VALUES (?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (_FACT, str(step)),
-        )
+        keep_fact(connection, _FACT, str(step))
         return True
 
-    def _step_of(self, code: str, at: datetime) -> int | None:
-        now = self._totp.timecode(at)
+    def _step_of(self, code: str, now: int) -> int | None:
         found = None
         for step in range(now - _DRIFT, now + _DRIFT + 1):  # all of them: time tells nothing
             expected = self._totp.generate_otp(step).encode()

@@ -12,11 +12,18 @@ from risk_receivers.intake.alert import Alert
 
 
 class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
-    """Somebody asked for the kill switch."""
+    """Somebody asked for the kill switch.
+
+    Attributes:
+        token: whose token came with it, by name.
+        address: from where it came.
+    """
 
     mode: KillMode
     reason: str
     actor: str
+    token: str = ""
+    address: str = ""
 
 
 class AlertKill(msgspec.Struct, frozen=True, tag="alert"):
@@ -60,3 +67,11 @@ class SpooledTrip(msgspec.Struct, frozen=True):
     kill_id: str
     received_at: datetime
     kill: OperatorKill | AlertKill | UnknownKill | TimeoutKill | SilenceKill
+
+    @property
+    def gist(self) -> tuple[str, ...]:
+        """What makes two trips the same while they wait."""
+        if isinstance(self.kill, AlertKill):
+            alert = self.kill.alert
+            return (alert.alertname, alert.risk_id, alert.tier)
+        return (self.id,)

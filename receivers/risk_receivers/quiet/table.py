@@ -15,6 +15,7 @@ from typing import Final
 from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Kind, Message
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.quiet.decision import Reason, Recent, Verdict, category_of, is_news
 from risk_receivers.quiet.digest import Waiting
 from risk_receivers.quiet.terms import MINUTE, Terms
@@ -200,8 +201,7 @@ def due_at(connection: sqlite3.Connection, terms: Terms, now: datetime) -> datet
     ).fetchone()
     if until is None:
         return None
-    row = connection.execute("SELECT value FROM fact WHERE name = ?", (_DIGEST_AT,)).fetchone()
-    last = optional_time(row[0]) if row else None
+    last = optional_time(fact(connection, _DIGEST_AT))
     due = _not_absurd(from_text(until), terms, now)
     return max(due, last + terms.window) if last and last <= now else due
 
@@ -246,11 +246,7 @@ def mark_told(
             for key, one in over.items()
         ],
     )
-    connection.execute(
-        "INSERT INTO fact (name, value) VALUES (?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (_DIGEST_AT, at),
-    )
+    keep_fact(connection, _DIGEST_AT, at)
 
 
 def last_row(connection: sqlite3.Connection) -> int:

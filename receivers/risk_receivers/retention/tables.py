@@ -195,5 +195,6 @@ KEPT: Final = {
     "kill_event": "a kill is never forgotten",
     "kill_event_account": "a kill is never forgotten",
     "merged_trip": "one for each trip that could not be recorded at once: hardly ever any",
+    "given_token": "whose a name on record was is never forgotten: a few for each person and year",
     "fact": "a few",
 }

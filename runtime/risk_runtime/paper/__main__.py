@@ -11,17 +11,19 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
 from risk_policy import PolicyError, load_policy
+from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.journal import Journal
 from risk_runtime.paper.options import Options, parse
 from risk_runtime.paper.replay import Replay
-from risk_runtime.paper.report import ReceiversAddress, Reporter
+from risk_runtime.paper.report import Reporter
 from risk_runtime.paper.runtime import Pace, PaperRuntime, Terms
 from risk_runtime.paper.spool import ReportSpool
 from risk_runtime.pretrade import PreTradeLimits
@@ -39,7 +41,7 @@ def serve(options: Options, stop: threading.Event) -> None:
     lane = FastLane.from_policy(policy, options.receivers)
     reporter = Reporter(
         ReportSpool(options.data),
-        ReceiversAddress.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
+        ReceiversUrl.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
         alerting.auth.runtime_token.reveal_token(),
     )
     with ExitStack() as stack:
@@ -52,7 +54,9 @@ def serve(options: Options, stop: threading.Event) -> None:
                 account=options.account,
                 starting_cash=options.cash,
                 graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
-                limits=PreTradeLimits.of(policy),
+                limits=replace(
+                    PreTradeLimits.of(policy), exposure_max_ratio=options.exposure_max_ratio
+                ),
                 cancel_all_after_seconds=alerting.dead_man.cancel_all_after_seconds,
             ),
             gate=TradeGate(options.gate),

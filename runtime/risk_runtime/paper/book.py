@@ -11,19 +11,12 @@ from risk_runtime.paper.strategy import SECTORS
 from risk_runtime.pretrade import Book, Instrument
 
 
-def book_of(
-    broker: PaperBroker,
-    account: str,
-    now: float,
-    priced_at: Mapping[str, float],
-    max_exposure_ratio: Decimal | None,
-) -> Book:
+def book_of(broker: PaperBroker, account: str, now: float, priced_at: Mapping[str, float]) -> Book:
     """Everything that is held and working, and every symbol that ever had a price.
 
     Args:
         now: market time, Unix seconds.
         priced_at: the market time of each symbol's last price; one without is not up to date.
-        max_exposure_ratio: of equity; the policy's if None.
     """
     working = {Side.BUY: dict[str, Decimal](), Side.SELL: dict[str, Decimal]()}
     for order in broker.working:
@@ -43,11 +36,4 @@ def book_of(
         )
         for symbol, mark in broker.state().marks
     ]
-    equity = broker.equity
-    return Book(
-        account,
-        equity=float(equity),
-        instruments=instruments,
-        taken_at=now,
-        max_exposure=None if max_exposure_ratio is None else float(equity * max_exposure_ratio),
-    )
+    return Book(account, equity=float(broker.equity), instruments=instruments, taken_at=now)

@@ -178,13 +178,7 @@ class Desk:
     def _is_within_limits(self, wish: Wish, price: Decimal, trade_id: str) -> bool:
         if self._checks is None:
             return True
-        book = book_of(
-            self._broker,
-            self._account,
-            self._market_seconds,
-            self._priced_at,
-            self._strategy.max_exposure_ratio,
-        )
+        book = book_of(self._broker, self._account, self._market_seconds, self._priced_at)
         order = TradeOrder(
             self._account, wish.symbol, wish.side, float(wish.quantity), float(price)
         )

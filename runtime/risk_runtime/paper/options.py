@@ -27,6 +27,7 @@ class Options:
     prices: Path | None
     account: str
     cash: Decimal
+    exposure_max_ratio: float
     start: date
     end: date | None
     days_per_second: float
@@ -52,6 +53,14 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--prices", type=Path, metavar="FILE", help="default: the committed prices of 2006-2009")
     add("--account", default="main", metavar="NAME")
     add("--cash", type=_money, default=Decimal(1_000_000), metavar="AMOUNT")
+    add(
+        "--exposure-max-pct",
+        type=_percent,
+        default=0.85,
+        metavar="PERCENT",
+        help="most that may be held and ordered, of equity, in place of the policy's pre_trade."
+        "exposure_max_pct; default: 85, since this book is replayed to break limits of losses",
+    )
     add("--start", type=date.fromisoformat, default=date(2007, 1, 3), metavar="DATE")
     add("--end", type=date.fromisoformat, metavar="DATE", help="default: the last one there is")
     add("--days-per-second", type=_speed, default=6.0, metavar="N", help="inf: as fast as it goes")
@@ -82,6 +91,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         prices=given.prices,
         account=given.account,
         cash=given.cash,
+        exposure_max_ratio=given.exposure_max_pct,
         start=given.start,
         end=given.end,
         days_per_second=given.days_per_second,
@@ -112,6 +122,13 @@ def _seconds(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds")
     return value
+
+
+def _percent(text: str) -> float:
+    value = _float(text)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} must be above 0 and at most 1000")
+    return value / 100
 
 
 def _float(text: str) -> float:

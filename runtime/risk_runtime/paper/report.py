@@ -14,10 +14,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
+from risk_policy.contracts.receivers import ReceiversUrl
 from risk_policy.contracts.reports import Report
-from risk_runtime.errors import RiskRuntimeError, SpoolError
+from risk_runtime.errors import SpoolError
 from risk_runtime.paper.spool import ReportSpool
 
 REPORTS_PATH: Final = "/api/v1/runtime/reports"
@@ -27,34 +27,6 @@ MOST_PER_REQUEST: Final = 500
 _REFUSED: Final = (http.client.BAD_REQUEST, http.client.CONFLICT)
 
 _log = logging.getLogger(__name__)
-
-
-class ReportsAddressError(RiskRuntimeError):
-    """The receivers' URL cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiversAddress:
-    """Where reports go, parsed once."""
-
-    secure: bool
-    host: str
-    port: int | None
-    path: str
-
-    @classmethod
-    def parse(cls, url: str) -> ReceiversAddress:
-        """From ``http://host:port``. Raises ReportsAddressError."""
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host, port = None, None
-        if not host or parts.scheme not in ("http", "https"):
-            raise ReportsAddressError(
-                f"receivers' URL is {url!r}; write http://host:port or https://host:port"
-            )
-        return cls(parts.scheme == "https", host, port, parts.path.rstrip("/") + REPORTS_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +47,7 @@ class Reporter:
     def __init__(
         self,
         spool: ReportSpool,
-        receivers: ReceiversAddress,
+        receivers: ReceiversUrl,
         token: str,
         *,
         timeout_seconds: float = 2.0,
@@ -181,13 +153,11 @@ class Reporter:
 
     def _post(self, lines: tuple[bytes, ...]) -> str | None:
         """Send one request; what went wrong, None if it was taken."""
-        target = self._receivers
-        kind = http.client.HTTPSConnection if target.secure else http.client.HTTPConnection
-        connection = kind(target.host, target.port, timeout=self._timeout_seconds)
+        connection = self._receivers.connection(self._timeout_seconds)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
         try:
             body = b'{"reports":[' + b",".join(lines) + b"]}"
-            connection.request("POST", target.path, body, headers)
+            connection.request("POST", self._receivers.prefix + REPORTS_PATH, body, headers)
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:

@@ -41,6 +41,7 @@ from risk_runtime.paper.replay import Replay, market_close
 from risk_runtime.paper.snapshot import snapshot_of
 from risk_runtime.paper.strategy import EqualWeightStrategy
 from risk_runtime.pretrade import PreTradeLimits
+from risk_runtime.pretrade.checks import boottime
 from risk_runtime.prices import TradingDay, closes_of
 
 _log = logging.getLogger(__name__)
@@ -97,8 +98,10 @@ class PaperRuntime:
         pace: Pace = Pace(),
         strategy: EqualWeightStrategy | None = None,
         now: Callable[[], datetime] = utc_now,
+        uptime: Callable[[], float] = boottime,
         exchange_clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``uptime`` counts seconds, whatever is done to the wall clock."""
         self._terms = terms
         self._whole = Scope(account=terms.account)
         self._gate = gate
@@ -109,6 +112,7 @@ class PaperRuntime:
         self._replay = replay
         self._pace = pace
         self._now = now
+        self._uptime = uptime
         self._stored = store.load() or StoredAccount(
             account=terms.account, broker=BrokerState(cash=terms.starting_cash)
         )
@@ -121,6 +125,7 @@ class PaperRuntime:
         self._day_number = self._stored.day_number
         self._flat_for_kill = self._stored.flat_for_kill
         self._seen_kill: tuple[str, KillMode] | None = None
+        self._graceful: tuple[str, float] | None = None  # which kill, and since when it is seen
         self._finished = False
         self._is_shown = False
         self.broker = PaperBroker(self._stored.broker)
@@ -264,9 +269,17 @@ class PaperRuntime:
             self._commit()
 
     def _closes_now(self, kill: Kill) -> bool:
-        if kill.mode is KillMode.GRACEFUL:
-            return self._now() >= kill.since + self._terms.graceful_timeout
-        return kill.mode is KillMode.IMMEDIATE
+        """Whether everything is to be closed at once.
+
+        The receivers tighten a graceful kill when its time is over. Should they be dead by then, it
+        is over here as well, counted from when the kill was first seen.
+        """
+        if kill.mode is not KillMode.GRACEFUL:
+            return kill.mode is KillMode.IMMEDIATE
+        if self._graceful is None or self._graceful[0] != kill.id:
+            self._graceful = (kill.id, self._uptime())
+        spent_seconds = self._uptime() - self._graceful[1]
+        return spent_seconds >= self._terms.graceful_timeout.total_seconds()
 
     def _close(self, kill_id: str) -> None:
         done = self._flat_for_kill == kill_id and self.broker.mode is TradingMode.HALTED

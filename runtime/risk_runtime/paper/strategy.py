@@ -33,16 +33,12 @@ class StrategySettings:
         rebalance_days: trading days from one rebalancing to the next.
         dip_discount_ratio: how far below the market the resting order lies.
         dip_weight_ratio: share of equity the resting order buys for.
-        max_exposure_ratio: share of equity that all of it may come to. The book is replayed to
-            break limits of losses, so it is meant to be invested further than the policy's default
-            allows an account that names no limit of its own.
     """
 
     weight_ratio: Decimal = Decimal("0.15")
     rebalance_days: int = 21
     dip_discount_ratio: Decimal = Decimal("0.10")
     dip_weight_ratio: Decimal = Decimal("0.01")
-    max_exposure_ratio: Decimal = Decimal("0.85")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +63,6 @@ class EqualWeightStrategy:
 
     def __init__(self, settings: StrategySettings = StrategySettings()) -> None:
         self._settings = settings
-
-    @property
-    def max_exposure_ratio(self) -> Decimal:
-        """The account's own limit of exposure, of equity."""
-        return self._settings.max_exposure_ratio
 
     def rebalances_on(self, day_number: int) -> bool:
         """Whether resting orders are withdrawn and new wishes made on this day (0, 21, …)."""

@@ -3,7 +3,8 @@
 Invariant: every order counts as filled as soon as that makes things worse, and never if it would
 make them better. What a symbol may come to is the larger of all purchases filled and no sale, and
 the other way round. An order that passed is added here at once, so that the next one is judged
-beside it, whether or not a newer book has been taken meanwhile.
+beside it. A book that was taken before an order passed by another one learns of it at its first
+use; one that was taken after that is believed to hold it.
 
 Amounts are in the account's currency, times are seconds of the clock that the checks use.
 """
@@ -28,8 +29,8 @@ class Instrument:
         priced_at: when that price was seen.
         quantity: signed units held.
         average_price: price paid on average for one unit held; the current one unless given.
-        buying: units of working purchases.
-        selling: units of working sales.
+        buying: units of working purchases, never negative.
+        selling: units of working sales, never negative either.
         asset: the asset that concentration is counted on; the symbol unless given.
         sector: the sector of the asset.
         max_notional: largest notional the position may reach; the policy's unless given.
@@ -59,21 +60,29 @@ class Group:
 class Line:
     """One symbol: how far it may go either way, and what it is part of.
 
-    ``most`` and ``least`` are the signed units after all working purchases, or all working sales.
+    ``most`` and ``least`` are the signed units after all working purchases, or all working sales;
+    ``paid`` and ``got`` are what those units have cost then, or brought, if they are any.
     """
 
     __slots__ = (
-        "amount", "asset", "average", "least", "mark", "max_notional", "most", "priced_at",
+        "amount", "asset", "got", "least", "mark", "max_notional", "most", "paid", "priced_at",
         "sector",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, asset: Group, sector: Group) -> None:
         self.mark = math.nan if instrument.mark is None else instrument.mark
         self.priced_at = instrument.priced_at
-        self.most = instrument.quantity + instrument.buying
-        self.least = instrument.quantity - instrument.selling
-        average = instrument.average_price
-        self.average = self.mark if average is None else average
+        quantity, buying, selling = instrument.quantity, instrument.buying, instrument.selling
+        if not (0.0 <= buying < math.inf and 0.0 <= selling < math.inf):
+            quantity = math.nan  # no such orders: what would be left to reduce is unknown
+        self.most = quantity + buying
+        self.least = quantity - selling
+        average, mark = instrument.average_price, self.mark
+        if average is None:
+            average = mark
+        # What working orders will pay is not known; whichever is worse.
+        self.paid = _cost(quantity, self.most, average, max(average, mark), mark)
+        self.got = _cost(-quantity, -self.least, average, min(average, mark), mark)
         self.max_notional = instrument.max_notional
         self.amount = self.worst_amount()
         self.asset = asset
@@ -87,6 +96,13 @@ class Line:
         if not (math.isfinite(most - least) and 0.0 < mark < math.inf):
             return math.nan
         return max(most, -least) * mark
+
+
+def _cost(held: float, all_of_it: float, average: float, adding: float, opening: float) -> float:
+    """What a long or a short position has cost or brought, none of which may be held yet."""
+    if not all_of_it > 0.0:
+        return 0.0
+    return held * average + (all_of_it - held) * adding if held > 0.0 else all_of_it * opening
 
 
 class Book:
@@ -107,7 +123,7 @@ class Book:
         ValueError: a symbol appears twice.
     """
 
-    __slots__ = ("account", "equity", "gross", "lines", "max_exposure", "taken_at")
+    __slots__ = ("account", "equity", "gross", "lines", "max_exposure", "taken_at", "told")
 
     def __init__(
         self,
@@ -123,6 +139,8 @@ class Book:
         self.taken_at = taken_at
         self.max_exposure = max_exposure
         self.gross = 0.0
+        #: How many of the checker's orders are counted here, or are known to be no news.
+        self.told = 0
         self.lines: dict[str, Line] = {}
         assets: dict[str, Group] = {}
         sectors: dict[str, Group] = {}
@@ -137,10 +155,32 @@ class Book:
             sector.amount += line.amount
             self.gross += line.amount
 
-    def take_away(self, order: TradeOrder) -> None:
-        """Count an order that only reduces: nothing is smaller before it is filled."""
-        line = self.lines[order.symbol]
+    def count(self, order: TradeOrder) -> None:
+        """Count an order that passed, as filled if that makes things worse."""
+        line = self.lines.get(order.symbol)
+        if line is None:
+            self.gross = math.nan  # what is held together cannot be told any more
+            return
         if order.side is Side.BUY:
-            line.most += order.quantity
+            before = line.most
+            line.most = after = before + order.quantity
         else:
-            line.least -= order.quantity
+            before, line.least = -line.least, line.least - order.quantity
+            after = -line.least
+        if after <= 0.0:
+            return  # it only reduces, and nothing is smaller before it is filled
+        cost = (order.quantity if before >= 0.0 else after) * order.price
+        if order.side is Side.BUY:
+            line.paid += cost
+            worse = order.price - line.mark
+        else:
+            line.got += cost
+            worse = line.mark - order.price
+        amount = line.worst_amount()
+        grown = amount - line.amount
+        line.amount = amount
+        line.asset.amount += grown
+        line.sector.amount += grown
+        self.gross += grown
+        if not worse <= 0.0:
+            self.equity -= order.quantity * worse

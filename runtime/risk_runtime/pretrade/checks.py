@@ -47,11 +47,15 @@ class PreTradeChecks:
         """Whether an order may go on to the gate. It counts as sent if it may.
 
         Ask once for every order, right before it is sent, with a book that holds everything that
-        was sent before it was taken. Never raises because of the figures in either.
+        was sent before it was taken; what passed since then it learns of here. Never raises because
+        of the figures in either.
         """
         with self._lock:
+            throttle = self._throttle
             try:
-                return decide(order, book, self.limits, self._clock(), self._throttle)
+                if book.told != throttle.count:
+                    throttle.tell(book)
+                return decide(order, book, self.limits, self._clock(), throttle)
             except (TypeError, ArithmeticError) as error:
                 # A figure that is missing, or no float: whatever it was, it proves nothing.
                 sentence = f"its figures cannot be reckoned with: {error}"

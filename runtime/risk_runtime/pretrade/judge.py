@@ -66,8 +66,9 @@ def decide(
         if not quantity < _INF:
             return _nonsense(order, book)
         if throttle is not None:
-            throttle.count(_key(order), now)
-            book.take_away(order)
+            throttle.take(order, _key(order), now)
+            book.count(order)
+            book.told = throttle.count
         return REDUCES
     price, mark, equity = order.price, line.mark, book.equity
     if side is _BUY:
@@ -128,17 +129,17 @@ def decide(
     else:
         if side is _BUY:
             distance, held = price - stop, line.most
-            lost = line.average - (stop if stop < mark else mark)
+            lost = line.paid - held * (stop if stop < mark else mark)
         else:
             distance, held = stop - price, -line.least
-            lost = (stop if stop > mark else mark) - line.average
+            lost = held * (stop if stop > mark else mark) - line.got
         if not 0.0 < distance < _INF or not stop > 0.0:
             return _stop_on_the_wrong_side(stop, price)
         risk = quantity * distance
         if not risk <= limits.risk_per_trade_ratio * equity:
             return _risk(PreTradeLimit.RISK_PER_TRADE, risk / equity, limits.risk_per_trade_ratio)
         if held > 0.0:
-            risk += held * lost
+            risk += lost
         if not risk <= limits.position_risk_ratio * equity:
             return _risk(PreTradeLimit.POSITION_RISK, risk / equity, limits.position_risk_ratio)
     edge = order.edge_ratio
@@ -157,14 +158,26 @@ def decide(
                 f"its edge after costs is {edge:.3%}, less than {limits.min_edge_ratio:.3%}",
             )  # fmt: skip
     if throttle is not None:
+        if throttle.count != book.told:
+            # A signal's handler has sent something in the middle of this.
+            throttle.tell(book)
+            return decide(order, book, limits, now, throttle)
         refusal = throttle.admit(
-            (order.account, order.symbol, quantity if side is _BUY else -quantity, price), now
+            order,
+            (order.account, order.symbol, quantity if side is _BUY else -quantity, price),
+            now,
         )
         if refusal is not None:
             return refusal
-        line.most, line.least, line.amount = most, least, amount
+        if side is _BUY:
+            line.paid += (quantity if line.most >= 0.0 else max(most, 0.0)) * price
+            line.most = most
+        else:
+            line.got += (quantity if line.least <= 0.0 else max(-least, 0.0)) * price
+            line.least = least
+        line.amount = amount
         asset.amount, sector.amount, book.gross = in_asset, in_sector, gross
-        book.equity = equity
+        book.equity, book.told = equity, throttle.count
     return WITHIN
 
 

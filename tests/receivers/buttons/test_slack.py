@@ -18,7 +18,9 @@ from slack_stand_in import SIGNING_SECRET, SlackStandIn, signed
 
 from risk_policy.clock import utc_now
 from risk_policy.model.channels import Slack
-from risk_receivers.auth import Role, Tokens
+from risk_policy.model.permissions import Permissions
+from risk_receivers.access import Access
+from risk_receivers.auth import Key, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.buttons.slack import SlackButtons
 from risk_receivers.buttons.slack_presses import SlackPresses
@@ -70,7 +72,12 @@ class Rig:
         self.front = Front(
             doors={},
             behind=_nothing,
-            tokens=Tokens({role: role.value for role in Role}),
+            access=Access(
+                Tokens({key: key.value for key in Key}),
+                Permissions(),
+                self.behind.telemetry,
+                self.behind.refusals.note,
+            ),
             telemetry=self.behind.telemetry,
             bodies=BodyReader(max_mib=1, timeout_seconds=5),
             refused=self.behind.refusals.note,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from trade_books import Hand
 
 from risk_policy import default_policy_path, load_policy
 from risk_runtime import Book, Instrument, PreTradeLimits, Side, TradeOrder
@@ -44,3 +45,9 @@ def book() -> Callable[..., Book]:
         return Book("main", instruments=(replace(HELD, **held), *others), **figures)
 
     return make
+
+
+@pytest.fixture
+def hand() -> Hand:
+    """A clock that stands until it is moved."""
+    return Hand()

@@ -1,0 +1,1 @@
+"""The tokens that people and programs are given: named, hashed, expiring, revocable."""

@@ -1,0 +1,127 @@
+"""What a second step needs: a code of the first one, and an authenticator's where that is asked."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyotp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from risk_policy import parse_policy
+from risk_policy.vocabulary import KillMode
+from risk_receivers.audit.chain import EMPTY
+from risk_receivers.errors import StartError
+from risk_receivers.kill.clearing import (
+    Codes,
+    LooseningRefusedError,
+    Request,
+    Sight,
+    What,
+)
+from risk_receivers.kill.switch import Phase
+from risk_receivers.kill.time_codes import TimeCodes
+from risk_receivers.store.transaction import Transaction
+
+TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+SECOND = 1_000_000_000
+REQUEST = Request(What.CLEAR, "kill-1", "ann", "the feed was wrong")
+SIGHT = Sight("kill-1", Phase.TRIPPED, KillMode.PAUSE, 1)
+
+
+class Clock:
+    now = 5 * SECOND
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_a_code_confirms_the_very_request_once() -> None:
+    codes = Codes(10, Clock())
+    code = codes.give(REQUEST, SIGHT)
+    codes.check(code, REQUEST, SIGHT)
+    codes.use(code)
+    with pytest.raises(LooseningRefusedError, match="was used"):
+        codes.check(code, REQUEST, SIGHT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"what": What.DISARM}, {"kill_id": "kill-2"}, {"actor": "bob"}, {"reason": "another"}],
+)
+def test_a_code_is_for_no_other_request(change: dict[str, Any]) -> None:
+    codes = Codes(10, Clock())
+    code = codes.give(REQUEST, SIGHT)
+    for _ in range(5):
+        with pytest.raises(LooseningRefusedError, match="another request"):
+            codes.check(code, replace(REQUEST, **change), SIGHT)
+    with pytest.raises(LooseningRefusedError, match="unknown"):
+        codes.check(code, REQUEST, SIGHT)
+
+
+@pytest.mark.parametrize("change", [{"mode": KillMode.IMMEDIATE}, {"triggers": 2}])
+def test_what_has_changed_since_has_to_be_looked_at(change: dict[str, Any]) -> None:
+    codes = Codes(10, Clock())
+    code = codes.give(REQUEST, SIGHT)
+    with pytest.raises(LooseningRefusedError, match="look again"):
+        codes.check(code, REQUEST, replace(SIGHT, **change))
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 20)), max_size=30))
+def test_no_code_is_good_after_its_time(steps: list[tuple[int, int]]) -> None:
+    clock = Clock()
+    codes = Codes(10, clock)
+    given_at: dict[str, int] = {}
+    for passed, which in steps:
+        clock.now += passed * SECOND
+        known = list(given_at)
+        if which < len(known):
+            try:
+                codes.check(known[which], REQUEST, SIGHT)
+            except LooseningRefusedError:
+                continue
+            assert clock.now - given_at[known[which]] < 10 * SECOND
+        else:
+            given_at[codes.give(REQUEST, SIGHT)] = clock.now
+
+
+def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token() -> None:
+    codes = Codes(10, Clock(), needs_second_person=True)
+    code = codes.give(REQUEST, SIGHT, "operator_token")
+    bob = replace(REQUEST, actor="bob")
+    for request, by in ((REQUEST, "approver_token"), (bob, "operator_token")):
+        with pytest.raises(LooseningRefusedError, match="somebody else than ann"):
+            codes.check(code, request, SIGHT, by)
+    with pytest.raises(LooseningRefusedError, match="another request"):
+        codes.check(code, replace(bob, kill_id="kill-2"), SIGHT, "approver_token")
+    codes.check(code, bob, SIGHT, "approver_token")
+
+
+@pytest.mark.parametrize("secret", ["", "JBSWY3DP", "1" * 32, "JBSWY3DPEHPK3PXP"])
+def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
+    with pytest.raises(StartError, match="totp_secret"):
+        TimeCodes(secret)
+
+
+def test_six_digits_cannot_be_guessed_one_after_the_other() -> None:
+    totp, at = pyotp.TOTP(TOTP), datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+    good = {totp.at(at + timedelta(seconds=drift)) for drift in (-30, 0, 30)}
+    wrong = [code for code in map("{:06}".format, range(6)) if code not in good][:3]
+    codes, retention = TimeCodes(TOTP), parse_policy(b"", environ={}).alerting.audit.retention
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT)")
+
+        def take(code: str, seconds: float = 0) -> bool:
+            now = at + timedelta(seconds=seconds)
+            transaction = Transaction(connection, now, EMPTY, "test", retention)
+            return codes.take(transaction, code)
+
+        assert not any(take(code) for code in ["", "", "", "", *wrong])
+        assert not take(totp.at(at)), "not even the right one"
+        assert take(totp.at(at), seconds=30)
+        assert not take(totp.at(at), seconds=30)
