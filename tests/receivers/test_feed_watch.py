@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from risk_policy import default_policy_path, load_policy
@@ -24,6 +24,11 @@ _MESSAGES = "SELECT channel, kind, subject FROM message WHERE kind LIKE 'feed_%'
 EVENTS = st.lists(st.one_of(st.sampled_from(Feed), st.integers(1, 90)), max_size=60)
 
 
+#: Alertmanager dies, and then Prometheus, which comes back alone.
+ALONE: list[Feed | int] = [Feed.NOTIFICATIONS, Feed.ALERTS, 2, 60, Feed.ALERTS, 1]
+
+
+@example(events=ALONE, alerts=5, notifications=1, known=set())
 @given(EVENTS, st.integers(1, 30), st.integers(1, 90), st.sets(st.sampled_from(Feed)))
 def test_a_silence_is_told_once_it_is_too_long_and_again_when_it_is_over(
     events: list[Feed | int], alerts: int, notifications: int, known: set[Feed]
