@@ -32,10 +32,7 @@ class GuardProof:
         self._storm(board)
         self._evaluation(board)
         name = "guard: kill switch, events, storms, and what nobody answers"
-        return [
-            board.scenario(name, self._shown + 8 * board.clock.tick),
-            self._unconfirmed_and_gone(),
-        ]
+        return [board.scenario(name, self._shown + 8 * board.clock.tick)]
 
     @property
     def _shown(self) -> int:
@@ -92,35 +89,7 @@ class GuardProof:
         beside = board.feed(
             m.KILL_SWITCH_UNCONFIRMED, _TWO, (0.0, tick), (later, 3 * tick), (0.0, 0)
         )
-        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(line, beside))
-
-    def _unconfirmed_and_gone(self) -> dict[str, Any]:
-        """What was not confirmed when the receivers went away is still not, for long."""
-        board = Board(self.policy, policy_clock(self.policy))
-        longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
-        tick, hold = board.clock.tick, self._hold
-        line = board.feed(
-            m.KILL_SWITCH_UNCONFIRMED, _ONE, (-2 * longest, tick), (_GONE, hold + 2 * tick),
-            (-2 * longest, tick), (_GONE, tick), (0.0, 0),
-        )  # fmt: skip
-        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, self._owed(line))
-        return board.scenario("not confirmed, and the receivers are gone", hold + 7 * tick)
-
-    @property
-    def _hold(self) -> int:
-        return milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
-
-    def _owed(self, *lines: Line) -> Truth:
-        """How long the oldest has been owed, by what each said last."""
-        longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
-        hold = self._hold + policy_clock(self.policy).scrape / 2
-
-        def truth(now: int) -> float | None:
-            last = [found[-1] for line in lines if (found := line.within(now, hold))]
-            owed = [now / _STAMP - since for since in last if since]
-            return max(owed) if owed and max(owed) > longest else None
-
-        return truth
+        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, _owed(self.policy, line, beside))
 
     def _events(self, board: Board) -> None:
         """Shown for a while after it happened, whoever still remembers it."""
@@ -198,3 +167,35 @@ class GuardProof:
             if how.enabled and how.time_based.enabled:
                 about = {"account": account or "system"}
                 board.expect(system.KILL_SWITCH_EVALUATION, asks, about)
+
+
+def unconfirmed_and_gone(board: Board) -> int:
+    """What was not confirmed when the receivers went away is still not, for long. How long it takes
+    to see that.
+    """
+    policy, tick = board.policy, board.clock.tick
+    hold = _hold(policy)
+    since = -2 * policy.alerting.kill_switch.confirm_flat_within_seconds
+    line = board.feed(
+        m.KILL_SWITCH_UNCONFIRMED, _ONE, (since, tick), (_GONE, hold + 2 * tick),
+        (since, tick), (_GONE, tick), (0.0, 0),
+    )  # fmt: skip
+    board.expect(system.KILL_SWITCH_NOT_CONFIRMED, _owed(policy, line))
+    return hold + 7 * tick
+
+
+def _hold(policy: Policy) -> int:
+    return milliseconds(policy.alerting.latch.hold_missing_minutes * 60)
+
+
+def _owed(policy: Policy, *lines: Line) -> Truth:
+    """How long the oldest has been owed, by what each said last."""
+    longest = policy.alerting.kill_switch.confirm_flat_within_seconds
+    hold = _hold(policy) + policy_clock(policy).scrape / 2
+
+    def truth(now: int) -> float | None:
+        last = [found[-1] for line in lines if (found := line.within(now, hold))]
+        owed = [now / _STAMP - since for since in last if since]
+        return max(owed) if owed and max(owed) > longest else None
+
+    return truth

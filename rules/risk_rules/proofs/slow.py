@@ -15,6 +15,7 @@ from risk_policy.model import Policy
 from risk_rules import system as conditions
 from risk_rules.proofs.board import Board, Line, Truth, acknowledged
 from risk_rules.proofs.conditions import remembered, rising
+from risk_rules.proofs.guard import unconfirmed_and_gone
 from risk_rules.proofs.series import Clock, Sample, milliseconds
 from risk_rules.proofs.silence import SilenceProof
 from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
@@ -39,16 +40,15 @@ class SlowProof:
         return [
             waiting.scenario("nobody answers an alert about the risk layer", lasts),
             forgotten.scenario("failures that are long ago", max(lasts, self._forgotten)),
-            self._rewriting().scenario("nobody answers after records were rewritten", lasts),
-            self._silent(lasts),
+            self._at_once(lasts),
         ]
 
     def guard_scenarios(self) -> list[dict[str, Any]]:
-        """Security events: counted within their window, and unanswered."""
+        """Security events: counted within their window, and unanswered; and what is held."""
         board = Board(self.policy, self.clock)
         self._security(board)
-        name = "guard: suspicious events, and nobody answers"
-        return [board.scenario(name, self._security_lasts)]
+        lasts = max(self._security_lasts, unconfirmed_and_gone(board))
+        return [board.scenario("guard: suspicious events, and nobody answers", lasts)]
 
     @cached_property
     def clock(self) -> Clock:
@@ -140,8 +140,10 @@ class SlowProof:
         stale = milliseconds(self.policy.alerting.system.snapshot_stale_seconds)
         self._expect(board, system.NO_ACCOUNT, lambda now: 1.0 if now >= stale else None)
 
-    def _rewriting(self) -> Board:
-        """Records that were replaced, which a scrape shows for a moment only."""
+    def _at_once(self, lasts: int) -> dict[str, Any]:
+        """What no slow scrape would see: the moment in which records were replaced, the beginning
+        of a silence.
+        """
         scrape = milliseconds(self.policy.alerting.prometheus.scrape_interval_seconds)
         board = Board(self.policy, Clock(scrape, self.clock.evaluation))
         board.feed(m.AUDIT_EVENTS, {}, (9.0, 0))
@@ -149,15 +151,11 @@ class SlowProof:
         board.feed(m.AUDIT_HEAD, {"word": "0"}, (1.0, at), (2.0, 0))
         rewritten = remembered(self.policy, board.clock, lambda now: now == at)
         self._expect(board, system.CHAIN_REWRITTEN, rewritten)
-        return board
-
-    def _silent(self, lasts: int) -> dict[str, Any]:
-        """A runtime that has fallen silent, of which no slow scrape would see the beginning."""
-        scrape = milliseconds(self.policy.alerting.prometheus.scrape_interval_seconds)
-        board = Board(self.policy, Clock(scrape, self.clock.evaluation))
-        begins, truth = SilenceProof(self.policy, board.clock).throughout(board)
-        self._expect(board, system.RUNTIME_SILENT.under(self.policy), truth, {"account": "main"})
-        return board.scenario("nobody answers after a runtime fell silent", lasts + begins)
+        proof = SilenceProof(self.policy, board.clock)
+        begins, silent = proof.for_good(board)
+        self._expect(board, system.RUNTIME_SILENT.under(self.policy), silent, {"account": "main"})
+        name = "nobody answers after records were rewritten and runtimes fell silent"
+        return board.scenario(name, max(lasts + begins, proof.for_good_lasts))
 
     # -- failures that are long ago ------------------------------------------------------------
 
