@@ -137,7 +137,10 @@ class SilenceProof:
         ever = f"group by (account) (count_over_time({alerts}[{window}]))"
         expected = [({"account": account}, 1.0) for account in accounts if account in fires]
         return found | {
-            "promql_expr_test": [*found["promql_expr_test"], samples_check(ever, lasts, expected)]
+            "promql_expr_test": [
+                *found.get("promql_expr_test", ()),
+                samples_check(ever, lasts, expected),
+            ]
         }
 
     def _is_silent(self, up: list[Line], *ages: Line) -> Truth:
