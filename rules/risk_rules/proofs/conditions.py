@@ -297,14 +297,15 @@ class ConditionsProof:
             milliseconds(self.policy.number(system.FAST_LANE_UNHEARD.duration)),
         )
         on = board.feed(m.FAST_LANE_ON, _ONE, (1.0, tick), (0.0, tick), (1.0, 0))
-        board.feed(m.FAST_LANE_ON, _TWO, (1.0, 0))
+        for well in (_TWO, {"job": "other", **_ONE}):
+            board.feed(m.FAST_LANE_ON, well, (1.0, 0))
+            board.feed(m.FAST_LANE_UNACKNOWLEDGED, well, (0.0, 0))
         if self.policy.alerting.fast_lane.enabled:
             board.expect(system.FAST_LANE_OFF, lambda now: 0.0 if on.at(now) == 0 else None, _ONE)
         waiting = board.feed(
             m.FAST_LANE_UNACKNOWLEDGED, _ONE,
             (0.0, tick), (1.0, board.clock.scrape), (0.0, tick), (2.0, wait + tick), (0.0, 0),
         )  # fmt: skip
-        board.feed(m.FAST_LANE_UNACKNOWLEDGED, _TWO, (0.0, 0))
         board.expect(system.FAST_LANE_UNHEARD, lambda now: waiting.at(now) or None, _ONE)
         return board.scenario("the fast lane", wait + 6 * tick)
 

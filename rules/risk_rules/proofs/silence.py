@@ -63,7 +63,7 @@ class SilenceProof:
         """What happened while everything was stopped Prometheus did not see."""
         board, tick, silence = Board(self.policy, self.clock), self.clock.tick, self._silence
         fresh, old = self._fresh, self._old
-        early, down = silence / 2, 1.25 * silence
+        early, down = 0.4 * silence, 1.35 * silence
         before = tick + early
         up = [
             board.feed(UP, _ONE, (1.0, before), (_GONE, down), (1.0, 0)),

@@ -178,8 +178,12 @@ class SlowProof:
             steps = (7.0, self.clock.tick), (8.0, self.clock.tick), (0.0, 0)
             line = board.feed(metric, {**identity, **named, **_ONE}, *steps)
             board.expect(alert, rising(line, window), identity)
-        lately = milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
         tick = self.clock.tick
+        again = {"channel": "pager"}
+        steps = (7.0, tick), (8.0, tick), (9.0, 0)
+        line = board.feed(m.CHANNEL_BREAKDOWNS, {**again, **_ONE}, *steps)
+        board.expect(system.CHANNEL_FAILING, rising(line, window, more_than=1), again)
+        lately = milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
         board.feed(m.POSITIONS_OPEN, {"account": "main", **_ONE}, (1.0, 0))
         required = self.policy.alerting.system.required_limits
         for name in required:
