@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from risk_policy import InvalidPolicyError, parse_policy
 from risk_policy.catalogue.runbooks import render
@@ -12,6 +14,7 @@ from risk_rules.groups import rule_files
 from risk_rules.labelled import plain
 
 NAME = "RISK_RUNTIME_SILENT"
+ACCOUNT = re.compile(r'risk_snapshot_age_seconds\{account="(\w+)"')
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,20 @@ def test_rules_and_runbook_of_a_silent_runtime_ask_for_what_the_policy_says(
     }
     assert found == {asks_for}
     assert says in render(policy, NAME)
+
+
+def test_the_proofs_tell_who_fell_silent_from_who_only_looks_like_it(files: dict[str, str]) -> None:
+    told: set[str] = set()
+    silent: set[str] = set()
+    for name in ("tests/system.test.yml", "tests/system.escalation.test.yml"):
+        for test in yaml.safe_load(files[name])["tests"]:
+            due = [one for one in test.get("alert_rule_test", ()) if one["alertname"] == NAME]
+            silent |= {alert["exp_labels"]["account"] for one in due for alert in one["exp_alerts"]}
+            if due:
+                series = (one["series"] for one in test["input_series"])
+                told |= {found[1] for one in series if (found := ACCOUNT.match(one))}
+    assert silent == {"stops", "dies", "recent", "main", "first", "later"}
+    assert told - silent == {"restarted", "beside", "early", "yesterday"}
 
 
 def test_a_silent_prometheus_cannot_leave_the_gate_open() -> None:
