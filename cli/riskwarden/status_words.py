@@ -14,6 +14,9 @@ from typing import Any, Final
 
 from risk_policy.vocabulary import KillMode, Severity
 
+_ALL: Final = "*"
+_ARMED: Final = "armed, not tripped"
+_ARMED_ELSEWHERE: Final = "armed, tripped for less than everything"
 _UNKNOWN: Final = "unknown: the store cannot be read"
 _MEANS: Final = {
     KillMode.PAUSE: "no new entries, positions stay",
@@ -37,7 +40,25 @@ class Line:
 
 def headlines(status: Mapping[str, Any]) -> tuple[Line, ...]:
     """Kill switch, gate and audit chain."""
-    return (_kill_switch(status["kill_switch"]), _gate(status["gate"]), _chain(status["audit"]))
+    return (*kills_and_gate(status), _chain(status["audit"]))
+
+
+def kills_and_gate(status: Mapping[str, Any]) -> tuple[Line, ...]:
+    """The kill switch, over everything and then of each narrower scope, and the gate."""
+    kill, gate = status["kill_switch"], status["gate"]
+    narrower = [one for one in kills_in_force(kill) if one.get("scope", _ALL) != _ALL]
+    return (
+        _kill_switch(kill, armed=_ARMED_ELSEWHERE if narrower else _ARMED),
+        *(_kill_switch(one, f"{one['scope']}, id {one['kill_id']}: ") for one in narrower),
+        _gate(gate, len(narrower)),
+    )
+
+
+def kills_in_force(kill: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every kill in force, the widest first."""
+    if "kills" in kill:
+        return list(kill["kills"])
+    return [kill] if kill["kill_id"] else []  # a service of an earlier version
 
 
 def details(status: Mapping[str, Any]) -> Iterator[Line]:
@@ -66,24 +87,42 @@ def details(status: Mapping[str, Any]) -> Iterator[Line]:
         yield Line("kill id", kill["kill_id"])
         yield Line("reasons to trip", str(kill["triggers"]))
         yield Line("gate closed at", _at(kill["gate_closed_at"]))
-    for one in (gate["detail"] or {}).get("restrictions", ()):
-        if one["kind"] != "kill_switch":
-            yield Line(
-                "restriction", f"{one['kind']}, which this version does not know", is_well=False
-            )
+    held = status.get("restrictions", ())
+    if held is None:
+        yield Line("restrictions", _UNKNOWN, is_well=False)
+    for one in held or ():
+        share = "" if one["size_ratio"] is None else f" to {one['size_ratio']:.0%}"
+        text = f"{one['kind']}{share} for {one['scope']}: {one['cause']} ({one['level']}), "
+        yield Line(f"restriction {one['id']}", text + restricted(one), is_well=False)
     yield Line("gate version", str(gate["version"]))
     yield Line("head of the chain", f"{audit['size']}:{audit['checksum']}")
     yield Line("policy digest", status["policy_digest"])
 
 
-def _kill_switch(kill: Mapping[str, Any]) -> Line:
-    name = "kill switch"
+def restricted(one: Mapping[str, Any]) -> str:
+    """How a restriction ends."""
+    match one["standing"]:
+        case "FIRING" if one["needs_resume"]:
+            return "when its alert is over and somebody resumes"
+        case "FIRING":
+            return "when its alert is over"
+        case "LATCHED":
+            return f"when somebody resumes: riskwarden resume {one['id']}"
+        case _:
+            return (
+                "its alert expired: when it stays away with everything alive, or somebody resumes"
+            )
+
+
+def _kill_switch(kill: Mapping[str, Any], about: str = "", armed: str = _ARMED) -> Line:
+    name = "kill" if about else "kill switch"
     if kill["state"] == "ARMED":
-        return Line(name, "armed, not tripped")
+        return Line(name, armed)
     if kill["state"] == "DISARMED":
         return Line(name, "DISARMED: nothing trips it but people: riskwarden arm", is_well=False)
     mode = KillMode(kill["mode"])
-    told = f"TRIPPED in mode {mode.value} ({_MEANS[mode]}) since {_at(kill['since'])}: "
+    means = _MEANS[mode].replace("everything", "all of it") if about else _MEANS[mode]
+    told = f"{about}TRIPPED in mode {mode.value} ({means}) since {_at(kill['since'])}: "
     parts = [f"{told}{kill['cause']} ({kill['level']})", _closing(kill, mode)]
     if not kill["on_record"]:
         parts.append("NOT ON RECORD: the store did not take it")
@@ -99,7 +138,7 @@ def _closing(kill: Mapping[str, Any], mode: KillMode) -> str:
     return "" if mode is KillMode.PAUSE else "NOT FLAT YET: no account has reported a close"
 
 
-def _gate(gate: Mapping[str, Any]) -> Line:
+def _gate(gate: Mapping[str, Any], narrower: int) -> Line:
     name = "gate"
     withheld = "; ".join(gate["lease_withheld"])
     if gate["halted"]:
@@ -108,6 +147,8 @@ def _gate(gate: Mapping[str, Any]) -> Line:
         )
     if gate["open"]:
         left = f"{gate['lease_remaining_seconds']:.1f} s"
+        if narrower and not withheld:
+            return Line(name, f"open but for what is killed, lease of {left} being renewed")
         if withheld:
             return Line(name, f"open for {left} more, then CLOSED: {withheld}", is_well=False)
         return Line(name, f"open, lease of {left} being renewed")

@@ -1,8 +1,9 @@
 """``python -m risk_exporter --policy P --data DIR [--listen host:port] [--closes FILE]
-[--receivers URL]``.
+[--receivers URL] [--poll URL ...]``.
 
 The sidecar: takes snapshots over HTTP from whoever shows the token of
-``alerting.auth.snapshot_token``, and so it does daily closes, the history of value at risk.
+``alerting.auth.snapshot_token``, and so it does daily closes, the history of value at risk. With
+``--poll`` it fetches snapshots itself from runtimes that serve them, and shows them the same token.
 Closes are a fact of the market and hold for every account. Those sent are remembered; those of
 ``--closes`` are read at every start and go before them.
 Exit status: 0 after SIGTERM or SIGINT, 2 when it cannot start.
@@ -22,6 +23,7 @@ from risk_exporter.closes_file import load_closes
 from risk_exporter.errors import ExporterError
 from risk_exporter.exporter import RiskExporter
 from risk_exporter.fast_lane import FastLane
+from risk_exporter.poll import SnapshotPoller
 from risk_exporter.server import ExporterServer
 from risk_policy import PolicyError, load_policy
 
@@ -34,6 +36,7 @@ def serve(
     listen: str | None,
     closes_file: Path | None,
     receivers: str | None,
+    polled: Sequence[str],
     stop: threading.Event,
 ) -> None:
     """Run until stopped. Raises PolicyError or ExporterError if it cannot start."""
@@ -44,11 +47,16 @@ def serve(
     with RiskExporter(policy, data, fast_lane=lane) as exporter:
         exporter.seed_market_closes(closes)
         server = ExporterServer(exporter, listen=listen, snapshot_token=token)
+        pollers = [SnapshotPoller(exporter, url, token) for url in polled]
         with server:
+            for poller in pollers:
+                poller.start()
             _log.info("listening on %s, policy %s", server.listen, policy.short_digest)
             if lane is None:
                 _log.warning("%s", FastLane.absence(policy))
             stop.wait()
+            for poller in pollers:
+                poller.stop()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="URL",
         help="whom to tell of what trips the kill switch; the policy's endpoint unless given",
     )
+    parser.add_argument(
+        "--poll",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="where a runtime serves its snapshot; once for each of them",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -78,7 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        serve(options.policy, options.data, options.listen, options.closes, options.receivers, stop)
+        serve(
+            options.policy,
+            options.data,
+            options.listen,
+            options.closes,
+            options.receivers,
+            options.poll,
+            stop,
+        )
     except (PolicyError, ExporterError) as error:
         print(f"risk_exporter: {error}", file=sys.stderr)
         return 2

@@ -17,6 +17,7 @@ class Refusal(StrEnum):
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
     UNAUTHORIZED = "unauthorized"
+    UNREACHABLE = "unreachable"  # polled, and no usable answer came
 
 
 class ExporterError(Exception):

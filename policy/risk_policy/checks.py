@@ -171,6 +171,13 @@ LADDERS: Final = (
     ),
     Ladder(
         (
+            _BREAKERS + "consecutive_losses.further_reduced_size_pct",
+            _BREAKERS + "consecutive_losses.reduced_size_pct",
+        ),
+        "more losses do not make trades smaller",
+    ),
+    Ladder(
+        (
             _BREAKERS + "consecutive_losses.reduce_at",
             _BREAKERS + "consecutive_losses.reduce_further_at",
             _BREAKERS + "consecutive_losses.halt_at",

@@ -14,7 +14,6 @@ from risk_policy.model.policy import Policy
 
 #: Keys, and tables of which no key has an effect.
 NOT_YET_IN_EFFECT: Final = (
-    "alerting.circuit_breakers.drawdown.require_manual_resume",
     "alerting.audit.export",
     "alerting.dashboard",
 )

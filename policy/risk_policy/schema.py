@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from risk_policy.model import Policy
 
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: What a policy carries that nobody writes.
 _NOT_WRITTEN: Final = ("digest", "source")
 #: Bounds of numbers stand in pydantic's words where something else looks at the value first.
@@ -28,7 +28,7 @@ def policy_schema() -> dict[str, Any]:
     assert isinstance(described, dict)
     for internal in _NOT_WRITTEN:
         described["properties"].pop(internal)
-    return {"$schema": _DIALECT, **described}
+    return {"$schema": DIALECT, **described}
 
 
 def _with_standard_bounds(node: object) -> object:

@@ -29,6 +29,8 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "POST /api/v1/kill": (Permission.TRIP,),
     "POST /api/v1/kill/clear": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/kill/disarm": (Permission.LOOSEN, Permission.CONFIRM),
+    "GET /api/v1/restrictions": (Permission.READ,),
+    "POST /api/v1/restrictions/{id}/resume": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/kill/arm": (Permission.ARM,),
     "POST /api/v1/drills": (Permission.DRILL,),
     "GET /api/v1/status": (Permission.READ,),

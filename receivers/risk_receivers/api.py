@@ -28,9 +28,11 @@ from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.health import Health
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.invalid import problems_of
-from risk_receivers.kill.switch import KillSwitch, tightest
+from risk_receivers.kill.board import KillBoard, tightest
+from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.reading import ACKNOWLEDGED, ESCALATED, FILTERS, Reading, UnknownIncidentError
 from risk_receivers.recorder import Recorder
+from risk_receivers.restrictions.views import restriction_views, shown
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -79,6 +81,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(_operator(parts))
     app.register_blueprint(ack_views(parts.acks))
     app.register_blueprint(channel_views(parts.channels))
+    app.register_blueprint(restriction_views(parts.reading))
     app.register_blueprint(token_views(parts.tokens, parts.access))
     guard(app, parts.access)
 
@@ -156,6 +159,7 @@ def _operator(parts: Parts) -> Blueprint:
             problems=problems,
             kill_switch=_kill_switch(parts),
             gate=said(parts.gate, parts.health.lease_withheld()),
+            restrictions=_if_readable(lambda: [*map(shown, parts.reading.restrictions())]),
             incidents_open=_if_readable(parts.reading.open_by_severity),
             incidents_expired=_if_readable(parts.reading.expired_by_severity),
             messages_pending=_if_readable(parts.reading.pending_messages),
@@ -208,12 +212,22 @@ def _operator(parts: Parts) -> Blueprint:
 
 
 def _kill_switch(parts: Parts) -> dict[str, Any]:
-    recorded = _if_readable(parts.reading.kill_switch) or KillSwitch()
+    """The switch over everything, and beside it every kill in force, the widest first."""
+    recorded = _if_readable(parts.reading.kill_switch) or KillBoard()
     state = tightest(parts.recorder.known, recorded)  # a trip that waits for the store is one too
-    closed_at = _if_readable(lambda: parts.reading.gate_closed_at(state.kill_id))
-    if closed_at is None and (halted_at := parts.gate.halted_at):
-        closed_at = halted_at.isoformat()
     return {
+        **_kill(parts, state.everything, recorded),
+        "kills": [_kill(parts, one, recorded) for one in state.in_force],
+    }
+
+
+def _kill(parts: Parts, state: KillSwitch, recorded: KillBoard) -> dict[str, Any]:
+    closed_at = _if_readable(lambda: parts.reading.gate_closed_at(state.kill_id))
+    if closed_at is None and (known := parts.gate.closed_at(state.kill_id)):
+        closed_at = known.isoformat()
+    on_record = recorded.of(state.scope)
+    return {
+        "scope": str(state.scope),
         "state": state.phase.value,
         "mode": state.mode.value if state.mode else None,
         "kill_id": state.kill_id or None,
@@ -225,7 +239,7 @@ def _kill_switch(parts: Parts) -> dict[str, Any]:
         "flat_accounts": sorted(state.flat),
         "waiting_for_accounts": sorted(state.waiting),
         "triggers": len(state.seen),
-        "on_record": (recorded.kill_id, recorded.mode) == (state.kill_id, state.mode),
+        "on_record": (on_record.kill_id, on_record.mode) == (state.kill_id, state.mode),
     }
 
 

@@ -39,12 +39,14 @@ class Body:
     Attributes:
         address: from where, as far as that is asked.
         by: whose token came with it, as far as there has to be one.
+        subject: what the path names, where a door's path has a place for it.
     """
 
     data: bytes
     end: End
     address: str = ""
     by: Identity | None = None
+    subject: str = ""
 
     def actor(self, said: str) -> str:
         """Who goes on record for it."""

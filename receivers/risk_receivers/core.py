@@ -21,6 +21,7 @@ from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.countdown_watch import CountdownWatch
 from risk_receivers.kill.doubt_watch import DoubtWatch
 from risk_receivers.kill.order_watch import OrderWatch
@@ -33,6 +34,9 @@ from risk_receivers.quiet.terms import Terms
 from risk_receivers.recorder import Recorder
 from risk_receivers.recovery import recover
 from risk_receivers.refusals import Refusals
+from risk_receivers.restrictions.patience import Patience, patience_seconds
+from risk_receivers.restrictions.recording import Restricting
+from risk_receivers.restrictions.watch import RestrictionWatch
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Writer
@@ -116,7 +120,8 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         outbox = Outbox(enabled_channels(policy), fallbacks(policy))
         runbook = f"{alerting.runbooks.base_url}{ALERT_STORM.name}"
         teller = Teller(outbox, Terms.from_policy(policy, runbook))
-        ledger = Ledger(teller, alerting.kill_switch.mode)
+        automatic = Automatic(alerting.kill_switch.mode, alerting.kill_switch.automatic_scope)
+        ledger = Ledger(teller, automatic, Restricting(policy, outbox))
         recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
         verdict = ChainVerdict()
         for problem in recovered.problems:
@@ -135,12 +140,12 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             gate=gate,
             spool=spool,
             telemetry=telemetry,
-            automatic_mode=alerting.kill_switch.mode,
+            automatic=automatic,
             wake=bell.ring,
             wake_doubt=doubts.wake,
         )
         stack.callback(recorder.close)
-        recorder.know(recovered.state)
+        recorder.know(recovered.state, recovered.held)
         gate.start()
 
         clock = Clock(
@@ -149,6 +154,14 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             telemetry,
             interval_seconds=interval_seconds,
             grace_seconds=alert_lease_seconds,
+        )
+        restrictions = RestrictionWatch(
+            database,
+            recorder,
+            pulse,
+            telemetry,
+            interval_seconds=interval_seconds,
+            patience=Patience(patience_seconds(policy, alert_lease_seconds)),
         )
         countdown = CountdownWatch(
             database,
@@ -181,7 +194,8 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
             workers=(
-                *(clock, countdown, silence, doubts, orders, SpoolKeeper(spool, telemetry)),
+                *(clock, restrictions, countdown, silence, doubts, orders),
+                SpoolKeeper(spool, telemetry),
                 *(watch, refusals, retention),
             ),
         )

@@ -29,6 +29,7 @@ from risk_receivers.kill.loosening import Loosening
 from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.people import People
 from risk_receivers.reading import Reading
+from risk_receivers.restrictions.resuming import Resuming
 from risk_receivers.tokens.registry import Registry
 from risk_receivers.tokens.views import TokenParts
 
@@ -100,11 +101,14 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
     codes = Codes(terms.confirm_within_seconds, needs_second_person=terms.needs_second_person)
     time_codes = TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp)
     loosening = Loosening(core.outbox, codes, time_codes)
-    how = (loosening, core.recorder, core.refusals.note, patience)
+    resuming = Resuming(core.outbox, codes, time_codes)
+    how = (core.recorder, core.refusals.note, patience)
 
     def loosen(what: What) -> Door:
+        decides = resuming if what is What.RESUME else loosening
         return LoosenDoor(
             what,
+            decides,
             *how,
             blind=lambda: core.pulse.complaint,
             terms=terms,
@@ -120,7 +124,8 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
                 "/api/v1/kill": KillDoor(core.recorder, core.gate, patience),
                 "/api/v1/kill/clear": loosen(What.CLEAR),
                 "/api/v1/kill/disarm": loosen(What.DISARM),
-                "/api/v1/kill/arm": ArmDoor(*how),
+                "/api/v1/kill/arm": ArmDoor(loosening, *how),
+                "/api/v1/restrictions/{id}/resume": loosen(What.RESUME),
                 "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
                 "/api/v1/drills": DrillDoor(core.writer, patience),
             },

@@ -67,23 +67,34 @@ class Front:
         if (shown := self._shown.get(scope["path"])) is not None:
             await _respond(send, await self._show(shown, scope))
             return
-        door = self._doors.get(scope["path"])
+        named = self._named(scope["path"])
+        door = self._doors.get(named[0])
         if door is None:
             await self._hand_on(scope, receive, send)
             return
         try:
-            reply = await self._answer(door, scope, receive)
+            reply = await self._answer(door, named, scope, receive)
         except Exception:  # the server answers 500, which a sender takes for "send it again"
             self._telemetry.unexpected()
             raise
         door.answered(reply.code)
         await _respond(send, reply)
 
-    async def _answer(self, door: Door, scope: Scope, receive: Receive) -> Reply:
+    def _named(self, path: str) -> tuple[str, str]:
+        """As which path its door is known, and what stands in it where that has ``{id}``."""
+        rest, _, last = path.rpartition("/")
+        before, _, subject = rest.rpartition("/")
+        known = f"{before}/{{id}}/{last}"
+        return (known, subject) if known in self._doors else (path, "")
+
+    async def _answer(
+        self, door: Door, named: tuple[str, str], scope: Scope, receive: Receive
+    ) -> Reply:
+        known, subject = named
         if scope["method"] != "POST":
             return Reply(405, {"error": f"{scope['path']} takes POST only"})
         path, address = scope["path"], _address(scope)
-        by = self._access.decide(_authorization(scope), address, f"POST {path}", path)
+        by = self._access.decide(_authorization(scope), address, f"POST {known}", path)
         if isinstance(by, Refusal):
             return Reply(by.code, {"error": by.error})
         body = await self._bodies.read(receive)
@@ -91,7 +102,7 @@ class Front:
             return Reply(400, {"error": "the connection was closed before the body was complete"})
         if body.end is not End.COMPLETE and not door.takes_parts:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
-        return await door.take(replace(body, address=address, by=by))
+        return await door.take(replace(body, address=address, by=by, subject=subject))
 
     async def _show(self, door: GetDoor, scope: Scope) -> Reply:
         if scope["method"] != "GET":

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.clock import utc_now
+from risk_policy.contracts.operator import KILL_SCOPE_LABELS
+from risk_policy.contracts.restriction import HELD_BY_ACTION, Kill
 from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
@@ -16,13 +20,16 @@ from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.spool import Spool
-from risk_receivers.kill.switch import KillSwitch, Phase
+from risk_receivers.kill.switch import Phase
 from risk_receivers.kill.unconfirmed import unconfirmed_since
 from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
+
+_EVERYTHING: Final = "everything"
 
 
 class Health:
@@ -52,7 +59,7 @@ class Health:
         self._channels = channels
         self._spool = spool
         self._data = data
-        self._recorded_kill = KillSwitch()
+        self._recorded_kill = KillBoard()
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
@@ -87,12 +94,14 @@ class Health:
             **self._disk(),
             m.GATE_OPEN: [((), float(self._gate.is_open))],
             m.GATE_VERSION: [((), float(self._gate.version))],
+            m.KILLS: _by_scope(self._gate.kills),
         }
         try:
             kill = self._recorded_kill = self._reading.kill_switch()
             incidents = self._reading.open_by_severity()
             pending = self._reading.pending_messages()
             dead = self._reading.dead_messages()
+            held = Counter(one.kind for one in self._reading.restrictions())
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
             return {
@@ -100,11 +109,15 @@ class Health:
                 **_armed_or_tripped(tripped=self._gate.is_halted),
                 **self._unconfirmed(),
             }
-        tripped = kill.is_tripped or self._gate.is_halted
-        is_disarmed = kill.phase is Phase.DISARMED
+        everything = kill.everything
+        tripped = everything.is_tripped or self._gate.is_halted
+        is_disarmed = everything.phase is Phase.DISARMED
         gauges.update(_armed_or_tripped(tripped=tripped, is_disarmed=is_disarmed))
         gauges.update(self._unconfirmed())
-        gauges[m.KILL_SWITCH_FLAT] = [((), float(kill.phase is Phase.FLAT_CONFIRMED))]
+        gauges[m.KILL_SWITCH_FLAT] = [((), float(everything.phase is Phase.FLAT_CONFIRMED))]
+        gauges[m.RESTRICTIONS] = [
+            ((kind.value,), float(held[kind])) for kind in dict.fromkeys(HELD_BY_ACTION.values())
+        ]
         gauges[m.INCIDENTS_OPEN] = [
             ((severity.value,), float(count)) for severity, count in incidents.items()
         ]
@@ -118,13 +131,18 @@ class Health:
         return gauges
 
     def _unconfirmed(self) -> Mapping[Metric, Samples]:
-        detail = self._gate.detail
-        since = unconfirmed_since(self._recorded_kill, detail.kills if detail else ())
+        since = unconfirmed_since(self._recorded_kill, self._gate.kills)
         return {m.KILL_SWITCH_UNCONFIRMED: [((), since.timestamp() if since else 0.0)]}
 
     def _disk(self) -> Mapping[Metric, Samples]:
         free = free_ratio(self._data)
         return {} if free is None else {m.DISK_FREE: [((COMPONENT,), free)]}
+
+
+def _by_scope(kills: Sequence[Kill]) -> Samples:
+    """How many kills are in force, by the narrowest label that each scope names."""
+    kinds = Counter([_EVERYTHING, *kill.scope.labels][-1] for kill in kills)
+    return [((kind,), float(kinds[kind])) for kind in (_EVERYTHING, *KILL_SCOPE_LABELS)]
 
 
 def _armed_or_tripped(*, tripped: bool, is_disarmed: bool = False) -> Mapping[Metric, Samples]:

@@ -14,11 +14,13 @@ from datetime import datetime
 from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.errors import LooserModeError
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.incidents.table import Breach
@@ -27,10 +29,12 @@ from risk_receivers.intake.quarantine import quarantine
 from risk_receivers.kill import chain as kill_chain
 from risk_receivers.kill import doubt
 from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.automatic import Automatic
+from risk_receivers.kill.board import KillBoard, own_id
 from risk_receivers.kill.journal import Pulled, Witness
-from risk_receivers.kill.pull import OPERATOR_LEVEL
 from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger, timeout_of
 from risk_receivers.kill.trip import (
+    OPERATOR_LEVEL,
     AlertKill,
     OperatorKill,
     SilenceKill,
@@ -39,9 +43,13 @@ from risk_receivers.kill.trip import (
     UnknownKill,
 )
 from risk_receivers.quiet.telling import Teller
+from risk_receivers.restrictions.held import InForce
+from risk_receivers.restrictions.recording import Restricting, in_force
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
+#: Name of the stored fact.
+_POLICY_DIGEST: Final = "policy_digest"
 _TELLS_PEOPLE: Final = {
     EventKind.TRIPPED: Kind.KILL_SWITCH,
     EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
@@ -53,31 +61,36 @@ class Outcome:
     """What is on record once the transaction has been committed, and what follows from it.
 
     Attributes:
-        kill: the kill switch's state, if it is tripped and this transaction touched it.
+        kill: the kill switch's state, if any of it is tripped and this transaction touched it.
         tripped: whether this transaction tripped or tightened it.
         messages: how many messages became due.
         merged: spooled trips that are now in the store.
         counts: alerts by what became of them.
         escalations: of each incident that came to count as worse, why.
         doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
+        restricted: whether what the gate holds beside the kill switch has changed.
+        in_force: what it is then, once all of the transaction's work is done.
     """
 
-    kill: KillSwitch | None = None
+    kill: KillBoard | None = None
     tripped: bool = False
     messages: int = 0
     merged: tuple[SpooledTrip, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     escalations: tuple[str, ...] = ()
     doubted: bool = False
+    restricted: bool = False
+    in_force: InForce | None = None
 
 
 class Ledger:
     """Writes on behalf of the service."""
 
-    def __init__(self, teller: Teller, automatic_mode: KillMode) -> None:
+    def __init__(self, teller: Teller, automatic: Automatic, restricting: Restricting) -> None:
         self._teller = teller
+        self._restricting = restricting
         self._outbox = teller.outbox  # for what never waits
-        self._automatic_mode = automatic_mode
+        self._automatic = automatic
 
     def take_batch(
         self, transaction: Transaction, batch: Batch, received_at: datetime, kill_id: str
@@ -91,16 +104,17 @@ class Ledger:
         for malformed in batch.malformed:
             told = quarantine(transaction, self._outbox, batch.feed, malformed, received_at)
             outcome = replace(outcome, messages=outcome.messages + told)
-        return replace(outcome, counts=counts)
+        return _with_what_is_in_force(transaction, replace(outcome, counts=counts))
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         """Record an operator's kill. Raises LooserModeError, and nothing is recorded."""
         kill = trip.kill
         assert isinstance(kill, OperatorKill)
-        state = kill_journal.load(transaction.connection)
+        state = kill_journal.load(transaction.connection).of(Scope.parse(kill.scope))
         if state.would_loosen(kill.mode) and state.mode is not None:
+            where = "" if state.scope.is_everything else f" for {state.scope}"
             raise LooserModeError(
-                f"the kill switch is tripped in mode {state.mode.value} and can only be "
+                f"the kill switch is tripped{where} in mode {state.mode.value} and can only be "
                 f"tightened; {kill.mode.value} would loosen it"
             )
         return self._merge(transaction, trip)
@@ -116,11 +130,12 @@ class Ledger:
                 tripped=outcome.tripped or merged.tripped,
                 messages=outcome.messages + merged.messages,
                 escalations=outcome.escalations + merged.escalations,
+                restricted=outcome.restricted or merged.restricted,
             )
-        return replace(outcome, merged=tuple(trips))
+        return _with_what_is_in_force(transaction, replace(outcome, merged=tuple(trips)))
 
     def merge_held(
-        self, transaction: Transaction, trips: Sequence[SpooledTrip], held: KillSwitch
+        self, transaction: Transaction, trips: Sequence[SpooledTrip], board: KillBoard
     ) -> Outcome:
         """The same, and whatever else is in force although the record does not say so.
 
@@ -128,21 +143,30 @@ class Ledger:
         gate is closed for it: only what is on record can be cleared.
         """
         outcome = self.merge_spool(transaction, trips)
-        key = f"memory:{held.kill_id}:{held.mode}"
-        adopted = self.adopt(transaction, held, key, "the service")
-        kill, messages = adopted.kill or outcome.kill, outcome.messages + adopted.messages
-        return replace(outcome, kill=kill, messages=messages)
+        for held in board.in_force:
+            key = f"memory:{held.kill_id}:{held.mode}"
+            adopted = self.adopt(transaction, held, key, "the service")
+            kill, messages = adopted.kill or outcome.kill, outcome.messages + adopted.messages
+            outcome = replace(outcome, kill=kill, messages=messages)
+        return outcome
 
     def adopt(self, transaction: Transaction, held: KillSwitch, key: str, where: str) -> Outcome:
         """Take over what somebody else holds, if the record is not at least as strict."""
-        state = kill_journal.load(transaction.connection)
+        state = kill_journal.load(transaction.connection).of(held.scope)
         mode = held.mode
         if mode is None or (state.mode is not None and mode.rank <= state.mode.rank):
             return Outcome()
         if held.kill_id in state.cleared:
             return Outcome()  # somebody who may cleared it, and that is on record
         trigger = Trigger(
-            key, held.kill_id, mode, held.cause, held.level, transaction.now, by_person=True
+            key,
+            held.kill_id,
+            mode,
+            held.cause,
+            held.level,
+            transaction.now,
+            by_person=True,
+            scope=held.scope,
         )
         witness = Witness(reason=f"{where} held a trip that is not on record")
         return self._pull(transaction, trigger, witness, Outcome())
@@ -176,8 +200,7 @@ class Ledger:
             audit_seq=seq,
         )
         self._outbox.owe(transaction.connection, message)
-        before = restored.before
-        if before.is_tripped:  # by whomever: it stays so, in the tighter of both modes
+        for before in restored.before.in_force:  # by whomever: it stays so, in the tighter mode
             self.adopt(transaction, before, f"table:{before.kill_id}:{seq}", "the changed table")
         return restored.problems
 
@@ -185,7 +208,17 @@ class Ledger:
         self, transaction: Transaction, now: datetime, breaches: Iterable[Breach]
     ) -> Outcome:
         """Record what of some breaches has expired."""
-        return Outcome(messages=record_expiry(transaction, self._teller, now, breaches))
+        breaches = tuple(breaches)
+        messages = record_expiry(transaction, self._teller, now, breaches)
+        followed = self._restricting.follow_clock(transaction, breaches)
+        outcome = Outcome(messages=messages + followed.messages, restricted=followed.changed)
+        return _with_what_is_in_force(transaction, outcome)
+
+    def let_go(self, transaction: Transaction, restrictions: Iterable[str]) -> Outcome:
+        """Record that the alerts of some restrictions are over although nobody has said so."""
+        followed = self._restricting.let_go(transaction, restrictions)
+        outcome = Outcome(messages=followed.messages, restricted=followed.changed)
+        return _with_what_is_in_force(transaction, outcome)
 
     def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         new = transaction.connection.execute(
@@ -202,9 +235,12 @@ class Ledger:
                 )
                 return outcome
             case OperatorKill(mode, reason, actor) as kill:
+                scope = Scope.parse(kill.scope)
                 received |= {"token": kill.token, "address": kill.address}
                 trigger = replace(
-                    self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL), by_person=True
+                    self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL),
+                    by_person=True,
+                    scope=scope,
                 )
                 witness = Witness(ActorType.USER, actor, reason, details=received)
             case UnknownKill(evidence):
@@ -216,12 +252,13 @@ class Ledger:
                 witness = Witness(reason=evidence, details=received)
             case SilenceKill(cause):
                 level = Severity.EMERGENCY.value
-                trigger = self._trigger(transaction, trip, self._automatic_mode, cause, level)
+                trigger = self._trigger(transaction, trip, self._automatic.mode, cause, level)
                 witness = Witness(reason="a dead-man's timer ran out", details=received)
             case TimeoutKill():
                 trigger = timeout_of(trip.kill_id, transaction.now)
                 state = kill_journal.load(transaction.connection)
-                if state.kill_id != trip.kill_id or state.on_timeout(transaction.now) is None:
+                one = state.with_id(trip.kill_id)
+                if one is None or one.on_timeout(transaction.now) is None:
                     return Outcome(kill=state if state.is_tripped else None)
                 witness = Witness(details=received)
         return self._pull(transaction, trigger, witness, Outcome())
@@ -242,8 +279,11 @@ class Ledger:
         recorded = record_alert(transaction, self._teller, alert, received_at)
         step = recorded.step
         outcome = before
-        if recorded.messages:
-            outcome = replace(outcome, messages=before.messages + recorded.messages)
+        followed = self._restricting.follow_alert(transaction, alert, step)
+        if messages := recorded.messages + followed.messages:
+            outcome = replace(outcome, messages=before.messages + messages)
+        if followed.changed:
+            outcome = replace(outcome, restricted=True)
         if Change.ESCALATED in step.changes:
             outcome = replace(outcome, escalations=(*before.escalations, alert.escalation))
         if not alert.trips:
@@ -251,18 +291,22 @@ class Ledger:
         incident = step.incident
         # Several alerts may be about one incident. One that arrives resolved and whose firing
         # was never seen has a key that was never seen, whatever else is known of its incident.
+        scope = self._automatic.scope_of(alert)
         key = f"incident:{incident.id}:{alert.alertname}"
+        if not scope.is_everything:  # under another policy it was about another scope
+            key = f"{key} {scope}"
         if not alert.may_trip:
             doubted = doubt.note(transaction, key, alert, incident.id)
             return step, replace(outcome, doubted=before.doubted or doubted)
         trigger = Trigger(
             key=key,
-            kill_id=kill_id,
-            mode=self._automatic_mode,
+            kill_id=own_id(kill_id, scope),
+            mode=self._automatic.mode,
             cause=alert.alertname,
             level=alert.severity.value,
             at=transaction.now,
             holds=alert.firing and incident.state.is_open,
+            scope=scope,
         )
         witness = Witness(
             reason=alert.description,
@@ -292,15 +336,17 @@ class Ledger:
 
     def _tell(self, transaction: Transaction, pulled: Pulled) -> int | None:
         """Tell people of a trip; how many messages that makes, None if there is nothing to tell."""
-        event, mode = pulled.event, pulled.state.mode
-        if event is None or mode is None or event.kind not in _TELLS_PEOPLE:
+        event = pulled.event
+        if event is None or event.kind not in _TELLS_PEOPLE:
             return None
+        mode = pulled.state.of(event.scope).mode
+        assert mode is not None
         message = Message(
             subject=event.kill_id,
             kind=_TELLS_PEOPLE[event.kind],
             severity=Severity.EMERGENCY,
             title=f"KILL SWITCH {event.kind.value}",
-            text=f"{pulled.message}; the gate is closed to new risk",
+            text=f"{pulled.message}; the gate is closed to new risk{_of(event.scope)}",
             at=transaction.now,
             audit_seq=pulled.audit_seq,
             about="" if event.kind is EventKind.TRIPPED else mode.value,
@@ -308,13 +354,21 @@ class Ledger:
         return self._outbox.owe(transaction.connection, message)
 
 
+def _with_what_is_in_force(transaction: Transaction, outcome: Outcome) -> Outcome:
+    """Read once for a whole request, and only if that has changed."""
+    return replace(outcome, in_force=in_force(transaction)) if outcome.restricted else outcome
+
+
+def _of(scope: Scope) -> str:
+    return "" if scope.is_everything else f" of {scope}"
+
+
 def record_start(
     transaction: Transaction, *, version: str, policy_digest: str, details: Mapping[str, JsonValue]
 ) -> None:
     """Record that the service started, and whether on another policy than before."""
     connection = transaction.connection
-    row = connection.execute("SELECT value FROM fact WHERE name = 'policy_digest'").fetchone()
-    before = row[0] if row else ""
+    before = fact(connection, _POLICY_DIGEST)
     transaction.append(
         AuditEvent(
             EventType.SERVICE_STARTED,
@@ -334,11 +388,7 @@ def record_start(
                 details={"before": before, "after": policy_digest},
             )
         )
-    connection.execute(
-        "INSERT INTO fact (name, value) VALUES ('policy_digest', ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (policy_digest,),
-    )
+    keep_fact(connection, _POLICY_DIGEST, policy_digest)
 
 
 def _outcome_of(step: Step) -> str:

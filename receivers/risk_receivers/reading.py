@@ -23,8 +23,10 @@ from risk_receivers.channels.dead_letters import lost_by_channel
 from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill import journal as kill_journal
-from risk_receivers.kill.switch import KillSwitch
-from risk_receivers.recorder import GATE_CLOSED_AT
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.closing_time import GATE_CLOSED_AT
+from risk_receivers.restrictions import table as restrictions
+from risk_receivers.restrictions.held import Held
 from risk_receivers.schema import to_text
 
 #: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
@@ -79,10 +81,15 @@ class Reading:
         self._verdict = verdict
         self._validate = validate
 
-    def kill_switch(self) -> KillSwitch:
+    def kill_switch(self) -> KillBoard:
         """The recorded state."""
         with self._connection() as connection:
             return kill_journal.load(connection)
+
+    def restrictions(self) -> list[Held]:
+        """What alerts hold at the gate, the oldest first."""
+        with self._connection() as connection:
+            return restrictions.every(connection)
 
     def gate_closed_at(self, kill_id: str) -> str | None:
         """When the gate was closed for a kill, as far as that was kept."""

@@ -29,15 +29,16 @@ from uuid import uuid4
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import Report
-from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import LooserModeError, SpoolError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.incidents.table import Breach
 from risk_receivers.intake.alert import Batch
+from risk_receivers.kill.automatic import Automatic
+from risk_receivers.kill.board import KillBoard, tightest
 from risk_receivers.kill.clearing import Change
-from risk_receivers.kill.pull import unrecorded_trigger
+from risk_receivers.kill.closing_time import keep_closing_time
+from risk_receivers.kill.memory import trigger_of
 from risk_receivers.kill.spool import Spool
-from risk_receivers.kill.switch import KillSwitch, tightest
 from risk_receivers.kill.trip import (
     AlertKill,
     OperatorKill,
@@ -47,7 +48,7 @@ from risk_receivers.kill.trip import (
 )
 from risk_receivers.ledger import Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
-from risk_receivers.schema import to_text
+from risk_receivers.restrictions.held import InForce
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
@@ -57,8 +58,6 @@ _log = logging.getLogger(__name__)
 #: A commit takes milliseconds, and some hundred of them on a slow disk. What closes the gate does
 #: not wait longer for the store than that, however long its answer may take.
 ACT_AFTER_SECONDS: Final = 0.25
-#: Name of the stored fact that says when the gate was closed for a kill.
-GATE_CLOSED_AT: Final = "gate_closed_at:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Recorder:
         gate: GatePublisher,
         spool: Spool,
         telemetry: Telemetry,
-        automatic_mode: KillMode,
+        automatic: Automatic,
         wake: Callable[[], None],
         wake_doubt: Callable[[], None],
     ) -> None:
@@ -104,27 +103,30 @@ class Recorder:
         self._gate = gate
         self._spool = spool
         self._telemetry = telemetry
-        self._automatic_mode = automatic_mode
+        self._automatic = automatic
         self._wake = wake
         self._wake_doubt = wake_doubt
         self._lock = threading.Lock()
-        self._known = KillSwitch()
-        self._closed = False
+        self._known = KillBoard()
+        self._closed: frozenset[str] = frozenset()  # the kills that the gate was closed for
         self._acting = 0  # trips on their way past the store, which no clearing may overtake
-        self._changed: KillSwitch | None = None  # a recorded change that waits for such trips
+        self._holding = threading.Lock()  # what is in force is published in the order of the record
+        self._held_as_of = -1
+        self._changed: KillBoard | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
 
-    def know(self, state: KillSwitch) -> None:
+    def know(self, state: KillBoard, held: InForce) -> None:
         """Take over the recorded state at start and publish it."""
+        self._hold(held)  # before anything could open the gate
         with self._lock:
             self._known = state
-            self._closed = state.is_tripped
+            self._closed = frozenset(one.kill_id for one in state.in_force)
         self._gate.apply(state)
-        if state.is_tripped:  # unless it was kept when it happened, this is when it closed
-            self._keep_closing_time(state)
+        for one in state.in_force:  # unless it was kept when it happened, this is when it closed
+            keep_closing_time(self._writer, one, self._gate.closed_at(one.kill_id))
 
     @property
-    def known(self) -> KillSwitch:
+    def known(self) -> KillBoard:
         """The state in memory: what is on record, and what could not be recorded yet."""
         return self._known
 
@@ -213,6 +215,8 @@ class Recorder:
                 change = done.result()
                 if change.state is not None:
                     self._take_effect(change.state)
+                if change.in_force is not None:
+                    self._hold(change.in_force)
                 if change.messages:
                     self._wake()
                 answer.set_result(change)
@@ -222,16 +226,21 @@ class Recorder:
         recorded.add_done_callback(follow_up)
         return answer
 
-    def _take_effect(self, state: KillSwitch) -> None:
+    def _take_effect(self, state: KillBoard) -> None:
         with self._lock:
             if self._acting or self._spool.pending:
                 self._changed = state  # what waits there is recorded first, and may trip again
                 return
             self._changed = None
             self._known = tightest(self._known, state)
-            if not self._known.is_tripped:
-                self._closed = False
-                self._gate.release(self._known)
+            self._gate.release(self._known)
+
+    def let_go(self, restrictions: Sequence[str]) -> Future[Outcome]:
+        """Record that alerts that expired are over, and lift what they held. Raises StoreError."""
+        future = self._writer.submit(
+            lambda transaction: self._ledger.let_go(transaction, restrictions)
+        )
+        return self._answered_after(future, (), Received())
 
     def expire(self, now: datetime, breaches: Sequence[Breach]) -> Future[Outcome]:
         """Record what of some breaches is no longer repeated. Raises StoreError."""
@@ -295,6 +304,8 @@ class Recorder:
             with self._lock:
                 self._known = tightest(self._known, outcome.kill)
             self._close_gate(outcome.kill, received)
+        if outcome.in_force is not None:
+            self._hold(outcome.in_force)
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
@@ -305,18 +316,27 @@ class Recorder:
         if outcome.messages:
             self._wake()
 
+    def _hold(self, held: InForce) -> None:
+        with self._holding:
+            if held.as_of >= self._held_as_of:  # a callback may come late
+                self._held_as_of = held.as_of
+                self._gate.hold(held.restrictions)
+
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""
         with self._lock:
-            known = self._known
-            heeded = [
-                trip
-                for trip in trips
-                if known.heeds_unrecorded(unrecorded_trigger(trip, self._automatic_mode))
-            ]
+            heeded = []
+            for trip in trips:
+                trigger = trigger_of(trip, self._automatic)
+                if not self._known.heeds_unrecorded(trigger):
+                    continue
+                heeded.append(trip)
+                if event := self._known.on_trigger(trigger):
+                    self._known = self._known.after(event)
+            state = self._known
             self._acting += bool(heeded)
         if heeded:
-            self._gate.halt()
+            self._gate.shut(state)
         return heeded
 
     def _trip_without_store(self, trips: Sequence[SpooledTrip], received: Received) -> None:
@@ -330,13 +350,7 @@ class Recorder:
                 self._acting -= 1
 
     def _spool_trips(self, trips: Sequence[SpooledTrip], received: Received) -> None:
-        with self._lock:
-            state = self._known
-            for trip in trips:
-                if event := state.on_trigger(unrecorded_trigger(trip, self._automatic_mode)):
-                    state = state.after(event)
-            self._known = state
-        self._close_gate(state, received, recorded=False)
+        self._close_gate(self._known, received, recorded=False)
         known = {trip.gist for trip in self._spool.pending}
         for trip in trips:
             if trip.gist in known:
@@ -346,29 +360,15 @@ class Recorder:
             except SpoolError as error:
                 _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
 
-    def _close_gate(self, state: KillSwitch, received: Received, *, recorded: bool = True) -> None:
-        self._gate.halt()
+    def _close_gate(self, state: KillBoard, received: Received, *, recorded: bool = True) -> None:
+        self._gate.shut(state)
         delay = time.monotonic() - received.monotonic
         self._gate.apply(state)
         with self._lock:
-            first, self._closed = not self._closed, True
-        if first:
+            new = [one for one in state.in_force if one.kill_id not in self._closed]
+            self._closed |= {one.kill_id for one in new}
+        if new:
             self._telemetry.set(m.GATE_PUBLISH_SECONDS, value=delay)
-            if recorded:
-                self._keep_closing_time(state)
-
-    def _keep_closing_time(self, state: KillSwitch) -> None:
-        """Best effort: it is a measurement, the trip itself is on record."""
-        if (closed_at := self._gate.halted_at) is None:
-            return
-        name, value = GATE_CLOSED_AT + state.kill_id, to_text(closed_at)
-        try:
-            self._writer.submit(lambda transaction: _keep_fact(transaction, name, value))
-        except StoreError as error:
-            _log.warning("when the gate closed could not be kept: %s", error)
-
-
-def _keep_fact(transaction: Transaction, name: str, value: str) -> None:
-    transaction.connection.execute(
-        "INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value)
-    )
+        if recorded:
+            for one in new:
+                keep_closing_time(self._writer, one, self._gate.closed_at(one.kill_id))

@@ -16,15 +16,16 @@ from uuid import uuid4
 from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as gate_contract
-from risk_policy.contracts.restriction import tightest_kill
-from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Severity
 from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.journal import load
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Phase
 from risk_receivers.kill.trip import UnknownKill
 from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.restrictions.held import InForce
+from risk_receivers.restrictions.recording import in_force
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -35,7 +36,8 @@ _START_SECONDS: Final = 30.0
 class Recovered:
     """What is in force, and what was found changed behind the service's back."""
 
-    state: KillSwitch
+    state: KillBoard
+    held: InForce
     problems: tuple[str, ...]
 
 
@@ -66,13 +68,13 @@ def recover(
         )
         problems = ledger.restore_kills(transaction)
         ledger.merge_spool(transaction, pending)
-        if held := _held(
+        for held in _held(
             published, found_halted=found_halted, on_record=load(transaction.connection)
         ):
             ledger.adopt(
                 transaction, held, f"gate:{held.kill_id}:{held.mode}", "the published gate"
             )
-        return Recovered(load(transaction.connection), problems)
+        return Recovered(load(transaction.connection), in_force(transaction), problems)
 
     try:
         recovered = writer.run(work, _START_SECONDS)
@@ -85,20 +87,30 @@ def recover(
 
 
 def _held(
-    published: gate_contract.GateDetail | None, *, found_halted: bool, on_record: KillSwitch
-) -> KillSwitch | None:
+    published: gate_contract.GateDetail | None, *, found_halted: bool, on_record: KillBoard
+) -> list[KillSwitch]:
     """What the gate held when it was taken over."""
-    kill = None if published is None else tightest_kill(published.known, Scope())
-    if kill is not None:
-        return KillSwitch(Phase.TRIPPED, kill.id, kill.mode, kill.cause, kill.level, kill.since)
-    if found_halted and not on_record.is_tripped:
-        # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
-        return KillSwitch(
-            Phase.TRIPPED,
-            str(uuid4()),
-            UnknownKill.mode,
-            "HALT found at the gate, without a reason that can be read",
-            Severity.EMERGENCY.value,
-            utc_now(),
+    held = [
+        KillSwitch(
+            *(Phase.TRIPPED, kill.id, kill.mode, kill.cause, kill.level, kill.since),
+            scope=kill.scope,
         )
-    return None
+        for kill in (published.kills if published else ())
+    ]
+    if (
+        found_halted
+        and not any(one.scope.is_everything for one in held)
+        and not on_record.everything.is_tripped
+    ):
+        # Whoever wrote HALT had a reason, and all that is left of it is that it was so.
+        held.append(
+            KillSwitch(
+                Phase.TRIPPED,
+                str(uuid4()),
+                UnknownKill.mode,
+                "HALT found at the gate, without a reason that can be read",
+                Severity.EMERGENCY.value,
+                utc_now(),
+            )
+        )
+    return held

@@ -111,6 +111,26 @@ SCHEMA: Final = (
     """,
     # Beside the table, which older databases have without it.
     "CREATE TABLE IF NOT EXISTS kill_event_account (n INTEGER PRIMARY KEY, account TEXT NOT NULL)",
+    # What is not over everything, as an event of an older database is.
+    "CREATE TABLE IF NOT EXISTS kill_event_scope (n INTEGER PRIMARY KEY, scope TEXT NOT NULL)",
+    # What is in force; what was lifted is told by the chain alone.
+    """
+    CREATE TABLE IF NOT EXISTS restriction (
+        id TEXT NOT NULL UNIQUE,
+        risk_id TEXT NOT NULL,
+        tier TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        size_ratio REAL,
+        cause TEXT NOT NULL,
+        level TEXT NOT NULL,
+        since TEXT NOT NULL,
+        incident TEXT NOT NULL,
+        latches INTEGER NOT NULL,
+        standing TEXT NOT NULL,
+        PRIMARY KEY (risk_id, tier, kind)
+    ) WITHOUT ROWID
+    """,
     # What would have been the trigger's key, had the alert feed delivered it.
     """
     CREATE TABLE IF NOT EXISTS doubted_kill (

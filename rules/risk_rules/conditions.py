@@ -65,7 +65,7 @@ class Condition:
         return AlertRule(
             name=self.alert.name,
             expression=expression,
-            labels=static_labels(self.alert, self.risk_id),
+            labels=static_labels(policy, self.alert, self.risk_id),
             annotations=wording.system_annotations(policy, self.alert),
         )
 
@@ -76,6 +76,7 @@ def latch_of(alert: SystemAlert) -> Latch:
 
 
 def static_labels(
+    policy: Policy,
     alert: SystemAlert,
     risk_id: str = "",
     severity: Severity | None = None,
@@ -92,5 +93,5 @@ def static_labels(
         labels.ESCALATION: escalation.value,
         labels.CATEGORY: alert.category.value,
         labels.LAYER: alert.layer.value,
-        labels.ACTION: alert.action.value,
+        labels.ACTION: alert.action_under(policy).value,
     }

@@ -15,6 +15,7 @@ from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import AlertSpec, Limit
 from risk_policy.catalogue.system import SYSTEM_ALERTS, SystemAlert
 from risk_policy.contracts import limit_alert
+from risk_policy.contracts.alert import NO_ACCOUNT
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Escalation, Severity
 from risk_rules import conditions, limits, promql, wording
@@ -31,7 +32,6 @@ STEPS: Final = (
 )
 LAST: Final = _T + "emergency_kill_switch_minutes"
 #: Stands for the account of what is about no account.
-_NO_ACCOUNT: Final = "system"
 
 
 def time_rules(policy: Policy, limit: Limit) -> Iterator[RecordingRule | AlertRule]:
@@ -52,7 +52,7 @@ def system_time_rules(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
     """The same for the alerts about the risk layer itself."""
     if not enabled(policy):
         return
-    alerts = [alert.under(policy) for alert in SYSTEM_ALERTS if alert.escalates]
+    alerts = [alert for alert in SYSTEM_ALERTS if alert.escalates]
     for alert in alerts:
         wait = policy.number(alert.duration) if alert.duration else 0
         yield conditions.latch_of(alert).unacked_rule(policy, wait)
@@ -75,7 +75,7 @@ def steps(severity: Severity) -> Iterator[tuple[str, Severity]]:
 def kill_switch_evaluation(policy: Policy) -> Condition:
     """Something has waited so long that somebody has to decide about the kill switch."""
     waiting = f"time() - {promql.series(m.UNACKED_SINCE)} >= {_after(policy, LAST)}"
-    longest = promql.with_default_label(f"max by (account) ({waiting})", "account", _NO_ACCOUNT)
+    longest = promql.with_default_label(f"max by (account) ({waiting})", "account", NO_ACCOUNT)
     return Condition(system.KILL_SWITCH_EVALUATION, longest)
 
 
@@ -98,7 +98,7 @@ def _of_system(policy: Policy, alert: SystemAlert, key: str, severity: Severity)
     return AlertRule(
         name=alert.name,
         expression=_waiting(policy, conditions.latch_of(alert), key),
-        labels=conditions.static_labels(alert, "", severity, Escalation.TIME),
+        labels=conditions.static_labels(policy, alert, "", severity, Escalation.TIME),
         annotations=wording.system_time_annotations(policy, alert, policy.number(key)),
     )
 

@@ -35,7 +35,8 @@ def _security(policy: Policy) -> Iterator[Condition]:
 
 def _kill_switch(policy: Policy) -> Iterator[Condition]:
     tripped = f"max({promql.series(m.KILL_SWITCH_TRIPPED)}) == 1"
-    yield Condition(system.KILL_SWITCH_TRIGGERED, tripped)
+    kills = promql.series(m.KILLS)
+    yield Condition(system.KILL_SWITCH_TRIGGERED, f"{tripped} or max({kills}) > 0")
     yield _not_confirmed(policy)
     armed = promql.series(m.KILL_SWITCH_ARMED)
     lately = promql.duration(policy.alerting.system.event_seconds)

@@ -129,7 +129,7 @@ def _runtime_silent(policy: Policy) -> Condition:
     happened while Prometheus was down it did not see. It goes on until a fresh one is seen,
     whoever is dead by then, unless an exporter that answers knows nothing of the account any more.
     """
-    alert = system.RUNTIME_SILENT.under(policy)
+    alert = system.RUNTIME_SILENT
     silence = policy.alerting.dead_man.runtime_seconds
     stale = promql.number(policy.alerting.system.snapshot_stale_seconds)
     up = promql.series(UP, job=EXPORTER_JOB)

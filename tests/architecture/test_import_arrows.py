@@ -33,6 +33,9 @@ ALLOWED = {
 #: What `pip install riskwarden` alone brings, and all that an embedded part may need.
 BASE = {"prometheus_client", "numpy", "pydantic", "pydantic_core"}
 EMBEDDED = {"risk_policy", "risk_exporter", "risk_runtime"}
+#: What the adapters bring a runtime's own package for, and only there.
+ADAPTERS = ROOT / "runtime" / "risk_runtime" / "adapters"
+RUNTIMES = {"nautilus": "nautilus_trader"}
 #: What the generators share, who come with the extra that brings PyYAML.
 GENERATORS_OWN = "risk_policy.contracts.document"
 
@@ -60,10 +63,18 @@ def test_a_component_imports_only_what_the_arrows_allow(package: str) -> None:
 
 @pytest.mark.parametrize("package", sorted(EMBEDDED))
 def test_an_embedded_component_needs_only_the_base_dependencies(package: str) -> None:
-    found = imports_of(package, without=GENERATORS_OWN)
+    found = imports_of(package, without=GENERATORS_OWN) - set(RUNTIMES.values())
     assert found - PACKAGES.keys() - set(sys.stdlib_module_names) <= BASE
     sources = (ROOT / PACKAGES[package] / package).rglob("*.py")
     assert not [path for path in sources if GENERATORS_OWN in path.read_text(encoding="utf-8")]
+
+
+def test_a_runtime_is_imported_by_its_own_adapter_alone() -> None:
+    for folder in PACKAGES.items():
+        for path in ROOT.joinpath(folder[1], folder[0]).rglob("*.py"):
+            for adapter, runtime in RUNTIMES.items():
+                if runtime in imported(path):
+                    assert path.is_relative_to(ADAPTERS / adapter), path
 
 
 def test_the_gate_alone_pulls_in_neither_numpy_nor_the_exporter() -> None:

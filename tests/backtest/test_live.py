@@ -1,5 +1,7 @@
 """A backtest against the real thing: the same book, shown by a real exporter to a real Prometheus.
 
+Both are shown the book without a gate: what it holds back changes a book, not what a book raises.
+
 Live, a day is shown until every rule has judged it, and only then the next; so a loaded machine
 makes this test slower and never wrong. On every day, the same alerts fire on both sides.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,18 +78,31 @@ def test_the_gate_counts_stretches_and_rows_once(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("mode", KillMode)
-def test_the_gate_stays_closed_by_a_trip_and_leaves_the_rest_to_people(
+def test_the_gate_stays_closed_by_a_trip_and_holds_what_else_alerts_ask_for(
     policy: Policy, mode: KillMode
 ) -> None:
     told = [
         episode(Action.KILL_SWITCH, 3, 5),
         episode(Action.HALT_NEW_TRADES, 1, 5),
         episode(Action.KILL_SWITCH, 7, 8),
+        episode(Action.FORCE_CLOSE_REVIEW, 7, 8),
     ]
-    tripped, halt = verdict(with_mode(policy, mode), history(*range(1, 11)), *told).gate
+    tripped, halt, review = verdict(with_mode(policy, mode), history(*range(1, 11)), *told).gate
     assert (tripped.enforced, tripped.times, tripped.rows, tripped.first_row) == (True, 1, 7, 3)
     assert ("closes nothing" in tripped.effect) == (mode is KillMode.PAUSE)
-    assert (halt.enforced, halt.rows) == (False, 4)
+    assert (halt.enforced, halt.rows) == (True, 4)
+    assert not review.enforced
+
+
+@pytest.mark.parametrize(("resume", "rows"), [(None, 8), (0, 1), (2 * DAY, 3), (90 * DAY, 8)])
+def test_what_waits_for_a_person_holds_until_one_is_said_to_resume(
+    policy: Policy, resume: float | None, rows: int
+) -> None:
+    past = history(*range(1, 11))
+    told = replace(episode(Action.HALT_NEW_TRADES, 2, 3), alertname="INTRADAY_DRAWDOWN_CRITICAL")
+    clock = Clock.of(policy, past.spacing_seconds)
+    (use,) = judge(policy, clock, past, [told], resume).gate
+    assert use.rows == rows
 
 
 def test_false_alarms_are_counted_among_those_that_could_have_been_one(policy: Policy) -> None:

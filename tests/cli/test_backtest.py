@@ -51,7 +51,7 @@ def test_a_crash_is_told_with_its_alerts_the_gate_and_both_ends(folder: Path) ->
     assert run["watched_limits"] == ["daily_loss", "drawdown", "intraday_drawdown"]
     assert [(use["action"], use["enforced"]) for use in run["gate"]][:2] == [
         ("kill_switch", True),
-        ("halt_new_trades", False),
+        ("halt_new_trades", True),
     ]
     assert run["without"]["profit_ratio"] == pytest.approx(0.02)
     assert run["with"]["profit_ratio"] == pytest.approx(-0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -10,9 +11,30 @@ from pathlib import Path
 
 import nursery
 import pytest
+from loopback_http import LoopbackServer
+
+from risk_exporter import ExporterServer, RiskExporter
+from risk_policy import default_policy_path, load_policy
+from risk_policy.clock import utc_now
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts.gate import GateDetail
+from risk_policy.contracts.reports import FlatConfirmed, ReportBatch
+from risk_policy.contracts.restriction import Kill
+from risk_policy.vocabulary import KillMode
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+KILL = Kill(
+    id="8f14e45f-ceea-467f-9b3c-0d3a7b2f6a10",
+    mode=KillMode.IMMEDIATE,
+    cause="a test",
+    level="operator",
+    since=utc_now(),
+)
+#: How to embed it, and a whole bot.
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def free_port() -> int:
@@ -24,7 +46,7 @@ def free_port() -> int:
 def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
     tmp_path: Path,
 ) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    program = PROGRAMS[0]
     done = subprocess.run(
         [sys.executable, "-c", program.replace("9464", str(free_port()))],
         cwd=tmp_path,
@@ -36,6 +58,51 @@ def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
     by_limit, by_gate = done.stdout.splitlines()
     assert by_limit.startswith("False position BTC-EUR would come to 24.00% of equity")
     assert by_gate.startswith("False gate.lease is missing")
+
+
+def test_the_bot_in_plain_python_tells_what_it_holds_asks_and_reports_that_it_is_flat(
+    tmp_path: Path,
+) -> None:
+    _, program = PROGRAMS
+    assert len([line for line in program.splitlines() if line]) <= 30
+    _write_killed_gate(tmp_path / "gate")
+    environ = {**os.environ, "RISKWARDEN_SNAPSHOT_TOKEN": "s", "RISKWARDEN_RUNTIME_TOKEN": "r"}
+    policy = load_policy(default_policy_path(), {})
+    with (
+        LoopbackServer() as receivers,
+        RiskExporter(policy, tmp_path / "state") as exporter,
+        ExporterServer(exporter, listen=f"127.0.0.1:{free_port()}", snapshot_token="s") as served,
+    ):
+        program = program.replace("127.0.0.1:9464", served.listen)
+        program = program.replace("http://127.0.0.1:9465", receivers.url)
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environ,
+        )
+        assert done.returncode == 0, done.stderr
+        assert any(x.metric.name == "risk_equity" for x in exporter.blocks())
+    bought, sold = done.stdout.splitlines()
+    assert bought.startswith("buy False kill switch tripped, mode immediate: a test")
+    assert sold.startswith("sell True it only reduces risk")
+    (told,) = receivers.received
+    assert told.path == "/api/v1/runtime/reports"
+    assert told.headers["Authorization"] == "Bearer r"
+    (report,) = ReportBatch.model_validate_json(told.body).reports
+    assert isinstance(report, FlatConfirmed)
+    assert report.kill_id == KILL.id
+
+
+def _write_killed_gate(folder: Path) -> None:
+    folder.mkdir()
+    boot = contract.boot_id()
+    lease = contract.encode(lease_ns=contract.HALT, version=1, longest_ns=1, boot=boot)
+    (folder / contract.LEASE_FILE).write_bytes(lease)
+    detail = {"version": 1, "halted": True, "restrictions": [KILL], "policy_digest": "0" * 64}
+    contract.write_detail(folder, GateDetail(**detail, written_at=utc_now()))
 
 
 @pytest.mark.parametrize(

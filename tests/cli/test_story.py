@@ -132,3 +132,19 @@ def test_the_first_sentence_keeps_decimal_points() -> None:
     assert first_sentence("Drawdown is 20.5%, above 20%. Measured: x.") == (
         "Drawdown is 20.5%, above 20%"
     )
+
+
+def test_what_a_restriction_refuses_is_told_and_is_not_the_kill_switch_at_work() -> None:
+    story = Story(Policy())
+    story.on_audit("RESTRICTION_IMPOSED", AT, {"message": "the gate holds block_trade"})
+    for _ in range(7):
+        story.on_audit("TRADE_BLOCKED", AT, {"message": "order refused: block_trade"})
+    assert Milestone.BLOCKED not in story.milestones
+    story.on_audit("KILL_SWITCH_ACTIVATED", AT, {"message": "kill switch tripped."})
+    story.on_audit("TRADE_BLOCKED", AT, {"message": "order refused: kill switch"})
+    assert Milestone.BLOCKED in story.milestones
+    texts = [line.text for line in story.log]
+    assert texts[0] == "the gate holds block_trade"
+    assert texts.count("order refused: block_trade") == 5
+    assert texts[-1] == "order refused: kill switch"
+    assert story.blocked == 8

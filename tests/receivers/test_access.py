@@ -19,6 +19,10 @@ from risk_receivers.telemetry import Telemetry
 ALL = {"admin", "risk_manager", "trading_ops", "quant_analyst", "auditor"}
 DESK = {"admin", "risk_manager", "trading_ops"}
 LOOSENERS = {"admin", "risk_manager"}
+LOOSENED = [
+    *("POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"),
+    "POST /api/v1/restrictions/r1/resume",
+]
 #: The table as the shipped policy has it, and what each row lets somebody ask. What needs a body
 #: is asked without one: whoever may is told that something is missing, and nothing happens.
 TABLE: dict[str, tuple[set[str], list[str]]] = {
@@ -27,6 +31,7 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
         [
             *("GET /api/v1/status", "GET /api/v1/incidents", "GET /api/v1/acks"),
             *("GET /api/v1/channels", "GET /api/v1/dead-letters", "GET /api/v1/gate"),
+            "GET /api/v1/restrictions",
         ],
     ),
     "audit_read": (
@@ -39,8 +44,8 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
     ),
     "trip": (DESK, ["POST /api/v1/kill"]),
     "arm": (LOOSENERS, ["POST /api/v1/kill/arm"]),
-    "loosen": (LOOSENERS, ["POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"]),
-    "confirm": (LOOSENERS, ["POST /api/v1/kill/clear", "POST /api/v1/kill/disarm"]),
+    "loosen": (LOOSENERS, LOOSENED),
+    "confirm": (LOOSENERS, LOOSENED),
     "drill": (DESK, ["POST /api/v1/drills"]),
     "manage_channels": (
         DESK,
@@ -95,7 +100,9 @@ def test_the_rows_are_all_there_are_and_cover_everything_that_people_are_served(
     assert {role.value for role in Role} == ALL
     asked = {request for _, requests in TABLE.values() for request in requests}
     served = {
-        what.replace("<path:incident>", "dd/main:x:1").replace("<name>", "nobody")
+        what.replace("<path:incident>", "dd/main:x:1")
+        .replace("<name>", "nobody")
+        .replace("{id}", "r1")
         for what, needs in NEEDS.items()
         if not all(isinstance(need, Key) for need in needs)
     }

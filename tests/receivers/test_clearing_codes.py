@@ -31,7 +31,7 @@ from risk_receivers.store.transaction import Transaction
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SECOND = 1_000_000_000
 REQUEST = Request(What.CLEAR, "kill-1", "ann", "the feed was wrong")
-SIGHT = Sight("kill-1", Phase.TRIPPED, KillMode.PAUSE, 1)
+SIGHT = Sight("kill-1", "*", Phase.TRIPPED, KillMode.PAUSE, 1)
 
 
 class Clock:

@@ -24,8 +24,10 @@ from risk_receivers.__main__ import main
 from risk_receivers.gate.publisher import GatePublisher
 
 class Dies(GatePublisher):
-    def halt(self):
-        os._exit(9)
+    def shut(self, state):
+        if state.is_tripped:
+            os._exit(9)
+        super().shut(state)
 
 core.GatePublisher = Dies
 sys.exit(main(sys.argv[1:]))
@@ -144,6 +146,22 @@ def test_a_service_killed_between_record_and_gate_closes_the_gate_before_it_serv
     assert receivers.status()["kill_switch"]["kill_id"] == kill.id
     assert receivers.status()["kill_switch"]["gate_closed_at"]
     assert receivers.verified().ok
+
+
+def test_a_kill_of_one_symbol_on_record_is_at_the_gate_before_anybody_else_is_let_through(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers = stopped.start(program=("-c", DIES_BEFORE_THE_GATE))
+    wait_until(receivers.gate_is_open)
+    body = {"mode": "pause", "reason": "depeg", "actor": "ann", "scope": "symbol=BTC-EUR"}
+    with pytest.raises(httpx.TransportError):
+        receivers.call("POST", "/api/v1/kill", json=body)
+    assert receivers.process.wait(20) == 9
+    receivers.start()
+    wait_until(receivers.gate_is_open)
+    (kill,) = receivers.detail().kills
+    assert (str(kill.scope), kill.mode) == ("symbol=BTC-EUR", "pause")
+    assert not receivers.gate_says_halt()
 
 
 def test_the_lease_of_a_stopped_or_killed_service_runs_out_by_itself(

@@ -17,23 +17,24 @@ from risk_policy.contracts import gate as contract
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate.publisher import GatePublisher
-from risk_receivers.kill.switch import KillSwitch, Trigger
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.switch import Trigger
 from risk_runtime import GateState, Order, Side, TradeGate
 
 LEASE = 0.6
 
 
-def tripped(mode: KillMode = KillMode.IMMEDIATE, kill_id: str = "kill-1") -> KillSwitch:
+def tripped(mode: KillMode = KillMode.IMMEDIATE, kill_id: str = "kill-1") -> KillBoard:
     pull = Trigger("key", kill_id, mode, "DRAWDOWN_EMERGENCY", "emergency", datetime.now(UTC))
-    event = KillSwitch().on_trigger(pull)
+    event = KillBoard().on_trigger(pull)
     assert event is not None
-    return KillSwitch().after(event)
+    return KillBoard().after(event)
 
 
 @contextmanager
 def publisher(
     folder: Path,
-    state: KillSwitch | None = None,
+    state: KillBoard | None = None,
     may_renew: Callable[[], bool] = lambda: True,
     digest: str = "abc",
 ) -> Iterator[GatePublisher]:
@@ -62,7 +63,7 @@ def is_open(folder: Path) -> bool:
 def test_it_opens_once_it_knows_that_nothing_is_tripped(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(lambda: is_open(tmp_path))
         assert gate.is_open
         detail = contract.read_detail(tmp_path)
@@ -77,14 +78,14 @@ def test_it_stays_closed_until_it_was_told_the_recorded_state(
     with publisher(tmp_path) as gate:
         wait_until(lambda: gate.is_alive)
         assert not is_open(tmp_path)
-        gate.apply(KillSwitch())
+        gate.apply(KillBoard())
         wait_until(lambda: is_open(tmp_path))
 
 
 def test_a_trip_writes_halt_and_then_says_why(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(lambda: is_open(tmp_path))
         before = gate.version
         gate.apply(tripped())
@@ -93,20 +94,19 @@ def test_a_trip_writes_halt_and_then_says_why(
         assert detail is not None
         (held,) = detail.kills
         assert detail.restrictions == (held,)
-        restriction = tripped().restriction
-        assert restriction is not None
+        (restriction,) = tripped().restrictions
         assert held == restriction.model_copy(update={"since": held.since})
         assert (detail.halted, detail.version) == (True, before + 1)
 
 
 def test_no_renewal_follows_a_halt(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(lambda: is_open(tmp_path))
-        gate.halt()
+        gate.shut(tripped())
         renewed = gate._renewed_ns
         wait_until(lambda: gate._renewed_ns > renewed + 200_000_000)
         assert words(tmp_path)[0] == contract.HALT
-        gate.apply(KillSwitch())
+        gate.apply(KillBoard())
         assert not is_open(tmp_path)
 
 
@@ -114,7 +114,7 @@ def test_a_looser_state_never_loosens_what_is_published(tmp_path: Path) -> None:
     with publisher(tmp_path, tripped(KillMode.IMMEDIATE)) as gate:
         version = gate.version
         gate.apply(tripped(KillMode.PAUSE))
-        gate.apply(KillSwitch())
+        gate.apply(KillBoard())
         detail = contract.read_detail(tmp_path)
         assert detail is not None
         assert detail.kills
@@ -127,10 +127,10 @@ def test_the_version_moves_with_what_is_said_and_never_otherwise(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     state = tripped(KillMode.PAUSE)
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(lambda: is_open(tmp_path))
         first = gate.version
-        gate.apply(KillSwitch())
+        gate.apply(KillBoard())
         assert gate.version == first
         gate.apply(state)
         gate.apply(state)
@@ -142,7 +142,7 @@ def test_the_version_moves_with_what_is_said_and_never_otherwise(
 
 
 def test_the_version_goes_on_even_if_the_lease_file_is_lost(tmp_path: Path) -> None:
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         gate.apply(tripped())
         last = gate.version
     (tmp_path / contract.LEASE_FILE).unlink()
@@ -153,12 +153,12 @@ def test_the_version_goes_on_even_if_the_lease_file_is_lost(tmp_path: Path) -> N
 def test_readers_keep_their_mapping_across_a_restart(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         pass
     with (
         (tmp_path / contract.LEASE_FILE).open("rb") as stream,
         mmap.mmap(stream.fileno(), contract.SIZE, access=mmap.ACCESS_READ) as mapping,
-        publisher(tmp_path, KillSwitch()),
+        publisher(tmp_path, KillBoard()),
     ):
         wait_until(
             lambda: int.from_bytes(mapping[:8], "little") > contract.now_ns(),
@@ -171,7 +171,7 @@ def test_a_damaged_lease_file_is_made_good(
     tmp_path: Path, content: bytes, wait_until: Callable[..., Any]
 ) -> None:
     (tmp_path / contract.LEASE_FILE).write_bytes(content)
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         wait_until(lambda: is_open(tmp_path))
 
 
@@ -179,7 +179,7 @@ def test_a_lease_file_that_is_taken_away_is_made_again_and_the_old_one_closes(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     lease = tmp_path / contract.LEASE_FILE
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(lambda: is_open(tmp_path))
         with (
             lease.open("rb") as stream,
@@ -200,7 +200,7 @@ def test_a_folder_that_is_taken_away_is_told_at_once(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     folder = tmp_path / "gate"
-    with publisher(folder, KillSwitch()) as gate:
+    with publisher(folder, KillBoard()) as gate:
         wait_until(lambda: gate.is_open)
         folder.rename(tmp_path / "elsewhere")
         wait_until(lambda: not gate.is_alive and not gate.is_open)
@@ -237,7 +237,7 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting_and_is_replaced(
     tmp_path: Path, name: str, wait_until: Callable[..., Any]
 ) -> None:
     os.mkfifo(tmp_path / name)
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         wait_until(lambda: is_open(tmp_path) and contract.read_detail(tmp_path))
 
 
@@ -245,7 +245,7 @@ def test_a_folder_in_place_of_the_reasons_keeps_the_gate_closed_and_is_told(
     tmp_path: Path, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / contract.DETAIL_FILE).mkdir()
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         wait_until(lambda: "gate.json cannot be written, trying again" in caplog.text)
         assert not is_open(tmp_path)
         (tmp_path / contract.DETAIL_FILE).rmdir()
@@ -258,7 +258,7 @@ def test_an_open_gate_whose_reasons_are_damaged_opens_again_for_who_comes_new(
     def new_risk_is_allowed() -> bool:
         return TradeGate(tmp_path).check(Order("AAPL", Side.BUY, 1, 100.0)).allowed
 
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(new_risk_is_allowed)
         before = gate.version
         (tmp_path / contract.DETAIL_FILE).write_bytes(b"rubbish")
@@ -275,13 +275,13 @@ def test_whoever_reads_while_the_gate_says_something_else_finds_nothing_half_don
         while not stop.is_set():
             seen.add((gate or TradeGate(tmp_path)).read().state)
 
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         wait_until(lambda: is_open(tmp_path))
     readers = [threading.Thread(target=read, args=(one,)) for one in (None, TradeGate(tmp_path))]
     for reader in readers:
         reader.start()
     for digest in "abcdef":
-        with publisher(tmp_path, KillSwitch(), digest=digest):
+        with publisher(tmp_path, KillBoard(), digest=digest):
             seen.discard(GateState.OPEN)
             wait_until(lambda: GateState.OPEN in seen)
     stop.set()
@@ -292,7 +292,7 @@ def test_whoever_reads_while_the_gate_says_something_else_finds_nothing_half_don
 
 def test_a_folder_that_anybody_may_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(StartError, match="chmod o-w"), publisher(tmp_path, KillSwitch()):
+    with pytest.raises(StartError, match="chmod o-w"), publisher(tmp_path, KillBoard()):
         pass
 
 
@@ -300,7 +300,7 @@ def test_an_unhealthy_store_lets_the_lease_run_out(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     healthy = True
-    with publisher(tmp_path, KillSwitch(), may_renew=lambda: healthy) as gate:
+    with publisher(tmp_path, KillBoard(), may_renew=lambda: healthy) as gate:
         wait_until(lambda: is_open(tmp_path))
         healthy = False
         wait_until(lambda: not is_open(tmp_path), LEASE + 2)
@@ -313,7 +313,7 @@ def test_an_unhealthy_store_lets_the_lease_run_out(
 def test_a_stop_ends_the_lease_at_once_without_a_halt(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         wait_until(lambda: is_open(tmp_path))
     assert not is_open(tmp_path)
     assert words(tmp_path)[0] != contract.HALT
@@ -329,19 +329,19 @@ def test_a_halt_outlives_a_stop_and_a_restart(tmp_path: Path) -> None:
 
 def test_a_gate_has_one_publisher(tmp_path: Path) -> None:
     with (
-        publisher(tmp_path, KillSwitch()),
+        publisher(tmp_path, KillBoard()),
         pytest.raises(GateBusyError, match="another receivers service"),
         publisher(tmp_path),
     ):
         pass
-    with publisher(tmp_path, KillSwitch()):
+    with publisher(tmp_path, KillBoard()):
         pass
 
 
 def test_reasons_that_cannot_be_written_delay_neither_halt_nor_the_next_try(
     tmp_path: Path, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with publisher(tmp_path, KillSwitch()) as gate:
+    with publisher(tmp_path, KillBoard()) as gate:
         wait_until(lambda: is_open(tmp_path))
         obstacle = tmp_path / contract.DETAIL_FILE
         obstacle.unlink()
@@ -357,8 +357,8 @@ def test_reasons_that_cannot_be_written_delay_neither_halt_nor_the_next_try(
     assert "gate.json cannot be written" in caplog.text
 
 
-def cleared(state: KillSwitch) -> KillSwitch:
-    event = state.on_clear(state.kill_id, datetime.now(UTC))
+def cleared(state: KillBoard) -> KillBoard:
+    event = state.on_clear(state.everything.kill_id, datetime.now(UTC))
     assert event is not None
     return state.after(event)
 
@@ -368,10 +368,10 @@ def test_a_clearing_alone_takes_a_halt_back_and_the_lease_comes_if_all_else_allo
 ) -> None:
     healthy = False
     with publisher(tmp_path, tripped(), may_renew=lambda: healthy) as gate:
-        gate.apply(KillSwitch())
+        gate.apply(KillBoard())
         gate.apply(cleared(tripped()))
         assert words(tmp_path)[0] == contract.HALT, "only a release opens it"
-        gate.release(KillSwitch())
+        gate.release(KillBoard())
         assert words(tmp_path)[0] == contract.HALT, "of another state it is none"
         gate.release(cleared(tripped()))
         assert words(tmp_path)[0] != contract.HALT

@@ -7,25 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from risk_policy.contracts.scope import Scope
 from risk_policy.model.audit import AuditRetention
 from risk_policy.vocabulary import KillMode
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.kill import chain, journal
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.clearing import Codes, Request, What
 from risk_receivers.kill.journal import Witness
 from risk_receivers.kill.loosening import Loosening, Step
-from risk_receivers.kill.switch import KillSwitch, Trigger
+from risk_receivers.kill.switch import Trigger
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Transaction, Writer
 
 STEPS = 120
 
 
-def essentials(state: KillSwitch) -> tuple[object, ...]:
-    return (
-        *(state.phase, state.mode, state.kill_id, state.cause, state.epoch),
-        *(state.cleared, state.seen, state.settled),
-    )
+SCOPES = [Scope(), Scope(account="main"), Scope(symbol="BTC-EUR")]
+
+
+def essentials(board: KillBoard) -> list[tuple[object, ...]]:
+    return [
+        (
+            *(state.scope, state.phase, state.mode, state.kill_id, state.cause, state.epoch),
+            *(state.cleared, state.seen, state.settled),
+        )
+        for state in map(board.of, SCOPES)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -46,21 +54,28 @@ def test_the_chain_leads_to_the_same_switch_as_the_table(tmp_path: Path, seed: i
         state = journal.load(transaction.connection)
         act = chance.choice(["pull", "pull", "pull", "clear", "disarm", "arm", "timeout"])
         what = What.DISARM if act == "disarm" else What.CLEAR
-        kill_id = chance.choice([state.kill_id, "other"]) if act == "clear" else ""
+        kill_id = (
+            chance.choice([*(one.kill_id for one in state.in_force), "other"])
+            if act == "clear"
+            else ""
+        )
         step = Step(Request(what, kill_id, "ann", "why"), "", "here")
         if act == "pull":
+            scope = chance.choice(SCOPES)
             trigger = Trigger(
-                f"incident:{chance.randrange(8)}",
+                f"incident:{chance.randrange(8)} {scope}",
                 f"kill-{transaction.head.size}",
                 chance.choice(list(KillMode)),
                 *("cause", "emergency", transaction.now),
                 holds=chance.random() < 0.5,
                 by_person=chance.random() < 0.3,
+                scope=scope,
             )
             journal.pull(transaction, trigger, Witness())
         elif act == "timeout":
-            if over := state.on_timeout(transaction.now):
-                journal.pull(transaction, over, Witness())
+            for one in state.in_force:
+                if over := one.on_timeout(transaction.now):
+                    journal.pull(transaction, over, Witness())
         elif act == "arm":
             loosening.arm(transaction, step)
         else:
@@ -68,7 +83,7 @@ def test_the_chain_leads_to_the_same_switch_as_the_table(tmp_path: Path, seed: i
             again = Step(step.request, code, "here")
             loosening.confirm(transaction, again, blind="", unrecorded=False)
 
-    def restored(transaction: Transaction) -> tuple[KillSwitch, KillSwitch]:
+    def restored(transaction: Transaction) -> tuple[KillBoard, KillBoard]:
         before = journal.load(transaction.connection)
         assert chain.disagreements(transaction.connection) == []
         transaction.connection.execute("DELETE FROM kill_event")

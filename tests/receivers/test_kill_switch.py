@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from risk_policy.vocabulary import KillMode
+from risk_receivers.kill.board import fold
 from risk_receivers.kill.switch import (
     EventKind,
     KillEvent,
     KillSwitch,
     Phase,
     Trigger,
-    fold,
     tightest,
 )
 
@@ -116,7 +116,7 @@ def test_a_very_long_history_is_folded() -> None:
         KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
         for n, kind in enumerate(kinds)
     ]
-    assert len(fold(events).seen) == count + 1
+    assert len(fold(events).everything.seen) == count + 1
 
 
 def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
@@ -284,7 +284,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @rule()
     def crash_and_restart(self) -> None:
-        self.state = fold(self.durable)
+        self.state = fold(self.durable).everything
 
     @rule(hours=st.integers(-48, 48))
     def the_clock_jumps(self, hours: int) -> None:
@@ -313,7 +313,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @invariant()
     def is_what_its_history_says(self) -> None:
-        assert fold(self.durable) == self.state
+        assert fold(self.durable).everything == self.state
 
     @invariant()
     def every_kill_has_an_identity_of_its_own(self) -> None:

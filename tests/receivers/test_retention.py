@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from risk_policy import default_policy_path, load_policy
 from risk_policy.model.audit import AuditRetention
 from risk_policy.model.escalation import Retention
 from risk_policy.vocabulary import Category, KillMode, Severity
@@ -25,9 +26,11 @@ from risk_receivers.channels.message import Kind
 from risk_receivers.channels.outbox import Outbox, mark_delivered
 from risk_receivers.incidents.table import overdue
 from risk_receivers.intake.alert import Alert, Batch, Feed, Malformed
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.ledger import Ledger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
+from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.retention.tables import FREE_KINDS, KEPT, KILL_KINDS, PRUNABLE
 from risk_receivers.schema import SCHEMA
@@ -73,7 +76,11 @@ class House:
         )
         self.writer.start()
         self.outbox = Outbox({"webhook": Severity.DEBUG})
-        self.ledger = Ledger(Teller(self.outbox, Terms()), KillMode.GRACEFUL)
+        self.ledger = Ledger(
+            Teller(self.outbox, Terms()),
+            Automatic(KillMode.GRACEFUL),
+            Restricting(load_policy(default_policy_path(), {}), self.outbox),
+        )
         self.telemetry = Telemetry()
         self.keeper = RetentionKeeper(
             self.database, self.writer, self.telemetry, retention, clock=lambda: self.now

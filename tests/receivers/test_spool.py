@@ -45,6 +45,33 @@ def test_what_was_spooled_is_there_after_a_restart(tmp_path: Path) -> None:
     assert sorted(reopened(tmp_path).pending, key=lambda trip: trip.id) == trips
 
 
+def test_a_trip_keeps_its_scope_and_one_from_before_there_were_scopes_is_about_everything(
+    tmp_path: Path,
+) -> None:
+    spool = reopened(tmp_path)
+    kill = OperatorKill(KillMode.PAUSE, "a reason", "somebody", scope="account=main,symbol=BTC-EUR")
+    trip = SpooledTrip("one", "kill-one", NOW, kill)
+    spool.add(trip)
+    assert list(reopened(tmp_path).pending) == [trip]
+    assert essence(trip) == trip
+
+    of_before = msgspec.json.decode(msgspec.json.encode(operator_trip("two")))
+    del of_before["kill"]["scope"]
+    (tmp_path / "two.jsonl").write_bytes(msgspec.json.encode(of_before))
+    assert operator_trip("two") in reopened(tmp_path).pending
+
+
+def test_a_trip_whose_scope_cannot_be_read_closes_nothing_and_refuses_everything(
+    tmp_path: Path,
+) -> None:
+    kill = OperatorKill(KillMode.IMMEDIATE, "a reason", "somebody", scope="desk=seven")
+    data = msgspec.json.encode(SpooledTrip("odd", "kill-odd", NOW, kill))
+    (tmp_path / "odd.jsonl").write_bytes(data)
+    (trip,) = reopened(tmp_path).pending
+    assert isinstance(trip.kill, UnknownKill)
+    assert trip.kill.mode is KillMode.PAUSE
+
+
 def test_trips_come_back_in_the_order_in_which_they_arrived(tmp_path: Path) -> None:
     spool = reopened(tmp_path)
     for name, second in (("b", 3), ("a", 2), ("c", 1)):

@@ -88,9 +88,11 @@ def test_a_message_claims_no_more_than_the_system_does() -> None:
 
     assert "Tripped the kill switch" in did(Action.KILL_SWITCH)
     assert "left alone" in did(Action.NOTIFY)
-    assert "left alone. Asked for, and up to people: open nothing new" in did(
-        Action.HALT_NEW_TRADES
+    assert "Asked for, and up to people: decide whether to close the position" in did(
+        Action.FORCE_CLOSE_REVIEW
     )
+    assert "the gate refuses every order that adds risk" in did(Action.HALT_NEW_TRADES)
+    assert "nothing is closed by itself" in did(Action.EMERGENCY_REDUCE)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -10,6 +10,7 @@ from risk_policy import Policy, PolicyError
 from risk_policy.catalogue import runbooks
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
+from risk_policy.contracts.restriction import HELD_BY_ACTION
 from risk_policy.vocabulary import Action
 from risk_rules.groups import rule_files
 from risk_rules.rule import AlertRule
@@ -83,7 +84,9 @@ def test_only_what_trips_the_kill_switch_is_said_to_be_carried_out(policy: Polic
         for spec in limit.alerts:
             text = runbooks.render(policy, spec.name)
             assert ("Trips the kill switch in mode" in text) is spec.action.trips_kill_switch
-            assert ("up to people" in text) is not spec.action.trips_kill_switch
+            holds = spec.action in HELD_BY_ACTION
+            assert ("Holds the gate for what the alert is about" in text) is holds
+            assert ("up to people" in text) is not (spec.action.trips_kill_switch or holds)
     assert not [alert for alert in SYSTEM_ALERTS if alert.action is Action.KILL_SWITCH]
 
 

@@ -66,10 +66,10 @@ class GateWriter:
         self._words[0] = lease_ns
         self._words[1] = version
 
-    def open(self, seconds: float = 50.0) -> None:
+    def open(self, seconds: float = 50.0, *restrictions: Restriction) -> None:
         """Open the gate: detail, version, lease."""
         self.version += 1
-        self._write_detail(halted=False, restrictions=())
+        self._write_detail(halted=False, restrictions=restrictions)
         self._words[1] = self.version
         self.lease(seconds)
 

@@ -10,16 +10,21 @@ from typing import Any
 import pytest
 
 from risk_policy import default_policy_path, load_policy
+from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import OrdersCancelled, TradeBlocked
+from risk_policy.contracts.restriction import Restriction, RestrictionKind
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_runtime import PreTradeLimits, TradeGate
 from risk_runtime.order import Side
 from risk_runtime.paper import journal
 from risk_runtime.paper.broker import BrokerState, OrderPlaced, PaperBroker, TradingMode
-from risk_runtime.paper.desk import Desk, figure, text
+from risk_runtime.paper.desk import Desk
 from risk_runtime.paper.strategy import EqualWeightStrategy
 from risk_runtime.prices import Bar, TradingDay
+from risk_runtime.reporting.figures import figure, text
 
+EVERYTHING = Scope()
 CASH = Decimal(100_000)
 LIMITS = replace(PreTradeLimits.of(load_policy(default_policy_path(), {})), exposure_max_ratio=0.85)
 
@@ -27,6 +32,12 @@ LIMITS = replace(PreTradeLimits.of(load_policy(default_policy_path(), {})), expo
 def day(number: int, low: str = "10", close: str = "10") -> TradingDay:
     prices = Bar("AAPL", Decimal(close), Decimal(close), Decimal(low), Decimal(close), 1)
     return TradingDay(date(2008, 1, number), {"AAPL": prices})
+
+
+def held(kind: RestrictionKind, scope: Scope = EVERYTHING, **more: Any) -> Restriction:
+    return Restriction(
+        kind=kind, id="r1", scope=scope, cause="A", level="critical", since=utc_now(), **more
+    )
 
 
 @pytest.fixture
@@ -239,3 +250,39 @@ def test_figures_of_decisions_are_written_as_reports_carry_them(
     value: float | None, shown: str | None
 ) -> None:
     assert figure(value) == shown
+
+
+def test_orders_are_as_small_as_a_restriction_wants_and_are_filled_so_when_they_are_reached(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open(50, held(RestrictionKind.REDUCE_SIZE, size_ratio=0.5))
+    desk.play(day(2), 0)
+    assert broker.quantity("AAPL") == 750
+    assert [(o.quantity, o.full_quantity) for o in broker.working] == [(55, 111)]
+    desk.play(day(3, low="8.5", close="9.5"), 1)
+    assert broker.quantity("AAPL") == 805
+    assert desk.told.reports == []
+
+
+def test_a_restriction_of_another_symbol_or_sector_holds_nothing_back(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open(
+        50,
+        held(RestrictionKind.BLOCK_TRADE, Scope(account="main", symbol="IBM")),
+        held(RestrictionKind.BLOCK_TRADE, Scope(account="main", sector="energy")),
+        held(RestrictionKind.HALT_NEW_TRADES, Scope(account="other")),
+    )
+    desk.play(day(2), 0)
+    assert broker.quantity("AAPL") == 1500
+
+
+def test_what_a_restriction_refuses_is_reported_once_with_its_reason(
+    writer: Any, desk: Desk, broker: PaperBroker
+) -> None:
+    writer.open(50, held(RestrictionKind.BLOCK_TRADE, Scope(account="main", sector="technology")))
+    for number in range(3):  # the wish comes back with the next rebalancing, not every day
+        desk.play(day(2 + number), number)
+    assert broker.log == []
+    reasons = [report.reason for report in desk.told.reports if isinstance(report, TradeBlocked)]
+    assert reasons == ["block_trade for account=main,sector=technology: A (critical)"] * 2

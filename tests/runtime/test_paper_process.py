@@ -18,7 +18,7 @@ import pytest
 from risk_policy import default_policy_path
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.broker import TradingMode
-from risk_runtime.paper.spool import SPOOL_FILE
+from risk_runtime.reporting.spool import SPOOL_FILE
 
 SYMBOLS = 5
 

@@ -14,8 +14,8 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.receivers import ReceiversUrl
 from risk_policy.contracts.reports import FlatConfirmed, Report, ReportBatch
 from risk_runtime.errors import SpoolError
-from risk_runtime.paper.report import Backoff, Reporter
-from risk_runtime.paper.spool import PROGRESS_FILE, SPOOL_FILE, ReportSpool
+from risk_runtime.reporting.reporter import Backoff, Reporter
+from risk_runtime.reporting.spool import PROGRESS_FILE, SPOOL_FILE, ReportSpool
 
 TOKEN = "a-token-that-must-not-leak"
 QUICK = Backoff(first_seconds=0.01, longest_seconds=0.05)

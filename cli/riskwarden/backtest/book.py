@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from risk_policy.contracts.scope import Subject
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import Decision, GateState
@@ -37,14 +38,20 @@ _ALLOWED: Final = Decision(
 
 
 class OpenGate(TradeGate):
-    """A gate that allows everything."""
+    """A gate that allows everything, and remembers what it was asked for."""
 
     def __init__(self) -> None:
         super().__init__(Path())
+        self.asked: list[Order] = []
 
-    def check(self, order: Order) -> Decision:  # noqa: ARG002 - a gate's signature
+    def check(self, order: Order) -> Decision:
         """Yes."""
+        self.asked.append(order)
         return _ALLOWED
+
+    def size_ratio(self, subject: Subject) -> float:  # noqa: ARG002 - the same
+        """All of it."""
+        return 1.0
 
 
 class WeightsStrategy(EqualWeightStrategy):
@@ -85,12 +92,13 @@ def strategy_for(
 
 def replayed(
     days: tuple[TradingDay, ...], account: str, cash: Decimal, strategy: EqualWeightStrategy
-) -> Iterator[Snapshot]:
-    """One snapshot per day, at its close."""
-    broker = PaperBroker(BrokerState(cash=cash))
-    desk = Desk(account, broker, OpenGate(), strategy, None)
+) -> Iterator[tuple[Snapshot, tuple[Order, ...]]]:
+    """One snapshot per day, at its close, and the orders that led to it."""
+    broker, gate = PaperBroker(BrokerState(cash=cash)), OpenGate()
+    desk = Desk(account, broker, gate, strategy, None)
     for number, day in enumerate(days):
+        gate.asked = []
         desk.play(day, number)
         desk.told = Told()
         at = market_close(day.date)
-        yield snapshot_of(broker, account, at, at)
+        yield snapshot_of(broker, account, at, at), tuple(gate.asked)

@@ -57,6 +57,7 @@ def _run(run: Run) -> dict[str, Any]:
         },
         "without": _curve(verdict.curve),
         "with": None if verdict.curve_with is None else _curve(verdict.curve_with),
+        "orders_held_back": run.held_back,
         "gate": [
             {
                 "action": use.action.value,

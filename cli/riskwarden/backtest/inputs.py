@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from risk_policy.contracts.snapshot import Snapshot
+from risk_runtime import Order
 from risk_runtime.prices import COLUMNS, TradingDay, closes_of, load_prices
 from riskwarden.backtest import cells
 from riskwarden.backtest.book import replayed, strategy_for
@@ -57,6 +58,7 @@ class Source:
 
     Attributes:
         closes: prices from before the first snapshot.
+        orders: those that led to each snapshot; empty where nobody knows them.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Source:
     account: str
     snapshots: Sequence[Snapshot]
     closes: Closes = field(default_factory=dict)
+    orders: Sequence[tuple[Order, ...]] = ()
 
 
 def read(
@@ -159,8 +162,9 @@ def _of_prices(
                 f"{', '.join(symbols)}"
             )  # fmt: skip
     strategy = strategy_for(symbols, book.weights)
-    snapshots = list(replayed(kept, book.account, book.cash, strategy))
-    return Source(name, Kind.PRICES, book.account, snapshots, closes_of(before))
+    played = list(replayed(kept, book.account, book.cash, strategy))
+    snapshots, orders = [day[0] for day in played], [day[1] for day in played]
+    return Source(name, Kind.PRICES, book.account, snapshots, closes_of(before), orders)
 
 
 # -- snapshots ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Final
 from risk_policy import Policy
 from risk_policy.catalogue.limits import DAILY_LOSS, DRAWDOWN, INTRADAY_DRAWDOWN
 from risk_rules.backtest import Clock, History, Replay, Verdict, episodes, judge, merged
+from riskwarden.backtest.held_back import held_back
 from riskwarden.backtest.inputs import Kind, Source
 from riskwarden.backtest.measured import measured
 from riskwarden.backtest.promtool import run_jobs
@@ -26,11 +27,14 @@ class Wish:
         answered: whether somebody acknowledges everything at once; None to have it so where
             a row is longer than every timer, as nothing could be told apart then.
         workers: how many promtool processes at a time.
+        resume_seconds: how long after its alert somebody resumes what waits for a person; None if
+            nobody does.
     """
 
     step_seconds: float | None = None
     answered: bool | None = None
     workers: int = 2
+    resume_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,9 @@ class Run:
         watched: limits that the history says something about.
         evaluations: how many evaluations the history is, for every limit.
         replayed: how many evaluations promtool did; the rest were calm.
+        held_back: how many orders of the book the gate would have held back before the kill switch
+            tripped; None where nobody knows the orders.
+        resume_seconds: how long after its alert somebody resumes; None if nobody does.
     """
 
     policy: Policy
@@ -51,6 +58,8 @@ class Run:
     evaluations: int
     replayed: int
     verdict: Verdict
+    held_back: int | None = None
+    resume_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,8 @@ def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> 
     evaluations = sum(job.span.length for job in jobs)
     progress.replaying(evaluations)
     fired = merged(run_jobs(jobs, wish.workers, progress.replayed))
-    verdict = judge(policy, clock, history, episodes(fired, replay.rows, history))
+    told = episodes(fired, replay.rows, history)
+    verdict = judge(policy, clock, history, told, wish.resume_seconds)
     return Run(
         policy=policy,
         history=history,
@@ -90,6 +100,10 @@ def backtest(policy: Policy, source: Source, wish: Wish, progress: Progress) -> 
         evaluations=len(replay.rows),
         replayed=evaluations,
         verdict=verdict,
+        held_back=len(held_back(policy, clock, history, told, source.orders, wish.resume_seconds))
+        if source.orders
+        else None,
+        resume_seconds=wish.resume_seconds,
     )
 
 

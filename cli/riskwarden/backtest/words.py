@@ -6,6 +6,7 @@ from datetime import datetime
 
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.quantities import duration, percent, shown
+from risk_policy.restricting import latching
 from risk_policy.vocabulary import KillMode
 from risk_rules.backtest import Episode
 from risk_rules.backtest.verdict import GateUse
@@ -37,6 +38,13 @@ def notes(run: Run) -> list[str]:
         "counts of repeated breaches, and storms, are evaluated every time; a live Prometheus "
         "evaluates them less often and tells some evaluations later"
     )
+    if latching(run.policy):
+        wait = run.resume_seconds
+        said.append(
+            "what waits for a person to resume trading "
+            + ("waits to the end" if wait is None else f"is resumed {_long(wait)} after its alert")
+            + "; what the gate refuses is told and not taken out of the book"
+        )
     said.append("watched: " + ", ".join(run.watched))
     if run.verdict.trip is not None and run.verdict.curve_with is None:
         said.append("kill switch mode pause closes nothing, so there is no account with it")
@@ -96,6 +104,7 @@ def headline(run: Run) -> list[tuple[str, str]]:
             "kill switch",
             "not tripped" if trip is None else f"{moment(run, trip.row)} by {trip.alertname}",
         ),
+        ("orders held back", "unknown" if run.held_back is None else f"{run.held_back}"),
         ("profit without", f"{percent(without.profit_ratio)} ({without.profit:,.0f})"),
         ("worst drawdown without", percent(without.worst_drawdown)),
         (

@@ -74,6 +74,15 @@ def backtest(
             show_default=False,
         ),
     ] = None,
+    resume_after: Annotated[
+        str | None,
+        typer.Option(
+            "--resume-after",
+            help="How long after its alert somebody resumes trading that waits for a person, e.g. "
+            "1d; nobody does unless given.",
+            show_default=False,
+        ),
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +118,12 @@ def backtest(
     policies = [policy_or_fail(policy)]
     if compare is not None:
         policies.append(policy_or_fail(compare))
-    wish = Wish(_seconds(step), answered, workers or os.cpu_count() or 1)
+    wish = Wish(
+        _seconds("--step", step),
+        answered,
+        workers or os.cpu_count() or 1,
+        _seconds("--resume-after", resume_after),
+    )
     try:
         book = Book(_account(account), Decimal(str(cash)), _weights(weights))
         source = read(path, book, kind, _day("--start", start), _day("--end", end))
@@ -152,12 +166,12 @@ def _progress() -> Iterator[Progress]:
         )
 
 
-def _seconds(text: str | None) -> float | None:
+def _seconds(option: str, text: str | None) -> float | None:
     if text is None:
         return None
     found = _STEP.fullmatch(text)
     if found is None or not (seconds := float(found[1]) * _UNITS[found[2]]):
-        fail(f"--step {text!r} is no time; write a number with ms, s, m, h or d, e.g. 5m")
+        fail(f"{option} {text!r} is no time; write a number with ms, s, m, h or d, e.g. 5m")
     return seconds
 
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption, short_reason
 from riskwarden.operator import Operator, operator_name
-from riskwarden.status_words import headlines
+from riskwarden.status_words import kills_and_gate, kills_in_force
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it goes on record.")]
 ConfirmOption = Annotated[
@@ -38,7 +38,9 @@ def clear(
     kill_id: Annotated[
         str,
         typer.Option(
-            "--kill-id", help="Which kill; the one in force, unless given.", show_default=False
+            *("--kill-id", "--kill"),
+            help="Which kill; the one in force, unless given.",
+            show_default=False,
         ),
     ] = "",
     totp: TotpOption = "",
@@ -49,14 +51,21 @@ def clear(
     """Clear a tripped kill switch, in two steps. The gate opens if all else allows it."""
     operator = Operator(data, policy, receivers)
     if not confirm and not kill_id:
-        status = operator.ask("GET", "/api/v1/status")
-        kill_id = status["kill_switch"]["kill_id"] or ""
-        for line in headlines(status)[:2]:
-            out.print(f"[bold]{line.name}[/] {escape(line.text)}")
+        kill_id = _the_one(operator.ask("GET", "/api/v1/status"))
     if not kill_id:
         fail("the kill switch is not tripped; there is nothing to clear", 1)
     body = {"kill_id": kill_id, "confirmation": confirm, "totp": totp}
-    _loosen(operator, "clear", reason, body, _where(data, policy, receivers))
+    _loosen(operator, "clear", reason, body, where(data, policy, receivers))
+
+
+def _the_one(status: dict[str, Any]) -> str:
+    """The id of the kill in force, shown; of several, none can be meant without a word."""
+    for line in kills_and_gate(status):
+        out.print(f"[bold]{line.name}[/] {escape(line.text)}")
+    ids = [one["kill_id"] for one in kills_in_force(status["kill_switch"])]
+    if len(ids) > 1:
+        fail(f"several are in force: name the one to clear with --kill {' or '.join(ids)}", 1)
+    return ids[0] if ids else ""
 
 
 def disarm(
@@ -70,7 +79,7 @@ def disarm(
     """Disarm the kill switch, in two steps: nothing trips it any more but people."""
     operator = Operator(data, policy, receivers)
     body = {"confirmation": confirm, "totp": totp}
-    _loosen(operator, "disarm", reason, body, _where(data, policy, receivers))
+    _loosen(operator, "disarm", reason, body, where(data, policy, receivers))
 
 
 def arm(
@@ -86,7 +95,7 @@ def arm(
 
 
 def _loosen(
-    operator: Operator, what: str, reason: str, more: dict[str, str], where: list[str]
+    operator: Operator, what: str, reason: str, more: dict[str, str], at: list[str]
 ) -> None:
     body = {"reason": short_reason(reason), "actor": operator_name(), **more}
     if body["confirmation"]:
@@ -98,6 +107,11 @@ def _loosen(
             f"the kill switch is [bold]{done}[/], on record. Look at the gate: riskwarden status"
         )
         return
+    second_step(answer, _command(what, body["reason"], answer, at))
+
+
+def second_step(answer: dict[str, Any], command: str) -> None:
+    """Say how to confirm what was asked for."""
     who = (
         "somebody else, with a token of their own"
         if answer["needs_second_person"]
@@ -105,19 +119,19 @@ def _loosen(
     )
     within = f"{answer['expires_in_seconds']:g} s"
     out.print(f"Nothing was changed yet. {who.capitalize()} has to confirm it within {within}:")
-    out.print(f"  {escape(_command(what, body['reason'], answer, where))}")
+    out.print(f"  {escape(command)}")
 
 
-def _command(what: str, reason: str, answer: dict[str, Any], where: list[str]) -> str:
+def _command(what: str, reason: str, answer: dict[str, Any], at: list[str]) -> str:
     parts = ["riskwarden", what, "--reason", reason, "--confirm", answer["confirmation"]]
     if answer["kill_id"]:
         parts += ["--kill-id", answer["kill_id"]]
     if answer["needs_totp"]:
         parts += ["--totp", "CODE"]
-    return shlex.join([*parts, *where])
+    return shlex.join([*parts, *at])
 
 
-def _where(data: Path, policy: Path | None, receivers: str | None) -> list[str]:
+def where(data: Path, policy: Path | None, receivers: str | None) -> list[str]:
     """What has to be said again so that the second step comes where the first one did."""
     given = {"--data": data if data != LATEST else None, "--policy": policy}
     found = [text for name, value in given.items() if value for text in (name, str(value))]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 import typer
+from rich.markup import escape
 
 from risk_policy.contracts.gate import LEASE_FILE
-from risk_policy.contracts.operator import LONGEST_REASON
+from risk_policy.contracts.operator import LONGEST_REASON, kill_scope
 from risk_policy.vocabulary import KillMode
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
 from riskwarden.operator import NoAnswerError, Operator, operator_name, printable
@@ -21,6 +22,10 @@ _CUT: Final = "…"
 #: Longer than the service takes with the lease that is the default; then the gate is closed without
 #: its word, which does no harm if it has taken the kill.
 _PATIENCE_SECONDS: Final = 6.0
+#: Nobody's other positions are closed because those meant could not be.
+_WITHOUT_THEM: Final = (
+    "Without them the gate is closed for everything alone: the same command with --scope '*'."
+)
 #: A script whose variable is empty must not keep the account open.
 _NO_REASON: Final = "no reason given"
 
@@ -35,31 +40,49 @@ def kill(
             case_sensitive=False,
         ),
     ],
+    scope: Annotated[
+        str,
+        typer.Option(
+            "--scope",
+            help="What it covers: *, or e.g. account=main,symbol=BTC-EUR; strategy and venue, too.",
+        ),
+    ] = "*",
     data: DataOption = LATEST,
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
 ) -> None:
     """Trip the kill switch. It stays tripped until it is cleared; a looser mode is refused.
 
-    Where the receivers of the data folder do not answer, the gate is closed without them.
+    Where the receivers of the data folder do not answer, the gate is closed without them, if it is
+    to be for everything.
     """
+    try:
+        covered = kill_scope(scope)
+    except ValueError as error:
+        fail(f"--scope: {error}", 2)
     operator = Operator(data, policy, receivers)
     words, name = short_reason(reason), operator_name()
     body = {"mode": mode.value, "reason": words, "actor": name}
+    if not covered.is_everything:
+        body["scope"] = str(covered)
     try:
         answer = operator.call("POST", "/api/v1/kill", body, patience_seconds=_PATIENCE_SECONDS)
     except NoAnswerError as error:
         layout = Layout(data)
-        if receivers is None and (layout.gate / LEASE_FILE).is_file():
+        is_here = receivers is None and (layout.gate / LEASE_FILE).is_file()
+        if is_here and covered.is_everything:
             _trip_without_them(layout, mode, words, name, error)
             return
-        fail(f"{error}. {_what_to_do(operator, sent=error.sent)}", 1)
+        more = "" if covered.is_everything else f" {_WITHOUT_THEM}"
+        fail(f"{error}. {_what_to_do(operator, sent=error.sent)}{more}", 1)
     if "kill_id" not in answer:
         fail("what answers there are not the receivers: name their URL with --receivers", 1)
     already = "was already tripped" if answer["already_tripped"] else "is tripped"
+    where = "" if covered.is_everything else f" for {escape(str(covered))}"
     out.print(
-        f"[bold red]kill switch {already}[/]: mode {answer['mode']}, id {answer['kill_id']}; "
-        "the gate is closed, on record. Check that the account is flat: riskwarden status"
+        f"[bold red]kill switch {already}[/]{where}: mode {answer['mode']}, "
+        f"id {answer['kill_id']}; the gate is closed{where}, on record. "
+        "Check that the account is flat: riskwarden status"
     )
 
 

@@ -92,6 +92,7 @@ class Story:
     kill: str = ""
     raised_by: str = ""
     blocked: int = 0
+    blocked_told: dict[bool, int] = field(default_factory=dict)
     finished: bool = False
     chain_size: int = 0
 
@@ -147,13 +148,20 @@ class Story:
             case EventType.KILL_SWITCH_ACTIVATED:
                 self.kill = first_sentence(message)
                 self._say(at, self.kill, Severity.EMERGENCY)
+            case EventType.RESTRICTION_IMPOSED | EventType.RESTRICTION_LATCHED:
+                self._say(at, message, Severity.WARNING)
+            case EventType.RESTRICTION_LIFTED | EventType.RESTRICTION_RESUMED:
+                self._say(at, message)
             case EventType.KILL_SWITCH_FLAT_CONFIRMED:
                 self.reached(Milestone.FLAT, at)
                 self._say(at, message, Severity.WARNING)
             case EventType.TRADE_BLOCKED:
                 self.blocked += 1
-                self.reached(Milestone.BLOCKED, at)
-                if self.blocked <= 5:
+                by_kill = bool(self.kill)  # else by a restriction, which the run may go without
+                if by_kill:
+                    self.reached(Milestone.BLOCKED, at)
+                self.blocked_told[by_kill] = self.blocked_told.get(by_kill, 0) + 1
+                if self.blocked_told[by_kill] <= 5:
                     self._say(at, message, Severity.WARNING)
             case EventType.ORDERS_CANCELLED if not details.get("order_ids", True):
                 pass  # the final sweep found nothing, as it should

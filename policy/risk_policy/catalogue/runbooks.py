@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from risk_policy import restricting
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.catalogue.system import (
     DATA_STALE,
@@ -85,7 +86,7 @@ def render(policy: Policy, alertname: str) -> str:
                 return _of_limit(policy, limit, spec)
     for alert in SYSTEM_ALERTS:
         if alert.name == alertname:
-            return _of_system(policy, alert.under(policy))
+            return _of_system(policy, alert)
     raise UnknownAlertError(alertname)
 
 
@@ -118,7 +119,7 @@ def _of_limit(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
     ]
     return _page(
         policy, spec.name, spec.summary, facts, [what, fires], thresholds, spec.meaning,
-        _response(policy, spec.severity, spec.action), spec.advice,
+        _response(policy, spec.name, spec.severity, spec.action, spec.tier.value), spec.advice,
     )  # fmt: skip
 
 
@@ -127,12 +128,12 @@ def _of_system(policy: Policy, alert: SystemAlert) -> str:
     facts = [
         ("limit", f"`{alert.limit}`"),
         *tier,
-        *_facts(alert.severity, alert.category, alert.layer, alert.action),
+        *_facts(alert.severity, alert.category, alert.layer, alert.action_under(policy)),
     ]
     if alert is WATCHDOG:
         response = "Notes when it last arrived, on each feed. No incident is opened for it."
     else:
-        response = _response(policy, alert.severity, alert.action)
+        response = _response(policy, alert.name, alert.severity, alert.action_under(policy), "")
     return _page(
         policy, alert.name, alert.summary, facts, [_condition(policy, alert)], [],
         alert.meaning, response, alert.advice,
@@ -233,16 +234,18 @@ def _facts(
     ]
 
 
-def _response(policy: Policy, severity: Severity, action: Action) -> str:
+def _response(policy: Policy, name: str, severity: Severity, action: Action, tier: str) -> str:
     wait = policy.alerting.routing.of(severity).group_wait_seconds
     soon = f"after {wait:g} s" if wait else "at once"
     lines = [
         "Puts the alert on record in the audit chain before it answers, and opens an incident.",
         f"Tells people {soon}, through every channel that takes {severity} alerts.",
-        "Lets silences quiet people only: they reach neither the record nor the kill switch.",
+        "Lets silences quiet people only: they reach neither the record nor the gate.",
     ]
     if action.trips_kill_switch:
         lines += _kill_lines(policy)
+    elif held := restricting.told(policy, name, action, tier):
+        lines += [*held, "Closes nothing by itself."]
     else:
         lines.append("Leaves orders and positions alone: what the action asks for is up to people.")
     return "\n".join(f"- {line}" for line in lines)

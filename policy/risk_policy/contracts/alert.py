@@ -44,3 +44,7 @@ def risk_id(limit: str, *identity: str) -> str:
     everything it measures.
     """
     return "/".join((limit, *identity))
+
+
+#: The account of an alert that has to name one and is about none.
+NO_ACCOUNT: Final = "system"

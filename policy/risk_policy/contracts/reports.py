@@ -79,7 +79,7 @@ class PositionClosed(_Report):
 
 
 class FlatConfirmed(_Report):
-    """The runtime looked again and holds nothing, with no order working."""
+    """The runtime looked again: within what the kill covers it holds nothing, and nothing works."""
 
     kind: Literal["flat_confirmed"] = "flat_confirmed"
     kill_id: _Name

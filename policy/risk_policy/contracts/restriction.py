@@ -45,6 +45,14 @@ HELD_BY_ACTION = {
 }
 
 
+class Until(StrEnum):
+    """What ends a restriction. When that will be, nobody can know."""
+
+    ALERT_ENDS = "alert_ends"  # its cooldown is part of the alert
+    RESUMED = "resumed"  # the alert is over, and a person has resumed trading
+    CLEARED = "cleared"  # authorised people have cleared the kill switch
+
+
 class Restriction(BaseModel):
     """One thing that holds the gate; a kill switch is a :class:`Kill`.
 
@@ -55,7 +63,7 @@ class Restriction(BaseModel):
         cause: what brought it about, e.g. ``DRAWDOWN_EMERGENCY`` or an operator's reason.
         level: severity or role behind the cause.
         since: when it took effect, UTC.
-        latched: whether it stays until a person ends it, whatever becomes of its cause.
+        until: what ends it.
     """
 
     # Nothing is skipped over: what is not understood could be what matters.
@@ -68,7 +76,7 @@ class Restriction(BaseModel):
     cause: str
     level: str
     since: AwareDatetime
-    latched: bool = False
+    until: Until = Until.ALERT_ENDS
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -97,7 +105,7 @@ class Kill(Restriction):
 
     kind: Literal[RestrictionKind.KILL_SWITCH] = RestrictionKind.KILL_SWITCH
     mode: KillMode
-    latched: bool = True
+    until: Until = Until.CLEARED
 
     def __str__(self) -> str:
         """What an order is told that it holds back."""

@@ -92,4 +92,5 @@ class Scope(BaseModel):
         return all(getattr(subject, name) == value for name, value in self.labels.items())
 
 
+#: What there is nothing outside of.
 EVERYTHING: Final = Scope()

@@ -118,7 +118,13 @@ class Strategy(_Capped):
 
 
 class Venue(_Capped):
-    """One exchange, broker or wallet: exposure there, and how much that may be."""
+    """One exchange, broker or wallet.
+
+    Attributes:
+        name: which one; becomes a label.
+        exposure: what is held there, in the account's currency; the sign does not matter.
+        limit: how much that may be, >= 0; with 0 any exposure is beyond it.
+    """
 
 
 class Budget(Part):

@@ -21,6 +21,7 @@ from risk_policy.model.base import (
 )
 
 _Cooldown = Annotated[Minutes, AtMost(1440, "a breaker that stays open for days is a decision")]
+_Share = Annotated[Number, Field(gt=0, lt=100)]
 CooldownFrom = Literal["end", "trip"]
 
 
@@ -45,15 +46,19 @@ class LossStreakBreaker(Section):
     """``[alerting.circuit_breakers.consecutive_losses]``: losing trades in a row.
 
     Attributes:
-        reduce_at: so many losses halve the size of new trades.
-        reduce_further_at: so many quarter it.
+        reduce_at: so many losses reduce the size of new trades.
+        reduced_size_pct: to this share of the full one.
+        reduce_further_at: so many reduce it further.
+        further_reduced_size_pct: to this share.
         halt_at: so many end trading.
         cooldown_minutes: how long each holds at least.
         cooldown_from: whether that counts from the ``trip`` or from the ``end`` of the breach.
     """
 
     reduce_at: Count = 3
+    reduced_size_pct: _Share = 50
     reduce_further_at: Count = 4
+    further_reduced_size_pct: _Share = 25
     halt_at: Count = 5
     cooldown_minutes: _Cooldown = 120
     cooldown_from: CooldownFrom = "end"

@@ -109,6 +109,13 @@ class Policy(Section):
             raise KeyError(key)
         return value
 
+    def switch(self, key: str) -> bool:
+        """Whether something is on, by its dotted key. Raises KeyError."""
+        value = self._at(key)
+        if not isinstance(value, bool):
+            raise KeyError(key)
+        return value
+
     def _at(self, key: str) -> object:
         value: object = self
         for part in key.split("."):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -194,10 +195,21 @@ class Security(Section):
     after_hours_count: Count = 1
 
 
+class AutomaticScope(StrEnum):
+    """What a trip covers that nobody asked for."""
+
+    EVERYTHING = "everything"
+    ACCOUNT = "account"  # that of the alert; everything if it says none
+
+
 class KillSwitch(Section):
     """``[alerting.kill_switch]``: what an automatic trip does, and what it takes to clear one.
 
     Attributes:
+        automatic_scope: what an automatic trip covers.
+        on_evaluation: whether KILL_SWITCH_EVALUATION trips it: an alert that nobody acknowledged.
+        on_storm: whether ALERT_STORM does.
+        on_broken_chain: whether an audit chain does that was found changed, cut or rewritten.
         confirm_flat_within_seconds: how long closing everything may take before people are told
             that nobody has confirmed it.
         confirm_within_seconds: how long the second step of clearing or disarming may take.
@@ -207,6 +219,10 @@ class KillSwitch(Section):
     """
 
     mode: KillMode = KillMode.IMMEDIATE
+    automatic_scope: AutomaticScope = AutomaticScope.EVERYTHING
+    on_evaluation: Switch = False
+    on_storm: Switch = False
+    on_broken_chain: Switch = False
     graceful_timeout_minutes: Annotated[
         Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
     ] = 30

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     KILL_SWITCH = "kill_switch"
     KILL_SWITCH_TIGHTENED = "kill_switch_tightened"
     KILL_SWITCH_CHANGED = "kill_switch_changed"  # cleared, disarmed or armed
+    RESTRICTION = "restriction"  # one outlives its incident, or somebody has resumed
     TAMPERED = "tampered"  # what is on record was changed behind the service's back
     QUARANTINED = "quarantined"  # asks for an action that cannot be taken as it stands
     KILL_UNCONFIRMED = "kill_unconfirmed"  # only Alertmanager asks for it: nothing was tripped

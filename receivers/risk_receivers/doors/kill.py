@@ -12,7 +12,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from risk_policy.contracts.operator import OperatorName, Reason
+from risk_policy.contracts.operator import KillScope, OperatorName, Reason
+from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded_or_acted
@@ -35,6 +36,7 @@ class _KillRequest(BaseModel):
     mode: KillMode
     reason: Reason
     actor: OperatorName
+    scope: KillScope = "*"
 
 
 def _unexpected(error: Exception) -> bool:
@@ -64,15 +66,17 @@ class KillDoor:
         except ValidationError as error:
             return Reply(400, {"error": problems_of(error)})
         received = Received()
+        scope = Scope.parse(wanted.scope)
         kill = OperatorKill(
             wanted.mode,
             wanted.reason,
             body.actor(wanted.actor),
             token=body.by_name,
             address=body.address,
+            scope=wanted.scope,
         )
         trip = operator_trip(kill, received)
-        is_looser = self._recorder.known.would_loosen(wanted.mode)
+        is_looser = self._recorder.known.of(scope).would_loosen(wanted.mode)
         try:
             outcome = await recorded_or_acted(
                 self._recorder.take_kill(trip, received),
@@ -87,13 +91,14 @@ class KillDoor:
             _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))
             said = self._recorder.complaint or _KEPT_ASIDE
             return Reply(503, {"error": f"the gate is closed; {said}"})
-        state = outcome.kill
-        assert state is not None
+        assert outcome.kill is not None
+        state = outcome.kill.of(scope)
         assert state.mode is not None
         return Reply(
             200,
             {
                 "kill_id": state.kill_id,
+                "scope": wanted.scope,
                 "state": state.phase.value,
                 "mode": state.mode.value,
                 "already_tripped": state.kill_id != trip.kill_id,

@@ -1,4 +1,4 @@
-"""Clearing, disarming and arming the kill switch: on record before the answer, refused ones too.
+"""Loosening and arming the kill switch, resuming trading: on record before the answer, always.
 
 What loosens takes two requests (:mod:`..kill.clearing`). Nothing here can keep a trip waiting: both
 go through the store one after the other, and a trip that passes the store by goes first.
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -51,13 +51,11 @@ class _Door:
 
     def __init__(
         self,
-        loosening: Loosening,
         recorder: Recorder,
         refused: Refused,
         deadline_seconds: float,
     ) -> None:
         """``refused`` is told from where what cannot be read came, to which door, and why."""
-        self._loosening = loosening
         self._recorder = recorder
         self._refused = refused
         self._deadline_seconds = deadline_seconds
@@ -88,13 +86,29 @@ class _Door:
         return Reply(409, {"error": change.refusal}) if change.refusal else Reply(200, answer())
 
 
+class Decides(Protocol):
+    """Who decides whether something is loosened, and records that."""
+
+    def ask(
+        self, transaction: Transaction, step: Step, *, blind: str, unrecorded: bool
+    ) -> tuple[Change, str]:
+        """The first step; what became of it, and the code for the second."""
+
+    def confirm(
+        self, transaction: Transaction, step: Step, *, blind: str, unrecorded: bool
+    ) -> Change:
+        """The second step."""
+
+
 class LoosenDoor(_Door):
-    """``POST /api/v1/kill/clear`` and ``/api/v1/kill/disarm``, each first and second step."""
+    """``POST /api/v1/kill/clear``, ``/api/v1/kill/disarm`` and
+    ``/api/v1/restrictions/{id}/resume``, each first and second step.
+    """
 
     def __init__(
         self,
         what: What,
-        loosening: Loosening,
+        decides: Decides,
         recorder: Recorder,
         refused: Refused,
         deadline_seconds: float,
@@ -104,7 +118,8 @@ class LoosenDoor(_Door):
         access: Access,
     ) -> None:
         """``blind`` says why nobody could tell what fires; empty if that is known."""
-        super().__init__(loosening, recorder, refused, deadline_seconds)
+        super().__init__(recorder, refused, deadline_seconds)
+        self._decides = decides
         self._what = what
         self._blind = blind
         self._terms = terms
@@ -115,8 +130,13 @@ class LoosenDoor(_Door):
         try:
             wanted = _Loosening.model_validate_json(body.data)
         except ValidationError as error:
-            return self._unreadable(body, f"/api/v1/kill/{self._what.value}", error)
-        request = Request(self._what, wanted.kill_id, body.actor(wanted.actor), wanted.reason)
+            return self._unreadable(body, self._path(body), error)
+        request = Request(
+            self._what,
+            body.subject or wanted.kill_id,
+            body.actor(wanted.actor),
+            wanted.reason,
+        )
         step = Step(request, wanted.confirmation, body.address, body.by_name, wanted.totp)
         if refusal := self._may_not(body, step):
             return refusal
@@ -124,11 +144,16 @@ class LoosenDoor(_Door):
         if not step.code:
             return await self._ask(step)
         return await self._done(
-            lambda transaction: self._loosening.confirm(
+            lambda transaction: self._decides.confirm(
                 transaction, step, blind=self._blind(), unrecorded=self._recorder.unrecorded
             ),
             lambda: {"done": self._what.value, "kill_id": request.kill_id},
         )
+
+    def _path(self, body: Body) -> str:
+        if self._what is What.RESUME:
+            return f"/api/v1/restrictions/{body.subject}/resume"
+        return f"/api/v1/kill/{self._what.value}"
 
     def _may_not(self, body: Body, step: Step) -> Reply | None:
         """Each step takes a permission of its own."""
@@ -137,8 +162,7 @@ class LoosenDoor(_Door):
             return Reply(401, {"error": NO_TOKEN})
         if self._access.has(body.by, need):
             return None
-        path = f"/api/v1/kill/{self._what.value}"
-        refusal = self._access.refuse(body.by, body.address, path, need)
+        refusal = self._access.refuse(body.by, body.address, self._path(body), need)
         return Reply(refusal.code, {"error": refusal.error})
 
     async def _until_recorded(self) -> None:
@@ -152,7 +176,7 @@ class LoosenDoor(_Door):
         codes: list[str] = []
 
         def work(transaction: Transaction) -> Change:
-            change, code = self._loosening.ask(
+            change, code = self._decides.ask(
                 transaction, step, blind=self._blind(), unrecorded=self._recorder.unrecorded
             )
             codes.append(code)
@@ -173,6 +197,16 @@ class LoosenDoor(_Door):
 
 class ArmDoor(_Door):
     """``POST /api/v1/kill/arm``: one step, for it loosens nothing."""
+
+    def __init__(
+        self,
+        loosening: Loosening,
+        recorder: Recorder,
+        refused: Refused,
+        deadline_seconds: float,
+    ) -> None:
+        super().__init__(recorder, refused, deadline_seconds)
+        self._loosening = loosening
 
     async def take(self, body: Body) -> Reply:
         """Arm."""

@@ -1,9 +1,13 @@
 """Publish the trade gate. Fails closed, in every way in which it can fail.
 
-* HALT is taken back by :meth:`GatePublisher.release` alone, for a kill that was cleared on record.
-  It is not a lease: that comes with the next renewal, if everything else allows it.
+* HALT says that a kill over everything is in force. It is taken back by
+  :meth:`GatePublisher.release` alone, for a kill that was cleared on record. That is not a lease:
+  it comes with the next renewal, if everything else allows it.
+* A kill of less than everything closes the gate for everybody, too, in memory and at once: the
+  lease ends. It is granted again as soon as readers find that kill in ``gate.json``, milliseconds
+  later for whom it does not cover; if that cannot be written, the gate stays closed for all.
 * Nothing is granted before :meth:`GatePublisher.apply` was told the recorded state.
-* HALT is one store into shared memory. It never waits for a disk, and no renewal can follow
+* Closing is one store into shared memory. It never waits for a disk, and no renewal can overtake
   it: both happen under one lock that is only ever held for a few stores.
 * The lease is only renewed while the store records and the alert feed is alive: a service that
   cannot record a trip, or would never hear of one, must not go on allowing risk.
@@ -30,13 +34,13 @@ from typing import Final, Self
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.restriction import Restriction, in_order, tightest_kill
+from risk_policy.contracts.restriction import Kill, Restriction, in_order, tightest_kill
 from risk_policy.contracts.scope import EVERYTHING
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate import statement
 from risk_receivers.gate.detail import DetailFile
 from risk_receivers.gate.lease_file import LeaseFile
-from risk_receivers.kill.switch import KillSwitch, tightest
+from risk_receivers.kill.board import KillBoard, latched, tightest
 
 #: The runtime, if it is another user, is to be one of the folder's group.
 _FOLDER_MODE: Final = 0o750
@@ -64,10 +68,11 @@ class GatePublisher:
         self._may_renew = may_renew
         self._lock = threading.Lock()  # the words; never held while waiting for anything
         self._detail_lock = threading.Lock()  # gate.json
-        self._state = KillSwitch()
+        self._board = KillBoard()
         self._held: tuple[Restriction, ...] = ()
         self._told = False
-        self._halted_at: datetime | None = None
+        self._halted = False
+        self._closed_at: dict[str, datetime] = {}
         #: Whether the lease file said HALT when it was taken over: somebody decided that.
         self.found_halted = False
         #: What gate.json has to say changes with each; it says so once both are the same.
@@ -77,6 +82,7 @@ class GatePublisher:
         self._lost: list[LeaseFile] = []
         self._in_place = True
         self._stopping = threading.Event()
+        self._due = threading.Event()  # a renewal, before its time
         self._thread = threading.Thread(target=self._renew_forever, name="gate", daemon=True)
 
     # -- start and stop --------------------------------------------------------------------
@@ -132,6 +138,7 @@ class GatePublisher:
     def withdraw(self) -> None:
         """End the lease now and renew it no more."""
         self._stopping.set()
+        self._due.set()
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
@@ -183,42 +190,54 @@ class GatePublisher:
 
     # -- what it says ----------------------------------------------------------------------
 
-    def halt(self) -> None:
-        """Close the gate at once, in memory, whatever else happens."""
-        with self._lock:
-            if not self._closed:
-                self._lease.words[contract.LEASE_WORD] = contract.HALT
-            if self._halted_at is None:
-                self._halted_at = utc_now()
+    def shut(self, state: KillBoard) -> None:
+        """Close the gate for the kills of a state, in memory, whatever else happens.
 
-    def apply(self, state: KillSwitch) -> None:
+        Loosens nothing. Until :meth:`apply` or the next renewal has written the reasons, it is
+        closed for everybody.
+        """
+        with self._lock:
+            shut_for = {one.scope for one in self._board.in_force}
+            self._board = latched(self._board, state)
+            in_force = self._board.in_force
+            at = utc_now()
+            self._closed_at = {
+                one.kill_id: self._closed_at.get(one.kill_id, at) for one in in_force
+            }
+            if self._board.everything.is_tripped:
+                self._halted = True
+                self._end_lease(contract.HALT)
+            elif any(one.scope not in shut_for for one in in_force):
+                self._wanted += 1
+                if not self._halted:
+                    self._end_lease(contract.now_ns())
+
+    def apply(self, state: KillBoard) -> None:
         """Publish a recorded state. Never loosens what is already published."""
-        with self._lock:
-            is_news = state.kill_id not in self._state.cleared
-        if state.is_tripped and is_news:
-            self.halt()
-        with self._lock:
-            # Only a release says that a kill was cleared; another one may follow it, though.
-            if state.is_tripped or not self._state.is_tripped:
-                self._state = tightest(self._state, state)
+        self.shut(state)
         self._want_detail()
         with self._detail_lock:
             self._told = True
             self._publish_detail()
+        self._due.set()
 
-    def release(self, state: KillSwitch) -> None:
-        """Take back the HALT of a kill that this state says was cleared. Waits for no disk.
+    def release(self, state: KillBoard) -> None:
+        """Take back what was shut for kills that this state says were cleared. Waits for no disk.
 
         Whoever calls this makes sure that no trip is on its way.
         """
         with self._lock:
-            self._state = tightest(self._state, state)
-            if self._state.is_tripped:
-                return
-            self._halted_at = None
+            self._board = tightest(self._board, state)
             self._wanted += 1
-            if not self._closed:  # it ends as expired; the reasons follow, and then a lease
-                self._lease.words[contract.LEASE_WORD] = contract.now_ns()
+            if self._halted and not self._board.everything.is_tripped:
+                self._halted = False
+                # It ends as expired; the reasons follow, and then a lease.
+                self._end_lease(contract.now_ns())
+        self._due.set()
+
+    def _end_lease(self, word: int) -> None:
+        if not self._closed:
+            self._lease.words[contract.LEASE_WORD] = word
 
     def hold(self, restrictions: Iterable[Restriction]) -> None:
         """Publish what is held beside the kill switch: all of it, as it is on record.
@@ -236,12 +255,16 @@ class GatePublisher:
     @property
     def is_halted(self) -> bool:
         """Whether new risk is refused whatever the lease says."""
-        return self._halted_at is not None
+        return self._halted
+
+    def closed_at(self, kill_id: str) -> datetime | None:
+        """When this publisher closed the gate for a kill in force."""
+        return self._closed_at.get(kill_id)
 
     @property
-    def halted_at(self) -> datetime | None:
-        """When this publisher closed the gate."""
-        return self._halted_at
+    def kills(self) -> tuple[Kill, ...]:
+        """The kills that it is closed for, whether they can be written or not."""
+        return self._board.restrictions
 
     @property
     def is_open(self) -> bool:
@@ -287,9 +310,9 @@ class GatePublisher:
     def _publish_detail(self) -> None:
         """Write gate.json, then move the version. A failure is retried at the next renewal."""
         with self._lock:
-            wanted, restriction, halted = self._wanted, self._state.restriction, self.is_halted
+            wanted, kills, halted = self._wanted, self._board.restrictions, self.is_halted
             held = self._held
-        restrictions = in_order(held if restriction is None else (restriction, *held))
+        restrictions = in_order((*kills, *held))
         published = self._published
         is_kept = published is not None and self._detail_file.holds(published)
         if not (published is None or is_kept):
@@ -325,6 +348,7 @@ class GatePublisher:
 
     def _renew_forever(self) -> None:
         while not self._stopping.is_set():
+            self._due.clear()
             self._in_place = self._stay_in_place()
             if self._detail_owed and self._told:
                 with self._detail_lock:
@@ -335,4 +359,4 @@ class GatePublisher:
                 self._renewed_ns = now
                 if healthy and not self.is_halted and not self._detail_owed:
                     self._lease.words[contract.LEASE_WORD] = now + self._longest
-            self._stopping.wait(self._renew_seconds)
+            self._due.wait(self._renew_seconds)

@@ -25,10 +25,19 @@ class Pulse:
         self._silence_seconds = silence_seconds
         self._clock = clock
         self._beat_ns: int | None = None
+        self._heard_since_ns: int | None = None
 
     def beat(self) -> None:
         """The Watchdog has arrived."""
-        self._beat_ns = self._clock()
+        now, last = self._clock(), self._beat_ns
+        if last is None or now - last > self._silence_seconds * _NANOSECONDS:
+            self._heard_since_ns = now
+        self._beat_ns = now
+
+    @property
+    def heard_since_ns(self) -> int | None:
+        """Since when the feed has been alive without a break; None while it is not."""
+        return None if self.complaint else self._heard_since_ns
 
     @property
     def lost_since_ns(self) -> int | None:

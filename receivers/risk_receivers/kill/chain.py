@@ -17,12 +17,14 @@ from datetime import datetime
 from typing import Final
 
 from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.audit.errors import NotCanonicalError
 from risk_receivers.audit.header import parse_header
 from risk_receivers.audit.payload import parse_payload
 from risk_receivers.kill import journal
-from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch, Trigger
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.switch import EventKind, KillEvent, Trigger
 from risk_receivers.store.writer import Transaction
 
 #: Canonical JSON sorts its keys, so every such header begins like this.
@@ -34,10 +36,19 @@ _RECORDS: Final = (
     "WHERE substr(h.header, 1, length(?1)) = ?1 ORDER BY h.seq"
 )
 _ROWS: Final = (
-    "SELECT audit_seq, kind, kill_id, trigger_key, mode, cause, level FROM kill_event "
-    "WHERE kind NOT IN (?, ?) ORDER BY n"
+    "SELECT audit_seq, kind, kill_id, trigger_key, mode, cause, level, {scope} FROM kill_event "
+    "{join}WHERE kind NOT IN (?, ?) ORDER BY n"
 )
-_TABLE: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'kill_event'"
+#: An older database has no scopes beside its events.
+_WITH_SCOPES: Final = {
+    "scope": "ifnull(scope, '*')",
+    "join": "LEFT JOIN kill_event_scope USING (n) ",
+}
+_WITHOUT: Final = {"scope": "'*'", "join": ""}
+_TABLES: Final = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' "
+    "AND name IN ('kill_event', 'kill_event_scope')"
+)
 _KINDS: Final = {
     **{
         event_type.value: kind
@@ -48,6 +59,8 @@ _KINDS: Final = {
 #: What reports of the runtime tell of, and no record of the switch's own.
 _UNTOLD: Final = (EventKind.CLOSING_STARTED.value, EventKind.ACCOUNT_CONCERNED.value)
 _TRIPS: Final = frozenset(journal.AUDITED)
+#: What is about the one kill that it names, beside those.
+_NAMING: Final = (EventKind.CLEARED, EventKind.FLAT_CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class Told:
         trigger: None if the payload, which named it, is gone or cannot be read.
         kill_id: of a confirmation that an account is flat, or of what was cleared.
         account: which is flat, or which the alert was about that tripped the switch.
+        scope: of what is no trip; None if the payload is gone or cannot be read.
     """
 
     seq: int
@@ -66,18 +80,21 @@ class Told:
     trigger: Trigger | None = None
     kill_id: str = ""
     account: str = ""
+    scope: Scope | None = None
 
     def agrees_with(self, row: tuple[object, ...]) -> bool:
         """Whether the table's row for this record says the same."""
         trigger = self.trigger
-        if self.kind not in _TRIPS or trigger is None:
-            return row[0] == self.kind.value
+        if trigger is None:
+            names_other = self.kind in _NAMING and self.scope and row[1] != self.kill_id
+            is_elsewhere = self.scope is not None and row[-1] != str(self.scope)
+            return row[0] == self.kind.value and not (names_other or is_elsewhere)
         return row == (
             *(self.kind.value, trigger.kill_id, trigger.key),
-            *(trigger.mode.value, trigger.cause, trigger.level),
+            *(trigger.mode.value, trigger.cause, trigger.level, str(trigger.scope)),
         )
 
-    def happened_to(self, state: KillSwitch) -> KillEvent | None:
+    def happened_to(self, state: KillBoard) -> KillEvent | None:
         """What it means for a switch in this state."""
         match self.kind:
             case EventKind.CLEARED:
@@ -87,7 +104,8 @@ class Told:
             case EventKind.ARMED:
                 return state.on_arm(self.at)
             case EventKind.FLAT_CONFIRMED:
-                return state.on_flat(self.kill_id, self.account, self.at)
+                held = state.with_id(self.kill_id)
+                return held.on_flat(self.kill_id, self.account, self.at) if held else None
         # Whoever tripped it was heeded then.
         heeded = self.kind is not EventKind.TRIGGER_RECORDED
         return state.on_trigger(replace(self._pulled_again(), by_person=heeded))
@@ -108,7 +126,7 @@ class Told:
 class Restored:
     """What the switch was by its table, and what was wrong with that."""
 
-    before: KillSwitch
+    before: KillBoard
     problems: tuple[str, ...]
 
 
@@ -116,8 +134,10 @@ def disagreements(connection: sqlite3.Connection) -> list[str]:
     """How the table differs from the chain; empty if it does not."""
     with _one_moment(connection):
         records = {told.seq: told for told in _records(connection)}
-        exists = connection.execute(_TABLE).fetchone()[0]
-        rows = connection.execute(_ROWS, _UNTOLD) if exists else ()
+        tables = {name for (name,) in connection.execute(_TABLES)}
+        scopes = _WITH_SCOPES if "kill_event_scope" in tables else _WITHOUT
+        query = _ROWS.format(**scopes)
+        rows = connection.execute(query, _UNTOLD) if "kill_event" in tables else ()
         by_seq = {row[0]: row[1:] for row in rows}
     problems = []
     for seq, told in records.items():
@@ -147,15 +167,22 @@ def restore(transaction: Transaction) -> Restored | None:
     before = journal.load(connection)
     connection.execute("DELETE FROM kill_event")
     connection.execute("DELETE FROM kill_event_account")
-    state = KillSwitch()
+    connection.execute("DELETE FROM kill_event_scope")
+    state = KillBoard()
     for told in _records(connection):
         if event := told.happened_to(state):
             journal.write(connection, event, told.seq)
             state = state.after(event)
-        if told.kind in _TRIPS and (concerned := state.on_account(told.account, told.at)):
+        if told.kind in _TRIPS and (concerned := _concerned(state, told)):
             journal.write(connection, concerned, told.seq)
             state = state.after(concerned)
     return Restored(before, tuple(problems))
+
+
+def _concerned(state: KillBoard, told: Told) -> KillEvent | None:
+    """Whom a trip is about."""
+    one = state.of(told.trigger.scope if told.trigger else EVERYTHING)
+    return one.on_account(told.account or one.scope.account, told.at)
 
 
 def _records(connection: sqlite3.Connection) -> list[Told]:
@@ -173,12 +200,13 @@ def _records(connection: sqlite3.Connection) -> list[Told]:
 def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Told:
     try:
         details = {} if payload is None else parse_payload(bytes(payload)).details
+        # A record from before there were scopes is about everything.
+        scope = Scope.parse(str(details.get("scope", EVERYTHING)))
         if kind in journal.CHANGES:
-            return Told(seq, kind, at, kill_id=str(details["kill_id"]))
+            return Told(seq, kind, at, kill_id=str(details["kill_id"]), scope=scope)
         if kind not in _TRIPS:
-            return Told(
-                seq, kind, at, kill_id=str(details["kill_id"]), account=str(details["account"])
-            )
+            kill_id, flat = str(details["kill_id"]), str(details["account"])
+            return Told(seq, kind, at, kill_id=kill_id, account=flat, scope=scope)
         trigger = Trigger(
             key=str(details["trigger"]),
             kill_id=str(details["kill_id"]),
@@ -186,6 +214,7 @@ def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Tol
             cause=str(details["cause"]),
             level=str(details["level"]),
             at=at,
+            scope=scope,
         )
     except (NotCanonicalError, KeyError, ValueError):
         return Told(seq, kind, at)

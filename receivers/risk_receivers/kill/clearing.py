@@ -20,7 +20,9 @@ from typing import Final
 from risk_policy.contracts.gate import now_ns
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import ReceiversError
-from risk_receivers.kill.switch import KillSwitch, Phase
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.switch import Phase
+from risk_receivers.restrictions.held import InForce
 
 _NANOSECONDS: Final = 1_000_000_000
 #: Codes that wait for their second step. Who asks for more has forgotten the first.
@@ -39,6 +41,7 @@ class What(StrEnum):
 
     CLEAR = "clear"
     DISARM = "disarm"
+    RESUME = "resume"  # trading, that a restriction holds back
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Request:
     """What somebody wants.
 
     Attributes:
-        kill_id: which kill is to be cleared; empty for what is about none.
+        kill_id: which kill is to be cleared, or which restriction lifted; empty for neither.
     """
 
     what: What
@@ -57,17 +60,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What whoever asks can see of the switch."""
+    """What whoever asks can see of the kill that it is about, or of the whole switch."""
 
     kill_id: str
+    scope: str
     phase: Phase
     mode: KillMode | None
     triggers: int
 
     @classmethod
-    def of(cls, state: KillSwitch) -> Sight:
-        """Of a state."""
-        return cls(state.kill_id, state.phase, state.mode, len(state.seen))
+    def of(cls, state: KillBoard, kill_id: str) -> Sight:
+        """Of a kill in force, or of the whole if there is no such one."""
+        one = state.with_id(kill_id)
+        if one is None:
+            one = state.everything
+        return cls(one.kill_id, str(one.scope), one.phase, one.mode, len(one.seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +85,19 @@ class Change:
         state: what follows from it; None if nothing does.
         refusal: why it was refused; empty if it was not.
         messages: how many became due.
+        in_force: what the gate holds beside the switch, if that has changed.
     """
 
-    state: KillSwitch | None = None
+    state: KillBoard | None = None
     refusal: str = ""
     messages: int = 0
+    in_force: InForce | None = None
 
 
 @dataclass(slots=True)
 class _Asked:
     request: Request
-    sight: Sight
+    sight: object
     until_ns: int
     by: str
     tries: int = 0
@@ -111,7 +120,7 @@ class Codes:
         self._code = code
         self._asked: dict[str, _Asked] = {}
 
-    def give(self, request: Request, sight: Sight, by: str = "") -> str:
+    def give(self, request: Request, sight: object, by: str = "") -> str:
         """The code with which this request can be confirmed. ``by`` is whose token came with it."""
         now = self._clock()
         self._asked = {code: one for code, one in self._asked.items() if now < one.until_ns}
@@ -121,7 +130,7 @@ class Codes:
         self._asked[code] = _Asked(request, sight, now + self._lasting_ns, by)
         return code
 
-    def check(self, code: str, request: Request, sight: Sight, by: str = "") -> None:
+    def check(self, code: str, request: Request, sight: object, by: str = "") -> None:
         """Whether a second step fits its first. Raises LooseningRefusedError."""
         asked = self._asked.get(code)
         if asked is None or self._clock() >= asked.until_ns:
@@ -146,7 +155,7 @@ class Codes:
         if sight != asked.sight:
             del self._asked[code]
             raise LooseningRefusedError(
-                "the kill switch is not what it was when you asked: look again, then ask again"
+                "what it is about is not what it was when you asked: look again, then ask again"
             )
 
     def fail(self, code: str) -> None:
@@ -163,27 +172,31 @@ class Codes:
 
 
 def obstacle(
-    request: Request, state: KillSwitch, *, firing: Sequence[str], blind: str, unrecorded: bool
+    request: Request, state: KillBoard, *, firing: Sequence[str], blind: str, unrecorded: bool
 ) -> str:
     """Why it cannot be done now, whoever asks; empty if it can.
 
     Args:
         request: what is wanted.
         state: as it is on record.
-        firing: what asks for the switch at this moment.
+        firing: what asks, at this moment, for what the kill covers.
         blind: why nobody could tell what fires; empty if that is known.
         unrecorded: whether a trip is on its way to the record.
     """
     if unrecorded:
         return "a trip is not on record yet: mend the store, or try again in a moment"
     if request.what is What.DISARM:
-        if state.phase is Phase.DISARMED:
+        if state.is_disarmed:
             return "the kill switch is disarmed already"
         return "the kill switch is tripped: clear it first" if state.is_tripped else ""
-    if not state.is_tripped:
+    in_force = state.in_force
+    if not in_force:
         return "the kill switch is not tripped; there is nothing to clear"
-    if request.kill_id != state.kill_id:
-        return f"kill_id must be {state.kill_id}, the kill that is in force"
+    if state.with_id(request.kill_id) is None:
+        if len(in_force) == 1:
+            return f"kill_id must be {in_force[0].kill_id}, the kill that is in force"
+        several = ", ".join(f"{one.kill_id} (covers {one.scope})" for one in in_force)
+        return f"kill_id must be one of the kills that are in force: {several}"
     if blind:
         return f"nobody can tell whether an emergency still fires: {blind}"
     if firing:

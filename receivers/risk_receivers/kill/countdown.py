@@ -19,7 +19,7 @@ import msgspec
 from risk_policy.clock import utc_now
 from risk_policy.contracts.gate import boot_id
 
-#: Name of the stored fact.
+#: Name of the stored fact, with a colon and the kill's id. Older stores have one, without.
 FACT: Final = "graceful_countdown"
 
 

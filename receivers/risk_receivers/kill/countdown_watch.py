@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill import journal
+from risk_receivers.kill.board import KillBoard, tightest
 from risk_receivers.kill.countdown import (
     FACT,
     Countdown,
@@ -26,7 +27,7 @@ from risk_receivers.kill.countdown import (
     encode,
     this_moment,
 )
-from risk_receivers.kill.switch import KillSwitch, tightest
+from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.kill.trip import TimeoutKill
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
@@ -59,57 +60,64 @@ class CountdownWatch(Worker):
         self._recorder = recorder
         self._timeout_seconds = timeout_seconds
         self._moment = moment
-        self._countdown: Countdown | None = None
-        self._noted: Countdown | None = None
+        self._running: dict[str, Countdown] = {}
+        self._noted: dict[str, Countdown] = {}
 
     def round(self) -> float | None:
         """Look once."""
         now = self._moment()
         state, noted = self._in_force()
-        since = state.mode_since
-        if since is None or state.on_timeout(now.at) is None:
-            self._countdown = None
-            return _LOOK_SECONDS
-        countdown = self._countdown or noted
-        if countdown is None or countdown.kill_id != state.kill_id:
-            countdown = begun(state.kill_id, since, now)
-        self._countdown = countdown = countdown.at(now)
-        if countdown.spent_seconds >= self._timeout_seconds:
-            self._recorder.trip_by_itself(TimeoutKill(), state.kill_id)
-        else:
-            self._note_down(countdown)
+        counting = [one for one in state.in_force if one.on_timeout(now.at) is not None]
+        running = {one.kill_id: self._at(one, noted, now) for one in counting}
+        self._running = running
+        self._noted = {
+            kill_id: self._noted[kill_id] for kill_id in running if kill_id in self._noted
+        }
+        for kill_id, countdown in running.items():
+            if countdown.spent_seconds >= self._timeout_seconds:
+                self._recorder.trip_by_itself(TimeoutKill(), kill_id)
+            else:
+                self._note_down(countdown)
         return _LOOK_SECONDS
 
-    def _in_force(self) -> tuple[KillSwitch, Countdown | None]:
+    def _at(self, kill: KillSwitch, noted: Mapping[str, Countdown], now: Moment) -> Countdown:
+        found = self._running.get(kill.kill_id) or noted.get(kill.kill_id)
+        since = kill.mode_since
+        assert since is not None
+        return (found or begun(kill.kill_id, since, now)).at(now)
+
+    def _in_force(self) -> tuple[KillBoard, Mapping[str, Countdown]]:
         known = self._recorder.known
         if not known.is_tripped:  # the usual case, in which nothing is asked
-            return known, None
+            return known, {}
         try:
             with closing(open_read_only(self._database)) as connection:
                 recorded = journal.load(connection)
-                row = connection.execute("SELECT value FROM fact WHERE name = ?", (FACT,))
-                found = row.fetchone()
+                rows = connection.execute(
+                    "SELECT value FROM fact WHERE name = ?1 OR substr(name, 1, length(?2)) = ?2",
+                    (FACT, f"{FACT}:"),
+                ).fetchall()
         except (OSError, sqlite3.Error, ReceiversError) as error:
             _log.warning("the record of the kill cannot be read: %s", error)
-            return known, None
-        return tightest(known, recorded), decode(found[0]) if found else None
+            return known, {}
+        found = filter(None, (decode(text) for (text,) in rows))
+        return tightest(known, recorded), {one.kill_id: one for one in found}
 
     def _note_down(self, countdown: Countdown) -> None:
-        before = self._noted
-        is_noted = before is not None and before.kill_id == countdown.kill_id
-        if is_noted and before is not None and countdown.noted.since(before.noted) < _NOTE_SECONDS:
+        before = self._noted.get(countdown.kill_id)
+        if before is not None and countdown.noted.since(before.noted) < _NOTE_SECONDS:
             return
-        text = encode(countdown)
+        name, text = f"{FACT}:{countdown.kill_id}", encode(countdown)
         try:
-            self._writer.submit(lambda transaction: _keep(transaction, text))
+            self._writer.submit(lambda transaction: _keep(transaction, name, text))
         except StoreError as error:  # what is in memory is counted on
             _log.warning("the time of a graceful kill is not noted: %s", error)
-        self._noted = countdown
+        self._noted[countdown.kill_id] = countdown
 
 
-def _keep(transaction: Transaction, text: str) -> None:
+def _keep(transaction: Transaction, name: str, text: str) -> None:
     transaction.connection.execute(
         "INSERT INTO fact (name, value) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (FACT, text),
+        (name, text),
     )

@@ -9,13 +9,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch, Trigger, fold
+from risk_receivers.kill.board import KillBoard, fold
+from risk_receivers.kill.switch import BEGINS_ANEW, EventKind, KillEvent, Trigger
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
@@ -62,20 +65,21 @@ class Pulled:
         event: None if this trigger had been recorded before.
     """
 
-    state: KillSwitch
+    state: KillBoard
     event: KillEvent | None
     message: str = ""
     audit_seq: int = 0
 
 
-def load(connection: sqlite3.Connection) -> KillSwitch:
+def load(connection: sqlite3.Connection) -> KillBoard:
     """The recorded state."""
     rows = connection.execute(
-        "SELECT kind, kill_id, at, trigger_key, mode, cause, level, account "
-        "FROM kill_event LEFT JOIN kill_event_account USING (n) WHERE kind != ? ORDER BY n",
+        "SELECT kind, kill_id, at, trigger_key, mode, cause, level, account, scope FROM kill_event "
+        "LEFT JOIN kill_event_account USING (n) LEFT JOIN kill_event_scope USING (n) "
+        "WHERE kind != ? ORDER BY n",
         (EventKind.TRIGGER_RECORDED.value,),
     )
-    state = fold(
+    board = fold(
         KillEvent(
             kind=EventKind(kind),
             kill_id=kill_id,
@@ -85,22 +89,40 @@ def load(connection: sqlite3.Connection) -> KillSwitch:
             cause=cause,
             level=level,
             account=account or "",
+            scope=_scope(scope),
         )
-        for kind, kill_id, at, key, mode, cause, level, account in rows
+        for kind, kill_id, at, key, mode, cause, level, account, scope in rows
     )
     # Of further triggers, which may be many, nothing but the key matters, and which clearing or
     # arming came after it.
-    (anew,) = connection.execute(
-        "SELECT ifnull(max(n), 0) FROM kill_event WHERE kind IN (?, ?)",
-        (EventKind.CLEARED.value, EventKind.ARMED.value),
-    ).fetchone()
-    keys = connection.execute("SELECT n, trigger_key FROM kill_event WHERE trigger_key NOT NULL")
-    by_key = {key: n for n, key in keys}
-    return replace(
-        state,
-        seen=frozenset(by_key),
-        settled=frozenset(key for key, n in by_key.items() if n <= anew),
-    )
+    anew = {
+        _scope(scope): n
+        for scope, n in connection.execute(
+            "SELECT scope, max(n) FROM kill_event LEFT JOIN kill_event_scope USING (n) "
+            "WHERE kind IN (?, ?) GROUP BY scope",
+            sorted(kind.value for kind in BEGINS_ANEW),
+        )
+    }
+    keys: dict[Scope, dict[str, int]] = {scope: {} for scope in (EVERYTHING, *board.narrower)}
+    for n, key, scope in connection.execute(
+        "SELECT n, trigger_key, scope FROM kill_event LEFT JOIN kill_event_scope USING (n) "
+        "WHERE trigger_key NOT NULL"
+    ):
+        keys.setdefault(_scope(scope), {})[key] = n
+    for of, by_key in keys.items():
+        since = max(anew.get(of, 0), anew.get(EVERYTHING, 0))
+        settled = frozenset(key for key, n in by_key.items() if n <= since)
+        board = board.holding(replace(board.of(of), seen=frozenset(by_key), settled=settled))
+    return board
+
+
+@lru_cache(maxsize=1024)
+def _scope(text: str | None) -> Scope:
+    """A scope as it is kept; one that cannot be read is the widest."""
+    try:
+        return Scope.parse(text or str(EVERYTHING))
+    except ValueError:
+        return EVERYTHING
 
 
 def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled:
@@ -110,16 +132,18 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
     if event is None:
         return Pulled(state, None)
     after = state.after(event)
-    mode = after.mode or trigger.mode
+    one = after.of(event.scope)
+    mode = one.mode or trigger.mode
     by_person = witness.actor_type is ActorType.USER and witness.actor_id
     who = f"operator {witness.actor_id}" if by_person else trigger.cause
     told, done = _TOLD[event.kind], "gate stays closed"
-    if not after.is_tripped:
+    where = "" if event.scope.is_everything else f" for {event.scope}"
+    if not one.is_tripped:
         told, done = "triggered, although it is disarmed,", "nothing: it is disarmed"
     elif event.kind is EventKind.TRIPPED:
-        done = "gate closed"
+        done = f"gate closed{where}"
     message = (
-        f"kill switch {told} in mode {mode.value} by {who}"
+        f"kill switch {told}{where} in mode {mode.value} by {who}"
         f"{': ' + witness.reason if witness.reason else ''}"
     )
     seq = transaction.append(
@@ -131,6 +155,7 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
             alert_id=witness.alert_id,
             details={
                 "kill_id": event.kill_id,
+                "scope": str(event.scope),
                 "mode": mode.value,
                 "requested_mode": trigger.mode.value,
                 "trigger": event.key,
@@ -145,7 +170,7 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
         )
     )
     write(transaction.connection, event, seq)
-    if concerned := after.on_account(witness.account, trigger.at):
+    if concerned := one.on_account(witness.account or one.scope.account, trigger.at):
         write(transaction.connection, concerned, seq)
         after = after.after(concerned)
     return Pulled(after, event, message, seq)
@@ -171,4 +196,9 @@ def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> N
         connection.execute(
             "INSERT OR REPLACE INTO kill_event_account (n, account) VALUES (?, ?)",
             (number, event.account),
+        )
+    if not event.scope.is_everything:
+        connection.execute(
+            "INSERT OR REPLACE INTO kill_event_scope (n, scope) VALUES (?, ?)",
+            (number, str(event.scope)),
         )

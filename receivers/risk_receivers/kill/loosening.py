@@ -6,12 +6,14 @@ and no error.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
@@ -19,6 +21,7 @@ from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.intake.alert import TRIPPING
 from risk_receivers.kill import journal
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.clearing import (
     Change,
     Codes,
@@ -28,7 +31,7 @@ from risk_receivers.kill.clearing import (
     What,
     obstacle,
 )
-from risk_receivers.kill.switch import EventKind, KillEvent, KillSwitch
+from risk_receivers.kill.switch import EventKind, KillEvent
 from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.store.writer import Transaction
 
@@ -49,7 +52,7 @@ _DONE: Final = {
 #: Open incidents that ask for the switch by their action, or that pulled it, as Prometheus itself
 #: tells. The states are spelt as their index has them.
 _FIRING: Final = (
-    "SELECT alertname, risk_id FROM incident AS i "  # noqa: S608 - constants
+    "SELECT alertname, risk_id, labels FROM incident AS i "  # noqa: S608 - constants
     "WHERE state IN ('CREATED', 'DISPATCHED') AND EXISTS (SELECT 1 FROM alert WHERE "
     "alert.risk_id = i.risk_id AND alert.tier = i.tier AND alert.episode = i.episode "
     f"AND alert.feed = 'alerts') AND (action IN ({', '.join(map(repr, sorted(TRIPPING)))}) "
@@ -77,9 +80,16 @@ class Step:
     totp: str = ""
 
 
-def firing(connection: sqlite3.Connection) -> list[str]:
-    """What asks for the switch at this moment, by name and risk_id."""
-    return [f"{alertname} {risk_id}" for alertname, risk_id in connection.execute(_FIRING)]
+def firing(connection: sqlite3.Connection, covered: Scope = EVERYTHING) -> list[str]:
+    """What asks for the switch at this moment, by name and risk_id.
+
+    Of an alert that names another account than a kill covers, nothing trips again there.
+    """
+    return [
+        f"{alertname} {risk_id}"
+        for alertname, risk_id, labels in connection.execute(_FIRING)
+        if json.loads(labels).get("account", "") in ("", covered.account) or not covered.account
+    ]
 
 
 class Loosening:
@@ -106,7 +116,9 @@ class Loosening:
                 "a confirmation is awaited",
             )
         )
-        return Change(), self._codes.give(step.request, Sight.of(state), step.by)
+        return Change(), self._codes.give(
+            step.request, Sight.of(state, step.request.kill_id), step.by
+        )
 
     def confirm(
         self, transaction: Transaction, step: Step, *, blind: str, unrecorded: bool
@@ -114,7 +126,9 @@ class Loosening:
         """The second step."""
         state = journal.load(transaction.connection)
         try:
-            self._codes.check(step.code, step.request, Sight.of(state), step.by)
+            self._codes.check(
+                step.code, step.request, Sight.of(state, step.request.kill_id), step.by
+            )
         except LooseningRefusedError as error:
             return self._refused(transaction, step, state, str(error))
         if refusal := self._obstacle(transaction, step, state, blind, unrecorded=unrecorded):
@@ -144,21 +158,22 @@ class Loosening:
         self,
         transaction: Transaction,
         step: Step,
-        state: KillSwitch,
+        state: KillBoard,
         blind: str,
         *,
         unrecorded: bool,
     ) -> str:
+        kill = state.with_id(step.request.kill_id)
         return obstacle(
             step.request,
             state,
-            firing=firing(transaction.connection),
+            firing=firing(transaction.connection, kill.scope if kill else EVERYTHING),
             blind=blind,
             unrecorded=unrecorded,
         )
 
     def _refused(
-        self, transaction: Transaction, step: Step, state: KillSwitch, why: str, wanted: str = ""
+        self, transaction: Transaction, step: Step, state: KillBoard, why: str, wanted: str = ""
     ) -> Change:
         transaction.append(
             _event(
@@ -173,10 +188,13 @@ class Loosening:
         return Change(refusal=why)
 
     def _happened(
-        self, transaction: Transaction, step: Step, state: KillSwitch, event: KillEvent
+        self, transaction: Transaction, step: Step, state: KillBoard, event: KillEvent
     ) -> Change:
         request = step.request
-        text = f"kill switch {_DONE[event.kind]}, by operator {request.actor}: {request.reason}"
+        where = "" if event.scope.is_everything else f" for {event.scope}"
+        text = (
+            f"kill switch{where} {_DONE[event.kind]}, by operator {request.actor}: {request.reason}"
+        )
         seq = transaction.append(
             _event(journal.CHANGES[event.kind], text, step, state, event.kind.value.lower())
         )
@@ -195,29 +213,33 @@ class Loosening:
         return Change(state.after(event), messages=told)
 
 
-def _wanted(step: Step, state: KillSwitch) -> str:
+def _wanted(step: Step, state: KillBoard) -> str:
     request = step.request
     if request.what is What.DISARM:
         return "disarm the kill switch"
-    return f"clear kill {request.kill_id or state.kill_id or '(none)'}"
+    kill = state.with_id(request.kill_id)
+    where = f" (covers {kill.scope})" if kill else ""
+    return f"clear kill {request.kill_id or '(none)'}{where}"
 
 
 def _event(
     event_type: EventType,
     text: str,
     step: Step,
-    state: KillSwitch,
+    state: KillBoard,
     done: str,
     more: Mapping[str, JsonValue] | None = None,
 ) -> AuditEvent:
     request = step.request
+    kill = state.with_id(request.kill_id) or state.everything
     details: dict[str, JsonValue] = {
         "kill_id": request.kill_id,
+        "scope": str(kill.scope),
         "address": step.address,
         "token": step.by,
-        "state": state.phase.value,
-        "mode": state.mode.value if state.mode else "",
-        "waiting_for_accounts": [*sorted(state.waiting)],
+        "state": kill.phase.value,
+        "mode": kill.mode.value if kill.mode else "",
+        "waiting_for_accounts": [*sorted(kill.waiting)],
         **(more or {}),
     }
     return AuditEvent(

@@ -33,7 +33,7 @@ class SilenceWatch(Worker):
 
     def round(self) -> float | None:
         """Look once."""
-        state, lost = self._recorder.known, self._pulse.lost_since_ns
+        state, lost = self._recorder.known.everything, self._pulse.lost_since_ns
         if self._halts and lost is not None and self._told != (lost, state.epoch):
             if not state.is_tripped:
                 self._recorder.trip_by_itself(SilenceKill("PROMETHEUS_SILENT"))

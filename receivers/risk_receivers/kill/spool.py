@@ -23,9 +23,10 @@ from typing import Final
 import msgspec
 
 from risk_policy.clock import utc_now
+from risk_policy.contracts.scope import Scope
 from risk_receivers.errors import SpoolError
 from risk_receivers.kill.essence import essence
-from risk_receivers.kill.trip import SpooledTrip, UnknownKill
+from risk_receivers.kill.trip import OperatorKill, SpooledTrip, UnknownKill
 from risk_receivers.store import reserve
 
 _SUFFIX: Final = ".jsonl"
@@ -194,8 +195,11 @@ def _read_file(path: Path) -> SpooledTrip:
 
 
 def _decoded(data: bytes) -> SpooledTrip | None:
-    with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
-        return msgspec.json.decode(data, type=SpooledTrip)
+    with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+        trip = msgspec.json.decode(data, type=SpooledTrip)
+        if isinstance(trip.kill, OperatorKill):
+            Scope.parse(trip.kill.scope)
+        return trip
     return None
 
 

@@ -1,4 +1,5 @@
-"""The kill switch: a latch that can be tightened at any time, and loosened by clearing alone. Pure.
+"""The kill switch of one scope: a latch that can be tightened at any time, and loosened by clearing
+alone. Pure. (:mod:`.board` holds those of all scopes.)
 
 It fails towards tripped. A trigger trips it, or tightens it, or is at least recorded; the end of
 an alert is not even an input. What happened is a list of events; the state is their fold, so a
@@ -19,13 +20,14 @@ known to be concerned has confirmed it, and no longer if another one turns up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
 from risk_policy.contracts.restriction import Kill
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode, Severity
 
 
@@ -54,7 +56,7 @@ class EventKind(StrEnum):
 
 
 #: What was seen before one of these counts again if it still holds.
-_BEGINS_ANEW: Final = frozenset({EventKind.CLEARED, EventKind.ARMED})
+BEGINS_ANEW: Final = frozenset({EventKind.CLEARED, EventKind.ARMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Trigger:
         by_person: whether somebody asked for it; that trips a disarmed switch, too.
         only_tightens: whether it is about the kill that it names and no reason to trip by itself.
         over_at: when the reason ended, if it did; None if it may be there.
+        scope: what it is to cover, if it is not about a kill that is in force.
     """
 
     key: str
@@ -82,6 +85,7 @@ class Trigger:
     by_person: bool = False
     only_tightens: bool = False
     over_at: datetime | None = None
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class KillEvent:
 
     Attributes:
         account: whom it is about, where it is not about everybody.
+        scope: of the switch that it happened to.
     """
 
     kind: EventKind
@@ -100,6 +105,7 @@ class KillEvent:
     cause: str = ""
     level: str = ""
     account: str = ""
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class KillSwitch:
     """The state. ``mode`` and what follows it are set once it has been tripped.
 
     Attributes:
+        scope: what it covers.
         waiting: accounts that have not confirmed that they are flat.
         flat: when each of the others did.
         flat_at: since when all of them are.
@@ -133,6 +140,7 @@ class KillSwitch:
     settled: frozenset[str] = frozenset()
     epoch: int = 0
     anew_at: datetime | None = None
+    scope: Scope = EVERYTHING
 
     @property
     def is_tripped(self) -> bool:
@@ -147,6 +155,7 @@ class KillSwitch:
         return Kill(
             mode=self.mode,
             id=self.kill_id,
+            scope=self.scope,
             cause=self.cause,
             level=self.level,
             since=self.since,
@@ -189,7 +198,16 @@ class KillSwitch:
             kind, kill_id = EventKind.TIGHTENED, self.kill_id
         else:
             kind, kill_id = EventKind.TRIGGER_RECORDED, self.kill_id
-        return KillEvent(kind, kill_id, trigger.at, key, trigger.mode, trigger.cause, trigger.level)
+        return KillEvent(
+            kind,
+            kill_id,
+            trigger.at,
+            key,
+            trigger.mode,
+            trigger.cause,
+            trigger.level,
+            scope=self.scope,
+        )
 
     def on_timeout(self, at: datetime) -> Trigger | None:
         """The time for closing at targets is over; None unless it is being waited for."""
@@ -201,7 +219,7 @@ class KillSwitch:
         """Somebody who may cleared a kill; None unless it is the one in force."""
         if not self.is_tripped or kill_id != self.kill_id:
             return None
-        return KillEvent(EventKind.CLEARED, kill_id, at)
+        return KillEvent(EventKind.CLEARED, kill_id, at, scope=self.scope)
 
     def on_disarm(self, at: datetime) -> KillEvent | None:
         """Somebody who may disarmed it; None unless it is armed: what is tripped is cleared."""
@@ -215,7 +233,7 @@ class KillSwitch:
         """An account turned up; None unless it is tripped and has a name, and that is news."""
         if not (self.is_tripped and account) or account in self.waiting or account in self.flat:
             return None
-        return KillEvent(EventKind.ACCOUNT_CONCERNED, self.kill_id, at, account=account)
+        return self._of_account(EventKind.ACCOUNT_CONCERNED, account, at)
 
     def on_closing(
         self, kill_id: str, account: str, at: datetime, *, held_at: datetime | None = None
@@ -231,13 +249,16 @@ class KillSwitch:
             return None
         if account in self.waiting and self.phase is Phase.CLOSING:
             return None
-        return KillEvent(EventKind.CLOSING_STARTED, kill_id, at, account=account)
+        return self._of_account(EventKind.CLOSING_STARTED, account, at)
 
     def on_flat(self, kill_id: str, account: str, at: datetime) -> KillEvent | None:
         """An account confirmed that it is flat; None unless that is news about this kill."""
         if not self.is_tripped or kill_id != self.kill_id or account in self.flat:
             return None
-        return KillEvent(EventKind.FLAT_CONFIRMED, kill_id, at, account=account)
+        return self._of_account(EventKind.FLAT_CONFIRMED, account, at)
+
+    def _of_account(self, kind: EventKind, account: str, at: datetime) -> KillEvent:
+        return KillEvent(kind, self.kill_id, at, account=account, scope=self.scope)
 
     def after(self, event: KillEvent) -> KillSwitch:
         """The state once an event has happened."""
@@ -261,6 +282,7 @@ class KillSwitch:
                     settled=self.settled,
                     epoch=self.epoch,
                     anew_at=self.anew_at,
+                    scope=self.scope,
                 )
             case EventKind.TIGHTENED:
                 return replace(self, mode=event.mode, mode_since=event.at)
@@ -292,10 +314,15 @@ class KillSwitch:
                     settled=self.seen,
                     epoch=self.epoch + 1,
                     anew_at=event.at,
+                    scope=self.scope,
                 )
             case EventKind.DISARMED:
                 return replace(self, phase=Phase.DISARMED)
         assert_never(event.kind)
+
+    def begun_anew(self, at: datetime) -> KillSwitch:
+        """The same, of which what was seen counts again if it still holds."""
+        return replace(self, settled=self.seen, epoch=self.epoch + 1, anew_at=at)
 
 
 def timeout_of(kill_id: str, at: datetime) -> Trigger:
@@ -309,19 +336,6 @@ def timeout_of(kill_id: str, at: datetime) -> Trigger:
         at=at,
         only_tightens=True,
     )
-
-
-def fold(events: Iterable[KillEvent]) -> KillSwitch:
-    """The state that a history of events leads to."""
-    state = KillSwitch()
-    seen: set[str] = set()  # kept beside the state: a copy for each event would be quadratic
-    for event in events:
-        state = state.moved(event)
-        if event.key:
-            seen.add(event.key)
-        if event.kind in _BEGINS_ANEW:
-            state = replace(state, settled=frozenset(seen))
-    return replace(state, seen=frozenset(seen))
 
 
 def tightest(held: KillSwitch, new: KillSwitch) -> KillSwitch:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
 from risk_policy.vocabulary import KillMode
 from risk_receivers.intake.alert import Alert
+
+#: The level behind what somebody asked for.
+OPERATOR_LEVEL: Final = "operator"
 
 
 class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
@@ -24,6 +27,8 @@ class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
     actor: str
     token: str = ""
     address: str = ""
+    #: As text; one from before there were scopes was about everything.
+    scope: str = "*"
 
 
 class AlertKill(msgspec.Struct, frozen=True, tag="alert"):
@@ -73,5 +78,6 @@ class SpooledTrip(msgspec.Struct, frozen=True):
         """What makes two trips the same while they wait."""
         if isinstance(self.kill, AlertKill):
             alert = self.kill.alert
-            return (alert.alertname, alert.risk_id, alert.tier)
+            account = alert.labels.get("account", "")
+            return (alert.alertname, alert.risk_id, alert.tier, account)
         return (self.id,)

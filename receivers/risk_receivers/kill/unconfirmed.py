@@ -11,22 +11,25 @@ from datetime import datetime
 
 from risk_policy.contracts.restriction import Kill
 from risk_policy.vocabulary import KillMode
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import KillSwitch, Phase
 
 
-def unconfirmed_since(recorded: KillSwitch, held: Sequence[Kill]) -> datetime | None:
+def unconfirmed_since(recorded: KillBoard, held: Sequence[Kill]) -> datetime | None:
     """Since when closing is owed; None while none is, or once every account has confirmed it.
 
     Args:
         recorded: the state on record, as it was read last.
         held: what the gate holds.
     """
-    owed = [_of_record(recorded, [kill for kill in held if kill.id == recorded.kill_id])]
+    owed = [
+        _of_record(one, [kill for kill in held if kill.id == one.kill_id])
+        for one in recorded.in_force
+    ]
+    # One that was cleared is about to be taken back.
+    known = recorded.cleared.union(one.kill_id for one in recorded.in_force)
     owed += [
-        kill.since
-        for kill in held
-        # One that was cleared is about to be taken back.
-        if kill.id not in (recorded.kill_id, *recorded.cleared) and kill.mode is KillMode.IMMEDIATE
+        kill.since for kill in held if kill.id not in known and kill.mode is KillMode.IMMEDIATE
     ]
     return min((since for since in owed if since is not None), default=None)
 

@@ -20,6 +20,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import KillEvent, KillSwitch
 from risk_receivers.reports import ids as report_ids
 from risk_receivers.reports.ids import Claim
@@ -68,7 +69,7 @@ def take_reports(transaction: Transaction, reports: tuple[Report, ...]) -> Taken
     rejected: list[Rejected] = []
     for report in reports:
         state = kill_journal.load(transaction.connection)
-        if isinstance(report, FlatConfirmed) and report.kill_id != state.kill_id:
+        if isinstance(report, FlatConfirmed) and state.with_id(report.kill_id) is None:
             rejected.append(Rejected(report.id, _wrong_kill(state), Refusal.WRONG_KILL))
             continue
         match report_ids.claim(transaction.connection, report, transaction.now):
@@ -110,44 +111,66 @@ def _reused(report: Report) -> AuditEvent:
     )
 
 
-def _wrong_kill(state: KillSwitch) -> str:
-    if not state.is_tripped:
+def _wrong_kill(state: KillBoard) -> str:
+    if not (in_force := [one.kill_id for one in state.in_force]):
         return "the kill switch is not tripped; there is nothing to confirm"
-    return f"kill_id must be {state.kill_id}, the kill that is in force"
+    if len(in_force) == 1:
+        return f"kill_id must be {in_force[0]}, the kill that is in force"
+    return f"kill_id must be one of {', '.join(in_force)}, the kills that are in force"
 
 
-def _kill_events(
-    transaction: Transaction, report: Report, state: KillSwitch
-) -> Iterator[KillEvent]:
+def _kill_events(transaction: Transaction, report: Report, state: KillBoard) -> Iterator[KillEvent]:
     now, account = transaction.now, report.account
+    if isinstance(report, TradeBlocked):
+        for one in state.concerning(_About(account=account, symbol=report.symbol)):
+            if event := one.on_account(account, now):
+                yield event
+        return
+    kill = state.with_id(report.kill_id)
+    if kill is None:
+        return
     match report:
         case FlatConfirmed():
-            for concerned in _concerned(transaction, state):
-                if concerned != account and (event := state.on_account(concerned, now)):
+            for concerned in _concerned(transaction, kill):
+                if concerned != account and (event := kill.on_account(concerned, now)):
                     yield event
-            event = state.on_flat(report.kill_id, account, now)
+            event = kill.on_flat(report.kill_id, account, now)
         case OrdersCancelled():  # one after the account was flat is the final sweep
-            event = state.on_closing(report.kill_id, account, now)
+            event = kill.on_closing(report.kill_id, account, now)
         case PositionClosed():
-            event = state.on_closing(report.kill_id, account, now, held_at=report.at)
-        case TradeBlocked():
-            event = state.on_account(account, now)
+            event = kill.on_closing(report.kill_id, account, now, held_at=report.at)
         case _:
             assert_never(report)
     if event:
         yield event
 
 
-def _concerned(transaction: Transaction, state: KillSwitch) -> list[str]:
-    """Accounts that the alert feed has told of since the trip.
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a report or an alert tells of what it is about."""
+
+    account: str = ""
+    strategy: str = ""
+    venue: str = ""
+    sector: str = ""
+    asset: str = ""
+    symbol: str = ""
+
+
+def _concerned(transaction: Transaction, kill: KillSwitch) -> list[str]:
+    """Accounts that the alert feed has told of since the trip, and that the kill may cover.
 
     Those that report are known without it. Which others hold anything nobody can tell here; an
     alert about one says at least that somebody watches it.
     """
-    if state.since is None:
+    if kill.since is None:
         return []
-    rows = transaction.connection.execute(_CONCERNED, (to_text(state.since),))
-    return [account for (account,) in rows if isinstance(account, str) and account]
+    rows = transaction.connection.execute(_CONCERNED, (to_text(kill.since),))
+    return [
+        account
+        for (account,) in rows
+        if isinstance(account, str) and account and kill.scope.may_cover(_About(account))
+    ]
 
 
 def _limit(report: TradeBlocked) -> dict[str, JsonValue]:
@@ -156,7 +179,7 @@ def _limit(report: TradeBlocked) -> dict[str, JsonValue]:
     return {name: figure for name, figure in figures.items() if figure}
 
 
-def _event(report: Report, state: KillSwitch) -> AuditEvent:
+def _event(report: Report, state: KillBoard) -> AuditEvent:
     details: dict[str, JsonValue] = {
         "account": report.account,
         "report_id": report.id,
@@ -201,7 +224,7 @@ def _event(report: Report, state: KillSwitch) -> AuditEvent:
                     "final": report.final,
                 },
                 action_taken="orders cancelled",
-                action_reason=_reason(state),
+                action_reason=_reason(report.kill_id, state),
                 actor_type=ActorType.KILL_SWITCH,
                 actor_id=report.kill_id,
             )
@@ -220,19 +243,20 @@ def _event(report: Report, state: KillSwitch) -> AuditEvent:
                     "price": report.price,
                 },
                 action_taken="position closed",
-                action_reason=_reason(state),
+                action_reason=_reason(report.kill_id, state),
                 actor_type=ActorType.KILL_SWITCH,
                 actor_id=report.kill_id,
             )
         case FlatConfirmed():
             return AuditEvent(
                 EventType.KILL_SWITCH_FLAT_CONFIRMED,
-                f"account {report.account} is flat: nothing open, nothing working",
+                f"account {report.account} is flat{_within(report.kill_id, state)}: "
+                "nothing open, nothing working",
                 severity=Severity.WARNING,
                 category=Category.KILL_SWITCH,
                 details={**details, **_kill(report.kill_id, state)},
                 action_taken="flat confirmed",
-                action_reason=_reason(state),
+                action_reason=_reason(report.kill_id, state),
                 actor_type=_RUNTIME,
                 actor_id=report.account,
             )
@@ -240,10 +264,18 @@ def _event(report: Report, state: KillSwitch) -> AuditEvent:
             assert_never(report)
 
 
-def _kill(kill_id: str, state: KillSwitch) -> dict[str, JsonValue]:
-    """Which kill a report is about, and whether that is the one in force."""
-    return {"kill_id": kill_id, "kill_in_force": kill_id == state.kill_id}
+def _kill(kill_id: str, state: KillBoard) -> dict[str, JsonValue]:
+    """Which kill a report is about, what that covers, and whether it is in force."""
+    kill = state.with_id(kill_id)
+    scope = {} if kill is None else {"scope": str(kill.scope)}
+    return {"kill_id": kill_id, "kill_in_force": kill is not None, **scope}
 
 
-def _reason(state: KillSwitch) -> str:
-    return f"kill switch: {state.cause}" if state.is_tripped else ""
+def _reason(kill_id: str, state: KillBoard) -> str:
+    kill = state.with_id(kill_id)
+    return f"kill switch: {kill.cause}" if kill else ""
+
+
+def _within(kill_id: str, state: KillBoard) -> str:
+    kill = state.with_id(kill_id)
+    return "" if kill is None or kill.scope.is_everything else f" within {kill.scope}"

@@ -13,6 +13,7 @@ import shlex
 from datetime import UTC, datetime
 from typing import Final
 
+from risk_policy import restricting
 from risk_policy.catalogue import runbooks
 from risk_policy.quantities import duration
 from risk_policy.vocabulary import Action
@@ -102,6 +103,8 @@ def _status(message: Message) -> str:
             return "a test; nothing has happened"
         case Kind.KILL_UNCONFIRMED:
             return "not tripped: only Alertmanager asks for it"
+        case Kind.RESTRICTION:
+            return "news of what the gate holds back"
         case Kind.STORM:
             return "alert storm: what begins and ends is told in digests"
         case Kind.DIGEST:
@@ -134,7 +137,7 @@ def _did(message: Message) -> str:
     action = Action(message.action) if message.action in set(Action) else None
     if message.kind in _KILL_KINDS:
         return "Closed the gate: orders that add risk are refused until somebody clears it."
-    if message.kind is Kind.KILL_SWITCH_CHANGED:
+    if message.kind in (Kind.KILL_SWITCH_CHANGED, Kind.RESTRICTION):
         return "Did what was asked, and put it on record."
     if message.kind is Kind.TEST:
         return "Sent this message, and nothing else."
@@ -151,6 +154,11 @@ def _did(message: Message) -> str:
         return "Put it on record and told people."
     if action.trips_kill_switch:
         return "Tripped the kill switch: orders that add risk are refused."
+    if refused := restricting.refused(action):
+        about = one_line(message.risk_id) or "it"
+        return (
+            f"Put it on record and told people. Where {about} is meant, the gate refuses {refused}."
+        )
     if action in _WITHOUT_MORE:
         return "Put it on record and told people; orders and positions are left alone."
     return (
@@ -164,6 +172,8 @@ def _advice(message: Message) -> str:
         return "Check that the account is flat: riskwarden status"
     if message.kind is Kind.KILL_SWITCH_CHANGED:
         return "If nobody of you did this, trip it by hand: riskwarden kill"
+    if message.kind is Kind.RESTRICTION:
+        return "See what is held back: riskwarden restrictions"
     if message.kind is Kind.EXPIRED:
         return "Do not take it for over: see whether Prometheus and the exporter are alive."
     if message.kind is Kind.KILL_UNCONFIRMED:

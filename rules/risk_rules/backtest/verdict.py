@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from risk_policy.contracts.restriction import HELD_BY_ACTION
 from risk_policy.model import Policy
+from risk_policy.restricting import latching
 from risk_policy.vocabulary import Action, KillMode
 from risk_rules.backtest.clock import Clock
 from risk_rules.backtest.episodes import Episode
@@ -23,14 +25,15 @@ _TRIPPED: Final = {
     KillMode.GRACEFUL: "refuses new risk until it is cleared, closes the rest after its timeout",
     KillMode.IMMEDIATE: "refuses new risk until it is cleared, cancels orders, closes positions",
 }
-#: What people are asked for, tightest first. Actions that ask for no other orders are absent.
+#: What else is asked for, tightest first; what the gate does not hold is up to people. Actions that
+#: ask for nothing about orders are absent.
 _ASKED: Final = {
-    Action.HALT_NEW_TRADES: "send no order that adds risk",
-    Action.PAUSE_NEW_ENTRIES: "enter nothing new",
-    Action.EMERGENCY_REDUCE: "reduce risk at once",
-    Action.REDUCE_EXPOSURE: "reduce exposure",
-    Action.BLOCK_TRADE: "add nothing to what the alert is about",
-    Action.REDUCE_SIZE: "send smaller orders",
+    Action.HALT_NEW_TRADES: "refuses orders that add risk",
+    Action.EMERGENCY_REDUCE: "refuses orders that add risk; people reduce at once",
+    Action.REDUCE_EXPOSURE: "refuses orders that add risk; people reduce",
+    Action.PAUSE_NEW_ENTRIES: "refuses orders that add risk, for the time being",
+    Action.BLOCK_TRADE: "refuses orders that add to what the alert is about",
+    Action.REDUCE_SIZE: "refuses orders of more than a share of their size",
     Action.FORCE_CLOSE_REVIEW: "review the position: close it, or say why not",
 }
 
@@ -63,6 +66,9 @@ class Trip:
 @dataclass(frozen=True, slots=True)
 class GateUse:
     """How often and how long the gate would have acted in one way, or people been asked to.
+
+    What is refused is told and not taken out of history: nobody knows what else would have been
+    ordered. One that waits for a person lasts to the end, or as long as resuming is said to take.
 
     Attributes:
         times: stretches without a pause in between.
@@ -114,16 +120,32 @@ class Verdict:
     curve_with: Curve | None
 
 
-def judge(policy: Policy, clock: Clock, history: History, told: Sequence[Episode]) -> Verdict:
-    """Put the alerts together. Escalations are not counted as alerts of their own."""
+def judge(
+    policy: Policy,
+    clock: Clock,
+    history: History,
+    told: Sequence[Episode],
+    resume_seconds: float | None = None,
+) -> Verdict:
+    """Put the alerts together. Escalations are not counted as alerts of their own.
+
+    ``resume_seconds`` is how long after its alert somebody resumes what waits for a person; never
+    if None.
+    """
     span = (history.times[-1] - history.times[0]).total_seconds() + history.spacing_seconds
     months = span / 86_400 / _DAYS_PER_MONTH
     ended = [episode.resolved_milder for episode in told if episode.resolved_milder is not None]
     trip = _trip(policy, clock, history, told)
+    rows = len(history.times)
     return Verdict(
         episodes=tuple(told),
         counts=_counts(told, len(history.times)),
-        gate=_gate(policy.alerting.kill_switch.mode, told, len(history.times)),
+        gate=_gate(
+            policy.alerting.kill_switch.mode,
+            told,
+            [held(policy, clock, episode, rows, resume_seconds) for episode in told],
+            rows,
+        ),
         trip=trip,
         months=months,
         alerts_per_month=len(told) / months,
@@ -167,20 +189,46 @@ def _trip(policy: Policy, clock: Clock, history: History, told: Iterable[Episode
     return Trip(first.alertname, first.risk_id, first.began, flat)
 
 
-def _gate(mode: KillMode, told: Sequence[Episode], rows: int) -> tuple[GateUse, ...]:
+def held(
+    policy: Policy, clock: Clock, episode: Episode, rows: int, resume_seconds: float | None
+) -> tuple[int, int]:
+    """The rows on which what an alert asks for holds: the first, and the one after the last."""
+    if episode.ended is None:
+        return episode.began, rows
+    if episode.alertname not in latching(policy):
+        return episode.began, episode.ended
+    if resume_seconds is None:
+        return episode.began, rows
+    return episode.began, min(episode.ended + round(resume_seconds / clock.step_seconds), rows)
+
+
+def _gate(
+    mode: KillMode,
+    told: Sequence[Episode],
+    held_on: Sequence[tuple[int, int]],
+    rows: int,
+) -> tuple[GateUse, ...]:
     tripping = [e for e in told if e.action.trips_kill_switch]
     uses = []
     if tripping:
         # That the alert ends opens nothing.
         first = min(tripping, key=lambda e: e.began)
-        held = rows - first.began
-        uses.append(GateUse(first.action, _TRIPPED[mode], 1, held, first.began, enforced=True))
+        length = rows - first.began
+        uses.append(GateUse(first.action, _TRIPPED[mode], 1, length, first.began, enforced=True))
     for action, effect in _ASKED.items():
-        stretches = _union((e.began, rows if e.ended is None else e.ended)
-                           for e in told if e.action is action)  # fmt: skip
+        stretches = _union(on for e, on in zip(told, held_on, strict=True) if e.action is action)
         if stretches:
             length = sum(end - start for start, end in stretches)
-            uses.append(GateUse(action, effect, len(stretches), length, stretches[0][0]))
+            uses.append(
+                GateUse(
+                    action,
+                    effect,
+                    len(stretches),
+                    length,
+                    stretches[0][0],
+                    enforced=action in HELD_BY_ACTION,
+                )
+            )
     return tuple(uses)
 
 

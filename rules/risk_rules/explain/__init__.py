@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from risk_policy import second_way
+from risk_policy import restricting, second_way
 from risk_policy.catalogue.limits import AlertSpec, Limit, Side
 from risk_policy.catalogue.system import WATCHDOG, SystemAlert
 from risk_policy.contracts import limit_alert
@@ -46,7 +46,7 @@ def explain(policy: Policy, name: str) -> Explanation:
     """Everything there is to know about an alert. Raises UnknownAlertError."""
     match find(name):
         case SystemAlert() as alert:
-            return _system(policy, alert.under(policy))
+            return _system(policy, alert)
         case limit, spec:
             return _limit(policy, limit, spec)
 
@@ -87,7 +87,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
         ),
         system=(
             *_told_at_once(policy, spec.action),
-            *_does(policy, spec.action, _held(policy, limit), _RECORD),
+            *_does(policy, (spec.name, spec.action, spec.tier), _held(policy, limit), _RECORD),
         ),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
@@ -107,7 +107,7 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
         severity=alert.severity.value,
         category=alert.category.value,
         layer=alert.layer.value,
-        action=alert.action.value,
+        action=alert.action_under(policy).value,
         meaning=alert.meaning,
         advice=alert.advice,
         runbook=policy.alerting.runbooks.base_url + alert.name,
@@ -123,7 +123,8 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
         rising=(),
         acknowledgement=quiet if heard else replace(quiet, own=""),
         system=_WATCHDOG if alert is WATCHDOG
-        else _does(policy, alert.action, (), _RECORD if heard else _RECORD_LATER),
+        else _does(policy, (alert.name, alert.action_under(policy), ""), (),
+                   _RECORD if heard else _RECORD_LATER),
         rules=_rules(policy, alert.name),
     )  # fmt: skip
 
@@ -136,10 +137,11 @@ def _told(
 ) -> tuple[Told, ...]:
     """Every severity it can count as, the mildest first."""
     alert, category = found
+    action = alert.action_under(policy) if isinstance(alert, SystemAlert) else alert.action
     every = {alert.severity, *(Severity(step.severity) for step in steps)}
     every |= {Severity(each.severity) for each in rose if each.severity}
     return tuple(
-        told(policy, each, category, alert.action, alert.name)
+        told(policy, each, category, action, alert.name)
         for each in sorted(every, key=lambda each: each.rank)
     )
 
@@ -178,8 +180,13 @@ def _told_at_once(policy: Policy, action: Action) -> tuple[str, ...]:
     return (f"{told}, without waiting for Prometheus.",)
 
 
-def _does(policy: Policy, action: Action, held: tuple[str, ...], record: str) -> tuple[str, ...]:
+def _does(
+    policy: Policy, about: tuple[str, Action, str], held: tuple[str, ...], record: str
+) -> tuple[str, ...]:
+    name, action, tier = about
     if not action.trips_kill_switch:
+        if gate := restricting.told(policy, name, action, tier):
+            return (record, *held, *gate, "Closes nothing by itself.")
         if action in (Action.LOG, Action.NOTIFY):
             return (record, *held, "Leaves orders and positions alone.")
         asked = action.value.replace("_", " ")

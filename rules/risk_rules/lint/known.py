@@ -62,6 +62,7 @@ _RANGES: Final = {
     m.VAR_COVERED.name: _UP_TO_ALL,
     m.DISK_FREE.name: _UP_TO_ALL,
     m.KILL_SWITCH_TRIPPED.name: _UP_TO_ALL,
+    m.KILLS.name: _FROM_ZERO,
     m.KILL_SWITCH_ARMED.name: _UP_TO_ALL,
     m.KILL_SWITCH_FLAT.name: _UP_TO_ALL,
     m.GATE_OPEN.name: _UP_TO_ALL,
@@ -78,7 +79,7 @@ _RANGES: Final = {
             m.ATR_BASELINE, m.POSITION_ATR, m.POSITION_AGE, m.POSITION_WITHOUT_STOP,
             m.PRICE_RANGE, m.COST_BUDGET_USAGE, m.POSITIONS_OPEN, m.STATE_UNSAVED,
             m.MESSAGES_PENDING, m.DEAD_LETTERS, m.SECURITY_BLOCKED, m.INCIDENTS_OPEN,
-            m.AUDIT_EVENTS, m.VAR_SAMPLES,
+            m.AUDIT_EVENTS, m.VAR_SAMPLES, m.RESTRICTIONS,
         )
     },
 }  # fmt: skip

@@ -194,7 +194,7 @@ class Board:
             labels.ESCALATION: why.value,
             labels.CATEGORY: alert.category.value,
             labels.LAYER: alert.layer.value,
-            labels.ACTION: alert.action.value,
+            labels.ACTION: alert.action_under(self.policy).value,
         }
         if why is Escalation.TIME:
             minutes = self.policy.number(_LAST_STEP)

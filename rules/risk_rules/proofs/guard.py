@@ -50,8 +50,15 @@ class GuardProof:
         board.expect(system.KILL_SWITCH_ARMED, newly)
         tripped = board.feed(m.KILL_SWITCH_TRIPPED, _ONE, (0.0, tick), (1.0, tick), (0.0, 0))
         board.feed(m.KILL_SWITCH_TRIPPED, _TWO, (0.0, 0))
+        # One of a single symbol, after that over everything was cleared.
+        of_symbol = {"scope": "symbol"}
+        kills = board.feed(
+            m.KILLS, {**of_symbol, **_ONE}, (0.0, 4 * tick), (1.0, 2 * tick), (0.0, 0)
+        )
+        board.feed(m.KILLS, {"scope": "everything", **_TWO}, (0.0, 0))
         board.expect(
-            system.KILL_SWITCH_TRIGGERED, lambda now: 1.0 if tripped.at(now) == 1 else None
+            system.KILL_SWITCH_TRIGGERED,
+            lambda now: 1.0 if tripped.at(now) == 1 or kills.at(now) == 1 else None,
         )
 
         def disarmed(now: int) -> float | None:

@@ -153,7 +153,7 @@ class SlowProof:
         self._expect(board, system.CHAIN_REWRITTEN, rewritten)
         proof = SilenceProof(self.policy, board.clock)
         begins, silent = proof.for_good(board)
-        self._expect(board, system.RUNTIME_SILENT.under(self.policy), silent, {"account": "main"})
+        self._expect(board, system.RUNTIME_SILENT, silent, {"account": "main"})
         name = "nobody answers after records were rewritten and runtimes fell silent"
         return board.scenario(name, max(lasts + begins, proof.for_good_lasts))
 

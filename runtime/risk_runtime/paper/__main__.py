@@ -23,11 +23,11 @@ from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.journal import Journal
 from risk_runtime.paper.options import Options, parse
 from risk_runtime.paper.replay import Replay
-from risk_runtime.paper.report import Reporter
 from risk_runtime.paper.runtime import Pace, PaperRuntime, Terms
-from risk_runtime.paper.spool import ReportSpool
 from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.prices import load_prices
+from risk_runtime.reporting.reporter import Reporter
+from risk_runtime.reporting.spool import ReportSpool
 
 _log = logging.getLogger(__name__)
 

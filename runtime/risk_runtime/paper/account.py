@@ -31,6 +31,7 @@ class StoredAccount(BaseModel):
         replayed_until: the last day that was replayed, None before the first.
         day_number: how many days were replayed.
         flat_for_kill: the trip that was answered with a confirmed flat account, empty if none.
+        flat_within: the kills of less than the account that were answered with nothing held there.
         outbox: reports of what is stored here that were not yet passed on when it was stored.
     """
 
@@ -42,6 +43,7 @@ class StoredAccount(BaseModel):
     replayed_until: date | None = None
     day_number: Annotated[int, Field(ge=0)] = 0
     flat_for_kill: str = ""
+    flat_within: tuple[str, ...] = ()
     outbox: tuple[Report, ...] = ()
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from risk_runtime.order import Side
 from risk_runtime.paper.broker import ZERO, PaperBroker
-from risk_runtime.paper.strategy import SECTORS
+from risk_runtime.paper.strategy import SECTORS, UNKNOWN_SECTOR
 from risk_runtime.pretrade import Book, Instrument
 
 
@@ -32,7 +32,7 @@ def book_of(broker: PaperBroker, account: str, now: float, priced_at: Mapping[st
             average_price=float(held[symbol].average_price) if symbol in held else None,
             buying=float(working[Side.BUY].get(symbol, ZERO)),
             selling=float(working[Side.SELL].get(symbol, ZERO)),
-            sector=SECTORS.get(symbol, "unknown"),
+            sector=SECTORS.get(symbol, UNKNOWN_SECTOR),
         )
         for symbol, mark in broker.state().marks
     ]

@@ -54,7 +54,11 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class WorkingOrder:
-    """A limit order that rests until it fills or is cancelled."""
+    """A limit order that rests until it fills or is cancelled.
+
+    Attributes:
+        full_quantity: what it would have been had the gate not asked for smaller ones.
+    """
 
     order_id: str
     symbol: str
@@ -62,6 +66,7 @@ class WorkingOrder:
     quantity: Decimal
     limit: Decimal
     reduce_only: bool = False
+    full_quantity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +225,13 @@ class PaperBroker:
         limit: Decimal,
         *,
         reduce_only: bool = False,
+        full_quantity: Decimal | None = None,
     ) -> WorkingOrder:
         """Rest a limit order. Raises OrderRefusedError."""
         self._refuse_unless_taken(symbol, quantity, reduce_only=reduce_only)
-        order = WorkingOrder(self._next_id(), symbol, side, quantity, limit, reduce_only)
+        order = WorkingOrder(
+            self._next_id(), symbol, side, quantity, limit, reduce_only, full_quantity
+        )
         self._working[order.order_id] = order
         self.log.append(OrderPlaced(order))
         return order

@@ -8,38 +8,39 @@ silence. What happened is collected here and told only after the account was sto
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from uuid import NAMESPACE_URL, uuid5
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import (
-    MOST_DIGITS,
     FlatConfirmed,
     OrdersCancelled,
     PositionClosed,
     Report,
     TradeBlocked,
 )
+from risk_policy.contracts.restriction import Kill
 from risk_runtime.gate import TradeGate
 from risk_runtime.order import Order, Side
 from risk_runtime.paper import journal
 from risk_runtime.paper.book import book_of
-from risk_runtime.paper.broker import ZERO, Fill, PaperBroker, TradingMode, WorkingOrder
+from risk_runtime.paper.broker import Fill, PaperBroker, TradingMode, WorkingOrder
 from risk_runtime.paper.closing import (
     BrokerAccount,
     CancelOrders,
     ClosePosition,
+    ClosingAccount,
     ConfirmFlat,
     close_all,
 )
 from risk_runtime.paper.replay import market_close
-from risk_runtime.paper.strategy import EqualWeightStrategy, Wish
+from risk_runtime.paper.strategy import EqualWeightStrategy, Wish, share_of
+from risk_runtime.paper.within import Place, WithinAccount, symbols_within
 from risk_runtime.pretrade import PreTradeChecks, PreTradeDecision, PreTradeLimits, TradeOrder
 from risk_runtime.prices import TradingDay
+from risk_runtime.reporting.figures import figure, report_id, text
 
 
 @dataclass(slots=True)
@@ -85,7 +86,15 @@ class Desk:
         self._at = utc_now()
         for _, bar in sorted(day.bars.items()):
             for order in self._broker.due(bar):
-                if self._may(order.symbol, order.side, order.quantity, order.limit, order.order_id):
+                asked = self._order(
+                    order.symbol,
+                    order.side,
+                    order.quantity,
+                    order.limit,
+                    order.order_id,
+                    full=order.full_quantity or order.quantity,
+                )
+                if self._may(asked, order.quantity, order.limit, order.order_id):
                     self._filled(self._broker.execute(order.order_id, bar))
                 else:
                     self._broker.cancel(order.order_id)
@@ -122,13 +131,41 @@ class Desk:
         self._cancelled(kill_id, adding, final=False)
         return True
 
+    def stop_entries_within(self, kill: Kill) -> bool:
+        """Cancel what rests within a kill and could add risk; whether there was any."""
+        symbols = symbols_within(kill.scope, self._account, self._broker)
+        adding = tuple(
+            order.order_id
+            for order in self._broker.working
+            if order.symbol in symbols and self._adds_risk(order)
+        )
+        if not adding:
+            return False
+        self._at = utc_now()
+        for order_id in adding:
+            self._broker.cancel(order_id)
+        self._cancelled(kill.id, adding, final=False)
+        return True
+
+    def close_within(self, kill: Kill) -> Iterator[None]:
+        """The closing of what lies within a kill, an act a step; the rest is left as it is.
+
+        Raises:
+            NotFlatError: it does not become flat.
+        """
+        symbols = symbols_within(kill.scope, self._account, self._broker)
+        return self._closing(WithinAccount(self._broker, symbols), kill.id)
+
     def close_all(self, kill_id: str) -> Iterator[None]:
         """The kill switch's closing, an act a step. May be dropped and started again anywhere.
 
         Raises:
             NotFlatError: the account does not become flat.
         """
-        for done in close_all(BrokerAccount(self._broker)):
+        return self._closing(BrokerAccount(self._broker), kill_id)
+
+    def _closing(self, account: ClosingAccount, kill_id: str) -> Iterator[None]:
+        for done in close_all(account):
             self._at = utc_now()
             match done.act:
                 case CancelOrders(order_ids, final):
@@ -147,11 +184,13 @@ class Desk:
         price = self._broker.mark(wish.symbol) if wish.limit is None else wish.limit
         kind = "market" if wish.limit is None else "limit"
         trade_id = f"{self.market_date}-{wish.symbol}-{wish.side}-{kind}"
+        full = wish.quantity
+        wish = self._sized(wish, price)
         if not self._is_within_limits(wish, price, trade_id):
             return
-        if not self._may(wish.symbol, wish.side, wish.quantity, price, trade_id):
+        order = self._order(wish.symbol, wish.side, wish.quantity, price, full=full)
+        if not self._may(order, wish.quantity, price, trade_id):
             return
-        order = self._order(wish.symbol, wish.side, wish.quantity, price)
         if wish.limit is None:
             fill = self._broker.market(
                 wish.symbol, wish.side, wish.quantity, reduce_only=order.reduces_risk
@@ -159,11 +198,34 @@ class Desk:
             self._filled(fill)
         else:
             self._broker.place_limit(
-                wish.symbol, wish.side, wish.quantity, wish.limit, reduce_only=order.reduces_risk
+                wish.symbol,
+                wish.side,
+                wish.quantity,
+                wish.limit,
+                reduce_only=order.reduces_risk,
+                full_quantity=full,
             )
 
+    def _sized(self, wish: Wish, price: Decimal) -> Wish:
+        """The wish as small as the gate wants it; one that it refuses altogether as it is."""
+        order = self._order(wish.symbol, wish.side, wish.quantity, price)
+        if order.reduces_risk:
+            return wish
+        ratio = self._gate.size_ratio(order)
+        if not 0 < ratio < 1:
+            return wish
+        smaller = share_of(wish.quantity, ratio)
+        return replace(wish, quantity=smaller) if smaller > 0 else wish
+
     def _order(
-        self, symbol: str, side: Side, quantity: Decimal, price: Decimal, ignore: str = ""
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal,
+        ignore: str = "",
+        *,
+        full: Decimal | None = None,
     ) -> Order:
         """An order with the position behind it, less what working orders will take away."""
         held = self._broker.quantity(symbol)
@@ -171,8 +233,15 @@ class Desk:
             against = order.side.sign * held < 0
             if order.symbol == symbol and order.order_id != ignore and against:
                 held += order.side.sign * min(order.quantity, abs(held))
+        place = Place(self._account, symbol)
         return Order(
-            symbol, side, float(quantity), float(price), float(held), account=self._account
+            *(symbol, side, float(quantity), float(price), float(held)),
+            full_quantity=None if full is None else float(full),
+            account=place.account,
+            strategy=place.strategy,
+            venue=place.venue,
+            sector=place.sector,
+            asset=place.asset,
         )
 
     def _is_within_limits(self, wish: Wish, price: Decimal, trade_id: str) -> bool:
@@ -191,10 +260,7 @@ class Desk:
             )
         return decision.allowed
 
-    def _may(
-        self, symbol: str, side: Side, quantity: Decimal, price: Decimal, trade_id: str
-    ) -> bool:
-        order = self._order(symbol, side, quantity, price, ignore=trade_id)
+    def _may(self, order: Order, quantity: Decimal, price: Decimal, trade_id: str) -> bool:
         decision = self._gate.check(order)
         refused = self._broker.mode is not TradingMode.ACTIVE and not order.reduces_risk
         if decision.allowed and not refused:
@@ -273,7 +339,7 @@ class Desk:
         what = "final" if final else "/".join(order_ids)
         self.told.reports.append(
             OrdersCancelled(
-                id=_report_id(kill_id, "orders_cancelled", what),
+                id=report_id(kill_id, "orders_cancelled", what),
                 account=self._account,
                 at=self._at,
                 market_date=self.market_date,
@@ -290,7 +356,7 @@ class Desk:
         held = -fill.side.sign * fill.quantity
         self.told.reports.append(
             PositionClosed(
-                id=_report_id(kill_id, "position_closed", fill.order_id),
+                id=report_id(kill_id, "position_closed", fill.order_id),
                 account=self._account,
                 at=self._at,
                 market_date=self.market_date,
@@ -310,7 +376,7 @@ class Desk:
     def _flat(self, kill_id: str) -> None:
         self.told.reports.append(
             FlatConfirmed(
-                id=_report_id(kill_id, "flat_confirmed", ""),
+                id=report_id(kill_id, "flat_confirmed", ""),
                 account=self._account,
                 at=self._at,
                 market_date=self.market_date,
@@ -318,24 +384,3 @@ class Desk:
             )
         )
         self.told.events.append(journal.FlatConfirmed(self._at, self.market_date, kill_id))
-
-
-def text(value: Decimal) -> str:
-    """A decimal as reports carry it: no exponent, no trailing zeros, no minus before zero."""
-    if value == ZERO:
-        return "0"
-    plain = f"{value:f}"
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
-
-
-def figure(value: float | None) -> str | None:
-    """A figure of a decision as reports carry it, to six digits; None where there is none."""
-    if value is None or not math.isfinite(value):
-        return None
-    written = text(Decimal(f"{value:.6g}"))
-    return written if len(written) <= MOST_DIGITS else None
-
-
-def _report_id(kill_id: str, kind: str, what: str) -> str:
-    """The same for the same act, so that a closing that is run again reports it once."""
-    return str(uuid5(NAMESPACE_URL, f"riskwarden:{kill_id}:{kind}:{what}"))

@@ -24,25 +24,25 @@ from risk_exporter import ExporterError
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import TradeBlocked
 from risk_policy.contracts.restriction import Kill
-from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_runtime.dead_man import DeadMansSwitch
 from risk_runtime.errors import AccountStoreError, NotFlatError
 from risk_runtime.gate import TradeGate
-from risk_runtime.gate_reading import GateState
+from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.paper import journal
 from risk_runtime.paper.account import AccountStore, StoredAccount
 from risk_runtime.paper.broker import BrokerState, PaperBroker, TradingMode
 from risk_runtime.paper.countdown import PaperCountdown
 from risk_runtime.paper.desk import Desk, Told
 from risk_runtime.paper.journal import Journal
-from risk_runtime.paper.ports import Figures, Observer, ReportSink
 from risk_runtime.paper.replay import Replay, market_close
 from risk_runtime.paper.snapshot import snapshot_of
 from risk_runtime.paper.strategy import EqualWeightStrategy
+from risk_runtime.paper.within import symbols_within, whole
 from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.pretrade.checks import boottime
 from risk_runtime.prices import TradingDay, closes_of
+from risk_runtime.reporting.ports import Figures, Observer, ReportSink
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class PaperRuntime:
     ) -> None:
         """``uptime`` counts seconds, whatever is done to the wall clock."""
         self._terms = terms
-        self._whole = Scope(account=terms.account)
+        self._whole = whole(terms.account)
         self._gate = gate
         self._exporter = exporter
         self._reporter = reporter
@@ -124,8 +124,9 @@ class PaperRuntime:
         self._until = self._stored.replayed_until
         self._day_number = self._stored.day_number
         self._flat_for_kill = self._stored.flat_for_kill
+        self._flat_within = set(self._stored.flat_within)
         self._seen_kill: tuple[str, KillMode] | None = None
-        self._graceful: tuple[str, float] | None = None  # which kill, and since when it is seen
+        self._graceful: dict[str, float] = {}  # when each such kill was first seen
         self._finished = False
         self._is_shown = False
         self.broker = PaperBroker(self._stored.broker)
@@ -251,6 +252,36 @@ class PaperRuntime:
         """Do what the gate asks for now. Returns at once if that is nothing new."""
         reading = self._gate.read()
         kill = reading.kill_over(self._whole)
+        self._obey_over_all(reading, kill)
+        if reading.state is GateState.OPEN and self._flat_within:  # then it is known what holds
+            self._flat_within &= {one.id for one in reading.kills}
+        for one in reading.kills:
+            if not one.scope.includes(self._whole) and one.scope.account in (
+                "",
+                self._terms.account,
+            ):
+                self._obey_within(one)
+
+    def _obey_within(self, kill: Kill) -> None:
+        """Do what a kill of less than the account asks for; the rest goes on."""
+        if not self._closes_now(kill):
+            if self._desk.stop_entries_within(kill):
+                self._commit()
+            return
+        is_left = symbols_within(kill.scope, self._terms.account, self.broker)
+        if kill.id in self._flat_within and not is_left:
+            return
+        try:
+            for _ in self._desk.close_within(kill):
+                self._commit()
+        except NotFlatError:
+            _log.exception("kill switch %s: NOT FLAT within %s", kill.id, kill.scope)
+            return
+        self._flat_within.add(kill.id)
+        self._publish()
+        self._commit()
+
+    def _obey_over_all(self, reading: GateReading, kill: Kill | None) -> None:
         if kill is None:
             if reading.state is GateState.OPEN and self.broker.mode is not TradingMode.ACTIVE:
                 self._desk.resume()
@@ -276,9 +307,8 @@ class PaperRuntime:
         """
         if kill.mode is not KillMode.GRACEFUL:
             return kill.mode is KillMode.IMMEDIATE
-        if self._graceful is None or self._graceful[0] != kill.id:
-            self._graceful = (kill.id, self._uptime())
-        spent_seconds = self._uptime() - self._graceful[1]
+        now = self._uptime()
+        spent_seconds = now - self._graceful.setdefault(kill.id, now)
         return spent_seconds >= self._terms.graceful_timeout.total_seconds()
 
     def _close(self, kill_id: str) -> None:
@@ -308,6 +338,7 @@ class PaperRuntime:
                     replayed_until=self._until,
                     day_number=self._day_number,
                     flat_for_kill=self._flat_for_kill,
+                    flat_within=tuple(sorted(self._flat_within)),
                     outbox=tuple(told.reports),
                 )
             )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_runtime.paper.broker import PaperBroker
-from risk_runtime.paper.strategy import SECTORS
+from risk_runtime.paper.strategy import SECTORS, UNKNOWN_SECTOR
 
 
 def snapshot_of(
@@ -27,7 +27,7 @@ def snapshot_of(
                 quantity=float(holding.quantity),
                 mark=float(broker.mark(symbol)),
                 average_price=float(holding.average_price),
-                sector=SECTORS.get(symbol, "unknown"),
+                sector=SECTORS.get(symbol, UNKNOWN_SECTOR),
             )
             for symbol, holding in broker.holdings.items()
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from risk_runtime.order import Side
@@ -21,6 +21,7 @@ SECTORS: Final[Mapping[str, str]] = {
     "MSFT": "technology",
     "WTI": "energy",
 }
+UNKNOWN_SECTOR: Final = "unknown"
 _TICK: Final = Decimal("0.0001")
 
 
@@ -102,6 +103,13 @@ def wishes_for(targets: Mapping[str, Decimal], held: Mapping[str, Decimal]) -> t
         elif change > 0:
             purchases.append(Wish(symbol, Side.BUY, change))
     return (*sales, *purchases)
+
+
+def share_of(quantity: Decimal, ratio: float) -> Decimal:
+    """A share of a quantity in the units that it is in, never more."""
+    is_whole = quantity == quantity.to_integral_value()
+    unit = Decimal(1) if is_whole else Decimal(1).scaleb(int(quantity.as_tuple().exponent))
+    return (quantity * Decimal(str(ratio))).quantize(unit, ROUND_DOWN)
 
 
 def _units(amount: Decimal, price: Decimal) -> Decimal:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from alertmanager_stand_in import AlertmanagerStandIn
 
+from risk_policy import default_policy_path, load_policy
 from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
 from risk_policy.model.escalation import Acknowledgement
@@ -27,10 +28,12 @@ from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.ledger import Ledger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
 from risk_receivers.refusals import Refusals
+from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -53,7 +56,11 @@ class Behind:
     outbox: Outbox = field(default_factory=lambda: Outbox({"console": Severity.DEBUG}))
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(Teller(self.outbox, Terms()), KillMode.PAUSE)
+        self.ledger = Ledger(
+            Teller(self.outbox, Terms()),
+            Automatic(KillMode.PAUSE),
+            Restricting(load_policy(default_policy_path(), {}), self.outbox),
+        )
         self.parser = Parser(Severity.WARNING, lease_seconds=60)
         self.refusals = Refusals(self.writer, self.telemetry)
         self.keeper = AckKeeper(

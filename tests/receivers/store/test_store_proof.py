@@ -12,7 +12,7 @@ from typing import Any
 
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.store_proof import StoreProof
-from risk_receivers.kill.switch import KillSwitch
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.store.writer import Transaction, Writer
 
 SECOND = 1_000_000_000
@@ -114,7 +114,7 @@ def test_slow_commits_one_after_the_other_and_a_large_one_do_not_close_the_gate(
         may_renew=may_renew,
     )
     with publisher:
-        publisher.apply(KillSwitch())
+        publisher.apply(KillBoard())
         publisher.start()
         wait_until(lambda: publisher.is_open)
         for thread in submitters:

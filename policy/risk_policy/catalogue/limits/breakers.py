@@ -51,14 +51,14 @@ CONSECUTIVE_LOSSES: Final = Limit(
             "CONSECUTIVE_LOSSES_WARNING", Tier.WARNING, Severity.WARNING, Action.REDUCE_SIZE,
             f"{_B}.consecutive_losses.reduce_at",
             "Account {subject} keeps losing",
-            "Several trades in a row have lost; new ones should be half the size.",
+            "Several trades in a row have lost; new ones are held to a smaller size.",
             "Check whether the market or the strategy has changed.",
         ),
         AlertSpec(
             "CONSECUTIVE_LOSSES_CRITICAL", Tier.CRITICAL, Severity.CRITICAL, Action.REDUCE_SIZE,
             f"{_B}.consecutive_losses.reduce_further_at",
-            "Account {subject} keeps losing; trade a quarter of the size",
-            "One more losing trade opens the breaker; new ones should be a quarter of the size.",
+            "Account {subject} keeps losing; new trades are cut further",
+            "The breaker is close; new trades are held to a smaller size still.",
             "Review the losing trades now.",
         ),
         AlertSpec(

@@ -218,7 +218,10 @@ SNAPSHOTS: Final = Metric(
     "risk_snapshots_total", "Snapshots taken in.", ("account",), kind="counter"
 )
 SNAPSHOTS_REJECTED: Final = Metric(
-    "risk_snapshots_rejected_total", "Snapshots refused, by reason.", ("reason",), kind="counter"
+    "risk_snapshots_rejected_total",
+    "Snapshots refused, or polled for and not got, by reason.",
+    ("reason",),
+    kind="counter",
 )
 TRADES_BLOCKED: Final = Metric(
     "risk_trades_blocked_total",

@@ -44,6 +44,12 @@ RECEIVERS_TIME: Final = Metric(
 INCIDENTS_OPEN: Final = Metric(
     "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
 )
+RESTRICTIONS: Final = Metric(
+    "risk_restrictions",
+    "Restrictions that alerts hold at the gate, by kind.",
+    ("kind",),
+    component="receivers",
+)
 INCIDENT_ESCALATIONS: Final = Metric(
     "risk_incident_escalations_total",
     "Incidents that came to count as worse, by why (time, frequency, trend, none).",
@@ -52,7 +58,17 @@ INCIDENT_ESCALATIONS: Final = Metric(
     component="receivers",
 )
 KILL_SWITCH_TRIPPED: Final = Metric(
-    "risk_kill_switch_tripped", "1 while the kill switch is tripped.", (), component="receivers"
+    "risk_kill_switch_tripped",
+    "1 while the kill switch is tripped over everything.",
+    (),
+    component="receivers",
+)
+KILLS: Final = Metric(
+    "risk_kill_switch_kills",
+    "Kills in force, by the narrowest label that they are limited to (everything, account, "
+    "strategy, venue, symbol).",
+    ("scope",),
+    component="receivers",
 )
 KILL_SWITCH_FLAT: Final = Metric(
     "risk_kill_switch_flat_confirmed",

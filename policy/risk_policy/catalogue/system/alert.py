@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from risk_policy.catalogue.limits.limit import Kind
 from risk_policy.vocabulary import Action, Category, DeadManAction, Layer, Severity
@@ -37,6 +37,8 @@ class SystemAlert:
         is_event: whether it tells of something that happened. It is shown for a while, and that
             it is shown no longer is no news.
         action_key: dotted policy key of what the silence it tells of leads to, if there is one.
+        trips_if: dotted policy key of a switch with which it trips the kill switch; empty if it
+            never does.
     """
 
     name: str
@@ -55,17 +57,21 @@ class SystemAlert:
     kind: Kind = Kind.NUMBER
     is_event: bool = False
     action_key: str = ""
+    trips_if: str = ""
 
-    def under(self, policy: Policy) -> Self:
-        """The same with the action that a policy wants."""
-        if not self.action_key:
-            return self
-        return replace(self, action=DEAD_MAN_ACTIONS[policy.text(self.action_key)])
+    def action_under(self, policy: Policy) -> Action:
+        """What it asks for under a policy."""
+        if self.action_key:
+            return DEAD_MAN_ACTIONS[policy.text(self.action_key)]
+        trips = self.trips_if and policy.switch(self.trips_if)
+        return Action.KILL_SWITCH if trips else self.action
 
     @property
     def possible_actions(self) -> tuple[Action, ...]:
         """What it asks for under any policy."""
-        return tuple(DEAD_MAN_ACTIONS.values()) if self.action_key else (self.action,)
+        if self.action_key:
+            return tuple(DEAD_MAN_ACTIONS.values())
+        return (self.action, Action.KILL_SWITCH) if self.trips_if else (self.action,)
 
     @property
     def latched(self) -> bool:

@@ -141,6 +141,7 @@ KILL_SWITCH_EVALUATION: Final = SystemAlert(
     layer=Layer.KILL_SWITCH,
     measured="The longest has waited {value}.",
     kind=Kind.TIME,
+    trips_if="alerting.kill_switch.on_evaluation",
 )  # fmt: skip
 ALERT_STORM: Final = SystemAlert(
     "ALERT_STORM", "alert_storm", Severity.CRITICAL, Action.REVIEW, "",
@@ -151,6 +152,7 @@ ALERT_STORM: Final = SystemAlert(
     category=Category.KILL_SWITCH,
     layer=Layer.KILL_SWITCH,
     measured="It began {value} times.",
+    trips_if="alerting.kill_switch.on_storm",
 )  # fmt: skip
 
 # -- events ----------------------------------------------------------------------------------

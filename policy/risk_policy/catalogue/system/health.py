@@ -250,6 +250,7 @@ CHAIN_BROKEN: Final = SystemAlert(
     "Do not restart anything. Copy the store, run `riskwarden audit verify`, find the record.",
     category=Category.SECURITY,
     escalates=True,
+    trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
 CHAIN_TRUNCATED: Final = SystemAlert(
@@ -261,6 +262,7 @@ CHAIN_TRUNCATED: Final = SystemAlert(
     category=Category.SECURITY,
     escalates=True,
     is_event=True,
+    trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
 CHAIN_REWRITTEN: Final = SystemAlert(
@@ -272,6 +274,7 @@ CHAIN_REWRITTEN: Final = SystemAlert(
     category=Category.SECURITY,
     escalates=True,
     is_event=True,
+    trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
 UNEXPECTED_ERRORS: Final = SystemAlert(

@@ -18,7 +18,7 @@ from typing import Final
 from risk_policy.contracts.receivers import ReceiversUrl
 from risk_policy.contracts.reports import Report
 from risk_runtime.errors import SpoolError
-from risk_runtime.paper.spool import ReportSpool
+from risk_runtime.reporting.spool import ReportSpool
 
 REPORTS_PATH: Final = "/api/v1/runtime/reports"
 #: What one request may carry, as the contract bounds it.

@@ -1,0 +1,1 @@
+"""What the actions of alerts hold at the gate, on record."""
