@@ -21,7 +21,7 @@ ACCOUNT = re.compile(r'risk_snapshot_age_seconds\{account="(\w+)"')
     ("action", "asks_for", "says"),
     [
         ("alert", "notify", "tell people"),
-        ("reduce_only", "pause_new_entries", "open no new positions"),
+        ("reduce_only", "pause_new_entries", "Holds the gate for what the alert is about"),
         ("halt", "kill_switch", "Trips the kill switch in mode `immediate`"),
     ],
 )
