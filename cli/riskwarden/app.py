@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "arm": "clear",
     "restrictions": "restrictions",
     "resume": "restrictions",
+    "reset-high-water-mark": "high_water_mark",
     "status": "status",
     "ack": "acks",
     "unack": "acks",
@@ -46,7 +47,7 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     for name in (asked,) if asked in every else every:
         module = import_module(f"riskwarden.commands.{_COMMANDS.get(name, name)}")
         if name in _COMMANDS:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, name.replace("-", "_")))
         else:
             app.add_typer(module.app, name=name)
     return app

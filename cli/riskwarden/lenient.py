@@ -35,12 +35,19 @@ class LenientPolicy:
     @property
     def receivers(self) -> str:
         """``host:port`` of the receivers."""
-        key = "alerting.endpoints.receivers"
+        return self._endpoint("receivers", _DEFAULTS.endpoints.receivers)
+
+    @property
+    def exporter(self) -> str:
+        """``host:port`` of the exporter."""
+        return self._endpoint("exporter", _DEFAULTS.endpoints.exporter)
+
+    def _endpoint(self, name: str, default: str) -> str:
+        key = f"alerting.endpoints.{name}"
         found = str(self._values.get(key))
         try:
             split_endpoint(found)
         except ValueError as error:
-            default = _DEFAULTS.endpoints.receivers
             warn(f"{self.path}: {key}: {error}; {default} is tried in its place")
             return default
         return found

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from risk_exporter.admission import admit
-from risk_exporter.errors import Refusal, SnapshotRefusedError
+from risk_exporter.errors import Refusal, ResetRefusedError, SnapshotRefusedError, StateError
 from risk_exporter.events import RecentEvents
 from risk_exporter.history import CloseHistory
 from risk_exporter.keeper import Keeper, Marks, Pace
@@ -30,6 +30,7 @@ from risk_exporter.prices import PriceWindow
 from risk_exporter.series import Labels, NamedBlocks, Published, Remembered, named_blocks
 from risk_exporter.stops import StopWatch
 from risk_exporter.value_at_risk import Conventions
+from risk_policy.contracts.high_water_mark import Reset, Standing, decimal_text
 from risk_policy.contracts.snapshot import Snapshot, utc_day
 
 _log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Account:
         self._named = NamedBlocks(folder.path.name)
         self._count = 0
         self._published: Published | Remembered | None = None
+        self._latest_flat: Snapshot | None = None  # the latest snapshot, if it held nothing
         if self._state is not None:
             self._published = Remembered(self._state, min(now, self._state.taken_at_last))
         for day, closes in folder.load_closes().items():
@@ -127,6 +129,79 @@ class Account:
             self._keeper.keep(state, self._marks, self._history.days, now)
             self._stops.keep()
             return measures
+
+    @property
+    def mark_reset_at(self) -> datetime | None:
+        """When somebody last reset the high-water mark."""
+        state = self._state
+        return state.mark_reset.at if state and state.mark_reset else None
+
+    def standing(self, now: datetime) -> Standing:
+        """How the account stands. Raises ResetRefusedError if nothing is known of it yet."""
+        with self._lock:
+            return self._standing(now)
+
+    def reset_mark(self, reset: Reset, now: datetime) -> Standing:
+        """Measure drawdowns from the latest equity from now on; a reset that was done is no news.
+
+        Durable when this returns. Raises ResetRefusedError, or StateError if it cannot be stored.
+        """
+        with self._lock:
+            standing = self._standing(now)
+            if standing.reset_id == reset.id:
+                return standing
+            if standing.obstacle:
+                raise ResetRefusedError(standing.obstacle)
+            recorded = reset.currency, reset.before, reset.after
+            if recorded != (standing.currency, standing.high_water_mark, standing.equity):
+                raise ResetRefusedError(
+                    f"on record is a reset from {reset.before} to {reset.after} {reset.currency}, "
+                    f"but the mark is {standing.high_water_mark} and the equity {standing.equity} "
+                    f"{standing.currency} now: ask anew"
+                )
+            assert self._state is not None
+            assert self._latest_flat is not None
+            state = self._state.after_reset(reset.id, now)
+            self._keeper.flush(state, self._marks, self._history.days, now)
+            if failure := self._keeper.failure:
+                raise StateError(f"the reset cannot be stored, so nothing was changed: {failure}")
+            measures = self._measure(self._latest_flat, state)
+            self._publish(self._latest_flat, state, measures, now)
+            _log.warning(
+                "account %s: its high-water mark was reset from %s to %s %s, audit event %d",
+                *(reset.account, reset.before, reset.after, reset.currency, reset.audit_seq),
+            )
+            return self._standing(now)
+
+    def _standing(self, now: datetime) -> Standing:
+        state = self._state
+        if state is None:
+            raise ResetRefusedError("nothing is known of the account yet; send a snapshot")
+        return Standing(
+            account=state.account,
+            currency=state.currency,
+            high_water_mark=decimal_text(state.equity_peak),
+            equity=decimal_text(state.equity_last),
+            obstacle=self._obstacle(state, now),
+            reset_id=state.mark_reset.id if state.mark_reset else "",
+        )
+
+    def _obstacle(self, state: AccountState, now: datetime) -> str:
+        published = self._published
+        if not isinstance(published, Published):
+            return "no snapshot has come since the exporter was started: it may hold anything"
+        age = now - published.fresh_at
+        if age > self._terms.pace.stale_after:
+            return (
+                f"its latest snapshot is {age.total_seconds():.0f} s old: it may hold anything now"
+            )
+        if self._latest_flat is None:
+            return "positions are open; close them first"
+        if state.equity_last <= 0:
+            return "there is no equity left that a drawdown could be measured from"
+        if state.equity_last >= state.equity_peak:
+            return "the equity stands at its high-water mark; there is nothing to reset"
+        return ""
 
     def flush(self, now: datetime) -> None:
         """Store everything, for a clean stop."""
@@ -205,6 +280,7 @@ class Account:
                 state.trading_day,
             )
         self._state = state
+        self._latest_flat = None if positions else snapshot
         self._market_time = snapshot.market_time
         self._count += 1
         self._events.observe(snapshot)

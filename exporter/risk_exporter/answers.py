@@ -201,8 +201,8 @@ def _message(detail: ErrorDetails) -> str:
     kind, location = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
         place = tuple(part for part in location[:-1] if isinstance(part, str))
-        known = _MODELS[place].model_fields
-        return f"is unknown; known here: {', '.join(known)}"
+        model = _MODELS.get(place)
+        return f"is unknown; known here: {', '.join(model.model_fields)}" if model else "is unknown"
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(str(location[-1]), detail["msg"])
     return _KINDS.get(kind, detail["msg"].removeprefix("Value error, "))

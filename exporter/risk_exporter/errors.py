@@ -38,6 +38,14 @@ class SnapshotRefusedError(ExporterError):
         super().__init__(message)
 
 
+class ResetRefusedError(ExporterError):
+    """A high-water mark that is not reset; the message says why. Nothing was changed."""
+
+
+class UnknownAccountError(ResetRefusedError):
+    """There is no such account."""
+
+
 class HistoryError(ExporterError):
     """Daily closes that cannot be used."""
 

@@ -33,7 +33,13 @@ from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
 from risk_exporter.account import Account, Terms
-from risk_exporter.errors import ExporterError, Refusal, SnapshotRefusedError, StateError
+from risk_exporter.errors import (
+    ExporterError,
+    Refusal,
+    SnapshotRefusedError,
+    StateError,
+    UnknownAccountError,
+)
 from risk_exporter.fast_lane import FastLane
 from risk_exporter.keeper import Pace
 from risk_exporter.market import MarketCloses
@@ -45,6 +51,7 @@ from risk_exporter.series import (
     Published,
     exporter_blocks,
     fast_lane_blocks,
+    mark_reset,
     state_unsaved,
 )
 from risk_exporter.text import BlockFamily, Prefixes
@@ -53,6 +60,7 @@ from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import METRICS
 from risk_policy.clock import utc_now
+from risk_policy.contracts.high_water_mark import Standing, Wanted
 from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.disk import free_ratio
 
@@ -167,6 +175,24 @@ class RiskExporter(Collector):
             self._refuse_if_closed()
         self._market.add(closes, remember=remember)
 
+    def high_water_mark(self, wanted: Wanted) -> Standing:
+        """How an account stands, once its high-water mark was reset if that is wanted.
+
+        Raises:
+            ResetRefusedError: the account is unknown, holds something, is stale or is not what the
+                record of the reset says.
+            StateError: the reset cannot be stored, or the exporter is closed.
+        """
+        with self._lock:
+            self._refuse_if_closed()
+            account = self._accounts.get(wanted.account)
+        if account is None:
+            raise UnknownAccountError(f"account {wanted.account} is not known here")
+        now = self._clock()
+        if wanted.reset is None:
+            return account.standing(now)
+        return account.reset_mark(wanted.reset, now)
+
     def count_refusal(self, reason: Refusal) -> None:
         """Count a snapshot that was refused, also one that never became a snapshot."""
         with self._lock:
@@ -205,6 +231,8 @@ class RiskExporter(Collector):
             if published := account.published:
                 yield from published.blocks(self._terms.conventions, now)
                 yield state_unsaved(name, account.unsaved_seconds(now))
+            if reset_at := account.mark_reset_at:
+                yield mark_reset(name, reset_at)
         reasons = [{"reason": reason.value} for reason in Refusal]
         yield Block(m.SNAPSHOTS_REJECTED, reasons, np.array(refused))
         if blocked:

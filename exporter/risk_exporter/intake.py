@@ -55,7 +55,7 @@ class Intake(Protocol):
         """
 
 
-class _Door(Generic[_Content]):
+class TokenDoor(Generic[_Content]):
     """What every body has to pass before anybody acts on it.
 
     Args:
@@ -148,7 +148,7 @@ class SnapshotIntake:
 
     def __init__(self, exporter: RiskExporter, token: str) -> None:
         self._exporter = exporter
-        self._door = _Door(
+        self._door = TokenDoor(
             exporter.policy,
             token,
             exporter.count_refusal,
@@ -200,7 +200,7 @@ class ClosesIntake:
     def __init__(self, exporter: RiskExporter, token: str) -> None:
         self._exporter = exporter
         # Only refused snapshots are counted as such; refused closes are no gap in the figures.
-        self._door = _Door(
+        self._door = TokenDoor(
             exporter.policy,
             token,
             lambda reason: _log.warning("closes refused (%s)", reason),

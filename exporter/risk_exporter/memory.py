@@ -21,7 +21,7 @@ import os
 import re
 import weakref
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -59,6 +59,16 @@ _MARKET: Final = TypeAdapter(dict[Identifier, dict[_Day, _Close]])
 _MARKET_FILE: Final = ".market-closes.json"
 
 
+class MarkReset(BaseModel):
+    """That somebody reset the peak: which reset it was, when, and on which trading day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    at: AwareDatetime
+    day: _Day
+
+
 class AccountState(BaseModel):
     """The memory of one account: a fold over its snapshots, in the order they were taken in.
 
@@ -69,6 +79,9 @@ class AccountState(BaseModel):
 
     The day's highest equity counts from the equity that the day starts from, so a loss overnight
     is a drawdown of the day.
+
+    Somebody may reset the peak to the latest equity. The figures of the day go on: what was lost
+    today stays lost today.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -83,6 +96,7 @@ class AccountState(BaseModel):
     equity_last: Amount
     taken_at_last: AwareDatetime
     market_time_last: AwareDatetime
+    mark_reset: MarkReset | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +110,8 @@ class AccountState(BaseModel):
 
     @model_validator(mode="after")
     def _nothing_is_above_the_peak(self) -> AccountState:
-        if self.equity_day_high > self.equity_peak:
+        reset_today = self.mark_reset is not None and self.mark_reset.day == self.trading_day
+        if self.equity_day_high > self.equity_peak and not reset_today:
             raise ValueError("an equity above equity_peak; the peak is the highest equity seen")
         if max(self.equity_last, self.equity_day_start) > self.equity_day_high:
             raise ValueError("an equity above equity_day_high, the highest equity of the day")
@@ -136,6 +151,11 @@ class AccountState(BaseModel):
             }
         )
 
+    def after_reset(self, reset_id: str, at: datetime) -> AccountState:
+        """The memory once the peak was reset to the latest equity."""
+        reset = MarkReset(id=reset_id, at=at, day=self.trading_day)
+        return self.model_copy(update={"equity_peak": self.equity_last, "mark_reset": reset})
+
     def is_ahead_of(self, snapshot: Snapshot, tolerance: timedelta) -> bool:
         """Whether the day remembered had not come yet when the snapshot was taken."""
         return self.trading_day > utc_day(snapshot.taken_at + tolerance)
@@ -144,6 +164,7 @@ class AccountState(BaseModel):
         """Whether this may be what became of another state, with nothing of it forgotten."""
         return (
             (self.account, self.currency) == (other.account, other.currency)
+            and self.mark_reset == other.mark_reset  # a reset is only ever stored durably
             and self.taken_at_last >= other.taken_at_last
             and self.equity_peak >= other.equity_peak
             and (
@@ -296,7 +317,9 @@ class AccountFolder:
 
     def save(self, state: AccountState) -> None:
         """Replace what is remembered, durably. Raises OSError."""
-        self._replace(_STATE_FILE, state.model_dump_json(indent=2).encode() + b"\n")
+        self._replace(
+            _STATE_FILE, state.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+        )
         (self.path / _LATEST_FILE).unlink(missing_ok=True)
 
     def note(self, state: AccountState) -> None:
@@ -304,7 +327,7 @@ class AccountFolder:
 
         To be called only for what goes on from a saved state.
         """
-        write_slot(self.path / _LATEST_FILE, state.model_dump_json().encode())
+        write_slot(self.path / _LATEST_FILE, state.model_dump_json(exclude_none=True).encode())
 
     def save_closes(self, day: str, symbols: Sequence[str], marks: Floats) -> None:
         """Replace the closes of a day. Raises OSError."""

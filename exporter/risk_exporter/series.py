@@ -308,6 +308,11 @@ def state_unsaved(account: str, seconds: float) -> Block:
     return _one(m.STATE_UNSAVED, {"account": account}, seconds)
 
 
+def mark_reset(account: str, at: datetime) -> Block:
+    """When somebody last reset the high-water mark of an account."""
+    return _one(m.HIGH_WATER_MARK_RESET, {"account": account}, at.timestamp())
+
+
 def exporter_blocks(now: datetime, unexpected: int, disk_free: float | None) -> Iterator[Block]:
     """What the exporter says of itself."""
     component = {"component": COMPONENT}

@@ -22,12 +22,18 @@ from risk_exporter.answers import Answer, json_answer, refusal
 from risk_exporter.errors import StartError
 from risk_exporter.exporter import RiskExporter
 from risk_exporter.intake import ClosesIntake, Intake, SnapshotIntake, most_body_bytes
+from risk_exporter.mark_intake import MarkIntake
 from risk_exporter.text import encoder
+from risk_policy.contracts.high_water_mark import PATH as MARK_PATH
 from risk_policy.model.base import split_endpoint
 
 SNAPSHOT_PATH: Final = "/api/v1/snapshot"
 CLOSES_PATH: Final = "/api/v1/closes"
-_TAKEN: Final = {SNAPSHOT_PATH: "snapshots", CLOSES_PATH: "closes"}
+_TAKEN: Final = {
+    SNAPSHOT_PATH: "snapshots",
+    CLOSES_PATH: "closes",
+    MARK_PATH: "resets of a high-water mark",
+}
 _CHUNK: Final = 65536
 
 _log = logging.getLogger(__name__)
@@ -43,6 +49,7 @@ class ExporterServer:
         listen: ``host:port``; the policy's ``alerting.endpoints.exporter`` unless given.
         snapshot_token: takes snapshots and closes over HTTP from whoever shows it; without
             one, they come from the process itself only.
+        mark_token: the same for resets of the high-water mark, where no ``snapshot_token`` is.
 
     Raises:
         StartError: an argument cannot be used.
@@ -54,6 +61,7 @@ class ExporterServer:
         registry: CollectorRegistry | None = None,
         listen: str | None = None,
         snapshot_token: str | None = None,
+        mark_token: str | None = None,
     ) -> None:
         self._exporter = exporter
         self._registry = CollectorRegistry() if registry is None else registry
@@ -66,6 +74,8 @@ class ExporterServer:
         if snapshot_token is not None:
             self._intakes[SNAPSHOT_PATH] = SnapshotIntake(exporter, snapshot_token)
             self._intakes[CLOSES_PATH] = ClosesIntake(exporter, snapshot_token)
+        if (token := snapshot_token or mark_token) is not None:
+            self._intakes[MARK_PATH] = MarkIntake(exporter, token)
         self._scraped = threading.Event()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -168,6 +178,8 @@ class ExporterServer:
             error = (
                 f"this exporter is embedded in its runtime and takes no {_TAKEN[path]} over HTTP"
             )
+            if path == MARK_PATH:
+                error += "; give its ExporterServer a mark_token"
             handler.send(refusal(HTTPStatus.NOT_FOUND, error))
             return
         headers = handler.headers

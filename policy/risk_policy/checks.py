@@ -215,6 +215,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _sms_problems(values)
     yield from fallback_problems(values)
     yield from _button_problems(values)
+    yield from _kill_command_problems(values)
     yield from token_problems(values)
     yield from permission_problems(values)
 
@@ -320,6 +321,19 @@ def _sms_problems(values: Values) -> Iterator[Problem]:
             "is empty: the channel is enabled and would reach nobody; write whom to tell, "
             'e.g. ["+15005550006"], or set alerting.channels.sms.enabled = false',
         )
+
+
+def _kill_command_problems(values: Values) -> Iterator[Problem]:
+    """A command that nobody may say."""
+    section = "alerting.channels.telegram"
+    if not all(values.get(f"{section}.{key}") is True for key in ("enabled", "kill_command")):
+        return
+    for key in ("allowed_users", "allowed_chats"):
+        if values.get(f"{section}.{key}") in (None, [], ()):
+            message = (
+                f"nobody could say /kill unless {section}.{key} is set; set it, or take this out"
+            )
+            yield Problem(f"{section}.kill_command", "true", message)
 
 
 def _button_problems(values: Values) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from risk_policy.contracts import high_water_mark
 from risk_policy.model.permissions import Permissions
 from risk_policy.vocabulary import Permission, Role
 from risk_receivers.auth import Identity, Key, Stranger, Tokens
@@ -32,6 +33,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "GET /api/v1/restrictions": (Permission.READ,),
     "POST /api/v1/restrictions/{id}/resume": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/kill/arm": (Permission.ARM,),
+    f"POST {high_water_mark.PATH}": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/drills": (Permission.DRILL,),
     "GET /api/v1/status": (Permission.READ,),
     "GET /api/v1/incidents": (Permission.READ,),

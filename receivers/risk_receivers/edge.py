@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from a2wsgi import WSGIMiddleware
 
+from risk_policy.contracts import high_water_mark
 from risk_receivers.access import Access
 from risk_receivers.api import Parts, create_app
 from risk_receivers.body import BodyReader
@@ -17,6 +18,7 @@ from risk_receivers.doors.door import Door
 from risk_receivers.doors.drills import DrillDoor
 from risk_receivers.doors.feeds import FeedDoor
 from risk_receivers.doors.gate import GateDoor
+from risk_receivers.doors.high_water_mark import HighWaterMarkDoor
 from risk_receivers.doors.kill import KillDoor
 from risk_receivers.doors.loosen import ArmDoor, LoosenDoor
 from risk_receivers.doors.reports import ReportsDoor
@@ -26,6 +28,7 @@ from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.kill.clearing import Codes, What
 from risk_receivers.kill.loosening import Loosening
+from risk_receivers.kill.mark_reset import MarkResets
 from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.people import People
 from risk_receivers.reading import Reading
@@ -115,6 +118,12 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             access=parts.access,
         )
 
+    marks = HighWaterMarkDoor(
+        MarkResets(core.outbox, codes, time_codes),
+        *how,
+        terms=terms,
+        access=parts.access,
+    )
     behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
     try:
         yield Front(
@@ -126,6 +135,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
                 "/api/v1/kill/disarm": loosen(What.DISARM),
                 "/api/v1/kill/arm": ArmDoor(loosening, *how),
                 "/api/v1/restrictions/{id}/resume": loosen(What.RESUME),
+                high_water_mark.PATH: marks,
                 "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
                 "/api/v1/drills": DrillDoor(core.writer, patience),
             },

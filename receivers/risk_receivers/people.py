@@ -118,7 +118,9 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
         )
         wiring = (core.policy, keeper, core.database)
         bot = channels.get("telegram")
-        telegram = telegram_buttons(*wiring, core.writer, core.telemetry, core.refusals.note, bot)
+        telegram = telegram_buttons(
+            *wiring, core.writer, core.telemetry, core.refusals.note, bot, core.recorder
+        )
         shown = telegram_keeper(*wiring, core.writer, core.telemetry, bot)
         slack = slack_door(*wiring, core.writer, core.telemetry, core.refusals.note)
         yield People(

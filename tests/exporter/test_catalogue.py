@@ -13,6 +13,7 @@ from risk_exporter import RiskExporter, SnapshotRefusedError
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.metrics import METRICS
 from risk_policy.contracts.alert import risk_id
+from risk_policy.contracts.high_water_mark import Reset, Wanted
 
 OURS = {name: metric for name, metric in METRICS.items() if metric.component == "exporter"}
 
@@ -39,12 +40,18 @@ OPTIONAL = {
     "risk_stop_loss_triggered_timestamp_seconds",
     "risk_take_profit_triggered_timestamp_seconds",
     "risk_trades_blocked_total",
+    "risk_high_water_mark_reset_timestamp_seconds",
 }
 
 
 def test_every_metric_of_the_catalogue_is_exported_with_its_labels_and_nothing_else(
-    exporter: RiskExporter, full: Any, clock: Any, scrape: Any
+    exporter: RiskExporter, full: Any, book: Any, clock: Any, scrape: Any
 ) -> None:
+    exporter.observe(book(100_000))
+    exporter.observe(book(90_000))
+    fall = {"account": "main", "currency": "USD", "before": "100000.0", "after": "90000.0"}
+    reset = Reset(**fall, id="reset-1", audit_seq=1)
+    exporter.high_water_mark(Wanted(account="main", reset=reset))
     exporter.observe(full())
     exporter.count_blocked("main", "gate")
     clock.advance(seconds=1)

@@ -145,3 +145,10 @@ def test_buttons_that_nobody_could_press_are_refused(
     (problem,) = refused(text, {**held, "SLACK_WEBHOOK_URL": "https://hooks.slack.com/x"})
     assert problem.key == f"alerting.channels.{key}"
     assert "there are no buttons unless" in problem.message
+
+
+def test_a_kill_command_that_nobody_could_say_is_refused(refused: Refused) -> None:
+    text = "[alerting.channels.telegram]\nenabled = true\nkill_command = true"
+    problems = refused(text, {"TELEGRAM_BOT_TOKEN": "1:t", "TELEGRAM_CHAT_ID": "7"})
+    assert {one.key for one in problems} == {"alerting.channels.telegram.kill_command"}
+    assert ["allowed_users" in one.message for one in problems] == [True, False]

@@ -72,8 +72,12 @@ def test_where_the_policy_halts_a_silence_trips_once_and_stays_tripped(
     halts = 'prometheus_seconds = 1\nprometheus_action = "halt"'
     stopped.policy.write_text(text.replace("prometheus_seconds = 300", halts))
     receivers = stopped.start(prometheus=False)
+    # A kill of a part is none of the rest.
+    part = {"mode": "pause", "reason": "a part", "actor": "ann", "scope": "symbol=MSFT"}
+    assert receivers.call("POST", "/api/v1/kill", json=part).is_success
+    assert not receivers.gate_says_halt()
     receivers.hear_watchdog()
-    wait_until(lambda: receivers.status()["kill_switch"]["state"] == "TRIPPED")
+    wait_until(receivers.gate_says_halt)
     switch = receivers.status()["kill_switch"]
     assert (switch["mode"], switch["cause"]) == ("immediate", "PROMETHEUS_SILENT")
     assert receivers.gate_says_halt()
@@ -81,5 +85,5 @@ def test_where_the_policy_halts_a_silence_trips_once_and_stays_tripped(
     receivers.stop()
     receivers.start(prometheus=False)
     assert receivers.status()["kill_switch"]["state"] == "TRIPPED", "heard again is not cleared"
-    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+    assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 2, "the part, and once all"
     assert receivers.verified().ok

@@ -12,6 +12,7 @@ from risk_policy.model.channels import Telegram
 from risk_receivers.buttons.offsets import Offsets
 from risk_receivers.buttons.telegram import TelegramButtons
 from risk_receivers.buttons.telegram_chats import Chats
+from risk_receivers.buttons.telegram_kill import Trips
 from risk_receivers.channels.bot_api import BotApi
 from risk_receivers.channels.message import Kind
 from risk_receivers.channels.rendered import Render
@@ -35,7 +36,7 @@ class Rig:
     listener: TelegramButtons = field(init=False)
     followed: dict[str, str] = field(default_factory=dict)
 
-    def listen(self, *chats: str) -> TelegramButtons:
+    def listen(self, *chats: str, trips: Trips | None = None) -> TelegramButtons:
         """The listener of a service that starts on the same store."""
         self.followed = {}
         desk, _ = self.behind.desk(TOKEN, "Telegram button")
@@ -48,6 +49,7 @@ class Rig:
             writer=self.behind.writer,
             telemetry=self.behind.telemetry,
             refused=self.behind.refusals.note,
+            trips=trips,
         )
         return self.listener
 

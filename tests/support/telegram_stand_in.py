@@ -11,6 +11,7 @@ from loopback_http import LoopbackServer, Received, Reply
 
 TOKEN = "123456789:AAplantedTelegramSecretToken-_0123456"
 CHAT = "-1001234567890"
+BOT = "RiskwardenBot"
 _LONGEST = 4096
 _TAGS = {"b", "strong", "i", "em", "u", "s", "code", "pre", "a", "blockquote", "tg-spoiler"}
 
@@ -79,6 +80,29 @@ class TelegramStandIn(LoopbackServer):
             }
         )
 
+    def say(
+        self,
+        text: str,
+        *,
+        user: int = 42,
+        name: str = "Olga Petrova",
+        chat: str = CHAT,
+        number: int = 9001,
+        **more: Any,
+    ) -> int:
+        """Somebody writes something."""
+        first, _, last = name.partition(" ")
+        return self.happen(
+            message={
+                "message_id": number,
+                "date": 1_700_000_000,
+                "chat": {"id": int(chat), "type": "supergroup"},
+                "from": {"id": user, "is_bot": False, "first_name": first, "last_name": last},
+                "text": text,
+                **more,
+            }
+        )
+
     def labels(self, message: dict[str, Any] | None = None) -> dict[str, str]:
         """The buttons under a message, the last one unless told otherwise."""
         shown = message or self.messages[max(self.messages)]
@@ -103,7 +127,9 @@ class TelegramStandIn(LoopbackServer):
             return failure(401, "Unauthorized")
         parameters = json.loads(received.body or b"{}")
         if method == "getMe":
-            return success({"id": 123456789, "is_bot": True, "first_name": "Riskwarden"})
+            return success(
+                {"id": 123456789, "is_bot": True, "first_name": "Riskwarden", "username": BOT}
+            )
         if method in self.failing:
             return self.failing[method]
         if method == "getUpdates":

@@ -114,6 +114,7 @@ class Telegram(_Channel):
     Attributes:
         allowed_chats: where the buttons under messages work.
         allowed_users: who may acknowledge by them there. Nobody, or nowhere: no buttons.
+        kill_command: whether they may trip the kill switch there, by ``/kill``.
     """
 
     enabled: Switch = False
@@ -124,6 +125,7 @@ class Telegram(_Channel):
     timeout_seconds: RequestSeconds = 10
     allowed_chats: TelegramChats = ()
     allowed_users: TelegramUsers = ()
+    kill_command: Switch = False
 
 
 class Webhook(_Channel):

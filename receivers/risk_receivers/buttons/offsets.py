@@ -26,6 +26,7 @@ class Offsets:
     """The place of one bot. Another bot counts its own."""
 
     def __init__(self, database: Path, bot_id: str) -> None:
+        self.bot_id = bot_id
         self._database = database
         self._name = f"telegram_offset:{bot_id}"
 

@@ -1,6 +1,6 @@
-"""Listens for presses of Telegram buttons, by asking: nobody has to reach this machine.
+"""Listens to Telegram for presses of buttons and for ``/kill``, by asking: nobody has to reach us.
 
-A press counts from a user and in a chat that the policy names (or that became of one), and from
+Either counts from a user and in a chat that the policy names (or that became of one), and from
 nobody else; that is
 looked at before anything they sent is. Whatever Telegram does, this thread waits for it alone.
 """
@@ -23,7 +23,15 @@ from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.buttons.desk import REFUSED, Desk, Outcome, Presser, Verdict
 from risk_receivers.buttons.offsets import Offsets
 from risk_receivers.buttons.telegram_chats import Chats
-from risk_receivers.buttons.telegram_updates import Press, Shown, Update, updates, with_status
+from risk_receivers.buttons.telegram_kill import NOT_YOURS, KillCommands, Trips, command_in
+from risk_receivers.buttons.telegram_updates import (
+    Press,
+    Shown,
+    Update,
+    name_of,
+    updates,
+    with_status,
+)
 from risk_receivers.channels import Channel
 from risk_receivers.channels.bot_api import BotApi, BotReply, keyboard, reply_of
 from risk_receivers.channels.buttons import Buttons
@@ -85,8 +93,11 @@ class TelegramButtons(Worker):
         telemetry: Telemetry,
         refused: Callable[[str, str, str], None],
         held_seconds: float = HELD_SECONDS,
+        trips: Trips | None = None,
     ) -> None:
-        """``refused`` is told who came in vain, to what, and why."""
+        """``refused`` is told who came in vain, to what, and why; ``trips`` does what ``/kill``
+        asks for, unless nobody obeys that.
+        """
         super().__init__("telegram-buttons", telemetry)
         self._chats = chats
         self._users = frozenset(settings.allowed_users)
@@ -96,6 +107,8 @@ class TelegramButtons(Worker):
         self._writer = writer
         self._refused = refused
         self._held_seconds = held_seconds
+        self._kills = KillCommands(trips, offsets.bot_id, self._bot_name) if trips else None
+        self._obeyed = -1  # the latest update whose command was answered
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._trouble = ""
         self._is_heard = False
@@ -115,10 +128,14 @@ class TelegramButtons(Worker):
             self._follow()
             found = self._ask()
             self._heard()
+            for update in found:  # nothing goes before a kill
+                self._obey(update)
             for update in found:
                 if self._stopping.is_set():
                     break  # it is asked for again
                 self._take(update)
+                if self._kills and update.press:
+                    break  # a press may wait for Alertmanager: look for a kill before the next one
         except _NotHeardError as error:
             return self._not_heard(str(error), error.pause_seconds)
         except DeliveryError as error:
@@ -143,7 +160,7 @@ class TelegramButtons(Worker):
                 **({} if first is None else {"offset": first}),
                 "limit": _AT_A_TIME,
                 "timeout": round(held_seconds),
-                "allowed_updates": ["callback_query"],
+                "allowed_updates": ["callback_query", *(["message"] if self._kills else [])],
             },
             held_seconds=held_seconds,
         )
@@ -183,15 +200,54 @@ class TelegramButtons(Worker):
             self._telemetry.count(m.BUTTON_PRESSES, CHANNEL, outcome.verdict.value)
             self._tell(press, outcome)
 
+    def _obey(self, update: Update) -> None:
+        """Do what a command says, and answer it. A second time it does and says nothing."""
+        said = update.said
+        if said is None or self._kills is None or update.id <= self._obeyed:
+            return
+        command = command_in(said.text)
+        if command is None or said.is_forwarded or not self._kills.is_for_us(command):
+            return
+        user, chat = str(said.sender.id), str(said.chat.id)
+        if not self._may(user, chat, "/kill in Telegram"):
+            answer = NOT_YOURS if self._chats.allow(chat) else ""
+        else:
+            answer = self._kills.obey(command, said, Presser(f"{CHANNEL}:{user}", said.sender.name))
+        self._obeyed = update.id
+        if answer:
+            self._try(
+                "sendMessage",
+                {
+                    "chat_id": said.chat.id,
+                    "text": answer,
+                    "reply_parameters": {
+                        "message_id": said.message_id,
+                        "allow_sending_without_reply": True,
+                    },
+                },
+            )
+
+    def _bot_name(self) -> str:
+        """How the bot is called; empty if Telegram does not say."""
+        try:
+            return name_of(reply_of(self._bot.call("getMe", {})).result)
+        except DeliveryError as error:
+            _log.info("getMe: %s", error)
+            return ""
+
+    def _may(self, user: str, chat: str, what: str) -> bool:
+        """Whether somebody may do something there; on record if not."""
+        if user in self._users and self._chats.allow(chat):
+            return True
+        key = "allowed_users" if user not in self._users else "allowed_chats"
+        self._telemetry.count(*AUTH_FAILED)
+        self._refused(f"{CHANNEL}:{user}", what, f"not in alerting.channels.telegram.{key}")
+        return False
+
     def _outcome(self, press: Press, update_id: int) -> Outcome:
         user, message = str(press.sender.id), press.message
         chat = str(message.chat.id) if message is not None else ""
-        if user not in self._users or not self._chats.allow(chat):
-            key = "allowed_users" if user not in self._users else "allowed_chats"
-            self._telemetry.count(*AUTH_FAILED)
-            self._refused(
-                f"{CHANNEL}:{user}", "a Telegram button", f"not in alerting.channels.telegram.{key}"
-            )
+        if not self._may(user, chat, "a Telegram button"):
             return REFUSED
         return self._desk.take(
             press.data,
@@ -267,9 +323,11 @@ def telegram_buttons(
     telemetry: Telemetry,
     refused: Callable[[str, str, str], None],
     channel: Channel | None,
+    trips: Trips,
 ) -> TelegramButtons | None:
     """The listener, if the policy wants buttons. Raises StartError."""
     settings = policy.alerting.channels.telegram
+    obeyed = trips if settings.kill_command else None
     if not (settings.enabled and has_buttons(settings)):
         return None
     terms = policy.alerting.acknowledgement
@@ -289,4 +347,5 @@ def telegram_buttons(
         writer=writer,
         telemetry=telemetry,
         refused=refused,
+        trips=obeyed,
     )

@@ -1,4 +1,4 @@
-"""What Telegram says of presses, and the message under which one was made. Pure.
+"""What Telegram says of presses and commands, and the message under which one was made. Pure.
 
 Everything in here came from somebody's client by way of Telegram. What makes no sense is
 passed over, but never counted as unread: it would come again for ever.
@@ -6,13 +6,14 @@ passed over, but never counted as unread: it would come again for ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from risk_receivers.channels.cutting import clean, cut, units
 
+T = TypeVar("T")
 #: The longest message Telegram takes.
 _MOST_UNITS: Final = 4096
 _LONGEST_STATUS: Final = 600
@@ -73,20 +74,46 @@ class Press(msgspec.Struct, frozen=True):
     data: str = ""
 
 
+class Said(msgspec.Struct, frozen=True):
+    """A message that somebody wrote; whatever was only forwarded was said elsewhere."""
+
+    message_id: int
+    chat: Chat
+    sender: User = msgspec.field(name="from")
+    text: str = ""
+    forward_origin: msgspec.Raw | None = None
+    forward_date: int | None = None
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether somebody else said it, or said it elsewhere."""
+        return self.forward_origin is not None or self.forward_date is not None
+
+
 class _Update(msgspec.Struct, frozen=True):
     update_id: int
     callback_query: msgspec.Raw = msgspec.Raw(b"null")
+    message: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Update(msgspec.Struct, frozen=True):
-    """One thing that happened; no press if it is something else, or makes no sense."""
+    """One thing that happened; neither if it is something else, or makes no sense."""
 
     id: int
     press: Press | None = None
+    said: Said | None = None
 
 
 _decode = msgspec.json.Decoder(list[_Update]).decode
 _decode_press = msgspec.json.Decoder(Press).decode
+_decode_user = msgspec.json.Decoder(User).decode
+_decode_said = msgspec.json.Decoder(Said).decode
+
+
+def name_of(result: msgspec.Raw) -> str:
+    """How a bot is called in chats; empty if that is not to be read."""
+    found = _made(_decode_user, result)
+    return found.username if found is not None else ""
 
 
 def updates(result: bytes) -> list[Update]:
@@ -95,10 +122,18 @@ def updates(result: bytes) -> list[Update]:
 
 
 def _update(found: _Update) -> Update:
+    return Update(
+        found.update_id,
+        _made(_decode_press, found.callback_query),
+        _made(_decode_said, found.message),
+    )
+
+
+def _made(decode: Callable[[msgspec.Raw], T], found: msgspec.Raw) -> T | None:
     try:
-        return Update(found.update_id, _decode_press(found.callback_query))
+        return decode(found)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Update(found.update_id)
+        return None
 
 
 def with_status(message: Shown, status: str) -> tuple[str, list[Mapping[str, Any]]]:

@@ -42,6 +42,7 @@ class What(StrEnum):
     CLEAR = "clear"
     DISARM = "disarm"
     RESUME = "resume"  # trading, that a restriction holds back
+    RESET_MARK = "reset_high_water_mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Request:
     """What somebody wants.
 
     Attributes:
-        kill_id: which kill is to be cleared, or which restriction lifted; empty for neither.
+        kill_id: which kill is to be cleared, which restriction lifted or which mark reset; empty
+            for what is about none.
     """
 
     what: What

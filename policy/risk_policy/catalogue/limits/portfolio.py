@@ -104,7 +104,8 @@ DRAWDOWN: Final = Limit(
             "Equity has fallen from its peak beyond what the account is meant to survive. The kill "
             "switch trips: orders are cancelled, positions closed, new risk refused.",
             "Check that the account is flat, at the exchange and not only here. Do not clear the "
-            "kill switch before the cause is understood and written down.",
+            "kill switch before the cause is understood and written down. This alert goes on while "
+            "the account is flat; to trade on with what is left: riskwarden reset-high-water-mark.",
         ),
     ),
 )  # fmt: skip

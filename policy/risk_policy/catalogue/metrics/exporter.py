@@ -16,7 +16,14 @@ ACCOUNT_INFO: Final = Metric(
 EQUITY: Final = Metric("risk_equity", "Cash plus market value of all positions.", ("account",))
 CASH: Final = Metric("risk_cash", "Cash not invested.", ("account",))
 EQUITY_PEAK: Final = Metric(
-    "risk_equity_peak", "Highest equity seen, across restarts.", ("account",)
+    "risk_equity_peak",
+    "Highest equity seen since it was last reset, across restarts.",
+    ("account",),
+)
+HIGH_WATER_MARK_RESET: Final = Metric(
+    "risk_high_water_mark_reset_timestamp_seconds",
+    "When somebody last reset the peak that drawdowns are measured from; absent if nobody did.",
+    ("account",),
 )
 EQUITY_DAY_START: Final = Metric(
     "risk_equity_day_start", "Equity at the last close before the current day.", ("account",)
