@@ -107,16 +107,20 @@ LADDERS: Final = (
         "the gate closes before it is renewed",
     ),
     Ladder(
-        (_PROMETHEUS + "resend_delay_seconds", "alerting.gate.feed_silence_seconds"),
+        (_PROMETHEUS + "resend_delay_seconds", "alerting.dead_man.prometheus_seconds"),
         "the gate closes between two signs of life from Prometheus",
     ),
     Ladder(
-        (_PROMETHEUS + "evaluation_interval_seconds", "alerting.gate.feed_silence_seconds"),
+        (_PROMETHEUS + "evaluation_interval_seconds", "alerting.dead_man.prometheus_seconds"),
         "the gate closes between two signs of life from Prometheus",
     ),
     Ladder(
         (_PROMETHEUS + "scrape_interval_seconds", _SYSTEM + "snapshot_stale_seconds"),
         "every snapshot is stale before it is seen again",
+    ),
+    Ladder(
+        (_SYSTEM + "snapshot_stale_seconds", "alerting.dead_man.runtime_seconds"),
+        "people are told that a snapshot is old only after the machine has acted on it",
     ),
     Ladder(
         (_PROMETHEUS + "scrape_interval_seconds", _SYSTEM + "exporter_down_seconds"),

@@ -88,6 +88,14 @@ class Action(StrEnum):
         return self in (Action.KILL_SWITCH, Action.CLOSE_ALL)
 
 
+class DeadManAction(StrEnum):
+    """What the silence of a part leads to."""
+
+    ALERT = "alert"  # people are told
+    REDUCE_ONLY = "reduce_only"  # no new risk until it is heard again
+    HALT = "halt"  # the kill switch trips, and stays so
+
+
 class Escalation(StrEnum):
     """Why an alert counts as worse than its tier."""
 

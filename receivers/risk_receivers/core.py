@@ -25,6 +25,7 @@ from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.countdown_watch import CountdownWatch
 from risk_receivers.kill.doubt_watch import DoubtWatch
 from risk_receivers.kill.order_watch import OrderWatch
+from risk_receivers.kill.silence_watch import SilenceWatch
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.spool_keeper import SpoolKeeper
 from risk_receivers.ledger import Ledger
@@ -83,7 +84,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
     repeated_after = repeat_seconds(policy)
     alert_lease_seconds = REPEATS_UNTIL_END * repeated_after
     database = data / alerting.audit.database_path
-    pulse = Pulse(alerting.gate.feed_silence_seconds)
+    pulse = Pulse(alerting.dead_man.prometheus_seconds)
     heartbeat = Heartbeat(alerting.gate.renew_seconds)
     bell = Bell()
 
@@ -170,6 +171,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             timeout_seconds=alerting.kill_switch.graceful_timeout_minutes * 60,
         )
         orders = OrderWatch(data / "gate", recorder, telemetry, alerting.kill_switch.mode)
+        silence = SilenceWatch(pulse, recorder, telemetry, alerting.dead_man.prometheus_action)
         watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
         refusals = Refusals(writer, telemetry)
         retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
@@ -192,7 +194,8 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
             workers=(
-                *(clock, restrictions, countdown, doubts, orders, SpoolKeeper(spool, telemetry)),
+                *(clock, restrictions, countdown, silence, doubts, orders),
+                SpoolKeeper(spool, telemetry),
                 *(watch, refusals, retention),
             ),
         )

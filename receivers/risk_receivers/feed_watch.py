@@ -115,8 +115,8 @@ class Silences:
         heard = self._heard.get(feed)
         silence = now - max(self._since[feed], heard or 0)
         is_over_limit = silence > self._limits_ns[feed]
-        if feed in self._silent:
-            is_back = heard is not None and not is_over_limit
+        if feed in self._silent:  # patience is no sign of life
+            is_back = heard is not None and now - heard <= self._limits_ns[feed]
             return Turn(feed, is_silent=False) if is_back else None
         is_starting = heard is None and now < self._patient_until
         is_explained = feed is Feed.NOTIFICATIONS and Feed.ALERTS in self._silent
@@ -127,7 +127,7 @@ class Silences:
 
 def limits_seconds(policy: Policy) -> dict[Feed, float]:
     """How long each feed may be silent."""
-    silence = policy.alerting.gate.feed_silence_seconds
+    silence = policy.alerting.dead_man.prometheus_seconds
     beat = policy.alerting.routing.debug.repeat_interval_seconds
     return {Feed.ALERTS: silence, Feed.NOTIFICATIONS: silence + _BEATS * beat}
 

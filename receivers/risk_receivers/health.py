@@ -20,8 +20,10 @@ from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import Phase
+from risk_receivers.kill.unconfirmed import unconfirmed_since
 from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
@@ -57,6 +59,7 @@ class Health:
         self._channels = channels
         self._spool = spool
         self._data = data
+        self._recorded_kill = KillBoard()
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
@@ -94,18 +97,23 @@ class Health:
             m.KILLS: _by_scope(self._gate.kills),
         }
         try:
-            kill = self._reading.kill_switch()
+            kill = self._recorded_kill = self._reading.kill_switch()
             incidents = self._reading.open_by_severity()
             pending = self._reading.pending_messages()
             dead = self._reading.dead_messages()
             held = Counter(one.kind for one in self._reading.restrictions())
         except (sqlite3.Error, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
-            return {**gauges, **_armed_or_tripped(tripped=self._gate.is_halted)}
+            return {
+                **gauges,
+                **_armed_or_tripped(tripped=self._gate.is_halted),
+                **self._unconfirmed(),
+            }
         everything = kill.everything
         tripped = everything.is_tripped or self._gate.is_halted
         is_disarmed = everything.phase is Phase.DISARMED
         gauges.update(_armed_or_tripped(tripped=tripped, is_disarmed=is_disarmed))
+        gauges.update(self._unconfirmed())
         gauges[m.KILL_SWITCH_FLAT] = [((), float(everything.phase is Phase.FLAT_CONFIRMED))]
         gauges[m.RESTRICTIONS] = [
             ((kind.value,), float(held[kind])) for kind in dict.fromkeys(HELD_BY_ACTION.values())
@@ -121,6 +129,10 @@ class Health:
             ((channel,), float(pending.get(channel, 0))) for channel in self._channels
         ]
         return gauges
+
+    def _unconfirmed(self) -> Mapping[Metric, Samples]:
+        since = unconfirmed_since(self._recorded_kill, self._gate.kills)
+        return {m.KILL_SWITCH_UNCONFIRMED: [((), since.timestamp() if since else 0.0)]}
 
     def _disk(self) -> Mapping[Metric, Samples]:
         free = free_ratio(self._data)

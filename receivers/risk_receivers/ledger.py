@@ -20,6 +20,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.errors import LooserModeError
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.incidents.table import Breach
@@ -36,6 +37,7 @@ from risk_receivers.kill.trip import (
     OPERATOR_LEVEL,
     AlertKill,
     OperatorKill,
+    SilenceKill,
     SpooledTrip,
     TimeoutKill,
     UnknownKill,
@@ -46,6 +48,8 @@ from risk_receivers.restrictions.recording import Restricting, in_force
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.writer import Transaction
 
+#: Name of the stored fact.
+_POLICY_DIGEST: Final = "policy_digest"
 _TELLS_PEOPLE: Final = {
     EventKind.TRIPPED: Kind.KILL_SWITCH,
     EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
@@ -246,6 +250,10 @@ class Ledger:
                 )
                 trigger = replace(trigger, by_person=True)  # nobody knows that it was not one
                 witness = Witness(reason=evidence, details=received)
+            case SilenceKill(cause):
+                level = Severity.EMERGENCY.value
+                trigger = self._trigger(transaction, trip, self._automatic.mode, cause, level)
+                witness = Witness(reason="a dead-man's timer ran out", details=received)
             case TimeoutKill():
                 trigger = timeout_of(trip.kill_id, transaction.now)
                 state = kill_journal.load(transaction.connection)
@@ -360,8 +368,7 @@ def record_start(
 ) -> None:
     """Record that the service started, and whether on another policy than before."""
     connection = transaction.connection
-    row = connection.execute("SELECT value FROM fact WHERE name = 'policy_digest'").fetchone()
-    before = row[0] if row else ""
+    before = fact(connection, _POLICY_DIGEST)
     transaction.append(
         AuditEvent(
             EventType.SERVICE_STARTED,
@@ -381,11 +388,7 @@ def record_start(
                 details={"before": before, "after": policy_digest},
             )
         )
-    connection.execute(
-        "INSERT INTO fact (name, value) VALUES ('policy_digest', ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (policy_digest,),
-    )
+    keep_fact(connection, _POLICY_DIGEST, policy_digest)
 
 
 def _outcome_of(step: Step) -> str:

@@ -42,6 +42,7 @@ from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.trip import (
     AlertKill,
     OperatorKill,
+    SilenceKill,
     SpooledTrip,
     TimeoutKill,
 )
@@ -159,12 +160,12 @@ class Recorder:
             received,
         )
 
-    def time_is_over(self, kill_id: str) -> None:
-        """A graceful kill has closed at targets for long enough: tighten it, on record if it can
-        be. Waits for the store no longer than a moment.
+    def trip_by_itself(self, kill: TimeoutKill | SilenceKill, kill_id: str = "") -> None:
+        """What nobody asked for: on record if it can be. Waits for the store no longer than a
+        moment.
         """
         received = Received()
-        trip = SpooledTrip(str(uuid4()), kill_id, received.at, TimeoutKill())
+        trip = SpooledTrip(str(uuid4()), kill_id or str(uuid4()), received.at, kill)
         recording = self._record(
             lambda transaction: self._ledger.merge_spool(transaction, [trip]), [trip], received
         )
@@ -173,7 +174,7 @@ class Recorder:
         except TimeoutError:
             self.act_first([trip], received)
         except StoreError as error:
-            _log.error("that a graceful kill became immediate is not on record yet: %s", error)
+            _log.error("a kill that nobody asked for is not on record yet: %s", error)
 
     def take_reports(self, reports: tuple[Report, ...]) -> Future[Taken]:
         """Record what the runtime reports. Raises StoreError."""

@@ -37,12 +37,21 @@ def _kill_switch(policy: Policy) -> Iterator[Condition]:
     tripped = f"max({promql.series(m.KILL_SWITCH_TRIPPED)}) == 1"
     kills = promql.series(m.KILLS)
     yield Condition(system.KILL_SWITCH_TRIGGERED, f"{tripped} or max({kills}) > 0")
+    yield _not_confirmed(policy)
     armed = promql.series(m.KILL_SWITCH_ARMED)
     lately = promql.duration(policy.alerting.system.event_seconds)
     newly = f"min({armed}) == 1 unless on () min({armed} offset {lately}) == 1"
     yield Condition(system.KILL_SWITCH_ARMED, newly)
     # What is tripped is not armed either, and has stopped what there is to stop.
     yield Condition(system.KILL_SWITCH_DISARMED, f"min({armed}) == 0 unless on () {tripped}")
+
+
+def _not_confirmed(policy: Policy) -> Condition:
+    """The receivers say since when, from their record; while they are gone, what they said last."""
+    hold = promql.duration(off_multiple(policy, policy.alerting.latch.hold_missing_minutes * 60))
+    since = f"min(last_over_time({promql.series(m.KILL_SWITCH_UNCONFIRMED)}[{hold}]) != 0)"
+    longest = promql.number(policy.alerting.kill_switch.confirm_flat_within_seconds)
+    return Condition(system.KILL_SWITCH_NOT_CONFIRMED, f"time() - {since} > {longest}")
 
 
 def _events(policy: Policy) -> Iterator[Condition]:

@@ -30,6 +30,11 @@ _HOLD: Final = "alerting.latch.hold_missing_minutes"
 #: Beside the duration, which stands in the catalogue.
 _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.DATA_STALE.name: (_S + "snapshot_stale_seconds", _S + "exporter_down_seconds"),
+    system.RUNTIME_SILENT.name: (
+        "alerting.dead_man.runtime_seconds",
+        _S + "snapshot_stale_seconds",
+        _HOLD,
+    ),
     system.NO_ACCOUNT.name: (_S + "snapshot_stale_seconds", _S + "exporter_down_seconds"),
     system.CLOCK_SKEW.name: (_S + "clock_skew_seconds",),
     system.LIMIT_UNEVALUABLE.name: (_S + "required_limits", _HOLD),
@@ -46,6 +51,10 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.DISK_LOW.name: (_S + "disk_free_warning_pct",),
     system.DISK_FULL.name: (_S + "disk_free_critical_pct",),
     system.KILL_SWITCH_ARMED.name: (_EVENT,),
+    system.KILL_SWITCH_NOT_CONFIRMED.name: (
+        "alerting.kill_switch.confirm_flat_within_seconds",
+        _HOLD,
+    ),
     system.STOP_LOSS_TRIGGERED.name: (_EVENT,),
     system.TAKE_PROFIT_TRIGGERED.name: (_EVENT,),
     system.KILL_SWITCH_EVALUATION.name: (LAST,),

@@ -33,6 +33,12 @@ RECEIVERS_JOB: Final = "riskwarden-receivers"
 PROMETHEUS_JOB: Final = "prometheus"
 ALERTMANAGER_JOB: Final = "alertmanager"
 
+#: A silence begins to count where the last fresh snapshot is no older than so many of the allowed
+#: times: Prometheus may have been restarted meanwhile, but not everything since yesterday.
+RECENT: Final = 2
+#: The share of scrapes, failed or not, without which Prometheus has not looked.
+LOOKED: Final = 0.5
+
 # Written by Prometheus and Alertmanager about themselves.
 UP: Final = Metric("up", "Whether the latest scrape of a target worked.", ("job", "instance"))
 RULE_FAILURES: Final = Metric(
@@ -63,6 +69,7 @@ def system_conditions(policy: Policy) -> Iterator[Condition]:
     yield _part_down(policy, system.RECEIVERS_DOWN, RECEIVERS_JOB)
     yield _part_down(policy, system.ALERTMANAGER_DOWN, ALERTMANAGER_JOB)
     yield _data_stale(policy)
+    yield _runtime_silent(policy)
     yield _no_account(policy)
     yield _clock_skew(policy)
     yield _not_a_number()
@@ -73,6 +80,7 @@ def system_conditions(policy: Policy) -> Iterator[Condition]:
         f"max({promql.series(m.STATE_UNSAVED)}) > "
         f"{promql.number(policy.alerting.system.snapshot_stale_seconds)}",
     )
+    yield from _fast_lane(policy)
     yield _policy_drift(policy)
     yield from _own_trouble(policy)
     yield from _delivery(policy)
@@ -111,6 +119,44 @@ def _data_stale(policy: Policy) -> Condition:
     )
     stale = promql.number(policy.alerting.system.snapshot_stale_seconds)
     return Condition(system.DATA_STALE, f"{age} > {stale}")
+
+
+def _runtime_silent(policy: Policy) -> Condition:
+    """An account that was fresh and has not been since, under the eyes of Prometheus.
+
+    It begins only where a fresh snapshot was seen not much longer ago than it may be, and where
+    Prometheus has looked meanwhile: nobody who merely starts late has fallen silent, and what
+    happened while Prometheus was down it did not see. It goes on until a fresh one is seen,
+    whoever is dead by then, unless an exporter that answers knows nothing of the account any more.
+    """
+    alert = system.RUNTIME_SILENT
+    silence = policy.alerting.dead_man.runtime_seconds
+    stale = promql.number(policy.alerting.system.snapshot_stale_seconds)
+    up = promql.series(UP, job=EXPORTER_JOB)
+
+    def fresh(seconds: float) -> str:
+        window = promql.duration(off_multiple(policy, seconds))
+        ages = f"min_over_time({promql.series(m.SNAPSHOT_AGE)}[{window}])"
+        return f"(min by (account) ({ages}) <= {stale})"
+
+    window = promql.duration(off_multiple(policy, silence))
+    least = promql.number(round(LOOKED * silence / _scrape(policy), 3))
+    looked = f"max(count_over_time({up}[{window}])) >= {least}"
+    begins = f"group by (account) ({fresh(RECENT * silence)} and on () ({looked}))"
+    hold = promql.duration(off_multiple(policy, policy.alerting.latch.hold_missing_minutes * 60))
+    before = f"group by (account) ({value_of(alert.limit)})"
+    known = promql.aggregate(
+        "group",
+        m.SNAPSHOT_AGE,
+        ("account",),
+        f"last_over_time({promql.series(m.SNAPSHOT_AGE)}[{hold}])",
+    )
+    answers = f"min(min_over_time({up}[{hold}])) == 1"
+    retired = f"({before} unless on (account) {known}) and on () ({answers})"
+    goes_on = f"({before} unless on (account) ({retired}))"
+    return Condition(
+        alert, f"({begins}\nor on (account) {goes_on})\nunless on (account) {fresh(silence)}"
+    )
 
 
 def _no_account(policy: Policy) -> Condition:
@@ -185,6 +231,15 @@ def _var_incomplete(policy: Policy) -> Condition:
     covered = f"min by (account) ({promql.series(m.VAR_COVERED)})"
     least = round(policy.alerting.system.var_covered_min_pct / 100, 10)
     return Condition(system.VAR_INCOMPLETE, f"{covered} < {promql.number(least)}")
+
+
+def _fast_lane(policy: Policy) -> Iterator[Condition]:
+    """What is off on purpose is no trouble, and has nothing that waits."""
+    if policy.alerting.fast_lane.enabled:
+        off = f"min by (instance) ({promql.series(m.FAST_LANE_ON)}) == 0"
+        yield Condition(system.FAST_LANE_OFF, off)
+    waiting = f"max by (instance) ({promql.series(m.FAST_LANE_UNACKNOWLEDGED)}) > 0"
+    yield Condition(system.FAST_LANE_UNHEARD, waiting)
 
 
 def _policy_drift(policy: Policy) -> Condition:

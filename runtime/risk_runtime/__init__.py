@@ -6,6 +6,7 @@ Importing this package is cheap: no numpy, no exporter. The paper runtime is in
 
 from __future__ import annotations
 
+from risk_runtime.dead_man import CancelAllAfter, DeadMansSwitch
 from risk_runtime.errors import InvalidOrderError, RiskRuntimeError
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import Decision, GateReading, GateState
@@ -22,6 +23,8 @@ from risk_runtime.pretrade import (
 
 __all__ = [
     "Book",
+    "CancelAllAfter",
+    "DeadMansSwitch",
     "Decision",
     "GateReading",
     "GateState",

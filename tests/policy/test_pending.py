@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,7 +22,9 @@ from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.courier import Terms
 from risk_receivers.service import running
 from risk_receivers.templating.renderer import Renderer
-from risk_runtime import PreTradeLimits
+from risk_runtime import DeadMansSwitch, PreTradeLimits
+from risk_runtime.paper.broker import BrokerState, PaperBroker
+from risk_runtime.paper.countdown import PaperCountdown
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Binaries, Stack
@@ -77,6 +80,7 @@ def use(policy: Policy, folder: Path) -> None:
     with RiskExporter(policy, folder / "exporter", fast_lane=lane):
         pass
     PreTradeLimits.of(policy)
+    DeadMansSwitch.from_policy(policy, PaperCountdown(PaperBroker(BrokerState(Decimal(1)))))
     layout = Layout(folder / "stack")
     layout.create()
     policy.alerting.auth.snapshot_token.reveal()

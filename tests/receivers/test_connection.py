@@ -150,7 +150,7 @@ def test_a_connection_outlives_the_pause_of_its_owner(tmp_path: Path) -> None:
         policy = tmp_path / f"{pause}.toml"
         policy.write_text(
             f"[alerting.prometheus]\nresend_delay_seconds = {pause}\n"
-            "[alerting.gate]\nfeed_silence_seconds = 300\n"
+            "[alerting.dead_man]\nprometheus_seconds = 300\n"
         )
         assert idle_seconds(load_policy(policy)) > 2 * pause
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from risk_policy import default_policy_path, load_policy
@@ -24,6 +24,11 @@ _MESSAGES = "SELECT channel, kind, subject FROM message WHERE kind LIKE 'feed_%'
 EVENTS = st.lists(st.one_of(st.sampled_from(Feed), st.integers(1, 90)), max_size=60)
 
 
+#: Alertmanager dies, and then Prometheus, which comes back alone.
+ALONE: list[Feed | int] = [Feed.NOTIFICATIONS, Feed.ALERTS, 2, 60, Feed.ALERTS, 1]
+
+
+@example(events=ALONE, alerts=5, notifications=1, known=set())
 @given(EVENTS, st.integers(1, 30), st.integers(1, 90), st.sets(st.sampled_from(Feed)))
 def test_a_silence_is_told_once_it_is_too_long_and_again_when_it_is_over(
     events: list[Feed | int], alerts: int, notifications: int, known: set[Feed]
@@ -64,7 +69,7 @@ def test_a_beat_of_alertmanager_that_is_lost_means_nothing() -> None:
     policy = load_policy(default_policy_path(), {})
     beat = policy.alerting.routing.debug.repeat_interval_seconds
     limits = limits_seconds(policy)
-    assert limits[Feed.ALERTS] == policy.alerting.gate.feed_silence_seconds
+    assert limits[Feed.ALERTS] == policy.alerting.dead_man.prometheus_seconds
     assert 2 * beat < limits[Feed.NOTIFICATIONS] < 3 * beat
 
 
@@ -73,7 +78,7 @@ def test_a_beat_of_alertmanager_that_is_lost_means_nothing() -> None:
 
 def with_limits(receivers: Any, *, alerts: float, beat: float) -> None:
     text = receivers.policy.read_text()
-    text = text.replace("feed_silence_seconds = 300", f"feed_silence_seconds = {alerts}")
+    text = text.replace("prometheus_seconds = 300", f"prometheus_seconds = {alerts}")
     pace = f"[alerting.routing.debug]\ngroup_interval_seconds = {beat}\n"
     receivers.policy.write_text(f"{text}{pace}repeat_interval_seconds = {beat}\n")
 

@@ -89,9 +89,15 @@ def test_flat_is_what_every_account_has_confirmed(receivers: Any, words: Any) ->
     )  # fmt: skip
     assert switch(flat("main")) == ("CLOSING", ["second", "third"], 0)
     assert switch(flat("third")) == ("CLOSING", ["second"], 0)
+    unconfirmed = "risk_kill_switch_unconfirmed_since_seconds"
+    owed_since = receivers.metric(unconfirmed)
+    assert owed_since
+    assert abs(owed_since - datetime.now(UTC).timestamp()) < 30
     receivers.stop()
     receivers.start()
+    assert receivers.metric(unconfirmed) == owed_since, "a restart gives closing no more time"
     assert switch(flat("second")) == ("FLAT_CONFIRMED", [], 1)
+    assert receivers.metric(unconfirmed) == 0
     sweep = {**report("orders_cancelled", "main", kill_id=kill_id), "order_ids": [], "final": True}
     assert switch(sweep) == ("FLAT_CONFIRMED", [], 1)
     assert switch(report("position_closed", "main", kill_id=kill_id, **closed)) == (

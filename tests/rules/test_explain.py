@@ -351,7 +351,7 @@ def perturbed(policy: Policy) -> Iterator[tuple[str, Policy]]:
         return section.model_copy(update={first: inner})
 
     for path, value in walk(policy.alerting, ()):
-        if path[0] in ("system", "security", "latch", "escalation"):
+        if path[0] in ("dead_man", "escalation", "kill_switch", "latch", "security", "system"):
             yield "alerting." + ".".join(path), put(policy, ("alerting", *path), value)
 
 

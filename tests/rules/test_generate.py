@@ -28,10 +28,11 @@ Write = Callable[[Path, dict[str, str]], Path]
 Promtool = Callable[..., subprocess.CompletedProcess[str]]
 
 SLOW = (
-    ("feed_silence_seconds = 15", "feed_silence_seconds = 120"),
+    ("prometheus_seconds = 15", "prometheus_seconds = 120"),
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 15"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 20"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 90"),
+    ("runtime_seconds = 30", "runtime_seconds = 180"),
     ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
     ("receivers_down_seconds = 10", "receivers_down_seconds = 30"),
 )
@@ -46,6 +47,7 @@ FAST = (
     ("scrape_interval_seconds = 1", "scrape_interval_seconds = 0.2"),
     ("evaluation_interval_seconds = 1", "evaluation_interval_seconds = 0.25"),
     ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 1.5"),
+    ("runtime_seconds = 30", "runtime_seconds = 4.5"),
     ("exporter_down_seconds = 10", "exporter_down_seconds = 0"),
     ("policy_drift_seconds = 30", "policy_drift_seconds = 0"),
     ("receivers_down_seconds = 10", "receivers_down_seconds = 2.5"),

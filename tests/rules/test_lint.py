@@ -244,9 +244,10 @@ def test_the_generated_rules_are_clean_at_other_intervals(
         ("scrape_interval_seconds = 1\n", "scrape_interval_seconds = 15\n"),
         ("evaluation_interval_seconds = 1\n", "evaluation_interval_seconds = 15\n"),
         ("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 60"),
+        ("runtime_seconds = 30", "runtime_seconds = 120"),
         ("exporter_down_seconds = 10", "exporter_down_seconds = 45"),
         ("receivers_down_seconds = 10", "receivers_down_seconds = 45"),
-        ("feed_silence_seconds = 15", "feed_silence_seconds = 120"),
+        ("prometheus_seconds = 15", "prometheus_seconds = 120"),
     )
     assert lint(slow, POLICY_TEXT, Material(risk_rules.generate_rules(slow), {})) == ()
 

@@ -134,6 +134,7 @@ class Rig:
     reports: list[Report] = field(default_factory=list)
     on_day: Callable[[date], None] = lambda _: None
     uptime: Callable[[], float] = time.monotonic
+    exchange_clock: Callable[[], float] = time.monotonic
     runtime: PaperRuntime | None = None
 
     def submit(self, reports: Sequence[Report]) -> None:
@@ -162,6 +163,7 @@ class Rig:
                 replay=Replay(PRICES, self.first, self.last),
                 pace=self.pace,
                 uptime=self.uptime,
+                exchange_clock=self.exchange_clock,
             )
             self.runtime.prepare()
             self.runtime.run(stop or threading.Event(), **waiting)

@@ -32,12 +32,12 @@ def test_a_dead_prometheus_closes_the_gate_until_it_is_started_again(
     seeing: tuple[Running, TradeGate],
 ) -> None:
     running, gate = seeing
-    terms = running.policy.alerting.gate
+    terms, silence = running.policy.alerting.gate, running.policy.alerting.dead_man
     prometheus = running.processes.child("prometheus").process
     prometheus.kill()
     prometheus.wait()
     began = time.monotonic()
-    longest = terms.feed_silence_seconds + terms.lease_seconds + terms.renew_seconds
+    longest = silence.prometheus_seconds + terms.lease_seconds + terms.renew_seconds
     eventually(lambda: not gate.check(BUY).allowed, longest + 5, "it refuses new risk")
     assert time.monotonic() - began <= longest + 1
     assert gate.read().state is GateState.STALE

@@ -11,7 +11,13 @@ from typing import Final
 
 from risk_policy import restricting
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
-from risk_policy.catalogue.system import DATA_STALE, SYSTEM_ALERTS, WATCHDOG, SystemAlert
+from risk_policy.catalogue.system import (
+    DATA_STALE,
+    RUNTIME_SILENT,
+    SYSTEM_ALERTS,
+    WATCHDOG,
+    SystemAlert,
+)
 from risk_policy.errors import PolicyError
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
@@ -173,6 +179,14 @@ def _condition(policy: Policy, alert: SystemAlert) -> str:
         return (
             f"Fires when the latest snapshot is older than **{stale:g} s** "
             "(`alerting.system.snapshot_stale_seconds`)."
+        )
+    if alert.name == RUNTIME_SILENT.name:
+        silence = policy.alerting.dead_man.runtime_seconds
+        return (
+            f"Fires when no fresh snapshot has been seen for **{silence:g} s** "
+            "(`alerting.dead_man.runtime_seconds`), by a Prometheus that looked. What follows is "
+            f"`alerting.dead_man.runtime_action`. An account of which no fresh snapshot has been "
+            "seen since everything was started has not fallen silent."
         )
     return f"{summary}. Fires at the first evaluation that sees it."
 

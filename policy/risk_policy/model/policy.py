@@ -9,6 +9,7 @@ from risk_policy.model.base import Section, SeverityName, Switch
 from risk_policy.model.breakers import CircuitBreakers, Latch
 from risk_policy.model.channels import Channels
 from risk_policy.model.dashboard import Dashboard
+from risk_policy.model.dead_man import DeadMan
 from risk_policy.model.escalation import (
     Acknowledgement,
     Cooldown,
@@ -60,6 +61,7 @@ class Alerting(Section):
     kill_switch: KillSwitch = KillSwitch()
     fast_lane: FastLane = FastLane()
     gate: Gate = Gate()
+    dead_man: DeadMan = DeadMan()
     system: System = System()
     prometheus: Prometheus = Prometheus()
     routing: Routing = Routing()

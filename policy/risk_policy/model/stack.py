@@ -210,6 +210,8 @@ class KillSwitch(Section):
         on_evaluation: whether KILL_SWITCH_EVALUATION trips it: an alert that nobody acknowledged.
         on_storm: whether ALERT_STORM does.
         on_broken_chain: whether an audit chain does that was found changed, cut or rewritten.
+        confirm_flat_within_seconds: how long closing everything may take before people are told
+            that nobody has confirmed it.
         confirm_within_seconds: how long the second step of clearing or disarming may take.
         needs_second_person: whether it takes somebody else, with another token: another named one,
             or the other of ``operator_token`` and ``approver_token``.
@@ -224,6 +226,9 @@ class KillSwitch(Section):
     graceful_timeout_minutes: Annotated[
         Minutes, AtMost(480, "closing that takes longer than a trading day stops nothing")
     ] = 30
+    confirm_flat_within_seconds: Annotated[
+        PositiveSeconds, AtMost(900, "positions that nobody closes lose money meanwhile")
+    ] = 60
     confirm_within_seconds: Annotated[
         PositiveSeconds, AtMost(600, "by then nobody remembers what was looked at before asking")
     ] = 120
@@ -252,7 +257,6 @@ class Gate(Section):
     Attributes:
         lease_seconds: of the receivers, as the runtime sees it.
         renew_seconds: how often the receivers give it.
-        feed_silence_seconds: of Prometheus, as the receivers see it.
     """
 
     lease_seconds: Annotated[
@@ -264,10 +268,6 @@ class Gate(Section):
     renew_seconds: Annotated[
         PositiveSeconds, AtMost(30, "the lease has to be renewed well before it ends")
     ] = 0.5
-    feed_silence_seconds: Annotated[
-        PositiveSeconds,
-        AtMost(300, "for that long new risk stays allowed although nobody could raise an alert"),
-    ] = 15
 
 
 class Intake(Section):

@@ -121,7 +121,7 @@ def _catalogue() -> Iterator[_Known]:
     tiers = {tier.value for tier in Tier}
     for alert in SYSTEM_ALERTS:
         severity = alert.severity.value
-        for action in (alert.action, Action.KILL_SWITCH) if alert.trips_if else (alert.action,):
+        for action in alert.possible_actions:
             yield _known(
                 alert.limit, alert.name, severity if severity in tiers else "", action,
                 frozenset(alert.identity), category=alert.category.value, layer=alert.layer.value,

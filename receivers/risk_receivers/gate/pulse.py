@@ -40,6 +40,14 @@ class Pulse:
         return None if self.complaint else self._heard_since_ns
 
     @property
+    def lost_since_ns(self) -> int | None:
+        """When it was last felt, if that is too long ago; None before the first time, too."""
+        beat = self._beat_ns
+        if beat is None or (self._clock() - beat) / _NANOSECONDS <= self._silence_seconds:
+            return None
+        return beat
+
+    @property
     def complaint(self) -> str:
         """Why the feed cannot be trusted; empty if it can."""
         if self._beat_ns is None:

@@ -28,6 +28,7 @@ from risk_receivers.kill.countdown import (
     this_moment,
 )
 from risk_receivers.kill.switch import KillSwitch
+from risk_receivers.kill.trip import TimeoutKill
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
@@ -74,7 +75,7 @@ class CountdownWatch(Worker):
         }
         for kill_id, countdown in running.items():
             if countdown.spent_seconds >= self._timeout_seconds:
-                self._recorder.time_is_over(kill_id)
+                self._recorder.trip_by_itself(TimeoutKill(), kill_id)
             else:
                 self._note_down(countdown)
         return _LOOK_SECONDS

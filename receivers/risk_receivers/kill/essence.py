@@ -17,6 +17,7 @@ from risk_receivers.intake.alert import Alert
 from risk_receivers.kill.trip import (
     AlertKill,
     OperatorKill,
+    SilenceKill,
     SpooledTrip,
     TimeoutKill,
     UnknownKill,
@@ -46,7 +47,7 @@ def essence(trip: SpooledTrip) -> SpooledTrip:
             return structs.replace(trip, kill=cut)
         case UnknownKill(evidence):
             return structs.replace(trip, kill=UnknownKill(_cut(evidence, _TEXT_BYTES)))
-        case TimeoutKill():
+        case TimeoutKill() | SilenceKill():
             return trip
 
 

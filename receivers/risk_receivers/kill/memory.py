@@ -11,6 +11,7 @@ from risk_receivers.kill.trip import (
     OPERATOR_LEVEL,
     AlertKill,
     OperatorKill,
+    SilenceKill,
     SpooledTrip,
     TimeoutKill,
     UnknownKill,
@@ -30,6 +31,8 @@ def trigger_of(trip: SpooledTrip, automatic: Automatic) -> Trigger:
             scope = automatic.scope_of(alert)
             kill_id = own_id(trip.kill_id, scope)
             over_at = None if alert.firing else alert.ends_at
+        case SilenceKill(cause):
+            mode, level = automatic.mode, Severity.EMERGENCY.value
         case _:
             mode, cause = UnknownKill.mode, UnknownKill.cause
             level = Severity.EMERGENCY.value
@@ -40,7 +43,7 @@ def trigger_of(trip: SpooledTrip, automatic: Automatic) -> Trigger:
         cause,
         level,
         trip.received_at,
-        by_person=not isinstance(trip.kill, AlertKill),
+        by_person=not isinstance(trip.kill, AlertKill | SilenceKill),
         over_at=over_at,
         scope=scope,
     )

@@ -54,6 +54,12 @@ class TimeoutKill(msgspec.Struct, frozen=True, tag="timeout"):
     """The kill that the trip names was graceful, and its time is over."""
 
 
+class SilenceKill(msgspec.Struct, frozen=True, tag="silence"):
+    """A part fell silent, and the policy wants that to halt trading."""
+
+    cause: str
+
+
 class SpooledTrip(msgspec.Struct, frozen=True):
     """One trip, on its way to the store.
 
@@ -65,7 +71,7 @@ class SpooledTrip(msgspec.Struct, frozen=True):
     id: str
     kill_id: str
     received_at: datetime
-    kill: OperatorKill | AlertKill | UnknownKill | TimeoutKill
+    kill: OperatorKill | AlertKill | UnknownKill | TimeoutKill | SilenceKill
 
     @property
     def gist(self) -> tuple[str, ...]:

@@ -80,7 +80,6 @@ class Board:
     clock: Clock
     _series: list[tuple[Metric, Mapping[str, str], Line]] = field(default_factory=list)
     _due: list[_Due] = field(default_factory=list)
-    _quiet: list[SystemAlert] = field(default_factory=list)
 
     def feed(self, metric: Metric, named: Mapping[str, str], *phases: tuple[Sample, float]) -> Line:
         """One input series, of phases that last so many milliseconds; the last one goes on."""

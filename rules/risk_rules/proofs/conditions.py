@@ -48,6 +48,7 @@ class ConditionsProof:
         return [
             board.scenario(name, self._lasts),
             channels.scenario("channels", lasts),
+            self._fast_lane(),
             self._long_ago(),
         ]
 
@@ -285,6 +286,28 @@ class ConditionsProof:
             return 1.0 if was_down and not any(line.within(now, long + scrape / 2)) else None
 
         board.expect(system.CHANNEL_FAILING, truth, dead)
+
+    # -- the fast lane -------------------------------------------------------------------------
+
+    def _fast_lane(self) -> dict[str, Any]:
+        """One is off for a while, one waits for a moment and then for long; another is well."""
+        board = Board(self.policy, policy_clock(self.policy))
+        tick, wait = (
+            board.clock.tick,
+            milliseconds(self.policy.number(system.FAST_LANE_UNHEARD.duration)),
+        )
+        on = board.feed(m.FAST_LANE_ON, _ONE, (1.0, tick), (0.0, tick), (1.0, 0))
+        for well in (_TWO, {"job": "other", **_ONE}):
+            board.feed(m.FAST_LANE_ON, well, (1.0, 0))
+            board.feed(m.FAST_LANE_UNACKNOWLEDGED, well, (0.0, 0))
+        if self.policy.alerting.fast_lane.enabled:
+            board.expect(system.FAST_LANE_OFF, lambda now: 0.0 if on.at(now) == 0 else None, _ONE)
+        waiting = board.feed(
+            m.FAST_LANE_UNACKNOWLEDGED, _ONE,
+            (0.0, tick), (1.0, board.clock.scrape), (0.0, tick), (2.0, wait + tick), (0.0, 0),
+        )  # fmt: skip
+        board.expect(system.FAST_LANE_UNHEARD, lambda now: waiting.at(now) or None, _ONE)
+        return board.scenario("the fast lane", wait + 6 * tick)
 
     # -- the audit chain -----------------------------------------------------------------------
 

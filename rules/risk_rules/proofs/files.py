@@ -17,6 +17,7 @@ from risk_rules.proofs.guard import GuardProof
 from risk_rules.proofs.limits import LimitProof
 from risk_rules.proofs.recorded import recorded_scenario
 from risk_rules.proofs.series import moment, policy_clock
+from risk_rules.proofs.silence import SilenceProof
 from risk_rules.proofs.slow import SlowProof
 from risk_rules.proofs.system import PartsProof
 from risk_rules.proofs.unheard import UnheardProof
@@ -40,7 +41,11 @@ def unit_tests(policy: Policy) -> dict[str, str]:
     clock = policy_clock(policy)
     tests = [recorded_scenario(policy, clock)]
     files[RECORDED] = _file(policy, {RECORDED: order[RECORDED]}, clock.evaluation, tests)
-    tests = [*PartsProof(policy).scenarios(), *ConditionsProof(policy).scenarios()]
+    tests = [
+        *PartsProof(policy).scenarios(),
+        *SilenceProof(policy, clock).scenarios(),
+        *ConditionsProof(policy).scenarios(),
+    ]
     files[SYSTEM] = _file(policy, {SYSTEM: order[SYSTEM]}, clock.evaluation, tests)
     guard = {GUARD: order[GUARD]}
     files[GUARD] = _file(policy, guard, clock.evaluation, GuardProof(policy).scenarios())

@@ -27,6 +27,7 @@ class GuardProof:
         """Every one of these tests."""
         board = Board(self.policy, policy_clock(self.policy))
         self._kill_switch(board)
+        self._not_confirmed(board)
         self._events(board)
         self._storm(board)
         self._evaluation(board)
@@ -82,6 +83,20 @@ class GuardProof:
         board.feed(m.SILENCE_TOO_BROAD, {**this, **_TWO}, (0.0, 0))
         board.feed(m.SILENCE_TOO_BROAD, {"silence": "other", **_ONE}, (0.0, 0))
         board.expect(system.SILENCE_TOO_BROAD, lambda now: broad.at(now) or None, this)
+
+    def _not_confirmed(self, board: Board) -> None:
+        """Nothing to close, to be closed since a moment, since too long, and confirmed."""
+        longest = self.policy.alerting.kill_switch.confirm_flat_within_seconds
+        tick = board.clock.tick
+        # Beyond the limit two ticks from the beginning, and confirmed two later.
+        since = 2 * tick / _STAMP - longest
+        line = board.feed(m.KILL_SWITCH_UNCONFIRMED, _ONE, (0.0, tick), (since, 3 * tick), (0.0, 0))
+        # Another one counts from a moment later, and is never told that it is over.
+        later = 2 * tick / _STAMP
+        beside = board.feed(
+            m.KILL_SWITCH_UNCONFIRMED, _TWO, (0.0, tick), (later, 3 * tick), (0.0, 0)
+        )
+        board.expect(system.KILL_SWITCH_NOT_CONFIRMED, _owed(self.policy, line, beside))
 
     def _events(self, board: Board) -> None:
         """Shown for a while after it happened, whoever still remembers it."""
@@ -159,3 +174,35 @@ class GuardProof:
             if how.enabled and how.time_based.enabled:
                 about = {"account": account or "system"}
                 board.expect(system.KILL_SWITCH_EVALUATION, asks, about)
+
+
+def unconfirmed_and_gone(board: Board) -> int:
+    """What was not confirmed when the receivers went away is still not, for long. How long it takes
+    to see that.
+    """
+    policy, tick = board.policy, board.clock.tick
+    hold = _hold(policy)
+    since = -2 * policy.alerting.kill_switch.confirm_flat_within_seconds
+    line = board.feed(
+        m.KILL_SWITCH_UNCONFIRMED, _ONE, (since, tick), (_GONE, hold + 2 * tick),
+        (since, tick), (_GONE, tick), (0.0, 0),
+    )  # fmt: skip
+    board.expect(system.KILL_SWITCH_NOT_CONFIRMED, _owed(policy, line))
+    return hold + 7 * tick
+
+
+def _hold(policy: Policy) -> int:
+    return milliseconds(policy.alerting.latch.hold_missing_minutes * 60)
+
+
+def _owed(policy: Policy, *lines: Line) -> Truth:
+    """How long the oldest has been owed, by what each said last."""
+    longest = policy.alerting.kill_switch.confirm_flat_within_seconds
+    hold = _hold(policy) + policy_clock(policy).scrape / 2
+
+    def truth(now: int) -> float | None:
+        last = [found[-1] for line in lines if (found := line.within(now, hold))]
+        owed = [now / _STAMP - since for since in last if since]
+        return max(owed) if owed and max(owed) > longest else None
+
+    return truth

@@ -15,7 +15,9 @@ from risk_policy.model import Policy
 from risk_rules import system as conditions
 from risk_rules.proofs.board import Board, Line, Truth, acknowledged
 from risk_rules.proofs.conditions import remembered, rising
+from risk_rules.proofs.guard import unconfirmed_and_gone
 from risk_rules.proofs.series import Clock, Sample, milliseconds
+from risk_rules.proofs.silence import SilenceProof
 from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
 
 _GONE: Sample = None
@@ -38,15 +40,15 @@ class SlowProof:
         return [
             waiting.scenario("nobody answers an alert about the risk layer", lasts),
             forgotten.scenario("failures that are long ago", max(lasts, self._forgotten)),
-            self._rewriting().scenario("nobody answers after records were rewritten", lasts),
+            self._at_once(lasts),
         ]
 
     def guard_scenarios(self) -> list[dict[str, Any]]:
-        """Security events: counted within their window, and unanswered."""
+        """Security events: counted within their window, and unanswered; and what is held."""
         board = Board(self.policy, self.clock)
         self._security(board)
-        name = "guard: suspicious events, and nobody answers"
-        return [board.scenario(name, self._security_lasts)]
+        lasts = max(self._security_lasts, unconfirmed_and_gone(board))
+        return [board.scenario("guard: suspicious events, and nobody answers", lasts)]
 
     @cached_property
     def clock(self) -> Clock:
@@ -116,6 +118,8 @@ class SlowProof:
             self._expect(board, system.LIMIT_UNEVALUABLE, always, about)
         board.feed(conditions.PROMETHEUS_RELOADED, {"job": "prometheus"}, (0.0, 0))
         self._expect(board, system.CONFIG_RELOAD_FAILED, lambda _: 0.0, {"job": "prometheus"})
+        board.feed(m.FAST_LANE_UNACKNOWLEDGED, _ONE, (1.0, 0))
+        self._expect(board, system.FAST_LANE_UNHEARD, always, _ONE)
         board.feed(m.WRITER_HEALTHY, {}, (0.0, 0))
         self._expect(board, system.NOT_RECORDING, lambda _: 0.0)
         board.feed(m.AUDIT_INTACT, {}, (0.0, 0))
@@ -136,8 +140,10 @@ class SlowProof:
         stale = milliseconds(self.policy.alerting.system.snapshot_stale_seconds)
         self._expect(board, system.NO_ACCOUNT, lambda now: 1.0 if now >= stale else None)
 
-    def _rewriting(self) -> Board:
-        """Records that were replaced, which a scrape shows for a moment only."""
+    def _at_once(self, lasts: int) -> dict[str, Any]:
+        """What no slow scrape would see: the moment in which records were replaced, the beginning
+        of a silence.
+        """
         scrape = milliseconds(self.policy.alerting.prometheus.scrape_interval_seconds)
         board = Board(self.policy, Clock(scrape, self.clock.evaluation))
         board.feed(m.AUDIT_EVENTS, {}, (9.0, 0))
@@ -145,7 +151,11 @@ class SlowProof:
         board.feed(m.AUDIT_HEAD, {"word": "0"}, (1.0, at), (2.0, 0))
         rewritten = remembered(self.policy, board.clock, lambda now: now == at)
         self._expect(board, system.CHAIN_REWRITTEN, rewritten)
-        return board
+        proof = SilenceProof(self.policy, board.clock)
+        begins, silent = proof.for_good(board)
+        self._expect(board, system.RUNTIME_SILENT, silent, {"account": "main"})
+        name = "nobody answers after records were rewritten and runtimes fell silent"
+        return board.scenario(name, max(lasts + begins, proof.for_good_lasts))
 
     # -- failures that are long ago ------------------------------------------------------------
 
@@ -168,8 +178,12 @@ class SlowProof:
             steps = (7.0, self.clock.tick), (8.0, self.clock.tick), (0.0, 0)
             line = board.feed(metric, {**identity, **named, **_ONE}, *steps)
             board.expect(alert, rising(line, window), identity)
-        lately = milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
         tick = self.clock.tick
+        again = {"channel": "pager"}
+        steps = (7.0, tick), (8.0, tick), (9.0, 0)
+        line = board.feed(m.CHANNEL_BREAKDOWNS, {**again, **_ONE}, *steps)
+        board.expect(system.CHANNEL_FAILING, rising(line, window, more_than=1), again)
+        lately = milliseconds(self.policy.alerting.latch.hold_missing_minutes * 60)
         board.feed(m.POSITIONS_OPEN, {"account": "main", **_ONE}, (1.0, 0))
         required = self.policy.alerting.system.required_limits
         for name in required:

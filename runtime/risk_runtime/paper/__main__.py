@@ -57,6 +57,7 @@ def serve(options: Options, stop: threading.Event) -> None:
                 limits=replace(
                     PreTradeLimits.of(policy), exposure_max_ratio=options.exposure_max_ratio
                 ),
+                cancel_all_after_seconds=alerting.dead_man.cancel_all_after_seconds,
             ),
             gate=TradeGate(options.gate),
             exporter=exporter,

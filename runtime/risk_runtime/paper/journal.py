@@ -107,6 +107,14 @@ class OrdersCancelled(_Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OrdersAbandoned(_Event):
+    """``orders_abandoned``: the exchange cancelled them itself, as its countdown ran out."""
+
+    kind: ClassVar = "orders_abandoned"
+    order_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PositionClosed(_Event):
     """``position_closed``: because of the kill switch; ``quantity`` is what was held, signed."""
 
@@ -140,6 +148,7 @@ JournalEvent = (
     | GateClosed
     | GateOpened
     | OrdersCancelled
+    | OrdersAbandoned
     | PositionClosed
     | FlatConfirmed
     | Finished

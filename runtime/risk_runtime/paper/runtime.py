@@ -25,12 +25,14 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import TradeBlocked
 from risk_policy.contracts.restriction import Kill
 from risk_policy.vocabulary import KillMode
+from risk_runtime.dead_man import DeadMansSwitch
 from risk_runtime.errors import AccountStoreError, NotFlatError
 from risk_runtime.gate import TradeGate
 from risk_runtime.gate_reading import GateReading, GateState
 from risk_runtime.paper import journal
 from risk_runtime.paper.account import AccountStore, StoredAccount
 from risk_runtime.paper.broker import BrokerState, PaperBroker, TradingMode
+from risk_runtime.paper.countdown import PaperCountdown
 from risk_runtime.paper.desk import Desk, Told
 from risk_runtime.paper.journal import Journal
 from risk_runtime.paper.replay import Replay, market_close
@@ -66,12 +68,18 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the account starts with, how long a graceful kill may take, what orders must pass."""
+    """What the account starts with, how long a graceful kill may take, what orders must pass.
+
+    Attributes:
+        cancel_all_after_seconds: after which the exchange cancels what works, unless it hears from
+            the runtime; 0 never.
+    """
 
     account: str
     starting_cash: Decimal
     graceful_timeout: timedelta
     limits: PreTradeLimits
+    cancel_all_after_seconds: float = 0.0
 
 
 class PaperRuntime:
@@ -91,6 +99,7 @@ class PaperRuntime:
         strategy: EqualWeightStrategy | None = None,
         now: Callable[[], datetime] = utc_now,
         uptime: Callable[[], float] = boottime,
+        exchange_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``uptime`` counts seconds, whatever is done to the wall clock."""
         self._terms = terms
@@ -119,7 +128,12 @@ class PaperRuntime:
         self._seen_kill: tuple[str, KillMode] | None = None
         self._graceful: dict[str, float] = {}  # when each such kill was first seen
         self._finished = False
+        self._is_shown = False
         self.broker = PaperBroker(self._stored.broker)
+        self._countdown = PaperCountdown(self.broker, exchange_clock)
+        self._dead_man = DeadMansSwitch(
+            self._countdown, terms.cancel_all_after_seconds, exchange_clock
+        )
         self._desk = Desk(
             terms.account, self.broker, gate, strategy or EqualWeightStrategy(), terms.limits
         )
@@ -168,7 +182,7 @@ class PaperRuntime:
                 was_scraped = scraped(self._pace.watch_seconds)
             else:
                 self._gate.wait_change(self._pace.watch_seconds)
-            self._obey()
+            self._round()
             reading = self._gate.read()
             told = reading.state is GateState.OPEN or reading.kill_over(self._whole) is not None
             if was_scraped and told:
@@ -185,7 +199,7 @@ class PaperRuntime:
         ahead = list(reversed(self._replay.after(self._until)))
         next_day_at = renew_at = time.monotonic()
         while not stop.is_set():
-            self._obey()
+            self._round()
             now = time.monotonic()
             if ahead and now >= next_day_at:
                 self._play(ahead.pop())
@@ -202,6 +216,18 @@ class PaperRuntime:
                 renew_at = now + self._pace.renew_seconds
             until = min(next_day_at, renew_at) if ahead else renew_at
             self._gate.wait_change(min(max(until - now, 0.0), self._pace.watch_seconds))
+
+    def _round(self) -> None:
+        """What comes before anything else, however long the last round took."""
+        if abandoned := self._countdown.pass_time():
+            text = "the exchange cancelled %d orders: nobody had refreshed its countdown in time"
+            _log.warning(text, len(abandoned))
+            event = journal.OrdersAbandoned(self._now(), self._market_date.isoformat(), abandoned)
+            self._desk.told.events.append(event)
+            self._commit()
+        self._obey()
+        is_decided = self._gate.read().state in (GateState.OPEN, GateState.HALTED)
+        self._dead_man.beat(is_well=is_decided and self._is_shown)
 
     @property
     def _seconds_per_day(self) -> float:
@@ -344,10 +370,13 @@ class PaperRuntime:
         market_time = market_close(self._market_date)
         snapshot = snapshot_of(self.broker, self._terms.account, self._now(), market_time)
         try:
-            return self._exporter.observe(snapshot)
+            figures = self._exporter.observe(snapshot)
         except (ExporterError, OSError) as error:
+            self._is_shown = False
             _log.error("the exporter did not take the snapshot: %s", error)
             return None
+        self._is_shown = True
+        return figures
 
     def _day_event(self, figures: Figures, at: datetime) -> journal.Day:
         return journal.Day(

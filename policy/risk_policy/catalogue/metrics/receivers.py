@@ -76,6 +76,13 @@ KILL_SWITCH_FLAT: Final = Metric(
     (),
     component="receivers",
 )
+KILL_SWITCH_UNCONFIRMED: Final = Metric(
+    "risk_kill_switch_unconfirmed_since_seconds",
+    "Since when everything is to be closed and not every account has confirmed that it is flat, "
+    "Unix time; 0 while there is nothing to confirm.",
+    (),
+    component="receivers",
+)
 KILL_UNCONFIRMED: Final = Metric(
     "risk_kill_alerts_unconfirmed_total",
     "Alerts that asked for the kill switch and came from Alertmanager only; they do not trip it.",

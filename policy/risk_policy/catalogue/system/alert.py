@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from risk_policy.catalogue.limits.limit import Kind
-from risk_policy.vocabulary import Action, Category, Layer, Severity
+from risk_policy.vocabulary import Action, Category, DeadManAction, Layer, Severity
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the model checks the names of limits, which are beside this
     from risk_policy.model import Policy
+
+#: What the silence of a part asks for.
+DEAD_MAN_ACTIONS: Final[Mapping[str, Action]] = {
+    DeadManAction.ALERT: Action.NOTIFY,
+    DeadManAction.REDUCE_ONLY: Action.PAUSE_NEW_ENTRIES,
+    DeadManAction.HALT: Action.KILL_SWITCH,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,7 @@ class SystemAlert:
     Attributes:
         name: the alertname.
         limit: first part of its risk_id.
+        action: what it asks for, unless the policy decides that.
         duration: dotted policy key, in seconds, for which the condition has to hold; empty
             if it fires at once.
         identity: labels that say what it is about; none if there is only one of it.
@@ -27,6 +36,7 @@ class SystemAlert:
         kind: what the value is.
         is_event: whether it tells of something that happened. It is shown for a while, and that
             it is shown no longer is no news.
+        action_key: dotted policy key of what the silence it tells of leads to, if there is one.
         trips_if: dotted policy key of a switch with which it trips the kill switch; empty if it
             never does.
     """
@@ -46,12 +56,22 @@ class SystemAlert:
     measured: str = ""
     kind: Kind = Kind.NUMBER
     is_event: bool = False
+    action_key: str = ""
     trips_if: str = ""
 
     def action_under(self, policy: Policy) -> Action:
         """What it asks for under a policy."""
+        if self.action_key:
+            return DEAD_MAN_ACTIONS[policy.text(self.action_key)]
         trips = self.trips_if and policy.switch(self.trips_if)
         return Action.KILL_SWITCH if trips else self.action
+
+    @property
+    def possible_actions(self) -> tuple[Action, ...]:
+        """What it asks for under any policy."""
+        if self.action_key:
+            return tuple(DEAD_MAN_ACTIONS.values())
+        return (self.action, Action.KILL_SWITCH) if self.trips_if else (self.action,)
 
     @property
     def latched(self) -> bool:

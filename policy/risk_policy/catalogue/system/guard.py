@@ -117,6 +117,20 @@ KILL_SWITCH_DISARMED: Final = _kill_switch(
         "Arm it again as soon as the reason for disarming it is gone: riskwarden arm.",
     ),
 )  # fmt: skip
+#: It trips nothing either: what is not flat yet is tripped already.
+KILL_SWITCH_NOT_CONFIRMED: Final = SystemAlert(
+    "KILL_SWITCH_NOT_CONFIRMED", "kill_switch_not_confirmed", Severity.EMERGENCY, Action.NOTIFY, "",
+    "The kill switch is tripped and nobody has confirmed that everything is flat",
+    "Closing takes longer than it may, was refused, or nothing is there that closes: positions may "
+    "be open, and what they lose goes on.",
+    "Look at the venue itself and close by hand what is open; then see why the runtime does not "
+    "report it. It ends once every account that is concerned has confirmed that it is flat, or "
+    "with riskwarden clear.",
+    category=Category.KILL_SWITCH,
+    layer=Layer.KILL_SWITCH,
+    measured="That was asked for {value} ago.",
+    kind=Kind.TIME,
+)  # fmt: skip
 KILL_SWITCH_EVALUATION: Final = SystemAlert(
     "KILL_SWITCH_EVALUATION", "kill_switch_evaluation", Severity.EMERGENCY, Action.REVIEW, "",
     "Nobody answers for account {subject}; decide about the kill switch",

@@ -85,6 +85,18 @@ DATA_STALE: Final = SystemAlert(
     kind=Kind.TIME,
 )  # fmt: skip
 
+RUNTIME_SILENT: Final = SystemAlert(
+    "RISK_RUNTIME_SILENT", "runtime_silent", Severity.CRITICAL, Action.PAUSE_NEW_ENTRIES, "",
+    "The runtime of account {subject} has fallen silent",
+    "No fresh snapshot of it has been seen for as long as the policy allows: the runtime hangs or "
+    "is dead, or its exporter is. Nobody knows what the account holds now.",
+    "Look at the venue itself, then at the trading runtime and its exporter: start again what is "
+    "dead. It ends with the next fresh snapshot; a kill switch that it tripped has to be cleared.",
+    identity=("account",),
+    escalates=True,
+    action_key="alerting.dead_man.runtime_action",
+)  # fmt: skip
+
 NO_ACCOUNT: Final = SystemAlert(
     "RISK_NO_ACCOUNT", "no_account", Severity.CRITICAL, Action.NOTIFY, "",
     "No account has sent a snapshot",
@@ -141,6 +153,28 @@ STATE_UNSAVED: Final = SystemAlert(
     "Check the disk and the permissions of the exporter's state folder.",
     measured="The oldest change has waited {value}.",
     kind=Kind.TIME,
+)  # fmt: skip
+
+FAST_LANE_OFF: Final = SystemAlert(
+    "RISK_FAST_LANE_OFF", "fast_lane_off", Severity.WARNING, Action.NOTIFY, "",
+    "The fast lane of {subject} is off although the policy has it on",
+    "What trips the kill switch is told once Prometheus has seen it, seconds later.",
+    "Give the exporter the token of the alert feed (RISKWARDEN_ALERT_FEED_TOKEN) and start it "
+    "again; embedded, with fast_lane=FastLane.from_policy(policy). Or set "
+    "alerting.fast_lane.enabled = false.",
+    identity=("instance",),
+)  # fmt: skip
+
+FAST_LANE_UNHEARD: Final = SystemAlert(
+    "RISK_FAST_LANE_UNHEARD", "fast_lane_unheard", Severity.CRITICAL, Action.NOTIFY,
+    f"{_S}.receivers_down_seconds",
+    "The receivers do not acknowledge what the fast lane of {subject} posts",
+    "A breach that trips the kill switch has reached them through Prometheus alone, or not at all.",
+    "Look whether the kill switch is tripped; if it is not, trip it. Then see in the exporter's "
+    "log what the receivers answer: a token that is wrong, an address, a store that cannot record.",
+    identity=("instance",),
+    escalates=True,
+    measured="{value} such breaches wait.",
 )  # fmt: skip
 
 # -- rules and configuration -----------------------------------------------------------------
