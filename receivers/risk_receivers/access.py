@@ -27,7 +27,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "POST /api/v1/notifications": (Key.NOTIFICATION_FEED,),
     "POST /api/v1/runtime/reports": (Key.RUNTIME,),
     "GET /api/v1/gate": (Permission.READ, Key.RUNTIME),
-    "POST /api/v1/kill": (Permission.TRIP,),
+    "POST /api/v1/kill": (Permission.TRIP, Key.RUNTIME),
     "POST /api/v1/kill/clear": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/kill/disarm": (Permission.LOOSEN, Permission.CONFIRM),
     "GET /api/v1/restrictions": (Permission.READ,),

@@ -34,7 +34,6 @@ from risk_receivers.kill.board import KillBoard, own_id
 from risk_receivers.kill.journal import Pulled, Witness
 from risk_receivers.kill.switch import EventKind, KillSwitch, Trigger, timeout_of
 from risk_receivers.kill.trip import (
-    OPERATOR_LEVEL,
     AlertKill,
     OperatorKill,
     SilenceKill,
@@ -238,11 +237,12 @@ class Ledger:
                 scope = Scope.parse(kill.scope)
                 received |= {"token": kill.token, "address": kill.address}
                 trigger = replace(
-                    self._trigger(transaction, trip, mode, reason, OPERATOR_LEVEL),
+                    self._trigger(transaction, trip, mode, reason, kill.level),
                     by_person=True,
                     scope=scope,
                 )
-                witness = Witness(ActorType.USER, actor, reason, details=received)
+                who = ActorType.RUNTIME if kill.by_runtime else ActorType.USER
+                witness = Witness(who, actor, reason, details=received)
             case UnknownKill(evidence):
                 level = Severity.EMERGENCY.value
                 trigger = self._trigger(

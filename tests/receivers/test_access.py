@@ -92,7 +92,7 @@ def test_every_row_of_the_table_lets_in_whom_it_names_and_nobody_else(
         error = answer.json()["error"]
         assert f"the token a-{role} is of {role} and lacks permission" in error
         assert permission in error
-        assert "send the bearer token that alerting.auth.operator_token names, or one of" in error
+        assert "alerting.auth.operator_token names, or one of" in error
     assert not shared.gate_says_halt()
 
 

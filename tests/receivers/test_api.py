@@ -22,7 +22,7 @@ def test_probes_need_no_token_and_know_no_secrets(shared: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/api/v1/kill", {"operator"}),
+        ("POST", "/api/v1/kill", {"operator", "runtime"}),
         ("POST", "/api/v1/incidents/drawdown/main:warning:1/ack", {"operator"}),
         ("DELETE", "/api/v1/incidents/drawdown/main:warning:1/ack", {"operator"}),
         ("GET", "/api/v1/acks", {"operator"}),
@@ -288,3 +288,21 @@ def test_every_metric_is_in_the_catalogue(
         "risk_buttons_heard",
     }
     wait_until(lambda: exported() == known - absent | everybodys, what="whatever there is to tell")
+
+
+def test_a_runtime_stops_itself_and_who_asks_for_less_is_on_record(
+    receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    said = {"mode": "immediate", "reason": "the book makes no sense", "actor": "bot-7"}
+    answer = receivers.call("POST", "/api/v1/kill", token="runtime-secret", json=said)
+    assert answer.status_code == 200
+    assert receivers.status()["kill_switch"]["level"] == "runtime"
+    tripped = receivers.chain()[-1]
+    assert tripped.event_type == "KILL_SWITCH_ACTIVATED"
+    assert (tripped.payload.actor_type, tripped.payload.actor_id) == ("RUNTIME", "bot-7")
+    looser = {"mode": "pause", "reason": "never mind", "actor": "olga"}
+    assert receivers.call("POST", "/api/v1/kill", json=looser).status_code == 409
+    wait_until(lambda: "ACCESS_REFUSED" in receivers.event_types())
+    refused = receivers.chain()[-1].payload
+    assert "olga asked for less" in refused.action_reason
+    assert "never mind" in refused.action_reason

@@ -8,7 +8,6 @@ from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.board import own_id
 from risk_receivers.kill.switch import Trigger, timeout_of
 from risk_receivers.kill.trip import (
-    OPERATOR_LEVEL,
     AlertKill,
     OperatorKill,
     SilenceKill,
@@ -25,7 +24,7 @@ def trigger_of(trip: SpooledTrip, automatic: Automatic) -> Trigger:
         case TimeoutKill():
             return timeout_of(trip.kill_id, trip.received_at)
         case OperatorKill(mode, reason) as kill:
-            cause, level, scope = reason, OPERATOR_LEVEL, Scope.parse(kill.scope)
+            cause, level, scope = reason, kill.level, Scope.parse(kill.scope)
         case AlertKill(alert):
             mode, cause, level = automatic.mode, alert.alertname, alert.severity.value
             scope = automatic.scope_of(alert)

@@ -8,10 +8,12 @@ from typing import ClassVar, Final
 import msgspec
 
 from risk_policy.vocabulary import KillMode
+from risk_receivers.auth import Key
 from risk_receivers.intake.alert import Alert
 
 #: The level behind what somebody asked for.
 OPERATOR_LEVEL: Final = "operator"
+_RUNTIME_LEVEL: Final = "runtime"
 
 
 class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
@@ -29,6 +31,16 @@ class OperatorKill(msgspec.Struct, frozen=True, tag="operator"):
     address: str = ""
     #: As text; one from before there were scopes was about everything.
     scope: str = "*"
+
+    @property
+    def by_runtime(self) -> bool:
+        """Whether it was no person, but a trading runtime that stops itself."""
+        return self.token == Key.RUNTIME.value
+
+    @property
+    def level(self) -> str:
+        """The level behind it."""
+        return _RUNTIME_LEVEL if self.by_runtime else OPERATOR_LEVEL
 
 
 class AlertKill(msgspec.Struct, frozen=True, tag="alert"):
