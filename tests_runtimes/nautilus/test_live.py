@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from nautilus_rig import BUY, VENUE, GateWriter, Script, equity, instrument_id, reports_in
 from nautilus_trader.adapters.sandbox.config import SandboxExecutionClientConfig
 from nautilus_trader.adapters.sandbox.factory import SandboxLiveExecClientFactory
@@ -27,6 +29,7 @@ async def comes_true(condition: Callable[[], object], what: str, seconds: float 
 
 
 def a_node() -> TradingNode:
+    asyncio.set_event_loop(asyncio.new_event_loop())  # a node closes its own at the end
     sandbox = SandboxExecutionClientConfig(
         venue=str(VENUE),
         starting_balances=["1_000_000 USD"],
@@ -55,6 +58,52 @@ def quote(node: TradingNode, symbol: str) -> None:
     tick = QuoteTick(instrument_id(symbol), Price(100, 4), Price(100.01, 4), size, size, now, now)
     node.kernel.cache.add_quote_tick(tick)
     node.kernel.msgbus.publish(f"data.quotes.{VENUE}.{symbol}", tick)
+
+
+class Venue:
+    """An exchange that cancels everything unless it is told again."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def refresh(self, seconds: float) -> None:
+        self.asked.append(seconds)
+
+    def disarm(self) -> None:
+        raise AssertionError("nobody takes over by hand")
+
+
+def test_the_venues_countdown_is_refreshed_until_the_risk_layer_gives_no_sign_of_life(
+    layer: RiskLayer, writer: GateWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    node, venue = a_node(), Venue()
+    dead_man = layer.policy.alerting.dead_man.model_copy(update={"cancel_all_after_seconds": 0.3})
+    alerting = layer.policy.alerting.model_copy(update={"dead_man": dead_man})
+    quick = replace(layer, policy=layer.policy.model_copy(update={"alerting": alerting}))
+    RiskGuard(quick, RiskGuardConfig(max_exposure_ratio=0.85), countdown=venue).attach(node)
+
+    async def story() -> None:
+        running = asyncio.ensure_future(node.run_async())
+        await comes_true(lambda: len(venue.asked) > 3, "it is refreshed")
+        writer.kill()
+        told = len(venue.asked)
+        await comes_true(lambda: len(venue.asked) > told + 2, "a halted gate is a fresh one")
+        writer.expire()
+        await comes_true(lambda: "no longer refreshed" in caplog.text, "nobody is alive")
+        told = len(venue.asked)
+        quote(node, "AAPL")
+        await comes_true(lambda: node.kernel.cache.quote_tick(instrument_id("AAPL")), "it goes on")
+        await node.stop_async()
+        await running
+        assert len(venue.asked) == told
+
+    loop = node.get_event_loop()
+    assert loop is not None
+    try:
+        loop.run_until_complete(story())
+    finally:
+        node.dispose()
+    assert set(venue.asked) == {0.3}
 
 
 def test_a_node_is_closed_and_halted_when_the_switch_trips_and_trades_on_once_it_is_cleared(

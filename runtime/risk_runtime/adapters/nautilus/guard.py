@@ -50,6 +50,8 @@ from risk_runtime.adapters.nautilus.obedience import Obedience
 from risk_runtime.adapters.nautilus.record import TradeRecord
 from risk_runtime.adapters.nautilus.snapshots import UnpricedError, snapshot_of
 from risk_runtime.adapters.nautilus.tell import Teller
+from risk_runtime.dead_man import CancelAllAfter, DeadMansSwitch
+from risk_runtime.gate_reading import GateState
 from risk_runtime.pretrade import PreTradeChecks
 from risk_runtime.pretrade.checks import boottime
 
@@ -70,9 +72,15 @@ class RiskGuard(Actor):
         layer: RiskLayer,
         config: RiskGuardConfig | None = None,
         *,
+        countdown: CancelAllAfter | None = None,
         uptime: Callable[[], float] = boottime,
     ) -> None:
+        """``countdown`` is the venue's cancel-all-after, which a live node refreshes."""
         super().__init__(config or RiskGuardConfig())
+        self._dead_man = (
+            None if countdown is None else DeadMansSwitch.from_policy(layer.policy, countdown)
+        )
+        self._is_shown = False
         self._uptime = uptime
         self._layer = layer
         self._gate = layer.gate
@@ -206,6 +214,9 @@ class RiskGuard(Actor):
             if isinstance(self.clock, TestClock):
                 self._stand_still()
             self.obey()
+        if self._dead_man is not None:
+            fresh = self._gate.read().state in (GateState.OPEN, GateState.HALTED)
+            self._dead_man.beat(is_well=fresh and self._is_shown)
         self._teller.flush()
 
     def obey(self) -> None:
@@ -245,7 +256,9 @@ class RiskGuard(Actor):
             self._layer.exporter.observe(snapshot)
         except (UnpricedError, ValidationError, ExporterError, OSError) as error:
             _log.error("no snapshot: %s", error)
+            self._is_shown = False
             return
+        self._is_shown = True
         self._published_at = self._seconds()
         self._dirty = True
 
