@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from risk_exporter import ExporterServer, FastLane, RiskExporter
-from risk_policy import Policy
+from risk_policy import Policy, PolicyError
 from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.gate import TradeGate
 from risk_runtime.pretrade import PreTradeLimits
@@ -48,6 +48,14 @@ class RiskLayer:
     def graceful_timeout(self) -> timedelta:
         """How long a graceful kill leaves positions to their targets."""
         return timedelta(minutes=self.policy.alerting.kill_switch.graceful_timeout_minutes)
+
+
+def mark_token(policy: Policy) -> str | None:
+    """Whoever shows it may have a high-water mark reset; nobody may where it is not set."""
+    try:
+        return policy.alerting.auth.snapshot_token.reveal_token()
+    except PolicyError:
+        return None
 
 
 @contextmanager
@@ -87,7 +95,9 @@ def risk_layer(
         reporter.start()
         stack.callback(reporter.stop, drain_seconds=drain_seconds)
         if serve:
-            stack.enter_context(ExporterServer(exporter, listen=listen))
+            server = ExporterServer(exporter, listen=listen, mark_token=mark_token(policy))
+            stack.enter_context(server)
+            _log.info("listening on %s, policy %s", server.listen, policy.short_digest)
         yield RiskLayer(
             policy, TradeGate(gate), exporter, reporter, PreTradeLimits.of(policy), lane
         )

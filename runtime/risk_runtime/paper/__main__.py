@@ -15,8 +15,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
-from risk_policy import Policy, PolicyError, load_policy
+from risk_policy import PolicyError, load_policy
 from risk_policy.contracts.receivers import ReceiversUrl
+from risk_runtime.adapters.layer import mark_token
 from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
 from risk_runtime.paper.account import AccountStore
@@ -78,20 +79,12 @@ def serve(options: Options, stop: threading.Event) -> None:
             ExporterServer(
                 exporter,
                 listen=options.listen,
-                mark_token=_mark_token(policy),
+                mark_token=mark_token(policy),
             )
         )
         if lane is None:
             _log.warning("%s", FastLane.absence(policy))
         runtime.run(stop, scraped=server.wait_for_scrape, readiness_seconds=options.wait_for_scrape)
-
-
-def _mark_token(policy: Policy) -> str | None:
-    """Whoever shows it may have a high-water mark reset; nobody may where it is not set."""
-    try:
-        return policy.alerting.auth.snapshot_token.reveal_token()
-    except PolicyError:
-        return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

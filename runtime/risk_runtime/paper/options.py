@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from risk_policy import default_policy_path
-from risk_policy.model.base import split_endpoint
+from risk_runtime.arguments import endpoint, money, percent, seconds, speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,18 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--gate", type=Path, required=True, metavar="DIR", help="where the gate is published")
     add("--journal", type=Path, required=True, metavar="FILE", help="events as JSON lines")
     add("--receivers", metavar="URL", help="default: from the policy")
-    add("--listen", type=_endpoint, metavar="HOST:PORT", help="/metrics; default: from the policy")
+    add(
+        "--listen",
+        type=endpoint,
+        metavar="HOST:PORT",
+        help="/metrics; default: from the policy",
+    )
     add("--prices", type=Path, metavar="FILE", help="default: the committed prices of 2006-2009")
     add("--account", default="main", metavar="NAME")
-    add("--cash", type=_money, default=Decimal(1_000_000), metavar="AMOUNT")
+    add("--cash", type=money, default=Decimal(1_000_000), metavar="AMOUNT")
     add(
         "--exposure-max-pct",
-        type=_percent,
+        type=percent,
         default=0.85,
         metavar="PERCENT",
         help="most that may be held and ordered, of equity, in place of the policy's pre_trade."
@@ -63,18 +67,24 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add("--start", type=date.fromisoformat, default=date(2007, 1, 3), metavar="DATE")
     add("--end", type=date.fromisoformat, metavar="DATE", help="default: the last one there is")
-    add("--days-per-second", type=_speed, default=6.0, metavar="N", help="inf: as fast as it goes")
-    add("--speed-after-kill", type=_speed, metavar="N", help="default: as before")
+    add(
+        "--days-per-second",
+        type=speed,
+        default=6.0,
+        metavar="N",
+        help="inf: as fast as it goes",
+    )
+    add("--speed-after-kill", type=speed, metavar="N", help="default: as before")
     add(
         "--wait-for-scrape",
-        type=_seconds,
+        type=seconds,
         default=0.0,
         metavar="SECONDS",
         help="longest wait for Prometheus to scrape once and the gate to open",
     )
     add(
         "--drain-seconds",
-        type=_seconds,
+        type=seconds,
         default=2.0,
         metavar="SECONDS",
         help="how long to go on sending reports when leaving; unsent ones are kept",
@@ -100,49 +110,3 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         drain_seconds=given.drain_seconds,
         exit_at_end=given.exit_at_end,
     )
-
-
-def _endpoint(text: str) -> str:
-    try:
-        split_endpoint(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
-    return text
-
-
-def _speed(text: str) -> float:
-    value = _float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be above 0, or inf")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = _float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds")
-    return value
-
-
-def _percent(text: str) -> float:
-    value = _float(text)
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} must be above 0 and at most 1000")
-    return value / 100
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-
-
-def _money(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(0)
-    if not amount.is_finite() or amount <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount above 0")
-    return amount

@@ -11,22 +11,18 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import timedelta
 
-from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
+from risk_exporter import ExporterError
 from risk_exporter.fetch import Origin
 from risk_policy import PolicyError, load_policy
-from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.keeper import Keeper
 from risk_runtime.adapters.freqtrade.options import Options, parse
 from risk_runtime.adapters.freqtrade.state import ClosingStore
 from risk_runtime.adapters.freqtrade.watcher import Watcher
+from risk_runtime.adapters.layer import risk_layer
 from risk_runtime.errors import RiskRuntimeError
-from risk_runtime.gate import TradeGate
-from risk_runtime.reporting.reporter import Reporter
-from risk_runtime.reporting.spool import ReportSpool
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +30,6 @@ _log = logging.getLogger(__name__)
 def serve(options: Options, stop: threading.Event) -> None:
     """Run until stopped. Raises the error of the part that cannot start."""
     policy = load_policy(options.policy)
-    alerting = policy.alerting
     api = BotApi(
         Origin.parse(options.bot, "the bot's URL (--bot)"),
         options.user.reveal(),
@@ -42,43 +37,38 @@ def serve(options: Options, stop: threading.Event) -> None:
         options.timeout_seconds,
     )
     options.data.mkdir(parents=True, exist_ok=True)
-    lane = FastLane.from_policy(policy, options.receivers)
-    reporter = Reporter(
-        ReportSpool(options.data),
-        ReceiversUrl.parse(options.receivers or f"http://{alerting.endpoints.receivers}"),
-        alerting.auth.runtime_token.reveal_token(),
-    )
-    with ExitStack() as stack:
-        exporter = stack.enter_context(
-            RiskExporter(policy, options.data / "exporter", fast_lane=lane)
-        )
+    stale_seconds = policy.alerting.system.snapshot_stale_seconds
+    with risk_layer(
+        policy,
+        data=options.data,
+        gate=options.gate,
+        receivers=options.receivers,
+        listen=options.listen,
+        drain_seconds=options.drain_seconds,
+    ) as layer:
         keeper = Keeper(
             api,
-            TradeGate(options.gate),
-            reporter,
+            layer.gate,
+            layer.reporter,
             ClosingStore(options.data),
             account=options.account,
-            graceful_timeout=timedelta(minutes=alerting.kill_switch.graceful_timeout_minutes),
+            graceful_timeout=layer.graceful_timeout,
             is_guarded=options.is_guarded,
         )
         watcher = Watcher(
             api,
-            exporter,
+            layer.exporter,
             account=options.account,
             poll_seconds=options.poll_seconds,
-            stale_after=timedelta(seconds=alerting.system.snapshot_stale_seconds),
+            stale_after=timedelta(seconds=stale_seconds),
         )
-        reporter.start()
-        stack.callback(reporter.stop, drain_seconds=options.drain_seconds)
-        server = stack.enter_context(ExporterServer(exporter, listen=options.listen))
-        if lane is None:
-            _log.warning("%s", FastLane.absence(policy))
         watching = threading.Thread(target=watcher.run, args=(stop,), name="watcher")
         watching.start()
-        stack.callback(watching.join)
-        stack.callback(stop.set)
-        _log.info("listening on %s, policy %s", server.listen, policy.short_digest)
-        keeper.run(stop)
+        try:
+            keeper.run(stop)
+        finally:
+            stop.set()
+            watching.join()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

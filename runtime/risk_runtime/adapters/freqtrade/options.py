@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from risk_policy import default_policy_path
 from risk_policy.environment import Secret
-from risk_policy.model.base import split_endpoint
+from risk_runtime.arguments import endpoint, interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +47,29 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--account", default="freqtrade", metavar="NAME", help="the account in alerts and metrics")
     add("--guarded", action="store_true", help="the strategy asks the gate for sizes itself")
     add("--receivers", metavar="URL", help="default: from the policy")
-    add("--listen", type=_endpoint, metavar="HOST:PORT", help="/metrics; default: from the policy")
-    add("--poll-seconds", type=_seconds, default=1.0, metavar="SECONDS", help="between snapshots")
+    add(
+        "--listen",
+        type=endpoint,
+        metavar="HOST:PORT",
+        help="/metrics; default: from the policy",
+    )
+    add(
+        "--poll-seconds",
+        type=interval,
+        default=1.0,
+        metavar="SECONDS",
+        help="between snapshots",
+    )
     add(
         "--timeout-seconds",
-        type=_seconds,
+        type=interval,
         default=5.0,
         metavar="SECONDS",
         help="longest wait for one answer of the bot",
     )
     add(
         "--drain-seconds",
-        type=_seconds,
+        type=interval,
         default=2.0,
         metavar="SECONDS",
         help="how long to go on sending reports when leaving; unsent ones are kept",
@@ -80,21 +90,3 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         timeout_seconds=given.timeout_seconds,
         drain_seconds=given.drain_seconds,
     )
-
-
-def _endpoint(text: str) -> str:
-    try:
-        split_endpoint(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
-    return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0")
-    return value
