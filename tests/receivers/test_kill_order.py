@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
+from risk_policy.contracts.restriction import Kill
 from risk_policy.contracts.scope import EVERYTHING
 from risk_policy.vocabulary import KillMode
 from risk_runtime import GateState, Order, Side, TradeGate
@@ -154,3 +157,50 @@ def test_no_order_is_taken_away_but_the_one_that_was_carried_out(tmp_path: Path)
     marker.write_order(tmp_path, given("new"))
     marker.withdraw_order(tmp_path, given("old"))
     assert marker.read_order(tmp_path) == given("new")
+
+
+@pytest.mark.parametrize("mode", KillMode)
+def test_a_mode_written_by_hand_is_the_mode(tmp_path: Path, mode: KillMode) -> None:
+    (tmp_path / marker.ORDER_FILE).write_text(json.dumps({"mode": mode}))
+    order = marker.read_order(tmp_path)
+    assert order is not None
+    assert order.mode is mode
+    assert order == marker.read_order(tmp_path)
+
+
+def test_a_copy_of_an_earlier_order_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / marker.ORDER_FILE
+    seen = set()
+    for _ in range(20):  # a file system gives the number of what was removed to the next
+        path.touch()
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        order = marker.read_order(tmp_path)
+        assert order is not None
+        seen.add(order.id)
+        marker.withdraw_order(tmp_path, order)
+    assert len(seen) == 20
+
+
+@pytest.mark.parametrize("at", [-(10**12), 10**12])
+def test_an_order_of_any_time_closes_the_gate(at: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # whose files may be of any time
+        path = Path(folder) / marker.ORDER_FILE
+        path.touch()
+        os.utime(path, (at, at))
+        assert not TradeGate(Path(folder)).check(BUY).allowed
+
+
+def test_what_was_tripped_for_an_order_is_obeyed_though_the_order_still_stands(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / marker.ORDER_FILE).touch()
+    order = marker.read_order(tmp_path)
+    assert order is not None
+    kill = Kill(id=order.id, mode=KillMode.IMMEDIATE, cause="c", level="operator", since=order.at)
+    detail = contract.GateDetail(
+        version=1, halted=True, restrictions=(kill,), policy_digest="", written_at=order.at
+    )
+    contract.write_detail(tmp_path, detail)
+    directive = TradeGate(tmp_path).directive(EVERYTHING)
+    assert directive is not None
+    assert directive.mode is KillMode.IMMEDIATE

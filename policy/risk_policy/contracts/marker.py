@@ -3,8 +3,8 @@
 ``KILL`` is an order: while it is there every reader keeps the gate closed, whatever the lease says,
 and the receivers trip the kill switch over everything as soon as they see it. They take it away
 once the trip is on record. Anything will do, an empty file too (``touch gate/KILL``): the mode is
-the policy's then. ``riskwarden kill`` leaves the JSON of a :class:`KillOrder` where the receivers
-do not answer.
+the policy's then, unless it is JSON that names one, e.g. ``{"mode": "pause"}``. ``riskwarden kill``
+leaves the JSON of a :class:`KillOrder` where the receivers do not answer.
 
 ``HALTED`` is a statement: it is there while the kill switch is tripped over everything, and holds a
 line that says why. No reader needs it, nothing follows from making or removing it, and it does not
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import from_json
 
 from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.vocabulary import KillMode
@@ -79,14 +80,17 @@ def read_order(directory: Path) -> KillOrder | None:
     data = b""
     with contextlib.suppress(OSError):
         data = _content(path)
-    with contextlib.suppress(ValueError):
-        return KillOrder.model_validate_json(data)
+    # Nobody can set when a file last changed its state: no other one has had this id, not even a
+    # copy that kept its times and got the same number.
+    by_itself = {
+        "id": f"file-{status.st_ino}-{status.st_ctime_ns}",
+        "at": _instant(status.st_mtime_ns),
+    }
+    with contextlib.suppress(ValueError, TypeError):
+        # By hand somebody may write no more than the mode.
+        return KillOrder.model_validate(by_itself | from_json(data), strict=False)
     words = data.decode("utf-8", "replace").split()
-    return KillOrder(
-        id=f"file-{status.st_ino}-{status.st_mtime_ns}",
-        reason=" ".join(words)[:LONGEST_REASON],
-        at=_instant(status.st_mtime_ns),
-    )
+    return KillOrder.model_validate(by_itself | {"reason": " ".join(words)[:LONGEST_REASON]})
 
 
 def is_ordered(directory: Path) -> bool:
@@ -113,4 +117,7 @@ def _content(path: Path) -> bytes:
 
 
 def _instant(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds // _NANOSECONDS, UTC)
+    try:
+        return datetime.fromtimestamp(nanoseconds // _NANOSECONDS, UTC)
+    except (OverflowError, ValueError, OSError):  # no file system keeps anybody from such a time
+        return datetime.fromtimestamp(0, UTC)
