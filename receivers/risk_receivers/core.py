@@ -195,7 +195,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             alert_lease_seconds=alert_lease_seconds,
             workers=(
                 *(clock, restrictions, countdown, silence, doubts, orders),
-                SpoolKeeper(spool, telemetry),
+                SpoolKeeper(spool, recorder, telemetry),
                 *(watch, refusals, retention),
             ),
         )

@@ -19,6 +19,8 @@ from risk_policy.contracts.scope import EVERYTHING
 from risk_policy.vocabulary import KillMode
 from risk_runtime import GateState, Order, Side, TradeGate
 from riskwarden.app import application
+from riskwarden.offline_kill import trip
+from riskwarden.stack.layout import Layout
 
 BUY = Order("BTC-EUR", Side.BUY, 1.0, 100.0)
 REDUCE = Order("BTC-EUR", Side.SELL, 1.0, 100.0, position_quantity=1.0)
@@ -204,3 +206,20 @@ def test_what_was_tripped_for_an_order_is_obeyed_though_the_order_still_stands(
     directive = TradeGate(tmp_path).directive(EVERYTHING)
     assert directive is not None
     assert directive.mode is KillMode.IMMEDIATE
+
+
+def test_no_order_waits_in_the_spool_to_trip_at_a_later_start(run: Any, wait_until: Any) -> None:
+    gate = TradeGate(run.data / "gate")
+    wait_until(lambda: gate.check(BUY).allowed)
+    run.process.send_signal(signal.SIGSTOP)
+    try:  # whoever sees no answer repeats it; the second order stands, the first is kept
+        for reason in ("nobody answers", "still nobody"):
+            trip(Layout(run.data), KillMode.IMMEDIATE, reason, "desk")
+    finally:
+        run.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: not (run.data / "gate" / marker.ORDER_FILE).exists())
+    wait_until(lambda: not list((run.data / "spool").glob("*.jsonl")))
+    assert {one.payload.action_reason for one in activations(run)} == {
+        "nobody answers",
+        "still nobody",
+    }
