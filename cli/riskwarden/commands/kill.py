@@ -96,17 +96,21 @@ def _trip_without_them(
         done = trip(layout, mode, reason, actor)
     except OSError as error:
         fail(f"the gate in {layout.gate} cannot be written: {error}. CLOSE POSITIONS YOURSELF", 1)
-    how = (
-        "HALT is written, and the runtime reads it before its next order"
-        if done.halted
-        else "a service still holds the gate's files; the runtime obeys the file KILL beside them"
-    )
+    how = "HALT is written, and the runtime reads it before its next order"
+    if not done.halted:
+        holder = done.not_halted or "a service still holds the gate's files"
+        how = f"{holder}; the runtime obeys the file KILL beside them"
     out.print(
-        f"[bold red]kill switch is tripped[/]: mode {done.mode.value}, id {done.kill_id}; {how}. "
+        f"[bold red]kill switch is tripped[/]: mode {done.mode.value}, id {done.kill_id}; "
+        f"{escape(how)}. "
         "Check at the exchange that the account is flat."
     )
-    if done.not_kept:
+    if not done.reasoned:
+        warn("the mode could not be written, so NO POSITION IS CLOSED: close them yourself")
+    if done.not_kept and done.ordered:
         warn(f"the record waits in the file KILL there alone: {done.not_kept}")
+    elif done.not_kept:
+        warn(f"it is on record nowhere, repeat this once that is mended: {done.not_kept}")
     else:
         out.print("It goes on record as soon as the receivers run again: start them.")
 

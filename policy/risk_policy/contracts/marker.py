@@ -30,6 +30,7 @@ ORDER_FILE: Final = "KILL"
 HALTED_FILE: Final = "HALTED"
 #: More is read of no order.
 _LONGEST_BYTES: Final = 8192
+_FILE_MODE: Final = 0o644
 _NANOSECONDS: Final = 1_000_000_000
 
 
@@ -59,6 +60,8 @@ def write_order(directory: Path, order: KillOrder) -> None:
     with staging.open("wb") as stream:
         stream.write((order.model_dump_json() + "\n").encode())
         stream.flush()
+        # Whoever may look into the folder: unread it would count as one in the policy's mode.
+        os.fchmod(stream.fileno(), _FILE_MODE)
         os.fsync(stream.fileno())
     staging.replace(directory / ORDER_FILE)
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -26,6 +26,7 @@ import logging
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,9 @@ from risk_receivers.kill.board import KillBoard, latched, tightest
 #: The runtime, if it is another user, is to be one of the folder's group.
 _FOLDER_MODE: Final = 0o750
 _NANOSECONDS: Final = 1_000_000_000
+#: ``riskwarden kill`` has the lock as long as it writes HALT and why: that stops nobody's start.
+_LOCK_PATIENCE_SECONDS: Final = 1.0
+_LOCK_LOOK_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +108,7 @@ class GatePublisher:
         except OSError as error:
             raise StartError(f"{self._folder}: the gate folder cannot be used: {error}") from error
         try:
-            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_lock()
         except OSError as error:
             os.close(self._lock_descriptor)
             raise GateBusyError(
@@ -117,6 +121,18 @@ class GatePublisher:
             os.close(self._lock_descriptor)
             raise StartError(f"{self._folder}: the lease file cannot be used: {error}") from error
         return self
+
+    def _take_lock(self) -> None:
+        until = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_LOCK_LOOK_SECONDS)
+            else:
+                return
 
     def start(self) -> None:
         """Renew the lease from now on, as long as that is allowed."""
@@ -338,13 +354,14 @@ class GatePublisher:
                 _log.error("gate.json cannot be written, trying again: %s", error)
                 return
         self._published = published
-        statement.state(self._folder, tightest_kill(published.known, EVERYTHING))
         with self._lock:
             self._kept = wanted
             self._version = published.version
             if not self._closed:
                 self._lease.words[contract.RESTRICTIONS_WORD] = len(restrictions)
                 self._lease.words[contract.VERSION_WORD] = published.version
+        # No reader needs it, so none waits for it.
+        statement.state(self._folder, tightest_kill(published.known, EVERYTHING))
 
     def _renew_forever(self) -> None:
         while not self._stopping.is_set():
