@@ -170,19 +170,6 @@ def test_a_mode_written_by_hand_is_the_mode(tmp_path: Path, mode: KillMode) -> N
     assert order == marker.read_order(tmp_path)
 
 
-def test_a_copy_of_an_earlier_order_is_another_one(tmp_path: Path) -> None:
-    path = tmp_path / marker.ORDER_FILE
-    seen = set()
-    for _ in range(20):  # a file system gives the number of what was removed to the next
-        path.touch()
-        os.utime(path, (1_000_000_000, 1_000_000_000))
-        order = marker.read_order(tmp_path)
-        assert order is not None
-        seen.add(order.id)
-        marker.withdraw_order(tmp_path, order)
-    assert len(seen) == 20
-
-
 @pytest.mark.parametrize("at", [-(10**12), 10**12])
 def test_an_order_of_any_time_closes_the_gate(at: int) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # whose files may be of any time
@@ -223,3 +210,46 @@ def test_no_order_waits_in_the_spool_to_trip_at_a_later_start(run: Any, wait_unt
         "nobody answers",
         "still nobody",
     }
+
+
+def test_an_order_that_cannot_be_taken_away_keeps_the_gate_closed_and_is_named(
+    receivers: Any, wait_until: Any
+) -> None:
+    order = receivers.data / "gate" / marker.ORDER_FILE
+    wait_until(receivers.gate_is_open)
+    order.mkdir()
+    (order / "kept").touch()
+
+    def problems() -> str:
+        return str(receivers.status()["problems"])
+
+    wait_until(lambda: f"{order} was carried out and cannot be taken away" in problems())
+    cleared(receivers)
+    gate = receivers.status()["gate"]
+    assert (gate["open"], gate["halted"]) == (False, False)
+    assert f"the order {order} stands there" in gate["lease_withheld"]
+    order.rename(receivers.data / "taken away")
+    wait_until(receivers.gate_is_open)
+    wait_until(lambda: not receivers.status()["problems"])
+
+
+def test_an_order_with_the_id_of_a_cleared_one_trips(receivers: Any, wait_until: Any) -> None:
+    folder = receivers.data / "gate"
+    again = marker.KillOrder(id="template", mode=KillMode.PAUSE, at="2026-01-02T03:04:05Z")
+    for _ in range(2):
+        marker.write_order(folder, again)
+        wait_until(lambda: not (folder / marker.ORDER_FILE).exists())
+        assert receivers.status()["kill_switch"]["mode"] == "pause"
+        cleared(receivers)
+
+
+def cleared(receivers: Any) -> None:
+    body = {
+        "kill_id": receivers.status()["kill_switch"]["kill_id"],
+        "actor": "desk",
+        "reason": "looked at it",
+    }
+    asked = receivers.call("POST", "/api/v1/kill/clear", json=body)
+    assert asked.status_code == 200, asked.text
+    confirmed = {**body, "confirmation": asked.json()["confirmation"]}
+    assert receivers.call("POST", "/api/v1/kill/clear", json=confirmed).status_code == 200

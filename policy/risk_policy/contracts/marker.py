@@ -83,10 +83,8 @@ def read_order(directory: Path) -> KillOrder | None:
     data = b""
     with contextlib.suppress(OSError):
         data = _content(path)
-    # Nobody can set when a file last changed its state: no other one has had this id, not even a
-    # copy that kept its times and got the same number.
     by_itself = {
-        "id": f"file-{status.st_ino}-{status.st_ctime_ns}",
+        "id": f"file-{status.st_ino}-{status.st_mtime_ns}",
         "at": _instant(status.st_mtime_ns),
     }
     with contextlib.suppress(ValueError, TypeError):
@@ -103,8 +101,13 @@ def is_ordered(directory: Path) -> bool:
 
 def withdraw_order(directory: Path, order: KillOrder) -> None:
     """Take away the order that was carried out, and no other. Raises OSError."""
-    if read_order(directory) == order:
-        (directory / ORDER_FILE).unlink(missing_ok=True)
+    path = directory / ORDER_FILE
+    if read_order(directory) != order:
+        return
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _content(path: Path) -> bytes:

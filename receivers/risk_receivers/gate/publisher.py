@@ -283,6 +283,11 @@ class GatePublisher:
         return self._board.restrictions
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether it is renewed no more, for the service stops."""
+        return self._stopping.is_set()
+
+    @property
     def is_open(self) -> bool:
         """Whether a reader may add risk now."""
         words = self._lease.words
