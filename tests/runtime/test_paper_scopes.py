@@ -77,6 +77,7 @@ def test_a_symbol_is_closed_and_confirmed_flat_while_everything_else_trades_on(
     )  # fmt: skip
     (flat,) = of(rig, FlatConfirmed)
     assert flat.kill_id == "kill-0001"
+    assert [one["scope"] for one in rig.journal("flat_confirmed")] == [OF_AAPL]
     ids = [report.id for report in rig.reports]
     assert len(set(ids)) == len(ids)
     blocked = of(rig, TradeBlocked)

@@ -82,7 +82,8 @@ def kill(
     out.print(
         f"[bold red]kill switch {already}[/]{where}: mode {answer['mode']}, "
         f"id {answer['kill_id']}; the gate is closed{where}, on record. "
-        "Check that the account is flat: riskwarden status"
+        f"Check that {'the account' if covered.is_everything else 'all of it'} is flat: "
+        "riskwarden status"
     )
 
 
