@@ -206,8 +206,9 @@ def test_no_token_and_a_wrong_one_are_told_without_showing_any(
     armed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     none = kill("--receivers", armed.url)
-    assert none.exit_code == 2
+    assert none.exit_code == 1
     assert TOKEN in none.stderr
+    assert "NOTHING was tripped" in none.stderr
     assert "--data" in none.stderr
     monkeypatch.setenv(TOKEN, "wrong-one")
     wrong = kill("--receivers", armed.url)

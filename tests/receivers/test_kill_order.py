@@ -212,6 +212,18 @@ def test_no_order_waits_in_the_spool_to_trip_at_a_later_start(run: Any, wait_unt
     }
 
 
+@pytest.mark.parametrize("token", ["", "of another stack"])
+def test_who_may_write_the_gates_folder_needs_no_token(
+    run: Any, wait_until: Any, token: str
+) -> None:
+    path = run.data / "secrets" / "operator_token"
+    path.write_text(token) if token else path.unlink()
+    done = kill(run, "pause", "the tokens are elsewhere")
+    assert done.exit_code == 0, done.output
+    wait_until(lambda: run.status()["kill_switch"]["state"] == "TRIPPED")
+    assert {one.payload.action_reason for one in activations(run)} == {"the tokens are elsewhere"}
+
+
 def test_an_order_that_cannot_be_taken_away_keeps_the_gate_closed_and_is_named(
     receivers: Any, wait_until: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Final
 
 import typer
@@ -11,7 +12,7 @@ from risk_policy.contracts.gate import LEASE_FILE
 from risk_policy.contracts.operator import LONGEST_REASON, kill_scope
 from risk_policy.vocabulary import KillMode
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
-from riskwarden.operator import NoAnswerError, Operator, operator_name, printable
+from riskwarden.operator import NoAnswerError, Operator, TurnedAwayError, operator_name, printable
 from riskwarden.stack.layout import Layout
 
 ReceiversOption = Annotated[
@@ -53,8 +54,8 @@ def kill(
 ) -> None:
     """Trip the kill switch. It stays tripped until it is cleared; a looser mode is refused.
 
-    Where the receivers of the data folder do not answer, the gate is closed without them, if it is
-    to be for everything.
+    Where the receivers of the data folder do not answer, or know none of the tokens there are, the
+    gate is closed without them, if it is to be for everything.
     """
     try:
         covered = kill_scope(scope)
@@ -69,11 +70,14 @@ def kill(
         answer = operator.call("POST", "/api/v1/kill", body, patience_seconds=_PATIENCE_SECONDS)
     except NoAnswerError as error:
         layout = Layout(data)
-        is_here = receivers is None and (layout.gate / LEASE_FILE).is_file()
+        # Not that of Path, which raises where one may not look.
+        is_here = receivers is None and os.path.isfile(layout.gate / LEASE_FILE)  # noqa: PTH113
         if is_here and covered.is_everything:
             _trip_without_them(layout, mode, words, name, error)
             return
         more = "" if covered.is_everything else f" {_WITHOUT_THEM}"
+        if isinstance(error, TurnedAwayError):
+            fail(f"{error}. NOTHING was tripped by this command", 1)
         fail(f"{error}. {_what_to_do(operator, sent=error.sent)}{more}", 1)
     if "kill_id" not in answer:
         fail("what answers there are not the receivers: name their URL with --receivers", 1)
