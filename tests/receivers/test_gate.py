@@ -17,6 +17,7 @@ import pytest
 
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.marker import HALTED_FILE
+from risk_policy.contracts.restriction import Restriction, RestrictionKind
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import GateBusyError, StartError
 from risk_receivers.gate import statement
@@ -57,6 +58,11 @@ def words(folder: Path) -> tuple[int, int, int]:
     assert contract.fault(data, contract.boot_id()) is None
     lease, version, longest = (int.from_bytes(data[i : i + 8], "little") for i in (0, 8, 24))
     return lease, version, longest
+
+
+def in_force(folder: Path) -> int:
+    data = (folder / contract.LEASE_FILE).read_bytes()
+    return int.from_bytes(data[8 * contract.RESTRICTIONS_WORD :][:8], "little")
 
 
 def is_open(folder: Path) -> bool:
@@ -349,6 +355,25 @@ def test_a_kill_that_has_the_lock_for_a_moment_keeps_nobody_from_starting(tmp_pa
     done.start()
     with publisher(tmp_path) as gate:
         assert not gate.is_open
+
+
+def test_a_lease_file_that_is_made_again_says_how_much_is_in_force(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    held = Restriction(
+        kind=RestrictionKind.BLOCK_TRADE,
+        id="r1",
+        cause="POSITION_SIZE_BREACH",
+        level="critical",
+        since=datetime.now(UTC),
+    )
+    with publisher(tmp_path, KillBoard()) as gate:
+        gate.hold([held])
+        wait_until(lambda: is_open(tmp_path))
+        assert in_force(tmp_path) == 1
+        (tmp_path / contract.LEASE_FILE).unlink()
+        wait_until(lambda: (tmp_path / contract.LEASE_FILE).exists() and is_open(tmp_path))
+        assert in_force(tmp_path) == 1
 
 
 def test_that_it_is_halted_is_said_on_a_full_disk(tmp_path: Path) -> None:

@@ -201,6 +201,7 @@ class GatePublisher:
                 found.words[contract.LEASE_WORD] = contract.HALT
             self._lost.append(lost)  # a thread may be reading its words
             self._lease = found
+            self._wanted += 1  # how much is in force stands in the lease file, too
         _log.critical("the lease file was taken away and was made again")
         return True
 
