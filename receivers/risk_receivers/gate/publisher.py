@@ -35,6 +35,7 @@ from typing import Final, Self
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts import marker
 from risk_policy.contracts.restriction import Kill, Restriction, in_order, tightest_kill
 from risk_policy.contracts.scope import EVERYTHING
 from risk_receivers.errors import GateBusyError, StartError
@@ -282,6 +283,12 @@ class GatePublisher:
     def kills(self) -> tuple[Kill, ...]:
         """The kills that it is closed for, whether they can be written or not."""
         return self._board.restrictions
+
+    @property
+    def ordered_id(self) -> str:
+        """Of the kill for which an order stands beside the gate; empty if none does."""
+        order = marker.read_order(self._folder)
+        return order.id if order else ""
 
     @property
     def is_withdrawn(self) -> bool:
