@@ -106,7 +106,8 @@ class Spool:
         Left until the next start it would trip then, long after all it was about was cleared.
         """
         with self._disk_lock:
-            known = self._pending.keys() | self._left
+            with self._lock:
+                known = {*self._pending, *self._left}
             found = {
                 path.stem: _read_file(path)
                 for path in self._folder.glob(f"*{_SUFFIX}")
