@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
-import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +14,8 @@ from typing import Any
 import pytest
 
 from risk_policy.contracts import gate as contract
-from risk_policy.contracts.marker import HALTED_FILE
-from risk_policy.contracts.restriction import Restriction, RestrictionKind
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import GateBusyError, StartError
-from risk_receivers.gate import statement
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import Trigger
@@ -58,11 +53,6 @@ def words(folder: Path) -> tuple[int, int, int]:
     assert contract.fault(data, contract.boot_id()) is None
     lease, version, longest = (int.from_bytes(data[i : i + 8], "little") for i in (0, 8, 24))
     return lease, version, longest
-
-
-def in_force(folder: Path) -> int:
-    data = (folder / contract.LEASE_FILE).read_bytes()
-    return int.from_bytes(data[8 * contract.RESTRICTIONS_WORD :][:8], "little")
 
 
 def is_open(folder: Path) -> bool:
@@ -346,49 +336,6 @@ def test_a_gate_has_one_publisher(tmp_path: Path) -> None:
         pass
     with publisher(tmp_path, KillBoard()):
         pass
-
-
-def test_a_kill_that_has_the_lock_for_a_moment_keeps_nobody_from_starting(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path / contract.LOCK_FILE, os.O_RDWR | os.O_CREAT)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    done = threading.Timer(0.1, os.close, [descriptor])
-    done.start()
-    with publisher(tmp_path) as gate:
-        assert not gate.is_open
-
-
-def test_a_lease_file_that_is_made_again_says_how_much_is_in_force(
-    tmp_path: Path, wait_until: Callable[..., Any]
-) -> None:
-    held = Restriction(
-        kind=RestrictionKind.BLOCK_TRADE,
-        id="r1",
-        cause="POSITION_SIZE_BREACH",
-        level="critical",
-        since=datetime.now(UTC),
-    )
-    with publisher(tmp_path, KillBoard()) as gate:
-        gate.hold([held])
-        wait_until(lambda: is_open(tmp_path))
-        assert in_force(tmp_path) == 1
-        (tmp_path / contract.LEASE_FILE).unlink()
-        wait_until(lambda: (tmp_path / contract.LEASE_FILE).exists() and is_open(tmp_path))
-        assert in_force(tmp_path) == 1
-
-
-def test_that_it_is_halted_is_said_on_a_full_disk(tmp_path: Path) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    kill = tripped().restrictions[0]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        statement.state(tmp_path, kill)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert (tmp_path / HALTED_FILE).exists()
-    statement.state(tmp_path, kill)
-    assert kill.id in (tmp_path / HALTED_FILE).read_text()
-    statement.state(tmp_path, None)
-    assert not (tmp_path / HALTED_FILE).exists()
 
 
 def test_reasons_that_cannot_be_written_delay_neither_halt_nor_the_next_try(
