@@ -46,6 +46,10 @@ class NoAnswerError(Exception):
         super().__init__(message)
 
 
+class TurnedAwayError(NoAnswerError):
+    """There is no token that they know, or those who answer are somebody else."""
+
+
 class Operator:
     """Calls the receivers of one data folder, or those that are named."""
 
@@ -74,20 +78,29 @@ class Operator:
             answer = _request(method, url, path, token, body, whence, patience_seconds)
             if answer.status_code not in _TURNED_AWAY:
                 break
+        # Who may write the gate's files needs no token for a kill, so it is not over with that.
+        is_kill = path == _KILL
         if answer is None:
+            if is_kill:
+                raise TurnedAwayError(self._no_token(), sent=False)
             fail(self._no_token())
         try:
             content = answer.json()
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            fail(
+            strange = (
                 f"{url}{path} ({whence}) answers {answer.status_code} {answer.reason_phrase}, but "
-                "not as the receivers do; name their URL with --receivers",
-                1,
+                "not as the receivers do; name their URL with --receivers"
             )
+            if is_kill:
+                raise TurnedAwayError(strange, sent=False)
+            fail(strange, 1)
         if answer.status_code != httpx.codes.OK:
-            fail(f"{url}{path}: {content.get('error') or answer.reason_phrase}", 1)
+            refusal = f"{url}{path}: {content.get('error') or answer.reason_phrase}"
+            if is_kill and answer.status_code == httpx.codes.UNAUTHORIZED:
+                raise TurnedAwayError(refusal, sent=False)
+            fail(refusal, 1)
         return content
 
     def ask(

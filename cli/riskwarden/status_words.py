@@ -133,9 +133,11 @@ def _closing(kill: Mapping[str, Any], mode: KillMode) -> str:
     waiting = ", ".join(kill["waiting_for_accounts"])
     if kill["state"] == "FLAT_CONFIRMED":
         return f"flat, confirmed at {_at(kill['flat_confirmed_at'])}"
+    if mode is KillMode.PAUSE:  # what was reported is that orders were cancelled
+        return ""
     if kill["state"] == "CLOSING":
         return f"closing, NOT FLAT YET: {waiting or 'the accounts'} still to confirm"
-    return "" if mode is KillMode.PAUSE else "NOT FLAT YET: no account has reported a close"
+    return "NOT FLAT YET: no account has reported a close"
 
 
 def _gate(gate: Mapping[str, Any], narrower: int) -> Line:

@@ -24,7 +24,7 @@ from risk_receivers.gate.store_proof import StoreProof
 from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.countdown_watch import CountdownWatch
 from risk_receivers.kill.doubt_watch import DoubtWatch
-from risk_receivers.kill.order_watch import OrderWatch
+from risk_receivers.kill.order_watch import OrderWatch, StandingOrder
 from risk_receivers.kill.silence_watch import SilenceWatch
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.spool_keeper import SpoolKeeper
@@ -65,6 +65,7 @@ class Core:
     heartbeat: Heartbeat
     writer: Writer
     proof: StoreProof
+    order: StandingOrder
     gate: GatePublisher
     spool: Spool
     outbox: Outbox
@@ -100,9 +101,11 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         )
         proof = StoreProof(writer, alerting.gate.lease_seconds)
 
+        order = StandingOrder(data / "gate")
+
         def may_renew() -> bool:
             proof.ask()
-            return not (proof.complaint or pulse.complaint or heartbeat.complaint)
+            return not any(sign.complaint for sign in (proof, pulse, heartbeat, order))
 
         gate = stack.enter_context(
             GatePublisher(
@@ -185,6 +188,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             heartbeat=heartbeat,
             writer=writer,
             proof=proof,
+            order=order,
             gate=gate,
             spool=spool,
             outbox=outbox,
@@ -195,7 +199,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             alert_lease_seconds=alert_lease_seconds,
             workers=(
                 *(clock, restrictions, countdown, silence, doubts, orders),
-                SpoolKeeper(spool, telemetry),
+                SpoolKeeper(spool, recorder, telemetry),
                 *(watch, refusals, retention),
             ),
         )

@@ -49,7 +49,7 @@ def parts_of(core: Core, people: People, access: Access) -> Parts:
         writer=core.writer,
         proof=core.proof,
         gate=core.gate,
-        signs=(core.pulse, core.heartbeat),
+        signs=(core.pulse, core.heartbeat, core.order),
         workers=[*core.workers, *people.workers],
         reading=reading,
         verdict=core.verdict,

@@ -19,5 +19,9 @@ class LooserModeError(ReceiversError):
     """Somebody asked for a mode looser than the one the kill switch is in."""
 
 
+class NotYetError(ReceiversError):
+    """What this is about is on its way to the record; it is to come again."""
+
+
 class SpoolError(ReceiversError):
     """A record could not be spooled."""

@@ -65,7 +65,7 @@ class Front:
             await _respond(send, await self._answer_signed(signed, scope, receive))
             return
         if (shown := self._shown.get(scope["path"])) is not None:
-            await _respond(send, await self._show(shown, scope))
+            await _respond(send, await self._show(shown, scope, receive))
             return
         named = self._named(scope["path"])
         door = self._doors.get(named[0])
@@ -104,7 +104,7 @@ class Front:
             return Reply(body.code, {"error": self._bodies.complaints[body.end]})
         return await door.take(replace(body, address=address, by=by, subject=subject))
 
-    async def _show(self, door: GetDoor, scope: Scope) -> Reply:
+    async def _show(self, door: GetDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "GET":
             return Reply(405, {"error": f"{scope['path']} takes GET only"})
         path, address = scope["path"], _address(scope)
@@ -112,7 +112,8 @@ class Front:
         if isinstance(by, Refusal):
             return Reply(by.code, {"error": by.error})
         headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
-        return await door.show(bytes(scope["query_string"]).decode("latin-1"), headers)
+        query = bytes(scope["query_string"]).decode("latin-1")
+        return await door.show(query, headers, receive)
 
     async def _answer_signed(self, door: SignedDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":

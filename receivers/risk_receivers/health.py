@@ -21,6 +21,7 @@ from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.gate.store_proof import StoreProof
 from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.order_watch import StandingOrder
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import Phase
 from risk_receivers.kill.unconfirmed import unconfirmed_since
@@ -41,7 +42,7 @@ class Health:
         writer: Writer,
         proof: StoreProof,
         gate: GatePublisher,
-        signs: Sequence[Pulse | Heartbeat],
+        signs: Sequence[Pulse | Heartbeat | StandingOrder],
         workers: Sequence[Worker],
         reading: Reading,
         verdict: ChainVerdict,

@@ -177,8 +177,17 @@ class Recorder:
             _log.error("a kill that nobody asked for is not on record yet: %s", error)
 
     def take_reports(self, reports: tuple[Report, ...]) -> Future[Taken]:
-        """Record what the runtime reports. Raises StoreError."""
-        return self._writer.submit(lambda transaction: take_reports(transaction, reports))
+        """Record what the runtime reports. Raises StoreError, or NotYetError."""
+        return self._writer.submit(
+            lambda transaction: take_reports(transaction, reports, self._is_coming)
+        )
+
+    def _is_coming(self, kill_id: str) -> bool:
+        """Whether a kill is in force and may not be on record yet."""
+        known = self._known
+        if known.with_id(kill_id) is not None:
+            return True
+        return kill_id == self._gate.ordered_id and kill_id not in known.cleared
 
     def act_first(self, trips: Sequence[SpooledTrip], received: Received) -> Future[None]:
         """The store takes too long: trip without it, if anything asks for that.

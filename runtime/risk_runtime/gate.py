@@ -27,12 +27,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
 from risk_policy.contracts.gate import GateDetail
-from risk_policy.contracts.restriction import Kill, Restriction, in_order
+from risk_policy.contracts.restriction import Kill, Restriction, in_order, kills_of
 from risk_policy.contracts.scope import Subject
 from risk_policy.vocabulary import KillMode
 from risk_runtime.gate_reading import OPEN, Decision, GateReading, GateState, decide, size_ratio
@@ -44,6 +44,14 @@ _POLL_SECONDS: Final = 0.001
 _NS: Final = 1_000_000_000
 #: ``contract.now_ns`` without a Python frame of its own: this runs before every order.
 _boottime_ns: Final = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+
+#: What an open gate was found to say, replaced as a whole: another thread may be checking. The
+#: words whose reasons were read, their version and longest lease; until when the files need not be
+#: looked at again; the answer to every order, None while there are restrictions; the reading. A
+#: plain tuple: one with names takes a quarter of a check longer to unpack.
+_Known: TypeAlias = "tuple[memoryview[int], int, int, int, Decision | None, GateReading]"
+#: No file has such a version, and no lease is open at such words.
+_NOTHING: Final[_Known] = (_UNMAPPED, -1, 0, 0, None, GateReading(GateState.MISSING, 0))
 
 
 class TradeGate:
@@ -65,28 +73,19 @@ class TradeGate:
         self._clock = clock
         self._boot = _own_boot_id() if boot is None else boot
         self._recheck_ns = int(recheck_seconds * _NS)
-        self._recheck_at_ns = 0
-        self._words: memoryview[int] = _UNMAPPED
-        self._identity: tuple[int, int] | None = None
-        self._longest_ns = 0
-        self._version = -1  # none that a file could have
-        self._reading = GateReading(GateState.OPEN, 0)  # the latest that was open
-        self._open = _allowing(0)
-        self._is_restricted = False
-        self._read_for: memoryview[int] | None = None  # whose reasons were read
+        # Each is replaced as a whole, without a lock: a process that forks would take one along
+        # that nobody ever releases.
+        self._mapped: tuple[memoryview[int], tuple[int, int] | None] = _UNMAPPED, None
+        self._known: _Known = _NOTHING
         self._detail: GateDetail | None = None
         self._noticed = self._signature()
 
     def check(self, order: Order) -> Decision:
         """Whether an order may be sent now. Ask before every order."""
-        words = self._words
+        words, version, longest_ns, recheck_at_ns, answer, reading = self._known
         now = self._clock()
-        if (
-            now < words[0] <= now + self._longest_ns
-            and words[1] == self._version
-            and now < self._recheck_at_ns
-        ):
-            return decide(order, self._reading) if self._is_restricted else self._open
+        if now < words[0] <= now + longest_ns and words[1] == version and now < recheck_at_ns:
+            return answer or decide(order, reading)
         return decide(order, self.read())
 
     def directive(self, subject: Subject) -> Kill | None:
@@ -123,29 +122,24 @@ class TradeGate:
         """What the gate says now, checked from the files up."""
         if marker.is_ordered(self._directory):
             return self._ordered()
-        fault = self._map()
-        if fault is not None:
-            state, complaint = fault
+        words = self._map()
+        if not isinstance(words, memoryview):
+            state, complaint = words
             return self._closed(state, 0, f"{contract.LEASE_FILE} {complaint}")
-        words = self._words
         lease, version, longest = words[0], words[1], words[contract.LONGEST_WORD]
         # The clock last: a lease renewed after `now` would seem to lie too far ahead of it.
         now = self._clock()
         if contract.lease_is_open(lease, longest, now):
-            is_new = version != self._version or words is not self._read_for
-            if is_new and (complaint := self._contradiction(version)):
-                return self._closed(GateState.UNTRUSTED, version, complaint)
-            self._read_for = words
-            self._longest_ns = longest
-            if is_new:
-                known = () if self._detail is None else self._detail.known
-                self._reading = GateReading(GateState.OPEN, version, restrictions=known)
-                self._open = _allowing(version)
-                # Before the version that it belongs to: another thread may be checking an order.
-                self._is_restricted = bool(known)
-            self._version = version
-            self._recheck_at_ns = now + self._recheck_ns
-            return self._reading
+            known_words, known_version, _, _, answer, reading = self._known
+            if version != known_version or words is not known_words:
+                self._detail = detail = contract.read_detail(self._directory)
+                if complaint := self._contradiction(detail, version):
+                    return self._closed(GateState.UNTRUSTED, version, complaint)
+                held = () if detail is None else detail.known
+                reading = GateReading(GateState.OPEN, version, restrictions=held)
+                answer = None if held else _allowing(version)
+            self._known = words, version, longest, now + self._recheck_ns, answer, reading
+            return reading
         if lease == contract.HALT:
             return self._closed(GateState.HALTED, version, "new risk is halted")
         if lease <= now:
@@ -158,7 +152,7 @@ class TradeGate:
 
     def _ordered(self) -> GateReading:
         """Closed by an order that stands beside the lease; the receivers may not know of it yet."""
-        self._recheck_at_ns = 0
+        self._look_again()
         order = marker.read_order(self._directory)
         if order is None:  # taken away at this moment
             return GateReading(GateState.STALE, 0, "the gate changes at this moment")
@@ -172,11 +166,16 @@ class TradeGate:
         )
         detail = contract.read_detail(self._directory)
         known = () if detail is None else detail.known
+        # The receivers may have tripped for it, in a mode that it does not say.
+        tighter = (
+            one for one in kills_of(known) if one.id == kill.id and one.mode.rank > kill.mode.rank
+        )
+        kill = next(tighter, kill)
         others = tuple(one for one in known if one.id != kill.id)
         return GateReading(GateState.HALTED, 0, str(kill), in_order((kill, *others)))
 
-    def _map(self) -> tuple[GateState, str] | None:
-        """Map the file that stands there now, and say what is wrong with it."""
+    def _map(self) -> memoryview[int] | tuple[GateState, str]:
+        """The words of the file that stands there now, or what is wrong with it."""
         try:
             status = self._path.stat()
             if status.st_size != contract.SIZE:
@@ -185,10 +184,11 @@ class TradeGate:
                     f"is {status.st_size} bytes long instead of {contract.SIZE}"
                 )
             # A mapping keeps its inode in use, so the same number is the same file.
-            if (status.st_dev, status.st_ino) != self._identity:
+            words, identity = self._mapped
+            if (status.st_dev, status.st_ino) != identity:
                 self._unmap()
-                self._map_file()
-            complaint = contract.fault(self._words.tobytes(), self._boot)
+                words = self._map_file()
+            complaint = contract.fault(words.tobytes(), self._boot)
         except FileNotFoundError:
             self._unmap()
             return GateState.MISSING, "is missing; no risk layer publishes into this folder"
@@ -196,11 +196,11 @@ class TradeGate:
             self._unmap()
             return GateState.UNTRUSTED, f"cannot be mapped: {error}"
         if complaint is None:
-            return None
-        self._recheck_at_ns = 0
+            return words
+        self._look_again()
         return GateState.UNTRUSTED, complaint
 
-    def _map_file(self) -> None:
+    def _map_file(self) -> memoryview[int]:
         # What is no file has no size, or none to map; to open a pipe must not mean to wait.
         descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -210,17 +210,22 @@ class TradeGate:
             mapping = mmap.mmap(descriptor, contract.SIZE, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
-        self._words = memoryview(mapping).cast("Q")
-        self._identity = (status.st_dev, status.st_ino)
+        words = memoryview(mapping).cast("Q")
+        self._mapped = words, (status.st_dev, status.st_ino)
+        return words
 
     def _unmap(self) -> None:
         # Dropped, not closed: another thread may be reading through it at this moment.
-        self._words = _UNMAPPED
-        self._identity = None
-        self._recheck_at_ns = 0
+        self._mapped = _UNMAPPED, None
+        self._known = _NOTHING
+
+    def _look_again(self) -> None:
+        """Have the next check look at the files."""
+        words, version, longest_ns, _, answer, reading = self._known
+        self._known = words, version, longest_ns, 0, answer, reading
 
     def _closed(self, state: GateState, version: int, reason: str) -> GateReading:
-        self._recheck_at_ns = 0
+        self._look_again()
         restrictions = self._restrictions(state, version)
         told = next((str(one) for one in restrictions if one.scope.is_everything), "")
         if told:
@@ -237,9 +242,8 @@ class TradeGate:
         is_over = state is GateState.UNTRUSTED and known.version < version
         return () if is_over else known.known
 
-    def _contradiction(self, version: int) -> str:
+    def _contradiction(self, known: GateDetail | None, version: int) -> str:
         """Why a running lease is not enough: its reasons cannot be read, or say otherwise."""
-        self._detail = known = contract.read_detail(self._directory)
         name = contract.DETAIL_FILE
         if known is None:
             return f"{name} {contract.detail_fault(self._directory)}"

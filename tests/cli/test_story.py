@@ -148,3 +148,11 @@ def test_what_a_restriction_refuses_is_told_and_is_not_the_kill_switch_at_work()
     assert texts.count("order refused: block_trade") == 5
     assert texts[-1] == "order refused: kill switch"
     assert story.blocked == 8
+
+
+def test_an_account_is_called_flat_within_what_was_closed() -> None:
+    story = Story(Policy())
+    for scope in ("*", "symbol=AAPL"):
+        story.on_journal({"kind": "flat_confirmed", "at": AT, "kill_id": "k1", "scope": scope})
+    told = [line.text.partition(":")[0] for line in story.log]
+    assert told == ["the account is flat", "the account is flat within symbol=AAPL"]

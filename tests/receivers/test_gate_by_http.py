@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from risk_receivers.doors.door import Reply
+from risk_receivers.doors.gate import GateDoor
+from risk_receivers.gate.publisher import GatePublisher
 
 TOKEN = {"Authorization": "Bearer runtime-secret"}
 
@@ -77,3 +84,48 @@ def test_a_gate_that_nobody_keeps_open_says_so(stopped: Any) -> None:
     answer = ask(receivers)
     assert (answer.json()["open"], lease(answer)) == (False, 0.0)
     assert answer.json()["lease_withheld"]
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Iterator[GatePublisher]:
+    made = GatePublisher(
+        tmp_path, lease_seconds=1, renew_seconds=1, policy_digest="", may_renew=lambda: False
+    )
+    with made as gate:
+        yield gate
+
+
+async def waiting(door: GateDoor, *messages: str) -> asyncio.Task[Reply]:
+    """Somebody who knows the answer and waits for another one; what the server tells meanwhile."""
+
+    async def receive() -> dict[str, Any]:
+        if not told:
+            await asyncio.Event().wait()
+        return {"type": told.pop(0)}
+
+    told = list(messages)
+    known = dict((await door.show("", {}, receive)).headers)[b"etag"]
+    told = list(messages)
+    return asyncio.create_task(door.show("wait=30", {b"if-none-match": known}, receive))
+
+
+def test_who_has_gone_does_not_take_the_place_of_others(publisher: GatePublisher) -> None:
+    async def many() -> None:
+        door = GateDoor(publisher, list)
+        for _ in range(100):
+            gone = await waiting(door, "http.request", "http.disconnect")
+            assert (await asyncio.wait_for(gone, 5)).code == 304
+
+    asyncio.run(many())
+
+
+def test_a_service_that_stops_does_not_wait_for_who_waits(publisher: GatePublisher) -> None:
+    async def stopped() -> Reply:
+        door = GateDoor(publisher, list)
+        asking = await waiting(door, "http.request")
+        done, _ = await asyncio.wait({asking}, timeout=0.1)
+        assert not done
+        publisher.withdraw()
+        return await asyncio.wait_for(asking, 2)
+
+    assert dict(asyncio.run(stopped()).headers)[b"riskwarden-lease-seconds"] == b"0.000"

@@ -137,6 +137,10 @@ def test_status_says_first_what_matters_first_and_all_of_it_in_words(
         ),
         ({"kill_switch": {"on_record": False}}, "NOT ON RECORD"),
         ({"kill_switch": {"mode": "pause"}}, "(no new entries, positions stay) since"),
+        (
+            {"kill_switch": {"mode": "pause", "state": "CLOSING"}},  # orders were cancelled
+            "DRAWDOWN_EMERGENCY (emergency)",
+        ),
         ({"gate": {"halted": False}}, "CLOSED: orders that add risk are refused, because its lea"),
         (
             {"gate": {"halted": False, "open": True, "lease_withheld": ["Prometheus is silent"]}},
@@ -206,8 +210,9 @@ def test_no_token_and_a_wrong_one_are_told_without_showing_any(
     armed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     none = kill("--receivers", armed.url)
-    assert none.exit_code == 2
+    assert none.exit_code == 1
     assert TOKEN in none.stderr
+    assert "NOTHING was tripped" in none.stderr
     assert "--data" in none.stderr
     monkeypatch.setenv(TOKEN, "wrong-one")
     wrong = kill("--receivers", armed.url)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ from typer.testing import CliRunner, Result
 
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
+from risk_policy.contracts.restriction import Kill
 from risk_policy.contracts.scope import EVERYTHING
 from risk_policy.vocabulary import KillMode
 from risk_runtime import GateState, Order, Side, TradeGate
 from riskwarden.app import application
+from riskwarden.offline_kill import trip
+from riskwarden.stack.layout import Layout
 
 BUY = Order("BTC-EUR", Side.BUY, 1.0, 100.0)
 REDUCE = Order("BTC-EUR", Side.SELL, 1.0, 100.0, position_quantity=1.0)
@@ -154,3 +159,109 @@ def test_no_order_is_taken_away_but_the_one_that_was_carried_out(tmp_path: Path)
     marker.write_order(tmp_path, given("new"))
     marker.withdraw_order(tmp_path, given("old"))
     assert marker.read_order(tmp_path) == given("new")
+
+
+@pytest.mark.parametrize("mode", KillMode)
+def test_a_mode_written_by_hand_is_the_mode(tmp_path: Path, mode: KillMode) -> None:
+    (tmp_path / marker.ORDER_FILE).write_text(json.dumps({"mode": mode}))
+    order = marker.read_order(tmp_path)
+    assert order is not None
+    assert order.mode is mode
+    assert order == marker.read_order(tmp_path)
+
+
+@pytest.mark.parametrize("at", [-(10**12), 10**12])
+def test_an_order_of_any_time_closes_the_gate(at: int) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # whose files may be of any time
+        path = Path(folder) / marker.ORDER_FILE
+        path.touch()
+        os.utime(path, (at, at))
+        assert not TradeGate(Path(folder)).check(BUY).allowed
+
+
+def test_what_was_tripped_for_an_order_is_obeyed_though_the_order_still_stands(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / marker.ORDER_FILE).touch()
+    order = marker.read_order(tmp_path)
+    assert order is not None
+    kill = Kill(id=order.id, mode=KillMode.IMMEDIATE, cause="c", level="operator", since=order.at)
+    detail = contract.GateDetail(
+        version=1, halted=True, restrictions=(kill,), policy_digest="", written_at=order.at
+    )
+    contract.write_detail(tmp_path, detail)
+    directive = TradeGate(tmp_path).directive(EVERYTHING)
+    assert directive is not None
+    assert directive.mode is KillMode.IMMEDIATE
+
+
+def test_no_order_waits_in_the_spool_to_trip_at_a_later_start(run: Any, wait_until: Any) -> None:
+    gate = TradeGate(run.data / "gate")
+    wait_until(lambda: gate.check(BUY).allowed)
+    run.process.send_signal(signal.SIGSTOP)
+    try:  # whoever sees no answer repeats it; the second order stands, the first is kept
+        for reason in ("nobody answers", "still nobody"):
+            trip(Layout(run.data), KillMode.IMMEDIATE, reason, "desk")
+    finally:
+        run.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: not (run.data / "gate" / marker.ORDER_FILE).exists())
+    wait_until(lambda: not list((run.data / "spool").glob("*.jsonl")))
+    assert {one.payload.action_reason for one in activations(run)} == {
+        "nobody answers",
+        "still nobody",
+    }
+
+
+@pytest.mark.parametrize("token", ["", "of another stack"])
+def test_who_may_write_the_gates_folder_needs_no_token(
+    run: Any, wait_until: Any, token: str
+) -> None:
+    path = run.data / "secrets" / "operator_token"
+    path.write_text(token) if token else path.unlink()
+    done = kill(run, "pause", "the tokens are elsewhere")
+    assert done.exit_code == 0, done.output
+    wait_until(lambda: run.status()["kill_switch"]["state"] == "TRIPPED")
+    assert {one.payload.action_reason for one in activations(run)} == {"the tokens are elsewhere"}
+
+
+def test_an_order_that_cannot_be_taken_away_keeps_the_gate_closed_and_is_named(
+    receivers: Any, wait_until: Any
+) -> None:
+    order = receivers.data / "gate" / marker.ORDER_FILE
+    wait_until(receivers.gate_is_open)
+    order.mkdir()
+    (order / "kept").touch()
+
+    def problems() -> str:
+        return str(receivers.status()["problems"])
+
+    wait_until(lambda: f"{order} was carried out and cannot be taken away" in problems())
+    cleared(receivers)
+    gate = receivers.status()["gate"]
+    assert (gate["open"], gate["halted"]) == (False, False)
+    assert f"the order {order} stands there" in gate["lease_withheld"]
+    order.rename(receivers.data / "taken away")
+    wait_until(receivers.gate_is_open)
+    wait_until(lambda: not receivers.status()["problems"])
+
+
+def test_an_order_with_the_id_of_a_cleared_one_trips(receivers: Any, wait_until: Any) -> None:
+    folder = receivers.data / "gate"
+    again = marker.KillOrder(id="template", mode=KillMode.PAUSE, at="2026-01-02T03:04:05Z")
+    for _ in range(2):
+        marker.write_order(folder, again)
+        wait_until(lambda: not (folder / marker.ORDER_FILE).exists())
+        assert receivers.status()["kill_switch"]["mode"] == "pause"
+        cleared(receivers)
+
+
+def cleared(receivers: Any) -> None:
+    body = {
+        "kill_id": receivers.status()["kill_switch"]["kill_id"],
+        "actor": "desk",
+        "reason": "looked at it",
+    }
+    asked = receivers.call("POST", "/api/v1/kill/clear", json=body)
+    assert asked.status_code == 200, asked.text
+    confirmed = {**body, "confirmation": asked.json()["confirmation"]}
+    assert receivers.call("POST", "/api/v1/kill/clear", json=confirmed).status_code == 200

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risk_policy.contracts import marker
+from risk_policy.vocabulary import KillMode
 from risk_receivers.reports.intake import UnreadableReportsError, read_reports
 
 
@@ -118,3 +120,24 @@ def test_the_pre_trade_limit_that_refused_an_order_is_on_record_with_its_figures
     assert (one["limit"], one["value"], one["threshold"]) == ("position_size", "0.201", "0.2")
     assert not other.keys() & {"limit", "value", "threshold"}
     assert send(receivers, blocked("by-limit-2", limit="edge", value="1e-3"))[0] == 400
+
+
+def test_flat_before_the_kill_is_on_record_is_sent_again_and_not_refused(
+    receivers: Any, wait_until: Any
+) -> None:
+    wait_until(receivers.gate_is_open)
+    order = marker.KillOrder(id="kill-1", mode=KillMode.IMMEDIATE, at="2026-01-05T10:00:00Z")
+    flat = {
+        "id": "flat-0001", "account": "main", "at": "2026-01-05T10:00:00Z",
+        "kind": "flat_confirmed", "kill_id": "kill-1",
+    }  # fmt: skip
+
+    def recorded() -> bool:
+        code, answer = send(receivers, flat)
+        assert not answer.get("rejected"), "nobody would send it again"
+        assert code == 200 or (code == 503 and "send the reports again" in answer["error"])
+        return code == 200
+
+    marker.write_order(receivers.data / "gate", order)
+    wait_until(recorded)
+    wait_until(lambda: receivers.status()["kill_switch"]["state"] == "FLAT_CONFIRMED")

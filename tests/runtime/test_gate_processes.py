@@ -80,7 +80,7 @@ def test_a_reader_never_sees_a_torn_lease_while_another_process_toggles_it(
 ) -> None:
     start_writer(_TOGGLE, 1_000_000_000)
     gate.check(BUY)
-    words = gate._words
+    words = gate._mapped[0]
     whole = {0, 0xFFFF_FFFF, 0xFFFF_FFFF_0000_0000}
     seen, leases = set(), 0
     deadline = time.monotonic() + 1.5

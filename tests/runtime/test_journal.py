@@ -44,6 +44,7 @@ def test_a_line_is_readable_before_the_journal_is_closed(tmp_path: Path) -> None
             "at": "2026-01-02T03:04:05+00:00",
             "market_date": "2008-09-29",
             "kill_id": "kill-1",
+            "scope": "*",
         },
     ]
 

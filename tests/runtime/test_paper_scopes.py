@@ -77,6 +77,7 @@ def test_a_symbol_is_closed_and_confirmed_flat_while_everything_else_trades_on(
     )  # fmt: skip
     (flat,) = of(rig, FlatConfirmed)
     assert flat.kill_id == "kill-0001"
+    assert [one["scope"] for one in rig.journal("flat_confirmed")] == [OF_AAPL]
     ids = [report.id for report in rig.reports]
     assert len(set(ids)) == len(ids)
     blocked = of(rig, TradeBlocked)
@@ -156,3 +157,23 @@ def test_a_closing_that_is_interrupted_anywhere_ends_flat_within_and_touches_not
     assert broker.mode is TradingMode.ACTIVE
     told = [report.kind for report in again.told.reports]
     assert "flat_confirmed" in told
+
+
+def test_of_several_kills_of_all_it_has_each_is_confirmed(rig: Any, writer: Any) -> None:
+    several = [
+        kill(scope).model_copy(update={"id": scope})
+        for scope in ("*", "account=main", "strategy=equal_weight", "symbol=AAPL")
+    ]
+
+    def trip(day: date) -> None:
+        if day >= KILLED_ON:
+            rig.on_day = lambda _: None
+            writer.kill("*")
+            writer._write_detail(halted=True, restrictions=tuple(several))
+
+    writer.open(seconds=59)
+    rig.on_day, rig.first, rig.last = trip, FIRST, LAST
+    runtime = rig.run()
+    assert not runtime.broker.holdings
+    confirmed = [report.kill_id for report in of(rig, FlatConfirmed)]
+    assert sorted(confirmed) == sorted(one.id for one in several)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Final
 
 import typer
@@ -11,7 +12,7 @@ from risk_policy.contracts.gate import LEASE_FILE
 from risk_policy.contracts.operator import LONGEST_REASON, kill_scope
 from risk_policy.vocabulary import KillMode
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
-from riskwarden.operator import NoAnswerError, Operator, operator_name, printable
+from riskwarden.operator import NoAnswerError, Operator, TurnedAwayError, operator_name, printable
 from riskwarden.stack.layout import Layout
 
 ReceiversOption = Annotated[
@@ -53,8 +54,8 @@ def kill(
 ) -> None:
     """Trip the kill switch. It stays tripped until it is cleared; a looser mode is refused.
 
-    Where the receivers of the data folder do not answer, the gate is closed without them, if it is
-    to be for everything.
+    Where the receivers of the data folder do not answer, or know none of the tokens there are, the
+    gate is closed without them, if it is to be for everything.
     """
     try:
         covered = kill_scope(scope)
@@ -69,11 +70,14 @@ def kill(
         answer = operator.call("POST", "/api/v1/kill", body, patience_seconds=_PATIENCE_SECONDS)
     except NoAnswerError as error:
         layout = Layout(data)
-        is_here = receivers is None and (layout.gate / LEASE_FILE).is_file()
+        # Not that of Path, which raises where one may not look.
+        is_here = receivers is None and os.path.isfile(layout.gate / LEASE_FILE)  # noqa: PTH113
         if is_here and covered.is_everything:
             _trip_without_them(layout, mode, words, name, error)
             return
         more = "" if covered.is_everything else f" {_WITHOUT_THEM}"
+        if isinstance(error, TurnedAwayError):
+            fail(f"{error}. NOTHING was tripped by this command", 1)
         fail(f"{error}. {_what_to_do(operator, sent=error.sent)}{more}", 1)
     if "kill_id" not in answer:
         fail("what answers there are not the receivers: name their URL with --receivers", 1)
@@ -82,7 +86,8 @@ def kill(
     out.print(
         f"[bold red]kill switch {already}[/]{where}: mode {answer['mode']}, "
         f"id {answer['kill_id']}; the gate is closed{where}, on record. "
-        "Check that the account is flat: riskwarden status"
+        f"Check that {'the account' if covered.is_everything else 'all of it'} is flat: "
+        "riskwarden status"
     )
 
 
@@ -96,17 +101,21 @@ def _trip_without_them(
         done = trip(layout, mode, reason, actor)
     except OSError as error:
         fail(f"the gate in {layout.gate} cannot be written: {error}. CLOSE POSITIONS YOURSELF", 1)
-    how = (
-        "HALT is written, and the runtime reads it before its next order"
-        if done.halted
-        else "a service still holds the gate's files; the runtime obeys the file KILL beside them"
-    )
+    how = "HALT is written, and the runtime reads it before its next order"
+    if not done.halted:
+        holder = done.not_halted or "a service still holds the gate's files"
+        how = f"{holder}; the runtime obeys the file KILL beside them"
     out.print(
-        f"[bold red]kill switch is tripped[/]: mode {done.mode.value}, id {done.kill_id}; {how}. "
+        f"[bold red]kill switch is tripped[/]: mode {done.mode.value}, id {done.kill_id}; "
+        f"{escape(how)}. "
         "Check at the exchange that the account is flat."
     )
-    if done.not_kept:
+    if not done.reasoned:
+        warn("the mode could not be written, so NO POSITION IS CLOSED: close them yourself")
+    if done.not_kept and done.ordered:
         warn(f"the record waits in the file KILL there alone: {done.not_kept}")
+    elif done.not_kept:
+        warn(f"it is on record nowhere, repeat this once that is mended: {done.not_kept}")
     else:
         out.print("It goes on record as soon as the receivers run again: start them.")
 

@@ -122,7 +122,11 @@ class Story:
             case "gate_closed":
                 self.reached(Milestone.GATE_CLOSED, at)
             case "flat_confirmed":
-                self._say(at, "the account is flat: looked again, nothing open, nothing working")
+                scope = record.get("scope", "*")
+                within = "" if scope == "*" else f" within {scope}"
+                self._say(
+                    at, f"the account is flat{within}: looked again, nothing open, nothing working"
+                )
             case "finished":
                 self.finished = True
                 self._say(at, "the replay has reached its end")

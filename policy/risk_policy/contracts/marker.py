@@ -3,8 +3,8 @@
 ``KILL`` is an order: while it is there every reader keeps the gate closed, whatever the lease says,
 and the receivers trip the kill switch over everything as soon as they see it. They take it away
 once the trip is on record. Anything will do, an empty file too (``touch gate/KILL``): the mode is
-the policy's then. ``riskwarden kill`` leaves the JSON of a :class:`KillOrder` where the receivers
-do not answer.
+the policy's then, unless it is JSON that names one, e.g. ``{"mode": "pause"}``. ``riskwarden kill``
+leaves the JSON of a :class:`KillOrder` where the receivers do not answer.
 
 ``HALTED`` is a statement: it is there while the kill switch is tripped over everything, and holds a
 line that says why. No reader needs it, nothing follows from making or removing it, and it does not
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import from_json
 
 from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.vocabulary import KillMode
@@ -29,6 +30,7 @@ ORDER_FILE: Final = "KILL"
 HALTED_FILE: Final = "HALTED"
 #: More is read of no order.
 _LONGEST_BYTES: Final = 8192
+_FILE_MODE: Final = 0o644
 _NANOSECONDS: Final = 1_000_000_000
 
 
@@ -58,6 +60,8 @@ def write_order(directory: Path, order: KillOrder) -> None:
     with staging.open("wb") as stream:
         stream.write((order.model_dump_json() + "\n").encode())
         stream.flush()
+        # Whoever may look into the folder: unread it would count as one in the policy's mode.
+        os.fchmod(stream.fileno(), _FILE_MODE)
         os.fsync(stream.fileno())
     staging.replace(directory / ORDER_FILE)
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -79,14 +83,15 @@ def read_order(directory: Path) -> KillOrder | None:
     data = b""
     with contextlib.suppress(OSError):
         data = _content(path)
-    with contextlib.suppress(ValueError):
-        return KillOrder.model_validate_json(data)
+    by_itself = {
+        "id": f"file-{status.st_ino}-{status.st_mtime_ns}",
+        "at": _instant(status.st_mtime_ns),
+    }
+    with contextlib.suppress(ValueError, TypeError):
+        # By hand somebody may write no more than the mode.
+        return KillOrder.model_validate(by_itself | from_json(data), strict=False)
     words = data.decode("utf-8", "replace").split()
-    return KillOrder(
-        id=f"file-{status.st_ino}-{status.st_mtime_ns}",
-        reason=" ".join(words)[:LONGEST_REASON],
-        at=_instant(status.st_mtime_ns),
-    )
+    return KillOrder.model_validate(by_itself | {"reason": " ".join(words)[:LONGEST_REASON]})
 
 
 def is_ordered(directory: Path) -> bool:
@@ -96,8 +101,13 @@ def is_ordered(directory: Path) -> bool:
 
 def withdraw_order(directory: Path, order: KillOrder) -> None:
     """Take away the order that was carried out, and no other. Raises OSError."""
-    if read_order(directory) == order:
-        (directory / ORDER_FILE).unlink(missing_ok=True)
+    path = directory / ORDER_FILE
+    if read_order(directory) != order:
+        return
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _content(path: Path) -> bytes:
@@ -113,4 +123,7 @@ def _content(path: Path) -> bytes:
 
 
 def _instant(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds // _NANOSECONDS, UTC)
+    try:
+        return datetime.fromtimestamp(nanoseconds // _NANOSECONDS, UTC)
+    except (OverflowError, ValueError, OSError):  # no file system keeps anybody from such a time
+        return datetime.fromtimestamp(0, UTC)

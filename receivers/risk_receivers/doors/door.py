@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from risk_receivers.body import Body, BodyReader
+from risk_receivers.body import Body, BodyReader, Receive
 from risk_receivers.recorder import ACT_AFTER_SECONDS
 
 T = TypeVar("T")
@@ -43,8 +43,8 @@ class Door(Protocol):
 class GetDoor(Protocol):
     """Answers ``GET`` on one path, and may take its time."""
 
-    async def show(self, query: str, headers: Mapping[bytes, bytes]) -> Reply:
-        """Answer a request."""
+    async def show(self, query: str, headers: Mapping[bytes, bytes], receive: Receive) -> Reply:
+        """Answer a request; ``receive`` tells when nobody waits for it any more."""
 
 
 class SignedDoor(Protocol):

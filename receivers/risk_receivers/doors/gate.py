@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from risk_receivers.body import Receive
 from risk_receivers.doors.door import Reply
 from risk_receivers.gate.publisher import GatePublisher
 
@@ -36,7 +37,7 @@ class GateDoor:
         self._withheld = withheld
         self._waiting = 0
 
-    async def show(self, query: str, headers: Mapping[bytes, bytes]) -> Reply:
+    async def show(self, query: str, headers: Mapping[bytes, bytes], receive: Receive) -> Reply:
         """What the gate says, now or once it says something else."""
         seconds = _wait_of(query)
         if seconds is None:
@@ -48,23 +49,34 @@ class GateDoor:
                 return Reply(503, {"error": "too many are waiting; ask without wait"}, 1)
             self._waiting += 1
             try:
-                await self._changed(known, seconds)
+                await self._changed(known, seconds, receive)
             finally:
                 self._waiting -= 1
-        # The lease before the tag: one that ends in between is shown as ended.
+        # The time that it took before what is left: nothing is counted twice. The lease before the
+        # tag: one that ends in between is shown as ended.
+        waited = time.monotonic() - asked_at
         remaining = self._gate.lease_remaining_seconds
         tag = self._tag
-        waited = time.monotonic() - asked_at if remaining else 0.0
-        lease = f"{remaining + waited:.3f}".encode()
+        milliseconds = int((remaining + waited) * 1000) if remaining else 0  # never rounded up
+        lease = f"{milliseconds / 1000:.3f}".encode()
         told = ((b"etag", tag), (LEASE_HEADER, lease), (b"cache-control", b"no-cache"))
         if known == tag:
             return Reply(304, {}, headers=told)
         return Reply(200, said(self._gate, self._withheld()), headers=told)
 
-    async def _changed(self, known: bytes, seconds: float) -> None:
+    async def _changed(self, known: bytes, seconds: float, receive: Receive) -> None:
         until = time.monotonic() + seconds
-        while self._tag == known and time.monotonic() < until:  # noqa: ASYNC110 - the writer's thread
-            await asyncio.sleep(_LOOK_SECONDS)
+        left = asyncio.ensure_future(_left(receive))
+        try:
+            while not (self._is_news(known, until) or left.done()):  # noqa: ASYNC110 - see there
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            left.cancel()
+
+    def _is_news(self, known: bytes, until: float) -> bool:
+        """Whether it is time to answer. Threads and other processes decide, so it is looked at."""
+        # A service that stops waits for whoever is still to be answered.
+        return self._tag != known or time.monotonic() >= until or self._gate.is_withdrawn
 
     @property
     def _tag(self) -> bytes:
@@ -84,6 +96,12 @@ def said(gate: GatePublisher, withheld: list[str]) -> dict[str, Any]:
         "lease_withheld": withheld,
         "detail": detail.model_dump(mode="json") if detail else None,
     }
+
+
+async def _left(receive: Receive) -> None:
+    """Wait until whoever asked has gone: that one takes nobody's place."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _wait_of(query: str) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, read
+from risk_receivers.errors import NotYetError
 from risk_receivers.recorder import Recorder
 from risk_receivers.reports.intake import UnreadableReportsError, read_reports
 from risk_receivers.reports.recording import Refusal, Taken
@@ -51,6 +52,8 @@ class ReportsDoor:
             return await self._record(body.data)
         except UnreadableReportsError as error:
             return Reply(400, {"error": str(error)})
+        except NotYetError as error:
+            return _later(str(error))
         except TimeoutError:
             return _later("the store is too slow")
         except StoreError as error:

@@ -33,6 +33,11 @@ class DetailFile:
             folder / f".{contract.DETAIL_FILE}.spare-{number}" for number in range(_SPARES)
         ]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it makes."""
+        return (self._folder / contract.DETAIL_FILE, *self._spares)
+
     def prepare(self) -> None:
         """Have every spare. A disk that is too full for that is no reason not to go on."""
         for spare in self._spares:

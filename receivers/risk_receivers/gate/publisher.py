@@ -26,6 +26,7 @@ import logging
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from typing import Final, Self
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts import marker
 from risk_policy.contracts.restriction import Kill, Restriction, in_order, tightest_kill
 from risk_policy.contracts.scope import EVERYTHING
 from risk_receivers.errors import GateBusyError, StartError
@@ -45,6 +47,9 @@ from risk_receivers.kill.board import KillBoard, latched, tightest
 #: The runtime, if it is another user, is to be one of the folder's group.
 _FOLDER_MODE: Final = 0o750
 _NANOSECONDS: Final = 1_000_000_000
+#: ``riskwarden kill`` has the lock as long as it writes HALT and why: that stops nobody's start.
+_LOCK_PATIENCE_SECONDS: Final = 1.0
+_LOCK_LOOK_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +109,7 @@ class GatePublisher:
         except OSError as error:
             raise StartError(f"{self._folder}: the gate folder cannot be used: {error}") from error
         try:
-            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_lock()
         except OSError as error:
             os.close(self._lock_descriptor)
             raise GateBusyError(
@@ -117,6 +122,18 @@ class GatePublisher:
             os.close(self._lock_descriptor)
             raise StartError(f"{self._folder}: the lease file cannot be used: {error}") from error
         return self
+
+    def _take_lock(self) -> None:
+        until = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_LOCK_LOOK_SECONDS)
+            else:
+                return
 
     def start(self) -> None:
         """Renew the lease from now on, as long as that is allowed."""
@@ -185,6 +202,7 @@ class GatePublisher:
                 found.words[contract.LEASE_WORD] = contract.HALT
             self._lost.append(lost)  # a thread may be reading its words
             self._lease = found
+            self._wanted += 1  # how much is in force stands in the lease file, too
         _log.critical("the lease file was taken away and was made again")
         return True
 
@@ -267,6 +285,17 @@ class GatePublisher:
         return self._board.restrictions
 
     @property
+    def ordered_id(self) -> str:
+        """Of the kill for which an order stands beside the gate; empty if none does."""
+        order = marker.read_order(self._folder)
+        return order.id if order else ""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it is renewed no more, for the service stops."""
+        return self._stopping.is_set()
+
+    @property
     def is_open(self) -> bool:
         """Whether a reader may add risk now."""
         words = self._lease.words
@@ -338,13 +367,14 @@ class GatePublisher:
                 _log.error("gate.json cannot be written, trying again: %s", error)
                 return
         self._published = published
-        statement.state(self._folder, tightest_kill(published.known, EVERYTHING))
         with self._lock:
             self._kept = wanted
             self._version = published.version
             if not self._closed:
                 self._lease.words[contract.RESTRICTIONS_WORD] = len(restrictions)
                 self._lease.words[contract.VERSION_WORD] = published.version
+        # No reader needs it, so none waits for it.
+        statement.state(self._folder, tightest_kill(published.known, EVERYTHING))
 
     def _renew_forever(self) -> None:
         while not self._stopping.is_set():

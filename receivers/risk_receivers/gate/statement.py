@@ -27,7 +27,11 @@ def state(folder: Path, kill: Kill | None) -> None:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             return
         staging = path.with_name(f".{HALTED_FILE}")
-        staging.write_text(text, encoding="utf-8")
+        try:
+            staging.write_text(text, encoding="utf-8")
+        except OSError as error:  # a disk may be full; that it is there says most of it
+            _log.warning("%s says nothing more: %s", HALTED_FILE, error)
+            staging.touch()
         staging.chmod(FILE_MODE)
         staging.replace(path)
     except (OSError, ValueError) as error:

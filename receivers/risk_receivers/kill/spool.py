@@ -48,6 +48,7 @@ class Spool:
         self._unkept: dict[str, SpooledTrip] = {}
         self._slots: reserve.Reserved | None = None
         self._slot_of: dict[str, int] = {}
+        self._left: set[str] = set()  # merged, and not to be erased
 
     def open(self) -> None:
         """Read what an earlier run left and take the space for more. Raises SpoolError."""
@@ -98,6 +99,24 @@ class Spool:
             "make room or mend the disk, and do not stop this service before"
         )
 
+    def look(self) -> bool:
+        """Take in what somebody else has put there since, as ``riskwarden kill`` does that gets no
+        answer; whether there was any. Raises OSError.
+
+        Left until the next start it would trip then, long after all it was about was cleared.
+        """
+        with self._disk_lock:
+            with self._lock:
+                known = {*self._pending, *self._left}
+            found = {
+                path.stem: _read_file(path)
+                for path in self._folder.glob(f"*{_SUFFIX}")
+                if path.stem not in known
+            }
+        with self._lock:
+            self._pending.update(found)
+        return bool(found)
+
     def add(self, trip: SpooledTrip) -> None:
         """Keep a trip, durably. Raises SpoolError; even then it stays pending in memory."""
         with self._lock:
@@ -123,6 +142,7 @@ class Spool:
                 try:
                     self._erase(trip)
                 except OSError as error:  # the store knows its id: it will not be merged twice
+                    self._left.add(trip.id)
                     _log.warning("a merged trip stays in the spool: %s", error)
 
     # -- the disk --------------------------------------------------------------------------

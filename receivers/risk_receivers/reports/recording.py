@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
@@ -19,6 +19,7 @@ from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.errors import NotYetError
 from risk_receivers.kill import journal as kill_journal
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import KillEvent, KillSwitch
@@ -63,13 +64,22 @@ class Taken:
     rejected: tuple[Rejected, ...]
 
 
-def take_reports(transaction: Transaction, reports: tuple[Report, ...]) -> Taken:
-    """Record every report that is new. One that cannot be recorded costs the others nothing."""
+def take_reports(
+    transaction: Transaction, reports: tuple[Report, ...], is_coming: Callable[[str], bool]
+) -> Taken:
+    """Record every report that is new. One that cannot be recorded costs the others nothing.
+
+    ``is_coming`` says of a kill whether it is on its way to the record. The runtime obeys the gate,
+    which may have closed without the store: to refuse its word then would be the last one about it.
+    Raises NotYetError, and nothing is recorded.
+    """
     recorded = duplicates = 0
     rejected: list[Rejected] = []
     for report in reports:
         state = kill_journal.load(transaction.connection)
         if isinstance(report, FlatConfirmed) and state.with_id(report.kill_id) is None:
+            if is_coming(report.kill_id):
+                raise NotYetError(f"kill {report.kill_id} is not on record yet")
             rejected.append(Rejected(report.id, _wrong_kill(state), Refusal.WRONG_KILL))
             continue
         match report_ids.claim(transaction.connection, report, transaction.now):

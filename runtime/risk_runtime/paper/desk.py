@@ -22,6 +22,7 @@ from risk_policy.contracts.reports import (
     TradeBlocked,
 )
 from risk_policy.contracts.restriction import Kill
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_runtime.gate import TradeGate
 from risk_runtime.order import Order, Side
 from risk_runtime.paper import journal
@@ -154,7 +155,7 @@ class Desk:
             NotFlatError: it does not become flat.
         """
         symbols = symbols_within(kill.scope, self._account, self._broker)
-        return self._closing(WithinAccount(self._broker, symbols), kill.id)
+        return self._closing(WithinAccount(self._broker, symbols), kill.id, kill.scope)
 
     def close_all(self, kill_id: str) -> Iterator[None]:
         """The kill switch's closing, an act a step. May be dropped and started again anywhere.
@@ -162,9 +163,9 @@ class Desk:
         Raises:
             NotFlatError: the account does not become flat.
         """
-        return self._closing(BrokerAccount(self._broker), kill_id)
+        return self._closing(BrokerAccount(self._broker), kill_id, EVERYTHING)
 
-    def _closing(self, account: ClosingAccount, kill_id: str) -> Iterator[None]:
+    def _closing(self, account: ClosingAccount, kill_id: str, scope: Scope) -> Iterator[None]:
         for done in close_all(account):
             self._at = utc_now()
             match done.act:
@@ -173,7 +174,7 @@ class Desk:
                 case ClosePosition() if done.fill is not None:
                     self._closed(kill_id, done.fill)
                 case ConfirmFlat():
-                    self._flat(kill_id)
+                    self._flat(kill_id, scope)
                 case _:
                     pass
             yield
@@ -373,7 +374,7 @@ class Desk:
             )
         )
 
-    def _flat(self, kill_id: str) -> None:
+    def _flat(self, kill_id: str, scope: Scope) -> None:
         self.told.reports.append(
             FlatConfirmed(
                 id=report_id(kill_id, "flat_confirmed", ""),
@@ -383,4 +384,6 @@ class Desk:
                 kill_id=kill_id,
             )
         )
-        self.told.events.append(journal.FlatConfirmed(self._at, self.market_date, kill_id))
+        self.told.events.append(
+            journal.FlatConfirmed(self._at, self.market_date, kill_id, str(scope))
+        )

@@ -127,10 +127,11 @@ class PositionClosed(_Event):
 
 @dataclass(frozen=True, slots=True)
 class FlatConfirmed(_Event):
-    """``flat_confirmed``: looked again, nothing held and nothing working."""
+    """``flat_confirmed``: looked again, nothing held and nothing working within the scope."""
 
     kind: ClassVar = "flat_confirmed"
     kill_id: str
+    scope: str = "*"
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,14 +256,15 @@ class PaperRuntime:
         if reading.state is GateState.OPEN and self._flat_within:  # then it is known what holds
             self._flat_within &= {one.id for one in reading.kills}
         for one in reading.kills:
-            if not one.scope.includes(self._whole) and one.scope.account in (
-                "",
-                self._terms.account,
-            ):
+            is_mine = one.scope.account in ("", self._terms.account)
+            if is_mine and (kill is None or one.id != kill.id):
                 self._obey_within(one)
 
     def _obey_within(self, kill: Kill) -> None:
-        """Do what a kill of less than the account asks for; the rest goes on."""
+        """Do what a kill beside the one over the account asks for; the rest goes on.
+
+        Another one over all of the account is confirmed by itself: each waits for that.
+        """
         if not self._closes_now(kill):
             if self._desk.stop_entries_within(kill):
                 self._commit()

@@ -1,0 +1,75 @@
+"""The files of a published gate: made, made again, and kept as far as a disk takes them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts.marker import HALTED_FILE
+from risk_policy.contracts.restriction import Kill, Restriction, RestrictionKind
+from risk_policy.vocabulary import KillMode
+from risk_receivers.gate import statement
+from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.kill.board import KillBoard
+
+NOW = datetime.now(UTC)
+
+
+def publisher(folder: Path) -> GatePublisher:
+    return GatePublisher(
+        folder, lease_seconds=0.6, renew_seconds=0.05, policy_digest="", may_renew=lambda: True
+    )
+
+
+def in_force(folder: Path) -> int:
+    data = (folder / contract.LEASE_FILE).read_bytes()
+    return int.from_bytes(data[8 * contract.RESTRICTIONS_WORD :][:8], "little")
+
+
+def test_a_kill_that_has_the_lock_for_a_moment_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / contract.LOCK_FILE, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    threading.Timer(0.1, os.close, [descriptor]).start()
+    with publisher(tmp_path) as gate:
+        assert not gate.is_open
+
+
+def test_a_lease_file_that_is_made_again_says_how_much_is_in_force(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    path = tmp_path / contract.LEASE_FILE
+    held = Restriction(
+        kind=RestrictionKind.BLOCK_TRADE, id="r1", cause="breach", level="critical", since=NOW
+    )
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.hold([held])
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        assert in_force(tmp_path) == 1
+        path.unlink()
+        wait_until(lambda: path.exists() and gate.is_open)
+        assert in_force(tmp_path) == 1
+
+
+def test_that_it_is_halted_is_said_on_a_full_disk(tmp_path: Path) -> None:
+    kill = Kill(id="kill-1", mode=KillMode.PAUSE, cause="desk", level="operator", since=NOW)
+    path = tmp_path / HALTED_FILE
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        statement.state(tmp_path, kill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.exists()
+    statement.state(tmp_path, kill)
+    assert kill.id in path.read_text()
+    statement.state(tmp_path, None)
+    assert not path.exists()
