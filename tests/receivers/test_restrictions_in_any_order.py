@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk_policy import default_policy_path, load_policy
+from risk_policy.contracts.gate import GateDetail, read_detail, write_detail
 from risk_policy.contracts.restriction import RestrictionKind
 from risk_policy.contracts.scope import Scope
 from risk_policy.model.audit import AuditRetention
@@ -35,6 +37,7 @@ from risk_receivers.restrictions.patience import Patience
 from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.transaction import Transaction
+from risk_runtime import Order, Side
 
 POLICY: Final = load_policy(default_policy_path(), {})
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -227,3 +230,31 @@ def test_more_than_readers_take_are_published_wider_and_never_as_less() -> None:
     (one,) = published(held)
     assert (one.kind, one.scope) == (RestrictionKind.BLOCK_TRADE, Scope(account="main"))
     assert one.cause == f"POSITION_SIZE_BREACH and {MOST} more"
+
+
+def test_names_however_long_never_make_the_gate_unreadable(tmp_path: Path) -> None:
+    def every(length: int, accounts: int) -> list[Held]:
+        return [
+            Held(
+                f"r{number}", f"position_size/{number}", "critical", RestrictionKind.BLOCK_TRADE,
+                Scope(account=f"{number % accounts}".ljust(length, "é"), symbol=f"S{number}"),
+                None, "POSITION_SIZE_BREACH", Severity.CRITICAL, START, "some:1", False,
+                Standing.FIRING,
+            )
+            for number in range(MOST)
+        ]  # fmt: skip
+
+    found = {}
+    for length, accounts in ((1, 1), (1000, 10), (1000, MOST)):
+        held = every(length, accounts)
+        restrictions = published(held)
+        detail = GateDetail(
+            version=1, halted=False, restrictions=restrictions, policy_digest="", written_at=START
+        )
+        write_detail(tmp_path, detail)
+        assert read_detail(tmp_path) == detail, "else every order of everybody is refused"
+        for one in held[::50]:  # none of them is let go
+            order = Order(one.scope.symbol, Side.BUY, 1, 1.0, account=one.scope.account)
+            assert any(each.scope.may_cover(order) for each in restrictions)
+        found[length, accounts] = len(restrictions)
+    assert found == {(1, 1): MOST, (1000, 10): 10, (1000, MOST): 1}
