@@ -45,7 +45,7 @@ from risk_receivers.quiet.telling import Teller
 from risk_receivers.restrictions.held import InForce
 from risk_receivers.restrictions.recording import Restricting, in_force
 from risk_receivers.schema import optional_text, to_text
-from risk_receivers.store.writer import Transaction
+from risk_receivers.store.transaction import AtEnd, Transaction
 
 #: Name of the stored fact.
 _POLICY_DIGEST: Final = "policy_digest"
@@ -68,7 +68,7 @@ class Outcome:
         escalations: of each incident that came to count as worse, why.
         doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
         restricted: whether what the gate holds beside the kill switch has changed.
-        in_force: what it is then, once all of the transaction's work is done.
+        in_force: what it is then, once all works of the commit are done.
     """
 
     kill: KillBoard | None = None
@@ -79,7 +79,7 @@ class Outcome:
     escalations: tuple[str, ...] = ()
     doubted: bool = False
     restricted: bool = False
-    in_force: InForce | None = None
+    in_force: AtEnd[InForce] | None = None
 
 
 class Ledger:
@@ -355,8 +355,10 @@ class Ledger:
 
 
 def _with_what_is_in_force(transaction: Transaction, outcome: Outcome) -> Outcome:
-    """Read once for a whole request, and only if that has changed."""
-    return replace(outcome, in_force=in_force(transaction)) if outcome.restricted else outcome
+    """Read once for a whole commit, and only if that has changed."""
+    if not outcome.restricted:
+        return outcome
+    return replace(outcome, in_force=transaction.at_end(in_force))
 
 
 def _of(scope: Scope) -> str:

@@ -23,6 +23,7 @@ from risk_receivers.errors import ReceiversError
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import Phase
 from risk_receivers.restrictions.held import InForce
+from risk_receivers.store.transaction import AtEnd
 
 _NANOSECONDS: Final = 1_000_000_000
 #: Codes that wait for their second step. Who asks for more has forgotten the first.
@@ -93,7 +94,7 @@ class Change:
     state: KillBoard | None = None
     refusal: str = ""
     messages: int = 0
-    in_force: InForce | None = None
+    in_force: AtEnd[InForce] | None = None
 
 
 @dataclass(slots=True)
