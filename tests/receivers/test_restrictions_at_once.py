@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,13 +12,20 @@ from pathlib import Path
 import pytest
 
 from risk_policy import default_policy_path, load_policy
-from risk_policy.vocabulary import Severity
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts.restriction import Restriction, RestrictionKind
+from risk_policy.contracts.scope import EVERYTHING, Scope
+from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.core import Core, open_core
+from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.switch import Trigger
 from risk_receivers.recorder import Received
 from risk_receivers.store.writer import Transaction
 from risk_receivers.telemetry import Telemetry
+from risk_runtime import Order, Side, TradeGate
 
 MANY = 60
 
@@ -70,3 +78,54 @@ def test_what_one_commit_restricts_is_at_the_gate_before_any_answer_and_publishe
         answer.result(30)
     assert held == [MANY] * MANY
     assert core.gate.version == before + 1, "each would cost a file, and the kill behind it waits"
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, Scope(account="main")])
+def test_what_is_to_be_closed_is_told_on_a_full_disk_however_much_is_held(
+    tmp_path: Path, scope: Scope
+) -> None:
+    held = [
+        Restriction(
+            kind=RestrictionKind.BLOCK_TRADE,
+            id=f"r{number}",
+            scope=Scope(account="main", symbol=f"S{number}"),
+            cause="POSITION_SIZE_BREACH",
+            level="critical",
+            since=datetime.now(UTC),
+        )
+        for number in range(MANY)
+    ]
+    with GatePublisher(
+        tmp_path,
+        lease_seconds=50.0,
+        renew_seconds=40.0,
+        policy_digest="abc",
+        may_renew=lambda: True,
+    ) as publisher:
+        publisher.apply(KillBoard())
+        publisher.hold(held)
+        staging = tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
+        staging.mkdir()  # as a full disk, it takes no file
+        subject = Order("S1", Side.BUY, 1.0, 1.0, account="main")
+        board = KillBoard()
+        for mode in (KillMode.PAUSE, KillMode.IMMEDIATE):
+            event = board.on_trigger(
+                Trigger(
+                    *(f"request:{mode}", "kill", mode, "why", "operator", datetime.now(UTC)),
+                    scope=scope,
+                )
+            )
+            assert event is not None
+            board = board.after(event)
+            publisher.apply(board)
+            gate = TradeGate(tmp_path)
+            kill = gate.directive(subject)
+            assert kill is not None, "the runtime has to know what to close"
+            assert kill.mode is mode
+            assert not gate.check(subject).allowed
+            assert not publisher.is_open, "what alerts hold is told to nobody now"
+        staging.rmdir()
+        publisher.start()
+        publisher.hold(held)
+        assert publisher.detail is not None
+        assert len(publisher.detail.restrictions) == MANY + 1
