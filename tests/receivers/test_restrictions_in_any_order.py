@@ -15,7 +15,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk_policy import default_policy_path, load_policy
+from risk_policy import Policy, default_policy_path, load_policy
 from risk_policy.contracts.gate import GateDetail, read_detail, write_detail
 from risk_policy.contracts.restriction import RestrictionKind
 from risk_policy.contracts.scope import Scope
@@ -56,16 +56,19 @@ class World:
         for statement in SCHEMA:
             self.connection.execute(statement)
         self.head = EMPTY
-        outbox = Outbox({"file": Severity.DEBUG})
-        self.ledger = Ledger(
-            Teller(outbox, Terms()), Automatic(KillMode.PAUSE), Restricting(POLICY, outbox)
-        )
+        self.run_on(POLICY)
         self.breached = self.delivered = self.was_firing = False
         self.up_since: int | None = 0
         self.began = START
         self.ends: list[Alert] = []
         self.losing = 0
         self.restart_receivers()
+
+    def run_on(self, policy: Policy) -> None:
+        outbox = Outbox({"file": Severity.DEBUG})
+        self.ledger = Ledger(
+            Teller(outbox, Terms()), Automatic(KillMode.PAUSE), Restricting(policy, outbox)
+        )
 
     @property
     def now(self) -> datetime:
@@ -258,3 +261,39 @@ def test_names_however_long_never_make_the_gate_unreadable(tmp_path: Path) -> No
             assert any(each.scope.may_cover(order) for each in restrictions)
         found[length, accounts] = len(restrictions)
     assert found == {(1, 1): MOST, (1000, 10): 10, (1000, MOST): 1}
+
+
+def policy_with(folder: Path, losses: str, drawdown: str) -> Policy:
+    (folder / "policy.toml").write_text(
+        f"[alerting.circuit_breakers.consecutive_losses]\n{losses}\n"
+        f"[alerting.circuit_breakers.drawdown]\n{drawdown}\n"
+    )
+    return load_policy(folder / "policy.toml", {})
+
+
+def test_a_stricter_policy_holds_for_what_is_held_already_and_a_laxer_one_does_not(
+    tmp_path: Path,
+) -> None:
+    lax = policy_with(
+        tmp_path,
+        "reduced_size_pct = 60\nfurther_reduced_size_pct = 40",
+        "require_manual_resume = false",
+    )
+    strict = policy_with(
+        tmp_path,
+        "reduced_size_pct = 30\nfurther_reduced_size_pct = 20",
+        "require_manual_resume = true",
+    )
+    streak = World("CONSECUTIVE_LOSSES_CRITICAL", "reduce_size")
+    breaker = World("INTRADAY_DRAWDOWN_CRITICAL", "halt_new_trades")
+    for policy, ratio, latches in ((lax, 0.4, False), (strict, 0.2, True), (lax, 0.2, True)):
+        for world in (streak, breaker):
+            world.run_on(policy)
+            world.step("breach")
+            world.tick()
+        (smaller,), (halted,) = streak.held, breaker.held
+        assert smaller.size_ratio == ratio
+        assert halted.latches is latches
+    breaker.step("calm")
+    breaker.tick()
+    assert [one.standing for one in breaker.held] == [Standing.LATCHED]

@@ -74,13 +74,21 @@ class Restricting:
         if before is None:
             self._impose(transaction, alert, incident, kind, Standing.FIRING)
             return replace(followed, changed=True)
-        if alert.severity.rank > before.level.rank:
-            worse = replace(
-                before, level=alert.severity, incident=incident.id, standing=Standing.FIRING
-            )
+        as_told = replace(before, incident=incident.id, standing=Standing.FIRING)
+        worse = self._as_asked_for_now(as_told, alert)
+        if worse != as_told:
             table.write(transaction.connection, worse)
             return replace(followed, changed=True)
         return followed
+
+    def _as_asked_for_now(self, held: Held, alert: Alert) -> Held:
+        """Never less than it is, and no less than this alert asks for under this policy."""
+        level = max(held.level, alert.severity, key=lambda one: one.rank)
+        latches = held.latches or alert.alertname in self._latching
+        ratio = size_ratio(self._policy, held.kind, alert.tier)
+        if held.size_ratio is not None and ratio is not None:
+            ratio = min(held.size_ratio, ratio)
+        return replace(held, level=level, latches=latches, size_ratio=ratio)
 
     def follow_clock(
         self, transaction: Transaction, breaches: Iterable[incidents.Breach]
