@@ -87,7 +87,7 @@ class Ledger:
 
     def __init__(self, teller: Teller, automatic: Automatic, restricting: Restricting) -> None:
         self._teller = teller
-        self._restricting = restricting
+        self.restricting: Final = restricting
         self._outbox = teller.outbox  # for what never waits
         self._automatic = automatic
 
@@ -209,13 +209,13 @@ class Ledger:
         """Record what of some breaches has expired."""
         breaches = tuple(breaches)
         messages = record_expiry(transaction, self._teller, now, breaches)
-        followed = self._restricting.follow_clock(transaction, breaches)
+        followed = self.restricting.follow_clock(transaction, breaches)
         outcome = Outcome(messages=messages + followed.messages, restricted=followed.changed)
         return _with_what_is_in_force(transaction, outcome)
 
     def let_go(self, transaction: Transaction, restrictions: Iterable[str]) -> Outcome:
         """Record that the alerts of some restrictions are over although nobody has said so."""
-        followed = self._restricting.let_go(transaction, restrictions)
+        followed = self.restricting.let_go(transaction, restrictions)
         outcome = Outcome(messages=followed.messages, restricted=followed.changed)
         return _with_what_is_in_force(transaction, outcome)
 
@@ -279,7 +279,7 @@ class Ledger:
         recorded = record_alert(transaction, self._teller, alert, received_at)
         step = recorded.step
         outcome = before
-        followed = self._restricting.follow_alert(transaction, alert, step)
+        followed = self.restricting.follow_alert(transaction, alert, step)
         if messages := recorded.messages + followed.messages:
             outcome = replace(outcome, messages=before.messages + messages)
         if followed.changed:

@@ -67,6 +67,7 @@ def recover(
             details={"spooled_trips": len(pending), "end_is_proven": writer.end_is_proven},
         )
         problems = ledger.restore_kills(transaction)
+        problems += ledger.restricting.restore(transaction)
         ledger.merge_spool(transaction, pending)
         for held in _held(
             published, found_halted=found_halted, on_record=load(transaction.connection)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from risk_policy.contracts import gate as contract
 from risk_policy.contracts.restriction import Restriction, RestrictionKind
 from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode, Severity
+from risk_receivers.audit.query import events
 from risk_receivers.core import Core, open_core
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.intake.alert import Batch, Feed
@@ -78,6 +81,32 @@ def test_what_one_commit_restricts_is_at_the_gate_before_any_answer_and_publishe
         answer.result(30)
     assert held == [MANY] * MANY
     assert core.gate.version == before + 1, "each would cost a file, and the kill behind it waits"
+
+
+def test_a_row_that_somebody_deleted_is_held_again_at_the_next_start_and_told(
+    tmp_path: Path,
+) -> None:
+    policy, data = load_policy(default_policy_path(), {}), tmp_path / "data"
+    with open_core(policy, data, Telemetry()) as core:
+        core.recorder.take_batch(breach(1), Received(), ()).result(30)
+        database = core.database
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM restriction")
+    connection.close()
+    for _ in range(2):
+        with open_core(policy, data, Telemetry()) as core:
+            assert core.gate.detail is not None
+            (held,) = core.gate.detail.known
+            assert held.scope == Scope(account="main", symbol="S1")
+    told = [e for e in events(database, 0, 100) if e.event_type == "RESTRICTION_RESTORED"]
+    assert len(told) == 1
+    assert told[0].payload is not None
+    assert "was removed from the table of restrictions" in told[0].payload.message
+    with closing(sqlite3.connect(database)) as connection:
+        (body,) = connection.execute(
+            "SELECT body FROM message WHERE kind LIKE 'tampered%'"
+        ).fetchone()
+    assert "RESTRICTION TAMPERED WITH" in str(body)
 
 
 @pytest.mark.parametrize("scope", [EVERYTHING, Scope(account="main")])

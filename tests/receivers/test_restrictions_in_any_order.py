@@ -145,6 +145,13 @@ class World:
             self.ledger.let_go(transaction, over)
             self.head = transaction.head
 
+    def restored(self) -> tuple[str, ...]:
+        """What a start finds wrong with the table."""
+        transaction = self.transaction()
+        problems = self.ledger.restricting.restore(transaction)
+        self.head = transaction.head
+        return problems
+
     @property
     def held(self) -> list[Held]:
         return table.every(self.connection)
@@ -170,6 +177,11 @@ def test_it_is_never_lifted_while_its_alert_goes_on_and_not_held_for_ever(
         world.step(what)
         for _ in range(seconds):
             world.tick()
+        before = world.held
+        assert world.restored() == (), "a start invents nothing"
+        world.connection.execute("DELETE FROM restriction")
+        assert len(world.restored()) == len(before)
+        assert [one.restriction for one in world.held] == [one.restriction for one in before]
     for what in ("calm", "start"):
         world.step(what)
     for _ in range(LEASE + SILENCE + RESTARTED + 2 * PATIENCE):
@@ -188,6 +200,7 @@ def test_one_that_wants_a_person_is_never_lifted_by_itself(story: list[tuple[str
             world.tick()
             was_held = was_held or bool(world.held)
             assert len(world.held) == was_held
+    assert world.restored() == ()
 
 
 def test_a_prometheus_that_dies_and_comes_back_shows_no_window() -> None:
@@ -297,3 +310,38 @@ def test_a_stricter_policy_holds_for_what_is_held_already_and_a_laxer_one_does_n
     breaker.step("calm")
     breaker.tick()
     assert [one.standing for one in breaker.held] == [Standing.LATCHED]
+
+
+def test_what_was_loosened_in_the_table_is_again_what_the_chain_tells() -> None:
+    streak = World("CONSECUTIVE_LOSSES_CRITICAL", "reduce_size")
+    breaker = World("INTRADAY_DRAWDOWN_CRITICAL", "halt_new_trades")
+    for world, change in (
+        (streak, "size_ratio = 0.99"),
+        (streak, 'scope = \'{"symbol": "NOBODYS"}\''),
+        (breaker, "latches = 0"),
+        (breaker, "kind = 'reduce_size', size_ratio = 0.99"),
+    ):
+        world.step("breach")
+        world.tick()
+        (before,) = world.held
+        world.connection.execute(f"UPDATE restriction SET {change}")  # noqa: S608 - from above
+        assert world.restored() == (f"{before.id} was changed in the table of restrictions",)
+        assert world.held == [before]
+    breaker.step("calm")
+    breaker.tick()
+    breaker.connection.execute("DELETE FROM restriction")
+    breaker.restored()
+    assert [one.standing for one in breaker.held] == [Standing.LATCHED], "for a person to end"
+
+
+def test_what_was_lifted_stays_so_when_the_record_of_that_is_pruned() -> None:
+    world = World("SPREAD_WIDE", "pause_new_entries")
+    world.step("breach")
+    world.tick()
+    world.step("calm")
+    world.tick()
+    assert world.held == []
+    newest = world.connection.execute("SELECT max(seq) FROM audit_header").fetchone()
+    world.connection.execute("DELETE FROM audit_payload WHERE seq = ?", newest)
+    assert world.restored() == ()
+    assert world.held == []

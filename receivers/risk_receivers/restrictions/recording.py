@@ -21,7 +21,7 @@ from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents import table as incidents
 from risk_receivers.incidents.lifecycle import Incident, Step
 from risk_receivers.intake.alert import Alert, Feed
-from risk_receivers.restrictions import table
+from risk_receivers.restrictions import chain, table
 from risk_receivers.restrictions.held import Held, InForce, Standing, published, scope_of
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
@@ -51,6 +51,29 @@ class Restricting:
         self._policy = policy
         self._outbox = outbox
         self._latching = latching(policy)
+
+    def restore(self, transaction: Transaction) -> tuple[str, ...]:
+        """Let the chain have the last word about what is held; what was wrong with the table."""
+        problems = []
+        for held, problem in chain.restore(transaction):
+            text = f"{problem} and is held again, as the audit chain tells: {held.restriction}"
+            event = event_of(
+                EventType.RESTRICTION_RESTORED, held, text, "restored from the audit chain", problem
+            )
+            severe = replace(event, severity=Severity.EMERGENCY, category=Category.SECURITY)
+            seq = transaction.append(severe)
+            message = Message(
+                subject=f"tampered:{seq}",
+                kind=Kind.TAMPERED,
+                severity=Severity.EMERGENCY,
+                title="RESTRICTION TAMPERED WITH",
+                text=text,
+                at=transaction.now,
+                audit_seq=seq,
+            )
+            self._outbox.owe(transaction.connection, message)
+            problems.append(problem)
+        return tuple(problems)
 
     def follow_alert(self, transaction: Transaction, alert: Alert, step: Step) -> Followed:
         """An alert was taken in: impose what it asks for, and follow its incident."""
