@@ -111,7 +111,8 @@ def test_what_alerts_hold_and_what_others_tripped_is_neither_a_failure_nor_the_d
         assert not stage.is_open
         clearing(stage, notes)
 
-    made = rig.run(there_and_back)
+    rig.run(there_and_back)
+    made = rig.run(there_and_back)  # what was cleared before counts no more
     unmet = [one for one in made.criteria if not one.met]
     assert (unmet, made.trouble, made.follow_ups) == ([], "", ())
     (opened,) = [one for one in made.criteria if "the gate opens again" in one.what]

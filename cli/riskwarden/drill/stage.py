@@ -45,6 +45,7 @@ class Stage:
         self._client = httpx.Client(timeout=10.0, trust_env=False)
         self._after = 0
         self._own_kill = ""
+        self._triggers = 0
 
     def begin(self) -> None:
         """From now on: what was on record before is another story."""
@@ -164,9 +165,11 @@ class Stage:
     def kill(self, mode: str, reason: str) -> tuple[int, dict[str, Any]]:
         """Trip the kill switch as `riskwarden kill` does."""
         body = {"mode": mode, "reason": reason, "actor": "drill"}
+        before = int(self.kill_switch.get("triggers", 0))  # of earlier kills, too
         code, content = self.call("POST", "/api/v1/kill", body)
         if code == httpx.codes.OK and not content.get("already_tripped"):
             self._own_kill = str(content["kill_id"])
+            self._triggers = before + 1
         return code, content
 
     def clear(self, reason: str) -> str:
@@ -177,7 +180,7 @@ class Stage:
         switch = self.kill_switch
         if not self._own_kill or switch.get("kill_id") != self._own_kill:
             return "the kill in force is none that this drill tripped"
-        if switch.get("triggers", 1) > 1:
+        if switch.get("triggers") != self._triggers:
             return "something else has asked for the kill switch meanwhile"
         order: dict[str, object] = {"kill_id": self._own_kill, "actor": "drill", "reason": reason}
         for _ in range(2):
