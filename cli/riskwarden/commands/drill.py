@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from risk_policy.contracts.gating import TradingEnvironment
-from riskwarden.commands.common import PolicyOption, fail, out, policy_or_fail
+from riskwarden.commands.common import PolicyOption, fail, interruptible, out, policy_or_fail
 from riskwarden.drill.log import MARKDOWN_FILE, DrillLog
 from riskwarden.drill.record import Drill, Result
 from riskwarden.drill.runner import Runner, Running
@@ -75,7 +75,8 @@ def run(
             loaded, drill_log, operator_name(), lambda text: out.print(f"  {text}"), running
         )
         try:
-            drill = runner.run(name, SCENARIOS[name])
+            with interruptible():
+                drill = runner.run(name, SCENARIOS[name])
         except (OSError, ValueError) as error:
             fail(f"the drill cannot be written down: {error}", 1)
         except KeyboardInterrupt:
