@@ -142,7 +142,9 @@ class Codes:
             )
         expected = asked.request
         if self._needs_second_person:
-            if by == asked.by or request.actor == expected.actor:
+            # However it is written: with the machine owner's tokens somebody says who they are.
+            is_same = request.actor.casefold() == expected.actor.casefold()
+            if by == asked.by or is_same:
                 self.fail(code)
                 raise LooseningRefusedError(
                     f"somebody else than {expected.actor} has to confirm it, with a token of their "
