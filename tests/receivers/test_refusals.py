@@ -117,3 +117,14 @@ def test_a_store_that_hangs_keeps_no_refusal_from_being_given(receivers: Any) ->
         for _ in range(20):
             answer = receivers.call("POST", "/api/v1/kill", token="guess")
             assert answer.status_code == 401
+
+
+def test_from_where_somebody_came_is_nothing_that_they_say(receivers: Any) -> None:
+    for method, path in (("POST", "/api/v1/kill"), ("GET", "/api/v1/status")):
+        for said in ("10.1.2.3", "no address at all"):
+            answer = receivers.client.request(
+                method, receivers.url + path, headers={"X-Forwarded-For": said}
+            )
+            assert answer.status_code == 401
+    assert receivers.stop() == 0
+    assert {each["address"] for each in recorded(receivers)} == {"127.0.0.1"}
