@@ -16,11 +16,9 @@ from typing import Final
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Category, KillMode, Severity
-from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.errors import LooserModeError
-from risk_receivers.facts import fact, keep_fact
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.incidents.table import Breach
@@ -48,7 +46,6 @@ from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.transaction import AtEnd, Transaction
 
 #: Name of the stored fact.
-_POLICY_DIGEST: Final = "policy_digest"
 _TELLS_PEOPLE: Final = {
     EventKind.TRIPPED: Kind.KILL_SWITCH,
     EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
@@ -363,34 +360,6 @@ def _with_what_is_in_force(transaction: Transaction, outcome: Outcome) -> Outcom
 
 def _of(scope: Scope) -> str:
     return "" if scope.is_everything else f" of {scope}"
-
-
-def record_start(
-    transaction: Transaction, *, version: str, policy_digest: str, details: Mapping[str, JsonValue]
-) -> None:
-    """Record that the service started, and whether on another policy than before."""
-    connection = transaction.connection
-    before = fact(connection, _POLICY_DIGEST)
-    transaction.append(
-        AuditEvent(
-            EventType.SERVICE_STARTED,
-            f"receivers {version} started on policy {policy_digest[:12]}",
-            category=Category.SYSTEM,
-            details={"version": version, "policy_digest": policy_digest, **details},
-        )
-    )
-    if before == policy_digest:
-        return
-    if before:
-        transaction.append(
-            AuditEvent(
-                EventType.CONFIG_CHANGED,
-                f"the policy changed from {before[:12]} to {policy_digest[:12]}",
-                category=Category.SYSTEM,
-                details={"before": before, "after": policy_digest},
-            )
-        )
-    keep_fact(connection, _POLICY_DIGEST, policy_digest)
 
 
 def _outcome_of(step: Step) -> str:
