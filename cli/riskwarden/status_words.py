@@ -110,7 +110,8 @@ def restricted(one: Mapping[str, Any]) -> str:
             return f"when somebody resumes: riskwarden resume {one['id']}"
         case _:
             return (
-                "its alert expired: when it stays away with everything alive, or somebody resumes"
+                "nobody says whether its alert is over: by itself, once Prometheus has been heard "
+                f"without it for long enough, or riskwarden resume {one['id']}"
             )
 
 

@@ -16,11 +16,9 @@ from typing import Final
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Category, KillMode, Severity
-from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.errors import LooserModeError
-from risk_receivers.facts import fact, keep_fact
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.incidents.table import Breach
@@ -45,10 +43,9 @@ from risk_receivers.quiet.telling import Teller
 from risk_receivers.restrictions.held import InForce
 from risk_receivers.restrictions.recording import Restricting, in_force
 from risk_receivers.schema import optional_text, to_text
-from risk_receivers.store.writer import Transaction
+from risk_receivers.store.transaction import AtEnd, Transaction
 
 #: Name of the stored fact.
-_POLICY_DIGEST: Final = "policy_digest"
 _TELLS_PEOPLE: Final = {
     EventKind.TRIPPED: Kind.KILL_SWITCH,
     EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
@@ -68,7 +65,7 @@ class Outcome:
         escalations: of each incident that came to count as worse, why.
         doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
         restricted: whether what the gate holds beside the kill switch has changed.
-        in_force: what it is then, once all of the transaction's work is done.
+        in_force: what it is then, once all works of the commit are done.
     """
 
     kill: KillBoard | None = None
@@ -79,7 +76,7 @@ class Outcome:
     escalations: tuple[str, ...] = ()
     doubted: bool = False
     restricted: bool = False
-    in_force: InForce | None = None
+    in_force: AtEnd[InForce] | None = None
 
 
 class Ledger:
@@ -87,7 +84,7 @@ class Ledger:
 
     def __init__(self, teller: Teller, automatic: Automatic, restricting: Restricting) -> None:
         self._teller = teller
-        self._restricting = restricting
+        self.restricting: Final = restricting
         self._outbox = teller.outbox  # for what never waits
         self._automatic = automatic
 
@@ -209,13 +206,13 @@ class Ledger:
         """Record what of some breaches has expired."""
         breaches = tuple(breaches)
         messages = record_expiry(transaction, self._teller, now, breaches)
-        followed = self._restricting.follow_clock(transaction, breaches)
+        followed = self.restricting.follow_clock(transaction, breaches)
         outcome = Outcome(messages=messages + followed.messages, restricted=followed.changed)
         return _with_what_is_in_force(transaction, outcome)
 
     def let_go(self, transaction: Transaction, restrictions: Iterable[str]) -> Outcome:
         """Record that the alerts of some restrictions are over although nobody has said so."""
-        followed = self._restricting.let_go(transaction, restrictions)
+        followed = self.restricting.let_go(transaction, restrictions)
         outcome = Outcome(messages=followed.messages, restricted=followed.changed)
         return _with_what_is_in_force(transaction, outcome)
 
@@ -279,7 +276,7 @@ class Ledger:
         recorded = record_alert(transaction, self._teller, alert, received_at)
         step = recorded.step
         outcome = before
-        followed = self._restricting.follow_alert(transaction, alert, step)
+        followed = self.restricting.follow_alert(transaction, alert, step)
         if messages := recorded.messages + followed.messages:
             outcome = replace(outcome, messages=before.messages + messages)
         if followed.changed:
@@ -355,40 +352,14 @@ class Ledger:
 
 
 def _with_what_is_in_force(transaction: Transaction, outcome: Outcome) -> Outcome:
-    """Read once for a whole request, and only if that has changed."""
-    return replace(outcome, in_force=in_force(transaction)) if outcome.restricted else outcome
+    """Read once for a whole commit, and only if that has changed."""
+    if not outcome.restricted:
+        return outcome
+    return replace(outcome, in_force=transaction.at_end(in_force))
 
 
 def _of(scope: Scope) -> str:
     return "" if scope.is_everything else f" of {scope}"
-
-
-def record_start(
-    transaction: Transaction, *, version: str, policy_digest: str, details: Mapping[str, JsonValue]
-) -> None:
-    """Record that the service started, and whether on another policy than before."""
-    connection = transaction.connection
-    before = fact(connection, _POLICY_DIGEST)
-    transaction.append(
-        AuditEvent(
-            EventType.SERVICE_STARTED,
-            f"receivers {version} started on policy {policy_digest[:12]}",
-            category=Category.SYSTEM,
-            details={"version": version, "policy_digest": policy_digest, **details},
-        )
-    )
-    if before == policy_digest:
-        return
-    if before:
-        transaction.append(
-            AuditEvent(
-                EventType.CONFIG_CHANGED,
-                f"the policy changed from {before[:12]} to {policy_digest[:12]}",
-                category=Category.SYSTEM,
-                details={"before": before, "after": policy_digest},
-            )
-        )
-    keep_fact(connection, _POLICY_DIGEST, policy_digest)
 
 
 def _outcome_of(step: Step) -> str:

@@ -111,7 +111,7 @@ class Recorder:
         self._closed: frozenset[str] = frozenset()  # the kills that the gate was closed for
         self._acting = 0  # trips on their way past the store, which no clearing may overtake
         self._holding = threading.Lock()  # what is in force is published in the order of the record
-        self._held_as_of = -1
+        self._held: InForce | None = None
         self._changed: KillBoard | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
 
@@ -225,7 +225,7 @@ class Recorder:
                 if change.state is not None:
                     self._take_effect(change.state)
                 if change.in_force is not None:
-                    self._hold(change.in_force)
+                    self._hold(change.in_force.found)
                 if change.messages:
                     self._wake()
                 answer.set_result(change)
@@ -314,7 +314,7 @@ class Recorder:
                 self._known = tightest(self._known, outcome.kill)
             self._close_gate(outcome.kill, received)
         if outcome.in_force is not None:
-            self._hold(outcome.in_force)
+            self._hold(outcome.in_force.found)
         for why in outcome.escalations:
             self._telemetry.count(m.INCIDENT_ESCALATIONS, why)
         self._spool.merged(outcome.merged)
@@ -325,11 +325,13 @@ class Recorder:
         if outcome.messages:
             self._wake()
 
-    def _hold(self, held: InForce) -> None:
+    def _hold(self, held: InForce | None) -> None:
+        assert held is not None  # found before the commit
         with self._holding:
-            if held.as_of >= self._held_as_of:  # a callback may come late
-                self._held_as_of = held.as_of
-                self._gate.hold(held.restrictions)
+            if held is self._held or (self._held and held.as_of < self._held.as_of):
+                return  # of the same commit; or a callback came late
+            self._held = held
+            self._gate.hold(held.restrictions)
 
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""

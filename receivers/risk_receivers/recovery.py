@@ -7,6 +7,7 @@ kill of which the record says that it was cleared.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,20 +17,25 @@ from uuid import uuid4
 from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as gate_contract
-from risk_policy.vocabulary import Severity
+from risk_policy.contracts.audit import EventType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.event import AuditEvent
 from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.facts import fact, keep_fact
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.journal import load
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import KillSwitch, Phase
 from risk_receivers.kill.trip import UnknownKill
-from risk_receivers.ledger import Ledger, record_start
+from risk_receivers.ledger import Ledger
 from risk_receivers.restrictions.held import InForce
 from risk_receivers.restrictions.recording import in_force
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
 _START_SECONDS: Final = 30.0
+_POLICY_DIGEST: Final = "policy_digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def recover(
     published = gate_contract.read_detail(data / "gate")
 
     def work(transaction: Transaction) -> Recovered:
-        record_start(
+        _record_start(
             transaction,
             version=version("riskwarden"),
             policy_digest=policy.digest,
@@ -67,6 +73,7 @@ def recover(
             details={"spooled_trips": len(pending), "end_is_proven": writer.end_is_proven},
         )
         problems = ledger.restore_kills(transaction)
+        problems += ledger.restricting.restore(transaction)
         ledger.merge_spool(transaction, pending)
         for held in _held(
             published, found_halted=found_halted, on_record=load(transaction.connection)
@@ -114,3 +121,31 @@ def _held(
             )
         )
     return held
+
+
+def _record_start(
+    transaction: Transaction, *, version: str, policy_digest: str, details: Mapping[str, JsonValue]
+) -> None:
+    """Record that the service started, and whether on another policy than before."""
+    connection = transaction.connection
+    before = fact(connection, _POLICY_DIGEST)
+    transaction.append(
+        AuditEvent(
+            EventType.SERVICE_STARTED,
+            f"receivers {version} started on policy {policy_digest[:12]}",
+            category=Category.SYSTEM,
+            details={"version": version, "policy_digest": policy_digest, **details},
+        )
+    )
+    if before == policy_digest:
+        return
+    if before:
+        transaction.append(
+            AuditEvent(
+                EventType.CONFIG_CHANGED,
+                f"the policy changed from {before[:12]} to {policy_digest[:12]}",
+                category=Category.SYSTEM,
+                details={"before": before, "after": policy_digest},
+            )
+        )
+    keep_fact(connection, _POLICY_DIGEST, policy_digest)

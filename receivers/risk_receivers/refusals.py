@@ -7,6 +7,7 @@ record is there a minute later, or when the service stops.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import Final
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.contracts.operator import GIVEN_TOKEN
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.auth import NO_TOKEN, Identity
@@ -28,6 +30,11 @@ PAUSE_SECONDS: Final = 60.0
 #: Addresses that are counted apart; whoever has more of them is counted as one.
 MOST_ADDRESSES: Final = 100
 OTHERS: Final = "other addresses"
+#: Paths that one record names. Strangers choose them, and the chain keeps what it is told.
+MOST_PATHS: Final = 20
+OTHER_PATHS: Final = "other paths"
+_LONGEST_PATH: Final = 200
+_TOKEN: Final = re.compile(GIVEN_TOKEN)
 _RETRY_SECONDS: Final = 1.0
 #: How long the last record may keep a stop waiting.
 _STOP_SECONDS: Final = 2.0
@@ -48,6 +55,9 @@ class Attempts:
 
     def and_one(self, path: str) -> Attempts:
         """With one more."""
+        path = _told(path)
+        if path not in self.paths and len(self.paths) >= MOST_PATHS:
+            path = OTHER_PATHS
         paths = self.paths if path in self.paths else (*self.paths, path)
         return replace(self, count=self.count + 1, paths=paths, last_at=utc_now())
 
@@ -125,6 +135,12 @@ class Refusals(Worker):
                         more, count=more.count - recorded.count, first_at=recorded.last_at
                     )
         return True
+
+
+def _told(path: str) -> str:
+    """A path as it goes on record: a token that somebody took for a name is none of that."""
+    path = _TOKEN.sub(lambda token: f"{token[0][:15]}_***", path)
+    return path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}..."
 
 
 def _append(transaction: Transaction, due: Sequence[Attempts]) -> None:

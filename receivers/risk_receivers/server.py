@@ -78,6 +78,8 @@ def _config(policy: Policy, service: Service) -> uvicorn.Config:
         lifespan="off",
         access_log=False,
         server_header=False,
+        # Addresses go on record, and refusals are counted by them: nobody may choose their own.
+        proxy_headers=False,
         log_config=None,
         timeout_keep_alive=idle_seconds(policy),
         timeout_graceful_shutdown=_STOP_SECONDS,

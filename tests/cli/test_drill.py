@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -83,6 +85,30 @@ def test_a_drill_passes_only_if_something_had_to_be_so_and_all_of_it_was(
         assert "the sky is green" in task.what
     if work is broken:
         assert "and then it broke" in made.trouble
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_drill_that_is_ended_by_a_signal_ends_in_order_and_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    undone: list[str] = []
+
+    def ended(_: object, notes: Notes) -> None:
+        notes.expect("it begins", met=True, evidence="it did")
+        try:
+            os.kill(os.getpid(), number)
+            signal.sigtimedwait((), 10)  # the handler runs at the latest here
+        finally:
+            undone.append("what was frozen goes on")
+
+    monkeypatch.setitem(cast("Any", SCENARIOS), "made-up", Scenario("made up", alone=ended))
+    before = signal.getsignal(number)
+    done = drill("run", "made-up", "gate-paper", "--log", str(tmp_path))
+    assert done.exit_code == 130
+    assert signal.getsignal(number) is before
+    assert undone
+    (one,) = DrillLog(tmp_path).read()
+    assert (one.result, one.trouble) == (Outcome.FAIL, "it was interrupted")
 
 
 def test_a_damaged_log_is_told_by_its_line_and_not_overwritten(tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token(
     codes = Codes(10, Clock(), needs_second_person=True)
     code = codes.give(REQUEST, SIGHT, "operator_token")
     bob = replace(REQUEST, actor="bob")
-    for request, by in ((REQUEST, "approver_token"), (bob, "operator_token")):
+    shouted = replace(REQUEST, actor="Ann")
+    same = [(REQUEST, "approver_token"), (shouted, "approver_token"), (bob, "operator_token")]
+    for request, by in same:
         with pytest.raises(LooseningRefusedError, match="somebody else than ann"):
             codes.check(code, request, SIGHT, by)
     with pytest.raises(LooseningRefusedError, match="another request"):

@@ -10,7 +10,7 @@ from typing import Any
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.query import StoredEvent, events
-from risk_receivers.refusals import MOST_ADDRESSES, OTHERS, Refusals
+from risk_receivers.refusals import MOST_ADDRESSES, MOST_PATHS, OTHER_PATHS, OTHERS, Refusals
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
 
@@ -86,6 +86,30 @@ def test_many_addresses_are_as_few_records_as_some(tmp_path: Path) -> None:
     assert details[-1]["address"] == OTHERS
 
 
+def test_whoever_makes_paths_up_fills_no_record_with_them(tmp_path: Path) -> None:
+    writer = Writer(
+        tmp_path / "audit.db", origin="test", retention=AuditRetention(), batch=10, queue_depth=10
+    )
+    writer.start()
+    refusals = Refusals(writer, Telemetry())
+    secret = f"rw_{'0a' * 6}_{'1b' * 32}"
+    refusals.note("a", f"/api/v1/tokens/{secret}")  # whoever took the token for its name
+    refusals.note("a", f"/api/v1/restrictions/{'x' * 50_000}/resume")
+    for number in range(3000):
+        refusals.note("a", f"/api/v1/restrictions/r{number}/resume")
+    refusals.stop()
+    writer.stop()
+    (event,) = events(tmp_path / "audit.db", 0, 10)
+    details = details_of(event)
+    assert details["count"] == 3002
+    paths = details["paths"]
+    assert isinstance(paths, list)
+    assert len(paths) == MOST_PATHS + 1
+    assert paths[-1] == OTHER_PATHS
+    assert paths[0] == f"/api/v1/tokens/rw_{'0a' * 6}_***"
+    assert max(len(str(path)) for path in paths) < 250
+
+
 def test_a_store_that_hangs_keeps_no_refusal_from_being_given(receivers: Any) -> None:
     lock = receivers.database.with_name(f"{receivers.database.name}.lock")
     with lock.open("rb") as stream:
@@ -93,3 +117,14 @@ def test_a_store_that_hangs_keeps_no_refusal_from_being_given(receivers: Any) ->
         for _ in range(20):
             answer = receivers.call("POST", "/api/v1/kill", token="guess")
             assert answer.status_code == 401
+
+
+def test_from_where_somebody_came_is_nothing_that_they_say(receivers: Any) -> None:
+    for method, path in (("POST", "/api/v1/kill"), ("GET", "/api/v1/status")):
+        for said in ("10.1.2.3", "no address at all"):
+            answer = receivers.client.request(
+                method, receivers.url + path, headers={"X-Forwarded-For": said}
+            )
+            assert answer.status_code == 401
+    assert receivers.stop() == 0
+    assert {each["address"] for each in recorded(receivers)} == {"127.0.0.1"}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk_policy import default_policy_path, load_policy
+from risk_policy import Policy, default_policy_path, load_policy
+from risk_policy.contracts.gate import GateDetail, read_detail, write_detail
 from risk_policy.contracts.restriction import RestrictionKind
 from risk_policy.contracts.scope import Scope
 from risk_policy.model.audit import AuditRetention
@@ -35,6 +37,7 @@ from risk_receivers.restrictions.patience import Patience
 from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.transaction import Transaction
+from risk_runtime import Order, Side
 
 POLICY: Final = load_policy(default_policy_path(), {})
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,16 +56,19 @@ class World:
         for statement in SCHEMA:
             self.connection.execute(statement)
         self.head = EMPTY
-        outbox = Outbox({"file": Severity.DEBUG})
-        self.ledger = Ledger(
-            Teller(outbox, Terms()), Automatic(KillMode.PAUSE), Restricting(POLICY, outbox)
-        )
+        self.run_on(POLICY)
         self.breached = self.delivered = self.was_firing = False
         self.up_since: int | None = 0
         self.began = START
         self.ends: list[Alert] = []
         self.losing = 0
         self.restart_receivers()
+
+    def run_on(self, policy: Policy) -> None:
+        outbox = Outbox({"file": Severity.DEBUG})
+        self.ledger = Ledger(
+            Teller(outbox, Terms()), Automatic(KillMode.PAUSE), Restricting(policy, outbox)
+        )
 
     @property
     def now(self) -> datetime:
@@ -139,6 +145,13 @@ class World:
             self.ledger.let_go(transaction, over)
             self.head = transaction.head
 
+    def restored(self) -> tuple[str, ...]:
+        """What a start finds wrong with the table."""
+        transaction = self.transaction()
+        problems = self.ledger.restricting.restore(transaction)
+        self.head = transaction.head
+        return problems
+
     @property
     def held(self) -> list[Held]:
         return table.every(self.connection)
@@ -164,6 +177,11 @@ def test_it_is_never_lifted_while_its_alert_goes_on_and_not_held_for_ever(
         world.step(what)
         for _ in range(seconds):
             world.tick()
+        before = world.held
+        assert world.restored() == (), "a start invents nothing"
+        world.connection.execute("DELETE FROM restriction")
+        assert len(world.restored()) == len(before)
+        assert [one.restriction for one in world.held] == [one.restriction for one in before]
     for what in ("calm", "start"):
         world.step(what)
     for _ in range(LEASE + SILENCE + RESTARTED + 2 * PATIENCE):
@@ -182,6 +200,7 @@ def test_one_that_wants_a_person_is_never_lifted_by_itself(story: list[tuple[str
             world.tick()
             was_held = was_held or bool(world.held)
             assert len(world.held) == was_held
+    assert world.restored() == ()
 
 
 def test_a_prometheus_that_dies_and_comes_back_shows_no_window() -> None:
@@ -227,3 +246,102 @@ def test_more_than_readers_take_are_published_wider_and_never_as_less() -> None:
     (one,) = published(held)
     assert (one.kind, one.scope) == (RestrictionKind.BLOCK_TRADE, Scope(account="main"))
     assert one.cause == f"POSITION_SIZE_BREACH and {MOST} more"
+
+
+def test_names_however_long_never_make_the_gate_unreadable(tmp_path: Path) -> None:
+    def every(length: int, accounts: int) -> list[Held]:
+        return [
+            Held(
+                f"r{number}", f"position_size/{number}", "critical", RestrictionKind.BLOCK_TRADE,
+                Scope(account=f"{number % accounts}".ljust(length, "é"), symbol=f"S{number}"),
+                None, "POSITION_SIZE_BREACH", Severity.CRITICAL, START, "some:1", False,
+                Standing.FIRING,
+            )
+            for number in range(MOST)
+        ]  # fmt: skip
+
+    found = {}
+    for length, accounts in ((1, 1), (1000, 10), (1000, MOST)):
+        held = every(length, accounts)
+        restrictions = published(held)
+        detail = GateDetail(
+            version=1, halted=False, restrictions=restrictions, policy_digest="", written_at=START
+        )
+        write_detail(tmp_path, detail)
+        assert read_detail(tmp_path) == detail, "else every order of everybody is refused"
+        for one in held[::50]:  # none of them is let go
+            order = Order(one.scope.symbol, Side.BUY, 1, 1.0, account=one.scope.account)
+            assert any(each.scope.may_cover(order) for each in restrictions)
+        found[length, accounts] = len(restrictions)
+    assert found == {(1, 1): MOST, (1000, 10): 10, (1000, MOST): 1}
+
+
+def policy_with(folder: Path, losses: str, drawdown: str) -> Policy:
+    (folder / "policy.toml").write_text(
+        f"[alerting.circuit_breakers.consecutive_losses]\n{losses}\n"
+        f"[alerting.circuit_breakers.drawdown]\n{drawdown}\n"
+    )
+    return load_policy(folder / "policy.toml", {})
+
+
+def test_a_stricter_policy_holds_for_what_is_held_already_and_a_laxer_one_does_not(
+    tmp_path: Path,
+) -> None:
+    lax = policy_with(
+        tmp_path,
+        "reduced_size_pct = 60\nfurther_reduced_size_pct = 40",
+        "require_manual_resume = false",
+    )
+    strict = policy_with(
+        tmp_path,
+        "reduced_size_pct = 30\nfurther_reduced_size_pct = 20",
+        "require_manual_resume = true",
+    )
+    streak = World("CONSECUTIVE_LOSSES_CRITICAL", "reduce_size")
+    breaker = World("INTRADAY_DRAWDOWN_CRITICAL", "halt_new_trades")
+    for policy, ratio, latches in ((lax, 0.4, False), (strict, 0.2, True), (lax, 0.2, True)):
+        for world in (streak, breaker):
+            world.run_on(policy)
+            world.step("breach")
+            world.tick()
+        (smaller,), (halted,) = streak.held, breaker.held
+        assert smaller.size_ratio == ratio
+        assert halted.latches is latches
+    breaker.step("calm")
+    breaker.tick()
+    assert [one.standing for one in breaker.held] == [Standing.LATCHED]
+
+
+def test_what_was_loosened_in_the_table_is_again_what_the_chain_tells() -> None:
+    streak = World("CONSECUTIVE_LOSSES_CRITICAL", "reduce_size")
+    breaker = World("INTRADAY_DRAWDOWN_CRITICAL", "halt_new_trades")
+    for world, change in (
+        (streak, "size_ratio = 0.99"),
+        (streak, 'scope = \'{"symbol": "NOBODYS"}\''),
+        (breaker, "latches = 0"),
+        (breaker, "kind = 'reduce_size', size_ratio = 0.99"),
+    ):
+        world.step("breach")
+        world.tick()
+        (before,) = world.held
+        world.connection.execute(f"UPDATE restriction SET {change}")  # noqa: S608 - from above
+        assert world.restored() == (f"{before.id} was changed in the table of restrictions",)
+        assert world.held == [before]
+    breaker.step("calm")
+    breaker.tick()
+    breaker.connection.execute("DELETE FROM restriction")
+    breaker.restored()
+    assert [one.standing for one in breaker.held] == [Standing.LATCHED], "for a person to end"
+
+
+def test_what_was_lifted_stays_so_when_the_record_of_that_is_pruned() -> None:
+    world = World("SPREAD_WIDE", "pause_new_entries")
+    world.step("breach")
+    world.tick()
+    world.step("calm")
+    world.tick()
+    assert world.held == []
+    newest = world.connection.execute("SELECT max(seq) FROM audit_header").fetchone()
+    world.connection.execute("DELETE FROM audit_payload WHERE seq = ?", newest)
+    assert world.restored() == ()
+    assert world.held == []

@@ -283,3 +283,13 @@ def test_a_clearing_is_in_the_name_of_whose_token_it_is(
     wait_until(receivers.gate_is_open)
     actors = {e.payload.actor_id for e in receivers.chain() if e.event_type.startswith("KILL")}
     assert actors == {"ann"}
+
+
+def test_a_token_that_is_taken_for_a_name_is_sent_nowhere() -> None:
+    secret = f"rw_{'0a' * 6}_{'1b' * 32}"
+    words = ["token", "revoke", secret, "--receivers", "http://127.0.0.1:9"]
+    environ = {"RISKWARDEN_OPERATOR_TOKEN": "operator-secret", "COLUMNS": "200"}
+    done = CliRunner().invoke(application(words), words, env=environ)
+    assert done.exit_code == 2
+    assert "name whose it is" in done.output
+    assert secret not in done.output

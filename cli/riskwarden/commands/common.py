@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -93,3 +95,20 @@ def fail_with(source: str, problems: Sequence[Problem], consequence: str) -> NoR
 
 def _escaped(text: str) -> str:
     return text.replace("[", "\\[")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let every polite signal end a command like Ctrl-C, so that nothing is left behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # SIGINT too: a command started in the background by a shell inherits it as ignored.
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, interrupt) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from risk_policy.contracts.gating import TradingEnvironment
-from riskwarden.commands.common import PolicyOption, fail, out, policy_or_fail
+from riskwarden.commands.common import PolicyOption, fail, interruptible, out, policy_or_fail
 from riskwarden.drill.log import MARKDOWN_FILE, DrillLog
 from riskwarden.drill.record import Drill, Result
 from riskwarden.drill.runner import Runner, Running
@@ -74,11 +75,13 @@ def run(
             loaded, drill_log, operator_name(), lambda text: out.print(f"  {text}"), running
         )
         try:
-            drill = runner.run(name, SCENARIOS[name])
+            with interruptible():
+                drill = runner.run(name, SCENARIOS[name])
         except (OSError, ValueError) as error:
             fail(f"the drill cannot be written down: {error}", 1)
         except KeyboardInterrupt:
-            out.print("interrupted; what was begun is not in the log")
+            _show(drill_log.read()[-1])
+            out.print(f"interrupted; the log is {log / MARKDOWN_FILE}")
             raise typer.Exit(130) from None
         failed += drill.result is Result.FAIL
         _show(drill)
@@ -134,8 +137,10 @@ def _running(data: Path, names: Sequence[str], *, on_live: bool) -> Running:
 def _show(drill: Drill) -> None:
     for one in drill.criteria:
         mark = "[green]met[/]    " if one.met else "[bold red]not met[/]"
-        out.print(f"  {mark} {one.what} [dim]({one.evidence})[/]")
+        out.print(f"  {mark} {escape(one.what)} [dim]({escape(one.evidence)})[/]")
     if drill.trouble:
-        out.print(f"  [bold red]it could not be finished:[/] {drill.trouble}")
+        out.print(f"  [bold red]it could not be finished:[/] {escape(drill.trouble)}")
+    for follow in drill.follow_ups:
+        out.print(f"  [bold]to do[/] ({escape(follow.owner)}): {escape(follow.what)}")
     style = "green" if drill.result is Result.PASS else "bold red"
     out.print(f"  [{style}]{drill.result}[/] {drill.id}, {drill.seconds:.1f} s")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from riskwarden.commands.common import LATEST, PolicyOption, fail, out, policy_or_fail
+from riskwarden.commands.common import (
+    LATEST,
+    PolicyOption,
+    fail,
+    interruptible,
+    out,
+    policy_or_fail,
+)
 from riskwarden.stack.layout import Layout, StackError, new_run
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.screen import Screen, links, timeline
@@ -67,7 +71,7 @@ def run(
         layout.create()
         if data is None:
             _point_latest_at(layout.root)
-        with _interruptible(), Processes(layout.log) as processes:
+        with interruptible(), Processes(layout.log) as processes:
             stack = Stack(loaded, layout, processes)
             replay = Replay(start, end, speed)
             stack.start(binaries, replay, lambda part: out.print(f"starting {part}", style="dim"))
@@ -119,20 +123,3 @@ def _point_latest_at(folder: Path) -> None:
     staging.unlink(missing_ok=True)
     staging.symlink_to(folder.name)
     staging.replace(folder.parent / LATEST.name)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let every polite signal end the run like Ctrl-C, so that nothing is left behind."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    # SIGINT too: a command started in the background by a shell inherits it as ignored.
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, interrupt) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,8 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from risk_policy.contracts.operator import GIVEN_TOKEN
 from risk_policy.vocabulary import Role
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, out
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name, printable
 
@@ -88,6 +90,8 @@ def revoke(
     receivers: ReceiversOption = None,
 ) -> None:
     """Take a token back: it is no good from this moment on."""
+    if re.search(GIVEN_TOKEN, name):  # a path is what everybody logs
+        fail("that is a token itself, and now in your shell's history: name whose it is")
     body = {"actor": operator_name(), "reason": printable(reason)}
     path = f"/api/v1/tokens/{quote(printable(name), safe='')}"
     Operator(data, policy, receivers).ask("DELETE", path, body)

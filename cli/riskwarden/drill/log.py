@@ -37,9 +37,18 @@ class DrillLog:
                 raise ValueError(f"{path}:{number}: is no record of a drill: {error}") from error
         return tuple(drills)
 
+    @property
+    def runs(self) -> Path:
+        """What stacks of drills recorded, by the id of the drill."""
+        return self.folder.resolve() / "runs"
+
     def next_id(self) -> str:
-        """The number of the next one."""
-        return f"DRILL-{len(self.read()) + 1:04d}"
+        """The number of the next one, which also no drill has that was never written down."""
+        known = {one.id for one in self.read()}
+        number = len(known) + 1
+        while (found := f"DRILL-{number:04d}") in known or (self.runs / found.lower()).exists():
+            number += 1
+        return found
 
     def add(self, drill: Drill) -> None:
         """Write one down. Raises OSError."""

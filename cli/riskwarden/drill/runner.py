@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -56,19 +58,38 @@ class Runner:
         return (self._running.environment if self._running else TradingEnvironment.PAPER).value
 
     def run(self, name: str, scenario: Scenario) -> Drill:
-        """Run one. Raises OSError if it cannot be written down."""
+        """Run one. Raises OSError if it cannot be written down.
+
+        KeyboardInterrupt passes, once what came of it by then is written down.
+        """
         drill_id = self._log.next_id()
         notes = Notes()
+        work: Callable[[], None]
+        folder: Path | None = None
         if scenario.alone is not None:
-            alone, folder = scenario.alone, None
-            trouble = _trouble_of(lambda: alone(self._policy, notes))
+            work = partial(scenario.alone, self._policy, notes)
         elif self._running is not None and scenario.run is not None:
-            running, work, folder = self._running, scenario.run, self._running.layout.root
-            trouble = _trouble_of(lambda: self._on_running(running, drill_id, name, work, notes))
+            folder = self._running.layout.root
+            work = partial(self._on_running, self._running, drill_id, name, scenario.run, notes)
         else:
-            folder = self._log.folder.resolve() / "runs" / drill_id.lower()
-            own = folder
-            trouble = _trouble_of(lambda: self._on_own(own, drill_id, name, scenario, notes))
+            folder = self._log.runs / drill_id.lower()
+            work = partial(self._on_own, folder, drill_id, name, scenario, notes)
+        try:
+            trouble = _trouble_of(work)
+        except KeyboardInterrupt:
+            self._write_down(drill_id, name, scenario, notes, folder, "it was interrupted")
+            raise
+        return self._write_down(drill_id, name, scenario, notes, folder, trouble)
+
+    def _write_down(
+        self,
+        drill_id: str,
+        name: str,
+        scenario: Scenario,
+        notes: Notes,
+        folder: Path | None,
+        trouble: str,
+    ) -> Drill:
         drill = Drill(
             id=drill_id,
             scenario=name,
@@ -99,9 +120,12 @@ class Runner:
     ) -> None:
         with closing(Stage(self._policy, running.layout, running.endpoints)) as stage:
             notes.given(f"the {running.environment} stack of {running.layout.root} runs")
-            if not stage.allows_entries:
-                raise StackError(f"its gate is closed already: {stage.gate.read().reason}")
-            self._on_record(stage, drill_id, name, notes, lambda: work(stage, notes))
+            if not stage.is_open:
+                raise StackError(f"its gate is closed already: {stage.gate_told}")
+            try:
+                self._on_record(stage, drill_id, name, notes, lambda: work(stage, notes))
+            finally:
+                _say_what_is_left(stage, notes)
 
     def _on_own(
         self, folder: Path, drill_id: str, name: str, scenario: Scenario, notes: Notes
@@ -129,12 +153,25 @@ class Runner:
     ) -> None:
         stage.begin()
         self._tell(stage, drill_id, name, notes, phase="started")
+        if not all(one.met for one in notes.criteria):
+            raise StackError("what is not on record as a drill is none; nothing was done")
+        finished = False
         try:
             work()
+            finished = True
         finally:
-            self._tell(stage, drill_id, name, notes, phase="ended")
+            self._tell(stage, drill_id, name, notes, phase="ended", finished=finished)
 
-    def _tell(self, stage: Stage, drill_id: str, name: str, notes: Notes, *, phase: str) -> None:
+    def _tell(
+        self,
+        stage: Stage,
+        drill_id: str,
+        name: str,
+        notes: Notes,
+        *,
+        phase: str,
+        finished: bool = False,
+    ) -> None:
         """Put it on record: that it began and, as far as it has come, how it ended."""
         body = {
             "phase": phase,
@@ -144,7 +181,7 @@ class Runner:
             "actor": self._operator,
         }
         if phase == "ended":
-            met = bool(notes.criteria) and all(one.met for one in notes.criteria)
+            met = finished and bool(notes.criteria) and all(one.met for one in notes.criteria)
             body["result"] = "PASS" if met else "FAIL"
         criteria = [
             {"what": one.what[:1000], "met": one.met, "evidence": one.evidence[:1000]}
@@ -156,6 +193,18 @@ class Runner:
             met=code == httpx.codes.OK,
             evidence=f"seq {content['audit_seq']}" if "audit_seq" in content else str(content),
         )
+
+
+def _say_what_is_left(stage: Stage, notes: Notes) -> None:
+    """A stack that goes on must not stay closed without anybody's knowledge."""
+    for kill in stage.kills:
+        notes.later(
+            f"the kill switch is tripped ({kill['mode']}, {kill['cause']}): riskwarden clear "
+            f"--kill {kill['kill_id']} --reason ... --data {shlex.quote(str(stage.layout.root))}",
+            "operator",
+        )
+    if not (stage.kills or stage.is_open):
+        notes.later(f"the gate is closed: {stage.gate_told}", "operator")
 
 
 def _trouble_of(work: Callable[[], None]) -> str:

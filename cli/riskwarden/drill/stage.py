@@ -16,9 +16,11 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from risk_policy import Policy
+from risk_policy.contracts.restriction import Kill
 from risk_policy.model.stack import Endpoints
 from risk_receivers.audit.verify import Verification, verify_database
-from risk_runtime import Order, Side, TradeGate
+from risk_runtime import GateState, Order, Side, TradeGate
+from risk_runtime.gate_reading import refuses
 from riskwarden.stack.layout import Layout, StackError
 from riskwarden.stack.processes import Child, Processes
 from riskwarden.stack.stack import Replay, Stack, find_binaries
@@ -42,6 +44,8 @@ class Stage:
         self._url = f"http://{endpoints.receivers}"
         self._client = httpx.Client(timeout=10.0, trust_env=False)
         self._after = 0
+        self._own_kill = ""
+        self._triggers = 0
 
     def begin(self) -> None:
         """From now on: what was on record before is another story."""
@@ -55,9 +59,22 @@ class Stage:
     # -- asking ------------------------------------------------------------------------------
 
     @property
-    def allows_entries(self) -> bool:
-        """Whether an order that adds risk may be sent now."""
-        return self.gate.check(ENTRY).allowed
+    def is_open(self) -> bool:
+        """Whether new risk is let through, but for what alerts hold: markets move meanwhile."""
+        reading = self.gate.read()
+        killed = any(kill.scope.may_cover(ENTRY) for kill in reading.kills)
+        return reading.state is GateState.OPEN and not killed
+
+    @property
+    def gate_told(self) -> str:
+        """What the gate says of new risk: why it is closed, or what alerts hold of it."""
+        reading = self.gate.read()
+        kill = next((one for one in reading.kills if one.scope.may_cover(ENTRY)), None)
+        if reading.reason or kill:
+            return reading.reason or str(kill)
+        held = [one for one in reading.restrictions if not isinstance(one, Kill)]
+        told = "; ".join(str(one) for one in held if refuses(one, ENTRY))
+        return f"open; alerts hold {told}" if told else "open"
 
     @property
     def allows_reductions(self) -> bool:
@@ -87,9 +104,14 @@ class Stage:
 
     @property
     def kill_switch(self) -> dict[str, Any]:
-        """The state of the kill switch; empty where nobody answers."""
+        """The state of the switch over everything; empty where nobody answers."""
         found = self.status().get("kill_switch")
         return found if isinstance(found, dict) else {}
+
+    @property
+    def kills(self) -> list[dict[str, Any]]:
+        """Every kill in force, whatever it covers, the widest first."""
+        return list(self.kill_switch.get("kills", ()))
 
     def events(self, event_type: str, alert: str = "") -> list[dict[str, Any]]:
         """What the audit chain tells of that kind since the beginning, oldest first.
@@ -143,19 +165,30 @@ class Stage:
     def kill(self, mode: str, reason: str) -> tuple[int, dict[str, Any]]:
         """Trip the kill switch as `riskwarden kill` does."""
         body = {"mode": mode, "reason": reason, "actor": "drill"}
-        return self.call("POST", "/api/v1/kill", body)
+        before = int(self.kill_switch.get("triggers", 0))  # of earlier kills, too
+        code, content = self.call("POST", "/api/v1/kill", body)
+        if code == httpx.codes.OK and not content.get("already_tripped"):
+            self._own_kill = str(content["kill_id"])
+            self._triggers = before + 1
+        return code, content
 
     def clear(self, reason: str) -> str:
-        """Clear it in two steps; why that failed, empty if it did not."""
-        order: dict[str, object] = {
-            "kill_id": self.kill_switch.get("kill_id") or "",
-            "actor": "drill",
-            "reason": reason,
-        }
+        """Clear it in two steps; why that failed, empty if it did not.
+
+        Only what this drill tripped, and nobody else has asked for since: what is real stays.
+        """
+        switch = self.kill_switch
+        if not self._own_kill or switch.get("kill_id") != self._own_kill:
+            return "the kill in force is none that this drill tripped"
+        if switch.get("triggers") != self._triggers:
+            return "something else has asked for the kill switch meanwhile"
+        order: dict[str, object] = {"kill_id": self._own_kill, "actor": "drill", "reason": reason}
         for _ in range(2):
             code, content = self.call("POST", "/api/v1/kill/clear", order)
             if code != httpx.codes.OK:
                 return str(content.get("error", code))
+            if content.get("needs_second_person") or content.get("needs_totp"):
+                return "the policy wants a second person, or a code of an authenticator, for that"
             order["confirmation"] = content.get("confirmation", "")
         return ""
 
@@ -175,8 +208,8 @@ class OwnStage(Stage):
     def start(self) -> None:
         """Start all of it and wait until the gate is open. Raises StackError."""
         self.stack.start(self.binaries, self._replay, lambda _: None)
-        if self.wait(lambda: self.allows_entries, 60) is None:
-            raise StackError(f"the gate did not open: {self.gate.read().reason}")
+        if self.wait(lambda: self.is_open, 60) is None:
+            raise StackError(f"the gate did not open: {self.gate_told}")
 
     def child(self, name: str) -> Child:
         """A process of the stack."""

@@ -29,6 +29,7 @@ class DetailFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._encoded: tuple[contract.GateDetail, bytes] | None = None  # the latest
         self._spares = [
             folder / f".{contract.DETAIL_FILE}.spare-{number}" for number in range(_SPARES)
         ]
@@ -50,13 +51,20 @@ class DetailFile:
     def holds(self, detail: contract.GateDetail) -> bool:
         """Whether a reader that comes now finds exactly this."""
         try:
-            return contract.detail_bytes(self._folder) == contract.encode_detail(detail)
+            return contract.detail_bytes(self._folder) == self._bytes_of(detail)
         except OSError:
             return False
 
+    def _bytes_of(self, detail: contract.GateDetail) -> bytes:
+        """Its bytes, which are asked for again and again as long as it is the same."""
+        known = self._encoded
+        if known is None or known[0] is not detail:
+            self._encoded = known = detail, contract.encode_detail(detail)
+        return known[1]
+
     def write(self, detail: contract.GateDetail) -> None:
         """Replace ``gate.json`` atomically and durably. Raises OSError."""
-        data = contract.encode_detail(detail)
+        data = self._bytes_of(detail)
         if not any(self._written(spare, data) for spare in self._spares):
             contract.write_detail(self._folder, detail)
             (self._folder / contract.DETAIL_FILE).chmod(FILE_MODE)

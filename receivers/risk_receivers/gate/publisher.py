@@ -365,13 +365,40 @@ class GatePublisher:
                 self._detail_file.write(published)
             except OSError as error:
                 _log.error("gate.json cannot be written, trying again: %s", error)
+                self._tell_of_kills(published)
                 return
-        self._published = published
+        self._state(published)
         with self._lock:
             self._kept = wanted
+
+    def _tell_of_kills(self, detail: contract.GateDetail) -> None:
+        """Where all of it finds no room, say at least what is to be closed, and how.
+
+        What alerts hold is left out, so no lease runs on it, and none is granted: it stays owed.
+        """
+        kills = in_order(detail.kills)
+        published = self._published
+        is_known = published is not None and published.kills == kills
+        if is_known or not kills or kills == detail.restrictions:
+            return
+        with self._lock:
+            if self.is_open:
+                self._end_lease(contract.now_ns())
+        short = detail.model_copy(update={"restrictions": kills})
+        try:
+            self._detail_file.write(short)
+        except OSError as error:
+            _log.error("neither can what is tripped: %s", error)
+            return
+        self._state(short)
+
+    def _state(self, published: contract.GateDetail) -> None:
+        """Move the version to what gate.json says."""
+        self._published = published
+        with self._lock:
             self._version = published.version
             if not self._closed:
-                self._lease.words[contract.RESTRICTIONS_WORD] = len(restrictions)
+                self._lease.words[contract.RESTRICTIONS_WORD] = len(published.restrictions)
                 self._lease.words[contract.VERSION_WORD] = published.version
         # No reader needs it, so none waits for it.
         statement.state(self._folder, tightest_kill(published.known, EVERYTHING))

@@ -23,6 +23,7 @@ from risk_receivers.errors import ReceiversError
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import Phase
 from risk_receivers.restrictions.held import InForce
+from risk_receivers.store.transaction import AtEnd
 
 _NANOSECONDS: Final = 1_000_000_000
 #: Codes that wait for their second step. Who asks for more has forgotten the first.
@@ -93,7 +94,7 @@ class Change:
     state: KillBoard | None = None
     refusal: str = ""
     messages: int = 0
-    in_force: InForce | None = None
+    in_force: AtEnd[InForce] | None = None
 
 
 @dataclass(slots=True)
@@ -141,7 +142,9 @@ class Codes:
             )
         expected = asked.request
         if self._needs_second_person:
-            if by == asked.by or request.actor == expected.actor:
+            # However it is written: with the machine owner's tokens somebody says who they are.
+            is_same = request.actor.casefold() == expected.actor.casefold()
+            if by == asked.by or is_same:
                 self.fail(code)
                 raise LooseningRefusedError(
                     f"somebody else than {expected.actor} has to confirm it, with a token of their "

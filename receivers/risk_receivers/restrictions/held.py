@@ -17,17 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from risk_policy.contracts.gate import LONGEST_DETAIL_BYTES, GateDetail, encode_detail
 from risk_policy.contracts.restriction import Restriction, RestrictionKind, Until
-from risk_policy.contracts.scope import SCOPE_LABELS, Scope
+from risk_policy.contracts.scope import EVERYTHING, SCOPE_LABELS, Scope
 from risk_policy.vocabulary import Severity
 from risk_receivers.incidents.lifecycle import State
 
 #: More are published as what covers each account of theirs: readers take no file of any size.
 MOST: Final = 1000
+#: Who cannot read all of gate.json trades nothing. The other half is for the kills.
+MOST_BYTES: Final = LONGEST_DETAIL_BYTES // 2
+_LONGEST_CAUSE: Final = 200
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Standing(StrEnum):
@@ -108,31 +113,45 @@ def scope_of(labels: dict[str, str]) -> Scope:
 
 
 def published(held: Iterable[Held]) -> tuple[Restriction, ...]:
-    """What the gate publishes, at most :data:`MOST`: wider rather than longer."""
+    """What the gate publishes, within :data:`MOST` and :data:`MOST_BYTES`: wider, never less."""
     found = list(held)
-    if len(found) <= MOST:
-        return tuple(one.restriction for one in found)
+    each = tuple(one.restriction for one in found)
+    if _fits(each):
+        return each
     accounts: dict[tuple[RestrictionKind, str], list[Held]] = {}
+    kinds: dict[RestrictionKind, list[Held]] = {}
     for one in found:
         accounts.setdefault((one.kind, one.scope.account), []).append(one)
-    if len(accounts) > MOST:
-        accounts = {}
-        for one in found:
-            accounts.setdefault((one.kind, ""), []).append(one)
-    return tuple(_together(account, alike) for (_, account), alike in accounts.items())
+        kinds.setdefault(one.kind, []).append(one)
+    covering = tuple(
+        alike[0].restriction if len(alike) == 1 else _together(Scope(account=account), alike)
+        for (_, account), alike in accounts.items()
+    )
+    if _fits(covering):
+        return covering
+    return tuple(_together(EVERYTHING, alike) for alike in kinds.values())
 
 
-def _together(account: str, alike: list[Held]) -> Restriction:
+def _fits(restrictions: tuple[Restriction, ...]) -> bool:
+    """Whether every reader takes them, the kills beside them."""
+    if len(restrictions) > MOST:
+        return False
+    detail = GateDetail(
+        version=0, halted=False, restrictions=restrictions, policy_digest="", written_at=_NEVER
+    )
+    return len(encode_detail(detail)) <= MOST_BYTES
+
+
+def _together(scope: Scope, alike: list[Held]) -> Restriction:
     first = min(alike, key=lambda one: one.since)
-    if len(alike) == 1:
-        return first.restriction
     ratios = [one.size_ratio for one in alike if one.size_ratio is not None]
+    more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
     return Restriction(
         kind=first.kind,
         id=first.id,
-        scope=Scope(account=account),
+        scope=scope,
         size_ratio=min(ratios, default=None),
-        cause=f"{first.cause} and {len(alike) - 1} more",
+        cause=first.cause[:_LONGEST_CAUSE] + more,
         level=max(alike, key=lambda one: one.level.rank).level.value,
         since=first.since,
         until=Until.RESUMED if any(one.latches for one in alike) else Until.ALERT_ENDS,

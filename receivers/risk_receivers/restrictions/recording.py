@@ -21,7 +21,7 @@ from risk_receivers.channels.outbox import Outbox
 from risk_receivers.incidents import table as incidents
 from risk_receivers.incidents.lifecycle import Incident, Step
 from risk_receivers.intake.alert import Alert, Feed
-from risk_receivers.restrictions import table
+from risk_receivers.restrictions import chain, table
 from risk_receivers.restrictions.held import Held, InForce, Standing, published, scope_of
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
@@ -52,6 +52,29 @@ class Restricting:
         self._outbox = outbox
         self._latching = latching(policy)
 
+    def restore(self, transaction: Transaction) -> tuple[str, ...]:
+        """Let the chain have the last word about what is held; what was wrong with the table."""
+        problems = []
+        for held, problem in chain.restore(transaction):
+            text = f"{problem} and is held again, as the audit chain tells: {held.restriction}"
+            event = event_of(
+                EventType.RESTRICTION_RESTORED, held, text, "restored from the audit chain", problem
+            )
+            severe = replace(event, severity=Severity.EMERGENCY, category=Category.SECURITY)
+            seq = transaction.append(severe)
+            message = Message(
+                subject=f"tampered:{seq}",
+                kind=Kind.TAMPERED,
+                severity=Severity.EMERGENCY,
+                title="RESTRICTION TAMPERED WITH",
+                text=text,
+                at=transaction.now,
+                audit_seq=seq,
+            )
+            self._outbox.owe(transaction.connection, message)
+            problems.append(problem)
+        return tuple(problems)
+
     def follow_alert(self, transaction: Transaction, alert: Alert, step: Step) -> Followed:
         """An alert was taken in: impose what it asks for, and follow its incident."""
         kind = kind_of(alert.action) if alert.feed is Feed.ALERTS else None
@@ -74,13 +97,21 @@ class Restricting:
         if before is None:
             self._impose(transaction, alert, incident, kind, Standing.FIRING)
             return replace(followed, changed=True)
-        if alert.severity.rank > before.level.rank:
-            worse = replace(
-                before, level=alert.severity, incident=incident.id, standing=Standing.FIRING
-            )
+        as_told = replace(before, incident=incident.id, standing=Standing.FIRING)
+        worse = self._as_asked_for_now(as_told, alert)
+        if worse != as_told:
             table.write(transaction.connection, worse)
             return replace(followed, changed=True)
         return followed
+
+    def _as_asked_for_now(self, held: Held, alert: Alert) -> Held:
+        """Never less than it is, and no less than this alert asks for under this policy."""
+        level = max(held.level, alert.severity, key=lambda one: one.rank)
+        latches = held.latches or alert.alertname in self._latching
+        ratio = size_ratio(self._policy, held.kind, alert.tier)
+        if held.size_ratio is not None and ratio is not None:
+            ratio = min(held.size_ratio, ratio)
+        return replace(held, level=level, latches=latches, size_ratio=ratio)
 
     def follow_clock(
         self, transaction: Transaction, breaches: Iterable[incidents.Breach]

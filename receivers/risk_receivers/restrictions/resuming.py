@@ -104,7 +104,7 @@ class Resuming:
                 about="resumed",
             ),
         )
-        return Change(messages=told, in_force=in_force(transaction))
+        return Change(messages=told, in_force=transaction.at_end(in_force))
 
 
 def _obstacle(held: Held, blind: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from risk_policy.contracts.audit import SALT_BYTES
 from risk_policy.model.audit import AuditRetention
@@ -13,6 +15,15 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.chain import Head, follow
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.store.errors import StoreError
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class AtEnd(Generic[T]):
+    """What is found once all works of a commit are done; there when a work is answered."""
+
+    found: T | None = None
 
 
 @dataclass(slots=True)
@@ -38,6 +49,7 @@ class Transaction:
     appended: list[str] = field(default_factory=list)
     failure: sqlite3.Error | None = None
     closed: bool = False
+    _at_end: dict[Callable[[Transaction], Any], AtEnd[Any]] = field(default_factory=dict)
 
     def append(self, event: AuditEvent) -> int:
         """Chains the event and returns its seq."""
@@ -60,3 +72,15 @@ class Transaction:
         self.head = record.head
         self.appended.append(str(event.event_type))
         return record.seq
+
+    def at_end(self, find: Callable[[Transaction], T]) -> AtEnd[T]:
+        """What ``find`` finds after the last work of this commit: once, however many ask.
+
+        It only reads. What it raises ends the writer: what holds then is known to nobody.
+        """
+        return self._at_end.setdefault(find, AtEnd())
+
+    def settle(self) -> None:
+        """Find it. For the writer, before it commits."""
+        for find, asked in self._at_end.items():
+            asked.found = find(self)

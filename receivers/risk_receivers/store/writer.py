@@ -218,6 +218,7 @@ class Writer:
                 retention=self._retention,
             )
             answers = [_attempt(job, transaction) for job in jobs]
+            transaction.settle()
             transaction.closed = True
             database.connection.execute("COMMIT")
             if transaction.head != self._head:

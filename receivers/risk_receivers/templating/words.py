@@ -137,6 +137,8 @@ def _did(message: Message) -> str:
     action = Action(message.action) if message.action in set(Action) else None
     if message.kind in _KILL_KINDS:
         return "Closed the gate: orders that add risk are refused until somebody clears it."
+    if message.kind is Kind.RESTRICTION and message.about.startswith("latched:"):
+        return "Goes on refusing orders that add risk, and put it on record."
     if message.kind in (Kind.KILL_SWITCH_CHANGED, Kind.RESTRICTION):
         return "Did what was asked, and put it on record."
     if message.kind is Kind.TEST:

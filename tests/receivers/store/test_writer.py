@@ -301,3 +301,30 @@ def _size(head: Head) -> int:
 def test_an_origin_without_a_name_is_refused(make_writer: MakeWriter) -> None:
     with pytest.raises(StoreError, match="origin"):
         make_writer(origin="")
+
+
+def test_what_is_found_at_the_end_is_found_once_after_the_last_work_of_a_commit(
+    writer: Writer, alert: Alert, gate: Any
+) -> None:
+    looked: list[int] = []
+
+    def length(transaction: Transaction) -> int:
+        looked.append(transaction.head.size)
+        return transaction.head.size
+
+    def work(transaction: Transaction) -> Any:
+        alert("one more")(transaction)
+        return transaction.at_end(length)
+
+    def refused(transaction: Transaction) -> None:
+        work(transaction)
+        raise ValueError
+
+    writer.submit(gate)
+    assert gate.entered.wait(30)
+    asked = [writer.submit(work) for _ in range(20)]
+    undone = writer.submit(refused)
+    gate.let_go.set()
+    assert {one.result(30).found for one in asked} == {20}
+    assert isinstance(undone.exception(30), ValueError)
+    assert looked == [20]

@@ -41,9 +41,9 @@ def channel_down(stage: OwnStage, notes: Notes) -> None:
     order = {"channels": ["file"], "author": "drill"}
     _, content = stage.call("POST", "/api/v1/channels/test", order)
     notes.did("try it out", "riskwarden channels test file")
-    results = content.get("results") or [{}]
-    failed = not results[0].get("delivered", False)
-    notes.expect("its test says that it fails", met=failed, evidence=str(results[0]))
+    results = [one for one in content.get("results", ()) if one["channel"] == "file"]
+    failed = bool(results) and not any(one["confirmed"] for one in results)
+    notes.expect("its test says that it fails", met=failed, evidence=str(results or content))
     stage.kill("pause", "drill: something to tell")
     _alert(stage, notes, system.CHANNEL_FAILING.name, 60 + _ROUNDS_SECONDS)
     printed = stage.child("receivers").log.read_text(encoding="utf-8", errors="replace")
@@ -57,7 +57,7 @@ def channel_down(stage: OwnStage, notes: Notes) -> None:
         moved.rename(folder)
     notes.did("put the folder back")
     _ended(stage, notes, system.CHANNEL_FAILING.name)
-    stage.clear("the drill is over")
+    _cleared(stage, notes)
 
 
 def receivers_killed(stage: OwnStage, notes: Notes) -> None:
@@ -65,10 +65,10 @@ def receivers_killed(stage: OwnStage, notes: Notes) -> None:
     stage.kill_process("receivers")
     notes.did("kill the receivers", "kill -9 <receivers>")
     lease = stage.policy.alerting.gate.lease_seconds
-    took = stage.wait(lambda: not stage.allows_entries, lease + 1)
+    took = stage.wait(lambda: not stage.is_open, lease + 1)
     notes.expect(
         f"within a lease ({lease:g} s) no new entry is allowed",
-        met=took is not None,
+        met=took is not None and not stage.gate.check(ENTRY).allowed,
         evidence=stage.gate.check(ENTRY).reason,
     )
     notes.expect("reducing is allowed", met=stage.allows_reductions, evidence="asked for a sale")
@@ -83,11 +83,12 @@ def prometheus_dead(stage: OwnStage, notes: Notes) -> None:
     """Without Prometheus nobody would raise an alert, so no new risk."""
     stage.kill_process("prometheus")
     notes.did("kill Prometheus", "kill -9 <prometheus>")
-    took = stage.wait(lambda: not stage.allows_entries, 60)
+    took = stage.wait(lambda: not stage.is_open, 60)
+    entry = stage.gate.check(ENTRY)
     notes.expect(
         "no new entry is allowed any more",
-        met=took is not None,
-        evidence=f"after {took:.1f} s: {stage.gate.check(ENTRY).reason}" if took else "not in time",
+        met=took is not None and not entry.allowed,
+        evidence="not in time" if took is None else f"after {took:.1f} s: {entry.reason}",
     )
     told = stage.wait(lambda: stage.events("FEED_SILENT"), _ROUNDS_SECONDS)
     notes.expect(
@@ -119,7 +120,7 @@ def outage(stage: OwnStage, notes: Notes) -> None:
         )
         notes.expect(
             "a new entry is refused",
-            met=not stage.allows_entries,
+            met=not stage.is_open and not stage.gate.check(ENTRY).allowed,
             evidence=stage.gate.check(ENTRY).reason,
         )
     finally:
@@ -131,7 +132,7 @@ def outage(stage: OwnStage, notes: Notes) -> None:
         met=took is not None,
         evidence=f"{took:.2f} s later" if took is not None else "not in time",
     )
-    stage.clear("the drill is over")
+    _cleared(stage, notes)
 
 
 def credential_leak(stage: OwnStage, notes: Notes) -> None:
@@ -180,9 +181,16 @@ def _ended(stage: Stage, notes: Notes, name: str) -> None:
 
 
 def _opens(stage: Stage, notes: Notes) -> None:
-    took = stage.wait(lambda: stage.allows_entries, 60)
+    took = stage.wait(lambda: stage.is_open, 60)
+    after = "" if took is None else f"after {took:.1f} s: "
     notes.expect(
         "the gate opens again by itself",
         met=took is not None,
-        evidence=f"after {took:.1f} s" if took is not None else stage.gate.read().reason,
+        evidence=f"{after}{stage.gate_told}",
     )
+
+
+def _cleared(stage: Stage, notes: Notes) -> None:
+    problem = stage.clear("the drill is over")
+    notes.did("clear it, in two steps", 'riskwarden clear --reason "the drill is over"')
+    notes.expect("it can be cleared", met=not problem, evidence=problem or "on record")

@@ -71,18 +71,17 @@ def order_breach(stage: Stage, notes: Notes) -> None:
         met=code == 200 and len(found) == 1,
         evidence=f"seq {found[0]['header']['seq']}" if found else str(content),
     )
-    notes.expect(
-        "everybody else trades on", met=stage.allows_entries, evidence=stage.gate.read().state
-    )
+    notes.expect("everybody else trades on", met=stage.is_open, evidence=stage.gate_told)
 
 
 def portfolio_breach(stage: Stage, notes: Notes) -> None:
     """The whole chain: breach, alert, kill, flat, blocked."""
     notes.given("the paper runtime replays the crash of 2008")
-    took = stage.wait(lambda: stage.kill_switch.get("state") == "FLAT_CONFIRMED", 180)
-    switch = stage.kill_switch
+    # Of everything or of the account alone, as alerting.kill_switch.automatic_scope says.
+    took = stage.wait(lambda: any(one["state"] == "FLAT_CONFIRMED" for one in stage.kills), 180)
+    kill = next(iter(stage.kills), {})
     notes.did("wait for the emergency drawdown")
-    notes.saw(f"kill switch {switch.get('state')}, cause {switch.get('cause')}")
+    notes.saw(f"kill switch {kill.get('state')}, cause {kill.get('cause')}")
     for event_type in (
         "ALERT_CREATED",
         "KILL_SWITCH_ACTIVATED",
@@ -98,7 +97,7 @@ def portfolio_breach(stage: Stage, notes: Notes) -> None:
     notes.expect(
         "it became flat, and said so",
         met=took is not None,
-        evidence=f"{switch.get('flat_confirmed_at')}" if took is not None else "not in time",
+        evidence=f"{kill.get('flat_confirmed_at')}" if took is not None else "not in time",
     )
     refused = stage.gate.check(ENTRY)
     notes.expect("no new entry", met=not refused.allowed, evidence=refused.reason)
