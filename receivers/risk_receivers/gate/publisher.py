@@ -21,12 +21,8 @@ The bytes and their meaning are those of :mod:`risk_policy.contracts.gate`.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import stat
 import threading
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -38,18 +34,14 @@ from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
 from risk_policy.contracts.restriction import Kill, Restriction, in_order, tightest_kill
 from risk_policy.contracts.scope import EVERYTHING
-from risk_receivers.errors import GateBusyError, StartError
+from risk_receivers.errors import StartError
 from risk_receivers.gate import statement
 from risk_receivers.gate.detail import DetailFile
+from risk_receivers.gate.folder import FolderLock
 from risk_receivers.gate.lease_file import LeaseFile
 from risk_receivers.kill.board import KillBoard, latched, tightest
 
-#: The runtime, if it is another user, is to be one of the folder's group.
-_FOLDER_MODE: Final = 0o750
 _NANOSECONDS: Final = 1_000_000_000
-#: ``riskwarden kill`` has the lock as long as it writes HALT and why: that stops nobody's start.
-_LOCK_PATIENCE_SECONDS: Final = 1.0
-_LOCK_LOOK_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -94,46 +86,13 @@ class GatePublisher:
 
     def __enter__(self) -> Self:
         """Take the folder and close the gate until :meth:`apply`. Raises StartError."""
-        try:
-            if not self._folder.is_dir():
-                self._folder.mkdir(parents=True)
-                self._folder.chmod(_FOLDER_MODE)
-            if self._folder.stat().st_mode & stat.S_IWOTH:
-                raise StartError(
-                    f"{self._folder}: anybody on this machine may write the gate folder and so "
-                    "open the gate; take that right away with chmod o-w"
-                )
-            self._lock_descriptor = os.open(
-                self._folder / contract.LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            raise StartError(f"{self._folder}: the gate folder cannot be used: {error}") from error
-        try:
-            self._take_lock()
-        except OSError as error:
-            os.close(self._lock_descriptor)
-            raise GateBusyError(
-                f"{self._folder}: another receivers service publishes this gate; "
-                "stop it, or use another --data"
-            ) from error
+        self._folder_lock = FolderLock(self._folder)
         try:
             self._map()
         except OSError as error:
-            os.close(self._lock_descriptor)
+            self._folder_lock.release()
             raise StartError(f"{self._folder}: the lease file cannot be used: {error}") from error
         return self
-
-    def _take_lock(self) -> None:
-        until = time.monotonic() + _LOCK_PATIENCE_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    raise
-                time.sleep(_LOCK_LOOK_SECONDS)
-            else:
-                return
 
     def start(self) -> None:
         """Renew the lease from now on, as long as that is allowed."""
@@ -150,7 +109,7 @@ class GatePublisher:
             self._closed = True
         for lease in (*self._lost, self._lease):
             lease.close()
-        os.close(self._lock_descriptor)
+        self._folder_lock.release()
 
     def withdraw(self) -> None:
         """End the lease now and renew it no more."""
