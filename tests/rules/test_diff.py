@@ -83,8 +83,8 @@ def test_a_moved_threshold_says_whether_it_fires_earlier(
         (("[alerting.escalation]\nenabled = true", "[alerting.escalation]\nenabled = false"),
          Kind.ESCALATION, "every escalation: on → off: nothing escalates by it any more"),
         (("snapshot_stale_seconds = 10", "snapshot_stale_seconds = 20"), Kind.SYSTEM,
-         "RISK_DATA_STALE, RISK_RUNTIME_SILENT, RISK_NO_ACCOUNT and RISK_EXPORTER_STATE_UNSAVED: "
-         "10 → 20: fires later"),
+         ("RISK_DATA_STALE, RISK_RUNTIME_SILENT, RISK_NO_ACCOUNT and RISK_EXPORTER_STATE_UNSAVED: "
+         "10 → 20: fires later")),
         (("disk_free_warning_pct = 10", "disk_free_warning_pct = 20"), Kind.SYSTEM,
          "RISK_DISK_LOW: 10 → 20: fires earlier"),
         (("exporter_down_seconds = 10", "exporter_down_seconds = 19"), Kind.SYSTEM,
