@@ -57,7 +57,6 @@ CONFIRMED = (
     ("warning_seconds = 0", "warning_seconds = 5"),
     ("critical_seconds = 0", "critical_seconds = 4"),
     ("emergency_seconds = 0", "emergency_seconds = 2.5"),
-    *SHORT,
 )
 ODD = (
     ("max_drawdown_emergency_pct = 20", "max_drawdown_emergency_pct = 33.3333"),
