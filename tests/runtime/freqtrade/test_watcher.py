@@ -75,7 +75,11 @@ def bot() -> Iterator[BotStandIn]:
 
 @pytest.fixture
 def api(bot: BotStandIn) -> BotApi:
-    return BotApi(Origin.parse(f"{bot.url}/bot", "a bot"), "risk", "ä-secret", 1.0)
+    return api_of(bot, 30.0)
+
+
+def api_of(bot: BotStandIn, patience_seconds: float) -> BotApi:
+    return BotApi(Origin.parse(f"{bot.url}/bot", "a bot"), "risk", "ä-secret", patience_seconds)
 
 
 def looks(api: BotApi, count: int = 3) -> tuple[list[bool], Seen]:
@@ -153,11 +157,11 @@ def test_a_bot_that_holds_nothing_needs_no_prices(bot: BotStandIn, api: BotApi) 
     ],
 )
 def test_every_way_of_not_answering_has_its_name(
-    bot: BotStandIn, api: BotApi, reply: Reply, error: type[Exception], words: str
+    bot: BotStandIn, reply: Reply, error: type[Exception], words: str
 ) -> None:
     bot.next.append(reply)
     with pytest.raises(error, match=words) as told:
-        api.config()
+        api_of(bot, 1.0 if reply.manner == "body" else 30.0).config()
     assert "secret" not in str(told.value)
 
 
