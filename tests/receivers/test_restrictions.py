@@ -197,9 +197,7 @@ def test_a_breaker_that_opened_while_nobody_listened_waits_for_a_person_all_the_
 def test_what_expired_is_lifted_only_once_the_feed_has_been_alive_without_it(
     stopped: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
-    text = stopped.policy.read_text().replace(
-        "feed_silence_seconds = 300", "feed_silence_seconds = 1"
-    )
+    text = stopped.policy.read_text().replace("prometheus_seconds = 300", "prometheus_seconds = 1")
     stopped.policy.write_text(text + QUICK)
     receivers = stopped.start()
     soon = datetime.now(UTC) + timedelta(seconds=1)

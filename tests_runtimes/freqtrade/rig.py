@@ -35,7 +35,8 @@ POLICY: Final = """
 [alerting.gate]
 lease_seconds = 2
 renew_seconds = 0.1
-feed_silence_seconds = 300
+[alerting.dead_man]
+prometheus_seconds = 300
 """
 
 

@@ -26,7 +26,8 @@ _POLICY: Final = """
 [alerting.gate]
 lease_seconds = 2
 renew_seconds = 0.1
-feed_silence_seconds = 300
+[alerting.dead_man]
+prometheus_seconds = 300
 [alerting.prometheus]
 evaluation_interval_seconds = 0.2
 resend_delay_seconds = 0.25
