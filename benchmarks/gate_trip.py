@@ -36,7 +36,7 @@ from risk_receivers.kill.switch import Trigger
 from risk_runtime import GateState, Order, Side, TradeGate
 
 _PATIENCE_SECONDS = 30.0
-#: By then a reader that said it was ready is in its loop.
+#: By then a reader that said it was ready is in its loop; it can tell of nothing from in there.
 _SETTLED_SECONDS = 0.002
 _OPERATOR = {"Authorization": "Bearer operator"}
 _FEED = {"Authorization": "Bearer alert-feed"}

@@ -117,6 +117,7 @@ def measure(strategy: Any, kernel: Any, gate: TradeGate, seconds: float) -> dict
             passes.append(judge.submitted([order], {}) is None)
             account.passed.clear()  # as if the venue had it
 
+        # A lambda whose defaults hold what is measured has no type that mypy could infer.
         subjects: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
             "call of a bare read": (lambda _: bare.allowed, orders),
             "TradeGate.check": (lambda _, asked=asked: gate.check(asked), orders),  # type: ignore[misc]
@@ -173,6 +174,7 @@ def main(seconds: float = 5.0) -> None:
     engine.add_data(ticks)
     found: dict[str, list[float]] = {}
 
+    # Untyped where nautilus is not installed, as in the environment that types are checked in.
     class Measuring(Strategy):  # type: ignore[misc,unused-ignore]
         def on_start(self) -> None:
             for instrument in instruments:

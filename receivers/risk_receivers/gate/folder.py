@@ -16,6 +16,7 @@ from risk_receivers.errors import GateBusyError, StartError
 _FOLDER_MODE: Final = 0o750
 #: ``riskwarden kill`` has the lock as long as it writes HALT and why: that stops nobody's start.
 _PATIENCE_SECONDS: Final = 1.0
+#: flock waits for ever or not at all, so a wait with an end can only look again.
 _LOOK_SECONDS: Final = 0.02
 
 
