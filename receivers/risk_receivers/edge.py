@@ -130,7 +130,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             doors={
                 "/api/v2/alerts": feed(Feed.ALERTS),
                 "/api/v1/notifications": feed(Feed.NOTIFICATIONS),
-                "/api/v1/kill": KillDoor(core.recorder, core.gate, patience, core.refusals.note),
+                "/api/v1/kill": KillDoor(core.recorder, core.gate, patience),
                 "/api/v1/kill/clear": loosen(What.CLEAR),
                 "/api/v1/kill/disarm": loosen(What.DISARM),
                 "/api/v1/kill/arm": ArmDoor(loosening, *how),

@@ -18,7 +18,6 @@ from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
-from risk_receivers.errors import LooserModeError
 from risk_receivers.incidents.lifecycle import Change, Step
 from risk_receivers.incidents.recording import record_alert, record_expiry
 from risk_receivers.incidents.table import Breach
@@ -66,6 +65,7 @@ class Outcome:
         doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
         restricted: whether what the gate holds beside the kill switch has changed.
         in_force: what it is then, once all works of the commit are done.
+        looser: why a kill was refused that asked for less than is in force; empty if none was.
     """
 
     kill: KillBoard | None = None
@@ -77,6 +77,7 @@ class Outcome:
     doubted: bool = False
     restricted: bool = False
     in_force: AtEnd[InForce] | None = None
+    looser: str = ""
 
 
 class Ledger:
@@ -103,16 +104,18 @@ class Ledger:
         return _with_what_is_in_force(transaction, replace(outcome, counts=counts))
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
-        """Record an operator's kill. Raises LooserModeError, and nothing is recorded."""
+        """Record an operator's kill, or that it asked for less than is in force."""
         kill = trip.kill
         assert isinstance(kill, OperatorKill)
         state = kill_journal.load(transaction.connection).of(Scope.parse(kill.scope))
         if state.would_loosen(kill.mode) and state.mode is not None:
             where = "" if state.scope.is_everything else f" for {state.scope}"
-            raise LooserModeError(
+            why = (
                 f"the kill switch is tripped{where} in mode {state.mode.value} and can only be "
                 f"tightened; {kill.mode.value} would loosen it"
             )
+            transaction.append(_looser(kill, state.kill_id, why))
+            return Outcome(looser=why)
         return self._merge(transaction, trip)
 
     def merge_spool(self, transaction: Transaction, trips: Sequence[SpooledTrip]) -> Outcome:
@@ -369,3 +372,25 @@ def _outcome_of(step: Step) -> str:
     if Change.RESOLVED in step.changes:
         return "resolved"
     return "escalated" if Change.ESCALATED in step.changes else "repeated"
+
+
+def _looser(kill: OperatorKill, kill_id: str, why: str) -> AuditEvent:
+    """Somebody asked for less than is in force, whichever way that came."""
+    return AuditEvent(
+        EventType.KILL_SWITCH_LOOSENING_REFUSED,
+        f"{kill.actor} was refused mode {kill.mode.value}: {why}",
+        severity=Severity.WARNING,
+        category=Category.KILL_SWITCH,
+        details={
+            "kill_id": kill_id,
+            "requested_mode": kill.mode.value,
+            "scope": kill.scope,
+            "token": kill.token,
+            "address": kill.address,
+            "refusal": why,
+        },
+        action_taken="refused",
+        action_reason=kill.reason,
+        actor_type=ActorType.RUNTIME if kill.by_runtime else ActorType.USER,
+        actor_id=kill.actor,
+    )

@@ -286,7 +286,11 @@ class Recorder:
         def follow_up(done: Future[Outcome]) -> None:
             try:
                 self._settle(done, trips, received)
-                answer.set_result(done.result())
+                outcome = done.result()
+                if why := outcome.looser:
+                    answer.set_exception(LooserModeError(why))
+                else:
+                    answer.set_result(outcome)
             except Exception as error:  # noqa: BLE001 - belongs to who waits for the answer
                 answer.set_exception(error)
 
@@ -303,8 +307,6 @@ class Recorder:
         self, future: Future[Outcome], trips: Sequence[SpooledTrip], received: Received
     ) -> None:
         error = future.exception()
-        if isinstance(error, LooserModeError):
-            return
         if error is not None:
             self._trip_without_store(self._halt_for(trips), received)
             return

@@ -133,6 +133,7 @@ def test_an_order_for_less_than_is_in_force_loosens_nothing(
     marker.write_order(folder, order)
     wait_until(lambda: not (folder / marker.ORDER_FILE).exists())
     assert receivers.status()["kill_switch"]["mode"] == "immediate"
+    assert receivers.event_types()[-1] == "KILL_SWITCH_LOOSENING_REFUSED"
 
 
 @pytest.mark.parametrize(

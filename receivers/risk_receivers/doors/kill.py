@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from risk_policy.contracts.operator import KillScope, OperatorName, Reason
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
-from risk_receivers.access import Refused
 from risk_receivers.body import Body
 from risk_receivers.doors.door import Reply, recorded_or_acted
 from risk_receivers.errors import LooserModeError
@@ -47,18 +46,10 @@ def _unexpected(error: Exception) -> bool:
 class KillDoor:
     """``POST /api/v1/kill``."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        gate: GatePublisher,
-        deadline_seconds: float,
-        refused: Refused,
-    ) -> None:
-        """``refused`` puts on record who asked for less than is in force."""
+    def __init__(self, recorder: Recorder, gate: GatePublisher, deadline_seconds: float) -> None:
         self._recorder = recorder
         self._gate = gate
         self._deadline_seconds = deadline_seconds
-        self._refused = refused
 
     @property
     def takes_parts(self) -> bool:
@@ -95,8 +86,6 @@ class KillDoor:
                 act_after_seconds=self._deadline_seconds if is_looser else ACT_AFTER_SECONDS,
             )
         except LooserModeError as error:
-            why = f"{kill.actor} asked for less than is in force: {error}; {kill.reason}"
-            self._refused(body.address, "/api/v1/kill", why, body.by)
             return Reply(409, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the recorder closes the gate
             _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))

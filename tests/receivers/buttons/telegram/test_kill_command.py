@@ -75,7 +75,8 @@ def test_a_kill_is_said_answered_and_on_record_and_only_tightened(
     assert "would loosen it" in said("/kill pause x", number=9002)
     assert "mode immediate, which was in force before" in said("/kill immediate x", number=9003)
     events = [e for e in receivers.chain() if e.event_type.startswith("KILL_SWITCH_")]
-    assert [e.event_type for e in events] == ["KILL_SWITCH_ACTIVATED", "KILL_SWITCH_TIGHTENED"]
+    kinds = ("ACTIVATED", "LOOSENING_REFUSED", "TIGHTENED")
+    assert [e.event_type for e in events] == [f"KILL_SWITCH_{kind}" for kind in kinds]
     assert events[0].payload.actor_id == OLGA
     assert events[0].payload.details["address"] == f"telegram:{CHAT}"
     receivers.stop()
