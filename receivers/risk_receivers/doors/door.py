@@ -40,6 +40,18 @@ class Door(Protocol):
         """A request was answered, or refused before it came in."""
 
 
+class WholeDoor:
+    """What a door has that takes whole bodies only, and keeps what became of each on record."""
+
+    @property
+    def takes_parts(self) -> bool:
+        """Half of one means nothing."""
+        return False
+
+    def answered(self, code: int) -> None:
+        """What became of it is on record."""
+
+
 class GetDoor(Protocol):
     """Answers ``GET`` on one path, and may take its time."""
 

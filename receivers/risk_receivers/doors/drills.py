@@ -15,7 +15,7 @@ from risk_policy.contracts.operator import OperatorName
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.doors.door import Reply, WholeDoor, recorded
 from risk_receivers.invalid import problems_of
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -45,20 +45,12 @@ class _DrillEvent(BaseModel):
     criteria: Annotated[tuple[_Criterion, ...], Field(max_length=_MOST_CRITERIA)] = ()
 
 
-class DrillDoor:
+class DrillDoor(WholeDoor):
     """``POST /api/v1/drills``."""
 
     def __init__(self, writer: Writer, deadline_seconds: float) -> None:
         self._writer = writer
         self._deadline_seconds = deadline_seconds
-
-    @property
-    def takes_parts(self) -> bool:
-        """Half of one means nothing."""
-        return False
-
-    def answered(self, code: int) -> None:
-        """What became of it is on record."""
 
     async def take(self, body: Body) -> Reply:
         """Record it."""

@@ -18,7 +18,7 @@ from risk_policy.vocabulary import Permission
 from risk_receivers.access import Access, Refused
 from risk_receivers.auth import NO_TOKEN
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.doors.door import Reply, WholeDoor, recorded
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.clearing import Change
 from risk_receivers.kill.loosening import Step
@@ -44,7 +44,7 @@ class _Wanted(contract.MarkChange):
         return contract.MarkChange(**self.model_dump(include=set(contract.MarkChange.model_fields)))
 
 
-class HighWaterMarkDoor:
+class HighWaterMarkDoor(WholeDoor):
     """Gives a code, or records what was confirmed with one."""
 
     def __init__(
@@ -64,14 +64,6 @@ class HighWaterMarkDoor:
         self._deadline_seconds = deadline_seconds
         self._terms = terms
         self._access = access
-
-    @property
-    def takes_parts(self) -> bool:
-        """Half of one means nothing."""
-        return False
-
-    def answered(self, code: int) -> None:
-        """What became of it is on record."""
 
     async def take(self, body: Body) -> Reply:
         """Take a step."""

@@ -16,7 +16,7 @@ from risk_policy.contracts.operator import KillScope, OperatorName, Reason
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, recorded_or_acted
+from risk_receivers.doors.door import Reply, WholeDoor, recorded_or_acted
 from risk_receivers.errors import LooserModeError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.invalid import problems_of
@@ -43,21 +43,13 @@ def _unexpected(error: Exception) -> bool:
     return not isinstance(error, TimeoutError | StoreError)
 
 
-class KillDoor:
+class KillDoor(WholeDoor):
     """``POST /api/v1/kill``."""
 
     def __init__(self, recorder: Recorder, gate: GatePublisher, deadline_seconds: float) -> None:
         self._recorder = recorder
         self._gate = gate
         self._deadline_seconds = deadline_seconds
-
-    @property
-    def takes_parts(self) -> bool:
-        """Half of one means nothing."""
-        return False
-
-    def answered(self, code: int) -> None:
-        """What became of it is on record."""
 
     async def take(self, body: Body) -> Reply:
         """Trip, or tighten."""

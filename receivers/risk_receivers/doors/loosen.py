@@ -20,7 +20,7 @@ from risk_policy.vocabulary import Permission
 from risk_receivers.access import Access, Refused
 from risk_receivers.auth import NO_TOKEN
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.doors.door import Reply, WholeDoor, recorded
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.clearing import Change, Request, What
 from risk_receivers.kill.loosening import Loosening, Step
@@ -46,7 +46,7 @@ class _Loosening(_Order):
     totp: Annotated[str, StringConstraints(max_length=20)] = ""
 
 
-class _Door:
+class _Door(WholeDoor):
     """What these doors have in common."""
 
     def __init__(
@@ -59,14 +59,6 @@ class _Door:
         self._recorder = recorder
         self._refused = refused
         self._deadline_seconds = deadline_seconds
-
-    @property
-    def takes_parts(self) -> bool:
-        """Half of one means nothing."""
-        return False
-
-    def answered(self, code: int) -> None:
-        """What became of it is on record."""
 
     def _unreadable(self, body: Body, path: str, error: ValidationError) -> Reply:
         self._refused(body.address, path, _MALFORMED, body.by)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, read
+from risk_receivers.doors.door import Reply, WholeDoor, read
 from risk_receivers.errors import NotYetError
 from risk_receivers.recorder import Recorder
 from risk_receivers.reports.intake import UnreadableReportsError, read_reports
@@ -27,21 +27,13 @@ _MOST_NAMED: Final = 20
 _log = logging.getLogger(__name__)
 
 
-class ReportsDoor:
+class ReportsDoor(WholeDoor):
     """``POST /api/v1/runtime/reports``."""
 
     def __init__(self, recorder: Recorder, deadline_seconds: float) -> None:
         self._recorder = recorder
         self._deadline_seconds = deadline_seconds
         self._waiting = 0
-
-    @property
-    def takes_parts(self) -> bool:
-        """Half of one means nothing."""
-        return False
-
-    def answered(self, code: int) -> None:
-        """What became of each is on record."""
 
     async def take(self, body: Body) -> Reply:
         """Record every report that is new."""
