@@ -7,40 +7,24 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from risk_receivers.audit.chain import Head
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.verify import Verification
 from risk_receivers.verification import verify_store
-from riskwarden.commands.common import (
-    LATEST,
-    DataOption,
-    PolicyOption,
-    err,
-    fail,
-    is_file,
-    out,
-    warn,
+from riskwarden.commands.audit.common import (
+    DatabaseOption,
+    JsonOption,
+    database_or_fail,
+    head_or_fail,
+    progress_bar,
 )
-from riskwarden.lenient import LenientPolicy
-
-app = typer.Typer(help="The tamper-evident audit chain.", no_args_is_help=True)
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, out, warn
 
 
-@app.callback()
-def _group() -> None:
-    """The tamper-evident audit chain."""
-
-
-@app.command()
 def verify(
     data: DataOption = LATEST,
     policy: PolicyOption = None,
-    database: Annotated[
-        Path | None,
-        typer.Option("--database", help="The audit database itself.", show_default=False),
-    ] = None,
+    database: DatabaseOption = None,
     head: Annotated[
         str | None,
         typer.Option(
@@ -50,31 +34,18 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check every record of the chain. Exit code 0: intact, 1: broken, 2: cannot be read.
 
     Keep the head that it ends with somewhere else: only with --head can it be seen that records
     were cut off together with the head that is noted beside the database.
     """
-    kept = _kept(head)
-    path = database or data / LenientPolicy(policy).database
-    if not is_file(path):
-        fail(f"{path}: no audit database, or not for you to read; name the data folder with --data")
-    columns = (
-        TextColumn("verifying"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    kept = head_or_fail(head)
+    path = database_or_fail(database, data, policy)
     try:
-        with Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task("verify", total=None)
-            result = verify_store(
-                path,
-                kept=kept,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+        with progress_bar("verifying") as progress:
+            result = verify_store(path, kept=kept, progress=progress)
     except UnreadableDatabaseError as error:
         fail(str(error))
     if as_json:
@@ -93,13 +64,6 @@ def verify(
     count = result.warning_count
     but = f" with {count} warning{'s' if count != 1 else ''}" if count else ""
     out.print(f"{path}: intact{but}, {result.events} events, head {result.head}")
-
-
-def _kept(head: str | None) -> Head | None:
-    try:
-        return None if head is None else Head.parse(head)
-    except ValueError as error:
-        fail(f"--head {head}: {error}, as riskwarden audit verify prints it")
 
 
 def _as_json(path: Path, result: Verification) -> dict[str, Any]:

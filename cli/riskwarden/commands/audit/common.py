@@ -1,0 +1,46 @@
+"""What the audit commands share: which database is meant, and how progress is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from risk_receivers.audit.chain import Head
+from riskwarden.commands.common import err, fail, is_file
+from riskwarden.lenient import LenientPolicy
+
+DatabaseOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--database", help="The audit database itself.", show_default=False),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def database_or_fail(database: Path | None, data: Path, policy: Path | None) -> Path:
+    """The database that is meant, or the command ends."""
+    path = database or data / LenientPolicy(policy).database
+    if not is_file(path):
+        fail(f"{path}: no audit database, or not for you to read; name the data folder with --data")
+    return path
+
+
+def head_or_fail(text: str | None, option: str = "--head") -> Head | None:
+    """The head that somebody has kept, or the command ends."""
+    try:
+        return None if text is None else Head.parse(text)
+    except ValueError as error:
+        fail(f"{option} {text}: {error}, as riskwarden audit verify prints it")
+
+
+@contextmanager
+def progress_bar(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error while something is done; is told how many of how many are."""
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
