@@ -6,7 +6,6 @@ What has to be recorded goes through the front's doors and never waits for a thr
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -23,6 +22,7 @@ from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.caller import guard
 from risk_receivers.channels.views import ChannelParts, channel_views
+from risk_receivers.database.connection import DATABASE_ERRORS, is_unreadable
 from risk_receivers.doors.gate import said
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.health import Health
@@ -99,14 +99,14 @@ def create_app(parts: Parts) -> Flask:
         beyond = "" if error.seq is None else f"; what follows it: ?after_seq={error.seq}"
         return jsonify(error=f"{error}; {_TAMPERED}{beyond}", record=error.seq), 500
 
-    @app.errorhandler(StoreError)
-    @app.errorhandler(sqlite3.Error)
-    @app.errorhandler(AuditError)
     def store_failed(error: Exception) -> Answer:
         _log.error("%s %s: %s", request.method, request.path, error)
-        if type(error) is sqlite3.DatabaseError:  # of none of its kinds: not a readable database
+        if is_unreadable(error):
             return _error(500, f"the database cannot be read: {error}; {_TAMPERED}")
         return _error(503, "the store cannot answer now; try again, see the service's log")
+
+    for failure in (StoreError, AuditError, *DATABASE_ERRORS):
+        app.register_error_handler(failure, store_failed)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Answer:  # nobody outside may see a stack trace
@@ -247,7 +247,7 @@ def _if_readable(ask: Callable[[], T]) -> T | None:
     """What the store says; None while it cannot be read, for the gate's state must be told then."""
     try:
         return ask()
-    except (sqlite3.Error, AuditError) as error:
+    except (*DATABASE_ERRORS, AuditError) as error:
         _log.error("the store cannot be read: %s", error)
         return None
 

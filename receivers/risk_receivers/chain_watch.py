@@ -9,16 +9,16 @@ service again: a record that was changed and changed back was still changed.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.audit.verify import Verification, verify_stretch
+from risk_receivers.database.connection import DATABASE_ERRORS, is_damage
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -63,7 +63,7 @@ class ChainWatch(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         writer: Writer,
         verdict: ChainVerdict,
         telemetry: Telemetry,
@@ -82,12 +82,11 @@ class ChainWatch(Worker):
         began = time.monotonic()
         try:
             self._check()
-        except sqlite3.OperationalError as error:  # busy, or no disk: says nothing of the chain
-            _log.warning("the audit chain could not be read back, trying again: %s", error)
-        except sqlite3.DatabaseError as error:
-            self._verdict.damaged(f"the database cannot be read: {error}")
-        except (OSError, ReceiversError) as error:
-            _log.warning("the audit chain could not be read back, trying again: %s", error)
+        except (OSError, *DATABASE_ERRORS, ReceiversError) as error:
+            if is_damage(error):
+                self._verdict.damaged(f"the database cannot be read: {error}")
+            else:  # busy, no disk, no server: says nothing of the chain
+                _log.warning("the audit chain could not be read back, trying again: %s", error)
         if not self._verdict.is_intact:
             return None  # nothing could be worse, and nothing makes it good again
         return max(self._interval_seconds, _SLEEP_FACTOR * (time.monotonic() - began))

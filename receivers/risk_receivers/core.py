@@ -17,6 +17,7 @@ from risk_policy.contracts.limit_alert import REPEATS_UNTIL_END, repeat_seconds
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.place import Place
 from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
@@ -58,7 +59,7 @@ class Core:
 
     policy: Policy
     data: Path
-    database: Path
+    database: Place
     telemetry: Telemetry
     bell: Bell
     pulse: Pulse

@@ -13,14 +13,12 @@ it again: what was confirmed is remembered until it can be recorded.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
@@ -50,6 +48,8 @@ from risk_receivers.channels.outbox import (
 )
 from risk_receivers.channels.pace import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS, Pace
 from risk_receivers.channels.standing import Standing
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.schema import from_text
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -100,7 +100,7 @@ class Courier(Worker):
         self,
         name: str,
         channel: Channel,
-        database: Path,
+        database: Place,
         writer: Writer,
         telemetry: Telemetry,
         terms: Terms,
@@ -181,7 +181,7 @@ class Courier(Worker):
             self._trials.get().result.cancel()
         self._channel.close()
 
-    def _turns(self, connection: sqlite3.Connection) -> list[Waiting]:
+    def _turns(self, connection: Connection) -> list[Waiting]:
         if self._stopping.is_set():
             return []
         self._news.clear()
@@ -190,7 +190,7 @@ class Courier(Worker):
         ]
         return self._pace.turns(waiting, time.monotonic())
 
-    def _take(self, turns: list[Waiting], connection: sqlite3.Connection) -> None:
+    def _take(self, turns: list[Waiting], connection: Connection) -> None:
         """Deliver what is to be tried now, until there is news or the channel is to be left alone.
 
         However much waits, an emergency waits for one message at most.

@@ -5,20 +5,24 @@ Written in the transaction of what they belong to, so that neither is there with
 
 from __future__ import annotations
 
-import sqlite3
+from risk_receivers.database.connection import Connection
 
 
-def fact(connection: sqlite3.Connection, name: str) -> str | None:
+def fact(connection: Connection, name: str) -> str | None:
     """What is kept under a name; None if nothing is."""
     row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
 
 
-def keep_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
+def keep_fact(connection: Connection, name: str, value: str) -> None:
     """Keep a value under a name, in place of the one before."""
-    connection.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (name, value))
+    connection.execute(
+        "INSERT INTO fact (name, value) VALUES (?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
 
 
-def forget_fact(connection: sqlite3.Connection, name: str) -> None:
+def forget_fact(connection: Connection, name: str) -> None:
     """Keep nothing under a name any more."""
     connection.execute("DELETE FROM fact WHERE name = ?", (name,))

@@ -9,7 +9,6 @@ An outage is on record, so that a restart neither forgets it nor tells of it twi
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +20,7 @@ from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.errors import ReceiversError
 from risk_receivers.facts import fact, forget_fact, keep_fact
 from risk_receivers.intake.alert import Feed
@@ -161,7 +161,7 @@ class FeedWatch(Worker):
         try:
             while turn := self._silences.turn(now_ns()):
                 self._tell(turn)
-        except (OSError, sqlite3.Error, ReceiversError) as error:
+        except (OSError, *DATABASE_ERRORS, ReceiversError) as error:
             _log.error("that a feed is silent or heard again cannot be recorded yet: %s", error)
         return self._interval_seconds
 

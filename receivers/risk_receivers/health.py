@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from risk_policy.contracts.restriction import HELD_BY_ACTION, Kill
 from risk_policy.disk import free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
+from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.gate.pulse import Pulse
@@ -103,7 +103,7 @@ class Health:
             pending = self._reading.pending_messages()
             dead = self._reading.dead_messages()
             held = Counter(one.kind for one in self._reading.restrictions())
-        except (sqlite3.Error, AuditError):
+        except (*DATABASE_ERRORS, AuditError):
             # The gate knows of a trip even when the store cannot be asked any more.
             return {
                 **gauges,

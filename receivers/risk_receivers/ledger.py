@@ -221,7 +221,7 @@ class Ledger:
 
     def _merge(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         new = transaction.connection.execute(
-            "INSERT OR IGNORE INTO merged_trip (id) VALUES (?)", (trip.id,)
+            "INSERT INTO merged_trip (id) VALUES (?) ON CONFLICT DO NOTHING", (trip.id,)
         ).rowcount
         if not new:
             state = kill_journal.load(transaction.connection)

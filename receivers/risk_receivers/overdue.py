@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
@@ -21,6 +20,7 @@ from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.failover import hand_over
 from risk_receivers.channels.outbox import overdue
 from risk_receivers.courier import Terms
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
@@ -36,7 +36,7 @@ class Overdue(Worker):
     def __init__(
         self,
         terms: Mapping[str, Terms],
-        database: Path,
+        database: Place,
         writer: Writer,
         telemetry: Telemetry,
         has_confirmed: Callable[[str, int], bool],

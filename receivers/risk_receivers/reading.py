@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from risk_policy.catalogue.system import EVENTS
@@ -20,6 +18,8 @@ from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.channels.dead_letters import lost_by_channel
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.lifecycle import State
 from risk_receivers.kill import journal as kill_journal
@@ -33,11 +33,13 @@ from risk_receivers.schema import to_text
 _OPEN: Final = f"state IN ({', '.join(repr(state.value) for state in State if state.is_open)})"
 #: How an open incident is shown while an acknowledgement of it holds.
 ACKNOWLEDGED: Final = "ACKNOWLEDGED"
+#: A tier as it stands in a list of them.
+_TIER: Final = r"""'"' || replace(replace(incident.tier, '\', '\\'), '"', '\"') || '"'"""
 _ACKED: Final = (
     f"({_OPEN} AND EXISTS "  # noqa: S608 - constants
-    "(SELECT 1 FROM silence, json_each(tiers) covered "
-    "WHERE silence.ended_at IS NULL AND standing = 'ACTIVE' "
-    "AND silence.risk_id = incident.risk_id AND covered.value = incident.tier))"
+    "(SELECT 1 FROM silence WHERE silence.ended_at IS NULL AND standing = 'ACTIVE' "
+    "AND silence.risk_id = incident.risk_id "
+    f"AND replace(tiers, {_TIER}, '') != tiers))"
 )
 #: How one is shown that counts as worse than its tier and that nobody has acknowledged.
 ESCALATED: Final = "ESCALATED"
@@ -48,12 +50,15 @@ _COUNTS_AS_WORSE: Final = (
 )
 #: What each state that is shown and not kept means.
 _SHOWN: Final = {ACKNOWLEDGED: (_ACKED,), ESCALATED: (_COUNTS_AS_WORSE, f"NOT {_ACKED}")}
+_PLAIN: Final = (
+    *("alertname", "severity", "category", "action", "starts_at", "ends_at", "last_seen_at"),
+    *("dispatched", "created_at", "labels", "annotations"),
+)
+_FIELDS: Final = ("risk_id", "tier", "episode", "state", *_PLAIN)
 _INCIDENTS: Final = (
     "SELECT risk_id, tier, episode, "  # noqa: S608 - constants
     f"CASE WHEN {_ACKED} THEN '{ACKNOWLEDGED}' WHEN {_COUNTS_AS_WORSE} THEN '{ESCALATED}' "
-    "ELSE state END AS state, alertname, severity, "
-    "category, action, starts_at, ends_at, last_seen_at, dispatched, created_at, labels, "
-    "annotations FROM incident "
+    f"ELSE state END AS state, {', '.join(_PLAIN)} FROM incident "
 )
 #: By what incidents can be picked out, beside their state.
 FILTERS: Final = ("severity", "category", "alertname", "risk_id", "tier")
@@ -76,7 +81,7 @@ class UnknownIncidentError(ReceiversError):
 class Reading:
     """Read-only questions to the store; each opens a connection of its own."""
 
-    def __init__(self, database: Path, verdict: ChainVerdict, *, validate: bool) -> None:
+    def __init__(self, database: Place, verdict: ChainVerdict, *, validate: bool) -> None:
         self._database = database
         self._verdict = verdict
         self._validate = validate
@@ -157,19 +162,19 @@ class Reading:
             if before is not None:
                 where.append("(created_at, risk_id, tier, episode) < (?, ?, ?, ?)")
                 values += _place_of(connection, before)
-            connection.row_factory = sqlite3.Row
             rows = connection.execute(
                 f"{_INCIDENTS}{by}{'WHERE ' if where else ''}{' AND '.join(where)} "
                 "ORDER BY created_at DESC, risk_id DESC, tier DESC, episode DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()
-            connection.row_factory = None
             return [
-                _incident(row)
-                | {"acknowledged": acknowledged_by(connection, row["risk_id"], row["tier"])}
-                if row["state"] == ACKNOWLEDGED
-                else _incident(row) | {"acknowledged": None}
-                for row in rows
+                one
+                | {
+                    "acknowledged": acknowledged_by(connection, one["risk_id"], one["tier"])
+                    if one["state"] == ACKNOWLEDGED
+                    else None
+                }
+                for one in map(_incident, rows)
             ]
 
     def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
@@ -182,12 +187,12 @@ class Reading:
         return [_event(event) for event in found]
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[Connection]:
         with closing(open_read_only(self._database)) as connection:
             yield connection
 
 
-def _place_of(connection: sqlite3.Connection, incident: str) -> tuple[object, ...]:
+def _place_of(connection: Connection, incident: str) -> tuple[object, ...]:
     """Where an incident stands in the order of all."""
     breach = breach_of(connection, incident)
     found: tuple[object, ...] | None = (
@@ -195,7 +200,7 @@ def _place_of(connection: sqlite3.Connection, incident: str) -> tuple[object, ..
         and connection.execute(
             "SELECT created_at, risk_id, tier, episode FROM incident "
             "WHERE risk_id = ? AND tier = ? AND episode = ?",
-            (*breach, incident.rpartition(":")[2]),
+            (*breach, int(incident.rpartition(":")[2])),
         ).fetchone()
     )
     if not found:
@@ -203,12 +208,12 @@ def _place_of(connection: sqlite3.Connection, incident: str) -> tuple[object, ..
     return found
 
 
-def _incident(row: sqlite3.Row) -> dict[str, Any]:
-    fields = dict(row)
-    fields["id"] = f"{row['risk_id']}:{row['tier'] or 'none'}:{row['episode']}"
-    fields["dispatched"] = bool(row["dispatched"])
-    fields["labels"] = json.loads(row["labels"])
-    fields["annotations"] = json.loads(row["annotations"])
+def _incident(row: tuple[Any, ...]) -> dict[str, Any]:
+    fields = dict(zip(_FIELDS, row, strict=True))
+    fields["id"] = f"{fields['risk_id']}:{fields['tier'] or 'none'}:{fields['episode']}"
+    fields["dispatched"] = bool(fields["dispatched"])
+    fields["labels"] = json.loads(fields["labels"])
+    fields["annotations"] = json.loads(fields["annotations"])
     return fields
 
 

@@ -196,7 +196,19 @@ SCHEMA: Final = (
         DELETE FROM message_attempt WHERE id = OLD.id;
     END
     """,
-    # Buttons that stand under messages in chats, as long as they may have to be changed.
+    # Buttons that stand under messages in chats, as long as they may have to be changed; the
+    # latest have the highest number. Before they had one of their own they were in another table.
+    """
+    CREATE TABLE IF NOT EXISTS placed_button (
+        n INTEGER PRIMARY KEY,
+        chat INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        incident TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        asks TEXT NOT NULL,
+        UNIQUE (chat, message)
+    )
+    """,
     """
     CREATE TABLE IF NOT EXISTS placed_buttons (
         chat INTEGER NOT NULL,
@@ -207,11 +219,17 @@ SCHEMA: Final = (
         PRIMARY KEY (chat, message)
     )
     """,
+    """
+    INSERT INTO placed_button (chat, message, incident, digest, asks)
+        SELECT chat, message, incident, digest, asks FROM placed_buttons
+        WHERE 1 = 1 ORDER BY message ON CONFLICT DO NOTHING
+    """,
+    "DROP TABLE placed_buttons",
     # Presses in Slack that were answered and not done yet.
     """
     CREATE TABLE IF NOT EXISTS slack_press (
         n INTEGER PRIMARY KEY,
-        user TEXT NOT NULL,
+        "user" TEXT NOT NULL,
         name TEXT NOT NULL,
         data TEXT NOT NULL,
         shown TEXT NOT NULL,
@@ -243,7 +261,8 @@ SCHEMA: Final = (
     """
     CREATE INDEX IF NOT EXISTS announcement_breach ON announcement (risk_id, tier, told_at)
     """,
-    "CREATE INDEX IF NOT EXISTS announcement_news ON announcement (at) WHERE is_news",
+    "DROP INDEX IF EXISTS announcement_news",  # by a number where a truth is meant
+    "CREATE INDEX IF NOT EXISTS announcement_is_news ON announcement (at) WHERE is_news = 1",
     """
     CREATE INDEX IF NOT EXISTS announcement_told ON announcement (severity, at) WHERE reason = ''
     """,

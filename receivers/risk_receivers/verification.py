@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.verify import Progress, Verification, verify_database
+from risk_receivers.database.place import Place, path_of
 from risk_receivers.kill import chain as kill_chain
 from risk_receivers.store import head_file
 
 
 def verify_store(
-    database: Path, *, kept: Head | None = None, progress: Progress | None = None
+    database: Place, *, kept: Head | None = None, progress: Progress | None = None
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
@@ -19,7 +18,7 @@ def verify_store(
     """
     noted, complaints, warnings = None, [], []
     try:
-        noted = head_file.read(database)  # first: the chain may only have grown since
+        noted = head_file.read(path_of(database))  # first: the chain may only have grown since
     except head_file.NotedHeadError as error:
         complaints.append(str(error))
     else:
@@ -35,8 +34,8 @@ def verify_store(
     )
 
 
-def _unproven(database: Path, kept: Head | None) -> str:
-    file = head_file.path_beside(database).name
+def _unproven(database: Place, kept: Head | None) -> str:
+    file = head_file.path_beside(path_of(database)).name
     if kept is None:
         return (
             f"no head was noted beside it ({file} is missing or empty): a cut-off end cannot be "

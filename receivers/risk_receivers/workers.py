@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.table import overdue
 from risk_receivers.recorder import Recorder
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 #: Breaches of one transaction: some ten milliseconds, which is what a kill may have to wait.
 _EXPIRING: Final = 50
 #: What a worker's round may fail with; anything else is a mistake in this program.
-ROUND_ERRORS: Final = (OSError, sqlite3.Error, ReceiversError)
+ROUND_ERRORS: Final = (OSError, *DATABASE_ERRORS, ReceiversError)
 # After a mistake the next round is tried soon, and then less and less often: what does not pass
 # by itself would only fill the log.
 _FIRST_PAUSE_SECONDS: Final = 0.5
@@ -125,7 +125,7 @@ class Clock(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         recorder: Recorder,
         telemetry: Telemetry,
         *,

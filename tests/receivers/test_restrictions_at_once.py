@@ -20,6 +20,7 @@ from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.audit.query import events
 from risk_receivers.core import Core, open_core
+from risk_receivers.database.place import path_of
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
@@ -90,7 +91,7 @@ def test_a_row_that_somebody_deleted_is_held_again_at_the_next_start_and_told(
     with open_core(policy, data, Telemetry()) as core:
         core.recorder.take_batch(breach(1), Received(), ()).result(30)
         database = core.database
-    with sqlite3.connect(database) as connection:
+    with sqlite3.connect(path_of(database)) as connection:
         connection.execute("DELETE FROM restriction")
     connection.close()
     for _ in range(2):
@@ -102,7 +103,7 @@ def test_a_row_that_somebody_deleted_is_held_again_at_the_next_start_and_told(
     assert len(told) == 1
     assert told[0].payload is not None
     assert "was removed from the table of restrictions" in told[0].payload.message
-    with closing(sqlite3.connect(database)) as connection:
+    with closing(sqlite3.connect(path_of(database))) as connection:
         (body,) = connection.execute(
             "SELECT body FROM message WHERE kind LIKE 'tampered%'"
         ).fetchone()

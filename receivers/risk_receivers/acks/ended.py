@@ -7,7 +7,6 @@ notification feed has not said so within the time that a notification takes.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks.untold import BY_US, patience_seconds
 from risk_receivers.channels.message import Kind, Message
+from risk_receivers.database.connection import Connection
 from risk_receivers.incidents.table import latest
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import from_text, to_text
@@ -42,8 +42,8 @@ _ENDED: Final = (
     "AND told.status = 'RESOLVED_TOLD')"
 )
 _SETTLE: Final = (
-    "INSERT OR IGNORE INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
-    "VALUES (?, ?, ?, 'RESOLVED_TOLD', 'reconciler', ?, ?)"
+    "INSERT INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
+    "VALUES (?, ?, ?, 'RESOLVED_TOLD', 'reconciler', ?, ?) ON CONFLICT DO NOTHING"
 )
 
 
@@ -67,7 +67,7 @@ class Ended:
 
 
 def unsettled(
-    connection: sqlite3.Connection,
+    connection: Connection,
     routing: Routing,
     now: datetime,
     settled_at: datetime | None = None,

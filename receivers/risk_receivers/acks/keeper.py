@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -52,6 +51,7 @@ from risk_receivers.acks.state import (
 )
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 
@@ -89,7 +89,7 @@ class AckKeeper:
         self,
         *,
         client: AlertmanagerClient,
-        database: Path,
+        database: Place,
         writer: Writer,
         outbox: Outbox,
         terms: Acknowledgement,
@@ -199,7 +199,7 @@ class AckKeeper:
         """Look at every silence once, and do what follows; whether Alertmanager answered.
 
         Raises:
-            StoreError, OSError, sqlite3.Error: nothing is lost, the next look finds it again.
+            StoreError, OSError, DATABASE_ERRORS: nothing is lost, the next look finds it again.
         """
         with self._alone():
             situation = self._situation()

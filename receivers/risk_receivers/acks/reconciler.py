@@ -8,12 +8,10 @@ acknowledged runs out at its own end, and what fires is told all the same.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
@@ -31,6 +29,8 @@ from risk_receivers.acks.state import Standing
 from risk_receivers.acks.untold import Untold, Waiting, candidates, held_back_by, tell
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.store.writer import Transaction, Writer
@@ -51,7 +51,7 @@ class Reconciler(Worker):
         *,
         keeper: AckKeeper,
         client: AlertmanagerClient,
-        database: Path,
+        database: Place,
         writer: Writer,
         teller: Teller,
         policy: Policy,
@@ -78,7 +78,7 @@ class Reconciler(Worker):
             answers = self._keeper.synchronise()
             self._tell_what_fires(answers)
             self._tell_what_is_over()
-        except (OSError, sqlite3.Error, ReceiversError) as error:
+        except (OSError, *DATABASE_ERRORS, ReceiversError) as error:
             _log.error("silences could not be reconciled, trying again: %s", error)
         return self._interval_seconds
 
@@ -135,13 +135,13 @@ class Reconciler(Worker):
             self._wake_couriers()
 
 
-def ack_gauges(database: Path) -> Mapping[Metric, Samples]:
+def ack_gauges(database: Place) -> Mapping[Metric, Samples]:
     """What a scrape sees of acknowledgements; nothing if the store cannot say."""
     try:
         with closing(open_read_only(database)) as connection:
             ends = table.held_until(connection, utc_now())
             broad = [one.id for one in table.standing(connection) if one.excess]
-    except (OSError, sqlite3.Error, AuditError):
+    except (OSError, *DATABASE_ERRORS, AuditError):
         return {}
     return {
         m.ACK_UNTIL: [(key, end.timestamp()) for key, end in sorted(ends.items())],

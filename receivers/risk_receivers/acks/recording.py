@@ -6,7 +6,6 @@ Alertmanager does not ask who somebody is, so an author is what was claimed.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +20,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.connection import Connection
 from risk_receivers.incidents.announcing import loudest
 from risk_receivers.incidents.lifecycle import Incident, on_unanswered
 from risk_receivers.incidents.table import latest, said_at_first, update
@@ -213,7 +213,7 @@ def _tell_lost(
     )
 
 
-def _open(connection: sqlite3.Connection, muting: Muting) -> list[Incident]:
+def _open(connection: Connection, muting: Muting) -> list[Incident]:
     """The incidents that an acknowledgement covered and that are not over."""
     found = [latest(connection, muting.risk_id, tier) for tier in muting.tiers]
     return [incident for incident in found if incident and incident.state.is_open]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from risk_receivers.acks.silences import Breach, Matcher
 from risk_receivers.acks.state import Muting, Standing
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import from_text, optional_text, optional_time, to_text
 
 #: Rules look back for one hour to find the end of an acknowledgement (with
@@ -20,10 +21,12 @@ _COLUMNS: Final = (
     "id, standing, matchers, starts_at, ends_at, author, comment, risk_id, tiers, incident, "
     "made_at, extend_until, ended_at, excess"
 )
+_EPISODE: Final = re.compile("[0-9]{1,18}")
 _SELECT: Final = f"SELECT {_COLUMNS} FROM silence "  # noqa: S608 - constants
 _REPLACE: Final = (
-    f"INSERT OR REPLACE INTO silence ({_COLUMNS}) "  # noqa: S608 - constants
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT INTO silence ({_COLUMNS}) "  # noqa: S608 - constants
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 )
 _OPEN: Final = (
     # Literals: with values of its own SQLite would not use the index of open ones.
@@ -31,25 +34,25 @@ _OPEN: Final = (
 )
 
 
-def one(connection: sqlite3.Connection, silence_id: str) -> Muting | None:
+def one(connection: Connection, silence_id: str) -> Muting | None:
     """One silence on record."""
     row = connection.execute(f"{_SELECT}WHERE id = ?", (silence_id,)).fetchone()
     return _muting(row) if row else None
 
 
-def standing(connection: sqlite3.Connection) -> list[Muting]:
+def standing(connection: Connection) -> list[Muting]:
     """The silences that are not over, in the order in which they were made."""
     rows = connection.execute(f"{_SELECT}WHERE ended_at IS NULL ORDER BY made_at, id")
     return [_muting(row) for row in rows]
 
 
-def latest(connection: sqlite3.Connection, limit: int) -> list[Muting]:
+def latest(connection: Connection, limit: int) -> list[Muting]:
     """Silences that were made last, first."""
     rows = connection.execute(f"{_SELECT}ORDER BY made_at DESC, id LIMIT ?", (limit,))
     return [_muting(row) for row in rows]
 
 
-def covering(connection: sqlite3.Connection, risk_id: str, tier: str) -> list[Muting]:
+def covering(connection: Connection, risk_id: str, tier: str) -> list[Muting]:
     """The acknowledgements of a breach that hold, the one that holds longest last."""
     rows = connection.execute(
         f"{_SELECT}WHERE ended_at IS NULL AND risk_id = ? ORDER BY ends_at", (risk_id,)
@@ -57,18 +60,20 @@ def covering(connection: sqlite3.Connection, risk_id: str, tier: str) -> list[Mu
     return [one for row in rows if (one := _muting(row)).acknowledges and tier in one.tiers]
 
 
-def breach_of(connection: sqlite3.Connection, incident: str) -> tuple[str, str] | None:
+def breach_of(connection: Connection, incident: str) -> tuple[str, str] | None:
     """The ``risk_id`` and the tier of an incident, open or over."""
     rest, _, episode = incident.rpartition(":")
     risk_id, _, tier = rest.rpartition(":")
+    if not _EPISODE.fullmatch(episode):
+        return None
     found: tuple[str, str] | None = connection.execute(
         "SELECT risk_id, tier FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?",
-        (risk_id, "" if tier == "none" else tier, episode),
+        (risk_id, "" if tier == "none" else tier, int(episode)),
     ).fetchone()
     return found
 
 
-def keep(connection: sqlite3.Connection, muting: Muting) -> None:
+def keep(connection: Connection, muting: Muting) -> None:
     """Write what is known of a silence."""
     connection.execute(
         _REPLACE,
@@ -81,7 +86,7 @@ def keep(connection: sqlite3.Connection, muting: Muting) -> None:
             muting.author,
             muting.comment,
             muting.risk_id,
-            json.dumps(muting.tiers),
+            json.dumps(muting.tiers, ensure_ascii=False),
             muting.incident,
             to_text(muting.made_at),
             optional_text(muting.extend_until),
@@ -91,12 +96,12 @@ def keep(connection: sqlite3.Connection, muting: Muting) -> None:
     )
 
 
-def forget(connection: sqlite3.Connection, silence_id: str) -> None:
+def forget(connection: Connection, silence_id: str) -> None:
     """Drop a row whose silence goes on under another id."""
     connection.execute("DELETE FROM silence WHERE id = ?", (silence_id,))
 
 
-def open_breaches(connection: sqlite3.Connection) -> list[Breach]:
+def open_breaches(connection: Connection) -> list[Breach]:
     """Every incident that is open."""
     return [
         Breach(risk_id, tier, json.loads(labels), f"{risk_id}:{tier or 'none'}:{episode}")
@@ -104,7 +109,7 @@ def open_breaches(connection: sqlite3.Connection) -> list[Breach]:
     ]
 
 
-def held_until(connection: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], datetime]:
+def held_until(connection: Connection, now: datetime) -> dict[tuple[str, str], datetime]:
     """Until when each (risk_id, tier) is acknowledged; past if that was lately."""
     rows = connection.execute(
         f"{_SELECT}WHERE tiers != '[]' AND (ended_at IS NULL OR ended_at > ?)",

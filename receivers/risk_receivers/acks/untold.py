@@ -12,7 +12,6 @@ being silenced gets the time that a notification takes, too.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +25,7 @@ from risk_receivers.acks.client import HeldBack
 from risk_receivers.acks.silences import Matcher, mutes, tier_rank
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
+from risk_receivers.database.connection import Connection
 from risk_receivers.incidents.announcing import escalation_of
 from risk_receivers.incidents.held import HeldAlert, Told
 from risk_receivers.incidents.lifecycle import Incident, State
@@ -47,8 +47,8 @@ _LABELS: Final = (
     "SELECT labels, annotations FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?"
 )
 _INSERT_STATUS: Final = (
-    "INSERT OR IGNORE INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
-    "VALUES (?, ?, ?, ?, 'reconciler', ?, ?)"
+    "INSERT INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
+    "VALUES (?, ?, ?, ?, 'reconciler', ?, ?) ON CONFLICT DO NOTHING"
 )
 
 
@@ -82,7 +82,7 @@ def owed_of(incident: Incident) -> HeldAlert | None:
     return worst if is_news and not worst.told.is_known else None
 
 
-def candidates(connection: sqlite3.Connection) -> list[Untold]:
+def candidates(connection: Connection) -> list[Untold]:
     """Everything that fires and of which people were not told."""
     found = []
     for risk_id, tier in connection.execute(_CANDIDATES).fetchall():
@@ -215,7 +215,7 @@ def _tell(
     )
 
 
-def _row(connection: sqlite3.Connection, incident: Incident) -> tuple[str, str]:
+def _row(connection: Connection, incident: Incident) -> tuple[str, str]:
     found: tuple[str, str] = connection.execute(
         _LABELS, (incident.risk_id, incident.tier, incident.episode)
     ).fetchone()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from flask import Blueprint, Response, jsonify, request
@@ -28,6 +26,8 @@ from risk_receivers.acks.silences import TIERS
 from risk_receivers.acks.state import Muting
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.caller import actor
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 
 Answer = Response | tuple[Response, int]
 _PART: Final = re.compile(r"([0-9]{1,9})(h|m|s)")
@@ -40,7 +40,7 @@ class AckParts:
     """What these views speak for."""
 
     keeper: AckKeeper
-    database: Path
+    database: Place
     terms: Acknowledgement
 
 
@@ -116,9 +116,7 @@ def ack_views(parts: AckParts) -> Blueprint:
     return api
 
 
-def acknowledged_by(
-    connection: sqlite3.Connection, risk_id: str, tier: str
-) -> dict[str, Any] | None:
+def acknowledged_by(connection: Connection, risk_id: str, tier: str) -> dict[str, Any] | None:
     """The acknowledgement of a breach that holds longest, as incidents show it."""
     covering = table.covering(connection, risk_id, tier)
     if not covering:

@@ -7,11 +7,9 @@ names it. Links between records are the verifier's business.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from risk_policy.contracts.audit import EventType
@@ -20,6 +18,8 @@ from risk_receivers.audit.chain import Head
 from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class StoredEvent:
 
 
 def events(
-    source: Path | sqlite3.Connection,
+    source: Place | Connection,
     after_seq: int = 0,
     limit: int = 100,
     *,
@@ -63,13 +63,13 @@ def events(
     )
 
 
-def head(source: Path | sqlite3.Connection) -> Head:
+def head(source: Place | Connection) -> Head:
     """Where the chain ends."""
     return _ask(source, tables.head)
 
 
-def _ask(source: Path | sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
-    return tables.read(source, ask) if isinstance(source, Path) else ask(source)
+def _ask(source: Place | Connection, ask: Callable[[Connection], T]) -> T:
+    return tables.read(source, ask) if isinstance(source, Place) else ask(source)
 
 
 def _event(row: StoredRow, *, validate: bool) -> StoredEvent:

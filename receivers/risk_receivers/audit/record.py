@@ -6,6 +6,7 @@ its cells are ``object`` until they have been looked at.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +62,18 @@ def check_record(row: StoredRow) -> CheckedRecord:
         problems.append(f"the header says seq {header.seq}; it was moved here or copied from there")
     payload = _check_payload(row, header, problems)
     return CheckedRecord(header, payload, checksum, tuple(problems))
+
+
+def readable(rows: Iterable[StoredRow]) -> Iterator[tuple[int, Header, bytes | None]]:
+    """Seq, header and payload of those that can be read; the verifier tells of the others."""
+    for row in rows:
+        if not isinstance(row.seq, int) or not isinstance(row.header, bytes):
+            continue
+        try:
+            header = parse_header(row.header)
+        except NotCanonicalError:
+            continue
+        yield row.seq, header, row.payload if isinstance(row.payload, bytes) else None
 
 
 def _check_payload(row: StoredRow, header: Header | None, problems: list[str]) -> Payload | None:

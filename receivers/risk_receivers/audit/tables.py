@@ -1,7 +1,10 @@
-"""The chain's two tables in SQLite: what they are, how they are read, how a row gets in.
+"""The chain's two tables: what they are, how they are read, how a row gets in.
 
 Headers are kept for ever, payloads and salts only as long as the policy says, so they live
 apart.
+
+Whoever reads the chain asks the functions here, with whatever connection it has: a backend that
+keeps the chain elsewhere than in these tables has connections that say where (``HoldsChain``).
 """
 
 from __future__ import annotations
@@ -10,11 +13,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from risk_receivers.audit.chain import EMPTY, Head, Record
 from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
+from risk_receivers.audit.reader import ChainReader
 from risk_receivers.audit.record import StoredRow
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
+from risk_receivers.database.place import Place, path_of
 
 T = TypeVar("T")
 
@@ -38,12 +44,18 @@ _SELECT: Final = (
     "SELECT h.seq, h.header, h.checksum, p.salt, p.payload"
     " FROM audit_header h LEFT JOIN audit_payload p ON p.seq = h.seq"
 )
+#: Without an index: one that was tampered with must not hide a record.
+_BEGINNING: Final = (
+    "SELECT h.seq, h.header, h.checksum, p.salt, p.payload"
+    " FROM audit_header h NOT INDEXED LEFT JOIN audit_payload p ON p.seq = h.seq"
+    " WHERE substr(h.header, 1, length(?1)) = ?1 ORDER BY h.seq"
+)
 #: Rows of one read transaction. A long one would keep the writer's log from being reused.
 _CHUNK: Final = 500
 _ORPHANS_SHOWN: Final = 10
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(connection: Connection) -> None:
     """Creates the tables in an empty database, inside the caller's transaction."""
     if check_version(connection) == 0:
         for statement in DEFINITIONS.values():
@@ -52,7 +64,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def check_version(connection: sqlite3.Connection) -> int:
+def check_version(connection: Connection) -> int:
     """The database's schema version, 0 if it is empty. Raises UnreadableDatabaseError."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
@@ -70,7 +82,7 @@ def check_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def insert(connection: sqlite3.Connection, record: Record) -> None:
+def insert(connection: Connection, record: Record) -> None:
     """Stores a record."""
     connection.execute(
         "INSERT INTO audit_header(seq, header, checksum) VALUES (?, ?, ?)",
@@ -82,49 +94,116 @@ def insert(connection: sqlite3.Connection, record: Record) -> None:
     )
 
 
-def head(connection: sqlite3.Connection) -> Head:
+@runtime_checkable
+class HoldsChain(Protocol):
+    """A connection whose chain is not, or not only, in its tables."""
+
+    @property
+    def chain(self) -> ChainReader:
+        """The chain."""
+
+
+def chain_of(connection: Connection) -> ChainReader:
+    """The chain that a connection sees."""
+    return connection.chain if isinstance(connection, HoldsChain) else TableChain(connection)
+
+
+def head(connection: Connection) -> Head:
     """The head as the last row states it."""
-    row = connection.execute(
-        "SELECT seq, checksum FROM audit_header ORDER BY seq DESC LIMIT 1"
-    ).fetchone()
-    return EMPTY if row is None else Head(row[0], bytes(row[1]).hex())
+    return chain_of(connection).head()
 
 
-def row_at(connection: sqlite3.Connection, seq: int) -> StoredRow | None:
+def row_at(connection: Connection, seq: int) -> StoredRow | None:
     """One record's row."""
-    row = connection.execute(f"{_SELECT} WHERE h.seq = ?", (seq,)).fetchone()
-    return None if row is None else StoredRow(*row)
+    return chain_of(connection).row_at(seq)
 
 
-def rows_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[StoredRow]:
+def rows_after(connection: Connection, seq: int, limit: int) -> list[StoredRow]:
     """The first ``limit`` rows beyond a seq, in order."""
-    found = connection.execute(
-        f"{_SELECT} WHERE h.seq > ? ORDER BY h.seq LIMIT ?", (seq, limit)
-    ).fetchall()
-    return [StoredRow(*row) for row in found]
+    return chain_of(connection).rows_after(seq, limit)
 
 
-def rows(connection: sqlite3.Connection) -> Iterator[StoredRow]:
+def rows(connection: Connection) -> Iterator[StoredRow]:
     """Every row in the order of seq, whatever seq is, a chunk in memory at a time."""
-    where = ""
-    last: list[object] = []
-    while True:
-        found = connection.execute(
-            f"{_SELECT}{where} ORDER BY h.seq LIMIT {_CHUNK}", last
-        ).fetchall()
-        for row in found:
-            yield StoredRow(*row)
-        if len(found) < _CHUNK:
-            return
-        where, last = " WHERE h.seq > ?", [found[-1][0]]
+    return chain_of(connection).rows()
 
 
-def count(connection: sqlite3.Connection) -> int:
+def rows_beginning(connection: Connection, prefix: bytes) -> Iterator[StoredRow]:
+    """Rows whose header begins like this, in order; every header is looked at."""
+    return chain_of(connection).rows_beginning(prefix)
+
+
+def count(connection: Connection) -> int:
     """How many records there are."""
-    return int(connection.execute("SELECT count(*) FROM audit_header").fetchone()[0])
+    return chain_of(connection).count()
 
 
-def orphaned_payloads(connection: sqlite3.Connection) -> list[int]:
+def undecoded(connection: Connection) -> None:
+    """From now on text that cannot be decoded reaches the reader instead of ending the reading."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+
+
+def names(connection: Connection) -> set[str]:
+    """The tables there are."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in found}
+
+
+class TableChain:
+    """The chain in the two tables of a database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def head(self) -> Head:
+        """The head as the last row states it."""
+        row = self._connection.execute(
+            "SELECT seq, checksum FROM audit_header ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return EMPTY if row is None else Head(row[0], bytes(row[1]).hex())
+
+    def row_at(self, seq: int) -> StoredRow | None:
+        """One record's row."""
+        row = self._connection.execute(f"{_SELECT} WHERE h.seq = ?", (seq,)).fetchone()
+        return None if row is None else StoredRow(*row)
+
+    def rows_after(self, seq: int, limit: int) -> list[StoredRow]:
+        """The first ``limit`` rows beyond a seq, in order."""
+        found = self._connection.execute(
+            f"{_SELECT} WHERE h.seq > ? ORDER BY h.seq LIMIT ?", (seq, limit)
+        ).fetchall()
+        return [StoredRow(*row) for row in found]
+
+    def rows(self) -> Iterator[StoredRow]:
+        """Every row in the order of seq, whatever seq is, a chunk in memory at a time."""
+        where = ""
+        last: list[object] = []
+        while True:
+            found = self._connection.execute(
+                f"{_SELECT}{where} ORDER BY h.seq LIMIT {_CHUNK}", last
+            ).fetchall()
+            for row in found:
+                yield StoredRow(*row)
+            if len(found) < _CHUNK:
+                return
+            where, last = " WHERE h.seq > ?", [found[-1][0]]
+
+    def rows_beginning(self, prefix: bytes) -> Iterator[StoredRow]:
+        """Rows whose header begins like this, in order; every header is looked at."""
+        for row in self._connection.execute(_BEGINNING, (prefix,)).fetchall():
+            yield StoredRow(*row)
+
+    def count(self) -> int:
+        """How many records there are."""
+        return int(self._connection.execute("SELECT count(*) FROM audit_header").fetchone()[0])
+
+    def problems(self) -> list[str]:
+        """What was changed about the tables themselves."""
+        return definition_problems(self._connection)
+
+
+def orphaned_payloads(connection: Connection) -> list[int]:
     """The first payloads that belong to no header."""
     found = connection.execute(
         "SELECT p.seq FROM audit_payload p LEFT JOIN audit_header h ON h.seq = p.seq"
@@ -134,7 +213,7 @@ def orphaned_payloads(connection: sqlite3.Connection) -> list[int]:
     return [row[0] for row in found]
 
 
-def definition_problems(connection: sqlite3.Connection) -> list[str]:
+def definition_problems(connection: Connection) -> list[str]:
     """What was changed about the tables themselves: their types, or triggers on them."""
     found = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN (?, ?)", tuple(DEFINITIONS)
@@ -150,12 +229,13 @@ def definition_problems(connection: sqlite3.Connection) -> list[str]:
     return problems
 
 
-def open_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+def open_read_only(place: Place, *, immutable: bool = False) -> Connection:
     """A connection that cannot write. Raises UnreadableDatabaseError naming the file.
 
     With ``immutable`` the file is read as it stands, without looking for a writer: only for a
     database at rest.
     """
+    path = path_of(place)
     if not path.is_file():
         raise UnreadableDatabaseError(f"{path}: no such file; name an audit database")
     mode = "immutable=1" if immutable else "mode=ro"
@@ -168,7 +248,7 @@ def open_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection
     except UnreadableDatabaseError as error:
         connection.close()
         raise UnreadableDatabaseError(f"{path}: {error}") from None
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         connection.close()
         raise UnreadableDatabaseError(f"{path}: cannot be read: {error}") from error
     if version == 0:
@@ -177,25 +257,26 @@ def open_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection
     return connection
 
 
-def read(path: Path, ask: Callable[[sqlite3.Connection], T]) -> T:
+def read(place: Place, ask: Callable[[Connection], T]) -> T:
     """What ``ask`` finds in a database, without leaving so much as a file beside it.
 
     Raises UnreadableDatabaseError naming the file, and what ``ask`` raises.
     """
+    path = path_of(place)
     stamp = _stamp_at_rest(path)
     if stamp is not None:
         # At rest even a read-only connection would create SQLite's side files, so it is read
         # as immutable, and once more if a writer came along meanwhile.
-        with closing(open_read_only(path, immutable=True)) as connection:
+        with closing(open_read_only(place, immutable=True)) as connection:
             try:
                 found = ask(connection)
-            except (sqlite3.Error, AuditError):
+            except (*DATABASE_ERRORS, AuditError):
                 if _stamp_at_rest(path) == stamp:
                     raise
             else:
                 if _stamp_at_rest(path) == stamp:
                     return found
-    with closing(open_read_only(path)) as connection:
+    with closing(open_read_only(place)) as connection:
         return ask(connection)
 
 

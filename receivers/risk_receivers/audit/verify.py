@@ -11,22 +11,22 @@ do. Everything else is a problem.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
+from risk_receivers.database.place import Place
 
 #: Called with the number of records checked so far and the number there are.
 Progress = Callable[[int, int], None]
 #: Looks for problems of its own in the same database.
-Check = Callable[[sqlite3.Connection], Iterable[str]]
+Check = Callable[[Connection], Iterable[str]]
 
 _ROWS_BETWEEN_PROGRESS: Final = 500
 
@@ -178,7 +178,7 @@ def verify(
 
 
 def verify_database(
-    path: Path,
+    path: Place,
     *,
     progress: Progress | None = None,
     expected: Head | None = None,
@@ -196,7 +196,7 @@ def verify_database(
     missing, is no audit database or was written by a newer version.
     """
 
-    def ask(connection: sqlite3.Connection) -> Verification:
+    def ask(connection: Connection) -> Verification:
         verifier = Verifier(expected, kept, keep=keep)
         for warning in warnings:
             verifier.warn(warning)
@@ -206,35 +206,30 @@ def verify_database(
 
 
 def verify_stretch(
-    connection: sqlite3.Connection, start: Head, limit: int, *, expected: Head | None = None
+    connection: Connection, start: Head, limit: int, *, expected: Head | None = None
 ) -> Verification:
-    """Verifies at most ``limit`` records that follow a head. Raises sqlite3.Error.
+    """Verifies at most ``limit`` records that follow a head. Raises one of DATABASE_ERRORS.
 
     A head without a checksum leaves the first link unchecked. The verification's own head is
     where the next stretch starts.
     """
-    connection.text_factory = _undecoded
+    tables.undecoded(connection)
     verifier = Verifier(expected, start=start)
     for row in tables.rows_after(connection, start.size, limit):
         verifier.add(row)
     return verifier.finish()
 
 
-def _undecoded(raw: bytes) -> str:
-    """What cannot be decoded must reach the verifier as it is instead of ending the reading."""
-    return raw.decode("utf-8", "surrogateescape")
-
-
 def _verify_connection(
-    connection: sqlite3.Connection,
+    connection: Connection,
     progress: Progress | None,
     verifier: Verifier,
     checks: Sequence[Check],
 ) -> Verification:
-    connection.text_factory = _undecoded
+    tables.undecoded(connection)
     checked = total = 0
     try:
-        for message in tables.definition_problems(connection):
+        for message in tables.chain_of(connection).problems():
             verifier.report(message)
         total = tables.count(connection) if progress else 0
         for row in tables.rows(connection):
@@ -247,7 +242,7 @@ def _verify_connection(
         for check in checks:
             for message in check(connection):
                 verifier.report(message)
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         verifier.report(f"the database cannot be read past {checked} records: {error}")
     if progress:
         progress(checked, max(total, checked))

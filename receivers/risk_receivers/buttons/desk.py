@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from risk_policy.clock import utc_now
@@ -37,6 +36,7 @@ from risk_receivers.channels.buttons import (
     lasting,
     to_acknowledge,
 )
+from risk_receivers.database.place import Place
 
 #: A name is for people; who it was is told by the id before it.
 _LONGEST_NAME: Final = 60
@@ -109,7 +109,7 @@ class Desk:
         keeper: AckKeeper,
         buttons: Buttons,
         *,
-        database: Path,
+        database: Place,
         terms: Acknowledgement,
         via: str,
     ) -> None:
@@ -135,7 +135,7 @@ class Desk:
         what belongs under another.
 
         Raises:
-            StoreError, OSError, sqlite3.Error: nothing may be on record; the same press can be
+            StoreError, OSError, DATABASE_ERRORS: nothing may be on record; the same press can be
                 taken again.
         """
         pressed = self._buttons.read(data)

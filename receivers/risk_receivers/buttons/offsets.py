@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place
 from risk_receivers.facts import fact, keep_fact
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
@@ -25,7 +25,7 @@ _MEANS_SOMETHING: Final = timedelta(days=2)
 class Offsets:
     """The place of one bot. Another bot counts its own."""
 
-    def __init__(self, database: Path, bot_id: str) -> None:
+    def __init__(self, database: Place, bot_id: str) -> None:
         self.bot_id = bot_id
         self._database = database
         self._name = f"telegram_offset:{bot_id}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sqlite3
 from collections import deque
 from collections.abc import Collection
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from risk_receivers.channels.cutting import clean
 from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import Http
 from risk_receivers.channels.slack import escaped
+from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.store.errors import StoreError
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import Worker
@@ -158,7 +158,7 @@ class SlackButtons(Worker):
     def _taken(self, number: int, presser: Presser, data: str, shown: Collection[str]) -> Outcome:
         try:
             return self._desk.take(data, presser, shown=shown, also=partial(forget, number=number))
-        except (StoreError, OSError, sqlite3.Error) as error:
+        except (StoreError, OSError, *DATABASE_ERRORS) as error:
             _log.error("a press in Slack is not on record: %s", error)
             said = _NOT_RECORDED
         except Exception:  # noqa: BLE001 - those behind must not wait, whatever it is
@@ -197,7 +197,7 @@ class SlackButtons(Worker):
 def _left_by_others(presses: SlackPresses) -> deque[KeptPress]:
     try:
         return deque(presses.left())
-    except (OSError, sqlite3.Error) as error:  # no reason not to take new ones
+    except (OSError, *DATABASE_ERRORS) as error:  # no reason not to take new ones
         _log.error("presses in Slack that were left cannot be looked at: %s", error)
         return deque()
 

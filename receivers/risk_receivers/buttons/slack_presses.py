@@ -6,17 +6,17 @@ is the message: whoever pressed before a restart sees what came of it by what is
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import Future
 from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.buttons.slack_payload import SlackPress
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -42,7 +42,7 @@ class KeptPress(msgspec.Struct, frozen=True):
 class SlackPresses:
     """The table of them."""
 
-    def __init__(self, database: Path, writer: Writer) -> None:
+    def __init__(self, database: Place, writer: Writer) -> None:
         self._database = database
         self._writer = writer
 
@@ -51,12 +51,12 @@ class SlackPresses:
         shown = msgspec.json.encode(press.message.buttons).decode()
 
         def work(transaction: Transaction) -> int:
-            cursor = transaction.connection.execute(
-                "INSERT INTO slack_press (user, name, data, shown, at) VALUES (?, ?, ?, ?, ?)",
+            (number,) = transaction.connection.execute(
+                'INSERT INTO slack_press ("user", name, data, shown, at) '
+                "VALUES (?, ?, ?, ?, ?) RETURNING n",
                 (press.user, press.name, press.data, shown, to_text(transaction.now)),
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            ).fetchone()
+            return int(number)
 
         return self._writer.submit(work)
 
@@ -75,8 +75,8 @@ def forget(transaction: Transaction, number: int) -> None:
     transaction.connection.execute("DELETE FROM slack_press WHERE n = ?", (number,))
 
 
-def _all(connection: sqlite3.Connection) -> list[KeptPress]:
-    rows = connection.execute("SELECT n, user, name, data, shown, at FROM slack_press ORDER BY n")
+def _all(connection: Connection) -> list[KeptPress]:
+    rows = connection.execute('SELECT n, "user", name, data, shown, at FROM slack_press ORDER BY n')
     return [
         KeptPress(n, user, name, data, tuple(msgspec.json.decode(shown)), from_text(at))
         for n, user, name, data, shown, at in rows

@@ -8,10 +8,8 @@ looked at before anything they sent is. Whatever Telegram does, this thread wait
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -39,6 +37,8 @@ from risk_receivers.channels.cutting import clean, cut
 from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import Answer, answered, retry_after, revealed
 from risk_receivers.channels.telegram import TelegramChannel, has_buttons
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -140,7 +140,7 @@ class TelegramButtons(Worker):
             return self._not_heard(str(error), error.pause_seconds)
         except DeliveryError as error:
             return self._not_heard(str(error), None)
-        except (StoreError, OSError, sqlite3.Error) as error:
+        except (StoreError, OSError, *DATABASE_ERRORS) as error:
             return self._not_heard(f"the store: {error}", None)
         return 0
 
@@ -188,7 +188,7 @@ class TelegramButtons(Worker):
         if press is not None:
             try:
                 outcome = self._outcome(press, update.id)
-            except (StoreError, OSError, sqlite3.Error):
+            except (StoreError, OSError, *DATABASE_ERRORS):
                 raise
             except Exception:  # noqa: BLE001 - those behind must not wait, whatever it is
                 _log.exception("a press could not be taken")
@@ -318,7 +318,7 @@ class TelegramButtons(Worker):
 def telegram_buttons(
     policy: Policy,
     keeper: AckKeeper,
-    database: Path,
+    database: Place,
     writer: Writer,
     telemetry: Telemetry,
     refused: Callable[[str, str, str], None],

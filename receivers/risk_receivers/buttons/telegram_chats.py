@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place
 from risk_receivers.facts import keep_fact
 from risk_receivers.store.writer import Transaction
 
@@ -27,7 +27,7 @@ class Chats:
     """The chats of one bot's buttons."""
 
     def __init__(
-        self, allowed: Collection[str], database: Path, followed: Mapping[str, str]
+        self, allowed: Collection[str], database: Place, followed: Mapping[str, str]
     ) -> None:
         """``followed`` is where the channel notes which group became which."""
         self._allowed = frozenset(allowed)

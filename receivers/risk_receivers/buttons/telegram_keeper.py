@@ -9,12 +9,10 @@ waits while any message has to go out, goes slowly, and gives way to whatever Te
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
@@ -29,6 +27,8 @@ from risk_receivers.channels.errors import DeliveryError
 from risk_receivers.channels.http import answered, retry_after, revealed
 from risk_receivers.channels.outbox import owed_since
 from risk_receivers.channels.telegram import TelegramChannel, has_buttons
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
@@ -43,14 +43,13 @@ _PATIENCE_SECONDS: Final = 10.0
 _MOST_KEPT: Final = 300
 #: The message is gone, too old, or as it should be: nothing to try again.
 _BAD_REQUEST: Final = 400
-_NEWEST: Final = (
-    "SELECT chat, message, incident, digest, asks FROM placed_buttons ORDER BY rowid DESC"
+_NEWEST: Final = "SELECT chat, message, incident, digest, asks FROM placed_button ORDER BY n DESC"
+_KEEP: Final = (
+    "INSERT INTO placed_button (chat, message, incident, digest, asks) VALUES (?, ?, ?, ?, ?)"
 )
-_KEEP: Final = "INSERT OR REPLACE INTO placed_buttons VALUES (?, ?, ?, ?, ?)"
-_FORGET: Final = "DELETE FROM placed_buttons WHERE chat = ? AND message = ?"
+_FORGET: Final = "DELETE FROM placed_button WHERE chat = ? AND message = ?"
 _CUT: Final = (
-    "DELETE FROM placed_buttons WHERE rowid NOT IN "
-    "(SELECT rowid FROM placed_buttons ORDER BY rowid DESC LIMIT ?)"
+    "DELETE FROM placed_button WHERE n NOT IN (SELECT n FROM placed_button ORDER BY n DESC LIMIT ?)"
 )
 _log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class TelegramKeeper(Worker):
         bot: BotApi,
         desk: Desk,
         buttons: Buttons,
-        database: Path,
+        database: Place,
         writer: Writer,
         telemetry: Telemetry,
     ) -> None:
@@ -145,12 +144,14 @@ class TelegramKeeper(Worker):
         return max(pause, asked_for or 0.0)
 
 
-def _kept(connection: sqlite3.Connection) -> list[Placed]:
+def _kept(connection: Connection) -> list[Placed]:
     return [Placed(*row) for row in connection.execute(_NEWEST)]
 
 
 def _keep(transaction: Transaction, new: Sequence[Placed]) -> None:
     rows = [(one.chat, one.message, one.incident, one.digest, one.asks) for one in new]
+    # What is placed anew is the latest again.
+    transaction.connection.executemany(_FORGET, [(one.chat, one.message) for one in new])
     transaction.connection.executemany(_KEEP, rows)
     transaction.connection.execute(_CUT, (_MOST_KEPT,))
 
@@ -158,7 +159,7 @@ def _keep(transaction: Transaction, new: Sequence[Placed]) -> None:
 def _changed(transaction: Transaction, one: Placed, asks: Sequence[Ask]) -> None:
     if asks:
         transaction.connection.execute(
-            "UPDATE placed_buttons SET asks = ? WHERE chat = ? AND message = ?",
+            "UPDATE placed_button SET asks = ? WHERE chat = ? AND message = ?",
             ("".join(asks), one.chat, one.message),
         )
     else:  # over, and what is over stays so
@@ -168,7 +169,7 @@ def _changed(transaction: Transaction, one: Placed, asks: Sequence[Ask]) -> None
 def telegram_keeper(
     policy: Policy,
     keeper: AckKeeper,
-    database: Path,
+    database: Place,
     writer: Writer,
     telemetry: Telemetry,
     channel: Channel | None,

@@ -8,10 +8,10 @@ it keeps nobody from being told.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
+from risk_receivers.database.connection import Connection
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -19,7 +19,7 @@ from risk_receivers.store.writer import Transaction, Writer
 _PATIENCE_SECONDS: Final = 2.0
 _BEGIN: Final = (
     "INSERT INTO message_attempt (id, attempts) VALUES (?, 1) "
-    "ON CONFLICT DO UPDATE SET attempts = attempts + 1 RETURNING attempts"
+    "ON CONFLICT (id) DO UPDATE SET attempts = message_attempt.attempts + 1 RETURNING attempts"
 )
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,6 @@ def _beginning(number: int) -> Callable[[Transaction], int]:
     return begin
 
 
-def forget(connection: sqlite3.Connection, number: int) -> None:
+def forget(connection: Connection, number: int) -> None:
     """A message is confirmed and will not be tried again."""
     connection.execute("DELETE FROM message_attempt WHERE id = ?", (number,))

@@ -8,12 +8,12 @@ record as soon as that can be done. A service that dies before it can sends thos
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
 from risk_receivers.channels.outbox import mark_delivered
+from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -57,7 +57,7 @@ class Confirmations:
             except TimeoutError:  # it may still come to be
                 self._complain("the store does not answer")
                 return
-            except (StoreError, sqlite3.Error) as error:
+            except (StoreError, *DATABASE_ERRORS) as error:
                 self._unrecorded[number] = None
                 self._complain(str(error))
                 return

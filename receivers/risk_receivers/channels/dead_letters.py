@@ -11,7 +11,6 @@ says that nobody needs it any more.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,7 @@ from typing import Any, Final
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.connection import Connection
 from risk_receivers.errors import ReceiversError
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
@@ -40,6 +40,10 @@ SELECT dead.id, dead.channel, dead.subject, dead.kind, dead.created_at, dead.at,
 FROM dead LEFT JOIN message AS other ON other.id = dead.origin
     OR other.id IN (SELECT id FROM takeover WHERE takeover.origin = dead.origin)
 """
+_EACH: Final = (
+    " GROUP BY dead.id, dead.channel, dead.subject, dead.kind, dead.created_at, dead.at, "
+    "dead.reason, told_by, partly"
+)
 _LOST: Final = "told_by IS NULL AND waiting IS NULL"
 
 
@@ -76,17 +80,17 @@ class ResendError(ReceiversError):
     """A message cannot be sent again, and says why."""
 
 
-def dead_letters(connection: sqlite3.Connection, most: int) -> list[DeadLetter]:
+def dead_letters(connection: Connection, most: int) -> list[DeadLetter]:
     """Those that were given up, the latest first."""
-    rows = connection.execute(f"{_DEAD} GROUP BY dead.id ORDER BY dead.id DESC LIMIT ?", (most,))
+    rows = connection.execute(f"{_DEAD}{_EACH} ORDER BY dead.id DESC LIMIT ?", (most,))
     return [_read(row) for row in rows]
 
 
-def lost_by_channel(connection: sqlite3.Connection) -> dict[str, int]:
+def lost_by_channel(connection: Connection) -> dict[str, int]:
     """How many messages of each channel somebody was not told of, and wait for somebody."""
     return dict(
         connection.execute(
-            f"SELECT channel, count(*) FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
+            f"SELECT channel, count(*) FROM ({_DEAD}{_EACH}) AS dead "  # noqa: S608 - constants
             f"WHERE {_LOST} GROUP BY channel"
         )
     )
@@ -131,7 +135,7 @@ def resend_all(
     lost = [
         number
         for number, channel in transaction.connection.execute(
-            f"SELECT id, channel FROM ({_DEAD} GROUP BY dead.id) "  # noqa: S608 - constants
+            f"SELECT id, channel FROM ({_DEAD}{_EACH}) AS dead "  # noqa: S608 - constants
             f"WHERE {_LOST} AND NOT partly ORDER BY id"
         ).fetchall()
         if channel in channels
@@ -161,8 +165,8 @@ def dismiss(transaction: Transaction, number: int, *, actor: str, comment: str) 
     return dead
 
 
-def _one(connection: sqlite3.Connection, number: int) -> DeadLetter:
-    row = connection.execute(f"{_DEAD} WHERE dead.id = ? GROUP BY dead.id", (number,)).fetchone()
+def _one(connection: Connection, number: int) -> DeadLetter:
+    row = connection.execute(f"{_DEAD} WHERE dead.id = ?{_EACH}", (number,)).fetchone()
     if row is None:
         raise ResendError(
             f"message {number} was not given up; see riskwarden channels dead-letters"

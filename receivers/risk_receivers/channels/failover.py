@@ -7,7 +7,6 @@ owes or has delivered already, so that no list of fallbacks makes a message go r
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels import outbox
 from risk_receivers.channels.outbox import Letter
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 
@@ -29,7 +29,7 @@ _ORIGIN: Final = (
 )
 _TAKE: Final = (
     "INSERT INTO message (subject, channel, kind, body, created_at) "
-    "SELECT subject, ?, kind, body, ? FROM message WHERE id = ?"
+    "SELECT subject, ?, kind, body, ? FROM message WHERE id = ? RETURNING id"
 )
 
 
@@ -38,7 +38,7 @@ _AS_URGENT: Final = (
 )
 
 
-def next_taker(connection: sqlite3.Connection, fallbacks: Fallbacks, letter: Letter) -> str | None:
+def next_taker(connection: Connection, fallbacks: Fallbacks, letter: Letter) -> str | None:
     """Who is next to deliver a message; None if everybody owes it, has it or had it."""
     has_it = {
         channel
@@ -101,7 +101,7 @@ def _in_turn(fallbacks: Fallbacks, first: str, failed: str) -> Iterator[str]:
     yield from fallbacks.get(failed, ())
 
 
-def _origin(connection: sqlite3.Connection, letter: Letter) -> tuple[int, str]:
+def _origin(connection: Connection, letter: Letter) -> tuple[int, str]:
     found: tuple[int, str] | None = connection.execute(_ORIGIN, (letter.number,)).fetchone()
     return found or (letter.number, letter.channel)
 
@@ -133,7 +133,7 @@ def _take_over(transaction: Transaction, letter: Letter, reason: str, taker: str
     connection = transaction.connection
     now = to_text(transaction.now)
     origin, first = _origin(connection, letter)
-    number = connection.execute(_TAKE, (taker, now, letter.number)).lastrowid
+    (number,) = connection.execute(_TAKE, (taker, now, letter.number)).fetchone()
     connection.execute(_AS_URGENT, (number, letter.number))
     connection.execute(
         "INSERT INTO takeover (id, failed, origin, at) VALUES (?, ?, ?, ?)",

@@ -7,7 +7,6 @@ channel fails is never told through that one alone.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from risk_policy.catalogue.system import CHANNEL_FAILING, DEAD_LETTERS
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels import attempts
 from risk_receivers.channels.message import Message
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import to_text
 
 _encode = msgspec.json.Encoder().encode
@@ -32,18 +32,19 @@ _ABOUT_CHANNELS: Final = (CHANNEL_FAILING.limit, DEAD_LETTERS.limit)
 #: Channels that nobody notices who does not look.
 _UNSEEN: Final = ("console", "file")
 _INSERT: Final = (
-    "INSERT OR IGNORE INTO message (subject, channel, kind, body, created_at) "
-    "VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO message (subject, channel, kind, body, created_at) "
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
 )
 #: What was given up of the same news, by whichever channel had it.
 _TOLD: Final = """
-INSERT OR REPLACE INTO dealt_with (id, told_by)
+INSERT INTO dealt_with (id, told_by)
     SELECT dead_message.id, (SELECT channel FROM message WHERE id = :number)
     FROM dead_message, (
         SELECT coalesce((SELECT origin FROM takeover WHERE id = :number), :number) AS first
-    )
+    ) AS news
     WHERE dead_message.id = first
         OR dead_message.id IN (SELECT id FROM takeover WHERE origin = first)
+    ON CONFLICT (id) DO UPDATE SET told_by = excluded.told_by
 """
 _URGENT: Final = "INSERT INTO urgent_message (id) VALUES (?)"
 
@@ -79,7 +80,7 @@ class Outbox:
 
     def owe(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         message: Message,
         channels: Collection[str] | None = None,
     ) -> int:
@@ -93,10 +94,12 @@ class Outbox:
         for channel in self._takers(message):
             if channels is not None and channel not in channels:
                 continue
-            cursor = connection.execute(_INSERT, (message.subject, channel, message.key, body, at))
-            new += cursor.rowcount
-            if cursor.rowcount and message.severity is Severity.EMERGENCY:
-                connection.execute(_URGENT, (cursor.lastrowid,))
+            owed = connection.execute(
+                _INSERT, (message.subject, channel, message.key, body, at)
+            ).fetchone()
+            new += owed is not None
+            if owed and message.severity is Severity.EMERGENCY:
+                connection.execute(_URGENT, owed)
         return new
 
     def _takers(self, message: Message) -> list[str]:
@@ -140,7 +143,7 @@ class Letter:
     due_at: str
 
 
-def owed(connection: sqlite3.Connection, channel: str) -> list[Waiting]:
+def owed(connection: Connection, channel: str) -> list[Waiting]:
     """Messages of a channel that are neither delivered nor given up, oldest first."""
     rows = connection.execute(
         "SELECT id, subject, id IN (SELECT id FROM urgent_message) FROM message "  # noqa: S608
@@ -151,7 +154,7 @@ def owed(connection: sqlite3.Connection, channel: str) -> list[Waiting]:
     return [Waiting(number, subject, subject in urgent) for number, subject, _ in rows]
 
 
-def owed_since(connection: sqlite3.Connection, channel: str) -> tuple[int, str | None]:
+def owed_since(connection: Connection, channel: str) -> tuple[int, str | None]:
     """How many messages a channel owes, and since when the oldest of them."""
     count, since = connection.execute(
         f"SELECT count(*), min(created_at) FROM message WHERE channel = ? AND {_OWED}",  # noqa: S608
@@ -160,7 +163,7 @@ def owed_since(connection: sqlite3.Connection, channel: str) -> tuple[int, str |
     return count, since
 
 
-def overdue(connection: sqlite3.Connection, channel: str, before: datetime) -> list[int]:
+def overdue(connection: Connection, channel: str, before: datetime) -> list[int]:
     """The numbers of those that were due before a time."""
     rows = connection.execute(
         f"SELECT id FROM message WHERE channel = ? AND {_OWED} "  # noqa: S608
@@ -170,9 +173,7 @@ def overdue(connection: sqlite3.Connection, channel: str, before: datetime) -> l
     return [number for (number,) in rows]
 
 
-def owed_by_others(
-    connection: sqlite3.Connection, channels: Collection[str], most: int
-) -> list[Letter]:
+def owed_by_others(connection: Connection, channels: Collection[str], most: int) -> list[Letter]:
     """Messages of all but some channels, oldest first."""
     others = ", ".join("?" * len(channels))
     rows = connection.execute(
@@ -183,7 +184,7 @@ def owed_by_others(
     return [Letter(*row) for row in rows]
 
 
-def letter(connection: sqlite3.Connection, number: int) -> Letter | None:
+def letter(connection: Connection, number: int) -> Letter | None:
     """One message, unless it is not owed any more."""
     row = connection.execute(
         "SELECT id, channel, subject, kind, body, created_at FROM message "  # noqa: S608
@@ -199,7 +200,7 @@ def opened(letter: Letter) -> tuple[Message, str]:
     return message, message.id or str(letter.number)  # those of an older version have none
 
 
-def mark_delivered(connection: sqlite3.Connection, number: int, at: datetime) -> None:
+def mark_delivered(connection: Connection, number: int, at: datetime) -> None:
     """Note that a channel has confirmed a message, even one that was given up meanwhile.
 
     Nobody has to look after those any more from which it took over, or that took over from it.

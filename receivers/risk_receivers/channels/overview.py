@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,13 +10,14 @@ from risk_policy.model.channels import Channels
 from risk_receivers.channels.dead_letters import lost_by_channel
 from risk_receivers.channels.outbox import owed_since
 from risk_receivers.channels.standing import Standing
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import from_text
 
 
 def overview(
     channels: Channels,
     standings: Mapping[str, Standing],
-    connection: sqlite3.Connection,
+    connection: Connection,
     now: datetime,
 ) -> list[dict[str, Any]]:
     """All channels in the order of the policy; of those that are off only what is left over."""
@@ -52,7 +52,7 @@ def overview(
     return found
 
 
-def _confirmed(connection: sqlite3.Connection, channel: str) -> datetime | None:
+def _confirmed(connection: Connection, channel: str) -> datetime | None:
     """When a channel confirmed a message last, before this process was there."""
     (at,) = connection.execute(
         "SELECT max(delivered_at) FROM message WHERE channel = ?", (channel,)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -36,6 +35,7 @@ from risk_receivers.channels.message import Owed
 from risk_receivers.channels.overview import overview
 from risk_receivers.channels.trial import trial
 from risk_receivers.courier import Courier
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 
 Answer = Response | tuple[Response, int]
@@ -53,7 +53,7 @@ class ChannelParts:
 
     channels: Channels
     couriers: Mapping[str, Courier]
-    database: Path
+    database: Place
     writer: Writer
     wake: Callable[[], None]
 

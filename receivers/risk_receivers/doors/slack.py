@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
@@ -24,6 +23,7 @@ from risk_receivers.buttons.slack_signature import Signatures
 from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.http import revealed_url
 from risk_receivers.channels.slack import slack_signing_secret
+from risk_receivers.database.place import Place
 from risk_receivers.doors.door import Reply, recorded
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -108,7 +108,7 @@ def _signed(headers: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
 def slack_door(
     policy: Policy,
     keeper: AckKeeper,
-    database: Path,
+    database: Place,
     writer: Writer,
     telemetry: Telemetry,
     refused: Callable[[str, str, str], None],

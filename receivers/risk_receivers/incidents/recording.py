@@ -31,7 +31,7 @@ _EVENT: Final = {
 #: Changes that an episode can go through more than once. The chain tells of each.
 _REPEATABLE: Final = (Change.ESCALATED, Change.DEESCALATED, Change.EXPIRED, Change.CONTINUED)
 _INSERT_STATUS: Final = (
-    "INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
+    "INSERT INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 #: What stands for the feed where the clock and no alert changed an incident.
@@ -150,7 +150,7 @@ def _record_change(
     )
     repeatable = change in _REPEATABLE
     transaction.connection.execute(
-        f"INSERT {'OR IGNORE ' if repeatable else ''}{_INSERT_STATUS}",
+        f"{_INSERT_STATUS}{' ON CONFLICT DO NOTHING' if repeatable else ''}",
         (
             incident.risk_id,
             incident.tier,

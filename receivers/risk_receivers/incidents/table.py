@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from risk_policy.vocabulary import Category, Severity
+from risk_receivers.database.connection import Connection
 from risk_receivers.incidents.held import HeldAlert, Standing, Told
 from risk_receivers.incidents.lifecycle import Incident, State
 from risk_receivers.intake.alert import Alert
@@ -51,14 +51,15 @@ _UPDATE: Final = (
 _HOLD: Final = (
     "INSERT INTO incident_alert (risk_id, tier, severity, escalation, standing, "
     "starts_at, ends_at, counted_end, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET standing = excluded.standing, starts_at = excluded.starts_at, "
+    "ON CONFLICT (risk_id, tier, severity, escalation) "
+    "DO UPDATE SET standing = excluded.standing, starts_at = excluded.starts_at, "
     "ends_at = excluded.ends_at, counted_end = excluded.counted_end, told = excluded.told"
 )
 _LAPSED: Final = "FROM incident_alert WHERE standing = 'FIRING' AND ends_at < ?"
 _OVERDUE: Final = f"SELECT DISTINCT risk_id, tier {_LAPSED}"
 
 
-def latest(connection: sqlite3.Connection, risk_id: str, tier: str) -> Incident | None:
+def latest(connection: Connection, risk_id: str, tier: str) -> Incident | None:
     """The latest episode of a breach."""
     rows = connection.execute(_LATEST, (risk_id, tier)).fetchall()
     if not rows:
@@ -69,19 +70,19 @@ def latest(connection: sqlite3.Connection, risk_id: str, tier: str) -> Incident 
     return _incident(rows[0], tuple(held))
 
 
-def overdue(connection: sqlite3.Connection, now: datetime) -> list[Breach]:
+def overdue(connection: Connection, now: datetime) -> list[Breach]:
     """Breaches with an alert that should have been repeated by now."""
     return connection.execute(_OVERDUE, (to_text(now),)).fetchall()
 
 
-def said_at_first(connection: sqlite3.Connection, incident: Incident) -> dict[str, str]:
+def said_at_first(connection: Connection, incident: Incident) -> dict[str, str]:
     """What was said of an episode as it began."""
     row = connection.execute(_ANNOTATIONS, (incident.risk_id, incident.tier, incident.episode))
     return _decode_texts(row.fetchone()[0])
 
 
 def insert(
-    connection: sqlite3.Connection,
+    connection: Connection,
     incident: Incident,
     last: Incident | None,
     alert: Alert,
@@ -111,7 +112,7 @@ def insert(
     _hold(connection, incident, last)
 
 
-def update(connection: sqlite3.Connection, incident: Incident, last: Incident | None) -> None:
+def update(connection: Connection, incident: Incident, last: Incident | None) -> None:
     """Write what has changed about a known episode."""
     connection.execute(
         _UPDATE,
@@ -129,7 +130,7 @@ def update(connection: sqlite3.Connection, incident: Incident, last: Incident | 
     _hold(connection, incident, last)
 
 
-def _hold(connection: sqlite3.Connection, incident: Incident, last: Incident | None) -> None:
+def _hold(connection: Connection, incident: Incident, last: Incident | None) -> None:
     known = last.alerts if last else ()
     for held in incident.alerts:
         if held not in known:

@@ -9,7 +9,6 @@ record does not say which kill it was about clears none.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,9 +18,11 @@ from typing import Final
 from risk_policy.contracts.audit import EventType
 from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode, Severity
+from risk_receivers.audit import tables
 from risk_receivers.audit.errors import NotCanonicalError
-from risk_receivers.audit.header import parse_header
 from risk_receivers.audit.payload import parse_payload
+from risk_receivers.audit.record import readable
+from risk_receivers.database.connection import Connection
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.switch import EventKind, KillEvent, Trigger
@@ -29,26 +30,16 @@ from risk_receivers.store.writer import Transaction
 
 #: Canonical JSON sorts its keys, so every such header begins like this.
 _PREFIX: Final = b'{"event_type":"KILL_SWITCH_'
-#: Without an index: one that was tampered with must not hide a record.
-_RECORDS: Final = (
-    "SELECT h.seq, h.header, p.payload FROM audit_header h NOT INDEXED "
-    "LEFT JOIN audit_payload p ON p.seq = h.seq "
-    "WHERE substr(h.header, 1, length(?1)) = ?1 ORDER BY h.seq"
-)
 _ROWS: Final = (
     "SELECT audit_seq, kind, kill_id, trigger_key, mode, cause, level, {scope} FROM kill_event "
     "{join}WHERE kind NOT IN (?, ?) ORDER BY n"
 )
 #: An older database has no scopes beside its events.
 _WITH_SCOPES: Final = {
-    "scope": "ifnull(scope, '*')",
+    "scope": "coalesce(scope, '*')",
     "join": "LEFT JOIN kill_event_scope USING (n) ",
 }
 _WITHOUT: Final = {"scope": "'*'", "join": ""}
-_TABLES: Final = (
-    "SELECT name FROM sqlite_master WHERE type = 'table' "
-    "AND name IN ('kill_event', 'kill_event_scope')"
-)
 _KINDS: Final = {
     **{
         event_type.value: kind
@@ -130,14 +121,14 @@ class Restored:
     problems: tuple[str, ...]
 
 
-def disagreements(connection: sqlite3.Connection) -> list[str]:
+def disagreements(connection: Connection) -> list[str]:
     """How the table differs from the chain; empty if it does not."""
     with _one_moment(connection):
         records = {told.seq: told for told in _records(connection)}
-        tables = {name for (name,) in connection.execute(_TABLES)}
-        scopes = _WITH_SCOPES if "kill_event_scope" in tables else _WITHOUT
+        found = tables.names(connection)
+        scopes = _WITH_SCOPES if "kill_event_scope" in found else _WITHOUT
         query = _ROWS.format(**scopes)
-        rows = connection.execute(query, _UNTOLD) if "kill_event" in tables else ()
+        rows = connection.execute(query, _UNTOLD) if "kill_event" in found else ()
         by_seq = {row[0]: row[1:] for row in rows}
     problems = []
     for seq, told in records.items():
@@ -185,13 +176,9 @@ def _concerned(state: KillBoard, told: Told) -> KillEvent | None:
     return one.on_account(told.account or one.scope.account, told.at)
 
 
-def _records(connection: sqlite3.Connection) -> list[Told]:
+def _records(connection: Connection) -> list[Told]:
     found = []
-    for seq, header, payload in connection.execute(_RECORDS, (_PREFIX,)):
-        try:
-            head = parse_header(bytes(header))
-        except NotCanonicalError:
-            continue  # the chain itself is broken there, which its verifier tells
+    for seq, head, payload in readable(tables.rows_beginning(connection, _PREFIX)):
         if kind := _KINDS.get(str(head.event_type)):
             found.append(_told(seq, kind, head.recorded_at, payload))
     return found
@@ -199,7 +186,7 @@ def _records(connection: sqlite3.Connection) -> list[Told]:
 
 def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Told:
     try:
-        details = {} if payload is None else parse_payload(bytes(payload)).details
+        details = {} if payload is None else parse_payload(payload).details
         # A record from before there were scopes is about everything.
         scope = Scope.parse(str(details.get("scope", EVERYTHING)))
         if kind in journal.CHANGES:
@@ -224,7 +211,7 @@ def _told(seq: int, kind: EventKind, at: datetime, payload: bytes | None) -> Tol
 
 
 @contextmanager
-def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+def _one_moment(connection: Connection) -> Iterator[None]:
     """Several questions, one answer: a trip in between would look like a difference."""
     if connection.in_transaction:
         yield

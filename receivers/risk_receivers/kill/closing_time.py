@@ -24,7 +24,7 @@ def keep_closing_time(writer: Writer, state: KillSwitch, closed_at: datetime | N
 
     def keep(transaction: Transaction) -> None:
         transaction.connection.execute(
-            "INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value)
+            "INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value)
         )
 
     try:

@@ -8,13 +8,13 @@ between; then the next note, or the record of the trip, is counted from.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard, tightest
@@ -46,7 +46,7 @@ class CountdownWatch(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         writer: Writer,
         recorder: Recorder,
         telemetry: Telemetry,
@@ -97,7 +97,7 @@ class CountdownWatch(Worker):
                     "SELECT value FROM fact WHERE name = ?1 OR substr(name, 1, length(?2)) = ?2",
                     (FACT, f"{FACT}:"),
                 ).fetchall()
-        except (OSError, sqlite3.Error, ReceiversError) as error:
+        except (OSError, *DATABASE_ERRORS, ReceiversError) as error:
             _log.warning("the record of the kill cannot be read: %s", error)
             return known, {}
         found = filter(None, (decode(text) for (text,) in rows))

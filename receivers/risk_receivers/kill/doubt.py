@@ -12,7 +12,6 @@ well be the faster of the two, above all after a restart of this service.
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,13 +21,14 @@ from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.connection import Connection
 from risk_receivers.intake.alert import Alert
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction
 
 #: Open doubts: neither told of yet, nor dispelled by a trigger of the alert feed.
 _OPEN: Final = (
-    "FROM doubted_kill WHERE NOT told AND NOT EXISTS "
+    "FROM doubted_kill WHERE told = 0 AND NOT EXISTS "
     "(SELECT 1 FROM kill_event WHERE trigger_key = doubted_kill.trigger_key)"
 )
 
@@ -44,10 +44,11 @@ class Settled:
 def note(transaction: Transaction, key: str, alert: Alert, alert_id: str) -> bool:
     """Keep a kill that a notification asks for; whether that is news."""
     new = transaction.connection.execute(
-        "INSERT OR IGNORE INTO doubted_kill "
+        "INSERT INTO doubted_kill "
         "(trigger_key, alert_id, alertname, risk_id, description, first_at, told) "
         "SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0 "
-        "WHERE NOT EXISTS (SELECT 1 FROM kill_event WHERE trigger_key = ?1)",
+        "WHERE NOT EXISTS (SELECT 1 FROM kill_event WHERE trigger_key = ?1) "
+        "ON CONFLICT DO NOTHING",
         (
             key,
             alert_id,
@@ -60,7 +61,7 @@ def note(transaction: Transaction, key: str, alert: Alert, alert_id: str) -> boo
     return bool(new)
 
 
-def oldest(connection: sqlite3.Connection) -> datetime | None:
+def oldest(connection: Connection) -> datetime | None:
     """Since when the oldest open doubt has waited."""
     (first_at,) = connection.execute(f"SELECT min(first_at) {_OPEN}").fetchone()
     return from_text(first_at) if first_at else None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill.doubt import oldest, settle
 from risk_receivers.store.writer import Writer
@@ -27,7 +27,7 @@ class DoubtWatch(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         writer: Writer,
         outbox: Outbox,
         telemetry: Telemetry,
@@ -47,7 +47,7 @@ class DoubtWatch(Worker):
         """Look once."""
         try:
             return self._look()
-        except (OSError, sqlite3.Error, ReceiversError):  # the doubts are on record and stay so
+        except (OSError, *DATABASE_ERRORS, ReceiversError):  # the doubts are on record and stay so
             return _RETRY_SECONDS
 
     def _look(self) -> float | None:

@@ -6,7 +6,6 @@ nor a record written of a trip that did not happen.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,6 +16,7 @@ from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.connection import Connection
 from risk_receivers.kill.board import KillBoard, fold
 from risk_receivers.kill.switch import BEGINS_ANEW, EventKind, KillEvent, Trigger
 from risk_receivers.schema import from_text, to_text
@@ -71,7 +71,7 @@ class Pulled:
     audit_seq: int = 0
 
 
-def load(connection: sqlite3.Connection) -> KillBoard:
+def load(connection: Connection) -> KillBoard:
     """The recorded state."""
     rows = connection.execute(
         "SELECT kind, kill_id, at, trigger_key, mode, cause, level, account, scope FROM kill_event "
@@ -106,7 +106,7 @@ def load(connection: sqlite3.Connection) -> KillBoard:
     keys: dict[Scope, dict[str, int]] = {scope: {} for scope in (EVERYTHING, *board.narrower)}
     for n, key, scope in connection.execute(
         "SELECT n, trigger_key, scope FROM kill_event LEFT JOIN kill_event_scope USING (n) "
-        "WHERE trigger_key NOT NULL"
+        "WHERE trigger_key IS NOT NULL"
     ):
         keys.setdefault(_scope(scope), {})[key] = n
     for of, by_key in keys.items():
@@ -176,11 +176,11 @@ def pull(transaction: Transaction, trigger: Trigger, witness: Witness) -> Pulled
     return Pulled(after, event, message, seq)
 
 
-def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> None:
+def write(connection: Connection, event: KillEvent, audit_seq: int) -> None:
     """Add an event to the history."""
-    number = connection.execute(
+    (number,) = connection.execute(
         "INSERT INTO kill_event (kind, kill_id, at, trigger_key, mode, cause, level, audit_seq) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
         (
             event.kind.value,
             event.kill_id,
@@ -191,14 +191,16 @@ def write(connection: sqlite3.Connection, event: KillEvent, audit_seq: int) -> N
             event.level,
             audit_seq,
         ),
-    ).lastrowid
+    ).fetchone()
     if event.account:
         connection.execute(
-            "INSERT OR REPLACE INTO kill_event_account (n, account) VALUES (?, ?)",
+            "INSERT INTO kill_event_account (n, account) VALUES (?, ?) "
+            "ON CONFLICT (n) DO UPDATE SET account = excluded.account",
             (number, event.account),
         )
     if not event.scope.is_everything:
         connection.execute(
-            "INSERT OR REPLACE INTO kill_event_scope (n, scope) VALUES (?, ?)",
+            "INSERT INTO kill_event_scope (n, scope) VALUES (?, ?) "
+            "ON CONFLICT (n) DO UPDATE SET scope = excluded.scope",
             (number, str(event.scope)),
         )

@@ -7,7 +7,6 @@ and no error.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +18,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.connection import Connection
 from risk_receivers.intake.alert import TRIPPING
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard
@@ -51,14 +51,16 @@ _DONE: Final = {
 }
 #: Open incidents that ask for the switch by their action, or that pulled it, as Prometheus itself
 #: tells. The states are spelt as their index has them.
+_KEY: Final = (
+    "('incident:' || i.risk_id || ':' || coalesce(nullif(i.tier, ''), 'none') || ':' "
+    "|| i.episode || ':')"
+)
 _FIRING: Final = (
     "SELECT alertname, risk_id, labels FROM incident AS i "  # noqa: S608 - constants
     "WHERE state IN ('CREATED', 'DISPATCHED') AND EXISTS (SELECT 1 FROM alert WHERE "
     "alert.risk_id = i.risk_id AND alert.tier = i.tier AND alert.episode = i.episode "
     f"AND alert.feed = 'alerts') AND (action IN ({', '.join(map(repr, sorted(TRIPPING)))}) "
-    "OR EXISTS (SELECT 1 FROM kill_event WHERE trigger_key LIKE 'incident:%' AND instr("
-    "trigger_key, 'incident:' || i.risk_id || ':' || ifnull(nullif(i.tier, ''), 'none') || ':' "
-    "|| i.episode || ':') = 1))"
+    f"OR EXISTS (SELECT 1 FROM kill_event WHERE substr(trigger_key, 1, length({_KEY})) = {_KEY}))"
 )
 
 
@@ -80,7 +82,7 @@ class Step:
     totp: str = ""
 
 
-def firing(connection: sqlite3.Connection, covered: Scope = EVERYTHING) -> list[str]:
+def firing(connection: Connection, covered: Scope = EVERYTHING) -> list[str]:
     """What asks for the switch at this moment, by name and risk_id.
 
     Of an alert that names another account than a kill covers, nothing trips again there.

@@ -14,7 +14,6 @@ Runs in the store's writer thread.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +28,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.connection import Connection
 from risk_receivers.facts import fact, keep_fact
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard
@@ -159,9 +159,7 @@ def _sight(state: KillBoard, change: MarkChange) -> tuple[Sight, ...]:
     return tuple(Sight.of(state, one.kill_id) for one in _covering(state, change))
 
 
-def _confirmed_before(
-    connection: sqlite3.Connection, step: Step, change: MarkChange
-) -> Reset | None:
+def _confirmed_before(connection: Connection, step: Step, change: MarkChange) -> Reset | None:
     """The reset that this very step was answered with already."""
     kept = fact(connection, _LATEST + change.account)
     if kept is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place
 from risk_receivers.quiet import table
 from risk_receivers.quiet.decision import Reason
 from risk_receivers.quiet.telling import Teller
@@ -27,7 +27,7 @@ class DigestWatch(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         writer: Writer,
         teller: Teller,
         telemetry: Telemetry,

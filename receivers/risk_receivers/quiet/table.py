@@ -6,7 +6,6 @@ have to wait for longer than anything may is due at once.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Final
 from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.message import Kind, Message
+from risk_receivers.database.connection import Connection
 from risk_receivers.facts import fact, keep_fact
 from risk_receivers.quiet.decision import Reason, Recent, Verdict, category_of, is_news
 from risk_receivers.quiet.digest import Waiting
@@ -24,13 +24,16 @@ from risk_receivers.schema import from_text, optional_text, optional_time, to_te
 _DIGEST_AT: Final = "digest_at"
 _OF_INCIDENT: Final = "FROM announcement WHERE risk_id = ?1 AND tier = ?2 AND episode = ?3"
 _INSERT: Final = (
-    "INSERT OR IGNORE INTO announcement (risk_id, tier, episode, kind, message_key, alertname, "
+    "INSERT INTO announcement (risk_id, tier, episode, kind, message_key, alertname, "
     "severity, is_news, reason, at, until, told_at, digest) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+#: How bad each severity is, in SQL and back.
+_RANK: Final = " ".join(f"WHEN '{severity.value}' THEN {severity.rank}" for severity in Severity)
+_BY_RANK: Final = {severity.rank: severity for severity in Severity}
 _WAITING: Final = (
-    "SELECT w.n, w.risk_id, w.tier, w.episode, w.alertname, w.reason, w.at, i.state, "
-    "(SELECT group_concat(DISTINCT severity) FROM announcement a "
+    "SELECT w.n, w.risk_id, w.tier, w.episode, w.alertname, w.reason, w.at, i.state, "  # noqa: S608
+    f"(SELECT max(CASE severity {_RANK} END) FROM announcement a "
     "WHERE a.risk_id = w.risk_id AND a.tier = w.tier AND a.episode = w.episode) "
     "FROM announcement w LEFT JOIN incident i USING (risk_id, tier, episode) "
     "WHERE w.told_at IS NULL AND (w.until <= ?1 OR w.until > ?2) ORDER BY w.n"
@@ -64,7 +67,7 @@ def key_of(message: Message) -> tuple[str, str, int]:
     return message.risk_id, message.tier, int(message.subject.rpartition(":")[2])
 
 
-def is_noted(connection: sqlite3.Connection, message: Message) -> bool:
+def is_noted(connection: Connection, message: Message) -> bool:
     """Whether the same message was told or waits already."""
     row = connection.execute(
         f"SELECT 1 {_OF_INCIDENT} AND message_key = ?4", (*key_of(message), message.key)
@@ -72,12 +75,13 @@ def is_noted(connection: sqlite3.Connection, message: Message) -> bool:
     return row.fetchone() is not None
 
 
-def recent(connection: sqlite3.Connection, terms: Terms, message: Message, now: datetime) -> Recent:
+def recent(connection: Connection, terms: Terms, message: Message, now: datetime) -> Recent:
     """What has happened of late, as far as it matters to a message."""
     key, present = key_of(message), to_text(now)
     window = to_text(now - terms.window)
     announced, waiting_until, same_at = connection.execute(
-        "SELECT max(told_at IS NOT NULL), max(CASE WHEN told_at IS NULL THEN until END), "
+        "SELECT max(CASE WHEN told_at IS NOT NULL THEN 1 ELSE 0 END), "
+        "max(CASE WHEN told_at IS NULL THEN until END), "
         "max(CASE WHEN kind = ?4 AND told_at > ?5 AND told_at <= ?6 THEN told_at END) "
         f"{_OF_INCIDENT}",
         (*key, message.kind.value, window, present),
@@ -101,18 +105,18 @@ def recent(connection: sqlite3.Connection, terms: Terms, message: Message, now: 
     )
 
 
-def _news(connection: sqlite3.Connection, terms: Terms, now: datetime) -> int:
+def _news(connection: Connection, terms: Terms, now: datetime) -> int:
     """How much news there was within the window, as far as it makes a difference."""
     found = connection.execute(
         "SELECT count(*) FROM (SELECT 1 FROM announcement "
-        "WHERE is_news AND at > ? AND at <= ? LIMIT ?)",
+        "WHERE is_news = 1 AND at > ? AND at <= ? LIMIT ?) AS news",
         (to_text(now - terms.window), to_text(now), terms.storm_count or 0),
     )
     return int(found.fetchone()[0])
 
 
 def _told_at(
-    connection: sqlite3.Connection, terms: Terms, severity: Severity, now: datetime
+    connection: Connection, terms: Terms, severity: Severity, now: datetime
 ) -> tuple[datetime, ...]:
     """When messages of a severity were told within the last minute, as far as a limit asks."""
     found = connection.execute(
@@ -123,7 +127,7 @@ def _told_at(
     return tuple(from_text(at) for (at,) in reversed(found.fetchall()))
 
 
-def note(connection: sqlite3.Connection, message: Message, verdict: Verdict, now: datetime) -> None:
+def note(connection: Connection, message: Message, verdict: Verdict, now: datetime) -> None:
     """Write down what became of a message."""
     told = verdict.reason is None
     connection.execute(
@@ -144,9 +148,7 @@ def note(connection: sqlite3.Connection, message: Message, verdict: Verdict, now
     )
 
 
-def begin_storm(
-    connection: sqlite3.Connection, now: datetime, until: datetime, audit_seq: int
-) -> None:
+def begin_storm(connection: Connection, now: datetime, until: datetime, audit_seq: int) -> None:
     """Write down that a storm is on."""
     connection.execute(
         "INSERT INTO storm (began_at, until, audit_seq) VALUES (?, ?, ?)",
@@ -154,7 +156,7 @@ def begin_storm(
     )
 
 
-def going_on(connection: sqlite3.Connection) -> Storm | None:
+def going_on(connection: Connection) -> Storm | None:
     """The storm that is on."""
     row = connection.execute(
         "SELECT n, began_at, until, audit_seq FROM storm WHERE ended_at IS NULL ORDER BY n DESC"
@@ -162,28 +164,28 @@ def going_on(connection: sqlite3.Connection) -> Storm | None:
     return Storm(row[0], from_text(row[1]), from_text(row[2]), row[3]) if row else None
 
 
-def prolong_storm(connection: sqlite3.Connection, storm: Storm, until: datetime) -> None:
+def prolong_storm(connection: Connection, storm: Storm, until: datetime) -> None:
     """Give a storm another window."""
     connection.execute("UPDATE storm SET until = ? WHERE n = ?", (to_text(until), storm.number))
 
 
-def end_storm(connection: sqlite3.Connection, storm: Storm, now: datetime) -> None:
+def end_storm(connection: Connection, storm: Storm, now: datetime) -> None:
     """Write down that a storm is over."""
     connection.execute("UPDATE storm SET ended_at = ? WHERE n = ?", (to_text(now), storm.number))
 
 
-def is_known_storm(connection: sqlite3.Connection, now: datetime) -> bool:
+def is_known_storm(connection: Connection, now: datetime) -> bool:
     """Whether the rules' own alert about a storm is open and was told."""
     since = to_text(now - _KNOWN_FOR)
     return connection.execute(_STORM_IS_KNOWN, (ALERT_STORM.name, since)).fetchone() is not None
 
 
 def news_of(
-    connection: sqlite3.Connection, terms: Terms, now: datetime
+    connection: Connection, terms: Terms, now: datetime
 ) -> tuple[int, Mapping[Severity, int]]:
     """How much news there was in the last window, and how many beginnings by severity."""
     since, present = to_text(now - terms.window), to_text(now)
-    counted = "FROM announcement WHERE is_news AND at > ? AND at <= ?"
+    counted = "FROM announcement WHERE is_news = 1 AND at > ? AND at <= ?"
     (news,) = connection.execute(f"SELECT count(*) {counted}", (since, present)).fetchone()
     firing = connection.execute(
         f"SELECT severity, count(*) {counted} AND kind = 'firing' GROUP BY severity",
@@ -192,7 +194,7 @@ def news_of(
     return news, {Severity(severity): count for severity, count in firing}
 
 
-def due_at(connection: sqlite3.Connection, terms: Terms, now: datetime) -> datetime | None:
+def due_at(connection: Connection, terms: Terms, now: datetime) -> datetime | None:
     """When the next digest is to be written, or a storm to be looked at."""
     if storm := going_on(connection):
         return _not_absurd(storm.until, terms, now)
@@ -206,7 +208,7 @@ def due_at(connection: sqlite3.Connection, terms: Terms, now: datetime) -> datet
     return max(due, last + terms.window) if last and last <= now else due
 
 
-def waiting(connection: sqlite3.Connection, terms: Terms, now: datetime) -> tuple[Waiting, ...]:
+def waiting(connection: Connection, terms: Terms, now: datetime) -> tuple[Waiting, ...]:
     """Everything that is due."""
     rows = connection.execute(_WAITING, (to_text(now), to_text(now + terms.longest)))
     return tuple(
@@ -216,17 +218,17 @@ def waiting(connection: sqlite3.Connection, terms: Terms, now: datetime) -> tupl
             tier=tier,
             episode=episode,
             alertname=alertname,
-            severity=max(map(Severity, severities.split(",")), key=lambda one: one.rank),
+            severity=_BY_RANK[rank],
             reason=Reason(reason),
             at=from_text(at),
             state=state or "",
         )
-        for n, risk_id, tier, episode, alertname, reason, at, state, severities in rows
+        for n, risk_id, tier, episode, alertname, reason, at, state, rank in rows
     )
 
 
 def mark_told(
-    connection: sqlite3.Connection, told: tuple[Waiting, ...], digest: int, now: datetime
+    connection: Connection, told: tuple[Waiting, ...], digest: int, now: datetime
 ) -> None:
     """Write down that a digest names these, and the end of those that are over."""
     at = to_text(now)
@@ -249,13 +251,13 @@ def mark_told(
     keep_fact(connection, _DIGEST_AT, at)
 
 
-def last_row(connection: sqlite3.Connection) -> int:
+def last_row(connection: Connection) -> int:
     """The number of the last row there is."""
     (last,) = connection.execute("SELECT coalesce(max(n), 0) FROM announcement").fetchone()
     return int(last)
 
 
-def held_after(connection: sqlite3.Connection, number: int) -> tuple[int, Mapping[Reason, int]]:
+def held_after(connection: Connection, number: int) -> tuple[int, Mapping[Reason, int]]:
     """How many messages were held back after a row, by why, and the last row there is."""
     last = last_row(connection)
     rows = connection.execute(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from datetime import datetime
 from enum import Enum, auto
 
 from risk_policy.contracts.reports import Report
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import to_text
 
 
@@ -25,11 +25,12 @@ def digest(report: Report) -> str:
     return hashlib.sha256(report.model_dump_json().encode()).hexdigest()
 
 
-def claim(connection: sqlite3.Connection, report: Report, now: datetime) -> Claim:
+def claim(connection: Connection, report: Report, now: datetime) -> Claim:
     """Take an id for a report, or say why it is not to be had."""
     content = digest(report)
     new = connection.execute(
-        "INSERT OR IGNORE INTO report (id, kind) VALUES (?, ?)", (report.id, report.kind)
+        "INSERT INTO report (id, kind) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (report.id, report.kind),
     ).rowcount
     if new:
         connection.execute("INSERT INTO report_content VALUES (?, ?, 1)", (report.id, content))
@@ -46,7 +47,7 @@ def claim(connection: sqlite3.Connection, report: Report, now: datetime) -> Clai
     return Claim.REUSED
 
 
-def release(connection: sqlite3.Connection, report: Report) -> None:
+def release(connection: Connection, report: Report) -> None:
     """Give back an id whose report could not be recorded after all."""
     connection.execute("DELETE FROM report WHERE id = ?", (report.id,))
     connection.execute("DELETE FROM report_content WHERE id = ?", (report.id,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +30,7 @@ from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
 
 _CONCERNED: Final = (
-    "SELECT DISTINCT json_extract(labels, '$.account') FROM incident AS i "
+    "SELECT DISTINCT labels FROM incident AS i "
     "WHERE (state IN ('CREATED', 'DISPATCHED') OR last_seen_at >= ?) AND EXISTS ("
     "SELECT 1 FROM alert WHERE alert.risk_id = i.risk_id AND alert.tier = i.tier "
     "AND alert.episode = i.episode AND alert.feed = 'alerts')"
@@ -176,9 +177,10 @@ def _concerned(transaction: Transaction, kill: KillSwitch) -> list[str]:
     if kill.since is None:
         return []
     rows = transaction.connection.execute(_CONCERNED, (to_text(kill.since),))
+    accounts = dict.fromkeys(json.loads(labels).get("account") for (labels,) in rows)
     return [
         account
-        for (account,) in rows
+        for account in accounts
         if isinstance(account, str) and account and kill.scope.may_cover(_About(account))
     ]
 

@@ -11,7 +11,6 @@ to have lifted what is missing from the table and older: nothing is held for eve
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -20,9 +19,11 @@ from risk_policy.contracts.audit import EventType
 from risk_policy.contracts.restriction import RestrictionKind
 from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import Severity
+from risk_receivers.audit import tables
 from risk_receivers.audit.errors import NotCanonicalError
-from risk_receivers.audit.header import parse_header
 from risk_receivers.audit.payload import Payload, parse_payload
+from risk_receivers.audit.record import readable
+from risk_receivers.database.connection import Connection
 from risk_receivers.restrictions import table
 from risk_receivers.restrictions.held import Held, Standing
 from risk_receivers.schema import from_text
@@ -30,12 +31,6 @@ from risk_receivers.store.transaction import Transaction
 
 #: Canonical JSON sorts its keys, so every such header begins like this.
 _PREFIX: Final = b'{"event_type":"RESTRICTION_'
-#: Without an index: one that was tampered with must not hide a record.
-_RECORDS: Final = (
-    "SELECT h.header, p.payload FROM audit_header h NOT INDEXED "
-    "LEFT JOIN audit_payload p ON p.seq = h.seq "
-    "WHERE substr(h.header, 1, length(?1)) = ?1 ORDER BY h.seq"
-)
 _BEGINS: Final = (EventType.RESTRICTION_IMPOSED, EventType.RESTRICTION_LATCHED)
 _ENDS: Final = (EventType.RESTRICTION_LIFTED, EventType.RESTRICTION_RESUMED)
 
@@ -71,7 +66,7 @@ def _no_less(held: Held, told: Held) -> Held:
     )
 
 
-def _told(connection: sqlite3.Connection) -> dict[str, tuple[Held, str]]:
+def _told(connection: Connection) -> dict[str, tuple[Held, str]]:
     """What is held by the chain, the oldest first, each with its scope as it is written."""
     found: dict[str, tuple[Held, str]] = {}
     for event_type, payload in _records(connection):
@@ -86,14 +81,11 @@ def _told(connection: sqlite3.Connection) -> dict[str, tuple[Held, str]]:
     return found
 
 
-def _records(connection: sqlite3.Connection) -> Iterator[tuple[str, Payload | None]]:
-    for header, payload in connection.execute(_RECORDS, (_PREFIX,)).fetchall():
+def _records(connection: Connection) -> Iterator[tuple[str, Payload | None]]:
+    for _, header, payload in readable(tables.rows_beginning(connection, _PREFIX)):
+        event_type = str(header.event_type)
         try:
-            event_type = str(parse_header(bytes(header)).event_type)
-        except NotCanonicalError:
-            continue  # the chain itself is broken there, which its verifier tells
-        try:
-            yield event_type, None if payload is None else parse_payload(bytes(payload))
+            yield event_type, None if payload is None else parse_payload(payload)
         except NotCanonicalError:
             yield event_type, None
 

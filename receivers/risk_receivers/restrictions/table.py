@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from risk_policy.catalogue.system import (
 from risk_policy.contracts.restriction import RestrictionKind
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import Severity
+from risk_receivers.database.connection import Connection
 from risk_receivers.restrictions.held import Held, Standing
 from risk_receivers.schema import from_text, to_text
 
@@ -25,7 +25,7 @@ _COLUMNS: Final = (
 )
 _READ: Final = f"SELECT {_COLUMNS} FROM restriction "  # noqa: S608 - constants
 _WRITE: Final = (
-    f"INSERT OR REPLACE INTO restriction ({_COLUMNS}) "  # noqa: S608 - constants
+    f"INSERT INTO restriction ({_COLUMNS}) "  # noqa: S608 - constants
     f"VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
 )
 #: While one of these is open, a limit may be breached and not fire.
@@ -44,22 +44,22 @@ _BLINDED: Final = (
 )
 
 
-def of_breach(connection: sqlite3.Connection, risk_id: str, tier: str) -> list[Held]:
+def of_breach(connection: Connection, risk_id: str, tier: str) -> list[Held]:
     """Those that one breach holds."""
     return _read(connection, "WHERE risk_id = ? AND tier = ?", (risk_id, tier))
 
 
-def by_id(connection: sqlite3.Connection, restriction: str) -> Held | None:
+def by_id(connection: Connection, restriction: str) -> Held | None:
     """One of them."""
     return next(iter(_read(connection, "WHERE id = ?", (restriction,))), None)
 
 
-def every(connection: sqlite3.Connection) -> list[Held]:
+def every(connection: Connection) -> list[Held]:
     """All, the oldest first."""
     return _read(connection, "ORDER BY since, id", ())
 
 
-def doubtful(connection: sqlite3.Connection) -> list[str]:
+def doubtful(connection: Connection) -> list[str]:
     """The ids of those whose incident expired."""
     rows = connection.execute(
         "SELECT id FROM restriction WHERE standing = ?", (Standing.DOUBTFUL.value,)
@@ -67,13 +67,13 @@ def doubtful(connection: sqlite3.Connection) -> list[str]:
     return [restriction for (restriction,) in rows]
 
 
-def blinded_by(connection: sqlite3.Connection) -> str:
+def blinded_by(connection: Connection) -> str:
     """An open alert that says that limits cannot be judged; empty if there is none."""
     row = connection.execute(_BLINDED).fetchone()
     return row[0] if row else ""
 
 
-def write(connection: sqlite3.Connection, held: Held) -> None:
+def write(connection: Connection, held: Held) -> None:
     """Write it down, as it is now."""
     values = (
         held.id,
@@ -89,15 +89,19 @@ def write(connection: sqlite3.Connection, held: Held) -> None:
         int(held.latches),
         held.standing.value,
     )
+    connection.execute(
+        "DELETE FROM restriction WHERE id = ? OR (risk_id = ? AND tier = ? AND kind = ?)",
+        values[:4],
+    )
     connection.execute(_WRITE, values)
 
 
-def remove(connection: sqlite3.Connection, held: Held) -> None:
+def remove(connection: Connection, held: Held) -> None:
     """It is in force no more."""
     connection.execute("DELETE FROM restriction WHERE id = ?", (held.id,))
 
 
-def _read(connection: sqlite3.Connection, where: str, values: Iterable[str]) -> list[Held]:
+def _read(connection: Connection, where: str, values: Iterable[str]) -> list[Held]:
     return [_held(row) for row in connection.execute(_READ + where, tuple(values))]
 
 

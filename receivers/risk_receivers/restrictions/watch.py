@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from pathlib import Path
 
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.recorder import Recorder
 from risk_receivers.restrictions import table
@@ -22,7 +22,7 @@ class RestrictionWatch(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         recorder: Recorder,
         pulse: Pulse,
         telemetry: Telemetry,

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
@@ -23,6 +22,7 @@ from risk_policy.model.escalation import Retention
 from risk_policy.vocabulary import Category
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place
 from risk_receivers.retention.tables import PRUNABLE, Key, Prunable
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction, Writer
@@ -46,7 +46,7 @@ class RetentionKeeper(Worker):
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         writer: Writer,
         telemetry: Telemetry,
         retention: Retention,
@@ -115,8 +115,9 @@ def _remove(
     if removed := table.remove(transaction.connection, keys, before):
         transaction.connection.execute(
             "INSERT INTO fact (name, value) VALUES (?1, ?2) "
-            "ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + ?2",
-            (_PRUNED + table.name, removed),
+            "ON CONFLICT (name) DO UPDATE "
+            "SET value = CAST(CAST(fact.value AS INTEGER) + ?3 AS TEXT)",
+            (_PRUNED + table.name, str(removed), removed),
         )
 
 

@@ -7,13 +7,13 @@ an incident's id, and with it the key of a kill's trigger, must never come again
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from risk_receivers.channels.message import Kind
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import to_text
 
 Key = tuple[str | int, ...]
@@ -36,7 +36,9 @@ KILL_KINDS: Final = (
     Kind.TAMPERED,
 )
 _FREE: Final = ", ".join(repr(kind.value) for kind in FREE_KINDS)
-_ID: Final = "i.risk_id || ':' || iif(i.tier = '', 'none', i.tier) || ':' || i.episode"
+_ID: Final = (
+    "i.risk_id || ':' || CASE i.tier WHEN '' THEN 'none' ELSE i.tier END || ':' || i.episode"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ class Prunable:
     least: timedelta = timedelta(days=1)
     is_capped: bool = False
 
-    def count(self, connection: sqlite3.Connection) -> int:
+    def count(self, connection: Connection) -> int:
         """How many rows there are."""
         return int(connection.execute(f"SELECT count(*) FROM {self.name}").fetchone()[0])  # noqa: S608
 
-    def due(self, connection: sqlite3.Connection, before: datetime, limit: int) -> list[Key]:
+    def due(self, connection: Connection, before: datetime, limit: int) -> list[Key]:
         """The keys of rows that were over before a time, the oldest first."""
         rows = connection.execute(
             f"SELECT {', '.join(self.key)} FROM {self.held} "  # noqa: S608 - constants
@@ -75,7 +77,7 @@ class Prunable:
         )
         return rows.fetchall()
 
-    def remove(self, connection: sqlite3.Connection, keys: Sequence[Key], before: datetime) -> int:
+    def remove(self, connection: Connection, keys: Sequence[Key], before: datetime) -> int:
         """Delete those that may still go; how many that were."""
         is_it = " AND ".join(f"{column} = ?" for column in self.key)
         still = (
@@ -107,7 +109,7 @@ _NOT_THE_LATEST: Final = (
     "AND later.tier = i.tier AND later.episode > i.episode)"
 )
 _THIS: Final = "risk_id = ?1 AND tier = ?2 AND episode = ?3"
-_OF_THIS: Final = "?1 || ':' || iif(?2 = '', 'none', ?2) || ':' || ?3"
+_OF_THIS: Final = "?1 || ':' || CASE ?2 WHEN '' THEN 'none' ELSE ?2 END || ':' || ?3"
 
 PRUNABLE: Final = (
     Prunable(
@@ -187,7 +189,8 @@ KEPT: Final = {
     "report_content": "goes with its report",
     "report_at": "goes with its report",
     "slack_press": "goes as soon as it is done",
-    "placed_buttons": "goes with its buttons; some hundred at most",
+    "placed_buttons": "is made for older databases alone, and dropped at once",
+    "placed_button": "goes with its buttons; some hundred at most",
     "message_attempt": "goes as its message is confirmed",
     "dead_message": "goes with its message, once somebody has dealt with it",
     "dealt_with": "goes with its message",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit import tables
 from risk_receivers.audit.chain import Head, follow
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection, DatabaseError
 from risk_receivers.store.errors import StoreError
 
 T = TypeVar("T")
@@ -41,13 +41,13 @@ class Transaction:
         failure: why an append could not be stored; such a commit never succeeds.
     """
 
-    connection: sqlite3.Connection
+    connection: Connection
     now: datetime
     head: Head
     origin: str
     retention: AuditRetention
     appended: list[str] = field(default_factory=list)
-    failure: sqlite3.Error | None = None
+    failure: DatabaseError | None = None
     closed: bool = False
     _at_end: dict[Callable[[Transaction], Any], AtEnd[Any]] = field(default_factory=dict)
 
@@ -65,7 +65,7 @@ class Transaction:
         )
         try:
             tables.insert(self.connection, record)
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             # Half a record may stand there now. Even a work that shrugs must not commit it.
             self.failure = error
             raise

@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.canonical import encode
 from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place, path_of
 from risk_receivers.store.database import (
     StorageLostError,
     WritableDatabase,
@@ -53,7 +53,7 @@ class Writer:
 
     def __init__(
         self,
-        database: Path,
+        database: Place,
         *,
         origin: str,
         retention: AuditRetention,
@@ -78,7 +78,8 @@ class Writer:
         if not origin:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
         encode(origin)
-        self._path = database
+        self._place = database
+        self._path = path_of(database)
         self._origin = origin
         self._retention = retention
         self._schema = tuple(schema)
@@ -200,7 +201,7 @@ class Writer:
             except StoreBusyError as error:
                 _refuse(jobs, error)
                 return
-            except sqlite3.Error as error:
+            except DATABASE_ERRORS as error:
                 if not is_busy(error):
                     raise
                 _refuse(

@@ -12,7 +12,6 @@ from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from risk_policy.clock import utc_now
@@ -21,6 +20,7 @@ from risk_policy.vocabulary import Category, Role, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.schema import to_text
 from risk_receivers.store.errors import StoreTimeoutError
@@ -168,7 +168,7 @@ class Uses(Worker):
         self._owed.clear()
 
 
-def load_book(database: Path, book: Book) -> None:
+def load_book(database: Place, book: Book) -> None:
     """Put every token that is on record into the book."""
     with closing(open_read_only(database)) as connection:
         for token in table.load(connection):

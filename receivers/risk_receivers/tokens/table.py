@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
 from risk_policy.vocabulary import Role
+from risk_receivers.database.connection import Connection
 from risk_receivers.schema import from_text, optional_text, optional_time, to_text
 from risk_receivers.tokens.given import GivenToken
 
 _COLUMNS = "id, name, roles, digest, created_at, created_by, expires_at, revoked_at, last_used_at"
 
 
-def load(connection: sqlite3.Connection) -> list[GivenToken]:
+def load(connection: Connection) -> list[GivenToken]:
     """Every token there was."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM given_token ORDER BY created_at")  # noqa: S608
     return [_token(row) for row in rows]
 
 
-def insert(connection: sqlite3.Connection, token: GivenToken) -> None:
+def insert(connection: Connection, token: GivenToken) -> None:
     """Keep a new one."""
     connection.execute(
         f"INSERT INTO given_token ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -31,7 +31,7 @@ def insert(connection: sqlite3.Connection, token: GivenToken) -> None:
     )
 
 
-def standing(connection: sqlite3.Connection, name: str, now: datetime) -> GivenToken | None:
+def standing(connection: Connection, name: str, now: datetime) -> GivenToken | None:
     """The good token of a name."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM given_token "  # noqa: S608
@@ -41,7 +41,7 @@ def standing(connection: sqlite3.Connection, name: str, now: datetime) -> GivenT
     return None if row is None else _token(row)
 
 
-def revoke(connection: sqlite3.Connection, number: str, now: datetime) -> None:
+def revoke(connection: Connection, number: str, now: datetime) -> None:
     """It is no good any more."""
     connection.execute(
         "UPDATE given_token SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?",
@@ -49,7 +49,7 @@ def revoke(connection: sqlite3.Connection, number: str, now: datetime) -> None:
     )
 
 
-def note_uses(connection: sqlite3.Connection, used: Mapping[str, datetime]) -> None:
+def note_uses(connection: Connection, used: Mapping[str, datetime]) -> None:
     """When tokens were used last."""
     connection.executemany(
         "UPDATE given_token SET last_used_at = ? WHERE id = ?",

@@ -18,6 +18,7 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY, Record, follow
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.record import StoredRow
+from risk_receivers.database.connection import Connection
 from risk_receivers.store.writer import Transaction, Writer
 
 START = datetime(2030, 1, 31, 12, 0, 0, 250, tzinfo=UTC)
@@ -101,7 +102,7 @@ def tamper() -> Callable[..., None]:
 
 
 @pytest.fixture
-def reading(database: Path) -> Iterator[sqlite3.Connection]:
+def reading(database: Path) -> Iterator[Connection]:
     """A read-only connection to the database."""
     with closing(tables.open_read_only(database)) as connection:
         yield connection
