@@ -184,7 +184,7 @@ class Reading:
         except DamagedRecordError as error:
             self._verdict.damaged(str(error))
             raise
-        return [_event(event) for event in found]
+        return [query.as_json(event) for event in found]
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -215,34 +215,3 @@ def _incident(row: tuple[Any, ...]) -> dict[str, Any]:
     fields["labels"] = json.loads(fields["labels"])
     fields["annotations"] = json.loads(fields["annotations"])
     return fields
-
-
-def _event(event: query.StoredEvent) -> dict[str, Any]:
-    payload = event.payload
-    return {
-        "header": {
-            "seq": event.seq,
-            "event_type": str(event.event_type),
-            "recorded_at": event.recorded_at.isoformat(),
-            "expires_at": event.expires_at.isoformat() if event.expires_at else None,
-            "origin": event.origin,
-            "previous_checksum": event.previous_checksum,
-        },
-        "checksum": event.checksum,
-        "payload": None
-        if payload is None
-        else {
-            "id": payload.id,
-            "message": payload.message,
-            "severity": payload.severity,
-            "category": payload.category,
-            "alert_id": payload.alert_id,
-            "trade_id": payload.trade_id,
-            "position_id": payload.position_id,
-            "details": payload.details,
-            "action_taken": payload.action_taken,
-            "action_reason": payload.action_reason,
-            "actor_type": payload.actor_type,
-            "actor_id": payload.actor_id,
-        },
-    }

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit import tables
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.errors import DamagedRecordError
+from risk_receivers.audit.header import Header
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import StoredRow, check_record
 from risk_receivers.database.connection import Connection
@@ -79,13 +80,50 @@ def _event(row: StoredRow, *, validate: bool) -> StoredEvent:
         raise DamagedRecordError(
             row.seq if isinstance(row.seq, int) else None, "; ".join(record.problems)
         )
+    return stored_event(header, record.checksum, record.payload)
+
+
+def stored_event(header: Header, checksum: bytes, payload: Payload | None) -> StoredEvent:
+    """The event of a record that was checked."""
     return StoredEvent(
         seq=header.seq,
         event_type=header.event_type,
         recorded_at=header.recorded_at,
         expires_at=header.expires_at,
         origin=header.origin,
-        checksum=record.checksum.hex(),
+        checksum=checksum.hex(),
         previous_checksum=header.previous_checksum,
-        payload=record.payload,
+        payload=payload,
     )
+
+
+def as_json(event: StoredEvent) -> dict[str, Any]:
+    """The event as programs are given it."""
+    payload = event.payload
+    return {
+        "header": {
+            "seq": event.seq,
+            "event_type": str(event.event_type),
+            "recorded_at": event.recorded_at.isoformat(),
+            "expires_at": event.expires_at.isoformat() if event.expires_at else None,
+            "origin": event.origin,
+            "previous_checksum": event.previous_checksum,
+        },
+        "checksum": event.checksum,
+        "payload": None
+        if payload is None
+        else {
+            "id": payload.id,
+            "message": payload.message,
+            "severity": payload.severity,
+            "category": payload.category,
+            "alert_id": payload.alert_id,
+            "trade_id": payload.trade_id,
+            "position_id": payload.position_id,
+            "details": payload.details,
+            "action_taken": payload.action_taken,
+            "action_reason": payload.action_reason,
+            "actor_type": payload.actor_type,
+            "actor_id": payload.actor_id,
+        },
+    }

@@ -21,6 +21,9 @@ class ChainReader(Protocol):
     def rows_after(self, seq: int, limit: int) -> list[StoredRow]:
         """The first ``limit`` rows beyond a seq, in order."""
 
+    def rows_before(self, seq: int, limit: int) -> list[StoredRow]:
+        """The last ``limit`` rows in front of a seq, in order."""
+
     def rows(self) -> Iterator[StoredRow]:
         """Every row in the order of seq, whatever seq is, a chunk in memory at a time."""
 

@@ -123,6 +123,11 @@ def rows_after(connection: Connection, seq: int, limit: int) -> list[StoredRow]:
     return chain_of(connection).rows_after(seq, limit)
 
 
+def rows_before(connection: Connection, seq: int, limit: int) -> list[StoredRow]:
+    """The last ``limit`` rows in front of a seq, in order."""
+    return chain_of(connection).rows_before(seq, limit)
+
+
 def rows(connection: Connection) -> Iterator[StoredRow]:
     """Every row in the order of seq, whatever seq is, a chunk in memory at a time."""
     return chain_of(connection).rows()
@@ -174,6 +179,13 @@ class TableChain:
             f"{_SELECT} WHERE h.seq > ? ORDER BY h.seq LIMIT ?", (seq, limit)
         ).fetchall()
         return [StoredRow(*row) for row in found]
+
+    def rows_before(self, seq: int, limit: int) -> list[StoredRow]:
+        """The last ``limit`` rows in front of a seq, in order."""
+        found = self._connection.execute(
+            f"{_SELECT} WHERE h.seq < ? ORDER BY h.seq DESC LIMIT ?", (seq, limit)
+        ).fetchall()
+        return [StoredRow(*row) for row in reversed(found)]
 
     def rows(self) -> Iterator[StoredRow]:
         """Every row in the order of seq, whatever seq is, a chunk in memory at a time."""
