@@ -6,6 +6,9 @@ The sidecar: takes snapshots over HTTP from whoever shows the token of
 ``--poll`` it fetches snapshots itself from runtimes that serve them, and shows them the same token.
 Closes are a fact of the market and hold for every account. Those sent are remembered; those of
 ``--closes`` are read at every start and go before them.
+
+Runtimes that tell nothing of their gates have those that RISKWARDEN_TRADING_MODE and its sisters
+name, if that is set (docs/generic.md).
 Exit status: 0 after SIGTERM or SIGINT, 2 when it cannot start.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -26,6 +30,7 @@ from risk_exporter.fast_lane import FastLane
 from risk_exporter.poll import SnapshotPoller
 from risk_exporter.server import ExporterServer
 from risk_policy import PolicyError, load_policy
+from risk_policy.contracts.gating import GatingVariableError, gating_of_environment
 
 _log = logging.getLogger("risk_exporter")
 
@@ -44,7 +49,8 @@ def serve(
     token = policy.alerting.auth.snapshot_token.reveal_token()
     closes = load_closes(closes_file) if closes_file else {}
     lane = FastLane.from_policy(policy, receivers)
-    with RiskExporter(policy, data, fast_lane=lane) as exporter:
+    gating = gating_of_environment(os.environ)
+    with RiskExporter(policy, data, fast_lane=lane, gating=gating) as exporter:
         exporter.seed_market_closes(closes)
         server = ExporterServer(exporter, listen=listen, snapshot_token=token)
         pollers = [SnapshotPoller(exporter, url, token) for url in polled]
@@ -102,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.poll,
             stop,
         )
-    except (PolicyError, ExporterError) as error:
+    except (PolicyError, ExporterError, GatingVariableError) as error:
         print(f"risk_exporter: {error}", file=sys.stderr)
         return 2
     return 0

@@ -292,6 +292,11 @@ class Account:
             self._events,
         )
         self._published = published = Published(
-            measures, self._labels, named, self._count, min(now, snapshot.taken_at)
+            measures,
+            self._labels,
+            named,
+            self._count,
+            min(now, snapshot.taken_at),
+            snapshot.gating,
         )
         self._terms.watch(published, now)

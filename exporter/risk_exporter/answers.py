@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from risk_exporter.measures import Measures
+from risk_policy.contracts.gating import FLAGS
 from risk_policy.contracts.snapshot import (
     Budget,
     Event,
@@ -21,6 +22,7 @@ from risk_policy.contracts.snapshot import (
     Position,
     Snapshot,
     Strategy,
+    ToldGating,
     Venue,
     VenueLatency,
 )
@@ -82,7 +84,6 @@ _KINDS: Final = {
     "tuple_type": "must be a list",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
-    "enum": "must be stop_loss or take_profit",
     "dict_type": "must be an object",
     "timezone_aware": "must carry a time zone: write it in UTC, e.g. 2026-01-02T03:04:05Z",
     "datetime_type": "must be a time, e.g. 2026-01-02T03:04:05Z",
@@ -100,9 +101,10 @@ _MODELS: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("latencies",): Latencies,
     ("latencies", "venues"): VenueLatency,
     ("events",): Event,
+    ("gating",): ToldGating,
 }
 #: The only fields that are true or false.
-_FLAGS: Final = frozenset({"reports_stops"})
+_FLAGS: Final = frozenset({"reports_stops", *(f"gating.{flag}" for flag in FLAGS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,8 @@ def _message(detail: ErrorDetails) -> str:
         place = tuple(part for part in location[:-1] if isinstance(part, str))
         model = _MODELS.get(place)
         return f"is unknown; known here: {', '.join(model.model_fields)}" if model else "is unknown"
+    if kind == "enum":
+        return f"must be {detail['ctx']['expected'].replace(chr(39), '')}"
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(str(location[-1]), detail["msg"])
     return _KINDS.get(kind, detail["msg"].removeprefix("Value error, "))

@@ -60,6 +60,7 @@ from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import METRICS
 from risk_policy.clock import utc_now
+from risk_policy.contracts.gating import ToldGating
 from risk_policy.contracts.high_water_mark import Standing, Wanted
 from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.disk import free_ratio
@@ -78,6 +79,7 @@ class RiskExporter(Collector):
         state_dir: what survives a restart; belongs to this exporter alone while it is open.
         clock: the wall clock, UTC.
         fast_lane: tells the receivers of what trips the kill switch; runs while this is open.
+        gating: what stands between a runtime and a live market, of snapshots that do not tell.
 
     Raises:
         StateError: what is remembered cannot be read.
@@ -90,8 +92,10 @@ class RiskExporter(Collector):
         clock: Callable[[], datetime] = utc_now,
         *,
         fast_lane: FastLane | None = None,
+        gating: ToldGating | None = None,
     ) -> None:
         self.policy = policy
+        self._gating = gating
         self._clock = clock
         self._fast_lane = fast_lane
         self._terms = Terms(
@@ -134,6 +138,8 @@ class RiskExporter(Collector):
                 The latest figures stand, and grow old.
         """
         try:
+            if snapshot.gating is None and self._gating is not None:
+                snapshot = snapshot.model_copy(update={"gating": self._gating})
             return self._account(snapshot.account).observe(snapshot, self._clock())
         except SnapshotRefusedError as error:
             self.count_refusal(error.reason)

@@ -146,6 +146,7 @@ class Keeper:
         return (
             state.equity_peak != stored.equity_peak
             or state.trading_day != stored.trading_day
+            or state.gating != stored.gating
             or (move > 0 and move >= step)
         )
 

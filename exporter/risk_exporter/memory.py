@@ -41,6 +41,7 @@ from risk_exporter.disk import read_slot, replace_file, sync_folder, write_slot
 from risk_exporter.errors import StateBusyError, StateError
 from risk_exporter.measures import Reference, account_drawdown, daily_pnl, intraday_drawdown
 from risk_exporter.value_at_risk import Floats
+from risk_policy.contracts.gating import ToldGating
 from risk_policy.contracts.snapshot import Amount, Identifier, Snapshot, utc_day
 
 _log = logging.getLogger(__name__)
@@ -82,6 +83,9 @@ class AccountState(BaseModel):
 
     Somebody may reset the peak to the latest equity. The figures of the day go on: what was lost
     today stays lost today.
+
+    What the latest snapshot told of the runtime's gates is kept for whoever asks while nothing
+    runs; no figure depends on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -97,6 +101,7 @@ class AccountState(BaseModel):
     taken_at_last: AwareDatetime
     market_time_last: AwareDatetime
     mark_reset: MarkReset | None = None
+    gating: ToldGating | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -131,6 +136,7 @@ class AccountState(BaseModel):
             equity_last=snapshot.equity,
             taken_at_last=snapshot.taken_at,
             market_time_last=snapshot.market_time,
+            gating=snapshot.gating,
         )
 
     def after(self, snapshot: Snapshot, tolerance: timedelta) -> AccountState:
@@ -148,6 +154,7 @@ class AccountState(BaseModel):
                 "equity_last": snapshot.equity,
                 "taken_at_last": snapshot.taken_at,
                 "market_time_last": snapshot.market_time,
+                "gating": snapshot.gating,
             }
         )
 

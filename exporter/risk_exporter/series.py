@@ -27,6 +27,7 @@ from risk_policy.catalogue.limits import Limit
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.catalogue.system import DATA_STALE
 from risk_policy.contracts.alert import RISK_ID, risk_id
+from risk_policy.contracts.gating import LiveOrders, ToldGating
 from risk_policy.contracts.snapshot import EventKind
 
 LabelSet = dict[str, str]
@@ -147,6 +148,8 @@ class Published:
         count: snapshots taken in since the start.
         fresh_at: when the figures were fresh: taken or arrived, whichever was earlier, so that
             a clock that runs ahead cannot make old figures look young.
+        gating: what the latest snapshot told of the runtime's gates. What is remembered from before
+            a restart is not shown: the runtime may be set differently by now.
     """
 
     measures: Measures
@@ -154,6 +157,7 @@ class Published:
     named: tuple[Block, ...]
     count: int
     fresh_at: datetime
+    gating: ToldGating | None
 
     def blocks(self, conventions: Conventions, now: datetime) -> Iterator[Block]:
         """Every series of the account."""
@@ -191,6 +195,8 @@ class Published:
         yield _one(m.SNAPSHOT_AGE, labels.age, (now - self.fresh_at).total_seconds())
         yield _one(m.MARKET_TIMESTAMP, account, x.market_time.timestamp())
         yield _one(m.SNAPSHOTS, account, self.count)
+        if self.gating is not None:
+            yield from gating_blocks(account, self.gating)
 
     def figures(self, watched: Limit) -> Iterator[tuple[LabelSet, float]]:
         """What one limit watches, each figure with its identity."""
@@ -282,6 +288,18 @@ def named_blocks(
             if events.of(kind).names
         ),
     )
+
+
+def gating_blocks(account: LabelSet, told: ToldGating) -> Iterator[Block]:
+    """What stands between an account's runtime and a live market."""
+    mode = {**account, "mode": told.mode.value, "effective_mode": told.effective_mode}
+    yield _one(m.TRADING_MODE_INFO, mode, 1.0)
+    if flags := told.flags:
+        labels = [{**account, "flag": flag} for flag in flags]
+        values = np.array([float(is_set) for is_set in flags.values()])
+        yield Block(m.GATING_FLAG, labels, values)
+    is_ruled_out = told.live_orders is LiveOrders.IMPOSSIBLE
+    yield _one(m.LIVE_ORDERS_RULED_OUT, account, is_ruled_out)
 
 
 def _of_account(x: Measures) -> tuple[tuple[Limit, float | None], ...]:

@@ -158,6 +158,7 @@ def told(clock: Clock) -> dict[str, Any]:
             {"kind": "stop_loss", "symbol": "AAPL", "at": clock.now},
             {"kind": "take_profit", "symbol": "WTI", "at": clock.now},
         ],
+        "gating": {"mode": "live", "live_mode_armed": False, "live_dry_run": True},
     }
 
 

@@ -41,6 +41,9 @@ OPTIONAL = {
     "risk_take_profit_triggered_timestamp_seconds",
     "risk_trades_blocked_total",
     "risk_high_water_mark_reset_timestamp_seconds",
+    "risk_trading_mode_info",
+    "risk_gating_flag",
+    "risk_live_orders_ruled_out",
 }
 
 

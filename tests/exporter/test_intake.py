@@ -201,6 +201,18 @@ def test_deeply_nested_json_is_refused_and_breaks_nothing(post: Ask, body: dict[
             "events[0].at",
             "was it never set?",
         ),
+        ({"gating": {"mode": "prod"}}, "gating.mode", "must be paper, testnet or live"),
+        ({"gating": {"live_dry_run": True}}, "gating.mode", "is missing"),
+        (
+            {"gating": {"mode": "live", "live_dry_run": 0}},
+            "gating.live_dry_run",
+            "must be true or false",
+        ),
+        (
+            {"gating": {"mode": "live", "confirm_token": "sesame"}},
+            "gating.confirm_token",
+            "is unknown; known here: mode, enable_live_trading",
+        ),
         (
             {"events": [{**STOPPED, "price": 1}]},
             "events[0].price",

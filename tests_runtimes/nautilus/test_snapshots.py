@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from nautilus_rig import BUY, CASH, SELL, VENUE, Backtest, Script, instrument_id
 from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.common import Environment
 from nautilus_trader.config import BacktestEngineConfig, LoggingConfig
 from nautilus_trader.model.currencies import USDT
 from nautilus_trader.model.data import Bar, BarType
@@ -17,8 +18,10 @@ from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
 
+from risk_policy.contracts.gating import LiveOrders
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime.adapters.nautilus import RiskGuard, RiskGuardConfig, RiskLayer
+from risk_runtime.adapters.nautilus.snapshots import gating_of
 
 DAY = 86_400 * 10**9
 
@@ -141,6 +144,18 @@ def test_coins_in_a_cash_account_are_worth_their_price_and_counted_once(
     # The fee of the purchase aside, a tenth of a coin has gained a tenth of 20,000.
     assert last.equity == pytest.approx(100_000 + 2_000, abs=20)
     assert last.cash == pytest.approx(last.equity - 6_000)
+    assert last.gating is not None
+    assert last.gating.effective_mode == "paper", "a backtest has no venue"
+
+
+def test_a_node_tells_what_it_was_configured_for() -> None:
+    told = {one: gating_of(one) for one in Environment}
+    assert {one: told[one].live_orders for one in Environment} == {
+        Environment.BACKTEST: LiveOrders.IMPOSSIBLE,
+        Environment.SANDBOX: LiveOrders.IMPOSSIBLE,
+        Environment.LIVE: LiveOrders.POSSIBLE,
+    }
+    assert told[Environment.LIVE].effective_mode == "live"
 
 
 def test_a_stop_that_covers_only_a_part_is_none(

@@ -21,6 +21,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool, model_validator
 
 from risk_policy.clock import utc_now
+from risk_policy.contracts.gating import ToldGating
 from risk_policy.contracts.instant import Instant
 from risk_policy.contracts.snapshot_parts import (
     Amount,
@@ -71,6 +72,8 @@ class Snapshot(Part):
         latencies: how long data, signals and orders take.
         events: stops and take-profits that were hit lately. One that is told again is the same;
             the latest of a kind and symbol is shown until it is a day old.
+        gating: what stands between the runtime and a live order. It is shown and kept, and opens
+            nothing.
     """
 
     account: Identifier
@@ -90,6 +93,7 @@ class Snapshot(Part):
     markets: Markets = ()
     latencies: Latencies = Latencies()
     events: tuple[Event, ...] = ()
+    gating: ToldGating | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -133,6 +137,7 @@ __all__ = [
     "Position",
     "Snapshot",
     "Strategy",
+    "ToldGating",
     "Venue",
     "VenueLatency",
     "utc_day",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
+from risk_policy.contracts.gating import Gating, ToldGating
 from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_runtime.paper.broker import PaperBroker
 from risk_runtime.paper.strategy import SECTORS, UNKNOWN_SECTOR
+
+#: There is no way from here to any market, whatever anybody sets.
+_GATING: Final = ToldGating.of(Gating())
 
 
 def snapshot_of(
@@ -34,4 +39,5 @@ def snapshot_of(
         taken_at=taken_at,
         market_time=market_time,
         consecutive_losses=broker.losses_in_row,
+        gating=_GATING,
     )

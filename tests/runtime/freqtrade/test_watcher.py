@@ -12,6 +12,7 @@ import pytest
 from loopback_http import LoopbackServer, Received, Reply
 
 from risk_exporter.fetch import Origin
+from risk_policy.contracts.gating import LiveOrders
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.errors import (
@@ -171,3 +172,18 @@ def test_a_trade_that_never_became_a_position_is_none(bot: BotStandIn, api: BotA
     found = api.trade(7)
     assert found is not None
     assert found.trade_id == 7
+
+
+def test_a_bot_that_is_started_anew_with_real_money_is_told_as_live(
+    bot: BotStandIn, api: BotApi
+) -> None:
+    seen = Seen()
+    watch = Watcher(api, seen, account="main", poll_seconds=1.0, stale_after=timedelta(seconds=10))
+    assert [watch.look() for _ in range(3)][-1], "its capital stands still"
+    bot.told["show_config"] = CONFIG | {"dry_run": False}
+    assert watch.look()
+    before, after = seen[0].gating, seen[-1].gating
+    assert before is not None
+    assert after is not None
+    assert (before.effective_mode, before.live_orders) == ("paper", LiveOrders.IMPOSSIBLE)
+    assert (after.effective_mode, after.live_orders) == ("live", LiveOrders.POSSIBLE)

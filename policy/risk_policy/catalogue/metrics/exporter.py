@@ -39,6 +39,24 @@ POSITION_NOTIONAL: Final = Metric(
     "risk_position_notional", "Signed market value of a position.", ("account", "symbol", "sector")
 )
 
+# -- what stands between the runtime and a live market, as the runtime reports it -----------
+TRADING_MODE_INFO: Final = Metric(
+    "risk_trading_mode_info",
+    "Where the runtime says it sends orders, and what its gates leave of that; always 1.",
+    ("account", "mode", "effective_mode"),
+)
+GATING_FLAG: Final = Metric(
+    "risk_gating_flag",
+    "A switch in front of live orders as the runtime tells it, 1 if true; absent if it does not.",
+    ("account", "flag"),
+)
+LIVE_ORDERS_RULED_OUT: Final = Metric(
+    "risk_live_orders_ruled_out",
+    "1 while a gate that the runtime tells holds back every live order; 0 if none does or if that "
+    "is not known.",
+    ("account",),
+)
+
 # -- what limits watch: each carries the risk_id of what it is about -----------------------
 POSITION_SIZE: Final = Metric(
     "risk_position_size_ratio", "Absolute notional of a position divided by its limit.", _SYMBOL

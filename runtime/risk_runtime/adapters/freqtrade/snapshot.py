@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from risk_policy.contracts.gating import ToldGating, TradingEnvironment
 from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_runtime.adapters.freqtrade.bot import Trade
 from risk_runtime.adapters.freqtrade.errors import NotPricedError
@@ -34,6 +35,7 @@ def snapshot_of(
     starting_capital: float,
     profit: float | None,
     taken_at: datetime,
+    gating: ToldGating | None = None,
 ) -> Snapshot:
     """Everything the bot holds, at the prices it last saw.
 
@@ -54,6 +56,18 @@ def snapshot_of(
         taken_at=taken_at,
         market_time=taken_at,
         reports_stops=True,
+        gating=gating,
+    )
+
+
+def gating_of(*, dry_run: bool) -> ToldGating:
+    """What stands between a bot and the exchange: whether it runs dry, and nothing else."""
+    return ToldGating(
+        mode=TradingEnvironment.PAPER if dry_run else TradingEnvironment.LIVE,
+        enable_live_trading=True,
+        live_mode_armed=True,
+        live_dry_run=dry_run,
+        require_confirm_token=False,
     )
 
 

@@ -23,7 +23,7 @@ from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.bot import Config, Trade
 from risk_runtime.adapters.freqtrade.capital import StartingCapital
 from risk_runtime.adapters.freqtrade.errors import BotError, NotPricedError, NotSettledError
-from risk_runtime.adapters.freqtrade.snapshot import snapshot_of
+from risk_runtime.adapters.freqtrade.snapshot import gating_of, snapshot_of
 
 #: The capital changes when somebody pays in or out; asking for it makes the bot value its wallets.
 _CAPITAL_SECONDS: Final = 60.0
@@ -108,6 +108,7 @@ class Watcher:
             starting_capital=capital,
             profit=profit,
             taken_at=now,
+            gating=gating_of(dry_run=config.dry_run),
         )
 
     def _refuse_old_prices(self, trades: tuple[Trade, ...], now: datetime) -> None:
@@ -119,8 +120,10 @@ class Watcher:
             raise NotPricedError(f"the bot's loop last went round {since}; its prices are old")
 
     def _known_config(self) -> Config:
-        if self._config is None:
-            self._config = config = self._api.config()
+        """Asked each time: somebody may have started the bot anew, with real money now."""
+        before, self._config = self._config, self._api.config()
+        config = self._config
+        if before is None or before.dry_run != config.dry_run:
             money = "dry run" if config.dry_run else "LIVE"
             _log.info("watching %s of %s, %s", config.strategy, config.exchange, money)
             if config.position_adjustment_enable or config.force_entry_enable:
@@ -128,7 +131,7 @@ class Watcher:
                     "locks keep out new trades alone: this bot may also add to trades that are "
                     "open, or be told to enter; guard its strategy too (docs/freqtrade.md)"
                 )
-        return self._config
+        return config
 
     def _known_capital(self, trades: tuple[Trade, ...]) -> float:
         if time.monotonic() >= self._capital_known_until:

@@ -48,7 +48,7 @@ from risk_runtime.adapters.nautilus.door import Door
 from risk_runtime.adapters.nautilus.judge import Judge
 from risk_runtime.adapters.nautilus.obedience import Obedience
 from risk_runtime.adapters.nautilus.record import TradeRecord
-from risk_runtime.adapters.nautilus.snapshots import UnpricedError, snapshot_of
+from risk_runtime.adapters.nautilus.snapshots import UnpricedError, gating_of, snapshot_of
 from risk_runtime.adapters.nautilus.tell import Teller
 from risk_runtime.dead_man import CancelAllAfter, DeadMansSwitch
 from risk_runtime.gate_reading import GateState
@@ -252,6 +252,7 @@ class RiskGuard(Actor):
                 reports_stops=self.config.reports_stops,
                 consecutive_losses=self._record.losses_in_row,
                 events=self._record.events,
+                gating=gating_of(self._kernel.environment),
             )
             self._layer.exporter.observe(snapshot)
         except (UnpricedError, ValidationError, ExporterError, OSError) as error:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from nautilus_trader.common import Environment
 from nautilus_trader.model.enums import OrderSide, OrderType
 
+from risk_policy.contracts.gating import Gating, ToldGating, TradingEnvironment
 from risk_policy.contracts.snapshot import Event, Position, Snapshot
 from risk_runtime.adapters.nautilus.account import NautilusAccount, Net
 
@@ -27,6 +29,7 @@ def snapshot_of(
     reports_stops: bool,
     consecutive_losses: int,
     events: tuple[Event, ...],
+    gating: ToldGating,
 ) -> Snapshot:
     """Everything that is held at its latest prices.
 
@@ -64,6 +67,25 @@ def snapshot_of(
         margin_used=account.margin_used(),
         consecutive_losses=consecutive_losses,
         events=events,
+        gating=gating,
+    )
+
+
+def gating_of(environment: Environment) -> ToldGating:
+    """What stands between a trader and its venues: what its kernel was configured for.
+
+    A backtest has no venue. A sandbox is one by its configuration alone, and nothing else holds a
+    live trader back.
+    """
+    if environment is Environment.BACKTEST:
+        return ToldGating.of(Gating())
+    is_sandbox = environment is Environment.SANDBOX
+    return ToldGating(
+        mode=TradingEnvironment.PAPER if is_sandbox else TradingEnvironment.LIVE,
+        enable_live_trading=True,
+        live_mode_armed=True,
+        live_dry_run=False,
+        require_confirm_token=False,
     )
 
 
