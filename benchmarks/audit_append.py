@@ -17,17 +17,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.audit import AuditRetention
+from risk_policy.model.audit import AuditRetention, Signing
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit import tables
 from risk_receivers.audit.chain import Record
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.verify import verify_database
+from risk_receivers.schema import SCHEMA
+from risk_receivers.signer.checkpointer import Checkpointer
+from risk_receivers.signer.connect import connect
 from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.telemetry import Telemetry
 
 BATCH = 500
 PATIENCE_SECONDS = 60.0
@@ -61,13 +66,30 @@ def rate(step: Callable[[], int], seconds: float) -> float:
 
 @contextmanager
 def running(path: Path) -> Iterator[Writer]:
+    """A writer whose chain is signed as it grows, as that of the service is."""
+    signing = Signing()
     writer = Writer(
-        path, origin="benchmark", retention=AuditRetention(), batch=BATCH, queue_depth=10 * BATCH
+        path,
+        origin="benchmark",
+        retention=AuditRetention(),
+        schema=SCHEMA,
+        batch=BATCH,
+        queue_depth=10 * BATCH,
+        recorded=lambda types: checkpointer.recorded(types),
+    )
+    checkpointer = Checkpointer(
+        path,
+        writer,
+        partial(connect, signing, path.parent),
+        Telemetry(),
+        every_seconds=signing.checkpoint_seconds,
     )
     writer.start()
+    checkpointer.start()
     try:
         yield writer
     finally:
+        checkpointer.stop()
         writer.stop()
 
 
@@ -116,8 +138,8 @@ def raw_rates(path: Path, seconds: float) -> tuple[float, float]:
 def verify_rate(path: Path) -> float:
     start = time.perf_counter()
     found = verify_database(path)
-    if not found.ok:
-        raise SystemExit(f"the benchmark's own chain does not verify: {found.problems[0]}")
+    if not found.ok or found.signed != found.events:
+        raise SystemExit(f"the benchmark's own chain does not verify: {found.problems}")
     return found.events / (time.perf_counter() - start)
 
 

@@ -53,6 +53,13 @@ class LenientPolicy:
         return found
 
     @property
+    def signing_key(self) -> Path:
+        """The key file of the audit chain, relative to the data folder; it may not be there."""
+        found = self._values.get("alerting.audit.signing.key_path")
+        default = _DEFAULTS.audit.signing.key_path
+        return Path(found if isinstance(found, str) and found and "\0" not in found else default)
+
+    @property
     def database(self) -> Path:
         """The audit database, relative to the data folder."""
         key = "alerting.audit.database_path"

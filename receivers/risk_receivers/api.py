@@ -33,6 +33,7 @@ from risk_receivers.kill.switch import KillSwitch
 from risk_receivers.reading import ACKNOWLEDGED, ESCALATED, FILTERS, Reading, UnknownIncidentError
 from risk_receivers.recorder import Recorder
 from risk_receivers.restrictions.views import restriction_views, shown
+from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -63,6 +64,7 @@ class Parts:
     recorder: Recorder
     gate: GatePublisher
     writer: Writer
+    signing: Checkpointer
     reading: Reading
     health: Health
     telemetry: Telemetry
@@ -151,7 +153,7 @@ def _operator(parts: Parts) -> Blueprint:
 
     @api.get("/status")
     def status() -> Answer:
-        head = parts.writer.head
+        head, tree = parts.writer.head, parts.writer.tree_head
         problems = parts.health.problems()
         damage = parts.health.chain_damage()
         return jsonify(
@@ -169,6 +171,9 @@ def _operator(parts: Parts) -> Blueprint:
                 "checksum": head.checksum,
                 "intact": damage is None,
                 "damage": damage,
+                "root": tree.root.hex(),
+                "signed": parts.signing.signed,
+                "signing_problem": parts.signing.problem or None,
             },
             policy_digest=parts.policy.digest,
         )

@@ -5,9 +5,10 @@ It is complete, and the recorded state of the kill switch published, before anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,8 @@ from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.restrictions.watch import RestrictionWatch
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.schema import SCHEMA
+from risk_receivers.signer.checkpointer import Checkpointer
+from risk_receivers.signer.connect import connect
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Telemetry
 from risk_receivers.workers import Bell, Clock, Worker
@@ -73,6 +76,7 @@ class Core:
     teller: Teller
     recorder: Recorder
     verdict: ChainVerdict
+    checkpointer: Checkpointer
     refusals: Refusals
     alert_lease_seconds: float
     workers: tuple[Worker, ...]
@@ -91,6 +95,11 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
     bell = Bell()
 
     with ExitStack() as stack:
+
+        def recorded(types: Sequence[str]) -> None:
+            telemetry.recorded(types)
+            checkpointer.recorded(types)
+
         writer = Writer(
             database,
             origin=COMPONENT,
@@ -98,8 +107,17 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             schema=SCHEMA,
             batch=alerting.intake.commit_batch,
             queue_depth=alerting.intake.queue_depth,
-            recorded=telemetry.recorded,
+            recorded=recorded,
         )
+        signing = alerting.audit.signing
+        checkpointer = Checkpointer(
+            database,
+            writer,
+            partial(connect, signing, data),
+            telemetry,
+            every_seconds=signing.checkpoint_seconds,
+        )
+        telemetry.add_source(checkpointer.gauges)
         proof = StoreProof(writer, alerting.gate.lease_seconds)
 
         order = StandingOrder(data / "gate")
@@ -119,6 +137,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         )
         writer.start()
         stack.callback(writer.stop)
+        stack.callback(checkpointer.stop)  # after whoever records anything, before the writer
         spool = Spool(data / "spool")
         stack.callback(spool.close)
         outbox = Outbox(enabled_channels(policy), fallbacks(policy))
@@ -126,7 +145,12 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         teller = Teller(outbox, Terms.from_policy(policy, runbook))
         automatic = Automatic(alerting.kill_switch.mode, alerting.kill_switch.automatic_scope)
         ledger = Ledger(teller, automatic, Restricting(policy, outbox))
-        recovered = recover(policy, data, writer, ledger, spool, found_halted=gate.found_halted)
+        recovered = recover(
+            *(policy, data, writer, ledger, spool),
+            found_halted=gate.found_halted,
+            signing_key=checkpointer.key(),
+        )
+        checkpointer.start()
         verdict = ChainVerdict()
         for problem in recovered.problems:
             verdict.damaged(problem)
@@ -196,6 +220,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             teller=teller,
             recorder=recorder,
             verdict=verdict,
+            checkpointer=checkpointer,
             refusals=refusals,
             alert_lease_seconds=alert_lease_seconds,
             workers=(

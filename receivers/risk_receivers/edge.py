@@ -63,6 +63,7 @@ def parts_of(core: Core, people: People, access: Access) -> Parts:
         recorder=core.recorder,
         gate=core.gate,
         writer=core.writer,
+        signing=core.checkpointer,
         reading=reading,
         health=health,
         telemetry=core.telemetry,

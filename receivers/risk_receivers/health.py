@@ -85,7 +85,7 @@ class Health:
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """What a scrape sees; what the store cannot say is left out."""
-        head = self._writer.head  # once: its size and its checksum belong together
+        head = self._writer.tree_head  # once: its size and its root belong together
         gauges: dict[Metric, Samples] = {
             m.RECEIVERS_TIME: [((), utc_now().timestamp())],
             m.WRITER_HEALTHY: [((), float(self._proof.is_given))],

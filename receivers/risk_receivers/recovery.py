@@ -21,6 +21,7 @@ from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.note import VerifierKey
 from risk_receivers.errors import SpoolError, StartError
 from risk_receivers.facts import fact, keep_fact
 from risk_receivers.kill.board import KillBoard
@@ -31,6 +32,7 @@ from risk_receivers.kill.trip import UnknownKill
 from risk_receivers.ledger import Ledger
 from risk_receivers.restrictions.held import InForce
 from risk_receivers.restrictions.recording import in_force
+from risk_receivers.signer.journal import introduce
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -55,8 +57,12 @@ def recover(
     spool: Spool,
     *,
     found_halted: bool,
+    signing_key: VerifierKey | None = None,
 ) -> Recovered:
-    """Make it so, on record. Raises StartError or StoreError."""
+    """Make it so, on record. Raises StartError or StoreError.
+
+    ``signing_key`` is what the chain is signed with from its first record on, if that is known.
+    """
     try:
         spool.open()
     except SpoolError as error:
@@ -72,6 +78,8 @@ def recover(
             # False: nobody noted how far the chain went, or somebody took the note away.
             details={"spooled_trips": len(pending), "end_is_proven": writer.end_is_proven},
         )
+        if signing_key is not None:
+            introduce(transaction, signing_key)
         problems = ledger.restore_kills(transaction)
         problems += ledger.restricting.restore(transaction)
         ledger.merge_spool(transaction, pending)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 from risk_receivers.audit.chain import Head
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
+from risk_receivers.audit.note import VerifierKey
 from risk_receivers.audit.verify import Progress, Verification, verify_database
 from risk_receivers.database.place import Place, path_of
 from risk_receivers.kill import chain as kill_chain
+from risk_receivers.signer.errors import SignerFilesError
+from risk_receivers.signer.files import read_state, state_path
 from risk_receivers.store import head_file
 
 
 def verify_store(
-    database: Place, *, kept: Head | None = None, progress: Progress | None = None
+    database: Place,
+    *,
+    kept: Head | None = None,
+    pinned: Sequence[VerifierKey] = (),
+    signing_key: Path | None = None,
+    progress: Progress | None = None,
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
-    ``kept`` is a head that somebody has kept elsewhere.
+    ``kept`` is a head that somebody has kept elsewhere, ``pinned`` are keys that somebody has.
+    Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last.
     """
-    noted, complaints, warnings = None, [], []
+    noted = None
+    complaints: list[str] = []
+    warnings: list[str] = []
+    last = None if signing_key is None else _last_signed(signing_key, warnings)
     try:
         noted = head_file.read(path_of(database))  # first: the chain may only have grown since
     except head_file.NotedHeadError as error:
@@ -29,9 +46,23 @@ def verify_store(
         progress=progress,
         expected=noted,
         kept=kept,
+        pinned=pinned,
+        last=last,
         checks=(lambda _: complaints, kill_chain.disagreements),
         warnings=warnings,
     )
+
+
+def _last_signed(signing_key: Path, warnings: list[str]) -> StoredCheckpoint | None:
+    path = state_path(signing_key)
+    try:
+        if not os.access(path, os.R_OK):
+            return None  # a signer with a user of its own; the stored checkpoints are what is left
+        state = read_state(path)
+    except SignerFilesError as error:
+        warnings.append(str(error))
+        return None
+    return StoredCheckpoint(state.size, state.note) if state.note else None
 
 
 def _unproven(database: Place, kept: Head | None) -> str:

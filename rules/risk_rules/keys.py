@@ -48,6 +48,7 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.UNEXPECTED_ERRORS.name: (_FAILURES,),
     system.CHAIN_TRUNCATED.name: (_S + "audit_witness_hours",),
     system.CHAIN_REWRITTEN.name: (_S + "audit_witness_hours",),
+    system.CHAIN_UNSIGNED.name: (_S + "audit_unsigned_seconds",),
     system.DISK_LOW.name: (_S + "disk_free_warning_pct",),
     system.DISK_FULL.name: (_S + "disk_free_critical_pct",),
     system.KILL_SWITCH_ARMED.name: (_EVENT,),

@@ -336,6 +336,8 @@ def _chain(policy: Policy) -> Iterator[Condition]:
     moment = promql.duration(off_multiple(policy, 3 * _scrape(policy)))
     replaced = f"max(changes({head}[{moment}])) > 0 unless on () max(changes({size}[{moment}])) > 0"
     yield _remembered(policy, system.CHAIN_REWRITTEN, replaced)
+    patience = promql.number(policy.alerting.system.audit_unsigned_seconds)
+    yield Condition(system.CHAIN_UNSIGNED, f"max({promql.series(m.AUDIT_UNSIGNED)}) > {patience}")
 
 
 def _remembered(policy: Policy, alert: SystemAlert, seen: str) -> Condition:

@@ -124,10 +124,10 @@ def test_other_spellings_of_numbers_are_not(text: str) -> None:
         TypeAdapter(DecimalText).validate_python(text)
 
 
-def test_kill_switch_events_are_kept_for_ever_by_default() -> None:
+def test_kill_switch_events_and_keys_are_kept_for_ever_by_default() -> None:
     retention = AuditRetention()
     for event in EventType:
-        forever = event.value.startswith("KILL_SWITCH_")
+        forever = event.value.startswith(("KILL_SWITCH_", "SIGNING_"))
         assert (retention.days_for(event) is None) == forever
 
 

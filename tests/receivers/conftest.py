@@ -239,7 +239,7 @@ class Receivers:
         return [str(event.event_type) for event in self.chain()]
 
     def verified(self) -> Verification:
-        return verify_store(self.database)
+        return verify_store(self.database, signing_key=self.data / "audit" / "signing.key")
 
     def gate_is_open(self) -> bool:
         data = (self.data / "gate" / contract.LEASE_FILE).read_bytes()

@@ -170,8 +170,8 @@ def test_the_audit_is_read_page_by_page(receivers: Any, words: Any) -> None:
         "GET", "/api/v1/audit", params={"after_seq": seqs[-1] if seqs else 0, "limit": 2}
     ).json()["events"]:
         seqs += [event["header"]["seq"] for event in page]
-    assert seqs == list(range(1, 7))
-    (last,) = receivers.call("GET", "/api/v1/audit", params={"after_seq": 5}).json()["events"]
+    assert seqs == list(range(1, 8))
+    (last,) = receivers.call("GET", "/api/v1/audit", params={"after_seq": 6}).json()["events"]
     assert last["header"]["event_type"] == "ALERT_CREATED"
     assert last["payload"]["details"]["labels"]["risk_id"] == "4/main"
     assert last["checksum"] == receivers.status()["audit"]["checksum"]

@@ -116,7 +116,7 @@ def test_a_trip_whose_payload_is_gone_halts_and_closes_nothing(receivers: Any, w
     tamper(
         receivers,
         "DELETE FROM kill_event",
-        "UPDATE audit_payload SET payload = NULL, salt = NULL WHERE seq = 2",
+        "UPDATE audit_payload SET payload = NULL, salt = NULL WHERE seq = 3",
     )
     (receivers.data / "gate" / contract.DETAIL_FILE).unlink()
     receivers.start()

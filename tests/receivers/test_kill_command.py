@@ -115,7 +115,7 @@ def test_status_says_first_what_matters_first_and_all_of_it_in_words(
     switch, gate, chain, *rest = status(armed)
     assert re.fullmatch(r"KILL SWITCH +armed, not tripped", switch)
     assert re.fullmatch(r"GATE +open, lease of \d\.\d s being renewed", gate)
-    assert re.fullmatch(r"AUDIT CHAIN +intact as far as it has been read back, 1 event", chain)
+    assert re.fullmatch(r"AUDIT CHAIN +intact as far as it has been read back, 2 events", chain)
     assert any(re.fullmatch(r"service +ready *", line) for line in rest)
     assert any(re.fullmatch(r"open incidents +none *", line) for line in rest)
 

@@ -41,6 +41,10 @@ PAYLOAD_FIELDS: Final = (
 LEAF_DOMAIN: Final = b"\x00"
 PAYLOAD_DOMAIN: Final = b"\x02"
 SALT_BYTES: Final = 16
+#: Where the details of SIGNING_BEGAN hold the key that checkpoints are checked with.
+VERIFIER_KEY: Final = "verifier_key"
+#: And those of SIGNING_KEY_ROTATED the one that takes over from it.
+NEW_VERIFIER_KEY: Final = "new_verifier_key"
 #: The ``previous_checksum`` of the first event.
 GENESIS: Final = "0" * 64
 
@@ -94,6 +98,8 @@ class EventType(StrEnum):
     HIGH_WATER_MARK_RESET_REFUSED = "HIGH_WATER_MARK_RESET_REFUSED"
     HIGH_WATER_MARK_RESET = "HIGH_WATER_MARK_RESET"
     CONFIG_CHANGED = "CONFIG_CHANGED"
+    SIGNING_BEGAN = "SIGNING_BEGAN"
+    SIGNING_KEY_ROTATED = "SIGNING_KEY_ROTATED"
     RECORDS_PRUNED = "RECORDS_PRUNED"
     INTAKE_QUARANTINED = "INTAKE_QUARANTINED"
     REPORT_REFUSED = "REPORT_REFUSED"

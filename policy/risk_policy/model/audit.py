@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.base import AlwaysOn, RetentionDays, Section, Switch
+from risk_policy.model.base import AlwaysOn, AtMost, PositiveSeconds, RetentionDays, Section, Switch
 
 
 class AuditRetention(Section):
@@ -27,6 +29,9 @@ class AuditRetention(Section):
             # Who may do what is configuration, and outlives the orders that were given by it.
             case EventType.CONFIG_CHANGED | EventType.TOKEN_CREATED | EventType.TOKEN_REVOKED:
                 days = self.config_changed_days
+            # Without them no signature of the chain could be checked any more.
+            case EventType.SIGNING_BEGAN | EventType.SIGNING_KEY_ROTATED:
+                return None
             case _ if event_type.startswith("KILL_SWITCH_"):
                 days = self.kill_switch_days
             case _:
@@ -50,6 +55,28 @@ class Export(Section):
     encrypt: Switch = False
 
 
+class Signing(Section):
+    """``[alerting.audit.signing]``: who signs how far the chain goes.
+
+    Attributes:
+        signer: within the receivers, or riskwarden-signer, a process and user of its own.
+        log_name: what the chain is called in its checkpoints. It is part of the key that is made
+            at the first start, and says nothing later.
+        key_path: relative to the data folder; with what was signed last beside it.
+        checkpoint_seconds: no longer than this until what is recorded is signed; events of the
+            kill switch are signed at once.
+    """
+
+    signer: Literal["in_process"] = "in_process"
+    log_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] = (
+        "riskwarden/audit"
+    )
+    key_path: str = "audit/signing.key"
+    checkpoint_seconds: Annotated[
+        PositiveSeconds, AtMost(30, "the verifier takes more than twice that for a failed signer")
+    ] = 1
+
+
 class Audit(Section):
     """``[alerting.audit]``; ``database_path`` is relative to the data folder."""
 
@@ -58,4 +85,5 @@ class Audit(Section):
     database_path: str = "audit/audit.db"
     retention: AuditRetention = AuditRetention()
     integrity: Integrity = Integrity()
+    signing: Signing = Signing()
     export: Export = Export()

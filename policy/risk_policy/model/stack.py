@@ -151,6 +151,7 @@ class System(Section):
         event_seconds: how long an event, such as a stop that was hit, is shown.
         disk_free_warning_pct: least free share of a disk.
         var_covered_min_pct: least share of the book that value at risk has to cover.
+        audit_unsigned_seconds: how long what is recorded may wait for a signed checkpoint.
         audit_witness_hours: how long a length of the audit chain is remembered, and that it was
             cut or rewritten.
     """
@@ -179,6 +180,9 @@ class System(Section):
     disk_free_warning_pct: SharePercent = 10
     disk_free_critical_pct: SharePercent = 5
     var_covered_min_pct: SharePercent = 100
+    audit_unsigned_seconds: Annotated[
+        PositiveSeconds, AtMost(3600, "meanwhile nothing new is signed, and nobody knows")
+    ] = 30
     audit_witness_hours: Annotated[Number, Field(gt=0, le=720)] = 24
 
 

@@ -19,6 +19,7 @@ from typing import Final
 from risk_policy.contracts.audit import GENESIS, LEAF_DOMAIN, PAYLOAD_DOMAIN, SALT_BYTES
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import Header
+from risk_receivers.audit.merkle import EMPTY_ROOT
 
 _WRITTEN: Final = re.compile(r"([0-9]{1,16}):([0-9A-Fa-f]{64})")
 _WORDS: Final = 5
@@ -35,26 +36,44 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Head:
-        """A head as ``str`` writes it: ``SIZE:CHECKSUM``. Raises ValueError."""
+        """``SIZE:`` and a checksum, or a Merkle root that is to be held against one.
+
+        Raises ValueError.
+        """
         found = _WRITTEN.fullmatch(text.strip())
         if found is None:
             raise ValueError(
-                "must be SIZE:CHECKSUM: the number of events, a colon and 64 hexadecimal digits"
+                "must be SIZE:ROOT: the number of events, a colon and 64 hexadecimal digits"
             )
         return cls(int(found[1]), found[2].lower())
 
     def __str__(self) -> str:
         return f"{self.size}:{self.checksum}"
 
-    @property
-    def words(self) -> tuple[int, ...]:
-        """The checksum in words of 52 bits, each exact in a float; the lowest bits come first."""
-        number = int(self.checksum, 16)
-        return tuple(number >> _WORD_BITS * index & _WORD_MASK for index in range(_WORDS))
-
 
 #: The head of a chain without events.
 EMPTY: Final = Head(0, GENESIS)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeHead:
+    """How far a chain goes: the number of its events and the Merkle root over them all."""
+
+    size: int
+    root: bytes
+
+    def __str__(self) -> str:
+        return f"{self.size}:{self.root.hex()}"
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The root in words of 52 bits, each exact in a float; the lowest bits come first."""
+        number = int.from_bytes(self.root)
+        return tuple(number >> _WORD_BITS * index & _WORD_MASK for index in range(_WORDS))
+
+
+#: The same of its tree.
+EMPTY_TREE: Final = TreeHead(0, EMPTY_ROOT)
 
 
 @dataclass(frozen=True, slots=True)

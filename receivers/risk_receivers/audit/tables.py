@@ -1,4 +1,4 @@
-"""The chain's two tables: what they are, how they are read, how a row gets in.
+"""The chain's tables: what they are, how they are read, how a row gets in.
 
 Headers are kept for ever, payloads and salts only as long as the policy says, so they live
 apart.
@@ -38,7 +38,14 @@ DEFINITIONS: Final = {
         "CREATE TABLE audit_payload("
         "seq INTEGER PRIMARY KEY REFERENCES audit_header, salt BLOB, payload BLOB) STRICT"
     ),
+    # The tree's frontier at that size lets whoever starts read the checksums beyond it only.
+    "audit_checkpoint": (
+        "CREATE TABLE audit_checkpoint("
+        "size INTEGER PRIMARY KEY, note BLOB NOT NULL, frontier BLOB NOT NULL) STRICT"
+    ),
 }
+#: Not in a database from before there were any; whether they are missed, the chain says.
+_MAY_BE_MISSING: Final = frozenset({"audit_checkpoint"})
 
 _SELECT: Final = (
     "SELECT h.seq, h.header, h.checksum, p.salt, p.payload"
@@ -52,14 +59,17 @@ _BEGINNING: Final = (
 )
 #: Rows of one read transaction. A long one would keep the writer's log from being reused.
 _CHUNK: Final = 500
+_CHECKSUMS: Final = 5000
 _ORPHANS_SHOWN: Final = 10
 
 
 def prepare(connection: Connection) -> None:
-    """Creates the tables in an empty database, inside the caller's transaction."""
-    if check_version(connection) == 0:
-        for statement in DEFINITIONS.values():
-            connection.execute(statement)
+    """Creates the tables that are not there yet, inside the caller's transaction."""
+    is_new = check_version(connection) == 0
+    for name, statement in DEFINITIONS.items():
+        if is_new or name in _MAY_BE_MISSING:
+            connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+    if is_new:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -138,6 +148,25 @@ def rows_beginning(connection: Connection, prefix: bytes) -> Iterator[StoredRow]
     return chain_of(connection).rows_beginning(prefix)
 
 
+def checksums(connection: Connection, after: int, upto: int) -> Iterator[bytes]:
+    """The stored checksums of the records beyond ``after``, up to and with ``upto``, in order.
+
+    One that is none is empty: it leads to a root that no checkpoint has.
+    """
+    chain = chain_of(connection)
+    while after < upto:
+        limit = min(_CHECKSUMS, upto - after)
+        if isinstance(chain, TableChain):
+            found = chain.checksums_after(after, limit)
+        else:
+            found = [row.checksum for row in chain.rows_after(after, limit)]
+        for checksum in found:
+            yield checksum if isinstance(checksum, bytes) else b""
+        if len(found) < limit:
+            return
+        after += limit
+
+
 def count(connection: Connection) -> int:
     """How many records there are."""
     return chain_of(connection).count()
@@ -179,6 +208,13 @@ class TableChain:
             f"{_SELECT} WHERE h.seq > ? ORDER BY h.seq LIMIT ?", (seq, limit)
         ).fetchall()
         return [StoredRow(*row) for row in found]
+
+    def checksums_after(self, seq: int, limit: int) -> list[object]:
+        """The first ``limit`` stored checksums beyond a seq, in order."""
+        found = self._connection.execute(
+            "SELECT checksum FROM audit_header WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+        ).fetchall()
+        return [checksum for (checksum,) in found]
 
     def rows_before(self, seq: int, limit: int) -> list[StoredRow]:
         """The last ``limit`` rows in front of a seq, in order."""
@@ -228,7 +264,8 @@ def orphaned_payloads(connection: Connection) -> list[int]:
 def definition_problems(connection: Connection) -> list[str]:
     """What was changed about the tables themselves: their types, or triggers on them."""
     found = connection.execute(
-        "SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN (?, ?)", tuple(DEFINITIONS)
+        "SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN (?, ?, ?)",
+        tuple(DEFINITIONS),
     ).fetchall()
     problems = []
     for kind, name, sql in found:
@@ -236,7 +273,8 @@ def definition_problems(connection: Connection) -> list[str]:
             problems.append(f"a trigger {name} was added to the audit tables")
         elif kind != "index" and sql != DEFINITIONS.get(name):
             problems.append(f"the table {name} was not made by this program: its types differ")
-    missing = DEFINITIONS.keys() - {name for kind, name, _ in found if kind == "table"}
+    there = {name for kind, name, _ in found if kind == "table"}
+    missing = DEFINITIONS.keys() - there - _MAY_BE_MISSING
     problems += [f"the table {name} is missing" for name in sorted(missing)]
     return problems
 

@@ -1,9 +1,12 @@
 """Is the chain what was written? Looks at every byte, trusts no column, keeps no history.
 
-What this form **cannot** see by itself: records cut off at the end, and a chain rewritten as a
-whole by someone who can write the database, for the head is signed by nobody yet. Give the
-head that was noted elsewhere (a message, a gauge, a printout) as ``expected`` and both are
-caught: a chain that once had that head must still pass through it.
+Its signed checkpoints are checked in the same pass; see :mod:`.verify_checkpoints`.
+
+What this form **cannot** see by itself: a chain that was cut off, or rewritten as a whole,
+together with its checkpoints by somebody who has the key, or whose key nobody knows to be wrong.
+Give the key of the right signer as ``pinned``, and a head that was noted elsewhere (a message, a
+gauge, a printout) as ``expected``, and both are caught: a chain that once had that head must still
+pass through it.
 
 A clock that stepped back makes ``recorded_at`` go backwards; that is a warning, since clocks
 do. Everything else is a problem.
@@ -11,15 +14,20 @@ do. Everything else is a problem.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from risk_receivers.audit import tables
-from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.chain import EMPTY, EMPTY_TREE, Head, TreeHead
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.header import timestamp
+from risk_receivers.audit.merkle import Tree
+from risk_receivers.audit.note import VerifierKey
 from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.verify_checkpoints import CheckpointVerifier
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 
@@ -29,6 +37,8 @@ Progress = Callable[[int, int], None]
 Check = Callable[[Connection], Iterable[str]]
 
 _ROWS_BETWEEN_PROGRESS: Final = 500
+#: Read in one go; each is a few hundred bytes.
+_CHECKPOINTS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,9 @@ class Verification:
         ok: nothing at all is wrong.
         events: records looked at.
         head: where the chain ends, hashed from the bytes that stand there.
+        tree: the same as a root over all records; of a part of a chain it says nothing.
+        signed: how far the newest checkpoint goes; 0 if there is none.
+        key: which key has signed it, as people tell keys apart; empty if none.
         problems: the first of them, in order; ``problem_count`` counts all.
         warnings: the first of them, in order; ``warning_count`` counts all.
     """
@@ -61,20 +74,33 @@ class Verification:
     problem_count: int
     warnings: tuple[Finding, ...]
     warning_count: int
+    tree: TreeHead = EMPTY_TREE
+    signed: int = 0
+    key: str = ""
 
 
 class Verifier:
     """Takes stored rows in order, one at a time, in constant memory."""
 
-    def __init__(self, *expected: Head | None, keep: int = 10, start: Head = EMPTY) -> None:
+    def __init__(
+        self,
+        *expected: Head | None,
+        keep: int = 10,
+        start: Head = EMPTY,
+        checkpoints: CheckpointVerifier | None = None,
+    ) -> None:
         """Keeps the first ``keep`` problems and warnings and counts the others.
 
         ``start`` is the head before the first row; an empty checksum leaves that link unchecked.
+        An expected head may hold a Merkle root in place of a checksum, and checkpoints can be
+        checked, if that is the beginning.
         """
         self._expected = tuple(dict.fromkeys(head for head in expected if head is not None))
         self._keep = keep
         self._sizes = {head.size for head in self._expected}
-        self._seen = {start.size: start.checksum}
+        self._seen = {start.size: {start.checksum}}
+        self._tree = Tree() if start == EMPTY else None
+        self._checkpoints = checkpoints
         self._problems: list[Finding] = []
         self._problem_count = 0
         self._warnings: list[Finding] = []
@@ -106,8 +132,13 @@ class Verifier:
             self._check_time(seq, record.header.recorded_at)
         self._seq = seq
         self._checksum = None if record.checksum is None else record.checksum.hex()
+        if self._tree is not None:
+            self._tree.append(record.checksum or b"")
         if seq in self._sizes:
-            self._seen[seq] = self._checksum or ""
+            self._seen[seq] = {self._checksum or "", self._tree.root.hex() if self._tree else ""}
+        if self._checkpoints is not None and self._tree is not None:
+            for message in self._checkpoints.add(seq, record.header, record.payload, self._tree):
+                self._problem(None, message)
 
     def report(self, message: str, seq: int | None = None) -> None:
         """Adds a problem that was seen elsewhere, such as a page that could not be read."""
@@ -123,6 +154,10 @@ class Verifier:
         """The result over all rows added so far."""
         for expected in self._expected:
             self._check_expected(expected)
+        if self._checkpoints is not None:
+            for message in self._checkpoints.finish(self._seq):
+                self._problem(None, message)
+        tree = self._tree or Tree()
         return Verification(
             ok=self._problem_count == 0,
             events=self._events,
@@ -131,6 +166,9 @@ class Verifier:
             problem_count=self._problem_count,
             warnings=tuple(self._warnings),
             warning_count=self._warning_count,
+            tree=TreeHead(tree.size, tree.root),
+            signed=self._checkpoints.signed if self._checkpoints else 0,
+            key=self._checkpoints.signed_by if self._checkpoints else "",
         )
 
     def _check_seq(self, seq: int) -> None:
@@ -154,10 +192,10 @@ class Verifier:
                 f"the chain ends at {self._seq}, but it was seen with {expected.size} records: "
                 "its end was cut off",
             )
-        elif self._seen.get(expected.size) != expected.checksum:
+        elif expected.checksum not in self._seen.get(expected.size, ()):
             self._problem(
                 None,
-                f"record {expected.size} does not have the checksum it was seen with "
+                f"record {expected.size} does not have the checksum it was seen with, nor the root "
                 f"({expected.checksum}): the chain was rewritten",
             )
 
@@ -183,21 +221,34 @@ def verify_database(
     progress: Progress | None = None,
     expected: Head | None = None,
     kept: Head | None = None,
+    pinned: Sequence[VerifierKey] = (),
+    last: StoredCheckpoint | None = None,
     checks: Sequence[Check] = (),
     warnings: Sequence[str] = (),
     keep: int = 10,
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
 
-    ``kept`` is one more head that the chain must pass through. ``checks`` look for what the chain
-    tells and other tables of the database do not; ``warnings`` are those of the caller.
+    ``kept`` is one more head that the chain must pass through, ``pinned`` are keys one of which
+    must have begun to sign it, ``last`` is the signer's own copy of its last checkpoint. ``checks``
+    look for what the chain tells and other tables of the database do not; ``warnings`` are those of
+    the caller.
 
     Damage is a finding, never an exception. Raises UnreadableDatabaseError if the file is
     missing, is no audit database or was written by a newer version.
     """
 
     def ask(connection: Connection) -> Verification:
-        verifier = Verifier(expected, kept, keep=keep)
+        verifier = Verifier(
+            *(expected, kept),
+            keep=keep,
+            checkpoints=CheckpointVerifier(
+                lambda size: checkpoint_table.after(connection, size, _CHECKPOINTS),
+                newest=_newest(connection),
+                last=last,
+                pinned=pinned,
+            ),
+        )
         for warning in warnings:
             verifier.warn(warning)
         return _verify_connection(connection, progress, verifier, checks)
@@ -218,6 +269,13 @@ def verify_stretch(
     for row in tables.rows_after(connection, start.size, limit):
         verifier.add(row)
     return verifier.finish()
+
+
+def _newest(connection: Connection) -> int:
+    with contextlib.suppress(*DATABASE_ERRORS):  # it is met again on the way
+        found = checkpoint_table.newest(connection)
+        return found.size if found is not None and isinstance(found.size, int) else 0
+    return 0
 
 
 def _verify_connection(

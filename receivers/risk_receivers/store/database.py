@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from risk_receivers.audit import tables
+from risk_receivers.audit import checkpoint_table, tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
+from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.verify import Finding, Verifier
 from risk_receivers.store import head_file
 from risk_receivers.store.errors import StoreError
@@ -124,6 +125,19 @@ class WritableDatabase:
                 "run the verifier before anything is written again"
             )
         return head
+
+    def tree(self, head: Head) -> Tree:
+        """The Merkle tree up to a head that was read from this database."""
+        with _named(self.path):
+            tree = checkpoint_table.tree(self.connection, head.size)
+            tree.extend(tables.checksums(self.connection, tree.size, head.size))
+            return tree
+
+    def checksums_between(self, known: Head, head: Head) -> list[bytes]:
+        """The checksums of what another process has added; inside a transaction."""
+        if head.size == known.size:
+            return []
+        return list(tables.checksums(self.connection, known.size, head.size))
 
     def confirm_place(self) -> None:
         """Raises StorageLostError if what was written has no name in the file system any more."""

@@ -37,7 +37,7 @@ class Transaction:
         connection: the database, for the work's own tables.
         now: one UTC time for the whole commit.
         head: where the chain ends at this point of the transaction.
-        appended: the types of the events appended so far.
+        appended: the types of the events appended so far, and ``checksums`` theirs.
         failure: why an append could not be stored; such a commit never succeeds.
     """
 
@@ -47,6 +47,7 @@ class Transaction:
     origin: str
     retention: AuditRetention
     appended: list[str] = field(default_factory=list)
+    checksums: list[bytes] = field(default_factory=list)
     failure: DatabaseError | None = None
     closed: bool = False
     _at_end: dict[Callable[[Transaction], Any], AtEnd[Any]] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Transaction:
             raise
         self.head = record.head
         self.appended.append(str(event.event_type))
+        self.checksums.append(record.checksum)
         return record.seq
 
     def at_end(self, find: Callable[[Transaction], T]) -> AtEnd[T]:

@@ -23,7 +23,8 @@ from typing import TypeVar
 from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.canonical import encode
-from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.chain import EMPTY, Head, TreeHead
+from risk_receivers.audit.merkle import Tree
 from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.database.place import Place, path_of
 from risk_receivers.store.database import (
@@ -89,6 +90,8 @@ class Writer:
         self._recorded = recorded
         self._pending = PendingJobs(queue_depth)
         self._head = EMPTY
+        self._tree = Tree()
+        self._grown: tuple[int, tuple[bytes, ...]] = (0, ())
         self._end_is_proven = False
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -110,6 +113,12 @@ class Writer:
     def head(self) -> Head:
         """The durable head, as of this process's last commit."""
         return self._head
+
+    @property
+    def tree_head(self) -> TreeHead:
+        """The durable head as a Merkle root over the whole chain."""
+        size, frontier = self._grown
+        return TreeHead(size, Tree(size, frontier).root)
 
     def start(self) -> None:
         """Opens the database and checks the chain's end. Raises StoreError naming the file."""
@@ -169,6 +178,8 @@ class Writer:
         try:
             self._head = database.prepare(self._schema)
             self._end_is_proven = self._head == EMPTY or database.noted is not None
+            self._tree = database.tree(self._head)
+            self._grown = self._tree.size, self._tree.frontier
         except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
             database.close()
             self._started.set_exception(error)
@@ -211,10 +222,12 @@ class Writer:
                     ),
                 )
                 return
+            head = database.head_after(self._head)
+            others = database.checksums_between(self._head, head)
             transaction = Transaction(
                 connection=database.connection,
                 now=self._clock(),
-                head=database.head_after(self._head),
+                head=head,
                 origin=self._origin,
                 retention=self._retention,
             )
@@ -226,6 +239,9 @@ class Writer:
                 database.note(transaction.head)
         database.confirm_place()
         self._head = transaction.head
+        self._tree.extend(others)
+        self._tree.extend(transaction.checksums)
+        self._grown = self._tree.size, self._tree.frontier
         self._recorded(transaction.appended)
         for answer in answers:
             answer()
@@ -261,7 +277,7 @@ def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
         connection.execute("ROLLBACK TO riskwarden_work")
         connection.execute("RELEASE riskwarden_work")
         transaction.head = before
-        del transaction.appended[appended:]
+        del transaction.appended[appended:], transaction.checksums[appended:]
         refused = error
         return lambda: job.future.set_exception(refused)
     _require_intact(transaction)

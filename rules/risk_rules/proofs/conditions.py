@@ -75,6 +75,7 @@ class ConditionsProof:
         above: list[tuple[SystemAlert, Metric, float, str]] = [
             (system.STATE_UNSAVED, m.STATE_UNSAVED, own.snapshot_stale_seconds, ""),
             (system.DEAD_LETTERS, m.DEAD_LETTERS, 0, "channel"),
+            (system.CHAIN_UNSIGNED, m.AUDIT_UNSIGNED, own.audit_unsigned_seconds, ""),
         ]
         below: list[tuple[SystemAlert, Metric, float, str]] = [
             (system.VAR_INCOMPLETE, m.VAR_COVERED, least, "account"),

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from risk_receivers.audit.chain import Head
+from risk_receivers.audit.note import NoteError, VerifierKey
 from riskwarden.commands.common import err, fail, is_file
 from riskwarden.lenient import LenientPolicy
 
@@ -35,6 +36,16 @@ def head_or_fail(text: str | None, option: str = "--head") -> Head | None:
         return None if text is None else Head.parse(text)
     except ValueError as error:
         fail(f"{option} {text}: {error}, as riskwarden audit verify prints it")
+
+
+def key_or_fail(text: str) -> VerifierKey:
+    """A verifier key, or the one in the file that is named, or the command ends."""
+    try:
+        if "+" not in text or Path(text).is_file():
+            text = Path(text).read_text()
+        return VerifierKey.parse(text)
+    except (OSError, UnicodeDecodeError, NoteError) as error:
+        fail(f"--key {text.strip()}: {error}")
 
 
 @contextmanager

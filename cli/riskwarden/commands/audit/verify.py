@@ -16,9 +16,11 @@ from riskwarden.commands.audit.common import (
     JsonOption,
     database_or_fail,
     head_or_fail,
+    key_or_fail,
     progress_bar,
 )
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, out, warn
+from riskwarden.lenient import LenientPolicy
 
 
 def verify(
@@ -29,8 +31,17 @@ def verify(
         str | None,
         typer.Option(
             "--head",
-            metavar="SIZE:CHECKSUM",
-            help="A head kept from an earlier verify, which the chain must still pass through.",
+            metavar="SIZE:ROOT",
+            help="A head from a message or an earlier verify, which the chain must pass through.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="NAME+ID+KEY",
+            help="The verifier key that must have begun to sign the chain, or its file.",
             show_default=False,
         ),
     ] = None,
@@ -38,14 +49,19 @@ def verify(
 ) -> None:
     """Check every record of the chain. Exit code 0: intact, 1: broken, 2: cannot be read.
 
-    Keep the head that it ends with somewhere else: only with --head can it be seen that records
-    were cut off together with the head that is noted beside the database.
+    Keep the head that it ends with and the verifier key somewhere else: only with --head can it be
+    seen that the end was cut off with everything beside the database, only with --key that all of
+    it was written and signed anew by somebody else.
     """
     kept = head_or_fail(head)
+    pinned = [key_or_fail(one) for one in key or ()]
     path = database_or_fail(database, data, policy)
+    signing_key = None if database else data / LenientPolicy(policy).signing_key
     try:
         with progress_bar("verifying") as progress:
-            result = verify_store(path, kept=kept, progress=progress)
+            result = verify_store(
+                path, kept=kept, pinned=pinned, signing_key=signing_key, progress=progress
+            )
     except UnreadableDatabaseError as error:
         fail(str(error))
     if as_json:
@@ -58,12 +74,13 @@ def verify(
             err.print(str(problem), markup=False)
         fail(
             f"{path}: the audit chain is broken; {result.events} events were read, "
-            f"head as it stands {result.head}",
+            f"head as it stands {result.tree}",
             1,
         )
     count = result.warning_count
     but = f" with {count} warning{'s' if count != 1 else ''}" if count else ""
-    out.print(f"{path}: intact{but}, {result.events} events, head {result.head}")
+    signed = f"signed up to {result.signed} by {result.key}" if result.signed else "not signed"
+    out.print(f"{path}: intact{but}, {result.events} events, head {result.tree}, {signed}")
 
 
 def _as_json(path: Path, result: Verification) -> dict[str, Any]:
@@ -71,7 +88,10 @@ def _as_json(path: Path, result: Verification) -> dict[str, Any]:
         "database": str(path),
         "intact": result.ok,
         "events": result.events,
-        "head": str(result.head),
+        "head": str(result.tree),
+        "checksum": result.head.checksum,
+        "signed": result.signed,
+        "key": result.key,
         "problems": [str(problem) for problem in result.problems],
         "problem_count": result.problem_count,
         "warnings": [str(warning) for warning in result.warnings],

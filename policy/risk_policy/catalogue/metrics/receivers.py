@@ -231,8 +231,20 @@ AUDIT_INTACT: Final = Metric(
 )
 AUDIT_HEAD: Final = Metric(
     "risk_audit_chain_head_word",
-    "The head's checksum in five words of 52 bits, which a float holds exactly.",
+    "The Merkle root over the audit chain in five words of 52 bits, which a float holds exactly.",
     ("word",),
+    component="receivers",
+)
+AUDIT_SIGNED: Final = Metric(
+    "risk_audit_signed_size",
+    "Events of the audit chain that the newest signed checkpoint covers.",
+    (),
+    component="receivers",
+)
+AUDIT_UNSIGNED: Final = Metric(
+    "risk_audit_unsigned_seconds",
+    "For how long the first event that no signed checkpoint covers has waited for one.",
+    (),
     component="receivers",
 )
 SECURITY_EVENTS: Final = Metric(

@@ -277,6 +277,20 @@ CHAIN_REWRITTEN: Final = SystemAlert(
     trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
+CHAIN_UNSIGNED: Final = SystemAlert(
+    "RISK_AUDIT_CHAIN_UNSIGNED", "audit_unsigned", Severity.WARNING, Action.NOTIFY, "",
+    "What is recorded in the audit chain is not being signed",
+    "Recording goes on, and everything is signed once the signer works again. Until then somebody "
+    "who can write the store could change what has been recorded since without a signature to "
+    "contradict them; the heads that messages carry still would.",
+    "Read the receivers' log for what the signer says. A key or state file that is missing or "
+    "cannot be read: restore it. A head that it refuses: copy the store and run `riskwarden audit "
+    "verify`, for the chain was cut, forked or replaced.",
+    category=Category.SECURITY,
+    measured="The first of it has waited for {value}.",
+    kind=Kind.TIME,
+)  # fmt: skip
+
 UNEXPECTED_ERRORS: Final = SystemAlert(
     "RISK_UNEXPECTED_ERRORS", "unexpected_errors", Severity.WARNING, Action.NOTIFY, "",
     "The {subject} met errors that nobody had planned for",

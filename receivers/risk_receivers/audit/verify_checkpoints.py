@@ -1,0 +1,199 @@
+"""Are the signed checkpoints those of this chain? Goes along with the verifier, record by record.
+
+A checkpoint is looked at when the tree has grown to its size, so by then everything that the chain
+says about keys up to there is known. What is a problem:
+
+- one that cannot be read, whose root is not the tree's, or that stands at another size;
+- one not signed by the key in force: the pinned one, or else the first that the chain names, and
+  after a recorded rotation the new one, with both on the first checkpoint that covers it;
+- one missing between two others: each names the one before it;
+- one beyond the chain's end: the end was cut off;
+- records at the end that have waited for a signature longer than any signer takes.
+
+Without a pinned key this finds whether chain and signatures belong together. Whether they are
+those of the right signer, only somebody who has kept its key can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY, EventType
+from risk_receivers.audit.chain import TreeHead
+from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
+from risk_receivers.audit.header import Header
+from risk_receivers.audit.merkle import Tree
+from risk_receivers.audit.note import NoteError, VerifierKey
+from risk_receivers.audit.payload import Payload
+
+#: The next checkpoints beyond a size, in order, as many as one likes.
+Source = Callable[[int], Sequence[StoredCheckpoint]]
+
+#: The policy lets no checkpoint wait longer than half of this.
+LONGEST_WAIT: Final = timedelta(seconds=60)
+
+
+class CheckpointVerifier:
+    """Takes what the chain holds in order; every call yields what is wrong. Constant memory."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        newest: int = 0,
+        last: StoredCheckpoint | None = None,
+        pinned: Sequence[VerifierKey] = (),
+    ) -> None:
+        """What there was before the first record was read: more may have come since.
+
+        Args:
+            newest: the size of the newest checkpoint.
+            last: the signer's own copy of the last it signed, which may not be stored yet.
+            pinned: keys one of which must have begun to sign; whatever the chain names if none.
+        """
+        self._source = source
+        self._waiting: list[StoredCheckpoint] = []
+        self._last = last
+        self._due = max(newest, _at(last) if last else 0)
+        self._pinned = tuple(pinned)
+        self._keys: tuple[VerifierKey, ...] = ()
+        self._signed = 0
+        self._diverged = False
+        self._began = False
+        self._unsigned_since: datetime | None = None
+        self._newest_at: datetime | None = None
+        self._signed_by = ""
+
+    @property
+    def signed(self) -> int:
+        """The size of the newest checkpoint that was looked at."""
+        return self._signed
+
+    @property
+    def signed_by(self) -> str:
+        """Which key has signed the last one that was right."""
+        return self._signed_by
+
+    def add(
+        self, seq: int, header: Header | None, payload: Payload | None, tree: Tree
+    ) -> Iterator[str]:
+        """A record and the tree that ends with it."""
+        if header is not None:
+            yield from self._learn(header, payload)
+            restarted = header.event_type == EventType.SERVICE_STARTED
+            if self._unsigned_since is None or restarted:  # nobody signs while nothing runs
+                self._unsigned_since = header.recorded_at
+            self._newest_at = header.recorded_at
+        while (one := self._next(seq)) is not None:
+            self._waiting.pop(0)
+            yield from self._check(one, TreeHead(seq, tree.root))
+
+    def finish(self, size: int) -> Iterator[str]:
+        """What can only be told at the chain's end."""
+        if (one := self._next(self._due)) is not None:
+            yield (
+                f"a checkpoint over {_at(one)} records was signed, but the chain ends at {size}: "
+                "its end was cut off"
+            )
+            return
+        if self._pinned and not self._began:
+            yield f"nothing in this chain is signed by the pinned key {self._pinned[0].short}"
+        since, newest = self._unsigned_since, self._newest_at
+        if self._began and since is not None and newest is not None:
+            waited = newest - since
+            if waited > LONGEST_WAIT:
+                yield (
+                    f"records beyond {self._signed} have no signed checkpoint, the first of them "
+                    f"for {waited.total_seconds():.0f} s: the signer fails, or checkpoints were "
+                    "deleted"
+                )
+
+    def _learn(self, header: Header, payload: Payload | None) -> Iterator[str]:
+        """What a record says about keys."""
+        try:
+            if header.event_type == EventType.SIGNING_BEGAN:
+                self._unsigned_since = header.recorded_at
+                yield from self._begin(header.seq, _named(payload, VERIFIER_KEY))
+            elif header.event_type == EventType.SIGNING_KEY_ROTATED:
+                old, new = _named(payload, VERIFIER_KEY), _named(payload, NEW_VERIFIER_KEY)
+                if self._keys and old == self._keys[-1]:
+                    self._keys = (old, new)
+                else:
+                    yield f"record {header.seq} hands over from {old.short}, which is not in force"
+        except NoteError as error:
+            yield f"record {header.seq} names a key, but it {error}"
+
+    def _begin(self, seq: int, key: VerifierKey) -> Iterator[str]:
+        is_first, self._began = not self._began, True
+        if key in self._pinned or (is_first and not self._pinned):
+            self._keys = (key,)
+        elif self._pinned:
+            self._keys = self._keys or self._pinned[:1]
+            yield f"record {seq} names the key {key.short}, which is not the pinned one"
+        elif key not in self._keys:
+            yield f"record {seq} names the key {key.short}, which none before it vouches for"
+
+    def _check(self, stored: StoredCheckpoint, head: TreeHead) -> Iterator[str]:
+        size = _at(stored)
+        where = f"the checkpoint at {size}"
+        before, self._signed = self._signed, size
+        self._unsigned_since = None
+        try:
+            checkpoint, note = Checkpoint.of(stored.note if type(stored.note) is bytes else b"")
+        except NoteError as error:
+            yield f"{where} {error}"
+            return
+        if checkpoint.head.size != size or type(stored.size) is not int:
+            yield f"{where} is about {checkpoint.head.size} records; it was changed or moved"
+            return
+        if checkpoint.previous != before:
+            yield (
+                f"{where} follows one at {checkpoint.previous}, but the one before it is at "
+                f"{before}: checkpoints were deleted or added"
+            )
+        if (size, checkpoint.head.root) != (head.size, head.root) and not self._diverged:
+            self._diverged = True  # and so will all others be
+            yield f"{where} was signed over other records than these: the chain was rewritten"
+        try:
+            signed_by = note.signed_by(self._keys)
+        except NoteError as error:
+            yield f"{where}: {error}"
+            return
+        if not self._keys:
+            yield f"{where} is signed, but the chain names no key that it could be checked with"
+        elif missing := [key.short for key in self._keys if key not in signed_by]:
+            yield f"{where} is not signed by {' and '.join(missing)}, as it must be"
+        elif checkpoint.origin != self._keys[-1].name:
+            yield f"{where} is of another log, {checkpoint.origin}"
+        else:
+            self._signed_by = self._keys[-1].short
+        self._keys = self._keys[-1:]
+
+    def _next(self, upto: int) -> StoredCheckpoint | None:
+        """The next one, if it goes no further than that."""
+        if not self._waiting and self._signed < self._due:
+            self._waiting = list(self._source(self._signed))
+        last = self._last
+        if last is not None and _at(last) <= self._signed:
+            last = self._last = None
+        if last is not None and (not self._waiting or _at(last) < _at(self._waiting[0])):
+            self._last = None
+            self._waiting.insert(0, last)
+        one = self._waiting[0] if self._waiting else None
+        return one if one is not None and _at(one) <= upto else None
+
+
+def _at(stored: StoredCheckpoint) -> int:
+    # The column is the table's primary key, and so an integer whoever writes it; another type
+    # could only come from an altered table, which is a problem of its own.
+    return stored.size if isinstance(stored.size, int) else 0
+
+
+def _named(payload: Payload | None, name: str) -> VerifierKey:
+    key = None if payload is None else payload.details.get(name)
+    if not isinstance(key, str):
+        raise NoteError("cannot be read any more")
+    return VerifierKey.parse(key)

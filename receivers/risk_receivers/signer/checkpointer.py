@@ -1,0 +1,224 @@
+"""Has the chain signed as it grows, beside the writer, which never waits for it.
+
+Invariants:
+
+- Only what is durable is ever shown to a signer: what it is asked for is the writer's own head.
+- The next checkpoint is asked for once the last one is stored, and what a crash left with the
+  signer alone is fetched from it, so that the chain of checkpoints has no holes.
+- No signer, however it fails, keeps anything from being recorded. It is tried again and again, and
+  how long events have waited for a signature is a gauge with an alert.
+
+Records are signed at most a moment after their commit, several commits at once if they come fast;
+events of the kill switch at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from functools import partial
+from typing import Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.errors import AuditError
+from risk_receivers.audit.merkle import Tree
+from risk_receivers.audit.note import VerifierKey
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
+from risk_receivers.database.place import Place
+from risk_receivers.signer import journal
+from risk_receivers.signer.errors import InconsistentHeadError, SignerError, SignerFilesError
+from risk_receivers.signer.signer import Signer
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.telemetry import Samples, Telemetry
+from risk_receivers.workers import Worker
+
+#: Leaves of one request: a megabyte, whatever the signer was away for.
+_MOST_LEAVES: Final = 32_768
+_STORE_SECONDS: Final = 30.0
+_URGENT: Final = "KILL_SWITCH_"
+_FAILURES: Final = (SignerError, StoreError, AuditError, OSError, *DATABASE_ERRORS)
+_log = logging.getLogger(__name__)
+
+
+class Checkpointer(Worker):
+    """Asks the signer and stores what it signs. Its failing is told, and holds up nobody."""
+
+    def __init__(
+        self,
+        database: Place,
+        writer: Writer,
+        connect: Callable[[], Signer],
+        telemetry: Telemetry,
+        *,
+        every_seconds: float,
+    ) -> None:
+        super().__init__("checkpointer", telemetry)
+        self._database = database
+        self._writer = writer
+        self._connect = connect
+        self._every_seconds = every_seconds
+        self._lock = threading.Lock()
+        self._signer: Signer | None = None
+        self._signed: Tree | None = None
+        self._stored = 0
+        self._unsigned_since: float | None = None
+        self._rests = False
+        self._problem = ""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing is signed; empty if it is."""
+        return self._problem
+
+    @property
+    def signed(self) -> int:
+        """How far the newest checkpoint goes that is stored."""
+        return self._stored
+
+    def key(self) -> VerifierKey | None:
+        """What is signed with; None if the signer cannot be asked."""
+        try:
+            return self._reached().key
+        except _FAILURES as error:
+            self._fail(error)
+            return None
+
+    def recorded(self, types: Iterable[str]) -> None:
+        """Events are durable. Called by the writer: it waits for nothing here."""
+        if self._unsigned_since is None:
+            self._unsigned_since = time.monotonic()
+        if self._rests or any(kind.startswith(_URGENT) for kind in types):
+            self.wake()
+
+    def gauges(self) -> Mapping[Metric, Samples]:
+        """For the scrape."""
+        gauges: dict[Metric, Samples] = {m.AUDIT_UNSIGNED: [((), self._waited())]}
+        if self._stored:  # else it is not known yet
+            gauges[m.AUDIT_SIGNED] = [((), float(self._stored))]
+        return gauges
+
+    def round(self) -> float | None:
+        """Sign what has come since."""
+        self._rests = False
+        if not self._attempt():
+            return self._every_seconds
+        if self._stored < self._writer.head.size:
+            return self._every_seconds
+        # In this order: whoever records from now on wakes it, whoever did before is seen here.
+        self._rests = True
+        return None if self._stored == self._writer.head.size else 0.0
+
+    def stop(self) -> None:
+        """Sign what was recorded last, and let go of the signer."""
+        super().stop()
+        self._attempt()
+        if self._signer is not None:
+            self._signer.close()
+
+    def _waited(self) -> float:
+        if self._stored >= self._writer.head.size:
+            return 0.0
+        now = time.monotonic()
+        if (since := self._unsigned_since) is None:
+            since = self._unsigned_since = now
+        return now - since
+
+    def _attempt(self) -> bool:
+        try:
+            with closing(tables.open_read_only(self._database)) as connection:
+                self._sign(connection)
+        except _FAILURES as error:
+            self._fail(error)
+            return False
+        if self._problem:
+            _log.warning("the audit chain is signed again")
+        self._problem = ""
+        return True
+
+    def _sign(self, connection: Connection) -> None:
+        signer = self._reached()
+        target = self._writer.tree_head
+        before = time.monotonic()
+        self._name(connection, signer)
+        if self._signed is None:
+            self._signed = self._caught_up(connection, signer)
+        while self._signed.size < target.size:
+            upto = min(target.size, self._signed.size + _MOST_LEAVES)
+            leaves = list(tables.checksums(connection, self._signed.size, upto))
+            grown = self._signed.copy()
+            grown.extend(leaves)
+            if upto == target.size and grown.root != target.root:
+                raise InconsistentHeadError(
+                    f"what is stored up to {upto} is not what this process has recorded"
+                )
+            self._store(signer, signer.sign(self._signed.size, leaves, grown.root), grown)
+        self._unsigned_since = None if self._writer.head.size <= target.size else before
+
+    def _name(self, connection: Connection, signer: Signer) -> None:
+        """The chain has to know the key, before anything is signed with it."""
+        known = journal.known_key(connection)
+        if known is None:
+            self._writer.run(partial(journal.introduce, key=signer.key), _STORE_SECONDS)
+        elif known != str(signer.key):
+            raise SignerFilesError(
+                f"the signer's key is {signer.key.short}, but the chain is signed by "
+                f"{VerifierKey.parse(known).short}; restore that key, or rotate to a new one with "
+                "both"
+            )
+
+    def _caught_up(self, connection: Connection, signer: Signer) -> Tree:
+        """The tree that the signer has signed last, proven to be this chain's, and stored."""
+        state = signer.latest()
+        size = state.size if state.note else self._writer.tree_head.size
+        tree = checkpoint_table.tree(connection, size)
+        tree.extend(tables.checksums(connection, tree.size, size))
+        if tree.size != size:
+            raise InconsistentHeadError(
+                f"the signer has signed {size} records, but the chain ends at {tree.size}: its end "
+                "was cut off, or an old copy was put in place"
+            )
+        if state.note and tree.root != state.tree.root:
+            raise InconsistentHeadError(
+                f"the first {size} records are not those that the signer has signed: the chain was "
+                "rewritten"
+            )
+        newest = checkpoint_table.newest(connection)
+        last = newest.note if newest is not None and isinstance(newest.note, bytes) else b""
+        note = state.note or signer.begin(size, tree.frontier, last)
+        self._store(signer, note, tree)
+        return tree
+
+    def _store(self, signer: Signer, note: bytes, tree: Tree) -> None:
+        checkpoint, signed = Checkpoint.of(note)
+        if not signed.signed_by([signer.key]) or (
+            (checkpoint.head.size, checkpoint.head.root) != (tree.size, tree.root)
+        ):
+            raise InconsistentHeadError("the signer has signed something else than was asked for")
+
+        def work(transaction: Transaction) -> None:
+            checkpoint_table.insert(transaction.connection, note, tree.frontier)
+
+        self._writer.run(work, _STORE_SECONDS)
+        self._signed = tree
+        self._stored = tree.size
+
+    def _reached(self) -> Signer:
+        with self._lock:
+            if self._signer is None:
+                self._signer = self._connect()
+            return self._signer
+
+    def _fail(self, error: Exception) -> None:
+        """Told once; where the signer stands is asked anew, for a note may have got lost."""
+        self._signed = None
+        sentence = str(error)
+        if sentence != self._problem:
+            _log.error("the audit chain is not being signed, trying again: %s", sentence)
+        self._problem = sentence
