@@ -6,7 +6,9 @@ head that was noted elsewhere (a message, a gauge, a printout) as ``expected`` a
 caught: a chain that once had that head must still pass through it.
 
 A clock that stepped back makes ``recorded_at`` go backwards; that is a warning, since clocks
-do. Everything else is a problem.
+do, unless a retention went by it (:mod:`risk_receivers.audit.clock_rule`). A payload that is gone
+must have been deleted by a recorded retention (:mod:`risk_receivers.audit.retained`). Everything
+else is a problem.
 """
 
 from __future__ import annotations
@@ -14,12 +16,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Final
 
-from risk_receivers.audit import tables
+from risk_policy.clock import utc_now
+from risk_policy.contracts.audit import EventType
+from risk_receivers.audit import retention_records, tables
 from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.clock_rule import ClockRule
 from risk_receivers.audit.header import timestamp
-from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.record import CheckedRecord, StoredRow, check_record
+from risk_receivers.audit.retained import MISSING, Missing, Retained
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 
@@ -52,6 +59,7 @@ class Verification:
         head: where the chain ends, hashed from the bytes that stand there.
         problems: the first of them, in order; ``problem_count`` counts all.
         warnings: the first of them, in order; ``warning_count`` counts all.
+        deleted: payloads that a recorded retention deleted.
     """
 
     ok: bool
@@ -61,15 +69,25 @@ class Verification:
     problem_count: int
     warnings: tuple[Finding, ...]
     warning_count: int
+    deleted: int = 0
 
 
 class Verifier:
     """Takes stored rows in order, one at a time, in constant memory."""
 
-    def __init__(self, *expected: Head | None, keep: int = 10, start: Head = EMPTY) -> None:
+    def __init__(
+        self,
+        *expected: Head | None,
+        keep: int = 10,
+        start: Head = EMPTY,
+        missing: Missing | None = None,
+        clock_rule: ClockRule | None = None,
+    ) -> None:
         """Keeps the first ``keep`` problems and warnings and counts the others.
 
         ``start`` is the head before the first row; an empty checksum leaves that link unchecked.
+        Without ``missing`` no payload may be gone; without ``clock_rule``, which wants the whole
+        chain, nothing is said of the clock that retention went by.
         """
         self._expected = tuple(dict.fromkeys(head for head in expected if head is not None))
         self._keep = keep
@@ -83,6 +101,9 @@ class Verifier:
         self._seq = start.size
         self._checksum: str | None = start.checksum or None
         self._recorded_at: datetime | None = None
+        self._missing = missing or Missing(Retained())
+        self._clock_rule = clock_rule
+        self._deleted = 0
 
     def add(self, row: StoredRow) -> None:
         """Checks a row by itself and against the one before it."""
@@ -96,6 +117,8 @@ class Verifier:
         record = check_record(row)
         for message in record.problems:
             self._problem(seq, message)
+        if record.is_gone:
+            self._check_gone(seq, record)
         if record.header is not None:
             previous = record.header.previous_checksum
             if self._checksum is not None and previous != self._checksum:
@@ -103,7 +126,7 @@ class Verifier:
                     seq,
                     "does not follow from the record before it; the link between them is broken",
                 )
-            self._check_time(seq, record.header.recorded_at)
+            self._check_time(seq, record)
         self._seq = seq
         self._checksum = None if record.checksum is None else record.checksum.hex()
         if seq in self._sizes:
@@ -119,8 +142,11 @@ class Verifier:
         if len(self._warnings) < self._keep:
             self._warnings.append(Finding(seq, message))
 
-    def finish(self) -> Verification:
-        """The result over all rows added so far."""
+    def finish(self, now: datetime | None = None) -> Verification:
+        """The result over all rows added so far, by a clock that shows ``now``."""
+        if self._clock_rule:
+            for seq, message in self._clock_rule.finish(now):
+                self._problem(seq, message)
         for expected in self._expected:
             self._check_expected(expected)
         return Verification(
@@ -131,7 +157,15 @@ class Verifier:
             problem_count=self._problem_count,
             warnings=tuple(self._warnings),
             warning_count=self._warning_count,
+            deleted=self._deleted,
         )
+
+    def _check_gone(self, seq: int, record: CheckedRecord) -> None:
+        found = self._missing.explain(record.header) if record.header else MISSING
+        if isinstance(found, str):
+            self._problem(seq, found)
+        else:
+            self._deleted += 1
 
     def _check_seq(self, seq: int) -> None:
         wanted = self._seq + 1
@@ -141,11 +175,17 @@ class Verifier:
         elif seq < wanted:
             self._problem(seq, f"stands where record {wanted} should; it is repeated or moved")
 
-    def _check_time(self, seq: int, recorded_at: datetime) -> None:
+    def _check_time(self, seq: int, record: CheckedRecord) -> None:
+        assert record.header is not None
+        recorded_at = record.header.recorded_at
         if self._recorded_at is not None and recorded_at < self._recorded_at:
             earlier, later = timestamp(recorded_at), timestamp(self._recorded_at)
             self.warn(f"recorded at {earlier}, before the record it follows ({later})", seq)
         self._recorded_at = recorded_at
+        if self._clock_rule:
+            retention = record.header.event_type == EventType.RETENTION_APPLIED
+            for about, message in self._clock_rule.add(seq, recorded_at, retention=retention):
+                self._problem(about, message)
 
     def _check_expected(self, expected: Head) -> None:
         if self._seq < expected.size:
@@ -168,13 +208,19 @@ class Verifier:
 
 
 def verify(
-    rows: Iterable[StoredRow], *, expected: Head | None = None, keep: int = 10
+    rows: Iterable[StoredRow],
+    *,
+    expected: Head | None = None,
+    keep: int = 10,
+    now: datetime | None = None,
 ) -> Verification:
-    """Verifies rows in the order of their seq."""
-    verifier = Verifier(expected, keep=keep)
-    for row in rows:
+    """Verifies rows in the order of their seq, all of them in memory."""
+    every = list(rows)
+    retained = reduce(retention_records.after_row, every, Retained())
+    verifier = Verifier(expected, keep=keep, missing=Missing(retained), clock_rule=ClockRule())
+    for row in every:
         verifier.add(row)
-    return verifier.finish()
+    return verifier.finish(now)
 
 
 def verify_database(
@@ -186,6 +232,7 @@ def verify_database(
     checks: Sequence[Check] = (),
     warnings: Sequence[str] = (),
     keep: int = 10,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
 
@@ -197,24 +244,34 @@ def verify_database(
     """
 
     def ask(connection: Connection) -> Verification:
-        verifier = Verifier(expected, kept, keep=keep)
+        missing = retention_records.Known().missing(connection)
+        verifier = Verifier(expected, kept, keep=keep, missing=missing, clock_rule=ClockRule())
         for warning in warnings:
             verifier.warn(warning)
-        return _verify_connection(connection, progress, verifier, checks)
+        _verify_connection(connection, progress, verifier, checks)
+        return verifier.finish(clock())
 
     return tables.read(path, ask)
 
 
 def verify_stretch(
-    connection: Connection, start: Head, limit: int, *, expected: Head | None = None
+    connection: Connection,
+    start: Head,
+    limit: int,
+    *,
+    expected: Head | None = None,
+    known: retention_records.Known | None = None,
 ) -> Verification:
     """Verifies at most ``limit`` records that follow a head. Raises one of DATABASE_ERRORS.
+
+    What was ``known`` of retention is kept there for the next stretch.
 
     A head without a checksum leaves the first link unchecked. The verification's own head is
     where the next stretch starts.
     """
     tables.undecoded(connection)
-    verifier = Verifier(expected, start=start)
+    missing = (known or retention_records.Known()).missing(connection)
+    verifier = Verifier(expected, start=start, missing=missing)
     for row in tables.rows_after(connection, start.size, limit):
         verifier.add(row)
     return verifier.finish()
@@ -225,7 +282,7 @@ def _verify_connection(
     progress: Progress | None,
     verifier: Verifier,
     checks: Sequence[Check],
-) -> Verification:
+) -> None:
     tables.undecoded(connection)
     checked = total = 0
     try:
@@ -246,4 +303,3 @@ def _verify_connection(
         verifier.report(f"the database cannot be read past {checked} records: {error}")
     if progress:
         progress(checked, max(total, checked))
-    return verifier.finish()
