@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import Final
 
 from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.retention_records import Known
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.audit.verify import Verification, verify_stretch
 from risk_receivers.database.connection import DATABASE_ERRORS, is_damage
@@ -76,6 +77,7 @@ class ChainWatch(Worker):
         self._verdict = verdict
         self._interval_seconds = interval_seconds
         self._reached = EMPTY
+        self._known = Known()
 
     def round(self) -> float | None:
         """Check the end and the next stretch."""
@@ -97,8 +99,9 @@ class ChainWatch(Worker):
             begin = max(head.size - _STRETCH, 0)
             # The link to what comes before the end is checked where that is reached in order.
             start = Head(begin, "") if begin else EMPTY
-            self._judge(verify_stretch(connection, start, _STRETCH, expected=head))
-            found = verify_stretch(connection, self._reached, _STRETCH)
+            known = self._known
+            self._judge(verify_stretch(connection, start, _STRETCH, expected=head, known=known))
+            found = verify_stretch(connection, self._reached, _STRETCH, known=known)
         self._judge(found)
         self._reached = found.head if found.events == _STRETCH else EMPTY
 

@@ -15,6 +15,7 @@ from risk_receivers.acks.table import breach_of
 from risk_receivers.acks.views import acknowledged_by
 from risk_receivers.audit import query
 from risk_receivers.audit.errors import DamagedRecordError
+from risk_receivers.audit.retention_records import Known
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.channels.dead_letters import lost_by_channel
@@ -85,6 +86,7 @@ class Reading:
         self._database = database
         self._verdict = verdict
         self._validate = validate
+        self._known = Known()
 
     def kill_switch(self) -> KillBoard:
         """The recorded state."""
@@ -180,7 +182,9 @@ class Reading:
     def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
         """Events of the audit chain with header and payload. Raises DamagedRecordError."""
         try:
-            found = query.events(self._database, after_seq, limit, validate=self._validate)
+            found = query.events(
+                self._database, after_seq, limit, validate=self._validate, known=self._known
+            )
         except DamagedRecordError as error:
             self._verdict.damaged(str(error))
             raise

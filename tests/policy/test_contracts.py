@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from risk_policy.catalogue.limits import LIMITS, Side
 from risk_policy.catalogue.metrics import METRICS
 from risk_policy.contracts import gate
-from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.audit import PERMANENT, EventType
 from risk_policy.contracts.reports import DecimalText
 from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_policy.model.audit import AuditRetention
@@ -124,11 +125,34 @@ def test_other_spellings_of_numbers_are_not(text: str) -> None:
         TypeAdapter(DecimalText).validate_python(text)
 
 
-def test_kill_switch_events_and_keys_are_kept_for_ever_by_default() -> None:
+def test_kill_switch_and_what_deletes_and_holds_is_kept_for_ever_by_default() -> None:
     retention = AuditRetention()
     for event in EventType:
-        forever = event.value.startswith(("KILL_SWITCH_", "SIGNING_"))
+        forever = event.startswith(("KILL_SWITCH_", "RETENTION_", "LEGAL_HOLD_", "SIGNING_"))
         assert (retention.days_for(event) is None) == forever
+
+
+def test_what_deletes_and_holds_is_kept_for_ever_whatever_the_policy_says() -> None:
+    retention = AuditRetention(default_days=1, kill_switch_days=1)
+    assert {event for event in EventType if retention.days_for(event) is None} == PERMANENT
+
+
+@pytest.mark.parametrize(("preset", "years"), [("5y", 5), ("6y", 6), ("7y", 7)])
+def test_a_preset_is_the_least_for_every_type(preset: Any, years: int) -> None:
+    retention = AuditRetention(preset=preset, config_changed_days=4000)
+    for event in EventType:
+        days = retention.days_for(event)
+        # From any day on: as many leap days as there can be in so many years.
+        assert days is None or date(2027, 3, 1).replace(year=2027 + years) <= date(
+            2027, 3, 1
+        ) + timedelta(days=days)
+    assert retention.days_for(EventType.CONFIG_CHANGED) == 4000
+    assert retention.days_for(EventType.KILL_SWITCH_ACTIVATED) is None
+
+
+def test_a_preset_that_there_is_not_names_those_there_are() -> None:
+    with pytest.raises(ValidationError, match='must be one of "5y", "6y", "7y", or "" for none'):
+        AuditRetention.model_validate({"preset": "10y"})
 
 
 def test_alert_and_metric_names_are_unique_and_conventional() -> None:

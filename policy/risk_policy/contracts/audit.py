@@ -100,6 +100,10 @@ class EventType(StrEnum):
     CONFIG_CHANGED = "CONFIG_CHANGED"
     SIGNING_BEGAN = "SIGNING_BEGAN"
     SIGNING_KEY_ROTATED = "SIGNING_KEY_ROTATED"
+    RETENTION_APPLIED = "RETENTION_APPLIED"
+    LEGAL_HOLD_PLACED = "LEGAL_HOLD_PLACED"
+    LEGAL_HOLD_EXTENDED = "LEGAL_HOLD_EXTENDED"
+    LEGAL_HOLD_RELEASED = "LEGAL_HOLD_RELEASED"
     RECORDS_PRUNED = "RECORDS_PRUNED"
     INTAKE_QUARANTINED = "INTAKE_QUARANTINED"
     REPORT_REFUSED = "REPORT_REFUSED"
@@ -114,6 +118,20 @@ class EventType(StrEnum):
     SERVICE_STARTED = "SERVICE_STARTED"
     DRILL_STARTED = "DRILL_STARTED"
     DRILL_ENDED = "DRILL_ENDED"
+
+
+#: What says why the payload of another record is gone, or has to stay, must itself stay for ever.
+PERMANENT: Final = frozenset(
+    {
+        EventType.RETENTION_APPLIED,
+        EventType.LEGAL_HOLD_PLACED,
+        EventType.LEGAL_HOLD_EXTENDED,
+        EventType.LEGAL_HOLD_RELEASED,
+        # Without them no signature of the chain could be checked any more.
+        EventType.SIGNING_BEGAN,
+        EventType.SIGNING_KEY_ROTATED,
+    }
+)
 
 
 class ActorType(StrEnum):

@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from risk_policy.contracts.audit import EventType
-from risk_policy.model.base import AlwaysOn, AtMost, PositiveSeconds, RetentionDays, Section, Switch
+from risk_policy.contracts.audit import PERMANENT, EventType
+from risk_policy.model.base import (
+    AlwaysOn,
+    AtMost,
+    PositiveSeconds,
+    RetentionDays,
+    Section,
+    Switch,
+    WholeNumber,
+)
+
+#: A month at most: beyond it, "deleted when due" would mean little.
+PruneHours = Annotated[WholeNumber, Field(ge=1, le=744)]
+
+
+#: Leap days included: of 5, 6 and 7 years in a row at most two have one.
+_PRESETS: Final = {"5y": 5 * 365 + 2, "6y": 6 * 365 + 2, "7y": 7 * 365 + 2}
+
+
+def _known(value: object) -> object:
+    if value not in ("", *_PRESETS):
+        raise PydanticCustomError(
+            "preset",
+            'must be one of {presets}, or "" for none; other lengths are set in days, type by type',
+            {"presets": ", ".join(f'"{name}"' for name in _PRESETS)},
+        )
+    return value
 
 
 class AuditRetention(Section):
-    """``[alerting.audit.retention]``, in days; -1 is forever."""
+    """``[alerting.audit.retention]``, in days; -1 is forever.
 
+    What is recorded keeps the time it was recorded with: a policy that is changed later shortens
+    nothing that is on record, and prolongs nothing.
+
+    Attributes:
+        preset: a least length for all types, for those who have to keep longer; what is to stay
+            still longer stays so. "5y": orders and transactions under MiFID II (MiFIR Article 25,
+            RTS 6 Article 28) and CFTC 1.31. "6y": SEC 17a-4(a), FINRA 4511. "7y": records under
+            MiFID II Article 16(7) once the authority has asked for longer, and SOX audit records.
+    """
+
+    preset: Annotated[Literal["", "5y", "6y", "7y"], BeforeValidator(_known)] = ""
     default_days: RetentionDays = 90
     trade_blocked_days: RetentionDays = 365
     position_force_closed_days: RetentionDays = 365
     config_changed_days: RetentionDays = 365
     kill_switch_days: RetentionDays = -1
+    prune_every_hours: PruneHours = 24
 
     def days_for(self, event_type: EventType) -> int | None:
         """Days to keep an event's payload, or None for ever."""
+        if event_type in PERMANENT:
+            return None
+        days = self._days_of(event_type)
+        return None if days == -1 else max(days, _PRESETS.get(self.preset, 0))
+
+    def _days_of(self, event_type: EventType) -> int:
         match event_type:
             case EventType.TRADE_BLOCKED:
-                days = self.trade_blocked_days
+                return self.trade_blocked_days
             case EventType.POSITION_FORCE_CLOSED | EventType.ORDERS_CANCELLED:
-                days = self.position_force_closed_days
+                return self.position_force_closed_days
             # Who may do what is configuration, and outlives the orders that were given by it.
             case EventType.CONFIG_CHANGED | EventType.TOKEN_CREATED | EventType.TOKEN_REVOKED:
-                days = self.config_changed_days
-            # Without them no signature of the chain could be checked any more.
-            case EventType.SIGNING_BEGAN | EventType.SIGNING_KEY_ROTATED:
-                return None
+                return self.config_changed_days
             case _ if event_type.startswith("KILL_SWITCH_"):
-                days = self.kill_switch_days
+                return self.kill_switch_days
             case _:
-                days = self.default_days
-        return None if days == -1 else days
+                return self.default_days
 
 
 class Integrity(Section):

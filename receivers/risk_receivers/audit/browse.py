@@ -15,6 +15,8 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY
 from risk_receivers.audit.query import StoredEvent, stored_event
 from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.retained import Missing
+from risk_receivers.audit.retention_records import missing_at
 from risk_receivers.database.place import Place
 
 #: Records of one read: a few milliseconds, so that the writer's log can be reused soon.
@@ -43,21 +45,23 @@ def forward(place: Place, after: int = 0) -> Iterator[Browsed]:
 
     Raises UnreadableDatabaseError or one of DATABASE_ERRORS.
     """
+    missing = missing_at(place)
     before = tables.read(place, lambda c: tables.row_at(c, after)) if after > 0 else None
     while page := _page_after(place, after):
-        yield from _checked(page, before, at_start=after <= 0)
+        yield from _checked(page, before, missing, at_start=after <= 0)
         before = page[-1]
         after = _seq(before)
 
 
 def backward(place: Place, before: int = _BEYOND) -> Iterator[Browsed]:
     """Every record in front of a seq, the latest first. Raises as :func:`forward` does."""
+    missing = missing_at(place)
     while True:
         # One more than is handed out: what the first of the page has to follow from.
         page = _page_before(place, before)
         more = len(page) > _PAGE
         context = page.pop(0) if more else None
-        yield from reversed(list(_checked(page, context, at_start=not more)))
+        yield from reversed(list(_checked(page, context, missing, at_start=not more)))
         if not more:
             return
         before = _seq(page[0])
@@ -69,7 +73,8 @@ def at(place: Place, seq: int) -> tuple[Browsed | None, Browsed | None]:
         place, lambda c: [*tables.rows_before(c, seq, 1), *tables.rows_after(c, seq - 1, 2)]
     )
     before = page.pop(0) if page and _seq(page[0]) < seq else None
-    found = {one.seq: one for one in _checked(page, before, at_start=before is None)}
+    checked = _checked(page, before, missing_at(place), at_start=before is None)
+    found = {one.seq: one for one in checked}
     return found.get(seq), found.get(seq + 1)
 
 
@@ -82,7 +87,7 @@ def _page_before(place: Place, seq: int) -> list[StoredRow]:
 
 
 def _checked(
-    page: Iterable[StoredRow], before: StoredRow | None, *, at_start: bool
+    page: Iterable[StoredRow], before: StoredRow | None, missing: Missing, *, at_start: bool
 ) -> Iterator[Browsed]:
     """Each row beside the one in front of it; None in front is the start, or not to be known."""
     previous: tuple[int, str] | None = (EMPTY.size, EMPTY.checksum) if at_start else None
@@ -93,6 +98,13 @@ def _checked(
         problems = list(checked.problems)
         seq = _seq(row)
         header = checked.header
+        deleted_by = None
+        if checked.is_gone and header is not None:
+            why = missing.explain(header)
+            if isinstance(why, str):
+                problems.append(why)
+            else:
+                deleted_by = why.seq
         if previous is not None:
             if seq != previous[0] + 1:
                 problems.append(f"{_span(previous[0] + 1, seq - 1)} missing before it")
@@ -101,7 +113,7 @@ def _checked(
         event = (
             None
             if problems or header is None or checked.checksum is None
-            else stored_event(header, checked.checksum, checked.payload)
+            else stored_event(header, checked.checksum, checked.payload, deleted_by)
         )
         yield Browsed(seq, row, event, tuple(problems))
         previous = (seq, "" if checked.checksum is None else checked.checksum.hex())

@@ -19,6 +19,8 @@ from risk_receivers.audit.errors import DamagedRecordError
 from risk_receivers.audit.header import Header
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.retained import Missing
+from risk_receivers.audit.retention_records import Known
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
 
@@ -32,6 +34,7 @@ class StoredEvent:
     Attributes:
         event_type: plain text if a newer version wrote a type that this one does not know.
         payload: None once retention has deleted it.
+        deleted_by: the record of that retention; None if nobody looked, or it is there.
     """
 
     seq: int
@@ -42,6 +45,7 @@ class StoredEvent:
     checksum: str
     previous_checksum: str
     payload: Payload | None
+    deleted_by: int | None = None
 
 
 def events(
@@ -50,18 +54,19 @@ def events(
     limit: int = 100,
     *,
     validate: bool = True,
+    known: Known | None = None,
 ) -> list[StoredEvent]:
     """The first ``limit`` events beyond ``after_seq``, in order.
 
-    Raises DamagedRecordError for a record that is not what was written.
+    What was ``known`` of retention is kept there for the next question. Raises DamagedRecordError
+    for a record that is not what was written.
     """
-    return _ask(
-        source,
-        lambda connection: [
-            _event(row, validate=validate)
-            for row in tables.rows_after(connection, after_seq, limit)
-        ],
-    )
+
+    def ask(connection: Connection) -> list[StoredEvent]:
+        missing = (known or Known()).missing(connection) if validate else None
+        return [_event(row, missing) for row in tables.rows_after(connection, after_seq, limit)]
+
+    return _ask(source, ask)
 
 
 def head(source: Place | Connection) -> Head:
@@ -73,17 +78,29 @@ def _ask(source: Place | Connection, ask: Callable[[Connection], T]) -> T:
     return tables.read(source, ask) if isinstance(source, Place) else ask(source)
 
 
-def _event(row: StoredRow, *, validate: bool) -> StoredEvent:
+def _event(row: StoredRow, missing: Missing | None) -> StoredEvent:
+    """A row's event. ``missing`` says of payloads that are gone why; without it nothing is checked.
+
+    Raises DamagedRecordError.
+    """
     record = check_record(row)
     header = record.header
-    if header is None or record.checksum is None or (validate and record.problems):
-        raise DamagedRecordError(
-            row.seq if isinstance(row.seq, int) else None, "; ".join(record.problems)
-        )
-    return stored_event(header, record.checksum, record.payload)
+    problems = list(record.problems)
+    deleted_by = None
+    if header is not None and record.is_gone and missing:
+        why = missing.explain(header)
+        if isinstance(why, str):
+            problems.append(why)
+        else:
+            deleted_by = why.seq
+    if header is None or record.checksum is None or (missing and problems):
+        raise DamagedRecordError(row.seq if isinstance(row.seq, int) else None, "; ".join(problems))
+    return stored_event(header, record.checksum, record.payload, deleted_by)
 
 
-def stored_event(header: Header, checksum: bytes, payload: Payload | None) -> StoredEvent:
+def stored_event(
+    header: Header, checksum: bytes, payload: Payload | None, deleted_by: int | None = None
+) -> StoredEvent:
     """The event of a record that was checked."""
     return StoredEvent(
         seq=header.seq,
@@ -94,6 +111,7 @@ def stored_event(header: Header, checksum: bytes, payload: Payload | None) -> St
         checksum=checksum.hex(),
         previous_checksum=header.previous_checksum,
         payload=payload,
+        deleted_by=deleted_by,
     )
 
 
@@ -110,6 +128,8 @@ def as_json(event: StoredEvent) -> dict[str, Any]:
             "previous_checksum": event.previous_checksum,
         },
         "checksum": event.checksum,
+        # The record of the retention that deleted the payload.
+        "deleted_by": event.deleted_by,
         "payload": None
         if payload is None
         else {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from risk_receivers.audit.chain import Head
@@ -29,6 +29,16 @@ class ChainReader(Protocol):
 
     def rows_beginning(self, prefix: bytes) -> Iterator[StoredRow]:
         """Rows whose header begins like this, in order; every header is looked at."""
+
+    def stretches_beginning(
+        self, prefixes: Sequence[bytes], after: int
+    ) -> Iterator[list[StoredRow]]:
+        """Rows beyond a seq whose headers begin with one of the prefixes, in order, a stretch at a
+        time; and the last row of all, whatever it is."""
+
+    def present(self, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
+        """The first records beyond a seq, up to another, whose payloads are there: number and
+        header."""
 
     def count(self) -> int:
         """How many records there are."""

@@ -33,16 +33,21 @@ class CheckedRecord:
 
     Attributes:
         checksum: hash of the header's bytes as they stand, None if there are none.
+        is_gone: there is no payload, which is for others to judge.
     """
 
     header: Header | None
     payload: Payload | None
     checksum: bytes | None
     problems: tuple[str, ...]
+    is_gone: bool = False
 
 
 def check_record(row: StoredRow) -> CheckedRecord:
-    """Checks everything about a row that needs no other row."""
+    """Checks everything about a row that needs no other row.
+
+    Whether a payload may be gone needs others: see :mod:`risk_receivers.audit.retained`.
+    """
     problems: list[str] = []
     header: Header | None = None
     checksum: bytes | None = None
@@ -60,8 +65,9 @@ def check_record(row: StoredRow) -> CheckedRecord:
         problems.append(f"the header is {_kind(row.header)}, not bytes")
     if header is not None and header.seq != row.seq:
         problems.append(f"the header says seq {header.seq}; it was moved here or copied from there")
-    payload = _check_payload(row, header, problems)
-    return CheckedRecord(header, payload, checksum, tuple(problems))
+    is_gone = row.salt is None and row.payload is None
+    payload = None if is_gone else _check_payload(row, header, problems)
+    return CheckedRecord(header, payload, checksum, tuple(problems), is_gone)
 
 
 def readable(rows: Iterable[StoredRow]) -> Iterator[tuple[int, Header, bytes | None]]:
@@ -77,9 +83,6 @@ def readable(rows: Iterable[StoredRow]) -> Iterator[tuple[int, Header, bytes | N
 
 
 def _check_payload(row: StoredRow, header: Header | None, problems: list[str]) -> Payload | None:
-    if row.salt is None and row.payload is None:
-        problems.append("the payload is missing, and no retention allowed that")
-        return None
     if not isinstance(row.salt, bytes) or len(row.salt) != SALT_BYTES:
         problems.append(f"the salt is {_kind(row.salt)}, not {SALT_BYTES} bytes")
         return None

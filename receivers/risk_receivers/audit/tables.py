@@ -10,7 +10,7 @@ keeps the chain elsewhere than in these tables has connections that say where (`
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, runtime_checkable
@@ -60,6 +60,8 @@ _BEGINNING: Final = (
 #: Rows of one read transaction. A long one would keep the writer's log from being reused.
 _CHUNK: Final = 500
 _CHECKSUMS: Final = 5000
+#: Records whose first bytes are looked at in one read transaction: some ten milliseconds.
+_STRETCH: Final = 20_000
 _ORPHANS_SHOWN: Final = 10
 
 
@@ -167,6 +169,29 @@ def checksums(connection: Connection, after: int, upto: int) -> Iterator[bytes]:
         after += limit
 
 
+def stretches_beginning(
+    connection: Connection, prefixes: Sequence[bytes], after: int
+) -> Iterator[list[StoredRow]]:
+    """Rows beyond a seq whose headers begin with one of the prefixes, stretch by stretch.
+
+    The last row of all comes with its stretch, whatever it is: so far was read.
+    """
+    return chain_of(connection).stretches_beginning(prefixes, after)
+
+
+def present(connection: Connection, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
+    """Records from beyond a seq up to another whose payloads are there: numbers and headers."""
+    return chain_of(connection).present(after, until, limit)
+
+
+def delete_payloads(connection: Connection, seqs: Sequence[int]) -> int:
+    """Delete payloads and salts; how many there still were."""
+    return sum(
+        connection.execute("DELETE FROM audit_payload WHERE seq = ?", (seq,)).rowcount
+        for seq in seqs
+    )
+
+
 def count(connection: Connection) -> int:
     """How many records there are."""
     return chain_of(connection).count()
@@ -241,6 +266,36 @@ class TableChain:
         """Rows whose header begins like this, in order; every header is looked at."""
         for row in self._connection.execute(_BEGINNING, (prefix,)).fetchall():
             yield StoredRow(*row)
+
+    def stretches_beginning(
+        self, prefixes: Sequence[bytes], after: int
+    ) -> Iterator[list[StoredRow]]:
+        """Rows beyond a seq whose headers begin with one of the prefixes, and the last of all.
+
+        No index is used: one that was tampered with must not hide a record.
+        """
+        end = self.head().size
+        is_wanted = " OR ".join("substr(h.header, 1, ?) = ?" for _ in prefixes)
+        wanted = [value for prefix in prefixes for value in (len(prefix), prefix)]
+        select = _SELECT.replace("audit_header h", "audit_header h NOT INDEXED")
+        while after < end:
+            until = min(after + _STRETCH, end)
+            found = self._connection.execute(
+                f"{select} WHERE h.seq > ? AND h.seq <= ? AND ({is_wanted} OR h.seq = ?) "
+                "ORDER BY h.seq",
+                (after, until, *wanted, end),
+            ).fetchall()
+            yield [StoredRow(*row) for row in found]
+            after = until
+
+    def present(self, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
+        """Records from beyond a seq up to another whose payloads are there."""
+        return self._connection.execute(
+            "SELECT h.seq, h.header FROM audit_header h "
+            "WHERE h.seq > ? AND h.seq <= ? AND EXISTS (SELECT 1 FROM audit_payload p "
+            "WHERE p.seq = h.seq AND p.payload IS NOT NULL) ORDER BY h.seq LIMIT ?",
+            (after, until, limit),
+        ).fetchall()
 
     def count(self) -> int:
         """How many records there are."""

@@ -9,7 +9,9 @@ gauge, a printout) as ``expected``, and both are caught: a chain that once had t
 pass through it.
 
 A clock that stepped back makes ``recorded_at`` go backwards; that is a warning, since clocks
-do. Everything else is a problem.
+do, unless a retention went by it (:mod:`risk_receivers.audit.clock_rule`). A payload that is gone
+must have been deleted by a recorded retention (:mod:`risk_receivers.audit.retained`). Everything
+else is a problem.
 """
 
 from __future__ import annotations
@@ -18,15 +20,20 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Final
 
-from risk_receivers.audit import checkpoint_table, tables
+from risk_policy.clock import utc_now
+from risk_policy.contracts.audit import EventType
+from risk_receivers.audit import checkpoint_table, retention_records, tables
 from risk_receivers.audit.chain import EMPTY, EMPTY_TREE, Head, TreeHead
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
+from risk_receivers.audit.clock_rule import ClockRule
 from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.note import VerifierKey
-from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.record import CheckedRecord, StoredRow, check_record
+from risk_receivers.audit.retained import MISSING, Missing, Retained
 from risk_receivers.audit.verify_checkpoints import CheckpointVerifier
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
@@ -65,6 +72,7 @@ class Verification:
         key: which key has signed it, as people tell keys apart; empty if none.
         problems: the first of them, in order; ``problem_count`` counts all.
         warnings: the first of them, in order; ``warning_count`` counts all.
+        deleted: payloads that a recorded retention deleted.
     """
 
     ok: bool
@@ -77,6 +85,7 @@ class Verification:
     tree: TreeHead = EMPTY_TREE
     signed: int = 0
     key: str = ""
+    deleted: int = 0
 
 
 class Verifier:
@@ -88,12 +97,16 @@ class Verifier:
         keep: int = 10,
         start: Head = EMPTY,
         checkpoints: CheckpointVerifier | None = None,
+        missing: Missing | None = None,
+        clock_rule: ClockRule | None = None,
     ) -> None:
         """Keeps the first ``keep`` problems and warnings and counts the others.
 
         ``start`` is the head before the first row; an empty checksum leaves that link unchecked.
         An expected head may hold a Merkle root in place of a checksum, and checkpoints can be
         checked, if that is the beginning.
+        Without ``missing`` no payload may be gone; without ``clock_rule``, which wants the whole
+        chain, nothing is said of the clock that retention went by.
         """
         self._expected = tuple(dict.fromkeys(head for head in expected if head is not None))
         self._keep = keep
@@ -109,6 +122,9 @@ class Verifier:
         self._seq = start.size
         self._checksum: str | None = start.checksum or None
         self._recorded_at: datetime | None = None
+        self._missing = missing or Missing(Retained())
+        self._clock_rule = clock_rule
+        self._deleted = 0
 
     def add(self, row: StoredRow) -> None:
         """Checks a row by itself and against the one before it."""
@@ -122,6 +138,8 @@ class Verifier:
         record = check_record(row)
         for message in record.problems:
             self._problem(seq, message)
+        if record.is_gone:
+            self._check_gone(seq, record)
         if record.header is not None:
             previous = record.header.previous_checksum
             if self._checksum is not None and previous != self._checksum:
@@ -129,7 +147,7 @@ class Verifier:
                     seq,
                     "does not follow from the record before it; the link between them is broken",
                 )
-            self._check_time(seq, record.header.recorded_at)
+            self._check_time(seq, record)
         self._seq = seq
         self._checksum = None if record.checksum is None else record.checksum.hex()
         if self._tree is not None:
@@ -150,8 +168,11 @@ class Verifier:
         if len(self._warnings) < self._keep:
             self._warnings.append(Finding(seq, message))
 
-    def finish(self) -> Verification:
-        """The result over all rows added so far."""
+    def finish(self, now: datetime | None = None) -> Verification:
+        """The result over all rows added so far, by a clock that shows ``now``."""
+        if self._clock_rule:
+            for seq, message in self._clock_rule.finish(now):
+                self._problem(seq, message)
         for expected in self._expected:
             self._check_expected(expected)
         if self._checkpoints is not None:
@@ -169,7 +190,15 @@ class Verifier:
             tree=TreeHead(tree.size, tree.root),
             signed=self._checkpoints.signed if self._checkpoints else 0,
             key=self._checkpoints.signed_by if self._checkpoints else "",
+            deleted=self._deleted,
         )
+
+    def _check_gone(self, seq: int, record: CheckedRecord) -> None:
+        found = self._missing.explain(record.header) if record.header else MISSING
+        if isinstance(found, str):
+            self._problem(seq, found)
+        else:
+            self._deleted += 1
 
     def _check_seq(self, seq: int) -> None:
         wanted = self._seq + 1
@@ -179,11 +208,17 @@ class Verifier:
         elif seq < wanted:
             self._problem(seq, f"stands where record {wanted} should; it is repeated or moved")
 
-    def _check_time(self, seq: int, recorded_at: datetime) -> None:
+    def _check_time(self, seq: int, record: CheckedRecord) -> None:
+        assert record.header is not None
+        recorded_at = record.header.recorded_at
         if self._recorded_at is not None and recorded_at < self._recorded_at:
             earlier, later = timestamp(recorded_at), timestamp(self._recorded_at)
             self.warn(f"recorded at {earlier}, before the record it follows ({later})", seq)
         self._recorded_at = recorded_at
+        if self._clock_rule:
+            retention = record.header.event_type == EventType.RETENTION_APPLIED
+            for about, message in self._clock_rule.add(seq, recorded_at, retention=retention):
+                self._problem(about, message)
 
     def _check_expected(self, expected: Head) -> None:
         if self._seq < expected.size:
@@ -206,13 +241,19 @@ class Verifier:
 
 
 def verify(
-    rows: Iterable[StoredRow], *, expected: Head | None = None, keep: int = 10
+    rows: Iterable[StoredRow],
+    *,
+    expected: Head | None = None,
+    keep: int = 10,
+    now: datetime | None = None,
 ) -> Verification:
-    """Verifies rows in the order of their seq."""
-    verifier = Verifier(expected, keep=keep)
-    for row in rows:
+    """Verifies rows in the order of their seq, all of them in memory."""
+    every = list(rows)
+    retained = reduce(retention_records.after_row, every, Retained())
+    verifier = Verifier(expected, keep=keep, missing=Missing(retained), clock_rule=ClockRule())
+    for row in every:
         verifier.add(row)
-    return verifier.finish()
+    return verifier.finish(now)
 
 
 def verify_database(
@@ -226,6 +267,7 @@ def verify_database(
     checks: Sequence[Check] = (),
     warnings: Sequence[str] = (),
     keep: int = 10,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
 
@@ -242,6 +284,8 @@ def verify_database(
         verifier = Verifier(
             *(expected, kept),
             keep=keep,
+            missing=retention_records.Known().missing(connection),
+            clock_rule=ClockRule(),
             checkpoints=CheckpointVerifier(
                 lambda size: checkpoint_table.after(connection, size, _CHECKPOINTS),
                 newest=_newest(connection),
@@ -251,21 +295,30 @@ def verify_database(
         )
         for warning in warnings:
             verifier.warn(warning)
-        return _verify_connection(connection, progress, verifier, checks)
+        _verify_connection(connection, progress, verifier, checks)
+        return verifier.finish(clock())
 
     return tables.read(path, ask)
 
 
 def verify_stretch(
-    connection: Connection, start: Head, limit: int, *, expected: Head | None = None
+    connection: Connection,
+    start: Head,
+    limit: int,
+    *,
+    expected: Head | None = None,
+    known: retention_records.Known | None = None,
 ) -> Verification:
     """Verifies at most ``limit`` records that follow a head. Raises one of DATABASE_ERRORS.
+
+    What was ``known`` of retention is kept there for the next stretch.
 
     A head without a checksum leaves the first link unchecked. The verification's own head is
     where the next stretch starts.
     """
     tables.undecoded(connection)
-    verifier = Verifier(expected, start=start)
+    missing = (known or retention_records.Known()).missing(connection)
+    verifier = Verifier(expected, start=start, missing=missing)
     for row in tables.rows_after(connection, start.size, limit):
         verifier.add(row)
     return verifier.finish()
@@ -283,7 +336,7 @@ def _verify_connection(
     progress: Progress | None,
     verifier: Verifier,
     checks: Sequence[Check],
-) -> Verification:
+) -> None:
     tables.undecoded(connection)
     checked = total = 0
     try:
@@ -304,4 +357,3 @@ def _verify_connection(
         verifier.report(f"the database cannot be read past {checked} records: {error}")
     if progress:
         progress(checked, max(total, checked))
-    return verifier.finish()

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit import checkpoint_table, retention_records, tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
+from risk_receivers.audit.retained import Missing, Retained
 from risk_receivers.audit.verify import Finding, Verifier
 from risk_receivers.store import head_file
 from risk_receivers.store.errors import StoreError
@@ -218,7 +219,10 @@ def _head_problem(connection: sqlite3.Connection, head: Head) -> Finding | None:
     """What is wrong with the last record and its link to the one before, if anything."""
     if head.size < 1:
         return Finding(head.size, "cannot be; records are numbered from 1")
-    verifier = Verifier(start=Head(head.size - 2, "") if head.size > 1 else EMPTY)
+    start = max(head.size - 2, 0)
+    # What deleted the one before the last can only be the last.
+    retained = retention_records.read(connection, Retained(through=start))
+    verifier = Verifier(start=Head(start, "") if start else EMPTY, missing=Missing(retained))
     for seq in range(max(1, head.size - 1), head.size + 1):
         row = tables.row_at(connection, seq)
         if row is None:

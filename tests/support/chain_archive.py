@@ -1,0 +1,98 @@
+"""A chain whose clock is set by hand, and what deletes of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.query import StoredEvent, events
+from risk_receivers.audit.verify import Verification, verify_database
+from risk_receivers.retention.pruner import Pruner
+from risk_receivers.retention.works import Doer
+from risk_receivers.schema import SCHEMA
+from risk_receivers.store.writer import Transaction, Writer
+
+DAY = timedelta(days=1)
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Archive:
+    """Its own writer runs as long as it does."""
+
+    def __init__(self, folder: Path, retention: AuditRetention | None = None) -> None:
+        self.now = BEGIN
+        self.database = folder / "audit.db"
+        self.writer = Writer(
+            self.database,
+            origin="test",
+            retention=retention or AuditRetention(),
+            schema=SCHEMA,
+            batch=100,
+            queue_depth=1000,
+            clock=lambda: self.now,
+        )
+        self.writer.start()
+
+    def add(
+        self,
+        event_type: EventType = EventType.ALERT_CREATED,
+        count: int = 1,
+        *,
+        message: str = "alert",
+        alert_id: str | None = None,
+        details: dict[str, JsonValue] | None = None,
+    ) -> int:
+        """Records events; the last one's number."""
+        seq = 0
+        for _ in range(count):
+            event = AuditEvent(event_type, message, alert_id=alert_id, details=details or {})
+            seq = self.writer.run(partial(Transaction.append, event=event), 30)
+        return seq
+
+    def days_pass(self, days: int) -> None:
+        """Day by day, each with a record of its own that is kept for long."""
+        for _ in range(days):
+            self.now += DAY
+            self.add(EventType.CONFIG_CHANGED, message="a day")
+
+    def pruner(self, doer: str = "", rest: Callable[[float], bool] = lambda _: False) -> Pruner:
+        """What deletes; it never rests."""
+        return Pruner(self.database, self.writer, doer=Doer(doer), rest=rest)
+
+    def prune(self, seen_since: datetime | None = None) -> int:
+        """Delete what is due, by somebody who has seen the time pass since then."""
+        return self.pruner().prune(self.now, seen_since or self.now)
+
+    def verify(self, now: datetime | None = None) -> Verification:
+        """Whether all is well."""
+        return verify_database(self.database, clock=lambda: now or self.now)
+
+    def problems(self, now: datetime | None = None) -> list[str]:
+        """What is not."""
+        return [str(problem) for problem in self.verify(now).problems]
+
+    def of_type(self, event_type: EventType) -> list[StoredEvent]:
+        """Records of one type."""
+        return [event for event in self.all() if event.event_type == event_type]
+
+    def all(self) -> list[StoredEvent]:
+        """Every record, checked."""
+        return events(self.database, limit=100_000)
+
+    def gone(self) -> list[int]:
+        """Records without payload."""
+        return [event.seq for event in self.all() if event.payload is None]
+
+    def tamper(self, *statements: str, values: Sequence[object] = ()) -> None:
+        """As somebody who can write the database."""
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement, values)
