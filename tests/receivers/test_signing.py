@@ -72,7 +72,7 @@ def test_what_is_recorded_is_signed_soon_and_whatever_is_left_when_it_stops(
     receivers.start()
     assert receivers.event_types().count("SIGNING_BEGAN") == 1
     key = SigningKey.parse(key_of(receivers).read_text())
-    secret = key.reveal().rpartition("+")[2]
+    secret = key.reveal().split("+", 4)[4]
     for path in receivers.data.rglob("*"):
         if path.is_file() and path != key_of(receivers):
             held = path.read_bytes()
