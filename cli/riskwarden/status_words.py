@@ -163,6 +163,9 @@ def _chain(audit: Mapping[str, Any]) -> Line:
     name, size = "audit chain", f"{audit['size']:,} event{'s' if audit['size'] != 1 else ''}"
     if "intact" not in audit:  # a service of an earlier version
         return Line(name, f"{size}; run riskwarden audit verify")
+    if audit["intact"] and (problem := audit.get("signing_problem")):
+        text = f"intact, {size}, but signed up to {audit['signed']:,} alone: {problem}"
+        return Line(name, text, is_well=False)
     if audit["intact"]:
         return Line(name, f"intact as far as it has been read back, {size}")
     text = f"NOT INTACT: {audit['damage']} ({size}); keep a copy, then riskwarden audit verify"

@@ -250,7 +250,7 @@ class Courier(Worker):
         patience = 0.0
         try:
             patience = self._seconds_left(one)
-            head = self._writer.head
+            head = self._writer.tree_head
             message, unique = opened(one)
             attempt = self._attempts.begin(one.number)
             self._channel.deliver(Owed(unique, message, str(head), attempt), patience)

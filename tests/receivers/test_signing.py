@@ -32,6 +32,15 @@ def signed(receivers: Any) -> int:
     return int(found[0][0] or 0)
 
 
+def messages(receivers: Any) -> list[dict[str, Any]]:
+    """What the file channel has delivered."""
+    return [
+        json.loads(line)
+        for path in receivers.data.rglob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+
+
 def all_signed(receivers: Any) -> bool:
     (size,) = receivers.rows("SELECT max(seq) FROM audit_header")[0]
     return bool(signed(receivers) == size)
@@ -63,7 +72,7 @@ def test_what_is_recorded_is_signed_soon_and_whatever_is_left_when_it_stops(
     receivers.start()
     assert receivers.event_types().count("SIGNING_BEGAN") == 1
     key = SigningKey.parse(key_of(receivers).read_text())
-    secret = key.reveal().rpartition("+")[2]
+    secret = key.reveal().split("+", 4)[4]
     for path in receivers.data.rglob("*"):
         if path.is_file() and path != key_of(receivers):
             held = path.read_bytes()
@@ -173,8 +182,11 @@ def test_however_often_it_is_killed_no_checkpoint_is_missing(
     assert verify_store(stopped.database).ok
 
 
-def test_an_auditor_pins_the_key_and_a_head(receivers: Any, words: Any) -> None:
+def test_an_auditor_pins_the_key_and_a_head(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
     receivers.send("alerts", [words.alert()])
+    told = wait_until(lambda: messages(receivers), what="a message is delivered")
     receivers.stop()
     data = ("--data", str(receivers.data))
     public = key_of(receivers).with_suffix(".key.pub")
@@ -182,6 +194,10 @@ def test_an_auditor_pins_the_key_and_a_head(receivers: Any, words: Any) -> None:
     assert (code, "signed up to" in said) == (0, True)
     root = json.loads(verified(*data, "--json")[1])["head"]
     assert verified(*data, "--key", public.read_text(), "--head", root)[0] == 0
+    assert verified(*data, "--head", told[0]["audit_head"])[0] == 0
+    size, _, head = told[0]["audit_head"].partition(":")
+    code, said = verified(*data, "--head", f"{size}:{head[::-1]}")
+    assert (code, "the chain was rewritten" in said) == (1, True)
     code, said = verified(*data, "--key", str(SigningKey.generate("riskwarden/audit").verifier))
     assert (code, "is not the pinned one" in said) == (1, True)
     code, said = verified(*data, "--key", "nonsense+1")

@@ -43,7 +43,8 @@ class Head:
         found = _WRITTEN.fullmatch(text.strip())
         if found is None:
             raise ValueError(
-                "must be SIZE:ROOT: the number of events, a colon and 64 hexadecimal digits"
+                "must be SIZE:ROOT or SIZE:CHECKSUM: the number of events, a colon and "
+                "64 hexadecimal digits"
             )
         return cls(int(found[1]), found[2].lower())
 

@@ -88,8 +88,8 @@ class Owed(msgspec.Struct, frozen=True):
 
     Attributes:
         id: unique and stable, so that a reader recognises a message that came twice.
-        head: the audit chain's head as it is delivered: ``size:checksum``. Whoever keeps the
-            message can later prove what the chain looked like.
+        head: the audit chain's head as it is delivered: ``size:root``. Whoever keeps the message
+            can later prove what all of it looked like: ``riskwarden audit verify --head``.
         attempt: the how manieth try this is; from the second on it may have arrived before.
     """
 

@@ -150,12 +150,10 @@ def channel_views(parts: ChannelParts) -> Blueprint:
 def _try_out(parts: ChannelParts, names: Sequence[str], author: str) -> list[dict[str, Any]]:
     """Send a test through each of them at once, and wait for what comes of it."""
     begun = _record(parts, author, f"{author} tries out {', '.join(names)}", {"channels": [*names]})
-    head = parts.writer.head
+    head = str(parts.writer.tree_head)
     at = utc_now()
     running = {
-        name: parts.couriers[name].try_out(
-            Owed(uuid4().hex, trial(name, author, at, begun), f"{head.size}:{head.checksum}")
-        )
+        name: parts.couriers[name].try_out(Owed(uuid4().hex, trial(name, author, at, begun), head))
         for name in names
     }
     until = time.monotonic() + _TRIAL_SECONDS

@@ -80,7 +80,7 @@ def verify(
     count = result.warning_count
     but = f" with {count} warning{'s' if count != 1 else ''}" if count else ""
     signed = f"signed up to {result.signed} by {result.key}" if result.signed else "not signed"
-    out.print(f"{path}: intact{but}, {result.events} events, head {result.tree}, {signed}")
+    out.print(f"{path}: intact{but}, {result.events} events, {signed}, head {result.tree}")
 
 
 def _as_json(path: Path, result: Verification) -> dict[str, Any]:
