@@ -41,6 +41,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "POST /api/v1/incidents/<path:incident>/ack": (Permission.ACKNOWLEDGE,),
     "DELETE /api/v1/incidents/<path:incident>/ack": (Permission.ACKNOWLEDGE,),
     "GET /api/v1/audit": (Permission.AUDIT_READ,),
+    "POST /api/v1/audit/signing-key": (Permission.MANAGE_TOKENS,),
     "GET /api/v1/channels": (Permission.READ,),
     "POST /api/v1/channels/test": (Permission.MANAGE_CHANNELS,),
     "GET /api/v1/dead-letters": (Permission.READ,),

@@ -34,6 +34,7 @@ from risk_receivers.reading import ACKNOWLEDGED, ESCALATED, FILTERS, Reading, Un
 from risk_receivers.recorder import Recorder
 from risk_receivers.restrictions.views import restriction_views, shown
 from risk_receivers.signer.checkpointer import Checkpointer
+from risk_receivers.signer.views import signing_views
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
@@ -85,6 +86,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(channel_views(parts.channels))
     app.register_blueprint(restriction_views(parts.reading))
     app.register_blueprint(token_views(parts.tokens, parts.access))
+    app.register_blueprint(signing_views(parts.signing))
     guard(app, parts.access)
 
     @app.errorhandler(HTTPException)

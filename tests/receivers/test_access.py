@@ -55,7 +55,10 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
             "POST /api/v1/dead-letters/dismiss",
         ],
     ),
-    "manage_tokens": ({"admin"}, ["POST /api/v1/tokens", "DELETE /api/v1/tokens/nobody"]),
+    "manage_tokens": (
+        {"admin"},
+        ["POST /api/v1/tokens", "DELETE /api/v1/tokens/nobody", "POST /api/v1/audit/signing-key"],
+    ),
 }
 
 

@@ -6,13 +6,20 @@ import base64
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.note import SigningKey, VerifierKey
+from risk_receivers.signer import journal
+from risk_receivers.signer.journal import Rotation
+from risk_receivers.signer.signer import KeptSigner
+from risk_receivers.store.writer import Writer
+from risk_receivers.tokens.registry import Doing
 from risk_receivers.verification import verify_store
 from riskwarden.app import application
 
@@ -202,3 +209,72 @@ def test_an_auditor_pins_the_key_and_a_head(
     assert (code, "is not the pinned one" in said) == (1, True)
     code, said = verified(*data, "--key", "nonsense+1")
     assert (code, "is no verifier key" in said) == (2, True)
+
+
+def rotated(receivers: Any) -> VerifierKey:
+    asked = ["audit", "rotate-key", "--reason", "once a year", "--receivers", receivers.url]
+    done = CliRunner().invoke(application(asked), asked, env=receivers.environ)
+    assert done.exit_code == 0, done.output
+    return VerifierKey.parse(done.stdout)
+
+
+def test_a_new_key_takes_over_and_who_has_pinned_the_first_goes_on_with_it(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    public = key_of(receivers).with_suffix(".key.pub")
+    first = VerifierKey.parse(public.read_text())
+    receivers.send("alerts", [words.alert()])
+    second = rotated(receivers)
+    assert VerifierKey.parse(public.read_text()) == second != first
+    receivers.send("alerts", [words.alert(risk_id="drawdown/2")])
+    third = rotated(receivers)
+    receivers.send("alerts", [words.alert(risk_id="drawdown/3")])
+    wait_until(lambda: all_signed(receivers))
+    for pinned in ((), (first,)):
+        found = verify_store(receivers.database, pinned=pinned)
+        assert (found.ok, found.key) == (True, third.short), found.problems
+    assert "not the pinned one" in str(verify_store(receivers.database, pinned=[second]).problems)
+    receivers.kill()
+    receivers.start()
+    wait_until(lambda: all_signed(receivers))
+    assert receivers.verified().ok
+    event = next(e for e in receivers.chain() if e.event_type == "SIGNING_KEY_ROTATED")
+    assert event.expires_at is None
+    assert event.payload.action_reason == "once a year"
+    assert event.payload.details["verifier_key"] == str(first)
+    assert event.payload.details["new_verifier_key"] == str(second)
+    held = [path for path in key_of(receivers).parent.iterdir() if "signing" in path.name]
+    assert sorted(path.name for path in held) == [
+        "signing.key", "signing.key.pub", "signing.key.state",
+    ]  # fmt: skip
+
+
+def test_a_rotation_that_a_crash_cut_short_is_finished_afterwards(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    """As if it had ended once the rotation was on record and before anybody had signed it."""
+    receivers.send("alerts", [words.alert()])
+    receivers.stop()
+    signer = KeptSigner(key_of(receivers), "riskwarden/audit")
+    rotation = Rotation(signer.key, signer.prepare())
+    signer.close()
+    writer = Writer(
+        receivers.database, origin="test", retention=AuditRetention(), batch=1, queue_depth=9
+    )
+    writer.start()
+    doing = Doing("tester", "admin", "127.0.0.1", "a test")
+    writer.run(partial(journal.rotate, rotation=rotation, doing=doing), timeout=30)
+    writer.stop()
+    receivers.start()
+    wait_until(lambda: all_signed(receivers))
+    found = verify_store(receivers.database, pinned=[rotation.old])
+    assert (found.ok, found.key) == (True, rotation.new.short), found.problems
+
+
+def test_only_who_may_manage_tokens_has_another_key_take_over(receivers: Any) -> None:
+    body = {"actor": "eve", "reason": "mine"}
+    refused = receivers.call("POST", "/api/v1/audit/signing-key", token="runtime-secret", json=body)
+    assert refused.status_code == 403
+    nothing = receivers.call("POST", "/api/v1/audit/signing-key", json={"actor": "ann"})
+    assert nothing.status_code == 400
+    assert "SIGNING_KEY_ROTATED" not in receivers.event_types()

@@ -102,16 +102,18 @@ class Signing(Section):
         signer: within the receivers, or riskwarden-signer, a process and user of its own.
         log_name: what the chain is called in its checkpoints. It is part of the key that is made
             at the first start, and says nothing later.
-        key_path: relative to the data folder; with what was signed last beside it.
+        key_path: relative to the data folder, for in_process; what was signed last is beside it.
+        socket_path: where riskwarden-signer listens.
         checkpoint_seconds: no longer than this until what is recorded is signed; events of the
             kill switch are signed at once.
     """
 
-    signer: Literal["in_process"] = "in_process"
+    signer: Literal["in_process", "socket"] = "in_process"
     log_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] = (
         "riskwarden/audit"
     )
     key_path: str = "audit/signing.key"
+    socket_path: str = "/run/riskwarden/signer.sock"
     checkpoint_seconds: Annotated[
         PositiveSeconds, AtMost(30, "the verifier takes more than twice that for a failed signer")
     ] = 1

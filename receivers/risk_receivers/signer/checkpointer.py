@@ -33,10 +33,12 @@ from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 from risk_receivers.signer import journal
 from risk_receivers.signer.errors import InconsistentHeadError, SignerError, SignerFilesError
+from risk_receivers.signer.journal import Rotation
 from risk_receivers.signer.signer import Signer
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Samples, Telemetry
+from risk_receivers.tokens.registry import Doing
 from risk_receivers.workers import Worker
 
 #: Leaves of one request: a megabyte, whatever the signer was away for.
@@ -65,6 +67,7 @@ class Checkpointer(Worker):
         self._connect = connect
         self._every_seconds = every_seconds
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._signer: Signer | None = None
         self._signed: Tree | None = None
         self._stored = 0
@@ -119,8 +122,10 @@ class Checkpointer(Worker):
         """Sign what was recorded last, and let go of the signer."""
         super().stop()
         self._attempt()
-        if self._signer is not None:
-            self._signer.close()
+        with self._lock:
+            if self._signer is not None:
+                self._signer.close()
+            self._signer = None
 
     def _waited(self) -> float:
         if self._stored >= self._writer.head.size:
@@ -130,9 +135,27 @@ class Checkpointer(Worker):
             since = self._unsigned_since = now
         return now - since
 
+    def rotate(self, doing: Doing) -> Rotation:
+        """A new key takes over, on record. Raises SignerError, StoreError or what reading does.
+
+        What fails on the way is made up for by itself later: the record says what is due.
+        """
+        try:
+            with self._turn, closing(tables.open_read_only(self._database)) as connection:
+                self._sign(connection)
+                signer = self._reached()
+                rotation = Rotation(signer.key, signer.prepare())
+                work = partial(journal.rotate, rotation=rotation, doing=doing)
+                self._writer.run(work, _STORE_SECONDS)
+                self._sign(connection)
+        except _FAILURES as error:
+            self._fail(error)
+            raise
+        return rotation
+
     def _attempt(self) -> bool:
         try:
-            with closing(tables.open_read_only(self._database)) as connection:
+            with self._turn, closing(tables.open_read_only(self._database)) as connection:
                 self._sign(connection)
         except _FAILURES as error:
             self._fail(error)
@@ -144,11 +167,11 @@ class Checkpointer(Worker):
 
     def _sign(self, connection: Connection) -> None:
         signer = self._reached()
-        target = self._writer.tree_head
+        rotate = self._name(connection, signer)
+        target = self._writer.tree_head  # after that: it covers what the chain says of the keys
         before = time.monotonic()
-        self._name(connection, signer)
         if self._signed is None:
-            self._signed = self._caught_up(connection, signer)
+            self._signed = self._caught_up(connection, signer, rotate=rotate)
         while self._signed.size < target.size:
             upto = min(target.size, self._signed.size + _MOST_LEAVES)
             leaves = list(tables.checksums(connection, self._signed.size, upto))
@@ -158,22 +181,29 @@ class Checkpointer(Worker):
                 raise InconsistentHeadError(
                     f"what is stored up to {upto} is not what this process has recorded"
                 )
-            self._store(signer, signer.sign(self._signed.size, leaves, grown.root), grown)
+            old_size, turn = self._signed.size, rotate and upto == target.size
+            self._store(signer, signer.sign(old_size, leaves, grown.root, rotate=turn), grown)
         self._unsigned_since = None if self._writer.head.size <= target.size else before
 
-    def _name(self, connection: Connection, signer: Signer) -> None:
-        """The chain has to know the key, before anything is signed with it."""
+    def _name(self, connection: Connection, signer: Signer) -> bool:
+        """The chain has to know the key before anything is signed with it.
+
+        Whether it knows of the next one, which takes over with the checkpoint that covers that.
+        """
         known = journal.known_key(connection)
         if known is None:
             self._writer.run(partial(journal.introduce, key=signer.key), _STORE_SECONDS)
+        elif known == str(signer.next):
+            return True
         elif known != str(signer.key):
             raise SignerFilesError(
                 f"the signer's key is {signer.key.short}, but the chain is signed by "
                 f"{VerifierKey.parse(known).short}; restore that key, or rotate to a new one with "
                 "both"
             )
+        return False
 
-    def _caught_up(self, connection: Connection, signer: Signer) -> Tree:
+    def _caught_up(self, connection: Connection, signer: Signer, *, rotate: bool) -> Tree:
         """The tree that the signer has signed last, proven to be this chain's, and stored."""
         state = signer.latest()
         size = state.size if state.note else self._writer.tree_head.size
@@ -191,7 +221,7 @@ class Checkpointer(Worker):
             )
         newest = checkpoint_table.newest(connection)
         last = newest.note if newest is not None and isinstance(newest.note, bytes) else b""
-        note = state.note or signer.begin(size, tree.frontier, last)
+        note = state.note or signer.begin(size, tree.frontier, last, rotate=rotate)
         self._store(signer, note, tree)
         return tree
 
@@ -216,8 +246,12 @@ class Checkpointer(Worker):
             return self._signer
 
     def _fail(self, error: Exception) -> None:
-        """Told once; where the signer stands is asked anew, for a note may have got lost."""
+        """Told once. The signer is opened anew and asked where it stands: a note may be lost."""
         self._signed = None
+        with self._lock:
+            if self._signer is not None:
+                self._signer.close()
+            self._signer = None
         sentence = str(error)
         if sentence != self._problem:
             _log.error("the audit chain is not being signed, trying again: %s", sentence)

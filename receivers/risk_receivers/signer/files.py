@@ -78,11 +78,17 @@ class State:
 
 
 class KeyFile:
-    """A key file, held so that no other process signs with it meanwhile."""
+    """A key file, held so that no other process signs with it meanwhile.
+
+    Attributes:
+        key: what is signed with.
+        next: the key that is to take over, once it has signed beside this one.
+    """
 
     def __init__(self, path: Path, name: str) -> None:
         """Opens it; makes a key of that name if there is none. Raises SignerFilesError."""
         self.path = path
+        self.next: SigningKey | None = None
         try:
             if not path.exists():
                 _create(path, SigningKey.generate(name))
@@ -91,8 +97,10 @@ class KeyFile:
             raise SignerFilesError(f"{path}: no signing key can be had: {error}") from error
         try:
             self.key = self._read()
+            if next_path(path).exists():
+                self.next = SigningKey.parse(next_path(path).read_text())
             if not public_path(path).exists():
-                replace(public_path(path), f"{self.key.verifier}\n".encode(), _PUBLIC)
+                self._publish()
         except BlockingIOError:
             self.close()
             raise SignerFilesError(f"{path}: another process signs with this key") from None
@@ -108,9 +116,39 @@ class KeyFile:
             )
         return SigningKey.parse(os.read(self._descriptor, _MOST_BYTES).decode())
 
+    def prepare(self) -> SigningKey:
+        """The next key, made now unless it was. Raises SignerFilesError."""
+        if self.next is None:
+            made = SigningKey.generate(self.key.name)
+            try:
+                replace(next_path(self.path), f"{made.reveal()}\n".encode(), _OWNER_ONLY)
+            except OSError as error:
+                raise SignerFilesError(f"{next_path(self.path)}: {error}") from error
+            self.next = made
+        return self.next
+
+    def take_over(self) -> None:
+        """The next key is the key from now on; the one before is gone. Raises SignerFilesError."""
+        if self.next is None:
+            return
+        try:
+            descriptor = os.open(next_path(self.path), os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            next_path(self.path).replace(self.path)
+            _sync_folder(self.path.parent)
+            os.close(self._descriptor)
+            self._descriptor = descriptor
+            self.key, self.next = self.next, None
+            self._publish()
+        except OSError as error:
+            raise SignerFilesError(f"{self.path}: cannot be replaced: {error}") from error
+
     def close(self) -> None:
         """Let go of it."""
         os.close(self._descriptor)
+
+    def _publish(self) -> None:
+        replace(public_path(self.path), f"{self.key.verifier}\n".encode(), _PUBLIC)
 
 
 def public_path(key: Path) -> Path:
@@ -121,6 +159,11 @@ def public_path(key: Path) -> Path:
 def state_path(key: Path) -> Path:
     """Where a signer keeps what it has signed last."""
     return key.with_name(f"{key.name}.state")
+
+
+def next_path(key: Path) -> Path:
+    """Where the key waits that is to take over."""
+    return key.with_name(f"{key.name}.next")
 
 
 def read_state(path: Path) -> State:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from risk_policy.contracts.audit import VERIFIER_KEY, EventType
+from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY, ActorType, EventType
 from risk_policy.vocabulary import Category
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.database.connection import Connection
 from risk_receivers.facts import fact, keep_fact
 from risk_receivers.store.transaction import Transaction
+from risk_receivers.tokens.registry import Doing
 
 _FACT: Final = "signing_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """One key takes over from another."""
+
+    old: VerifierKey
+    new: VerifierKey
 
 
 def known_key(connection: Connection) -> str | None:
@@ -33,3 +43,24 @@ def introduce(transaction: Transaction, key: VerifierKey) -> None:
         )
     )
     keep_fact(transaction.connection, _FACT, str(key))
+
+
+def rotate(transaction: Transaction, rotation: Rotation, doing: Doing) -> None:
+    """Put on record that a key takes over; both sign the checkpoint that covers this."""
+    transaction.append(
+        AuditEvent(
+            EventType.SIGNING_KEY_ROTATED,
+            f"{rotation.new.short} takes over from {rotation.old.short}, which signs once more",
+            category=Category.SECURITY,
+            details={
+                VERIFIER_KEY: str(rotation.old),
+                NEW_VERIFIER_KEY: str(rotation.new),
+                "token": doing.token,
+                "address": doing.address,
+            },
+            action_reason=doing.reason,
+            actor_type=ActorType.USER,
+            actor_id=doing.actor,
+        )
+    )
+    keep_fact(transaction.connection, _FACT, str(rotation.new))

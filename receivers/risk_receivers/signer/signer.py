@@ -28,20 +28,32 @@ class Signer(Protocol):
     def key(self) -> VerifierKey:
         """What its signatures are checked with."""
 
+    @property
+    def next(self) -> VerifierKey | None:
+        """The key that is to take over."""
+
+    def prepare(self) -> VerifierKey:
+        """Make the key that is to take over, unless it was made."""
+
     def latest(self) -> State:
         """What it has signed last; an empty state if nothing."""
 
-    def begin(self, size: int, frontier: Sequence[bytes], last: bytes) -> bytes:
+    def begin(
+        self, size: int, frontier: Sequence[bytes], last: bytes, *, rotate: bool = False
+    ) -> bytes:
         """The first checkpoint of a signer that has signed nothing yet.
 
         ``last`` is the newest checkpoint there is, empty if none: one by this key is named as the
         one before. A signer without history can contradict nothing, so it needs no leaves.
         """
 
-    def sign(self, old_size: int, leaves: Sequence[bytes], root: bytes) -> bytes:
+    def sign(
+        self, old_size: int, leaves: Sequence[bytes], root: bytes, *, rotate: bool = False
+    ) -> bytes:
         """The checkpoint of a tree that goes on from ``old_size``, which it has signed last.
 
-        ``root`` is what the leaves should lead to.
+        ``root`` is what the leaves should lead to. With ``rotate`` both keys sign, and from then
+        on the next one is the key.
         """
 
     def close(self) -> None:
@@ -58,6 +70,7 @@ class KeptSigner:
         self._state_path = state_path(key_path)
         try:
             self._state = read_state(self._state_path)
+            self._finish_rotation()
         except BaseException:
             self._file.close()
             raise
@@ -71,11 +84,23 @@ class KeptSigner:
     def _signing(self) -> SigningKey:
         return self._file.key
 
+    @property
+    def next(self) -> VerifierKey | None:
+        """See Signer."""
+        return None if self._file.next is None else self._file.next.verifier
+
+    def prepare(self) -> VerifierKey:
+        """See Signer."""
+        with self._lock:
+            return self._file.prepare().verifier
+
     def latest(self) -> State:
         """See Signer."""
         return self._state
 
-    def begin(self, size: int, frontier: Sequence[bytes], last: bytes) -> bytes:
+    def begin(
+        self, size: int, frontier: Sequence[bytes], last: bytes, *, rotate: bool = False
+    ) -> bytes:
         """See Signer."""
         with self._lock:
             if self._state.note:
@@ -84,9 +109,11 @@ class KeptSigner:
                 tree = Tree(size, frontier)
             except ValueError as error:
                 raise InconsistentHeadError(str(error)) from None
-            return self._keep(tree, self._size_of(last))
+            return self._keep(tree, self._size_of(last), rotate=rotate)
 
-    def sign(self, old_size: int, leaves: Sequence[bytes], root: bytes) -> bytes:
+    def sign(
+        self, old_size: int, leaves: Sequence[bytes], root: bytes, *, rotate: bool = False
+    ) -> bytes:
         """See Signer."""
         with self._lock:
             if not self._state.note or old_size != self._state.size:
@@ -100,19 +127,29 @@ class KeptSigner:
                     f"refused: a chain of {tree.size} with root {root.hex()} does not go on from "
                     f"the {old_size} records that were signed; it was rewritten or forked"
                 )
-            return self._keep(tree, old_size)
+            return self._keep(tree, old_size, rotate=rotate)
 
     def close(self) -> None:
         """See Signer."""
         self._file.close()
 
-    def _keep(self, tree: Tree, previous: int) -> bytes:
-        key = self._signing
-        made = Checkpoint(key.name, TreeHead(tree.size, tree.root), previous)
-        state = State(tree.size, tree.frontier, sign(made.text, key).encode())
+    def _keep(self, tree: Tree, previous: int, *, rotate: bool) -> bytes:
+        keys = [self._signing]
+        if rotate and self._file.next is not None:
+            keys.append(self._file.next)
+        made = Checkpoint(self._signing.name, TreeHead(tree.size, tree.root), previous)
+        state = State(tree.size, tree.frontier, sign(made.text, *keys).encode())
         write_state(self._state_path, state)  # before anybody can have seen the signature
         self._state = state
+        self._finish_rotation()
         return state.note
+
+    def _finish_rotation(self) -> None:
+        """A key that has signed what was signed last has taken over, whatever came in between."""
+        if self.next is None or not self._state.note:
+            return
+        if Checkpoint.of(self._state.note)[1].signed_by([self.next]):
+            self._file.take_over()
 
     def _size_of(self, last: bytes) -> int:
         with suppress(NoteError):

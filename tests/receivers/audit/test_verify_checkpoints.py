@@ -25,6 +25,7 @@ from risk_receivers.schema import SCHEMA
 from risk_receivers.signer import journal
 from risk_receivers.signer.signer import KeptSigner
 from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.tokens.registry import Doing
 
 Tamper = Callable[..., None]
 NAME = "riskwarden/test"
@@ -72,6 +73,12 @@ class Log:
             note = self.signer.begin(size, tree.frontier, b"")
         if stored:
             self.store(note, tree)
+
+    def tree(self) -> Tree:
+        tree = Tree()
+        with closing(tables.open_read_only(self.path)) as connection:
+            tree.extend(tables.checksums(connection, 0, self.writer.head.size))
+        return tree
 
     def store(self, note: bytes, tree: Tree) -> None:
         self.writer.run(
@@ -306,3 +313,24 @@ def test_a_rewritten_record_is_told_by_what_was_signed(closed: Log, tamper: Tamp
     found = closed.verify()
     assert "record 3" in str(found.problems[0])
     assert the(found).count("was signed over other records than these") == 1
+
+
+def test_a_rotation_that_the_old_key_did_not_sign_is_told(log: Log) -> None:
+    """Whoever stole the old key's place has the record, but not its signature."""
+    other = SigningKey.generate(NAME)
+    rotation = journal.Rotation(log.key, other.verifier)
+    doing = Doing("eve", "stolen", "127.0.0.1", "mine now")
+    log.writer.run(partial(journal.rotate, rotation=rotation, doing=doing), timeout=30)
+    log.append("and on")
+    head = log.writer.tree_head
+    made = Checkpoint(NAME, head, 10)
+    log.store(sign(made.text, other).encode(), log.tree())
+    assert f"is not signed by {log.key.short}, as it must be" in the(log.verify())
+
+
+def test_a_rotation_from_a_key_that_is_not_in_force_is_told(log: Log) -> None:
+    one, two = (SigningKey.generate(NAME).verifier for _ in range(2))
+    doing = Doing("eve", "stolen", "127.0.0.1", "mine now")
+    rotation = journal.Rotation(one, two)
+    log.writer.run(partial(journal.rotate, rotation=rotation, doing=doing), timeout=30)
+    assert f"hands over from {one.short}, which is not in force" in the(log.verify())
