@@ -40,6 +40,7 @@ from risk_receivers.restrictions.patience import Patience, patience_seconds
 from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.restrictions.watch import RestrictionWatch
 from risk_receivers.retention.keeper import RetentionKeeper
+from risk_receivers.retention.payload_keeper import PayloadKeeper
 from risk_receivers.schema import SCHEMA
 from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.signer.connect import connect
@@ -203,6 +204,7 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
         watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
         refusals = Refusals(writer, telemetry)
         retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
+        payloads = PayloadKeeper(database, writer, telemetry, alerting.audit.retention)
         yield Core(
             policy=policy,
             data=data,
@@ -226,6 +228,6 @@ def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core
             workers=(
                 *(clock, restrictions, countdown, silence, doubts, orders),
                 SpoolKeeper(spool, recorder, telemetry),
-                *(watch, refusals, retention),
+                *(watch, refusals, retention, payloads),
             ),
         )

@@ -338,6 +338,8 @@ def _chain(policy: Policy) -> Iterator[Condition]:
     yield _remembered(policy, system.CHAIN_REWRITTEN, replaced)
     patience = promql.number(policy.alerting.system.audit_unsigned_seconds)
     yield Condition(system.CHAIN_UNSIGNED, f"max({promql.series(m.AUDIT_UNSIGNED)}) > {patience}")
+    stopped = f"max({promql.series(m.AUDIT_RETENTION_STOPPED)}) > 0"
+    yield Condition(system.RETENTION_STOPPED, stopped)
 
 
 def _remembered(policy: Policy, alert: SystemAlert, seen: str) -> Condition:

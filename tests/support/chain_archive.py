@@ -27,8 +27,13 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 class Archive:
     """Its own writer runs as long as it does."""
 
-    def __init__(self, folder: Path, retention: AuditRetention | None = None) -> None:
-        self.now = BEGIN
+    def __init__(
+        self,
+        folder: Path,
+        retention: AuditRetention | None = None,
+        begin: datetime = BEGIN,
+    ) -> None:
+        self.now = begin
         self.database = folder / "audit.db"
         self.writer = Writer(
             self.database,
@@ -62,6 +67,12 @@ class Archive:
         for _ in range(days):
             self.now += DAY
             self.add(EventType.CONFIG_CHANGED, message="a day")
+
+    def come_to(self, now: datetime) -> None:
+        """Let the time pass; the last of it was seen."""
+        for hours in (36, 24, 12, 0):
+            self.now = now - timedelta(hours=hours)
+            self.add(EventType.CONFIG_CHANGED, message="half a day")
 
     def pruner(self, doer: str = "", rest: Callable[[float], bool] = lambda _: False) -> Pruner:
         """What deletes; it never rests."""

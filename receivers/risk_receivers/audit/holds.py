@@ -70,6 +70,13 @@ class HoldFilter:
         """Whether the kept part of a record is not enough to tell."""
         return bool(self.accounts or self.alerts)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record can meet its conditions."""
+        return (self.first is not None and self.last is not None and self.first > self.last) or (
+            self.since is not None and self.until is not None and self.since >= self.until
+        )
+
     def may_cover(self, header: Header) -> bool:
         """Whether the kept part of a record does not rule it out."""
         return not (

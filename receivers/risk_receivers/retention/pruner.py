@@ -54,14 +54,13 @@ class Pruner:
         *,
         doer: Doer = Doer(),  # noqa: B008 - frozen
         rest: Callable[[float], bool],
-        deleted: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """``rest`` waits and says whether to stop; ``deleted`` is told how many payloads went."""
+        """``rest`` waits and says whether to stop."""
         self._database = database
         self._writer = writer
         self._doer = doer
         self._rest = rest
-        self._deleted = deleted
+        self._deleted: Callable[[int], None] = lambda _: None
         self._retained = Retained()
 
     def look(self) -> Retained:
@@ -85,14 +84,23 @@ class Pruner:
         retained = self.look()
         return self._delete(retained.latest) if retained.latest else 0
 
-    def prune(self, now: datetime, seen_since: datetime, *, vouched: str = "") -> int:
+    def prune(
+        self,
+        now: datetime,
+        seen_since: datetime,
+        *,
+        vouched: str = "",
+        deleted: Callable[[int], None] = lambda _: None,
+    ) -> int:
         """Delete all that is due; how many payloads that were.
 
-        ``vouched`` is who says that the clock is right. Raises ClockDoubtedError,
-        ChangedMeanwhileError if others came in between again and again, and what writing raises.
+        ``vouched`` is who says that the clock is right; ``deleted`` is told of each step.
+        Raises ClockDoubtedError, ChangedMeanwhileError if others came in between again and again,
+        and what writing raises.
         """
         if (why := self.doubt(now, seen_since)) and not vouched:
             raise ClockDoubtedError(why)
+        self._deleted = deleted
         gone = 0
         for _ in range(_ATTEMPTS):
             try:

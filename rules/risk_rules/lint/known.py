@@ -68,6 +68,7 @@ _RANGES: Final = {
     m.GATE_OPEN.name: _UP_TO_ALL,
     m.CHANNEL_UP.name: _UP_TO_ALL,
     m.AUDIT_INTACT.name: _UP_TO_ALL,
+    m.AUDIT_RETENTION_STOPPED.name: _UP_TO_ALL,
     m.WRITER_HEALTHY.name: _UP_TO_ALL,
     system.UP.name: _UP_TO_ALL,
     m.SPREAD.name: Range(0, 2),

@@ -76,6 +76,7 @@ class ConditionsProof:
             (system.STATE_UNSAVED, m.STATE_UNSAVED, own.snapshot_stale_seconds, ""),
             (system.DEAD_LETTERS, m.DEAD_LETTERS, 0, "channel"),
             (system.CHAIN_UNSIGNED, m.AUDIT_UNSIGNED, own.audit_unsigned_seconds, ""),
+            (system.RETENTION_STOPPED, m.AUDIT_RETENTION_STOPPED, 0, ""),
         ]
         below: list[tuple[SystemAlert, Metric, float, str]] = [
             (system.VAR_INCOMPLETE, m.VAR_COVERED, least, "account"),

@@ -8,8 +8,8 @@ from typing import Final
 import typer
 
 #: Command -> its module here, which has a function of that name or, as a group, its `app`.
-_COMMANDS: Final = ("verify", "query", "show", "tail", "prove", "rotate-key")
-_GROUPS: Final[tuple[str, ...]] = ()
+_COMMANDS: Final = ("verify", "query", "show", "tail", "prove", "rotate-key", "prune")
+_GROUPS: Final = ("hold",)
 
 app = typer.Typer(help="The tamper-evident audit chain.", no_args_is_help=True)
 

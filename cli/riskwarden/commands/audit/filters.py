@@ -74,7 +74,7 @@ def selection_or_fail(
     except UnknownTypeError as error:
         fail(f"--type: {error}")
     now = utc_now()
-    begin, end = _moment("--since", since, now), _moment("--until", until, now)
+    begin, end = moment_or_fail("--since", since, now), moment_or_fail("--until", until, now)
     if begin and end and begin >= end:
         fail("--since is not before --until: nothing lies between them")
     return Selection(
@@ -92,7 +92,8 @@ def selection_or_fail(
     )
 
 
-def _moment(option: str, text: str | None, now: datetime) -> datetime | None:
+def moment_or_fail(option: str, text: str | None, now: datetime) -> datetime | None:
+    """The time that an option names, if it is given; or the command ends."""
     if text is None:
         return None
     if found := _AGO.fullmatch(text.strip()):

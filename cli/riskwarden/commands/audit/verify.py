@@ -80,7 +80,8 @@ def verify(
     count = result.warning_count
     but = f" with {count} warning{'s' if count != 1 else ''}" if count else ""
     signed = f"signed up to {result.signed} by {result.key}" if result.signed else "not signed"
-    out.print(f"{path}: intact{but}, {result.events} events, {signed}, head {result.tree}")
+    gone = f" ({result.deleted} payloads deleted by retention)" if result.deleted else ""
+    out.print(f"{path}: intact{but}, {result.events} events{gone}, {signed}, head {result.tree}")
 
 
 def _as_json(path: Path, result: Verification) -> dict[str, Any]:
@@ -88,6 +89,7 @@ def _as_json(path: Path, result: Verification) -> dict[str, Any]:
         "database": str(path),
         "intact": result.ok,
         "events": result.events,
+        "deleted_payloads": result.deleted,
         "head": str(result.tree),
         "checksum": result.head.checksum,
         "signed": result.signed,

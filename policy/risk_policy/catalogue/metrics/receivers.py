@@ -223,6 +223,18 @@ STORE_PRUNED: Final = Metric(
     (),
     component="receivers",
 )
+AUDIT_RETAINED: Final = Metric(
+    "risk_audit_retention_time_seconds",
+    "When all payloads of the audit chain that were due had last been deleted, Unix time.",
+    (),
+    component="receivers",
+)
+AUDIT_RETENTION_STOPPED: Final = Metric(
+    "risk_audit_retention_stopped",
+    "1 while payloads that are due are kept, because the clock is not to be believed.",
+    (),
+    component="receivers",
+)
 AUDIT_INTACT: Final = Metric(
     "risk_audit_chain_intact",
     "0 once a record that was read back did not match the chain.",

@@ -291,6 +291,17 @@ CHAIN_UNSIGNED: Final = SystemAlert(
     kind=Kind.TIME,
 )  # fmt: skip
 
+RETENTION_STOPPED: Final = SystemAlert(
+    "RISK_AUDIT_RETENTION_STOPPED", "audit_retention_stopped", Severity.WARNING, Action.REVIEW, "",
+    "Nothing is deleted from the audit chain: its clock is not to be believed",
+    "Time has passed on the clock that nobody saw pass: the service did not run for more than a "
+    "day, or somebody has set the clock forward, which would delete what is not due.",
+    "Compare the clock with another one. If it is right, there is nothing to do: retention goes on "
+    "a day later, or at once with `riskwarden audit prune --clock-is-right`. If it is wrong, find "
+    "out who set it, set it right, and run `riskwarden audit verify`.",
+    category=Category.SECURITY,
+)  # fmt: skip
+
 UNEXPECTED_ERRORS: Final = SystemAlert(
     "RISK_UNEXPECTED_ERRORS", "unexpected_errors", Severity.WARNING, Action.NOTIFY, "",
     "The {subject} met errors that nobody had planned for",

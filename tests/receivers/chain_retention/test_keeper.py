@@ -1,0 +1,59 @@
+"""The scheduled job: deletes when it is time to, and says when it does not dare to."""
+
+from __future__ import annotations
+
+from chain_archive import DAY, Archive
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.model.audit import AuditRetention
+from risk_receivers.retention.payload_keeper import PayloadKeeper
+from risk_receivers.telemetry import Telemetry
+
+STOPPED = "risk_audit_retention_stopped"
+
+
+def keeper_of(archive: Archive, telemetry: Telemetry) -> PayloadKeeper:
+    return PayloadKeeper(
+        archive.database, archive.writer, telemetry, AuditRetention(), clock=lambda: archive.now
+    )
+
+
+def value(telemetry: Telemetry, name: str) -> float | None:
+    for line in telemetry.exposition().decode().splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[-1])
+    return None
+
+
+def test_it_deletes_what_is_due_and_says_when(archive: Archive) -> None:
+    telemetry = Telemetry()
+    archive.add(count=3)
+    archive.days_pass(92)
+    keeper_of(archive, telemetry).round()
+    assert archive.gone() == [1, 2, 3]
+    assert value(telemetry, STOPPED) == 0
+    assert value(telemetry, "risk_audit_retention_time_seconds") == archive.now.timestamp()
+
+
+def test_a_clock_that_jumps_while_it_runs_deletes_nothing_and_is_told(archive: Archive) -> None:
+    telemetry = Telemetry()
+    archive.add(EventType.TRADE_BLOCKED)
+    archive.days_pass(3)
+    keeper = keeper_of(archive, telemetry)
+    archive.now += 730 * DAY
+    keeper.round()
+    assert archive.gone() == []
+    assert value(telemetry, STOPPED) == 1
+    archive.now -= 730 * DAY
+    keeper.round()
+    assert value(telemetry, STOPPED) == 0
+    assert archive.problems() == []
+
+
+def test_it_waits_for_its_hour(archive: Archive) -> None:
+    keeper = keeper_of(archive, Telemetry())
+    keeper.round()
+    archive.add()
+    archive.days_pass(92)
+    keeper.round()
+    assert archive.gone() == []
