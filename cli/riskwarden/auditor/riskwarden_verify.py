@@ -36,9 +36,11 @@ import json
 import os
 import re
 import sys
+import zlib
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -687,7 +689,7 @@ def verify(path: Path, pinned: Pinned, processes: int = 0) -> Report:
 class _Export:
     """One export on its way through all checks."""
 
-    def __init__(self, stream: BinaryIO, name: str, pinned: Pinned) -> None:
+    def __init__(self, stream: BinaryIO | gzip.GzipFile, name: str, pinned: Pinned) -> None:
         self._stream = stream
         self._pinned = pinned
         self._report = Report(name)
@@ -716,23 +718,21 @@ class _Export:
     def _line(self) -> bytes:
         try:
             return self._stream.readline(_LONGEST_LINE)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UnreadableError(f"cannot be read: {error}") from None
 
     def _head(self, line: bytes) -> dict[str, Any]:
         """The first line."""
         try:
             head = _json_line(line, "riskwarden_export")
+            if head["riskwarden_export"] != FORMAT:
+                raise UnreadableError(
+                    f"has format {head['riskwarden_export']}, this program reads {FORMAT}; use the "
+                    "one of the version that wrote it"
+                )
+            self._report.first, self._report.last = _number(head, "first"), _number(head, "last")
         except WrongError as error:
-            raise UnreadableError(
-                f"is no export of an audit chain: its first line {error}"
-            ) from None
-        if head["riskwarden_export"] != FORMAT:
-            raise UnreadableError(
-                f"has format {head['riskwarden_export']}, this program reads {FORMAT}; "
-                "use the one of the version that wrote it"
-            )
-        self._report.first, self._report.last = _number(head, "first"), _number(head, "last")
+            raise UnreadableError(f"is no export of an audit chain: first line: {error}") from None
         if not 1 <= self._report.first <= self._report.last + 1:
             raise UnreadableError("is no export of an audit chain: it ends before it begins")
         return head
@@ -743,7 +743,11 @@ class _Export:
         while True:
             try:
                 read = self._stream.read(_BLOCK)
-            except (OSError, EOFError) as error:  # gzip: cut off, or a checksum of its own
+            except (
+                OSError,
+                EOFError,
+                zlib.error,
+            ) as error:  # gzip: cut off, or a checksum of its own
                 self._report.problem(f"cannot be read to its end: {error}")
                 read = b""
             data = left + read
@@ -1058,26 +1062,31 @@ def _hashes(value: Any) -> list[bytes]:
 _ENCRYPTED: Final = (b"age-encryption.org/", b"-----BEGIN AGE")
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise UnreadableError(str(error)) from None
-    start = stream.read(32)
-    stream.seek(0)
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(path.open("rb"))
+            start = stream.read(32)
+            stream.seek(0)
+        except OSError as error:
+            raise UnreadableError(str(error)) from None
+        _require_readable(path, start)
+        if start.startswith(b"\x1f\x8b"):
+            yield stack.enter_context(gzip.open(stream))
+        else:
+            yield stream
+
+
+def _require_readable(path: Path, start: bytes) -> None:
     if start.startswith(_ENCRYPTED):
-        stream.close()
         raise UnreadableError(
             f"{path}: is encrypted. Decrypt it first, with age (age-encryption.org): "
             f"age --decrypt --identity KEY.txt {path} > export.jsonl.gz, or without --identity if "
             "it was given a passphrase"
         )
-    if start.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[return-value]
     if start.startswith((b"#", b"seq,")):
-        stream.close()
         raise UnreadableError(f"{path}: is CSV, which is for reading only; ask for the JSON export")
-    return stream
 
 
 def _processes(path: Path) -> int:
