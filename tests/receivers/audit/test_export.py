@@ -8,88 +8,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended, resealed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signed_notes import NoteSigner, checkpoint, rfc9162_root
 
-from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
-from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit import tables
-from risk_receivers.audit.canonical import encode
-from risk_receivers.audit.chain import EMPTY, Head, Record, follow, leaf_hash, payload_hash
-from risk_receivers.audit.errors import UnrecordableError
-from risk_receivers.audit.event import AuditEvent
-from risk_receivers.audit.export import ALWAYS_TOLD, Written, lines, plan
-from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.chain import Head
+from risk_receivers.audit.export import Written, lines, plan
+from risk_receivers.audit.record import StoredRow
 from risk_receivers.audit.selection import Selection
-from risk_receivers.audit.verify import verify as verify_rows
 from riskwarden.auditor import riskwarden_verify as auditor
-
-NOW = datetime(2030, 6, 1, tzinfo=UTC)
-SIGNER = NoteSigner("desk.example/audit")
-
-
-def a_chain(count: int) -> list[Record]:
-    head, records = EMPTY, []
-    for number in range(count):
-        event = AuditEvent(
-            EventType.KILL_SWITCH_ACTIVATED if number % 5 == 3 else EventType.ALERT_CREATED,
-            f'alert {number}: "quoted" \\ back\nslash ∂€\U0001f600',
-            details={"n": number, "deep": {"é": [1, None, True], "a": "0.1"}},
-        )
-        salt = sha256(bytes([number])).digest()[:16]
-        record = follow(head, event, origin="tést", recorded_at=NOW, keep_days=90, salt=salt)
-        records.append(record)
-        head = record.head
-    return records
-
-
-def as_lines(records: list[Any], **first_line: Any) -> list[bytes]:
-    """An export by hand, whatever stands in the records."""
-    first, last = records[0].seq, records[-1].seq
-    start = {"riskwarden_export": 1, "first": first, "last": last, **first_line}
-    found = [json.dumps(start)]
-    for one in records:
-        told = {
-            "seq": one.seq,
-            "header": one.header.decode(),
-            "checksum": one.checksum.hex(),
-            "salt": one.salt.hex() if one.salt is not None else None,
-            "payload": one.payload.decode() if one.payload is not None else None,
-        }
-        found.append(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
-    return [f"{line}\n".encode() for line in found]
-
-
-def ended(written: list[bytes], count: int) -> bytes:
-    body = b"".join(written)
-    return body + f'{{"end":{count},"sha256":"{sha256(body).hexdigest()}"}}\n'.encode()
-
-
-def audited(
-    tmp_path: Path,
-    content: bytes,
-    *,
-    key: str = "",
-    heads: tuple[str, ...] = (),
-    processes: int = 1,
-) -> auditor.Report:
-    path = tmp_path / "export"
-    path.write_bytes(content)
-    keys = (auditor.Key.parse(key),) if key else ()
-    pinned = [(int(text.partition(":")[0]), text.partition(":")[2]) for text in heads]
-    return auditor.verify(path, auditor.Pinned(keys, pinned, ()), processes)
-
-
-@pytest.fixture
-def kept(database: Path) -> Path:
-    return database
 
 
 def exported(place: Path, selection: Selection | None = None, *, sign: bool = True) -> bytes:
@@ -105,31 +38,33 @@ def exported(place: Path, selection: Selection | None = None, *, sign: bool = Tr
     return b"".join(lines(place, what, NOW, Written(), lambda *_: None))
 
 
-def test_what_was_exported_is_intact_for_whoever_has_the_key(kept: Path, tmp_path: Path) -> None:
-    report = audited(tmp_path, exported(kept), key=SIGNER.vkey)
+def test_what_was_exported_is_intact_for_whoever_has_the_key(
+    database: Path, tmp_path: Path
+) -> None:
+    report = audited(tmp_path, exported(database), key=SIGNER.vkey)
     assert (report.code, report.problems, report.unchecked) == (0, [], [])
     assert (report.first, report.last, report.signed_size) == (1, 12, 12)
-    assert Head(report.last, report.checksum) == tables.read(kept, tables.head)
+    assert Head(report.last, report.checksum) == tables.read(database, tables.head)
 
 
 def test_without_anything_from_elsewhere_nothing_is_called_proven(
-    kept: Path, tmp_path: Path
+    database: Path, tmp_path: Path
 ) -> None:
-    report = audited(tmp_path, exported(kept))
+    report = audited(tmp_path, exported(database))
     assert report.code == 3
     assert "pin the signer's key" in report.unchecked[0]
-    report = audited(tmp_path, exported(kept, sign=False), key=SIGNER.vkey)
+    report = audited(tmp_path, exported(database, sign=False), key=SIGNER.vkey)
     assert report.code == 3
     assert "no signed checkpoint" in report.unchecked[0]
 
 
-def test_a_head_that_was_seen_proves_as_far_as_it_reaches(kept: Path, tmp_path: Path) -> None:
-    content = exported(kept, sign=False)
-    head = tables.read(kept, tables.head)
+def test_a_head_that_was_seen_proves_as_far_as_it_reaches(database: Path, tmp_path: Path) -> None:
+    content = exported(database, sign=False)
+    head = tables.read(database, tables.head)
     root = audited(tmp_path, content).root
     for seen in (str(head), f"12:{root}"):
         assert audited(tmp_path, content, heads=(seen,)).code == 0
-    row = tables.read(kept, lambda connection: tables.row_at(connection, 7))
+    row = tables.read(database, lambda connection: tables.row_at(connection, 7))
     assert row is not None
     assert isinstance(row.checksum, bytes)
     report = audited(tmp_path, content, heads=(f"7:{row.checksum.hex()}",))
@@ -140,10 +75,12 @@ def test_a_head_that_was_seen_proves_as_far_as_it_reaches(kept: Path, tmp_path: 
     assert audited(tmp_path, content, heads=(f"0:{'0' * 64}",)).code == 3
 
 
-def test_every_stretch_is_proven_by_the_checkpoint_of_the_whole(kept: Path, tmp_path: Path) -> None:
+def test_every_stretch_is_proven_by_the_checkpoint_of_the_whole(
+    database: Path, tmp_path: Path
+) -> None:
     for first in range(1, 13):
         for last in range(first, 13):
-            content = exported(kept, Selection(first=first, last=last))
+            content = exported(database, Selection(first=first, last=last))
             report = audited(tmp_path, content, key=SIGNER.vkey)
             assert (report.code, report.problems) == (0, []), (first, last)
             assert content.count(b'"payload"') == last - first + 1
@@ -151,28 +88,28 @@ def test_every_stretch_is_proven_by_the_checkpoint_of_the_whole(kept: Path, tmp_
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_filter_withholds_payloads_and_nothing_else(
-    tmp_path: Path, kept: Path, processes: int
+    tmp_path: Path, database: Path, processes: int
 ) -> None:
-    content = exported(kept, Selection(text="alert 4"))
+    content = exported(database, Selection(text="alert 4"))
     report = audited(tmp_path, content, key=SIGNER.vkey, processes=processes)
     assert (report.code, report.withheld) == (0, 11)
     assert b"alert 4" in content
     assert b"alert 5" not in content
 
 
-def test_a_changed_record_is_named(kept: Path, tmp_path: Path) -> None:
-    content = exported(kept).replace(b"alert 4", b"alert 5")
+def test_a_changed_record_is_named(database: Path, tmp_path: Path) -> None:
+    content = exported(database).replace(b"alert 4", b"alert 5")
     report = audited(tmp_path, content, key=SIGNER.vkey)
     assert report.code == 1
     assert "record 5: the payload is not the one" in report.problems[0]
 
 
 def test_a_store_that_was_changed_is_not_exported(
-    kept: Path, tamper: Callable[..., None], tmp_path: Path
+    database: Path, tamper: Callable[..., None], tmp_path: Path
 ) -> None:
-    tamper(kept, "UPDATE audit_payload SET payload = CAST('{}' AS BLOB) WHERE seq = 5")
+    tamper(database, "UPDATE audit_payload SET payload = CAST('{}' AS BLOB) WHERE seq = 5")
     with pytest.raises(Exception, match="record 5"):
-        exported(kept, sign=False)
+        exported(database, sign=False)
 
 
 @pytest.fixture(scope="module")
@@ -229,29 +166,6 @@ def test_compressed_only_what_gzip_says_of_itself_is_nobodys(
     assert code == 1 or ignorable
 
 
-def resealed(rows: list[StoredRow], edit: Callable[[int, dict[str, Any]], None]) -> list[Any]:
-    """Rows whose headers and payloads somebody edited, and all hashes made anew."""
-    head, found = EMPTY, []
-    for row in rows:
-        assert isinstance(row.header, bytes)
-        assert isinstance(row.payload, bytes)
-        assert isinstance(row.salt, bytes)
-        whole = {"header": json.loads(row.header), "payload": json.loads(row.payload)}
-        assert isinstance(row.seq, int)
-        edit(row.seq, whole)
-        payload = encode(whole["payload"])
-        fields = {
-            **whole["header"],
-            "payload_hash": payload_hash(row.salt, payload).hex(),
-            "previous_checksum": head.checksum,
-        }
-        header = encode(fields)
-        record = Record(row.seq, header, leaf_hash(header), row.salt, payload)
-        found.append(record)
-        head = record.head
-    return found
-
-
 def test_a_chain_made_anew_does_not_lead_to_what_was_signed(
     honest: tuple[Path, bytes], tmp_path: Path
 ) -> None:
@@ -280,86 +194,6 @@ def test_a_chain_made_anew_does_not_lead_to_what_was_signed(
     ).code == 1  # fmt: skip
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) - 5, 2**53 + 5) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=8,
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(details=_JSON, spaced=st.booleans(), ascii_only=st.booleans())
-def test_both_verifiers_agree_on_what_a_record_may_hold(
-    details: Any, spaced: bool, ascii_only: bool
-) -> None:
-    fields: dict[str, Any] = dict.fromkeys(PAYLOAD_FIELDS)
-    fields |= {"id": "1", "message": "m", "action_taken": "", "action_reason": ""}
-    fields |= {"actor_type": "SYSTEM", "details": details}
-    try:
-        payload = json.dumps(
-            fields,
-            ensure_ascii=ascii_only,
-            sort_keys=True,
-            separators=(", " if spaced else ",", ":"),
-        ).encode()
-    except UnicodeEncodeError:
-        return
-    event = AuditEvent(EventType.ALERT_CREATED, "m")
-    object.__setattr__(event, "payload", payload)
-    record = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
-    row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
-    line = as_lines([record])[1]
-    block = auditor.check_block(1, line)
-    assert bool(block.problems) == bool(check_record(row).problems)
-    assert block.leaves in (record.checksum, bytes(32))
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda text: text.replace(b'"schema":1', b'"schema":2'),
-        lambda text: text.replace(b'"schema":1', b'"schema":true'),
-        lambda text: text.replace(b',"seq":1', b""),
-        lambda text: text.replace(b'"seq":1', b'"seq":1,"seq":1'),
-        lambda text: text.replace(b"{", b"{ ", 1),
-        lambda text: text.replace(b"2030-06-01T", b"2030-02-30T", 1),
-        lambda text: text.replace(b"T00:00:00.000000Z", b"T00:00:00Z"),
-        lambda text: text.replace(b"T00:00:00.000000Z", b"T24:00:00.000000Z"),
-        lambda text: text.replace(b'"origin":"o"', b'"origin":""'),
-        lambda text: text.replace(b'"origin":"o"', b'"origin":"\\u006f"'),
-        lambda text: text.replace(b"ALERT_CREATED", b"alert"),
-        lambda text: text.replace(b"0" * 64, b"G" * 64),
-        lambda text: text,
-    ],
-)
-def test_both_verifiers_agree_on_headers(edit: Callable[[bytes], bytes]) -> None:
-    event = AuditEvent(EventType.ALERT_CREATED, "m")
-    honest = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
-    header = edit(honest.header)
-    record = Record(1, header, leaf_hash(header), honest.salt, honest.payload)
-    row = StoredRow(1, header, record.checksum, record.salt, record.payload)
-    block = auditor.check_block(1, as_lines([record])[1])
-    assert bool(block.problems) == (not verify_rows([row]).ok)
-    assert bool(block.problems) == (header != honest.header)
-
-
-def test_it_knows_the_vocabulary_of_this_version() -> None:
-    words = auditor._WORDS
-    assert words["severity"] == {None, *(one.value for one in Severity)}
-    assert words["category"] == {None, *(one.value for one in Category)}
-    assert words["actor_type"] == {one.value for one in ActorType}
-    assert set(PAYLOAD_FIELDS) == auditor._PAYLOAD_FIELDS
-    assert auditor._TELLING == ALWAYS_TOLD
-
-
-def test_payloads_that_no_json_of_ours_holds_are_refused_alike() -> None:
-    with pytest.raises(UnrecordableError):
-        encode({"a": 0.5})
-    for text in ('{"a":0.5}', '{"a":NaN}', '{"a":1e3}', '{"a":1,"a":1}', '{"b":1,"a":1}'):
-        with pytest.raises(auditor.WrongError):
-            auditor._canonical(text)
-
-
 @pytest.fixture
 def alone(tmp_path: Path) -> Path:
     """The verifier by itself in a folder with nothing else."""
@@ -370,10 +204,10 @@ def alone(tmp_path: Path) -> Path:
 
 
 def test_it_runs_by_itself_and_imports_nothing_of_the_project(
-    alone: Path, kept: Path, tmp_path: Path
+    alone: Path, database: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "out.jsonl.gz"
-    path.write_bytes(gzip.compress(exported(kept)))
+    path.write_bytes(gzip.compress(exported(database)))
     program = (
         "import runpy, sys\n"
         "sys.modules.update(dict.fromkeys("
@@ -390,12 +224,12 @@ def test_it_runs_by_itself_and_imports_nothing_of_the_project(
 
 
 def test_without_the_package_for_signatures_it_says_so_and_checks_the_rest(
-    alone: Path, kept: Path, tmp_path: Path
+    alone: Path, database: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "out.jsonl"
     for content, code, said in (
-        (exported(kept), 3, "cryptography is missing"),
-        (exported(kept).replace(b"alert 4", b"alert 5"), 1, "record 5"),
+        (exported(database), 3, "cryptography is missing"),
+        (exported(database).replace(b"alert 4", b"alert 5"), 1, "record 5"),
     ):
         path.write_bytes(content)
         program = (
