@@ -110,7 +110,7 @@ def export(
     try:
         what = exporting.plan(path, selection)
         written = Written()
-        with interruptible(), progress_bar("exporting") as progress:
+        with interruptible(), progress_bar("exporting") as (progress,):
             content = _content(path, what, chosen, written, progress)
             with staged(target, content, seal) as file:
                 if not no_record:
