@@ -942,8 +942,7 @@ class _Export:
                 report.problem(f"its checkpoint of {note.size} records: {error}")
                 continue
             if root is None:
-                report.problem(f"holds a checkpoint of {note.size} records, which is before it")
-                continue
+                continue  # from before the first record, of which it says nothing
             if root != note.root:
                 report.problem(
                     f"the records do not lead to the root that was signed for {note.size} of them: "
@@ -957,6 +956,13 @@ class _Export:
             except ValueError as error:
                 report.problem(f"its checkpoint of {note.size} records {error}")
                 continue
+            if not signers and report.first > 1:
+                report.unchecked.append(
+                    f"its checkpoint of {note.size} records: no pinned key has signed it; one may "
+                    f"have handed over before record {report.first}, so pin today's, or have the "
+                    "whole chain exported"
+                )
+                continue
             if not signers:
                 report.problem(
                     f"its checkpoint of {note.size} records is signed by none of the keys that "
@@ -965,19 +971,23 @@ class _Export:
                 continue
             report.signed_size = note.size
             report.signed_by = [key.name for key in signers]
-            keys += self._successors(note, keys)
+            for old, new in self._handovers(note, keys):
+                keys[keys.index(old)] = new  # from here on the old one is nobody's
 
-    def _successors(self, note: Checkpoint, keys: Sequence[Key]) -> list[Key]:
-        """Keys that took over: on record in what was signed by both the old and the new."""
-        found: list[Key] = []
+    def _handovers(self, note: Checkpoint, keys: Sequence[Key]) -> list[tuple[Key, Key]]:
+        """Keys that hand over: on record in what was signed by both the old and the new."""
+        found: list[tuple[Key, Key]] = []
         for header, payload in self._rotations:
             details = payload["details"]
             try:
-                old, new = Key.parse(str(details["old_key"])), Key.parse(str(details["new_key"]))
-                handed_over = header.seq <= note.size and old in keys and new not in keys
-                if handed_over and note.signers([old, new]) == [old, new]:
-                    found.append(new)
-            except (KeyError, TypeError, ValueError) as error:
+                old = Key.parse(str(details["verifier_key"]))
+                new = Key.parse(str(details["new_verifier_key"]))
+                known = [*keys, *(key for pair in found for key in pair)]
+                if header.seq > note.size or old not in known or new in known:
+                    continue
+                if note.signers([old, new]) == [old, new]:
+                    found.append((old, new))
+            except (KeyError, ValueError) as error:
                 self._report.problem(f"tells of a new key that is none: {error}", header.seq)
         return found
 

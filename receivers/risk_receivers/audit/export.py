@@ -26,18 +26,21 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from risk_receivers.audit import browse, tables
+from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY
+from risk_receivers.audit import browse, checkpoint_table, tables
 from risk_receivers.audit.browse import Browsed
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.query import StoredEvent
-from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.record import StoredRow, check_record
 from risk_receivers.audit.selection import Selection
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
 
 FORMAT: Final = 1
+#: Canonical JSON sorts its keys, and this one is a header's first.
+_BEGINNING: Final = b'{"event_type":"%s"'
 #: What a verifier needs of every chain, whatever was asked for.
 ALWAYS_TOLD: Final = frozenset(
     {
@@ -48,6 +51,7 @@ ALWAYS_TOLD: Final = frozenset(
         "SIGNING_KEY_ROTATED",
     }
 )
+_NAMING_KEYS: Final = {b"SIGNING_BEGAN": VERIFIER_KEY, b"SIGNING_KEY_ROTATED": NEW_VERIFIER_KEY}
 _CHECKSUMS: Final = 5000
 #: Is told how many records of how many are written.
 Progress = Callable[[int, int], None]
@@ -64,7 +68,8 @@ class Plan:
     Attributes:
         first: the first record of the stretch; ``last`` is its last.
         size: how long the chain was.
-        checkpoint: the size and the text of the signed note that covers it, if there is one.
+        checkpoints: sizes and texts of signed notes: the first that covers the stretch, or else
+            the newest there is, and those in which one key hands over to the next.
         keys: verifier keys, for information: whoever verifies pins one that came another way.
     """
 
@@ -73,8 +78,13 @@ class Plan:
     first: int
     last: int
     size: int
-    checkpoint: tuple[int, str] | None = None
+    checkpoints: tuple[tuple[int, str], ...] = ()
     keys: tuple[str, ...] = ()
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a checkpoint covers all of it."""
+        return any(size >= self.last for size, _ in self.checkpoints)
 
     @property
     def count(self) -> int:
@@ -110,7 +120,14 @@ def plan(place: Place, selection: Selection) -> Plan:
             f"no record lies in what was asked for; the chain has records 1 to {size}"
         )
     origin = _intact(browse.at(place, last)[0], last).origin
-    return Plan(selection, origin, first, last, size)
+    return tables.read(
+        place,
+        lambda connection: Plan(
+            *(selection, origin, first, last, size),
+            checkpoints=_checkpoints(connection, first, last),
+            keys=tuple(_keys(connection)),
+        ),
+    )
 
 
 def lines(
@@ -167,8 +184,7 @@ def _body(
         else:
             written.shown += 1
         yield _record(one, withheld=withheld)
-    if what.checkpoint is not None:
-        size, note = what.checkpoint
+    for size, note in what.checkpoints:
         yield _line({"checkpoint": note, "after": [one.hex() for one in _after(place, what, size)]})
 
 
@@ -199,6 +215,33 @@ def checksums(place: Place, after: int, upto: int) -> Iterator[bytes]:
             yield row.checksum
         if after == begin:
             raise DamagedRecordError(after + 1, "is missing")
+
+
+def _checkpoints(connection: Connection, first: int, last: int) -> tuple[tuple[int, str], ...]:
+    handovers = tables.rows_beginning(connection, _BEGINNING % b"SIGNING_KEY_ROTATED")
+    begins = [last, *(row.seq for row in handovers if isinstance(row.seq, int))]
+    found: dict[int, str] = {}
+    for seq in begins:
+        if first <= seq <= last:
+            notes = checkpoint_table.after(connection, seq - 1, 1)
+            newest = checkpoint_table.newest(connection)
+            for stored in notes or ([newest] if newest is not None and seq == last else []):
+                if isinstance(stored.size, int) and isinstance(stored.note, bytes):
+                    found[stored.size] = stored.note.decode("utf-8", "replace")
+    # What was signed before the stretch began says nothing of it.
+    return tuple(sorted((size, note) for size, note in found.items() if size >= first - 1))
+
+
+def _keys(connection: Connection) -> Iterator[str]:
+    """The verifier keys that the chain names."""
+    for kind, name in (
+        (b"SIGNING_BEGAN", VERIFIER_KEY),
+        (b"SIGNING_KEY_ROTATED", NEW_VERIFIER_KEY),
+    ):
+        for row in tables.rows_beginning(connection, _BEGINNING % kind):
+            payload = check_record(row).payload
+            if payload is not None and isinstance(key := payload.details.get(name), str):
+                yield key
 
 
 def _between(place: Place, selection: Selection, first: int, last: int) -> tuple[int, int]:

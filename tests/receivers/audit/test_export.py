@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,7 @@ def exported(place: Path, selection: Selection | None = None, *, sign: bool = Tr
         rows = tables.read(place, lambda connection: list(tables.rows(connection)))
         leaves = [row.checksum for row in rows if isinstance(row.checksum, bytes)]
         note = checkpoint(len(leaves), rfc9162_root(leaves), SIGNER)
-        what = type(what)(
-            what.selection, what.origin, what.first, what.last, what.size, (len(leaves), note)
-        )
+        what = replace(what, checkpoints=((len(leaves), note),))
     return b"".join(lines(place, what, NOW, Written(), lambda *_: None))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,7 @@ from risk_receivers.audit import export as exporting
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.export import Plan, Progress, Written
+from risk_receivers.audit.selection import Selection
 from risk_receivers.database.connection import DATABASE_ERRORS
 from riskwarden.commands.audit import filters as by
 from riskwarden.commands.audit import shown
@@ -39,6 +41,7 @@ from riskwarden.operator import operator_name, printable
 from riskwarden.sealed import Seal, SealError, Staged, check_recipients, publish, staged, taken
 
 _PASSPHRASE: Final = Secret("${RISKWARDEN_EXPORT_PASSPHRASE}")
+_LOOK_SECONDS: Final = 0.1
 _CSV_SAYS: Final = "# for reading only: nothing in CSV can be verified; the JSON export can\n"
 
 
@@ -108,7 +111,7 @@ def export(
         fail(taken(target))
     _require_record(path, no_record=no_record)
     try:
-        what = exporting.plan(path, selection)
+        what = _signed_plan(path, selection, loaded)
         written = Written()
         with interruptible(), progress_bar("exporting") as (progress,):
             content = _content(path, what, chosen, written, progress)
@@ -128,6 +131,22 @@ def export(
     if chosen is Format.CSV:
         warn("CSV is for reading only: it proves nothing; give auditors the JSON export")
     out.print(_told(target, what, written, file), markup=False)
+
+
+def _signed_plan(path: Path, selection: Selection, policy: Policy) -> Plan:
+    """What is exported, once the signer has had the time that it may take."""
+    until = time.monotonic() + 2 * policy.alerting.audit.signing.checkpoint_seconds
+    while True:
+        what = exporting.plan(path, selection)
+        if what.is_signed or not what.checkpoints:
+            return what
+        if time.monotonic() >= until:
+            warn(
+                f"the signer has not signed record {what.last} yet: whoever verifies the export is "
+                f"told that nobody vouches for what follows on {what.checkpoints[-1][0]}"
+            )
+            return what
+        time.sleep(_LOOK_SECONDS)
 
 
 def format_or_fail(policy: Policy, asked: Format | None, destination: Path) -> Format:

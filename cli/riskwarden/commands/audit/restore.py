@@ -13,12 +13,13 @@ import typer
 from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit import tables
+from risk_receivers.audit import checkpoint_table, tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.errors import ReceiversError
 from risk_receivers.gate.folder import FolderLock
+from risk_receivers.signer.files import read_state, state_path
 from risk_receivers.store import head_file
 from risk_receivers.store.backup import (
     BackupError,
@@ -80,12 +81,16 @@ def restore(
         ):
             check(source, str(source), first)
             with copied(source, database, copying=copying, verifying=verifying) as copy:
-                noted = _noted(database)
+                signing_key = data / LenientPolicy(policy).signing_key
+                noted = _noted(database, signing_key)
                 lost = _lost_or_fail(copy.path, copy.head, noted, accept_loss)
                 event = _event(source, copy.head, noted, lost, reason)
                 # Before it takes its place: no restored store is ever there that does not say so.
                 seq = record(copy.path, loaded, event)
-                moved = move_aside(database, f"replaced-{utc_now():%Y%m%dT%H%M%SZ}")
+                suffix = f"replaced-{utc_now():%Y%m%dT%H%M%SZ}"
+                moved = move_aside(database, suffix)
+                if lost:
+                    _let_it_sign_again(signing_key, suffix)
                 take_place(copy.path, database)
     except NotRecordedError as error:
         fail(f"{error}; nothing was restored, since it could not be put on record")
@@ -115,17 +120,33 @@ def _alone(data: Path) -> Iterator[None]:
         lock.release()
 
 
-def _noted(database: Path) -> Head | None:
-    """The head that is noted beside the store, or where the store ends, whichever is further."""
+def _noted(database: Path, signing_key: Path) -> Head | None:
+    """The furthest that the store is known to have reached: by its noted head, itself, its signer.
+
+    Each of them may be gone or unreadable, which is what something is being restored for.
+    """
     heads: list[Head] = []
     with contextlib.suppress(head_file.NotedHeadError):
         if noted := head_file.read(database):
             heads.append(noted)
     if database.exists():
-        # One that cannot be read is what is being restored from; what was noted must do then.
         with contextlib.suppress(ReceiversError, *DATABASE_ERRORS):
             heads.append(tables.read(database, tables.head))
+    with contextlib.suppress(ReceiversError, OSError):
+        state = read_state(state_path(signing_key))
+        if state.size > max((head.size for head in heads), default=0):
+            heads.append(Head(state.size, state.tree.root.hex()))
     return max(heads, key=lambda head: head.size, default=None)
+
+
+def _let_it_sign_again(signing_key: Path, suffix: str) -> None:
+    """A signer refuses what does not go on from what it has signed, and rightly so.
+
+    Somebody has named what is lost and it is on record; what was signed is kept beside.
+    """
+    state = state_path(signing_key)
+    if state.exists():
+        state.rename(state.with_name(f"{state.name}.{suffix}"))
 
 
 def _lost_or_fail(copy: Path, head: Head, noted: Head | None, accepted: int | None) -> int:
@@ -136,8 +157,7 @@ def _lost_or_fail(copy: Path, head: Head, noted: Head | None, accepted: int | No
         lost = noted.size - head.size
         why = f"the store had {noted.size} records, the backup has {head.size}"
     else:
-        row = tables.read(copy, lambda connection: tables.row_at(connection, noted.size))
-        is_same = row is not None and row.checksum == bytes.fromhex(noted.checksum)
+        is_same = noted.checksum in _seen_at(copy, noted.size)
         lost = 0 if is_same else noted.size
         why = f"the backup is of another chain: its record {noted.size} is not the store's"
     if lost != (accepted or 0):
@@ -145,6 +165,19 @@ def _lost_or_fail(copy: Path, head: Head, noted: Head | None, accepted: int | No
             fail(f"--accept-loss {accepted}: no records are lost; leave it out")
         fail(f"{why}: {lost} would be lost. To go on, --accept-loss {lost}", 1)
     return lost
+
+
+def _seen_at(copy: Path, size: int) -> set[str]:
+    """The checksum and the root that a chain had at a size."""
+
+    def ask(connection: Connection) -> set[str]:
+        tree = checkpoint_table.tree(connection, size)
+        tree.extend(tables.checksums(connection, tree.size, size))
+        row = tables.row_at(connection, size)
+        checksum = row.checksum if row is not None else None
+        return {tree.root.hex(), checksum.hex() if isinstance(checksum, bytes) else ""}
+
+    return tables.read(copy, ask)
 
 
 def _event(source: Path, head: Head, noted: Head | None, lost: int, reason: str) -> AuditEvent:
