@@ -39,7 +39,7 @@ import sys
 import zlib
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,7 +77,7 @@ _HEADER: Final = re.compile(
 )
 _GENESIS: Final = "0" * 64
 _LARGEST_INTEGER: Final = 2**53 - 1
-_LONG_NUMBER: Final = re.compile(r"[0-9]{16}")
+_DIGITS: Final = 15
 _DEEPEST: Final = 32
 _PAYLOAD_FIELDS: Final = frozenset(
     [
@@ -154,7 +154,7 @@ class Block:
     warnings: list[tuple[int, str]] = field(default_factory=list)
     telling: list[tuple[Header, dict[str, Any]]] = field(default_factory=list)
     missing: list[Header] = field(default_factory=list)
-    times: list[datetime] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
     withheld: int = 0
     rest: list[bytes] = field(default_factory=list)
 
@@ -172,15 +172,15 @@ def check_block(first: int, data: bytes) -> Block:
             break
         seq = first + number
         try:
-            leaf, header = _check_line(seq, line, found)
+            leaf, previous = _check_line(seq, line, found)
         except WrongError as error:
             found.problems.append((seq, str(error)))
             leaves.append(bytes(32))
             last = ""
             continue
         if number == 0:
-            found.previous = header.previous
-        elif last and header.previous != last:
+            found.previous = previous
+        elif last and previous != last:
             found.problems.append((seq, _UNLINKED))
         leaves.append(leaf)
         last = leaf.hex()
@@ -204,8 +204,8 @@ def _subtrees(begin: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
 _UNLINKED: Final = "does not follow from the record before it; the link between them is broken"
 
 
-def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, Header]:
-    """The checksum and the header of a record. Raises WrongError."""
+def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, str]:
+    """The checksum of a record and that of the one before it. Raises WrongError."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -214,50 +214,62 @@ def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, Header]:
     number, header_at, rest = text.partition(',"header":"')
     escaped, checksum_at, rest = rest.partition('","checksum":"')
     checksum, salt_at, rest = rest.partition('","salt":')
-    salt, payload_at, rest = rest.partition(',"payload":')
-    if not (header_at and checksum_at and salt_at and payload_at and rest.endswith("}")):
+    salt, payload_at, payload = rest.partition(',"payload":')
+    if not (header_at and checksum_at and salt_at and payload_at and payload[-1:] == "}"):
         raise WrongError("its line is not one that an export has")
     header_text = _unescaped(escaped)
     leaf = sha256(b"\x00" + header_text.encode()).digest()
     header = _header(header_text)
-    if number != f'{{"seq":{seq}' or header.seq != seq:
+    if number != f'{{"seq":{seq}' or header[-1] != str(seq):
         raise WrongError(
             f"stands where record {seq} should; records are missing, moved or repeated"
         )
     if checksum != leaf.hex():
         raise WrongError("its checksum is not the header's; one of them was changed")
-    if found.times and header.recorded_at < found.times[1]:
+    recorded_at = header[5]
+    if not found.times:
+        found.times = [recorded_at, recorded_at]
+    elif recorded_at < found.times[1]:
         found.warnings.append((seq, _BACKWARDS))
-    found.times[:] = [found.times[0] if found.times else header.recorded_at, header.recorded_at]
-    payload, withheld = rest[:-1], False
-    if payload.endswith(',"withheld":true'):
-        payload, withheld = payload.removesuffix(',"withheld":true'), True
-    if salt == "null" and payload == "null":
-        if header.event_type in _TELLING:
-            raise WrongError(
-                f"its payload is gone, and that of a {header.event_type} is always kept"
-            )
-        if withheld:
-            found.withheld += 1
-        else:
-            found.missing.append(header)
-        return leaf, header
+    found.times[1] = recorded_at
+    payload = payload[:-1]
+    if payload[0] == "n":
+        _check_missing(header, salt, payload, found)
+    else:
+        _check_payload(header, salt, payload, found)
+    return leaf, header[4]
+
+
+def _check_missing(header: Cells, salt: str, payload: str, found: Block) -> None:
+    withheld = payload == 'null,"withheld":true'
+    if salt != "null" or not (withheld or payload == "null"):
+        raise WrongError("its salt and its payload are not both there")
+    if header[0] in _TELLING:
+        raise WrongError(f"its payload is gone, and that of a {header[0]} is always kept")
     if withheld:
-        raise WrongError("its payload is there, and said to be withheld")
-    if not re.fullmatch(r'"[0-9a-f]{32}"', salt):
+        found.withheld += 1
+    else:
+        found.missing.append(_typed(header))
+
+
+def _check_payload(header: Cells, salt: str, payload: str, found: Block) -> None:
+    if not _SALT.fullmatch(salt):
         raise WrongError("its salt is not 16 bytes")
     if len(payload) < 2 or payload[0] != '"' or payload[-1] != '"':
         raise WrongError("its payload is no text")
-    payload_text = _unescaped(payload[1:-1])
-    hashed = sha256(b"\x02" + bytes.fromhex(salt[1:-1]) + payload_text.encode()).hexdigest()
-    if hashed != header.payload_hash:
+    text = _unescaped(payload[1:-1])
+    hashed = sha256(b"\x02" + bytes.fromhex(salt[1:-1]) + text.encode()).hexdigest()
+    if hashed != header[3]:
         raise WrongError("the payload is not the one that the header's hash was made of")
-    values = _payload(payload_text)
-    if header.event_type in _TELLING:
-        found.telling.append((header, values))
-    return leaf, header
+    values = _payload(text)
+    if header[0] in _TELLING:
+        found.telling.append((_typed(header), values))
 
 
+#: A header's cells as they stand there: type, expiry, origin, payload's hash, previous checksum,
+#: time, number.
+Cells = tuple[str, str | None, str, str, str, str, str]
+_SALT: Final = re.compile(r'"[0-9a-f]{32}"')
 _BACKWARDS: Final = "recorded before the one it follows: a clock stepped back"
 
 
@@ -265,88 +277,105 @@ def _unescaped(text: str) -> str:
     """What a JSON text stands for. There is one way to write it: only quotes and backslashes."""
     plain = text.replace('\\"', '"')
     if "\\" not in plain:
-        if text.count('"') != text.count('\\"'):
+        if len(text) - len(plain) != plain.count('"'):
             raise WrongError("its line holds a quote where none belongs")
-    else:
-        try:
-            plain = json.loads(f'"{text}"')
-        except ValueError as error:
-            raise WrongError(f"its line is not JSON ({error})") from None
-        if plain.replace("\\", "\\\\").replace('"', '\\"') != text:
-            raise WrongError("its line is not written as an export's is")
+        return plain
+    try:
+        plain = str(json.loads(f'"{text}"'))
+    except ValueError as error:
+        raise WrongError(f"its line is not JSON ({error})") from None
+    if plain.replace("\\", "\\\\").replace('"', '\\"') != text:
+        raise WrongError("its line is not written as an export's is")
     return plain
 
 
-def _header(text: str) -> Header:
+def _header(text: str) -> Cells:
     found = _HEADER.fullmatch(text)
     if found is None:
-        raise WrongError(
-            "the header is not canonical JSON of exactly the eight fields it has to have"
-        )
-    kind, expires_at, origin, payload_hash, previous, recorded_at, seq = found.groups()
-    if origin not in _ORIGINS:
-        if not isinstance(_canonical(origin), str):
+        raise WrongError("the header is not canonical JSON of exactly the eight fields it has")
+    cells = found.groups()
+    if cells[2] not in _ORIGINS:
+        if not isinstance(_canonical(cells[2]), str):
             raise WrongError("the header's origin is no text")
-        _ORIGINS.add(origin)
+        _ORIGINS.add(cells[2])
     try:
-        return Header(
-            int(seq),
-            kind,
-            datetime.fromisoformat(recorded_at),
-            datetime.fromisoformat(expires_at) if expires_at else None,
-            payload_hash,
-            previous,
-        )
+        datetime.fromisoformat(cells[5])
+        if cells[1] is not None:
+            datetime.fromisoformat(cells[1])
     except ValueError:
         raise WrongError("the header holds a time that there is not") from None
+    return cells  # type: ignore[return-value]  # the pattern has these seven groups
+
+
+def _typed(cells: Cells) -> Header:
+    kind, expires_at, _, payload_hash, previous, recorded_at, seq = cells
+    return Header(
+        int(seq), kind, datetime.fromisoformat(recorded_at), _moment(expires_at), payload_hash,
+        previous,
+    )  # fmt: skip
 
 
 _ORIGINS: Final[set[str]] = set()
+#: Types of a payload's values that were found to be right.
+_SHAPES: Final[set[tuple[type, ...]]] = set()
 
 
 def _payload(text: str) -> dict[str, Any]:
     values = _canonical(text)
-    if not isinstance(values, dict) or values.keys() != _PAYLOAD_FIELDS:
+    if type(values) is not dict or values.keys() != _PAYLOAD_FIELDS:
         raise WrongError("the payload has not exactly the twelve fields it has to have")
-    for name in _TEXTS:
+    # Canonical JSON sorts its keys, so the order is always the same.
+    shape = tuple(map(type, values.values()))
+    if shape not in _SHAPES:
+        _check_types(values)
+        _SHAPES.add(shape)
+    for name, words in _WORDS.items():
+        if values[name] not in words:
+            raise WrongError(f"the payload's {name} is none that there is")
+    return values
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    for name in (*_TEXTS, "actor_type"):
         if type(values[name]) is not str:
             raise WrongError(f"the payload's {name} is no text")
-    for name in _OPTIONAL_TEXTS:
+    for name in (*_OPTIONAL_TEXTS, "severity", "category"):
         if values[name] is not None and type(values[name]) is not str:
             raise WrongError(f"the payload's {name} is neither text nor null")
-    for name, words in _WORDS.items():
-        if not isinstance(values[name], str | None) or values[name] not in words:
-            raise WrongError(f"the payload's {name} is none that there is")
     if type(values["details"]) is not dict:
         raise WrongError("the payload's details are no table")
-    return values
 
 
 def _canonical(text: str) -> Any:
     """The value of RFC 8785 canonical JSON. Raises WrongError for everything else."""
+    # Keys are in the order of their UTF-16, which for ASCII is Python's own.
+    decoder, encode = (_DECODER, _sorted) if text.isascii() else (_IN_ORDER, _as_read)
     try:
-        value = _DECODER.decode(text)
+        value, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]
+        again = "".join(encode(value, 0))
     except RecursionError:
         raise WrongError(f"is nested deeper than {_DEEPEST} levels") from None
-    except ValueError as error:
-        raise WrongError(f"holds what is not JSON ({error})") from None
-    # Keys are in the order of their UTF-16, which for ASCII is Python's own.
-    again = _ENCODER.encode(value) if text.isascii() else _AS_READ.encode(_IN_ORDER.decode(text))
-    if again != text:
+    except (ValueError, StopIteration):
+        raise WrongError("holds what is not JSON") from None
+    if end != len(text) or again != text:
         raise WrongError("holds JSON that is not in its canonical form, or a key twice")
-    if text.count("{") + text.count("[") > _DEEPEST or _LONG_NUMBER.search(text):
-        _check_depth_and_numbers(value, 0)
+    if text.count("{") + text.count("[") > _DEEPEST:
+        _check_depth(value, 0)
     return value
 
 
-def _check_depth_and_numbers(value: Any, depth: int) -> None:
-    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
-        raise WrongError("holds an integer beyond 2^53 - 1, which is not exact")
+def _check_depth(value: Any, depth: int) -> None:
     if isinstance(value, dict | list):
         if depth >= _DEEPEST:
             raise WrongError(f"is nested deeper than {_DEEPEST} levels")
         for item in value.values() if isinstance(value, dict) else value:
-            _check_depth_and_numbers(item, depth + 1)
+            _check_depth(item, depth + 1)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS and (len(text) > 2 * _DIGITS or abs(int(text)) > _LARGEST_INTEGER):
+        raise WrongError("holds an integer beyond 2^53 - 1, which is not exact")
+    return int(text)
 
 
 def _refuse_number(text: str) -> NoReturn:
@@ -360,14 +389,31 @@ def _ordered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)
+def _encoder(*, sort_keys: bool) -> Callable[[Any, int], Iterable[str]]:
+    """What JSONEncoder makes anew for every value it encodes, made once."""
+    made: Any = getattr(json.encoder, "c_make_encoder", None)
+    if made is None:  # a Python without its C parts
+        plain = json.JSONEncoder(ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":"))
+        return lambda value, _: plain.encode(value)
+    skip_keys = allow_nan = False
+    quote = json.encoder.encode_basestring
+    encode: Callable[[Any, int], Iterable[str]] = made(
+        None, None, quote, None, ":", ",", sort_keys, skip_keys, allow_nan
+    )
+    return encode
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_integer
+)
 _IN_ORDER: Final = json.JSONDecoder(
-    parse_float=_refuse_number, parse_constant=_refuse_number, object_pairs_hook=_ordered
+    parse_float=_refuse_number,
+    parse_constant=_refuse_number,
+    parse_int=_integer,
+    object_pairs_hook=_ordered,
 )
-_ENCODER: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
-)
-_AS_READ: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_sorted: Final = _encoder(sort_keys=True)
+_as_read: Final = _encoder(sort_keys=False)
 
 # -- Why a payload may be gone -----------------------------------------------------------------
 
@@ -703,7 +749,7 @@ class _Export:
         self._digest = sha256()
         self._before_end = b""
         self._last_checksum = ""
-        self._last_time: datetime | None = None
+        self._last_time = ""
 
     def checked(self, processes: int) -> Report:
         first_line = self._line()
@@ -810,7 +856,7 @@ class _Export:
         for at, message in block.warnings:
             self._report.warn(message, at)
         if block.times:
-            if self._last_time is not None and block.times[0] < self._last_time:
+            if block.times[0] < self._last_time:
                 self._report.warn(_BACKWARDS, seq)
             self._last_time = block.times[1]
         self._report.withheld += block.withheld
