@@ -42,7 +42,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from multiprocessing import get_context
@@ -111,7 +111,7 @@ RETENTION, PLACED, EXTENDED, RELEASED = (
     "RETENTION_APPLIED", "LEGAL_HOLD_PLACED", "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_RELEASED",
 )  # fmt: skip
 ROTATED: Final = "SIGNING_KEY_ROTATED"
-_TELLING: Final = frozenset({RETENTION, PLACED, EXTENDED, RELEASED, ROTATED})
+_TELLING: Final = frozenset({RETENTION, PLACED, EXTENDED, RELEASED, ROTATED, "SIGNING_BEGAN"})
 
 
 class WrongError(Exception):
@@ -143,7 +143,8 @@ class Block:
         previous: what the first of them says that the one before it had.
         telling: what the later judgement needs: headers with their payloads.
         missing: headers of payloads that are gone.
-        times: of the first and the last record.
+        stamps: the times of the records, as they stand there, one behind the other.
+        low: the earliest of them; ``high`` is the latest.
         rest: the lines from the first one on that is no record.
     """
 
@@ -154,7 +155,9 @@ class Block:
     warnings: list[tuple[int, str]] = field(default_factory=list)
     telling: list[tuple[Header, dict[str, Any]]] = field(default_factory=list)
     missing: list[Header] = field(default_factory=list)
-    times: list[str] = field(default_factory=list)
+    stamps: str = ""
+    low: str = ""
+    high: str = ""
     withheld: int = 0
     rest: list[bytes] = field(default_factory=list)
 
@@ -163,6 +166,7 @@ def check_block(first: int, data: bytes) -> Block:
     """Checks lines of records by themselves and each against the one before it."""
     found = Block()
     leaves: list[bytes] = []
+    stamps: list[str] = []
     last = ""
     lines = data.split(b"\n")
     lines.pop()  # what follows the last line's end
@@ -172,12 +176,16 @@ def check_block(first: int, data: bytes) -> Block:
             break
         seq = first + number
         try:
-            leaf, previous = _check_line(seq, line, found)
+            leaf, previous, stamp = _check_line(seq, line, found)
         except WrongError as error:
             found.problems.append((seq, str(error)))
             leaves.append(bytes(32))
+            stamps.append(stamps[-1] if stamps else _NO_TIME)
             last = ""
             continue
+        if stamps and stamp < stamps[-1]:
+            found.warnings.append((seq, _BACKWARDS))
+        stamps.append(stamp)
         if number == 0:
             found.previous = previous
         elif last and previous != last:
@@ -185,6 +193,8 @@ def check_block(first: int, data: bytes) -> Block:
         leaves.append(leaf)
         last = leaf.hex()
     found.leaves = b"".join(leaves)
+    found.stamps = "".join(stamps)
+    found.low, found.high = min(stamps, default=""), max(stamps, default="")
     found.nodes = _subtrees(first - 1, leaves)
     return found
 
@@ -201,11 +211,13 @@ def _subtrees(begin: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
     return nodes
 
 
+#: Of a record that cannot be read; earlier than all others, and so no retention's business.
+_NO_TIME: Final = "0001-01-01T00:00:00.000000Z"
 _UNLINKED: Final = "does not follow from the record before it; the link between them is broken"
 
 
-def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, str]:
-    """The checksum of a record and that of the one before it. Raises WrongError."""
+def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, str, str]:
+    """The checksum of a record, that of the one before, and its time. Raises WrongError."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -226,18 +238,12 @@ def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, str]:
         )
     if checksum != leaf.hex():
         raise WrongError("its checksum is not the header's; one of them was changed")
-    recorded_at = header[5]
-    if not found.times:
-        found.times = [recorded_at, recorded_at]
-    elif recorded_at < found.times[1]:
-        found.warnings.append((seq, _BACKWARDS))
-    found.times[1] = recorded_at
     payload = payload[:-1]
     if payload[0] == "n":
         _check_missing(header, salt, payload, found)
     else:
         _check_payload(header, salt, payload, found)
-    return leaf, header[4]
+    return leaf, header[4], header[5]
 
 
 def _check_missing(header: Cells, salt: str, payload: str, found: Block) -> None:
@@ -541,6 +547,91 @@ class Told:
             del self.holds[str(details["name"])]
 
 
+#: What is due is deleted so much later, so that no small step of a clock can matter.
+_GRACE: Final = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A retention, and the records after it with an earlier time, until one has a later.
+
+    Attributes:
+        since: the earliest time that was recorded until then.
+    """
+
+    seq: int
+    at: datetime
+    since: datetime
+    first: int = 0
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
+class ClockRule:
+    """Which retentions went by a clock that had been set forward: records are in true order.
+
+    A retention followed by records of an earlier time, by more than a day, was ahead of its time;
+    unless the clock had only fallen behind, and then jumped where it belongs instead of running
+    there. One that lies in the auditor's own future is ahead still.
+    """
+
+    def __init__(self) -> None:
+        self._watched: list[_Watched] = []
+        self._earliest = datetime.max.replace(tzinfo=UTC)
+        self._latest_retention = ""
+        self._found: list[tuple[int, str]] = []
+
+    def add_block(self, first: int, block: Block) -> None:
+        """Records in order; most blocks hold nothing that could matter."""
+        retentions = {header.seq for header, _ in block.telling if header.event_type == RETENTION}
+        is_open = any(one.earliest for one in self._watched)
+        if not retentions and not is_open and block.low >= self._latest_retention:
+            if block.low != _NO_TIME:
+                self._earliest = min(self._earliest, datetime.fromisoformat(block.low))
+            return
+        width = len(_NO_TIME)
+        for number in range(len(block.stamps) // width):
+            stamp = block.stamps[width * number : width * (number + 1)]
+            if stamp == _NO_TIME:
+                continue
+            seq, at = first + number, datetime.fromisoformat(stamp)
+            self._earliest = min(self._earliest, at)
+            self._watch(seq, at)
+            if seq in retentions:
+                self._watched.append(_Watched(seq, at, self._earliest))
+                self._latest_retention = max(self._latest_retention, stamp)
+
+    def _watch(self, seq: int, at: datetime) -> None:
+        for one in list(self._watched):
+            if one.at <= at:
+                if one.earliest is not None and one.latest is not None:
+                    behind = one.at - one.earliest
+                    if behind > _GRACE and 2 * (one.latest - one.earliest) >= behind:
+                        self._found.append((one.seq, self._ahead(one)))
+                        self._watched.remove(one)
+                    one.earliest = one.latest = None
+            elif at >= one.since:
+                one.first = one.first if one.earliest else seq
+                one.earliest = min(one.earliest or at, at)
+                one.latest = max(one.latest or at, at)
+
+    def finish(self, now: datetime) -> list[tuple[int, str]]:
+        """All that is wrong, by a clock that shows ``now``."""
+        for one in self._watched:
+            if one.earliest is not None and one.at - one.earliest > _GRACE:
+                self._found.append((one.seq, self._ahead(one)))
+            elif one.at - now > _GRACE:
+                self._found.append((one.seq, "retention was applied at a time that is yet to come"))
+        return self._found
+
+    def _ahead(self, one: _Watched) -> str:
+        return (
+            f"retention was applied at {one.at:%Y-%m-%d %H:%M}, but what follows it was recorded "
+            f"earlier (record {one.first}): the clock had been set forward, and what was deleted "
+            "was not due"
+        )
+
+
 def _moment(text: Any) -> datetime | None:
     return None if text is None else datetime.fromisoformat(str(text))
 
@@ -740,6 +831,7 @@ class _Export:
         self._pinned = pinned
         self._report = Report(name)
         self._told = Told()
+        self._clock = ClockRule()
         self._missing: list[Header] = []
         self._rotations: list[tuple[Header, dict[str, Any]]] = []
         self._blocks_found: list[tuple[bytes, list[tuple[int, bytes]]]] = []
@@ -855,10 +947,12 @@ class _Export:
             self._report.problem(message, at)
         for at, message in block.warnings:
             self._report.warn(message, at)
-        if block.times:
-            if block.times[0] < self._last_time:
+        if block.stamps:
+            width = len(_NO_TIME)
+            if block.stamps[:width] < self._last_time:
                 self._report.warn(_BACKWARDS, seq)
-            self._last_time = block.times[1]
+            self._last_time = block.stamps[-width:]
+            self._clock.add_block(seq, block)
         self._report.withheld += block.withheld
         self._missing += block.missing
         for header, payload in block.telling:
@@ -962,6 +1056,8 @@ class _Export:
         report = self._report
         report.deleted = len(self._missing)
         is_whole = report.first == 1 and any(one.size == report.last for one, _ in notes)
+        for at, message in self._clock.finish(datetime.now(UTC)):
+            report.problem(message, at)
         unknown = 0
         for header in self._missing:
             why = self._told.why_missing(header)

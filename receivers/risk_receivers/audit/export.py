@@ -26,7 +26,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY
+from risk_policy.contracts.audit import NEW_VERIFIER_KEY, PERMANENT, VERIFIER_KEY
 from risk_receivers.audit import browse, checkpoint_table, tables
 from risk_receivers.audit.browse import Browsed
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
@@ -42,15 +42,7 @@ FORMAT: Final = 1
 #: Canonical JSON sorts its keys, and this one is a header's first.
 _BEGINNING: Final = b'{"event_type":"%s"'
 #: What a verifier needs of every chain, whatever was asked for.
-ALWAYS_TOLD: Final = frozenset(
-    {
-        "LEGAL_HOLD_EXTENDED",
-        "LEGAL_HOLD_PLACED",
-        "LEGAL_HOLD_RELEASED",
-        "RETENTION_APPLIED",
-        "SIGNING_KEY_ROTATED",
-    }
-)
+ALWAYS_TOLD: Final = frozenset(kind.value for kind in PERMANENT)
 _NAMING_KEYS: Final = {b"SIGNING_BEGAN": VERIFIER_KEY, b"SIGNING_KEY_ROTATED": NEW_VERIFIER_KEY}
 _CHECKSUMS: Final = 5000
 #: Is told how many records of how many are written.
