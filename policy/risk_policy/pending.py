@@ -13,10 +13,7 @@ from typing import Final
 from risk_policy.model.policy import Policy
 
 #: Keys, and tables of which no key has an effect.
-NOT_YET_IN_EFFECT: Final = (
-    "alerting.audit.export",
-    "alerting.dashboard",
-)
+NOT_YET_IN_EFFECT: Final = ("alerting.dashboard",)
 
 #: Keys of alerts on what no part of Riskwarden counts: a security monitor has to report it.
 NEEDS_A_MONITOR: Final = (

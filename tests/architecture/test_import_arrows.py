@@ -88,6 +88,10 @@ def test_the_gate_alone_pulls_in_neither_numpy_nor_the_exporter() -> None:
     assert shown.stdout.strip() == ""
 
 
+#: One file on purpose: an auditor copies it to a machine of their own and reads it from the top.
+ONE_FILE = "cli/riskwarden/auditor/riskwarden_verify.py"
+
+
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     folders = [ROOT / folder / package for package, folder in PACKAGES.items()]
     long = {
@@ -96,4 +100,4 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
         for path in folder.rglob("*.py")
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
-    assert long == {}
+    assert long.keys() <= {ONE_FILE}

@@ -86,9 +86,9 @@ def test_every_day_the_same_alerts_fire_in_a_backtest_and_live(
     assert any(name[0] == ALERT_STORM.name for name in names)
 
     different = {
-        str(at.date()): names
+        str(at.date()): sides
         for at, row, day in zip(history.times, judged, days, strict=True)
-        if (names := not_alike(day.firing, fired, row))
+        if (sides := not_alike(day.firing, fired, row))
     }
     assert different == {}
     # The one that is replayed soonest says as much here as all of those that rose, or that were

@@ -25,6 +25,7 @@ from risk_receivers.templating.renderer import Renderer
 from risk_runtime import DeadMansSwitch, PreTradeLimits
 from risk_runtime.paper.broker import BrokerState, PaperBroker
 from risk_runtime.paper.countdown import PaperCountdown
+from riskwarden.commands.audit.export import format_or_fail, seal_or_fail
 from riskwarden.stack.layout import Layout
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Binaries, Stack
@@ -88,6 +89,8 @@ def use(policy: Policy, folder: Path) -> None:
     Terms.of_channels(all_on, wake=lambda: None)
     for name, make in CHANNELS.items():
         make(all_on, folder / name, Renderer().render_for(name)).close()
+    format_or_fail(policy, None, folder / "export")
+    seal_or_fail(policy, (), None, gzip=None)
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
@@ -128,8 +131,8 @@ def test_the_table_names_keys_and_tables_that_exist() -> None:
 
 def test_what_is_written_without_effect_is_told_with_its_line() -> None:
     policy = parse_policy(b"", environ={})
-    written = {"alerting.audit.export.encrypt": 3, "alerting.gate.lease_seconds": 5}
-    assert without_effect(policy, written) == {"alerting.audit.export.encrypt": 3}
+    written = {"alerting.security.intrusion_count": 3, "alerting.gate.lease_seconds": 5}
+    assert without_effect(policy, written) == {"alerting.security.intrusion_count": 3}
 
 
 def test_what_is_switched_off_is_not_said_to_be_without_effect() -> None:

@@ -56,6 +56,7 @@ def forward(place: Place, after: int = 0) -> Iterator[Browsed]:
 def backward(place: Place, before: int = _BEYOND) -> Iterator[Browsed]:
     """Every record in front of a seq, the latest first. Raises as :func:`forward` does."""
     missing = missing_at(place)
+    missing = missing_at(place)
     while True:
         # One more than is handed out: what the first of the page has to follow from.
         page = _page_before(place, before)

@@ -9,8 +9,8 @@ written by :func:`encode` is refused on the way out.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Final, NoReturn, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias
 
 import rfc8785
 
@@ -21,6 +21,8 @@ JsonValue: TypeAlias = (
 )
 
 LARGEST_INTEGER: Final = 2**53 - 1
+#: Digits, the sign among them, that any integer may have.
+_LONGEST_EXACT: Final = 15
 #: Deeper nesting is refused, so that no reader's recursion limit can be reached.
 DEEPEST: Final = 32
 
@@ -44,6 +46,20 @@ def encode(value: object) -> bytes:
 
 def decode(data: bytes) -> JsonValue:
     """The value of canonical bytes. Raises NotCanonicalError for anything `encode` cannot write."""
+    if data.isascii() and data.count(b"{") + data.count(b"[") <= DEEPEST:
+        text = data.decode("ascii")
+        try:
+            # In ASCII there is one order of keys, and what is written again as it was is canonical.
+            found, end = _STRICT.scan_once(text, 0)  # type: ignore[attr-defined]
+            if end == len(text) and "".join(_written(found, 0)) == text:
+                return found  # type: ignore[no-any-return]
+        except (StopIteration, ValueError, NotCanonicalError):
+            pass  # what is wrong with it is found out below
+    return _decode_slowly(data)
+
+
+def _decode_slowly(data: bytes) -> JsonValue:
+    """The same for every value, with words for whatever is wrong."""
     try:
         text = data.decode("utf-8")
         value: JsonValue = _DECODER.decode(text)
@@ -119,6 +135,12 @@ def _refuse_number(text: str) -> NoReturn:
     raise NotCanonicalError(f"holds the number {text[:40]}; floats are never written")
 
 
+def _exact(text: str) -> int:
+    if len(text) > _LONGEST_EXACT and abs(int(text)) > LARGEST_INTEGER:
+        raise NotCanonicalError("holds an integer beyond 2^53 - 1, which is not exact in JSON")
+    return int(text)
+
+
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     seen: dict[str, object] = {}
     for key, value in pairs:
@@ -132,3 +154,21 @@ _ENCODER = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
 )
 _DECODER = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)
+_STRICT: Final = json.JSONDecoder(
+    parse_float=_refuse_number, parse_constant=_refuse_number, parse_int=_exact
+)
+
+
+def _writer() -> Callable[[object, int], Iterable[str]]:
+    """What JSONEncoder makes anew for every value it encodes, made once."""
+    made: Any = getattr(json.encoder, "c_make_encoder", None)
+    if made is None:  # a Python without its C parts
+        return lambda value, _: _ENCODER.encode(value)
+    sort_keys, skip_keys, allow_nan = True, False, False
+    write: Callable[[object, int], Iterable[str]] = made(
+        None, None, json.encoder.encode_basestring, None, ":", ",", sort_keys, skip_keys, allow_nan
+    )
+    return write
+
+
+_written: Final = _writer()

@@ -7,6 +7,7 @@ nothing that :meth:`Header.encode` would not have written.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -65,6 +66,9 @@ def timestamp(moment: datetime) -> str:
 
 def parse_header(data: bytes) -> Header:
     """The header of stored bytes. Raises NotCanonicalError saying what is wrong with them."""
+    if found := _WHOLE.fullmatch(data):
+        with suppress(ValueError):  # a time that there is not, which is told of below
+            return _matched(*found.groups())
     values = decode(data)
     if not isinstance(values, dict):
         raise NotCanonicalError("is no JSON object")
@@ -87,6 +91,41 @@ def parse_header(data: bytes) -> Header:
         previous_checksum=_text(values, "previous_checksum", _HASH, "64 hexadecimal digits"),
         recorded_at=_moment("recorded_at", values["recorded_at"]),
         seq=seq,
+    )
+
+
+_TIME: Final = rb"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z"
+#: A header as it is nearly always written, all its fields at once: an origin of plain characters.
+_WHOLE: Final = re.compile(
+    rb'\{"event_type":"([A-Z][A-Z0-9_]*)",'
+    rb'"expires_at":(?:null|"(%(time)b)"),'
+    rb'"origin":"([ !#-\[\]-~]+)",'
+    rb'"payload_hash":"([0-9a-f]{64})",'
+    rb'"previous_checksum":"([0-9a-f]{64})",'
+    rb'"recorded_at":"(%(time)b)",'
+    rb'"schema":%(schema)d,'
+    rb'"seq":([1-9][0-9]{0,14})\}' % {b"time": _TIME, b"schema": SCHEMA}
+)
+
+
+def _matched(
+    event_type: bytes,
+    expires_at: bytes | None,
+    origin: bytes,
+    payload_hash: bytes,
+    previous_checksum: bytes,
+    recorded_at: bytes,
+    seq: bytes,
+) -> Header:
+    kind = event_type.decode()
+    return Header(
+        event_type=_EVENT_TYPES.get(kind, kind),
+        expires_at=None if expires_at is None else datetime.fromisoformat(expires_at.decode()),
+        origin=origin.decode(),
+        payload_hash=payload_hash.decode(),
+        previous_checksum=previous_checksum.decode(),
+        recorded_at=datetime.fromisoformat(recorded_at.decode()),
+        seq=int(seq),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from enum import StrEnum
+from typing import Final, TypeVar, cast
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType
 from risk_policy.vocabulary import Category, Severity
@@ -16,6 +17,11 @@ Word = TypeVar("Word", Severity, Category, ActorType)
 _TEXTS = ("id", "message", "action_taken", "action_reason")
 _OPTIONAL_TEXTS = ("alert_id", "trade_id", "position_id", "actor_id")
 _FIELDS = frozenset(PAYLOAD_FIELDS)
+_WORDS: Final[Mapping[type[StrEnum], Mapping[str, StrEnum]]] = {
+    kind: {word.value: word for word in kind} for kind in (Severity, Category, ActorType)
+}
+#: Types of values that were found to be right: a handful.
+_SHAPES: Final[set[tuple[type, ...]]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,12 @@ def parse_payload(data: bytes) -> Payload:
         raise NotCanonicalError("is no JSON object")
     if values.keys() != _FIELDS:
         raise NotCanonicalError(f"has the wrong fields: {_difference(set(values), _FIELDS)}")
-    problem = _wrong_type(values)
-    if problem:
-        raise NotCanonicalError(problem)
+    # Canonical JSON has its keys in order, so that a tuple of types says which field has which.
+    shape = tuple(map(type, values.values()))
+    if shape not in _SHAPES:
+        if problem := _wrong_type(values):
+            raise NotCanonicalError(problem)
+        _SHAPES.add(shape)
     fields = cast("dict[str, str]", values)
     return Payload(
         id=fields["id"],
@@ -95,9 +104,8 @@ def _wrong_word(values: Mapping[str, object]) -> str:
 def _word(kind: type[Word], name: str, value: object) -> Word | None:
     if value is None:
         return None
-    for word in kind:
-        if word == value:
-            return word
+    if isinstance(value, str) and (word := _WORDS[kind].get(value)) is not None:
+        return cast("Word", word)
     raise NotCanonicalError(f"{name} is {value!r}; it must be one of {', '.join(kind)}")
 
 

@@ -74,9 +74,14 @@ class Selection:
         return (
             (self.first is None or header.seq >= self.first)
             and (self.last is None or header.seq <= self.last)
-            and (self.since is None or header.recorded_at >= self.since)
-            and (self.until is None or header.recorded_at < self.until)
+            and self.wants_time(header.recorded_at)
             and (not self.types or str(header.event_type) in self.types)
+        )
+
+    def wants_time(self, recorded_at: datetime) -> bool:
+        """Whether a time lies in what is asked for."""
+        return (self.since is None or recorded_at >= self.since) and (
+            self.until is None or recorded_at < self.until
         )
 
     def wants_payload(self, payload: Payload | None) -> bool:

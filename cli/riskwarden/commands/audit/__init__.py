@@ -8,7 +8,19 @@ from typing import Final
 import typer
 
 #: Command -> its module here, which has a function of that name or, as a group, its `app`.
-_COMMANDS: Final = ("verify", "query", "show", "tail", "prove", "rotate-key", "prune")
+_COMMANDS: Final = (
+    "verify",
+    "query",
+    "show",
+    "tail",
+    "prove",
+    "export",
+    "verifier",
+    "backup",
+    "restore",
+    "prune",
+    "rotate-key",
+)
 _GROUPS: Final = ("hold",)
 
 app = typer.Typer(help="The tamper-evident audit chain.", no_args_is_help=True)

@@ -49,9 +49,21 @@ def key_or_fail(text: str) -> VerifierKey:
 
 
 @contextmanager
-def progress_bar(doing: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error while something is done; is told how many of how many are."""
-    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(doing, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def progress_bar(*doing: str) -> Iterator[list[Callable[[int, int], None]]]:
+    """Bars on standard error, one for each thing that is done, seen once it has begun.
+
+    Each is told how many of how many are done.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+
+        def told(name: str) -> Callable[[int, int], None]:
+            task = bar.add_task(name, total=None, start=False, visible=False)
+
+            def tell(done: int, total: int) -> None:
+                bar.start_task(task)
+                bar.update(task, completed=done, total=total, visible=True)
+
+            return tell
+
+        yield [told(name) for name in doing]

@@ -58,7 +58,7 @@ def verify(
     path = database_or_fail(database, data, policy)
     signing_key = None if database else data / LenientPolicy(policy).signing_key
     try:
-        with progress_bar("verifying") as progress:
+        with progress_bar("verifying") as (progress,):
             result = verify_store(
                 path, kept=kept, pinned=pinned, signing_key=signing_key, progress=progress
             )

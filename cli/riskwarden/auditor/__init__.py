@@ -1,0 +1,1 @@
+"""What auditors run on machines of their own: one file, with no import of the project."""

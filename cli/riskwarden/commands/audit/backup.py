@@ -1,0 +1,82 @@
+"""`riskwarden audit backup`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.errors import ReceiversError
+from risk_receivers.store.backup import BackupError, copied, publish
+from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bar
+from riskwarden.commands.common import (
+    LATEST,
+    DataOption,
+    PolicyOption,
+    fail,
+    interruptible,
+    out,
+    policy_or_fail,
+)
+from riskwarden.on_record import NotRecordedError, record
+from riskwarden.operator import operator_name, printable
+
+
+def backup(
+    destination: Annotated[Path, typer.Argument(help="The copy, a file that is not there yet.")],
+    reason: Annotated[str, typer.Option("--reason", help="What for; it goes on record.")] = "",
+    data: DataOption = LATEST,
+    policy: PolicyOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Copy the whole store while the receivers run, and read the copy back whole.
+
+    Keep the two files that it makes together, on another machine. That it was made, where its
+    chain ends and the file's digest go on record. Exit code 1: the store itself is broken.
+    """
+    loaded = policy_or_fail(policy)
+    path = database_or_fail(database, data, policy)
+    if destination.exists():
+        fail(f"{destination}: is there already; a backup never replaces one")
+    by_whom = operator_name()
+    try:
+        with (
+            interruptible(),
+            progress_bar("copying", "verifying") as (copying, verifying),
+            copied(path, destination, copying=copying, verifying=verifying) as copy,
+        ):
+            event = AuditEvent(
+                EventType.AUDIT_BACKED_UP,
+                f"the audit store was copied by {by_whom} to {destination.name}, up to record "
+                f"{copy.head.size}",
+                severity=Severity.INFO,
+                category=Category.SECURITY,
+                actor_type=ActorType.USER,
+                actor_id=by_whom,
+                action_taken="copied and verified",
+                action_reason=printable(reason),
+                details={
+                    "file": destination.name,
+                    "file_sha256": copy.digest,
+                    "head": str(copy.head),
+                },
+            )
+            record(path, loaded, event)
+            publish(copy, destination)
+    except NotRecordedError as error:
+        fail(f"{error}; no backup was made, since it could not be put on record")
+    except BackupError as error:
+        fail(str(error), 1)
+    except ReceiversError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted; no backup was made", 130)
+    out.print(
+        f"{destination}: verified, {copy.head.size} events, head {copy.head}, {copy.size} bytes, "
+        f"SHA-256 {copy.digest}",
+        markup=False,
+    )

@@ -1,0 +1,52 @@
+"""Puts on record what a command does to the audit store itself, as any other writer would.
+
+It takes the writers' turn, so it may run beside the receivers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from risk_policy import Policy
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.errors import ReceiversError
+from risk_receivers.store.writer import Transaction, Writer
+
+#: Beyond any turn of a writer that lives.
+_PATIENCE_SECONDS: Final = 15.0
+_ORIGIN: Final = "riskwarden"
+
+
+class NotRecordedError(Exception):
+    """What was to be done is not on record, so it must not be done."""
+
+
+def record(database: Path, policy: Policy, event: AuditEvent) -> int:
+    """Its seq, once it is durable. Raises NotRecordedError."""
+    writer = Writer(
+        database, origin=_ORIGIN, retention=policy.alerting.audit.retention, batch=1, queue_depth=1
+    )
+
+    def append(transaction: Transaction) -> int:
+        return transaction.append(event)
+
+    try:
+        writer.start()
+        try:
+            return writer.run(append, _PATIENCE_SECONDS)
+        finally:
+            writer.stop(_PATIENCE_SECONDS)
+    except ReceiversError as error:
+        raise NotRecordedError(str(error)) from error
+
+
+def is_a_store(database: Path) -> bool:
+    """Whether writers have written there: a copy has no lock file beside it."""
+    return database.with_name(f"{database.name}.lock").exists()
+
+
+def can_be_written(database: Path) -> bool:
+    """Whether this process may put anything on record there."""
+    return os.access(database, os.W_OK) and os.access(database.parent, os.W_OK)

@@ -1,0 +1,102 @@
+"""The auditor's verifier and this program's call the same things wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hand_made_exports import NOW, as_lines
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
+from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit.canonical import encode
+from risk_receivers.audit.chain import EMPTY, Record, follow, leaf_hash
+from risk_receivers.audit.errors import UnrecordableError
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.export import ALWAYS_TOLD
+from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.verify import verify as verify_rows
+from riskwarden.auditor import riskwarden_verify as auditor
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) - 5, 2**53 + 5) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(details=_JSON, spaced=st.booleans(), ascii_only=st.booleans())
+def test_both_verifiers_agree_on_what_a_record_may_hold(
+    details: Any, spaced: bool, ascii_only: bool
+) -> None:
+    fields: dict[str, Any] = dict.fromkeys(PAYLOAD_FIELDS)
+    fields |= {"id": "1", "message": "m", "action_taken": "", "action_reason": ""}
+    fields |= {"actor_type": "SYSTEM", "details": details}
+    try:
+        payload = json.dumps(
+            fields,
+            ensure_ascii=ascii_only,
+            sort_keys=True,
+            separators=(", " if spaced else ",", ":"),
+        ).encode()
+    except UnicodeEncodeError:
+        return
+    event = AuditEvent(EventType.ALERT_CREATED, "m")
+    object.__setattr__(event, "payload", payload)
+    record = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
+    row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
+    line = as_lines([record])[1]
+    block = auditor.check_block(1, line)
+    assert bool(block.problems) == bool(check_record(row).problems)
+    assert block.leaves in (record.checksum, bytes(32))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace(b'"schema":1', b'"schema":2'),
+        lambda text: text.replace(b'"schema":1', b'"schema":true'),
+        lambda text: text.replace(b',"seq":1', b""),
+        lambda text: text.replace(b'"seq":1', b'"seq":1,"seq":1'),
+        lambda text: text.replace(b"{", b"{ ", 1),
+        lambda text: text.replace(b"2030-06-01T", b"2030-02-30T", 1),
+        lambda text: text.replace(b"T00:00:00.000000Z", b"T00:00:00Z"),
+        lambda text: text.replace(b"T00:00:00.000000Z", b"T24:00:00.000000Z"),
+        lambda text: text.replace(b'"origin":"o"', b'"origin":""'),
+        lambda text: text.replace(b'"origin":"o"', b'"origin":"\\u006f"'),
+        lambda text: text.replace(b"ALERT_CREATED", b"alert"),
+        lambda text: text.replace(b"0" * 64, b"G" * 64),
+        lambda text: text,
+    ],
+)
+def test_both_verifiers_agree_on_headers(edit: Callable[[bytes], bytes]) -> None:
+    event = AuditEvent(EventType.ALERT_CREATED, "m")
+    honest = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
+    header = edit(honest.header)
+    record = Record(1, header, leaf_hash(header), honest.salt, honest.payload)
+    row = StoredRow(1, header, record.checksum, record.salt, record.payload)
+    block = auditor.check_block(1, as_lines([record])[1])
+    assert bool(block.problems) == (not verify_rows([row]).ok)
+    assert bool(block.problems) == (header != honest.header)
+
+
+def test_it_knows_the_vocabulary_of_this_version() -> None:
+    words = auditor._WORDS
+    assert words["severity"] == {None, *(one.value for one in Severity)}
+    assert words["category"] == {None, *(one.value for one in Category)}
+    assert words["actor_type"] == {one.value for one in ActorType}
+    assert set(PAYLOAD_FIELDS) == auditor._PAYLOAD_FIELDS
+    assert auditor._TELLING == ALWAYS_TOLD
+
+
+def test_payloads_that_no_json_of_ours_holds_are_refused_alike() -> None:
+    with pytest.raises(UnrecordableError):
+        encode({"a": 0.5})
+    for text in ('{"a":0.5}', '{"a":NaN}', '{"a":1e3}', '{"a":1,"a":1}', '{"b":1,"a":1}'):
+        with pytest.raises(auditor.WrongError):
+            auditor._canonical(text)
