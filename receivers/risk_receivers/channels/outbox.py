@@ -30,7 +30,7 @@ _OWED: Final = "delivered_at IS NULL AND id NOT IN (SELECT id FROM dead_message)
 #: What says of a channel, which its risk_id names, that it fails.
 _ABOUT_CHANNELS: Final = (CHANNEL_FAILING.limit, DEAD_LETTERS.limit)
 #: Channels that nobody notices who does not look.
-_UNSEEN: Final = ("console", "file")
+UNSEEN: Final = ("console", "file")
 _INSERT: Final = (
     "INSERT INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
@@ -110,9 +110,9 @@ class Outbox:
             if message.severity.rank >= least.rank
         ]
         limit, _, failing = message.risk_id.partition("/")
-        if limit not in _ABOUT_CHANNELS or any(one not in (failing, *_UNSEEN) for one in loud):
+        if limit not in _ABOUT_CHANNELS or any(one not in (failing, *UNSEEN) for one in loud):
             return loud
-        others = [one for one in self._min_severity if one not in (failing, *_UNSEEN)]
+        others = [one for one in self._min_severity if one not in (failing, *UNSEEN)]
         others.sort(key=lambda one: self._min_severity[one].rank)  # who hears most comes first
         instead = next(
             (one for one in (*self._fallbacks.get(failing, ()), *others) if one in others), None
