@@ -35,6 +35,25 @@ def test_a_confirmed_message_is_on_record_once(desk: Desk, wait_until: Wait) -> 
     wait_until(lambda: sent(desk) == [("slack", 1)], what="the delivery is on record")
     desk.run(lambda transaction: record_delivery(transaction, 1))
     assert sent(desk) == [("slack", 1)]
+    (event,) = [
+        one for one in events(desk.database, 0, 99) if one.event_type == "NOTIFICATION_SENT"
+    ]
+    assert event.payload is not None
+    told = event.payload.details
+    assert (told["text"], told["severity"]) == ("drawdown is 12 %", "warning")
+    assert told["message_id"]
+
+
+def test_a_message_that_cannot_be_read_any_more_was_told_all_the_same(desk: Desk) -> None:
+    desk.open(LATE)
+    desk.run(
+        lambda transaction: transaction.connection.execute(
+            "INSERT INTO message (id, subject, channel, kind, body, created_at) "
+            "VALUES (7, 'x', 'slack', 'firing', 'nonsense', '2026-11-21T00:00:00+00:00')"
+        )
+    )
+    desk.run(lambda transaction: record_delivery(transaction, 7))
+    assert sent(desk) == [("slack", 7)]
 
 
 def test_a_line_in_a_file_is_no_proof_that_anybody_was_told(desk: Desk) -> None:
