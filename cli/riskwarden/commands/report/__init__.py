@@ -8,7 +8,7 @@ from typing import Final
 import typer
 
 #: Command -> its module here, which has a function of that name.
-_COMMANDS: Final[tuple[str, ...]] = ("var",)
+_COMMANDS: Final = ("incident", "incidents", "var")
 
 app = typer.Typer(help="Reports on what is on record: Markdown, HTML or PDF.", no_args_is_help=True)
 
