@@ -173,7 +173,7 @@ def _step(name: str, record: Record) -> Step:
         name=name,
         at=at,
         clock=clock,
-        what=_what(record),
+        what=_what(record).removeprefix(f"{name}: "),
         actor=_actor(record),
         channel=record.text("channel"),
         said_value=record.annotations.get(VALUE, ""),
