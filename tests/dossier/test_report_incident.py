@@ -49,6 +49,17 @@ def test_the_dossier_tells_every_step_with_its_record(data: Path) -> None:
     assert "has left nothing here" in done.output
 
 
+def test_what_is_signed_is_proven_and_what_is_not_is_said(tmp_path: Path) -> None:
+    database = emergency().write(tmp_path / "audit.db", signed=10)
+    done = call("incident", INCIDENT, "--database", database, "--prometheus", "http://127.0.0.1:1")
+    assert done.exit_code == 0, done.output
+    assert "The newest checkpoint is over 10 records" in done.output
+    assert done.output.count("in the 10") == 9
+    assert done.output.count("not yet") == 2
+    assert "record 2, leaf 1 of 10" in done.output
+    assert "— test " in done.output, "the signature itself"
+
+
 def test_the_latest_is_the_one_that_began_last_as_bad_as_asked_for(data: Path) -> None:
     assert (
         "# Incident drawdown/main:warning:2" in call("incident", "--latest", "--data", data).output

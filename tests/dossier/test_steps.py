@@ -6,11 +6,10 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from incident_chain import INCIDENT, KILL, IncidentChain, at, emergency
+from incident_chain import INCIDENT, KILL, IncidentChain, at, emergency, gather
 
 from risk_policy.contracts.audit import EventType
 from riskwarden.dossier.steps import Told, since_before, steps_of
-from riskwarden.dossier.trail import gather
 
 E = EventType
 

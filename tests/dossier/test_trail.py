@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from incident_chain import INCIDENT, KILL, IncidentChain, at, emergency
+from incident_chain import INCIDENT, KILL, IncidentChain, at, emergency, gather
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.errors import UnrecordableError
 from riskwarden.dossier.listing import incidents
-from riskwarden.dossier.trail import gather, split_incident
+from riskwarden.dossier.trail import split_incident
 
 E = EventType
 OTHER_KILL = "9f9f9f9f-0000-4c62-b9b5-5f8d3c9ad002"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from incident_chain import INCIDENT, KILL, IncidentChain, emergency
+from incident_chain import INCIDENT, KILL, IncidentChain, emergency, gather
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity
 from risk_receivers.document.model import Tone
 from riskwarden.dossier.steps import steps_of
-from riskwarden.dossier.trail import gather
 from riskwarden.dossier.undone import undone
 from riskwarden.dossier.watched import Watched
 

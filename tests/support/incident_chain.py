@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.model.audit import AuditRetention
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit import tables
-from risk_receivers.audit.chain import EMPTY, Record, follow
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.chain import EMPTY, Record, TreeHead, follow
+from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.merkle import Tree
+from risk_receivers.audit.note import SigningKey, sign
 from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.verify import verify
+from risk_receivers.kill.chain import restore
+from risk_receivers.schema import SCHEMA
+from risk_receivers.store.transaction import Transaction
+from riskwarden.dossier.trail import Gatherer, Trail
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KILL = "0b8e7a4e-54b0-4c62-b9b5-5f8d3c9ad001"
@@ -101,7 +111,9 @@ class IncidentChain:
         self.add(
             EventType.KILL_SWITCH_ACTIVATED, seconds, incident=incident,
             severity=Severity.EMERGENCY, message="kill switch tripped",
-            details={"kill_id": kill, "mode": "immediate", "scope": "*"},
+            details={"kill_id": kill, "mode": "immediate", "requested_mode": "immediate",
+                     "scope": "*", "trigger": f"incident:{incident}", "cause": "DRAWDOWN_EMERGENCY",
+                     "level": "emergency"},
         )  # fmt: skip
 
     def reported(
@@ -125,15 +137,37 @@ class IncidentChain:
     def rows(self) -> list[StoredRow]:
         return [StoredRow(r.seq, r.header, r.checksum, r.salt, r.payload) for r in self.records]
 
-    def write(self, database: Path) -> Path:
-        """As the service would have left it."""
+    def write(self, database: Path, signed: int = 0) -> Path:
+        """As the service would have left it; the first so many records are signed."""
         database.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(database)) as connection:
             tables.prepare(connection)
             for record in self.records:
                 tables.insert(connection, record)
+            for statement in SCHEMA:
+                connection.execute(statement)
+            restore(Transaction(connection, START, EMPTY, "test", AuditRetention()))
+            if signed:
+                _sign(connection, self.records[:signed])
             connection.commit()
         return database
+
+
+def _sign(connection: sqlite3.Connection, records: list[Record]) -> None:
+    tree = Tree()
+    tree.extend(record.checksum for record in records)
+    checkpoint = Checkpoint("test", TreeHead(tree.size, tree.root), 0)
+    note = sign(checkpoint.text, SigningKey("test", bytes(32)))
+    checkpoint_table.insert(connection, note.encode(), tree.frontier)
+
+
+def gather(rows: Iterable[StoredRow], incident: str) -> Trail:
+    """What a chain holds of an incident, and whether it is intact."""
+    kept = list(rows)
+    gatherer = Gatherer(incident)
+    for row in kept:
+        gatherer.add(row)
+    return gatherer.finish(verify(kept))
 
 
 def emergency() -> IncidentChain:

@@ -27,6 +27,7 @@ from risk_receivers.document.model import (
 )
 from riskwarden.dossier.course import at_shown, course, span_shown
 from riskwarden.dossier.listing import Known
+from riskwarden.dossier.proof import Signed
 from riskwarden.dossier.steps import (
     ACKNOWLEDGED,
     BREACH,
@@ -93,7 +94,7 @@ def _meta(case: Case, created: Record | None) -> Iterator[tuple[str, str]]:
     yield "Values from", case.watched.source or "nowhere"
     until = trail.recorded_until
     yield "On record until", f"{at_shown(until)} UTC" if until else _NOT_KNOWN
-    yield "Audit chain", f"{case.database}, head {trail.verification.head}"
+    yield "Audit chain", f"{case.database}, head {trail.verification.tree}"
     yield "Made at", f"{at_shown(case.made_at)} UTC"
 
 
@@ -174,19 +175,19 @@ def _others(case: Case) -> Iterator[Section]:
 def _proof(case: Case) -> Iterator[Block]:
     trail = case.trail
     verification = trail.verification
-    shown = {step.record.seq for step in case.told.steps if step.record is not None}
     if verification.ok:
         yield Paragraph(
             f"All {verification.events} records of the chain were verified for this dossier: every "
             "checksum is that of its record, and every record names the checksum of the one "
-            f"before it, up to the head {verification.head}.",
+            f"before it, up to the head {verification.tree}.",
             Tone.GOOD,
         )
     else:
         yield Paragraph(f"The chain does not verify: {verification.problems[0]}", Tone.EMERGENCY)
+    yield from _signature(trail)
     yield Table.of(
         "Records",
-        ("record", "type", "recorded at (UTC)", "checksum", "follows", "content"),
+        ("record", "type", "recorded at (UTC)", "checksum", "follows", "content", "signed"),
         [
             (
                 str(record.seq),
@@ -197,13 +198,67 @@ def _proof(case: Case) -> Iterator[Block]:
                 Mark("; ".join(record.problems), Tone.EMERGENCY)
                 if record.problems
                 else Mark("as written", Tone.GOOD),
+                _signed(trail.signed, record),
             )
-            for record in trail.records
-            if record.seq in shown
+            for record in _shown(case)
         ],
         numeric=(0,),
     )
+    yield from _paths(case)
     yield Paragraph("To check it yourself:")
     yield Preformatted(
-        f"riskwarden audit verify --database {case.database} --head {verification.head}"
+        f"riskwarden audit verify --database {case.database} --head {verification.tree}"
+    )
+
+
+def _shown(case: Case) -> list[Record]:
+    """The records that a step tells of, in the order of the chain."""
+    found = [step.record for step in case.told.steps if step.record is not None]
+    return sorted(found, key=lambda record: record.seq)
+
+
+def _signature(trail: Trail) -> Iterator[Block]:
+    signed, verification = trail.signed, trail.verification
+    if signed is None:
+        yield Paragraph("Nothing of the chain is signed: no checkpoint is stored.", Tone.WARNING)
+        return
+    if signed.problem:
+        yield Paragraph(f"The newest checkpoint proves nothing: {signed.problem}.", Tone.EMERGENCY)
+    else:
+        by = f" by {verification.key}" if verification.key else ""
+        yield Paragraph(
+            f"The newest checkpoint is over {signed.size} records and signed{by}. Whether that is "
+            "the key of the right signer, only somebody who has kept it can tell: give it to "
+            "audit verify as --key."
+        )
+    yield Preformatted(signed.note)
+
+
+def _signed(signed: Signed | None, record: Record) -> Mark:
+    if signed is None or signed.problem:
+        return Mark("no proof", Tone.WARNING)
+    if record.seq in signed.paths:
+        return Mark(f"in the {signed.size}", Tone.GOOD)
+    return Mark("not yet", Tone.WARNING)
+
+
+def _paths(case: Case) -> Iterator[Block]:
+    """What leads from each record to the signed root, for whoever wants to walk it."""
+    signed = case.trail.signed
+    if signed is None or not signed.paths:
+        return
+    lines = []
+    for record in _shown(case):
+        if record.seq in signed.paths:
+            lines += [f"record {record.seq}, leaf {record.seq - 1} of {signed.size}"]
+            lines += [f"  {one.hex()}" for one in signed.paths[record.seq]]
+    yield Section(
+        "Inclusion proofs",
+        (
+            Paragraph(
+                "From each record's checksum, which is its leaf hash, to the root of the "
+                "checkpoint above, as RFC 9162 has it in 2.1.3."
+            ),
+            Preformatted("\n".join(lines)),
+        ),
     )

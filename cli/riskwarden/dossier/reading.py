@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
-from risk_receivers.audit import tables
-from risk_receivers.audit.verify import Verifier
-from risk_receivers.store import head_file
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.verify import Progress
+from risk_receivers.database.connection import Connection
+from risk_receivers.verification import verify_store
 from riskwarden.dossier.listing import Known, incidents
 from riskwarden.dossier.trail import Gatherer, Trail
 
 
-def read_trail(database: Path, incident: str) -> Trail:
-    """What is on record of an incident, and whether the chain is intact.
+def read_trail(
+    database: Path,
+    incident: str,
+    *,
+    signing_key: Path | None = None,
+    progress: Progress | None = None,
+) -> Trail:
+    """What is on record of an incident, and whether the whole chain is intact.
 
     Raises UnreadableDatabaseError, or ValueError if that is no incident's id.
     """
-    noted, complaint = None, ""
-    try:
-        noted = head_file.read(database)  # first: the chain may only have grown since
-    except head_file.NotedHeadError as error:
-        complaint = str(error)
 
-    def ask(connection: sqlite3.Connection) -> Trail:
-        gatherer, verifier = Gatherer(incident), Verifier(noted)
+    def ask(connection: Connection) -> tuple[Gatherer, bytes | None]:
+        # First: all that is signed by now is there when the records are read.
+        newest = checkpoint_table.newest(connection)
+        gatherer = Gatherer(incident)
         for row in tables.rows(connection):
-            verifier.add(row)
             gatherer.add(row)
-        if complaint:
-            verifier.report(complaint)
-        return gatherer.finish(verifier.finish())
+        return gatherer, newest.note if newest and isinstance(newest.note, bytes) else None
 
-    return tables.read(database, ask)
+    gatherer, checkpoint = tables.read(database, ask)
+    verification = verify_store(database, signing_key=signing_key, progress=progress)
+    return gatherer.finish(verification, checkpoint)
 
 
 def read_incidents(database: Path) -> list[Known]:

@@ -11,16 +11,18 @@ what is wrong with it, and one whose payload retention has deleted is counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from risk_policy.contracts.audit import EventType
+from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.header import Header
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import StoredRow, check_record
-from risk_receivers.audit.verify import Verification, Verifier
+from risk_receivers.audit.verify import Verification
+from riskwarden.dossier.proof import Signed, prove
 
 #: Who trips the switch names the incident; who is told of it afterwards names the kill.
 _TRIPS: Final = (
@@ -90,6 +92,7 @@ class Trail:
         pruned: records of its time whose payload is gone, so nobody can tell what they were about.
         recorded_until: when the last record of the whole chain was written.
         verification: of the whole chain.
+        signed: what the newest signed checkpoint proves of the records; None if there is none.
     """
 
     incident: str
@@ -98,6 +101,7 @@ class Trail:
     pruned: int
     recorded_until: datetime | None
     verification: Verification
+    signed: Signed | None = None
 
     def of(self, *event_types: EventType) -> list[Record]:
         """Those of some types, in order."""
@@ -117,10 +121,12 @@ class Gatherer:
         self._pruned = 0
         self._is_over = False
         self._recorded_until: datetime | None = None
+        self._checksums: list[bytes] = []
 
     def add(self, row: StoredRow) -> None:
         """Keep a row if it is about the incident."""
         self._note_time(row)
+        self._checksums.append(leaf_hash(row.header) if isinstance(row.header, bytes) else b"")
         if row.payload is None and row.salt is None:
             self._pruned_since += bool(self._records)
             return
@@ -133,8 +139,10 @@ class Gatherer:
         if self._concerns(record):
             self._keep(record)
 
-    def finish(self, verification: Verification) -> Trail:
+    def finish(self, verification: Verification, checkpoint: bytes | None = None) -> Trail:
         """The trail over all rows added so far."""
+        seqs = [record.seq for record in self._records]
+        signed = None if checkpoint is None else prove(checkpoint, self._checksums, seqs)
         if not self._is_over:
             self._pruned += self._pruned_since
         return Trail(
@@ -144,6 +152,7 @@ class Gatherer:
             self._pruned,
             self._recorded_until,
             verification,
+            signed,
         )
 
     def _note_time(self, row: StoredRow) -> None:
@@ -195,15 +204,6 @@ class Gatherer:
             self._is_over = True
         elif record.event_type == EventType.ALERT_CONTINUED:
             self._is_over = False
-
-
-def gather(rows: Iterable[StoredRow], incident: str) -> Trail:
-    """What a chain holds of an incident, and whether it is intact. Raises ValueError."""
-    gatherer, verifier = Gatherer(incident), Verifier()
-    for row in rows:
-        verifier.add(row)
-        gatherer.add(row)
-    return gatherer.finish(verifier.finish())
 
 
 def split_incident(incident: str) -> tuple[str, str, str]:

@@ -13,13 +13,8 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity
 from risk_receivers.audit.errors import UnreadableDatabaseError
-from riskwarden.commands.common import (
-    LATEST,
-    DataOption,
-    PolicyOption,
-    fail,
-    is_file,
-)
+from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bar
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail
 from riskwarden.commands.report.common import FormOption, OutputOption, deliver, form_of
 from riskwarden.dossier.document import Case, document
 from riskwarden.dossier.listing import Known
@@ -31,10 +26,6 @@ from riskwarden.dossier.watched import Watched, watched
 from riskwarden.lenient import LenientPolicy
 from riskwarden.stack.layout import Layout
 
-DatabaseOption = Annotated[
-    Path | None,
-    typer.Option("--database", help="The audit database itself.", show_default=False),
-]
 SeverityOption = Annotated[
     Severity | None,
     typer.Option(
@@ -79,11 +70,13 @@ def incident(
     if (id_ is None) is not latest:
         fail("name an incident, or ask for the --latest; see riskwarden report incidents")
     loaded = LenientPolicy(policy)
-    path = database_of(database, data, loaded)
+    path = database_or_fail(database, data, policy)
+    signing_key = None if database else data / loaded.signing_key
     try:
         known = read_incidents(path)
         wanted = _latest(known, severity, path) if id_ is None else _named(id_)
-        trail = read_trail(path, wanted)
+        with progress_bar("verifying") as progress:
+            trail = read_trail(path, wanted, signing_key=signing_key, progress=progress)
     except UnreadableDatabaseError as error:
         fail(str(error))
     if not trail.records:
@@ -94,14 +87,6 @@ def incident(
     told = steps_of(trail, figure.breached_at)
     case = Case(trail, told, figure, others, str(path), utc_now())
     deliver(document(case), written_as, output)
-
-
-def database_of(option: Path | None, data: Path, policy: LenientPolicy) -> Path:
-    """The audit database that is meant, or the command ends."""
-    path = option or data / policy.database
-    if not is_file(path):
-        fail(f"{path}: no audit database, or not for you to read; name the data folder with --data")
-    return path
 
 
 def worse_than(known: Sequence[Known], severity: Severity | None) -> list[Known]:

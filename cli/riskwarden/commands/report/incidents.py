@@ -12,16 +12,11 @@ from rich.text import Text
 
 from risk_policy.visible import visible
 from risk_receivers.audit.errors import UnreadableDatabaseError
+from riskwarden.commands.audit.common import DatabaseOption, JsonOption, database_or_fail
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
-from riskwarden.commands.report.incident import (
-    DatabaseOption,
-    SeverityOption,
-    database_of,
-    worse_than,
-)
+from riskwarden.commands.report.incident import SeverityOption, worse_than
 from riskwarden.dossier.listing import Known
 from riskwarden.dossier.reading import read_incidents
-from riskwarden.lenient import LenientPolicy
 
 _HEADS = ("incident", "alert", "severity", "began (UTC)", "state", "acked", "killed")
 
@@ -32,10 +27,10 @@ def incidents(
     database: DatabaseOption = None,
     severity: SeverityOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the incidents that are on record, the latest first."""
-    path = database_of(database, data, LenientPolicy(policy))
+    path = database_or_fail(database, data, policy)
     try:
         found = worse_than(read_incidents(path), severity)
     except UnreadableDatabaseError as error:
