@@ -39,10 +39,16 @@ from riskwarden.dossier.steps import (
     Told,
 )
 from riskwarden.dossier.trail import Record, Trail
-from riskwarden.dossier.undone import undone
+from riskwarden.dossier.undone import asks_for_kill, undone
 from riskwarden.dossier.watched import Watched
 
 _NOT_KNOWN: Final = "not on record"
+#: What times are counted from: the first of these that is known.
+_STARTS: Final = {
+    BREACH: "after the breach",
+    FIRED: "after it fired",
+    RECORDED: "after it was recorded",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ def document(case: Case) -> Document:
         tuple(_meta(case, created)),
         (
             *_summary(created),
-            Figures(tuple(_spans(case.told))),
+            Figures(tuple(_spans(case))),
             Section("What to know", (Findings(tuple(undone(trail, case.told, case.watched))),)),
             Section("Step by step", tuple(course(case.told, case.watched))),
             Section("Messages as they were sent", (_messages(trail),)),
@@ -104,23 +110,25 @@ def _summary(created: Record | None) -> Iterator[Block]:
         yield Paragraph(text, tone_of(created.payload.severity))
 
 
-def _spans(told: Told) -> Iterator[Figure]:
+def _spans(case: Case) -> Iterator[Figure]:
     """How long what mattered took, from the breach on."""
-    start = told.first(BREACH) or told.first(FIRED) or told.first(RECORDED)
+    told = case.told
+    start = next((step for name in _STARTS if (step := told.first(name)) is not None), None)
     if start is None:
         return
-    for label, name in (
-        ("On record", RECORDED),
-        ("Kill switch", KILLED),
-        ("Flat", FLAT),
-        ("Somebody told", NOTIFIED),
-        ("Acknowledged", ACKNOWLEDGED),
+    asks = case.trail.kills or asks_for_kill(case.trail)
+    for label, name, is_due in (
+        ("On record", RECORDED, True),
+        ("Kill switch", KILLED, asks),
+        ("Flat", FLAT, asks),
+        ("Somebody told", NOTIFIED, True),
+        ("Acknowledged", ACKNOWLEDGED, True),
     ):
         step = told.first(name)
-        if step is None:
-            yield Figure(label, "never", f"{_NOT_KNOWN}")
-        else:
-            yield Figure(label, span_shown(step.at - start.at), f"after the {start.name}")
+        if step is not None:
+            yield Figure(label, span_shown(step.at - start.at), _STARTS[start.name])
+        elif is_due:
+            yield Figure(label, "never", _NOT_KNOWN)
 
 
 def _messages(trail: Trail) -> Table:

@@ -29,7 +29,7 @@ def undone(trail: Trail, told: Told, watched: Watched) -> Iterator[Finding]:
         return
     first, until = created[0], trail.recorded_until or created[0].recorded_at
     yield from _people(trail, first, until)
-    yield from _kill(trail, first)
+    yield from _kill(trail)
     yield from _ending(trail, until)
     yield from _clocks(told)
     if watched.why_not:
@@ -86,12 +86,16 @@ def _people(trail: Trail, first: Record, until: datetime) -> Iterator[Finding]:
         yield Finding("An acknowledgement ended before the incident did.", ended[0].payload.message)
 
 
-def _kill(trail: Trail, first: Record) -> Iterator[Finding]:
+def asks_for_kill(trail: Trail) -> bool:
+    """Whether the alert is one that trips the kill switch."""
+    asked = {record.labels.get(labels.ACTION) for record in trail.of(EventType.ALERT_CREATED)}
+    return any(action in asked for action in Action if action.trips_kill_switch)
+
+
+def _kill(trail: Trail) -> Iterator[Finding]:
     trips = trail.of(EventType.KILL_SWITCH_ACTIVATED, EventType.KILL_SWITCH_TIGHTENED)
     further = trail.of(EventType.KILL_SWITCH_TRIGGER_RECORDED)
-    action = first.labels.get(labels.ACTION)
-    asks = any(one == action for one in Action if one.trips_kill_switch)
-    if asks and not trips and not further:
+    if asks_for_kill(trail) and not trips and not further:
         yield Finding(
             "It asks for the kill switch, and no trip is on record.",
             "only Alertmanager told of it, or it had been heeded before",
