@@ -6,19 +6,29 @@ another: lines differ in their dashes, and marks are labelled.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from itertools import groupby, pairwise
 from typing import Final
 
-from risk_receivers.document.model import BarChart, Chart, Moment, Point, Series, TimeChart, Unit
+from risk_receivers.document.model import (
+    BarChart,
+    Chart,
+    Moment,
+    Point,
+    Series,
+    TimeChart,
+    Tone,
+    Unit,
+)
 from risk_receivers.document.words import described, moment
 
 _WIDTH: Final = 960
 _LEFT: Final = 90
 _RIGHT: Final = 16
-_PLOT: Final = 260
+_PLOT: Final = 220
 _TICKS: Final = 4
 _DAYS: Final = 5
 _LINE: Final = 20
@@ -85,7 +95,7 @@ def _times(chart: TimeChart) -> tuple[list[str], int]:
     if not values or not times:
         return [_nothing(20)], 32
     top = 10 + _LINE * (len(chart.moments) > 0)
-    frame = _Frame(top, min(values), max(values), min(times), max(times))
+    frame = _Frame(top, values, min(times), max(times))
     parts = [*_axis(frame, chart.unit), *_dates(frame)]
     for bound in chart.bounds:
         y = f"{frame.y(bound.value):.1f}"
@@ -107,12 +117,20 @@ def _times(chart: TimeChart) -> tuple[list[str], int]:
 
 
 class _Frame:
-    """A plot area: times and values to pixels."""
+    """A plot area: times and values to pixels, from one round value to another."""
 
-    def __init__(self, top: int, low: float, high: float, first: datetime, last: datetime) -> None:
-        room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
+    def __init__(self, top: int, values: Sequence[float], first: datetime, last: datetime) -> None:
+        low, high = min(values), max(values)
+        if low == high:
+            low, high = min(low, 0.0), max(high, 0.0) or 1.0
+        step = _round_step((high - low) / _TICKS)
+        if all(value == int(value) for value in values):
+            step = max(step, 1.0)
         self.top = top
-        self.low, self.high = low - room * (low != 0), high + room
+        self.low, self.high = math.floor(low / step) * step, math.ceil(high / step) * step
+        self.ticks = [
+            self.low + step * at for at in range(round((self.high - self.low) / step) + 1)
+        ]
         self.first, self.span = first, (last - first).total_seconds() or 1.0
 
     def x(self, at: datetime) -> float:
@@ -123,9 +141,14 @@ class _Frame:
         return self.top + _PLOT * (1 - (value - self.low) / (self.high - self.low))
 
 
+def _round_step(least: float) -> float:
+    """The next step that people count in."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * one for one in (1.0, 2.0, 2.5, 5.0, 10.0) if power * one >= least * 0.999)
+
+
 def _axis(frame: _Frame, unit: Unit) -> Iterator[str]:
-    for number in range(_TICKS + 1):
-        value = frame.low + (frame.high - frame.low) * number / _TICKS
+    for value in frame.ticks:
         y = frame.y(value)
         yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield (
@@ -136,8 +159,8 @@ def _axis(frame: _Frame, unit: Unit) -> Iterator[str]:
 
 def _tick(value: float, unit: Unit) -> str:
     if unit is Unit.NUMBER:
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{value * 100:.3g}%" if unit is Unit.RATIO else unit.shown(round(value, 3))
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"
+    return f"{value * 100:.4g}%" if unit is Unit.RATIO else unit.shown(round(value, 3))
 
 
 def _dates(frame: _Frame) -> Iterator[str]:
@@ -152,8 +175,14 @@ def _dates(frame: _Frame) -> Iterator[str]:
         )
 
 
+def _kind(series: Series, at: int) -> str:
+    """The dashes of its place, and the colour of its tone if it has one."""
+    place = f"s{at % _LINES}"
+    return place if series.tone is Tone.PLAIN else f"{place} {series.tone}"
+
+
 def _series(frame: _Frame, series: Series, at: int) -> Iterator[str]:
-    kind = f"s{at % _LINES}" if series.tone == "plain" else str(series.tone)
+    kind = _kind(series, at)
     if series.dots:
         for point in series.points:
             if point.value is not None:
@@ -192,7 +221,7 @@ def _legend(chart: TimeChart, y: int) -> tuple[list[str], int]:
     parts = []
     x = _LEFT
     for at, one in enumerate(chart.series):
-        kind = f"s{at % _LINES}" if one.tone == "plain" else str(one.tone)
+        kind = _kind(one, at)
         if x > _LEFT and x + 44 + 7 * len(one.name) > _WIDTH:
             x, y = _LEFT, y + _LINE
         parts.append(

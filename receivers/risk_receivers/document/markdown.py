@@ -25,7 +25,7 @@ from risk_receivers.document.model import (
 from risk_receivers.document.words import tables
 
 #: Everything that could begin markup or HTML inside a line, or end a cell.
-_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|~&])")
+_SPECIAL: Final = re.compile(r"[\\`*\[\]<>|~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 #: What makes a heading, a list or a rule of a line, and only at its start.
 _AT_START: Final = re.compile(r"^(\d*)([.)]|[#+=-])(?=[#+=-]*(?:\s|$))")
 _SYMBOL: Final = {
@@ -114,7 +114,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _text(text: str) -> str:
-    line = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    line = _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
     return _AT_START.sub(r"\1\\\2", line)
 
 

@@ -135,6 +135,8 @@ PAPER: Final = _resolved(
     "body { max-width: none; padding: 0; font: 9pt/1.4 'DejaVu Sans', sans-serif; }\n"
     "h1 { string-set: title content(); }\n"
     ".scroll { overflow: visible; } dl.figures dd.value { font-size: 14pt; }\n"
+    "dl.figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 3mm; }\n"
+    "dl.figures div { min-width: 0; } figure svg { width: 200mm; }\n"
 )
 #: What a picture on paper brings along.
 PAPER_PICTURE: Final = _resolved(_PICTURE)

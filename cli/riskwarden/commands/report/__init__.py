@@ -8,7 +8,15 @@ from typing import Final
 import typer
 
 #: Command -> its module here, which has a function of that name.
-_COMMANDS: Final = ("incident", "incidents", "var")
+_COMMANDS: Final = {
+    "compliance": "periodic",
+    "daily": "periodic",
+    "weekly": "periodic",
+    "sla": "periodic",
+    "incident": "incident",
+    "incidents": "incidents",
+    "var": "var",
+}
 
 app = typer.Typer(help="Reports on what is on record: Markdown, HTML or PDF.", no_args_is_help=True)
 
@@ -18,6 +26,5 @@ def _group() -> None:
     """Reports on what is on record: Markdown, HTML or PDF."""
 
 
-for _name in _COMMANDS:
-    _module = import_module(f"{__name__}.{_name.replace('-', '_')}")
-    app.command(_name)(getattr(_module, _name.replace("-", "_")))
+for _name, _module in _COMMANDS.items():
+    app.command(_name)(getattr(import_module(f"{__name__}.{_module}"), _name))
