@@ -24,8 +24,8 @@ from risk_receivers.document.model import Block, Document, Paragraph, Section, T
 LONGEST_SECONDS: Final = 300.0
 #: Rows of one table. A thousand take some seconds and forty sheets; nobody reads more on paper.
 MOST_ROWS: Final = 2000
-#: What the process may know of its surroundings.
-_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
+#: What a process of our own that needs no secret may know of its surroundings.
+PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 _HOW: Final = (
     "pip install 'riskwarden[pdf]' and, on Debian, apt-get install libpango-1.0-0 "
     "libpangoft2-1.0-0 fonts-dejavu-core; or ask for HTML"
@@ -35,7 +35,7 @@ _HOW: Final = (
 def pdf(document: Document, *, longest_seconds: float = LONGEST_SECONDS) -> bytes:
     """The document on paper. Raises PdfError."""
     page = paper(replace(document, blocks=_shortened(document.blocks)))
-    environ = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "risk_receivers.document.weasy"],

@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from risk_policy import Policy
 from risk_receivers.audit.verify import Progress, Verification
 from risk_receivers.periodic import facts, figures
 from risk_receivers.periodic.figures import Totals
@@ -16,6 +15,7 @@ from risk_receivers.periodic.history import told as put_together
 from risk_receivers.periodic.levels import Level, levels
 from risk_receivers.periodic.measured import UNASKED, Measured, measure
 from risk_receivers.periodic.period import Period
+from risk_receivers.periodic.terms import Terms
 from risk_receivers.periodic.told import Told
 
 
@@ -61,7 +61,7 @@ Steps = Callable[[str, int, int], None]
 
 
 def gather(
-    policy: Policy,
+    terms: Terms,
     database: Path,
     period: Period,
     *,
@@ -80,10 +80,7 @@ def gather(
     chain = facts.verified(database, telling("verifying"))
     since = period.before.start
     told = chain.read(period.end, lambda found: put_together(found, since), telling("reading"))
-    timing = policy.alerting.prometheus
-    measured = (
-        measure(prometheus, period, timing.scrape_interval_seconds) if prometheus else UNASKED
-    )
+    measured = measure(prometheus, period, terms.scrape_seconds) if prometheus else UNASKED
     return Subject(
         period=period,
         made_at=made_at,
@@ -92,7 +89,7 @@ def gather(
         verification=chain.verification,
         damaged=chain.damaged,
         unread=chain.unread,
-        levels=levels(told, period, measured, policy.alerting.reports.objectives),
-        policy_digest=policy.digest,
+        levels=levels(told, period, measured, terms.objectives),
+        policy_digest=terms.policy_digest,
         source=str(database),
     )

@@ -13,6 +13,7 @@ from told_chain import DAY, NEXT_DAY, Desk, tell_the_day
 from risk_policy import parse_policy
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.subject import Subject, gather
+from risk_receivers.periodic.terms import Terms
 
 Gather = Callable[..., Subject]
 
@@ -37,7 +38,7 @@ def own_day(day: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def gathered() -> Gather:
     def of(database: Path, start: datetime = DAY, end: datetime = NEXT_DAY) -> Subject:
-        policy = parse_policy(b"")
-        return gather(policy, database, Period(start, end), made_at=NEXT_DAY)
+        terms = Terms.of(parse_policy(b""))
+        return gather(terms, database, Period(start, end), made_at=NEXT_DAY)
 
     return of

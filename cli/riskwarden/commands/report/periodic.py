@@ -16,6 +16,7 @@ from risk_receivers.periodic.errors import PeriodError
 from risk_receivers.periodic.kinds import KINDS
 from risk_receivers.periodic.period import Period, moment
 from risk_receivers.periodic.subject import Steps, gather
+from risk_receivers.periodic.terms import Terms
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, policy_or_fail
 from riskwarden.commands.report.common import FormOption, OutputOption, deliver, form_of
 from riskwarden.commands.report.incident import DatabaseOption, database_of
@@ -115,7 +116,9 @@ def _report(
         prometheus = f"http://{endpoints.prometheus}"
     try:
         with _told() as steps:
-            subject = gather(loaded, path, period, made_at=now, prometheus=prometheus, steps=steps)
+            subject = gather(
+                Terms.of(loaded), path, period, made_at=now, prometheus=prometheus, steps=steps
+            )
     except UnreadableDatabaseError as error:
         fail(str(error))
     deliver(kind.write(subject), written_as, output)
