@@ -93,9 +93,7 @@ class Outbox:
             connection, message, [one for one in takers if channels is None or one in channels]
         )
 
-    def owe_to(
-        self, connection: Connection, message: Message, channels: Collection[str]
-    ) -> int:
+    def owe_to(self, connection: Connection, message: Message, channels: Collection[str]) -> int:
         """Write a message for these channels, whatever they let through; how many are new."""
         return _write(connection, message, [one for one in self._min_severity if one in channels])
 

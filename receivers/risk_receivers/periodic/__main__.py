@@ -1,7 +1,8 @@
 """The process that writes a report: an order in, an answer out, files in between.
 
-It runs beside the service, which must not wait for it, at the lowest priority, and knows no
-secret. A file is the whole report or not there at all.
+It runs beside the service, which must not wait for it, and gives way to it. Its surroundings hold
+no secret; how a database server is reached stands in the order alone. A file is the whole report
+or not there at all.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ def carry_out(order: Order) -> Answer:
     """Write the report. Raises UnreadableDatabaseError, or OSError if no file can be written."""
     subject = gather(
         order.terms,
-        Path(order.database),
+        order.place,
         order.period,
         made_at=order.made_at,
         prometheus=order.prometheus,
+        signing_key=Path(order.signing_key),
     )
     document = KINDS[order.kind].write(subject)
     files, problems = [], []
@@ -60,7 +62,7 @@ def carry_out(order: Order) -> Answer:
         lines=in_short(document, subject),
         files=tuple(files),
         problems=tuple(problems),
-        head=str(subject.verification.head),
+        head=str(subject.verification.tree),
         is_trustworthy=subject.is_trustworthy,
     )
 

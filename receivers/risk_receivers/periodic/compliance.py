@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from risk_receivers.audit.verify import Verification
 from risk_receivers.document.model import (
     Document,
     Finding,
@@ -17,7 +18,7 @@ from risk_receivers.periodic.subject import Subject
 
 _CONFIGURATION = (
     "CONFIG_CHANGED", "KILL_SWITCH_ARMED", "KILL_SWITCH_DISARMED", "LEGAL_HOLD_PLACED",
-    "LEGAL_HOLD_RELEASED", "SIGNING_KEY_ROTATED",
+    "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_RELEASED", "SIGNING_BEGAN", "SIGNING_KEY_ROTATED",
 )  # fmt: skip
 _REFUSED = ("ACCESS_REFUSED", "SILENCE_TOO_BROAD", "INTAKE_QUARANTINED")
 _REMOVED = ("RETENTION_APPLIED", "RECORDS_PRUNED")
@@ -71,7 +72,9 @@ def compliance(subject: Subject) -> Document:
 def _integrity(subject: Subject) -> Section:
     """What the chain's verification said, whole, and what retention took from it."""
     verification = subject.verification
-    findings = [_verdict(subject)]
+    findings = [_verdict(subject), _signed(verification)]
+    if verification.deleted:
+        findings.append(_deleted(verification))
     findings += [Finding(str(one), "problem", Tone.CRITICAL) for one in verification.problems[:50]]
     if verification.problem_count > 50:
         more = verification.problem_count - 50
@@ -86,7 +89,7 @@ def _integrity(subject: Subject) -> Section:
         "Audit Trail Integrity",
         (
             Findings(tuple(findings)),
-            Preformatted(f"riskwarden audit verify --head {verification.head}"),
+            Preformatted(f"riskwarden audit verify --head {verification.tree}"),
             Table.of(
                 "Records of the period",
                 ("Type", "Records", "Payload gone"),
@@ -114,6 +117,30 @@ def _verdict(subject: Subject) -> Finding:
     return Finding(
         "Chain validation: PASSED. Every record has the checksum it was written with and follows "
         "from the one before it; none is missing.",
-        f"{verification.events} records, head {verification.head}",
+        f"{verification.events} records, head {verification.tree}",
         Tone.GOOD,
+    )
+
+
+def _signed(verification: Verification) -> Finding:
+    if not verification.signed:
+        return Finding(
+            "No signed checkpoint says how far the chain went: whoever can write the database "
+            "could have written all of it anew.",
+            f"0 of {verification.events} records signed",
+            Tone.WARNING,
+        )
+    return Finding(
+        "A signed checkpoint says how far the chain went.",
+        f"{verification.signed} of {verification.events} records, by key {verification.key}",
+        Tone.GOOD if verification.ok else Tone.PLAIN,
+    )
+
+
+def _deleted(verification: Verification) -> Finding:
+    return Finding(
+        "Payloads were deleted by retention, which is on record and was due; their headers are "
+        "kept and verified.",
+        f"{verification.deleted} in the whole chain",
+        Tone.PLAIN,
     )

@@ -6,7 +6,6 @@ of are no facts. What was never verified is never passed on.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,8 @@ from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import StoredRow, check_record
 from risk_receivers.audit.verify import Progress, Verification
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
+from risk_receivers.database.place import Place
 from risk_receivers.verification import verify_store
 
 #: More problems than anybody reads one by one; each of their records is left out, though.
@@ -68,7 +69,7 @@ class Chain:
         unread: why it could not be read to its end; empty if it could.
     """
 
-    path: Path
+    place: Place
     verification: Verification
     damaged: int = 0
     unread: str = ""
@@ -84,11 +85,11 @@ class Chain:
         Raises UnreadableDatabaseError.
         """
         return tables.read(
-            self.path, lambda connection: make(self._facts(connection, until, progress))
+            self.place, lambda connection: make(self._facts(connection, until, progress))
         )
 
     def _facts(
-        self, connection: sqlite3.Connection, until: datetime, progress: Progress | None
+        self, connection: Connection, until: datetime, progress: Progress | None
     ) -> Iterator[Fact]:
         self.damaged, self.unread = 0, ""
         suspects = {one.seq for one in self.verification.problems if one.seq is not None}
@@ -105,21 +106,24 @@ class Chain:
                     self.damaged += 1
                 else:
                     yield fact
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             self.unread = str(error)
 
 
-def verified(path: Path, progress: Progress | None = None) -> Chain:
+def verified(
+    place: Place, *, signing_key: Path | None = None, progress: Progress | None = None
+) -> Chain:
     """A chain, verified whole. Raises UnreadableDatabaseError."""
-    return Chain(path, verify_store(path, progress=progress, keep=_MOST_PROBLEMS))
+    verification = verify_store(
+        place, signing_key=signing_key, progress=progress, keep=_MOST_PROBLEMS
+    )
+    return Chain(place, verification)
 
 
 def _fact(row: StoredRow, suspects: set[int]) -> Fact | None:
     record = check_record(row)
-    is_gone = row.salt is None and row.payload is None
-    allowed = 1 if is_gone else 0  # that it is gone: whether it may be is said of the whole chain
     header = record.header
-    if header is None or len(record.problems) > allowed or row.seq in suspects:
+    if header is None or record.problems or row.seq in suspects:
         return None
     return Fact(header.seq, str(header.event_type), header.recorded_at, record.payload)
 

@@ -24,6 +24,7 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.place import Place
 from risk_receivers.facts import fact, keep_fact
 from risk_receivers.periodic.order import Answer, Order
 from risk_receivers.periodic.period import Period
@@ -52,7 +53,7 @@ class ReportKeeper(Worker):
         self,
         policy: Policy,
         data: Path,
-        database: Path,
+        database: Place,
         writer: Writer,
         outbox: Outbox,
         telemetry: Telemetry,
@@ -108,7 +109,8 @@ class ReportKeeper(Worker):
         order = Order.of(
             self._policy,
             kind=kind,
-            database=str(self._database),
+            database=self._database,
+            signing_key=self._data / self._policy.alerting.audit.signing.key_path,
             period=period,
             made_at=now,
             folder=str(self._folder),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
 from risk_policy import Policy
 from risk_policy.model.reports import Objectives
+from risk_receivers.database.place import Place, Segmented, Server, path_of
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.terms import Terms
 
@@ -16,12 +18,18 @@ class Order(msgspec.Struct, frozen=True):
     """What to write of what, and where to.
 
     Attributes:
+        database: where the store is kept; ``segmented`` if its chain is in files beside it, and
+            ``dsn``, which may hold a password, if a server keeps it.
+        signing_key: beside which the signer keeps what it has signed last.
         folder: where the files go; ``name`` is theirs without the ending.
         forms: how the report is written, the first of them if no more.
     """
 
     kind: str
     database: str
+    segmented: bool
+    dsn: str
+    signing_key: str
     start: datetime
     end: datetime
     zone: str
@@ -40,7 +48,8 @@ class Order(msgspec.Struct, frozen=True):
         policy: Policy,
         *,
         kind: str,
-        database: str,
+        database: Place,
+        signing_key: Path,
         period: Period,
         made_at: datetime,
         folder: str,
@@ -50,7 +59,10 @@ class Order(msgspec.Struct, frozen=True):
         alerting = policy.alerting
         return cls(
             kind=kind,
-            database=database,
+            database=str(path_of(database)),
+            segmented=isinstance(database, Segmented),
+            dsn=database.dsn if isinstance(database, Server) else "",
+            signing_key=str(signing_key),
             start=period.start,
             end=period.end,
             zone=period.zone,
@@ -63,6 +75,14 @@ class Order(msgspec.Struct, frozen=True):
             name=name,
             forms=alerting.reports.formats,
         )
+
+    @property
+    def place(self) -> Place:
+        """Where the store is kept."""
+        path = Path(self.database)
+        if self.dsn:
+            return Server(self.dsn, path)
+        return Segmented(path) if self.segmented else path
 
     @property
     def period(self) -> Period:

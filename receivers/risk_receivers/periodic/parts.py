@@ -37,7 +37,7 @@ def document(title: str, subject: Subject, *blocks: Block) -> Document:
     meta = (
         ("Period", str(subject.period)),
         ("Generated", f"{subject.period.shown(subject.made_at)} ({zone})"),
-        ("Audit chain", f"{subject.verification.events} events, head {subject.verification.head}"),
+        ("Audit chain", f"{subject.verification.events} events, head {subject.verification.tree}"),
         ("Policy", f"sha256 {subject.policy_digest}"),
     )
     return Document(title, meta, (*_first(subject), *blocks))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from risk_receivers.audit.verify import Progress, Verification
+from risk_receivers.database.place import Place
 from risk_receivers.periodic import facts, figures
 from risk_receivers.periodic.figures import Totals
 from risk_receivers.periodic.history import told as put_together
@@ -38,7 +39,6 @@ class Subject:
     unread: str
     levels: tuple[Level, ...]
     policy_digest: str
-    source: str
 
     @property
     def totals(self) -> Totals:
@@ -62,14 +62,17 @@ Steps = Callable[[str, int, int], None]
 
 def gather(
     terms: Terms,
-    database: Path,
+    database: Place,
     period: Period,
     *,
     made_at: datetime,
     prometheus: str = "",
+    signing_key: Path | None = None,
     steps: Steps | None = None,
 ) -> Subject:
     """Find everything out; without a Prometheus's URL, from the chain alone.
+
+    Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last.
 
     Raises UnreadableDatabaseError.
     """
@@ -77,7 +80,7 @@ def gather(
     def telling(what: str) -> Progress | None:
         return None if steps is None else partial(steps, what)
 
-    chain = facts.verified(database, telling("verifying"))
+    chain = facts.verified(database, signing_key=signing_key, progress=telling("verifying"))
     since = period.before.start
     told = chain.read(period.end, lambda found: put_together(found, since), telling("reading"))
     measured = measure(prometheus, period, terms.scrape_seconds) if prometheus else UNASKED
@@ -91,5 +94,4 @@ def gather(
         unread=chain.unread,
         levels=levels(told, period, measured, terms.objectives),
         policy_digest=terms.policy_digest,
-        source=str(database),
     )

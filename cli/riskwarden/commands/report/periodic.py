@@ -17,10 +17,9 @@ from risk_receivers.periodic.kinds import KINDS
 from risk_receivers.periodic.period import Period, moment
 from risk_receivers.periodic.subject import Steps, gather
 from risk_receivers.periodic.terms import Terms
+from riskwarden.commands.audit.common import DatabaseOption, database_or_fail
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, policy_or_fail
 from riskwarden.commands.report.common import FormOption, OutputOption, deliver, form_of
-from riskwarden.commands.report.incident import DatabaseOption, database_of
-from riskwarden.lenient import LenientPolicy
 from riskwarden.stack.layout import Layout
 
 _WHEN = "a day (its beginning), a time, or how long ago, like 24h, 7d or 2w"
@@ -102,7 +101,8 @@ def _report(
 ) -> None:
     written_as = form_of(form, output)
     loaded = policy_or_fail(policy)
-    path = database_of(database, data, LenientPolicy(policy))
+    path = database_or_fail(database, data, policy)
+    signing_key = None if database else data / loaded.alerting.audit.signing.key_path
     kind, now = KINDS[name], utc_now()
     zone = loaded.alerting.reports.location
     try:
@@ -117,7 +117,13 @@ def _report(
     try:
         with _told() as steps:
             subject = gather(
-                Terms.of(loaded), path, period, made_at=now, prometheus=prometheus, steps=steps
+                Terms.of(loaded),
+                path,
+                period,
+                made_at=now,
+                prometheus=prometheus,
+                signing_key=signing_key,
+                steps=steps,
             )
     except UnreadableDatabaseError as error:
         fail(str(error))
