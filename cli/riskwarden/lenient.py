@@ -42,6 +42,11 @@ class LenientPolicy:
         """``host:port`` of the exporter."""
         return self._endpoint("exporter", _DEFAULTS.endpoints.exporter)
 
+    @property
+    def prometheus(self) -> str:
+        """``host:port`` of Prometheus."""
+        return self._endpoint("prometheus", _DEFAULTS.endpoints.prometheus)
+
     def _endpoint(self, name: str, default: str) -> str:
         key = f"alerting.endpoints.{name}"
         found = str(self._values.get(key))

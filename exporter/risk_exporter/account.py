@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from risk_exporter.admission import admit
+from risk_exporter.days import forecast_of
 from risk_exporter.errors import Refusal, ResetRefusedError, SnapshotRefusedError, StateError
 from risk_exporter.events import RecentEvents
 from risk_exporter.history import CloseHistory
@@ -123,8 +124,10 @@ class Account:
                 if known.is_ahead_of(snapshot, tolerance):
                     self._drop_future(known, snapshot)
                 elif state.trading_day > known.trading_day:
+                    self._keeper.end_day(known.as_day)
                     self._close_day(state.trading_day)
             measures = self._measure(snapshot, state)
+            state = state.foreseeing(forecast_of(measures, self._terms.conventions))
             self._publish(snapshot, state, measures, now)
             self._keeper.keep(state, self._marks, self._history.days, now)
             self._stops.keep()

@@ -18,6 +18,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from risk_exporter.days import DayRecord
 from risk_exporter.memory import AccountFolder, AccountState
 from risk_exporter.value_at_risk import Floats
 
@@ -56,6 +57,7 @@ class Keeper:
         self._stored_at: datetime | None = None
         self._unsaved_since: datetime | None = None
         self._unsaved_days: dict[str, Marks] = {}
+        self._unsaved_records: list[DayRecord] = []
         self._failure: tuple[str, datetime] | None = None
 
     @property
@@ -78,8 +80,13 @@ class Keeper:
         """Store the closes of a day with the next state."""
         self._unsaved_days[marks.day] = marks
 
+    def end_day(self, record: DayRecord) -> None:
+        """Store what a day was with the next state."""
+        self._unsaved_records.append(record)
+
     def drop_days(self, after: str) -> None:
-        """Do not store the closes of days after this one."""
+        """Store nothing of days after this one."""
+        self._unsaved_records = [one for one in self._unsaved_records if one.day <= after]
         self._unsaved_days = {d: x for d, x in self._unsaved_days.items() if d <= after}
 
     def keep(
@@ -114,12 +121,15 @@ class Keeper:
     def _save(
         self, state: AccountState, marks: Marks | None, days: Collection[str], now: datetime
     ) -> None:
-        if self._stored is None and self._unsaved_days:
+        if self._stored is None and (self._unsaved_days or self._unsaved_records):
             # Closes without a state are taken for a lost state, so the state comes first.
             self._folder.save(state)
         for closed in list(self._unsaved_days.values()):
             self._folder.save_closes(closed.day, closed.symbols, closed.marks)
             del self._unsaved_days[closed.day]
+        while self._unsaved_records:
+            self._folder.append_day(self._unsaved_records[0])
+            del self._unsaved_records[0]
         self._folder.save(state)
         if self._stored is None or self._stored.trading_day != state.trading_day:
             self._folder.forget_closes({*days, state.trading_day})

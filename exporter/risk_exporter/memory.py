@@ -8,6 +8,7 @@ fresh start. One folder belongs to one exporter.
 ``STATE_DIR/<account>/latest`` the same since then, written without waiting for the disk: it is
 what a process that was killed knew last, and only believed if it is whole and goes on from the
 state; ``STATE_DIR/<account>/closes-<day>.json`` the last marks of one trading day.
+``STATE_DIR/<account>/days.jsonl`` holds the days that are over (see :mod:`risk_exporter.days`).
 ``STATE_DIR/.market-closes.json`` holds the closes that were sent for every account.
 
 An account is remembered, and exported, until its folder is moved away.
@@ -37,6 +38,7 @@ from pydantic import (
     model_validator,
 )
 
+from risk_exporter.days import DayRecord, Forecast, append_day
 from risk_exporter.disk import read_slot, replace_file, sync_folder, write_slot
 from risk_exporter.errors import StateBusyError, StateError
 from risk_exporter.measures import Reference, account_drawdown, daily_pnl, intraday_drawdown
@@ -102,6 +104,7 @@ class AccountState(BaseModel):
     market_time_last: AwareDatetime
     mark_reset: MarkReset | None = None
     gating: ToldGating | None = None
+    forecast: Forecast | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -156,6 +159,20 @@ class AccountState(BaseModel):
                 "market_time_last": snapshot.market_time,
                 "gating": snapshot.gating,
             }
+        )
+
+    def foreseeing(self, forecast: Forecast | None) -> AccountState:
+        """The memory with the value at risk that its snapshot has."""
+        return self.model_copy(update={"forecast": forecast})
+
+    @property
+    def as_day(self) -> DayRecord:
+        """The trading day, as far as it has come."""
+        return DayRecord(
+            day=self.trading_day,
+            currency=self.currency,
+            equity=self.equity_last,
+            forecast=self.forecast,
         )
 
     def after_reset(self, reset_id: str, at: datetime) -> AccountState:
@@ -340,6 +357,10 @@ class AccountFolder:
         """Replace the closes of a day. Raises OSError."""
         content = _CLOSES.dump_json(dict(zip(symbols, np.asarray(marks).tolist(), strict=True)))
         self._replace(f"closes-{day}.json", content + b"\n")
+
+    def append_day(self, record: DayRecord) -> None:
+        """Add a day that is over. Raises OSError."""
+        append_day(self.path, record)
 
     def forget_closes(self, kept: Collection[str]) -> None:
         """Remove the closes of all other days. Raises OSError."""

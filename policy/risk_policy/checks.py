@@ -12,6 +12,7 @@ from risk_policy.fallbacks import fallback_problems
 from risk_policy.model.addresses import is_loopback, overlap
 from risk_policy.model.stack import Endpoints, Routing
 from risk_policy.permissions import permission_problems
+from risk_policy.report_checks import report_problems
 from risk_policy.tokens import token_problems
 from risk_policy.values import Values
 
@@ -214,6 +215,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     yield from _mail_problems(values)
     yield from _sms_problems(values)
     yield from fallback_problems(values)
+    yield from report_problems(values)
     yield from _button_problems(values)
     yield from _kill_command_problems(values)
     yield from token_problems(values)

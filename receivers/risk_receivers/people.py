@@ -24,6 +24,7 @@ from risk_receivers.doors.door import SignedDoor
 from risk_receivers.doors.slack import SLACK_PATH, slack_door
 from risk_receivers.feed_watch import FeedWatch
 from risk_receivers.overdue import Overdue
+from risk_receivers.periodic.keeper import ReportKeeper
 from risk_receivers.quiet.digest_watch import DigestWatch
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
@@ -116,6 +117,15 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             policy=core.policy,
             wake_couriers=core.bell.ring,
         )
+        reports = ReportKeeper(
+            core.policy,
+            core.data,
+            core.database,
+            core.writer,
+            core.outbox,
+            core.telemetry,
+            wake_couriers=core.bell.ring,
+        )
         wiring = (core.policy, keeper, core.database)
         bot = channels.get("telegram")
         telegram = telegram_buttons(
@@ -134,7 +144,7 @@ def open_people(core: Core, channels: Mapping[str, Channel], alertmanager: str) 
             ),
             feeds=feeds,
             workers=(
-                *(*couriers, reconciler, digests, feeds),
+                *(*couriers, reconciler, digests, feeds, reports),
                 Overdue(
                     terms,
                     core.database,

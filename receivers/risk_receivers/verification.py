@@ -24,11 +24,13 @@ def verify_store(
     pinned: Sequence[VerifierKey] = (),
     signing_key: Path | None = None,
     progress: Progress | None = None,
+    keep: int = 10,
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
     ``kept`` is a head that somebody has kept elsewhere, ``pinned`` are keys that somebody has.
     Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last.
+    ``keep`` is how many problems are told one by one.
     """
     noted = None
     complaints: list[str] = []
@@ -50,6 +52,7 @@ def verify_store(
         last=last,
         checks=(lambda _: complaints, kill_chain.disagreements),
         warnings=warnings,
+        keep=keep,
     )
 
 

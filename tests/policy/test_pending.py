@@ -9,18 +9,26 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
+from told_chain import DAY, NEXT_DAY, Desk
 
 import risk_alertmanager
 import risk_rules
 from risk_exporter import FastLane, RiskExporter
 from risk_policy import Policy, default_policy_path, load_policy, parse_policy
 from risk_policy.catalogue import runbooks
+from risk_policy.contracts.audit import EventType
 from risk_policy.model.base import Section
 from risk_policy.model.policy import Alerting
 from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
 from risk_receivers.channels import CHANNELS, enabled_channels
-from risk_receivers.courier import Terms
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.courier import Terms as ChannelTerms
+from risk_receivers.periodic.keeper import ReportKeeper
+from risk_receivers.periodic.period import Period
+from risk_receivers.periodic.subject import gather
+from risk_receivers.periodic.terms import Terms
 from risk_receivers.service import running
+from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
 from risk_runtime import DeadMansSwitch, PreTradeLimits
 from risk_runtime.paper.broker import BrokerState, PaperBroker
@@ -86,14 +94,37 @@ def use(policy: Policy, folder: Path) -> None:
     layout.create()
     policy.alerting.auth.snapshot_token.reveal()
     enabled_channels(all_on := with_every_channel(policy))
-    Terms.of_channels(all_on, wake=lambda: None)
+    ChannelTerms.of_channels(all_on, wake=lambda: None)
     for name, make in CHANNELS.items():
         make(all_on, folder / name, Renderer().render_for(name)).close()
     format_or_fail(policy, None, folder / "export")
     seal_or_fail(policy, (), None, gzip=None)
+    report(with_reports(policy), folder / "reported")
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
+
+
+def report(policy: Policy, folder: Path) -> None:
+    """Have a report written that is due, and hold a day against the objectives."""
+    folder.mkdir()
+    desk = Desk(folder / "audit.db", policy)
+    wiring = (desk.database, desk._writer, Outbox({}), Telemetry())
+    keeper = ReportKeeper(
+        policy, folder, *wiring, wake_couriers=lambda: None, clock=lambda: desk._now
+    )
+    for when in (DAY, NEXT_DAY):
+        desk.event(when, EventType.SERVICE_STARTED)
+        keeper.round()
+    desk.stop()
+    gather(Terms.of(policy), desk.database, Period(DAY, NEXT_DAY), made_at=NEXT_DAY)
+
+
+def with_reports(policy: Policy) -> Policy:
+    """The policy with a daily report."""
+    reports = policy.alerting.reports.model_copy(update={"enabled": True})
+    alerting = policy.alerting.model_copy(update={"reports": reports})
+    return policy.model_copy(update={"alerting": alerting})
 
 
 def with_every_channel(policy: Policy) -> Policy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,9 +31,12 @@ RENDER = Renderer().render_for("email")
 DESK = ("desk@example.com", "cro@example.com")
 
 
-def channel(port: int, to: tuple[str, ...] = DESK, **server: Any) -> EmailChannel:
+def channel(
+    port: int, to: tuple[str, ...] = DESK, data: Path = Path(), **server: Any
+) -> EmailChannel:
     options = {"host": "127.0.0.1", "tls": Tls.NONE, "timeout_seconds": 5, **server}
     return EmailChannel(
+        data=data,
         render=RENDER,
         server=Server(port=port, **options),
         from_address="alerts@riskwarden.local",
@@ -78,8 +82,8 @@ def test_all_mails_about_an_incident_are_one_thread_and_each_is_its_own() -> Non
     assert len(about_drawdown) >= 3
     assert len({mail["References"] for mail in about_drawdown}) == 1
     assert all(mail["In-Reply-To"] == mail["References"] for mail in mails)
-    # The kill switch, a storm, a digest and a trial have their own.
-    assert len({mail["References"] for mail in mails}) == 5
+    # The kill switch, a storm, a digest, a report and a trial have their own.
+    assert len({mail["References"] for mail in mails}) == 6
     assert len({mail["Message-ID"] for mail in mails}) == len(mails)
 
 
@@ -343,3 +347,26 @@ def test_a_login_that_the_server_does_not_offer_is_refused(postbox: Postbox) -> 
 def test_checking_mails_nobody(postbox: Postbox) -> None:
     channel(postbox.port).check()
     assert postbox.mails == []
+
+
+def test_a_report_goes_with_its_mail_and_a_mail_goes_without_it_if_it_is_gone(
+    postbox: Postbox, tmp_path: Path
+) -> None:
+    (tmp_path / "reports").mkdir()
+    report = sample(Kind.REPORT)
+    file = tmp_path / report.message.attachment
+    file.write_text("<p>4 alerts</p>")
+    channel(postbox.port, data=tmp_path).deliver(report)
+    file.unlink()
+    channel(postbox.port, data=tmp_path).deliver(report)
+    (_, with_file), (_, without) = postbox.mails
+    (attachment,) = with_file.iter_attachments()
+    assert attachment.get_filename() == file.name
+    assert attachment.get_content_type() == "text/html"
+    assert attachment.get_content().strip() == "<p>4 alerts</p>"
+    assert list(without.iter_attachments()) == []
+    for mail in (with_file, without):
+        assert str(mail["Subject"]).startswith("[REPORT] Daily Operations Report")
+        body = mail.get_body(("plain",))
+        assert body is not None
+        assert "/var/lib/riskwarden/reports/daily-20260301-20260302.html" in body.get_content()

@@ -16,14 +16,17 @@ from typing import Any
 import httpx
 import pytest
 from stack_under_test import Running, eventually
+from typer.testing import CliRunner
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.query import events
 from risk_receivers.audit.verify import verify_database
 from risk_runtime import GateState, TradeGate
+from riskwarden.app import application
 from riskwarden.stack.story import Milestone
 
 pytestmark = pytest.mark.stack
+EMERGENCY = "drawdown/main:emergency:1"
 FAST = ("--start", "2008-01-02", "--speed", "25")
 
 
@@ -88,9 +91,59 @@ def test_one_run_goes_from_real_prices_to_flat_and_verified(tmp_path: Path) -> N
     assert verified.returncode == 0, verified.stderr
     assert "intact" in verified.stdout
 
+    _tells_the_emergency(report("incident", EMERGENCY, "--data", data))
+    _judges_what_was_recorded(report("var", "--data", data))
+
     again = call("run", "--once", "--data", data, *FAST)
     assert again.returncode == 2
     assert "holds an earlier run" in again.stderr
+
+
+def report(*arguments: object) -> str:
+    """What a report says."""
+    line = ["report", *map(str, arguments)]
+    done = CliRunner().invoke(application(line), line)
+    assert done.exit_code == 0, done.output
+    return str(done.output)
+
+
+def _tells_the_emergency(dossier: str) -> None:
+    """Every step in order, with what Prometheus had scraped, although nothing runs any more."""
+    tables = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in dossier.splitlines()
+        if line.startswith("| ")
+    ]
+    steps = [row for row in tables if len(row) == 8 and row[0].isdigit()]
+    names = [row[1].split(maxsplit=1)[-1] if not row[1].isascii() else row[1] for row in steps]
+    story = ("breach", "fired", "recorded", "kill switch", "orders cancelled", "position closed",
+             "flat")  # fmt: skip
+    assert list(dict.fromkeys(names))[: len(story)] == list(story)
+    assert {"evaluated", "handed on", "order refused"} <= set(names)
+    assert [row[2] for row in steps] == sorted(row[2] for row in steps)
+    values = {row[1]: row for row in tables if len(row) == 9 and row[0].isdigit()}
+    assert re.fullmatch(r"2\d\.\d+%, threshold 20%", values["breach"][2])
+    assert re.fullmatch(r"2\d\.\d+%", values["handed on"][3])
+    assert values["handed on"][5].endswith("emergency")
+    assert values["handed on"][6:] == ["10%", "15%", "20%"]
+    assert "Never acknowledged." in dossier
+    assert "Not confirmed flat" not in dossier
+    assert "does not verify" not in dossier
+    assert "Inclusion proofs" in dossier
+    assert "no proof" not in dossier
+
+
+def _judges_what_was_recorded(judged_by: str) -> None:
+    """Every day that was replayed is held against the forecast of the one before."""
+    judged = re.search(r"\| Days judged \| (\d+) \|", judged_by)
+    assert judged is not None
+    assert int(judged[1]) > 150
+    # From the kill on the account is flat, and flat days prove nothing.
+    left_out = judged_by.partition("**Days that are not judged**")[2].partition("##")[0]
+    assert {line.split("|")[2].strip() for line in left_out.splitlines() if "| " in line} <= {
+        "why", "---", "nothing was held when it began",
+    }  # fmt: skip
+    assert re.search(r"^\| 2008-09-\d\d \|", judged_by, re.MULTILINE), "nobody foresaw it"
 
 
 def test_a_run_that_cannot_complete_in_time_says_what_is_missing_and_fails(tmp_path: Path) -> None:

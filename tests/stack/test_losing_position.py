@@ -10,6 +10,7 @@ Then Slack is gone while a third one loses, and at last a hundred lose at once.
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -206,6 +207,35 @@ def test_a_warning_becomes_critical_and_is_mailed_unless_somebody_answers_it(des
     assert desk.owed(ANSWERED, "") == {"console", "file", "slack"}
     assert len(desk.on_slack(ANSWERED)) == 1
     assert desk.on_console(ANSWERED) == desk.in_file(ANSWERED) == [("firing", "warning")]
+
+
+def test_the_dossiers_tell_who_was_told_and_who_took_it_on(desk: Desk) -> None:
+    unanswered, answered = (_dossier(desk, symbol) for symbol in (UNANSWERED, ANSWERED))
+    for channel in ("slack", "email", "telegram"):
+        assert f"through {channel}" in unanswered
+    assert unanswered.index("| through slack |") < unanswered.index("| through email |")
+    assert "now counts as critical (time)" in unanswered
+    assert "Never acknowledged." in unanswered
+    assert "Open profit of AAPL" in unanswered.partition("## Messages as they were sent")[2]
+    assert "| olga |" in answered
+    assert "| Acknowledged | " in answered
+    assert "Never acknowledged." not in answered
+    for text in (unanswered, answered):
+        assert "| breach |" in text
+        assert re.search(r"\| -5% \| [\d:.]+ \| .*warning \| -5% \|", text), "as Prometheus has it"
+        assert "does not verify" not in text
+
+
+def _dossier(desk: Desk, symbol: str) -> str:
+    """What there is to be known while everything runs."""
+    running = desk.running
+    line = [
+        *("report", "incident", f"{desk.risk_id(symbol)}:warning:1"),
+        *("--data", str(running.layout.root), "--prometheus", running.stack.url("prometheus")),
+    ]
+    done = CliRunner().invoke(application(line), line)
+    assert done.exit_code == 0, done.output
+    return str(done.output)
 
 
 def test_mail_takes_over_from_a_slack_that_is_not_there_and_people_hear_that_it_fails(

@@ -40,7 +40,7 @@ def measured(
     equity: list[float] = []
     columns: dict[tuple[str, tuple[tuple[str, str], ...]], list[float | None]] = {}
     now: list[datetime] = []
-    with tempfile.TemporaryDirectory(prefix="riskwarden-backtest-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="riskwarden-backtest-", dir=memory_folder()) as folder:
         exporter = RiskExporter(policy, Path(folder), clock=lambda: now[-1])
         with exporter:
             for row, snapshot in enumerate(snapshots):
@@ -67,6 +67,6 @@ def measured(
     return History(account, tuple(times), tuple(equity), series, source)
 
 
-def _memory() -> Path | None:
+def memory_folder() -> Path | None:
     """A folder in memory, if there is one: nothing here has to survive, and syncing is slow."""
     return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK | os.X_OK) else None

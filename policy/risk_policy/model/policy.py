@@ -21,6 +21,7 @@ from risk_policy.model.escalation import (
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
 from risk_policy.model.permissions import Permissions
 from risk_policy.model.pre_trade import PreTrade
+from risk_policy.model.reports import Reports
 from risk_policy.model.second_way import SecondWay
 from risk_policy.model.stack import (
     Auth,
@@ -70,6 +71,7 @@ class Alerting(Section):
     second_way: SecondWay = SecondWay()
     channels: Channels = Channels()
     audit: Audit = Audit()
+    reports: Reports = Reports()
     intake: Intake = Intake()
     endpoints: Endpoints = Endpoints()
     auth: Auth = Auth()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from risk_receivers.channels.outbox import mark_delivered
+from risk_receivers.channels.delivered import record_delivery
 from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
@@ -71,4 +71,4 @@ class Confirmations:
 
 
 def _marking(number: int) -> Callable[[Transaction], None]:
-    return lambda transaction: mark_delivered(transaction.connection, number, transaction.now)
+    return lambda transaction: record_delivery(transaction, number)

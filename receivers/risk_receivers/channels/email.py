@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy, UnsetVariableError
+from risk_receivers.channels.attached import attached
 from risk_receivers.channels.errors import (
     PartlyRefusedError,
     RefusedDeliveryError,
@@ -43,8 +44,15 @@ class EmailChannel:
     """Mails the same people every message."""
 
     def __init__(
-        self, *, render: Render, server: Server, from_address: str, to_addresses: Sequence[str]
+        self,
+        *,
+        data: Path,
+        render: Render,
+        server: Server,
+        from_address: str,
+        to_addresses: Sequence[str],
     ) -> None:
+        self._data = data
         self._render = render
         self._server = server
         self._from = from_address
@@ -54,7 +62,6 @@ class EmailChannel:
     @classmethod
     def from_policy(cls, policy: Policy, data: Path, render: Render) -> EmailChannel:
         """The channel as the policy wants it. Raises StartError."""
-        del data
         settings = policy.alerting.channels.email
         try:
             password = settings.password.reveal() if settings.password else ""
@@ -69,6 +76,7 @@ class EmailChannel:
             timeout_seconds=settings.timeout_seconds,
         )
         return cls(
+            data=data,
             render=render,
             server=server,
             from_address=settings.from_address,
@@ -80,7 +88,8 @@ class EmailChannel:
         progress = self._unfinished.setdefault(owed.id, _Progress(self._to))
         while len(self._unfinished) > _MOST_REMEMBERED:
             self._unfinished.popitem(last=False)
-        mail = compose(owed, self._render(owed), self._from, self._to)
+        file = attached(self._data, owed.message.attachment)
+        mail = compose(owed, self._render(owed), self._from, self._to, file)
         by_envelope = {envelope(address): address for address in progress.left}
         refused = {
             by_envelope[address]: reply

@@ -15,6 +15,7 @@ from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels import outbox
+from risk_receivers.channels.delivered import record_delivery
 from risk_receivers.channels.outbox import Letter
 from risk_receivers.database.connection import Connection
 from risk_receivers.schema import to_text
@@ -91,7 +92,7 @@ def reached_some(transaction: Transaction, number: int, reason: str) -> None:
     letter = outbox.letter(transaction.connection, number)
     if letter is None:
         return
-    outbox.mark_delivered(transaction.connection, number, transaction.now)
+    record_delivery(transaction, number)
     _bury(transaction, letter, reason, None, what="did not reach all it is for")
 
 

@@ -14,6 +14,7 @@ from email.utils import format_datetime, parseaddr
 from typing import Final
 
 from risk_policy.vocabulary import Severity
+from risk_receivers.channels.attached import Attachment
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Rendered
 
@@ -21,7 +22,13 @@ from risk_receivers.channels.rendered import Rendered
 _ID_DIGITS: Final = 32
 
 
-def compose(owed: Owed, rendered: Rendered, sender: str, recipients: Sequence[str]) -> EmailMessage:
+def compose(
+    owed: Owed,
+    rendered: Rendered,
+    sender: str,
+    recipients: Sequence[str],
+    attachment: Attachment | None = None,
+) -> EmailMessage:
     """The mail that says a message."""
     message = owed.message
     mail = EmailMessage(policy=SMTP)
@@ -44,6 +51,11 @@ def compose(owed: Owed, rendered: Rendered, sender: str, recipients: Sequence[st
     mail.set_content(rendered.text)
     if rendered.html:
         mail.add_alternative(rendered.html, subtype="html")
+    if attachment is not None:
+        kind, _, subtype = attachment.media_type.partition("/")
+        mail.add_attachment(
+            attachment.content, maintype=kind, subtype=subtype, filename=attachment.name
+        )
     return mail
 
 

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TEST = "test"  # somebody wants to know whether a channel works; nothing has happened
     STORM = "storm"  # so much begins that it is told in digests
     DIGEST = "digest"  # what was held back, all at once
+    REPORT = "report"  # one was written
 
     @property
     def goes_on(self) -> bool:
@@ -55,6 +56,7 @@ class Message(msgspec.Struct, frozen=True):
             them.
         action: what the alert asks for, as written.
         escalation: why it counts as worse than its tier, as written.
+        attachment: a file that belongs to it, relative to the data folder.
     """
 
     subject: str
@@ -76,6 +78,7 @@ class Message(msgspec.Struct, frozen=True):
     category: str = ""
     action: str = ""
     escalation: str = ""
+    attachment: str = ""
 
     @property
     def key(self) -> str:

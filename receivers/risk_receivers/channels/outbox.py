@@ -30,7 +30,7 @@ _OWED: Final = "delivered_at IS NULL AND id NOT IN (SELECT id FROM dead_message)
 #: What says of a channel, which its risk_id names, that it fails.
 _ABOUT_CHANNELS: Final = (CHANNEL_FAILING.limit, DEAD_LETTERS.limit)
 #: Channels that nobody notices who does not look.
-_UNSEEN: Final = ("console", "file")
+UNSEEN: Final = ("console", "file")
 _INSERT: Final = (
     "INSERT INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
@@ -88,19 +88,14 @@ class Outbox:
 
         With ``channels``, for those among them only.
         """
-        body = _encode(structs.replace(message, id=uuid4().hex))
-        at = to_text(message.at)
-        new = 0
-        for channel in self._takers(message):
-            if channels is not None and channel not in channels:
-                continue
-            owed = connection.execute(
-                _INSERT, (message.subject, channel, message.key, body, at)
-            ).fetchone()
-            new += owed is not None
-            if owed and message.severity is Severity.EMERGENCY:
-                connection.execute(_URGENT, owed)
-        return new
+        takers = self._takers(message)
+        return _write(
+            connection, message, [one for one in takers if channels is None or one in channels]
+        )
+
+    def owe_to(self, connection: Connection, message: Message, channels: Collection[str]) -> int:
+        """Write a message for these channels, whatever they let through; how many are new."""
+        return _write(connection, message, [one for one in self._min_severity if one in channels])
 
     def _takers(self, message: Message) -> list[str]:
         """Whoever lets the severity through; news of a failing channel is for another, too."""
@@ -110,14 +105,28 @@ class Outbox:
             if message.severity.rank >= least.rank
         ]
         limit, _, failing = message.risk_id.partition("/")
-        if limit not in _ABOUT_CHANNELS or any(one not in (failing, *_UNSEEN) for one in loud):
+        if limit not in _ABOUT_CHANNELS or any(one not in (failing, *UNSEEN) for one in loud):
             return loud
-        others = [one for one in self._min_severity if one not in (failing, *_UNSEEN)]
+        others = [one for one in self._min_severity if one not in (failing, *UNSEEN)]
         others.sort(key=lambda one: self._min_severity[one].rank)  # who hears most comes first
         instead = next(
             (one for one in (*self._fallbacks.get(failing, ()), *others) if one in others), None
         )
         return loud if instead is None else [*loud, instead]
+
+
+def _write(connection: Connection, message: Message, channels: Sequence[str]) -> int:
+    body = _encode(structs.replace(message, id=uuid4().hex))
+    at = to_text(message.at)
+    new = 0
+    for channel in channels:
+        owed = connection.execute(
+            _INSERT, (message.subject, channel, message.key, body, at)
+        ).fetchone()
+        new += owed is not None
+        if owed and message.severity is Severity.EMERGENCY:
+            connection.execute(_URGENT, owed)
+    return new
 
 
 class Waiting(NamedTuple):

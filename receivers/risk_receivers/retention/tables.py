@@ -28,6 +28,7 @@ FREE_KINDS: Final = (
     Kind.FEED_HEARD,
     Kind.STORM,
     Kind.DIGEST,
+    Kind.REPORT,
 )
 KILL_KINDS: Final = (
     Kind.KILL_SWITCH,

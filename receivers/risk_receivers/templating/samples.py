@@ -39,6 +39,8 @@ def sample(
         return _owed(trial("slack", "olga", _AT, 4713))
     if kind in (Kind.STORM, Kind.DIGEST):
         return _owed(_in_a_storm(kind, severity, runbooks))
+    if kind is Kind.REPORT:
+        return _owed(_report(severity))
     tier = _TIERS.get(severity, Tier.WARNING)
     spec = next(spec for spec in DRAWDOWN.alerts if spec.tier is tier)
     return _owed(
@@ -110,6 +112,23 @@ def _kill(kind: Kind) -> Message:
         "to new risk",
         at=_AT,
         audit_seq=4712,
+    )
+
+
+def _report(severity: Severity) -> Message:
+    summary = "Daily Operations Report, 2026-03-01 (UTC): 4 alert, 2 critical, 1 kill"
+    return Message(
+        subject="report:daily:2026-03-02T06:00:00.000000+00:00",
+        kind=Kind.REPORT,
+        severity=severity,
+        title="Daily Operations Report",
+        text=f"{summary}\nObjectives missed: acknowledgement.\n- The kill switch is in force: look "
+        "at what tripped it, and clear it with riskwarden clear.\n"
+        "File: /var/lib/riskwarden/reports/daily-20260301-20260302.html",
+        at=_AT,
+        audit_seq=4714,
+        summary=summary,
+        attachment="reports/daily-20260301-20260302.html",
     )
 
 

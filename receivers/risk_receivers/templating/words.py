@@ -29,6 +29,7 @@ _BADGES: Final = {
     Kind.RESOLVED.value: "RESOLVED",
     Kind.EXPIRED.value: "EXPIRED",
     Kind.TEST.value: "TEST",
+    Kind.REPORT.value: "REPORT",
 }
 #: C0 and C1 but tab and newline, lone surrogates, non-characters, marks of direction.
 _HARMFUL: Final = re.compile(
@@ -109,6 +110,8 @@ def _status(message: Message) -> str:
             return "alert storm: what begins and ends is told in digests"
         case Kind.DIGEST:
             return "digest of what was held back"
+        case Kind.REPORT:
+            return "a report was written"
         case _:
             return message.kind.value.replace("_", " ")
 
@@ -120,8 +123,11 @@ def _summary(message: Message) -> str:
 
 def _description(message: Message) -> str:
     """What the alert says; of one that is over, what it said last."""
-    if message.kind is Kind.DIGEST:  # where there is no summary beside it, it begins with that
+    # Where there is no summary beside it, it begins with that.
+    if message.kind is Kind.DIGEST:
         return message.text.removeprefix(f"{message.summary}:\n")
+    if message.kind is Kind.REPORT:
+        return message.text.removeprefix(f"{message.summary}\n")
     last = message.kind is Kind.RESOLVED and message.text
     return f"Before it ended: {message.text}" if last else message.text
 
@@ -147,6 +153,8 @@ def _did(message: Message) -> str:
         return "Put on record that it expired, and told people. Nothing was lifted or re-opened."
     if message.kind is Kind.KILL_UNCONFIRMED:
         return "Put it on record and told people; the kill switch was not tripped by it."
+    if message.kind is Kind.REPORT:
+        return "Wrote the report and put that on record."
     if message.kind is Kind.DIGEST:
         return "Put each on record as it came, and acted on it then; only the messages waited."
     if message.kind is Kind.RESOLVED:

@@ -66,7 +66,7 @@ def prune(
         now = utc_now()
         try:
             doubt = pruner.doubt(now, now)
-            with progress_bar("looking") as reached:
+            with progress_bar("looking") as (reached,):
                 plan = pruner.plan(now, reached)
             if as_json:
                 typer.echo(json.dumps(_as_json(path, plan, doubt), indent=2))
@@ -92,7 +92,7 @@ def prune(
 
 
 def _prune(path: Path, pruner: Pruner, count: int, now: datetime, vouched: str) -> int:
-    with interruptible(), progress_bar("deleting") as progress:
+    with interruptible(), progress_bar("deleting") as (progress,):
         gone = 0
 
         def deleted(number: int) -> None:

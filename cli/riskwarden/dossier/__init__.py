@@ -1,0 +1,1 @@
+"""What happened in an incident, step by step, from the audit chain and Prometheus alone."""

@@ -1,0 +1,1 @@
+"""Was value at risk right? Recorded forecasts against what the following day cost."""

@@ -1,0 +1,50 @@
+"""The forms that a document has, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from risk_receivers.document.html import html
+from risk_receivers.document.markdown import markdown
+from risk_receivers.document.model import Document
+from risk_receivers.document.pdf import pdf
+
+
+class Form(StrEnum):
+    """How a document is written down."""
+
+    MARKDOWN = "markdown"
+    HTML = "html"
+    PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    suffix: str
+    media_type: str
+    make: Callable[[Document], bytes]
+
+
+_MADE: Final = {
+    Form.MARKDOWN: _Made(".md", "text/markdown", lambda one: markdown(one).encode()),
+    Form.HTML: _Made(".html", "text/html", lambda one: html(one).encode()),
+    Form.PDF: _Made(".pdf", "application/pdf", pdf),
+}
+
+
+def written(document: Document, form: Form) -> bytes:
+    """A document in a form. Raises PdfError."""
+    return _MADE[form].make(document)
+
+
+def suffix_of(form: Form) -> str:
+    """How names of files in a form end."""
+    return _MADE[form].suffix
+
+
+def media_type_of(form: Form) -> str:
+    """What a form calls itself in mails and answers."""
+    return _MADE[form].media_type

@@ -1,0 +1,342 @@
+"""Puts the story together: one handler for each type of event that tells a part of it.
+
+What was over before the time that is asked about is let go of as it is read, so that a chain of
+years costs no more memory than what its reports are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from risk_policy.vocabulary import Severity
+from risk_receivers.audit.payload import Payload
+from risk_receivers.periodic.facts import Fact
+from risk_receivers.periodic.told import (
+    Ack,
+    Alert,
+    Blocked,
+    Delivery,
+    Drill,
+    Escalation,
+    Kill,
+    Note,
+    Outage,
+    Restriction,
+    Told,
+)
+
+#: Told as they stand, in reports that have a place for them.
+_NOTED: Final = frozenset(
+    (
+        "ACCESS_REFUSED", "CONFIG_CHANGED", "INTAKE_QUARANTINED", "KILL_SWITCH_ARMED",
+        "KILL_SWITCH_DISARMED", "KILL_SWITCH_RESTORED", "KILL_SWITCH_UNCONFIRMED",
+        "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_PLACED", "LEGAL_HOLD_RELEASED", "RECORDS_PRUNED",
+        "RESTRICTION_RESTORED",
+        "RETENTION_APPLIED", "SERVICE_STARTED", "SIGNING_BEGAN", "SIGNING_KEY_ROTATED",
+        "SILENCE_TOO_BROAD", "STORM_BEGAN",
+    )
+)  # fmt: skip
+#: A digest stands for the alerts that it names.
+_DIGEST: Final = "digest:"
+_EVERYTHING: Final = "*"
+
+
+def told(facts: Iterable[Fact], since: datetime) -> Told:
+    """What happened, as far as it was not over before a time."""
+    telling = _Telling(since)
+    for fact in facts:
+        telling.add(fact)
+    return telling.finish()
+
+
+class _Telling:
+    """What is known so far."""
+
+    def __init__(self, since: datetime) -> None:
+        self._since = since
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self._types: list[tuple[datetime, str]] = []
+        self._gone: list[tuple[datetime, str]] = []
+        self._alerts: dict[str, Alert] = {}
+        self._digests: dict[str, tuple[str, ...]] = {}
+        self._acks: list[Ack] = []
+        self._blocked: list[Blocked] = []
+        self._kills: dict[str, Kill] = {}
+        self._restrictions: dict[str, Restriction] = {}
+        self._deliveries: list[Delivery] = []
+        self._outages: list[Outage] = []
+        self._drills: list[Drill] = []
+        self._notes: list[Note] = []
+        self._handlers: Mapping[str, Callable[[Fact, Payload], None]] = {
+            "ALERT_CREATED": self._created,
+            "ALERT_ESCALATED": self._escalated,
+            "ALERT_CONTINUED": self._continued,
+            "ALERT_ACKNOWLEDGED": self._acknowledged,
+            "ALERT_RESOLVED": self._ended,
+            "ALERT_EXPIRED": self._ended,
+            "TRADE_BLOCKED": self._blocked_trade,
+            "KILL_SWITCH_ACTIVATED": self._tripped,
+            "KILL_SWITCH_TIGHTENED": self._tightened,
+            "KILL_SWITCH_FLAT_CONFIRMED": self._flat,
+            "KILL_SWITCH_CLEARED": self._cleared,
+            "KILL_SWITCH_DEACTIVATED": self._cleared,
+            "POSITION_FORCE_CLOSED": self._force_closed,
+            "ORDERS_CANCELLED": self._cancelled,
+            "RESTRICTION_IMPOSED": self._imposed,
+            "RESTRICTION_LATCHED": self._latched,
+            "RESTRICTION_LIFTED": self._lifted,
+            "RESTRICTION_RESUMED": self._lifted,
+            "NOTIFICATION_SENT": self._sent,
+            "NOTIFICATION_FAILED": self._failed,
+            "DIGEST_WRITTEN": self._digest,
+            "FEED_SILENT": self._silent,
+            "FEED_HEARD": self._heard,
+            "DRILL_ENDED": self._drill,
+        }
+
+    def add(self, fact: Fact) -> None:
+        """One event more."""
+        self._first = self._first or fact.at
+        self._last = fact.at
+        is_asked_about = fact.at >= self._since
+        if is_asked_about:
+            self._types.append((fact.at, fact.type))
+        if fact.payload is None:
+            if is_asked_about:
+                self._gone.append((fact.at, fact.type))
+            return
+        if handler := self._handlers.get(fact.type):
+            handler(fact, fact.payload)
+        if is_asked_about and fact.type in _NOTED:
+            by = fact.payload.actor_id or ""
+            self._notes.append(Note(fact.seq, fact.type, fact.at, fact.payload.message, by))
+
+    def finish(self) -> Told:
+        """Everything that was told."""
+        return Told(
+            alerts=tuple(self._alerts.values()),
+            acks=tuple(self._acks),
+            blocked=tuple(self._blocked),
+            kills=tuple(self._kills.values()),
+            restrictions=tuple(self._restrictions.values()),
+            deliveries=tuple(self._deliveries),
+            outages=tuple(self._outages),
+            drills=tuple(self._drills),
+            notes=tuple(self._notes),
+            types=tuple(self._types),
+            gone=tuple(self._gone),
+            first=self._first,
+            last=self._last,
+        )
+
+    # -- alerts ------------------------------------------------------------------------------
+
+    def _created(self, fact: Fact, payload: Payload) -> None:
+        labels, said = fact.table("labels"), fact.table("annotations")
+        if payload.alert_id is None:
+            return
+        began = fact.text("incident_starts_at") or fact.text("starts_at")
+        self._alerts[payload.alert_id] = Alert(
+            id=payload.alert_id,
+            name=labels.get("alertname", payload.alert_id),
+            risk_id=labels.get("risk_id", ""),
+            tier=labels.get("tier", ""),
+            account=labels.get("account", ""),
+            category=payload.category,
+            severity=payload.severity or Severity.INFO,
+            at=fact.at,
+            starts_at=_time(began) or fact.at,
+            value=said.get("value", ""),
+            threshold=said.get("threshold", ""),
+            summary=said.get("summary", ""),
+        )
+
+    def _escalated(self, fact: Fact, payload: Payload) -> None:
+        if (alert := self._alert(payload)) and payload.severity:
+            why = fact.table("labels").get("escalation", "")
+            alert.escalations.append(Escalation(fact.at, payload.severity, why))
+
+    def _continued(self, fact: Fact, payload: Payload) -> None:
+        del fact
+        if alert := self._alert(payload):
+            alert.ended_at, alert.ended = None, ""
+
+    def _ended(self, fact: Fact, payload: Payload) -> None:
+        if alert := self._alert(payload):
+            alert.ended_at = fact.at
+            alert.ended = fact.type.removeprefix("ALERT_").lower()
+            # One that expired may go on.
+            if fact.at < self._since and fact.type == "ALERT_RESOLVED":
+                del self._alerts[alert.id]
+
+    def _acknowledged(self, fact: Fact, payload: Payload) -> None:
+        about = fact.text("risk_id")
+        tiers = fact.details.get("tiers")
+        covered = tuple(tiers) if isinstance(tiers, (list, tuple)) else ()
+        by = payload.actor_id or fact.text("author")
+        taken_on = [
+            alert
+            for alert in self._alerts.values()
+            if alert.id == payload.alert_id
+            or (alert.risk_id == about and alert.tier in covered and alert.ended_at is None)
+        ]
+        # Whoever acknowledges a breach answers the alert that had waited longest for it.
+        waited = [alert for alert in taken_on if alert.acked_at is None]
+        oldest = min(waited, key=lambda alert: alert.at, default=None)
+        for alert in waited:
+            alert.acked_at, alert.acked_by = fact.at, by
+        if fact.at >= self._since:
+            seconds = (fact.at - oldest.at).total_seconds() if oldest else None
+            worst = oldest.worst if oldest else None
+            self._acks.append(Ack(fact.at, by, fact.text("comment"), about, seconds, worst))
+
+    def _alert(self, payload: Payload) -> Alert | None:
+        return self._alerts.get(payload.alert_id or "")
+
+    # -- what was stopped --------------------------------------------------------------------
+
+    def _blocked_trade(self, fact: Fact, payload: Payload) -> None:
+        if fact.at < self._since:
+            return
+        parts = (fact.text("side"), fact.text("quantity"), fact.text("symbol"))
+        price = fact.text("price")
+        order = " ".join(filter(None, parts)) + (f" at {price}" if price else "")
+        account, limit = fact.text("account"), fact.text("limit")
+        reason = payload.action_reason or payload.message
+        self._blocked.append(Blocked(fact.at, account, order, reason, limit))
+
+    def _tripped(self, fact: Fact, payload: Payload) -> None:
+        kill_id = fact.text("kill_id") or f"record {fact.seq}"
+        cause = fact.text("cause")
+        self._kills[kill_id] = Kill(
+            id=kill_id,
+            at=fact.at,
+            scope=fact.text("scope") or _EVERYTHING,
+            mode=fact.text("mode"),
+            cause=cause,
+            by=payload.actor_id or cause or payload.actor_type.value.lower(),
+            reason=payload.action_reason or payload.message,
+            starts_at=_time(fact.text("starts_at")),
+        )
+
+    def _tightened(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        if kill := self._kills.get(fact.text("kill_id")):
+            kill.mode = fact.text("mode") or kill.mode
+            kill.tightened.append(fact.at)
+
+    def _flat(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        if kill := self._kills.get(fact.text("kill_id")):
+            kill.flat.setdefault(fact.text("account"), fact.at)
+
+    def _cleared(self, fact: Fact, payload: Payload) -> None:
+        kill = self._kills.get(fact.text("kill_id"))
+        if kill is None or kill.cleared_at is not None:
+            return
+        kill.cleared_at = fact.at
+        kill.cleared_by = payload.actor_id or ""
+        kill.cleared_because = payload.action_reason
+        if fact.at < self._since:
+            del self._kills[kill.id]
+
+    def _force_closed(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        if kill := self._kills.get(fact.text("kill_id")):
+            kill.closed += 1
+
+    def _cancelled(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        orders = fact.details.get("order_ids")
+        if (kill := self._kills.get(fact.text("kill_id"))) and isinstance(orders, (list, tuple)):
+            kill.cancelled += len(orders)
+
+    def _imposed(self, fact: Fact, payload: Payload) -> None:
+        alert = self._alert(payload)
+        self._restrictions[self._restriction_of(fact)] = Restriction(
+            id=self._restriction_of(fact),
+            at=fact.at,
+            kind=fact.text("kind"),
+            scope=fact.text("scope") or _EVERYTHING,
+            cause=fact.text("cause"),
+            starts_at=alert.starts_at if alert else None,
+        )
+
+    def _latched(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        if one := self._restrictions.get(self._restriction_of(fact)):
+            one.latched = True
+
+    def _lifted(self, fact: Fact, payload: Payload) -> None:
+        if one := self._restrictions.get(self._restriction_of(fact)):
+            one.lifted_at = fact.at
+            who = f"by {payload.actor_id}: " if payload.actor_id else ""
+            one.lifted = f"{who}{payload.action_reason}"
+            if fact.at < self._since:
+                del self._restrictions[one.id]
+
+    @staticmethod
+    def _restriction_of(fact: Fact) -> str:
+        return fact.text("restriction") or f"record {fact.seq}"
+
+    # -- who was told, and whether anybody could be ------------------------------------------
+
+    def _sent(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        subject, channel = fact.text("subject"), fact.text("channel")
+        for alert_id in (subject, *self._digests.get(subject, ())):
+            alert = self._alerts.get(alert_id)
+            if alert is not None and alert.told_at is None:
+                alert.told_at, alert.told_by = fact.at, channel
+        if fact.at >= self._since:
+            kind = fact.text("kind").partition(":")[0]
+            self._deliveries.append(Delivery(fact.at, channel, subject, kind))
+
+    def _failed(self, fact: Fact, payload: Payload) -> None:
+        subject, taker = fact.text("subject"), fact.text("taken_over_by")
+        if not taker and (alert := self._alerts.get(subject)):
+            alert.failed += 1
+        if fact.at >= self._since:
+            kind = fact.text("kind").partition(":")[0]
+            reason = fact.text("reason") or payload.message
+            channel = fact.text("channel")
+            self._deliveries.append(Delivery(fact.at, channel, subject, kind, reason, taker))
+
+    def _digest(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        incidents = fact.details.get("incidents")
+        if isinstance(incidents, (list, tuple)):
+            ids = [one.get("incident") for one in incidents if isinstance(one, Mapping)]
+            self._digests[f"{_DIGEST}{fact.seq}"] = tuple(
+                one for one in ids if isinstance(one, str)
+            )
+
+    def _silent(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        self._outages.append(Outage(fact.text("feed"), fact.at))
+
+    def _heard(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        for outage in self._outages:
+            if outage.ended is None and outage.feed == fact.text("feed"):
+                outage.ended = fact.at
+        self._outages = [
+            one for one in self._outages if one.ended is None or one.ended > self._since
+        ]
+
+    def _drill(self, fact: Fact, payload: Payload) -> None:
+        del payload
+        if fact.at >= self._since:
+            told = (fact.text("scenario"), fact.text("environment"), fact.text("result"))
+            self._drills.append(Drill(fact.at, *told))
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

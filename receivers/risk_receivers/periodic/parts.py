@@ -1,0 +1,142 @@
+"""Parts that several reports have: what is to be known first, and tables of what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from risk_policy.quantities import duration
+from risk_policy.vocabulary import Severity
+from risk_receivers.document.model import (
+    Bar,
+    BarChart,
+    Block,
+    Document,
+    Figure,
+    Figures,
+    Paragraph,
+    Point,
+    Series,
+    Table,
+    TimeChart,
+    Tone,
+    tone_of,
+)
+from risk_receivers.periodic import figures
+from risk_receivers.periodic.subject import Subject
+
+#: Pieces that a period's activity is shown in.
+_PIECES: Final = 28
+_SHOWN: Final = (Severity.WARNING, Severity.CRITICAL, Severity.EMERGENCY)
+_NOBODY: Final = "nobody"
+
+
+def document(title: str, subject: Subject, *blocks: Block) -> Document:
+    """A report: what it is about, what to know first, and what it says."""
+    zone = subject.period.zone
+    meta = (
+        ("Period", str(subject.period)),
+        ("Generated", f"{subject.period.shown(subject.made_at)} ({zone})"),
+        ("Audit chain", f"{subject.verification.events} events, head {subject.verification.tree}"),
+        ("Policy", f"sha256 {subject.policy_digest}"),
+    )
+    return Document(title, meta, (*_first(subject), *blocks))
+
+
+def _first(subject: Subject) -> list[Paragraph]:
+    """Whatever limits what the rest is worth."""
+    found = []
+    if not subject.verification.ok:
+        found.append(
+            Paragraph(
+                f"The audit chain is broken: {subject.verification.problem_count} problems. What "
+                "is not what was written is left out of every figure below, so the figures are "
+                "incomplete. See riskwarden audit verify.",
+                Tone.EMERGENCY,
+            )
+        )
+    if subject.damaged:
+        found.append(Paragraph(f"{subject.damaged} damaged records are left out.", Tone.CRITICAL))
+    if subject.unread:
+        found.append(
+            Paragraph(
+                f"The chain could not be read to its end ({subject.unread}); what stands behind "
+                "that is missing here.",
+                Tone.CRITICAL,
+            )
+        )
+    if gone := subject.totals.gone:
+        found.append(
+            Paragraph(
+                f"The payloads of {gone} of {subject.totals.events} records of this period are "
+                "gone, as retention removes them: these records are counted, and their details "
+                "are not known any more.",
+                Tone.WARNING,
+            )
+        )
+    first = subject.told.first
+    if first is None or first >= subject.period.end:
+        found.append(Paragraph("Nothing is on record for this period.", Tone.WARNING))
+    elif first > subject.period.start:
+        found.append(
+            Paragraph(
+                f"The record begins {subject.period.shown(first)}, after the period's start; "
+                "nothing is known of the time before.",
+                Tone.WARNING,
+            )
+        )
+    return found
+
+
+def compared(label: str, now: int, before: int, tone: Tone = Tone.PLAIN) -> Figure:
+    """A count beside that of the period before."""
+    return Figure(
+        label, f"{now:,}", f"{before:,} in the period before", tone if now else Tone.PLAIN
+    )
+
+
+def counted(label: str, count: int, tone: Tone = Tone.PLAIN, note: str = "") -> Figure:
+    """A count that is meant in a tone unless it is 0."""
+    return Figure(label, f"{count:,}", note, tone if count else Tone.PLAIN)
+
+
+def headline(*shown: Figure) -> Figures:
+    """The numbers that count."""
+    return Figures(shown)
+
+
+def activity(subject: Subject) -> TimeChart:
+    """How many alerts began to fire, piece by piece of the period."""
+    period = subject.period
+    step = timedelta(seconds=period.seconds / _PIECES)
+    counts = {severity: [0] * _PIECES for severity in _SHOWN}
+    for alert in subject.told.alerts_in(period):
+        piece = min(int((alert.at - period.start) / step), _PIECES - 1)
+        if alert.severity in counts:
+            counts[alert.severity][piece] += 1
+    series = tuple(
+        Series(
+            severity.value,
+            tuple(
+                Point(period.local(period.start + step * number), float(count))
+                for number, count in enumerate(found)
+            ),
+            tone=tone_of(severity),
+        )
+        for severity, found in counts.items()
+        if any(found)
+    )
+    return TimeChart(f"Alerts that began, each {duration(round(step.total_seconds()))}", series)
+
+
+def distribution(subject: Subject) -> tuple[BarChart, Table]:
+    """Alerts by category, with their share."""
+    counts = figures.by_category(subject.told, subject.period)
+    total = sum(counts.values())
+    rows = [
+        (name.replace("_", " "), f"{count:,}", f"{count / total:.0%}")
+        for name, count in counts.most_common()
+    ]
+    bars = tuple(Bar(name.replace("_", " "), count) for name, count in counts.most_common())
+    table = Table.of("", ("Category", "Count", "%"), rows, numeric=(1, 2), empty="no alerts")
+    return BarChart("Alerts by category", bars), table
