@@ -1,0 +1,54 @@
+"""One attack, and the layer that is to give it away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from tampering.forger import Forger
+
+
+class Layer(Enum):
+    """What can tell, by the name that the table shows and the words that a verifier uses."""
+
+    PAYLOAD = ("payload hash", "the payload is not the one that the header's hash was made of")
+    RECORD = ("record checksum", "the stored checksum is not the header's")
+    LINK = ("link to the record before", "does not follow from the record before it")
+    NUMBER = (
+        "record number",
+        r"the header says seq|missing before it|stands where record|a payload without a header",
+    )
+    CANONICAL = ("canonical form", r"has the key .* twice|not in its canonical form")
+    RETENTION = ("retention rule", "the payload is missing, and no retention allowed that")
+    NOTED = ("noted head", r"its end was cut off|the chain was rewritten")
+    #: Nothing on the machine can tell; a head that was seen elsewhere can.
+    WITNESS = ("witness", r"\A\Z")
+
+    @property
+    def title(self) -> str:
+        """As the table names it."""
+        return self.value[0]
+
+    @property
+    def words(self) -> str:
+        """A pattern of what a verifier says."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One attack.
+
+    Attributes:
+        does: what the attacker does, as the table tells it.
+        attack: does it.
+        caught: by what the verifier knows it, the first of them the one that is meant for it.
+        at: the records that the verifier names, in order; None is the whole chain.
+    """
+
+    name: str
+    does: str
+    attack: Callable[[Forger], None]
+    caught: tuple[Layer, ...]
+    at: tuple[int | None, ...]
