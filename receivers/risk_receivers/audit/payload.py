@@ -40,12 +40,30 @@ class Payload:
 
         Raises UnrecordableError for what `parse_payload` would refuse.
         """
+        if type(self.details) is not dict or not self._holds_words():
+            self._check()
+        try:
+            return utf8(self._text())
+        except TypeError:  # something to be quoted is no text
+            self._check()
+            raise
+
+    def _holds_words(self) -> bool:
+        return (
+            (self.severity is None or type(self.severity) is Severity)
+            and (self.category is None or type(self.category) is Category)
+            and type(self.actor_type) is ActorType
+        )
+
+    def _check(self) -> None:
         values = {name: getattr(self, name) for name in PAYLOAD_FIELDS}
         problem = _wrong_type(values) or _wrong_word(values)
         if problem:
             raise UnrecordableError(problem)
+
+    def _text(self) -> str:
         details = text(self.details, at="details", depth=1)
-        return utf8(
+        return (
             f'{{"action_reason":{quoted(self.action_reason)},'
             f'"action_taken":{quoted(self.action_taken)},"actor_id":{_or_null(self.actor_id)},'
             f'"actor_type":{quoted(self.actor_type)},"alert_id":{_or_null(self.alert_id)},'
