@@ -128,6 +128,11 @@ def _wait(held: threading.Event, _: Transaction) -> None:
 
 def attempt(one: Try) -> Outcome:
     """Do it. For a process without threads."""
+    if one.ending == "nothing":
+        options = ["-y", "-xx", "-s", "100000", f"--trace={','.join((*CALLS, 'writev'))}"]
+    else:
+        inject = f"--inject={one.call}:{ENDINGS[one.ending]}:when={one.number}"
+        options = [f"--trace={','.join(CALLS)}", inject]
     folder = Path(one.folder)
     if one.begin:
         shutil.copytree(one.begin, folder)
@@ -141,9 +146,8 @@ def attempt(one: Try) -> Outcome:
     os.close(writing)
     os.waitpid(child, os.WUNTRACED)
     log = folder / "strace"
-    inject = [f"--inject={one.call}:{ENDINGS[one.ending]}:when={one.number}"] if one.number else []
     tracer = subprocess.Popen(
-        ["strace", "-f", "-q", "-p", str(child), "-o", log, f"--trace={','.join(CALLS)}", *inject],
+        ["strace", "-f", "-q", "-p", str(child), "-o", log, *options],
         stderr=subprocess.PIPE,
     )
     _until_traced(child, tracer)

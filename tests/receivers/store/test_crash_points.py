@@ -1,4 +1,4 @@
-"""The writer dies, or a call of its fails, at any write, sync or truncation that it makes.
+"""The writer dies, a call of its fails, or the power goes, at any write or sync that it makes.
 
 Whatever the moment: what was acknowledged is on record, an event and what belongs to it are both
 there or neither, the verifier has nothing to complain of, and the next writer goes on.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from pathlib import Path
 import crash_points
 import pytest
 from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, work_of
+from power_cut import Disk, calls_of
 
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import events
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.store.head_file import read
 from risk_receivers.verification import verify_store
 
 #: Every so many moments are tried, others for each ending.
@@ -66,7 +69,7 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
 @pytest.fixture(scope="module")
 def grown(attempt: Attempt) -> Path:
     """A folder with a database that somebody wrote to and closed."""
-    folder, outcome = attempt("fsync", 0, "EIO")
+    folder, outcome = attempt("", 0, "nothing")
     assert len(outcome.acknowledged) == 7
     (folder / "strace").unlink()
     return folder
@@ -78,7 +81,7 @@ def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_o
     attempt: Attempt, grown: Path, ending: str, is_new: bool
 ) -> None:
     begin = None if is_new else grown
-    _, whole = attempt("fsync", 0, ending, begin)
+    _, whole = attempt("", 0, "nothing", begin)
     assert sum(whole.calls.values()) > 50
     offset = list(ENDINGS).index(ending) * 4 + is_new
     moments = [(call, n) for call in CALLS for n in range(1, whole.calls.get(call, 0) + 1)]
@@ -91,6 +94,66 @@ def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_o
             error.add_note(f"{ending} at {call} number {number} of the writer's thread")
             raise
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
+def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_writer_goes_on(
+    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool
+) -> None:
+    begin = None if is_new else grown
+    folder, outcome = attempt("", 0, "nothing", begin)
+    before = [] if is_new else [path for path in grown.iterdir() if path.is_file()]
+    disk = Disk({path.name: path.read_bytes() for path in before})
+    chance = random.Random(20)
+    for number, call in enumerate(calls_of(folder / "strace")):
+        disk.do(call)
+        if number % STEP:
+            continue
+        for state, files in enumerate(disk.possible(chance)):
+            place = tmp_path / f"{number}.{state}"
+            place.mkdir()
+            for name, data in files.items():
+                (place / name).write_bytes(data)
+            try:
+                take_stock(place / "audit.db", set(disk.told))
+            except BaseException as error:
+                error.add_note(f"the power goes after call {number}, {call.name} of {call.file}")
+                raise
+            shutil.rmtree(place)
+    assert disk.told == list(outcome.acknowledged)
+
+
+def test_a_log_that_lost_its_tail_is_a_shorter_chain_and_the_noted_head_tells(
+    attempt: Attempt, grown: Path, tmp_path: Path
+) -> None:
+    # Killed before it moves anything from the log into the database, as it does when it ends.
+    traced, _ = attempt("", 0, "nothing", grown)
+    writes = [call for call in calls_of(traced / "strace") if call.name == "write"]
+    moving = next(n for n, call in enumerate(writes, 1) if call.file == "audit.db")
+    folder, outcome = attempt("pwrite64", moving, "SIGKILL", grown)
+    assert len(outcome.acknowledged) == 7
+    log = (folder / "audit.db-wal").read_bytes()
+    noted = read(folder / "audit.db")
+    assert noted
+    sizes = set()
+    cuts = range(0, len(log), 997 * STEP)
+    for length in (*cuts, len(log) - 1, len(log)):
+        place = tmp_path / str(length)
+        place.mkdir()
+        for name in ("audit.db", "audit.db.head"):
+            shutil.copyfile(folder / name, place / name)
+        (place / "audit.db-wal").write_bytes(log[:length])
+        found = verify_store(place / "audit.db")
+        sizes.add(found.events)
+        is_shorter = found.events < noted.size
+        assert found.warnings == ()
+        assert ["its end was cut off" in problem.message for problem in found.problems] == (
+            [True] if is_shorter else []
+        )
+        assert is_shorter == (length < len(log))
+        shutil.rmtree(place)
+    assert min(sizes) == 7
+    assert len(sizes) > 3
 
 
 def take_stock(database: Path, acknowledged: set[int]) -> None:
