@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tampering import story
@@ -14,71 +15,78 @@ from tampering.forger import Forger
 from tampering.table import CASES, PAGE, page
 from typer.testing import CliRunner
 
-from risk_receivers.audit.chain import Head
-from risk_receivers.audit.query import head
 from riskwarden.app import application
 
 _RECORD = re.compile(r"record (\d+): ")
+_ALONE = ((Layer.PINNED,), (Layer.WITNESS,))
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the verifier told."""
+class Found:
+    """What the verifier found."""
 
     exit_code: int
     layers: frozenset[Layer]
-    at: tuple[int | None, ...]
+    at: tuple[int, ...]
 
 
-def verify(database: Path, *arguments: str) -> Told:
-    given = ["audit", "verify", "--json", "--database", str(database), *arguments]
+NOTHING = Found(0, frozenset(), ())
+
+
+def verify(data: Path, *arguments: str) -> Found:
+    given = ["audit", "verify", "--json", "--data", str(data), *arguments]
     done = CliRunner().invoke(application(given), given)
     problems = json.loads(done.stdout)["problems"]
     named = [_RECORD.match(problem) for problem in problems]
-    return Told(
+    return Found(
         done.exit_code,
         frozenset(layer_of(problem) for problem in problems),
-        tuple(int(found[1]) if found else None for found in named),
+        tuple(int(found[1]) for found in named if found),
     )
 
 
 def layer_of(problem: str) -> Layer:
-    (layer,) = [layer for layer in Layer if re.search(layer.words, problem)]
-    return layer
-
-
-@pytest.fixture(scope="session")
-def seen_elsewhere(told: Path) -> Head:
-    """The head as a message told it before anybody tampered with anything."""
-    return head(told / "audit.db")
+    found = [layer for layer in Layer if re.search(layer.words, problem)]
+    assert len(found) == 1, f"this is said by {found or 'no layer'}: {problem}"
+    return found[0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_an_attack_is_known_by_the_layers_that_are_meant_for_it(
-    case: Case, forger: Forger, seen_elsewhere: Head
+    case: Case, forger: Forger, told: Any
 ) -> None:
     case.attack(forger)
-    by_itself = verify(forger.database)
-    with_a_head = verify(forger.database, "--head", str(seen_elsewhere))
+    by_itself = verify(forger.data)
+    with_the_key = verify(forger.data, "--key", str(told.key))
+    with_a_head = verify(forger.data, "--key", str(told.key), "--head", told.head)
+    if case.caught not in _ALONE:
+        assert by_itself == Found(1, frozenset(case.caught), case.at)
+        return
+    assert by_itself == NOTHING
     assert with_a_head.exit_code == 1
-    if case.caught == (Layer.WITNESS,):
-        assert (by_itself.exit_code, by_itself.layers) == (0, frozenset())
-        assert with_a_head.at == case.at
+    if case.caught == (Layer.PINNED,):
+        assert Layer.PINNED in with_the_key.layers
+        assert with_the_key.layers <= {Layer.PINNED, Layer.SIGNATURE}
     else:
-        assert by_itself.exit_code == 1
-        assert by_itself.layers == frozenset(case.caught)
-        assert by_itself.at == case.at
+        assert with_the_key == NOTHING
+        assert with_a_head.layers == {Layer.NOTED}
 
 
-def test_an_untouched_chain_is_not_blamed(forger: Forger, seen_elsewhere: Head) -> None:
-    found = verify(forger.database, "--head", str(seen_elsewhere))
-    assert (found.exit_code, found.layers) == (0, frozenset())
+def verify_as_everybody(forger: Forger, told: Any) -> set[Found]:
+    return {
+        verify(forger.data),
+        verify(forger.data, "--key", str(told.key), "--head", told.head),
+        verify(forger.data, "--key", forger.public_key),
+    }
 
 
-def test_a_chain_that_went_on_is_not_blamed(forger: Forger, seen_elsewhere: Head) -> None:
-    story.go_on(forger.database, "spread of ETH-EUR is 35 bp")
-    found = verify(forger.database, "--head", str(seen_elsewhere))
-    assert (found.exit_code, found.layers) == (0, frozenset())
+def test_an_untouched_chain_is_not_blamed(forger: Forger, told: Any) -> None:
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
+def test_a_chain_that_went_on_is_not_blamed(forger: Forger, told: Any) -> None:
+    story.go_on(forger.data, "spread of ETH-EUR is 35 bp")
+    assert verify_as_everybody(forger, told) == {NOTHING}
 
 
 def test_no_two_cases_have_one_name() -> None:

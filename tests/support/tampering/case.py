@@ -21,8 +21,15 @@ class Layer(Enum):
     )
     CANONICAL = ("canonical form", r"has the key .* twice|not in its canonical form")
     RETENTION = ("retention rule", "the payload is missing, and no retention allowed that")
-    NOTED = ("noted head", r"its end was cut off|the chain was rewritten")
-    #: Nothing on the machine can tell; a head that was seen elsewhere can.
+    NOTED = ("noted head", "it was seen with")
+    CHECKPOINT = ("signed Merkle root", "was signed over other records than these")
+    SIGNATURE = ("checkpoint signature", r"does not fit|is not signed by")
+    UNSIGNED = ("signing on record", "have no signed checkpoint")
+    MISSING = ("checkpoints are numbered", "checkpoints were deleted or added")
+    MEMORY = ("signer's memory", "records was signed, but the chain ends at")
+    #: Nothing on the machine can tell; who has kept the right key can.
+    PINNED = ("pinned key", "pinned")
+    #: Not even that; a head that was seen elsewhere can.
     WITNESS = ("witness", r"\A\Z")
 
     @property
@@ -44,11 +51,11 @@ class Case:
         does: what the attacker does, as the table tells it.
         attack: does it.
         caught: by what the verifier knows it, the first of them the one that is meant for it.
-        at: the records that the verifier names, in order; None is the whole chain.
+        at: the records that the verifier names, in order.
     """
 
     name: str
     does: str
     attack: Callable[[Forger], None]
     caught: tuple[Layer, ...]
-    at: tuple[int | None, ...]
+    at: tuple[int, ...] = ()

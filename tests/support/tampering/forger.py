@@ -1,19 +1,23 @@
 """The attacker's tools: SQLite, SHA-256 and JSON, and nothing of the project.
 
-He knows the published format, may read and write every file beside the database, and recomputes
-what can be computed from them. What he cannot do by himself is to sign.
+He knows the published format, may read and write every file of the data folder that is not the
+signer's, and recomputes what can be computed from them. A key he has to steal, or to make himself.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 class Row(NamedTuple):
@@ -26,18 +30,70 @@ class Row(NamedTuple):
     payload: bytes | None
 
 
-class Forger:
-    """Has write access to a database that nobody else has open."""
+@dataclass(frozen=True)
+class Key:
+    """A key to sign notes with: its name, and 32 bytes."""
 
-    def __init__(self, database: Path, backup: Path) -> None:
-        """``backup`` is a folder with older copies of the same files."""
-        self.database = database
-        self.backup = backup
+    name: str
+    seed: bytes
+
+    @classmethod
+    def stolen(cls, file: Path) -> Key:
+        """A key out of somebody's file."""
+        name, _, secret = file.read_text().strip().removeprefix("PRIVATE+KEY+").split("+", 2)
+        return cls(name, base64.b64decode(secret)[1:])
+
+    @property
+    def _public(self) -> bytes:
+        return b"\x01" + self._ed25519.public_key().public_bytes_raw()
+
+    @property
+    def _id(self) -> bytes:
+        return sha256(self.name.encode() + b"\n" + self._public).digest()[:4]
+
+    @property
+    def _ed25519(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+    @property
+    def verifier(self) -> str:
+        """Its public half, as people are given it."""
+        return f"{self.name}+{self._id.hex()}+{_base64(self._public)}"
+
+    def sign(self, text: str) -> bytes:
+        """A signed note."""
+        signature = _base64(self._id + self._ed25519.sign(text.encode()))
+        return f"{text}\n\N{EM DASH} {self.name} {signature}\n".encode()
+
+
+class Forger:
+    """Has write access to a data folder while the service is down."""
+
+    def __init__(self, data: Path, old: Path) -> None:
+        """``old`` is a copy of the same folder from an earlier time."""
+        self.data = data
+        self.old = old
+        self.database = data / "audit" / "audit.db"
 
     @property
     def head_file(self) -> Path:
         """Where the head is noted beside the database."""
-        return self.database.with_name(f"{self.database.name}.head")
+        return self.database.with_name("audit.db.head")
+
+    @property
+    def key_file(self) -> Path:
+        """The signer's key."""
+        return self.database.with_name("signing.key")
+
+    @property
+    def public_key(self) -> str:
+        """The signer's public key."""
+        return self.key_file.with_name("signing.key.pub").read_text().strip()
+
+    @property
+    def memory(self) -> Path:
+        """What the signer has signed last."""
+        return self.database.with_name("signing.key.state")
 
     @contextmanager
     def at_the_tables(self) -> Iterator[sqlite3.Connection]:
@@ -86,6 +142,20 @@ class Forger:
                 (row.seq, row.salt, row.payload),
             )
 
+    def add(self, message: str) -> None:
+        """Add a record of his own at the end, like the last but for its message."""
+        self.forge(self.last + 1, message)
+
+    def forge(self, seq: int, message: str) -> None:
+        """Put a record of his own in, like the one before it but for its message."""
+        model = self.row(seq - 1)
+        assert model.payload is not None
+        payload = canonical({**json.loads(model.payload), "message": message})
+        self.put(model._replace(seq=seq, payload=payload))
+        self.rehash_payload(seq)
+        self.edit_header(seq, previous_checksum=model.checksum.hex())
+        self.rehash_header(seq)
+
     def remove(self, *seqs: int) -> None:
         """Delete whole records."""
         for seq in seqs:
@@ -131,6 +201,30 @@ class Forger:
             self.rehash_header(seq)
         self.note_head()
 
+    def checkpoints(self) -> dict[int, str]:
+        """The text of each checkpoint, by its size."""
+        with self.at_the_tables() as connection:
+            rows = connection.execute("SELECT size, note FROM audit_checkpoint").fetchall()
+        return {size: note.decode().partition("\n\n")[0] + "\n" for size, note in rows}
+
+    def write_checkpoint(self, size: int, note: bytes) -> None:
+        """Put another note in a checkpoint's place."""
+        self.run("UPDATE audit_checkpoint SET note = ? WHERE size = ?", note, size)
+
+    def sign_anew(self, key: Key, *sizes: int) -> None:
+        """Sign the roots that the chain has now, at the same sizes as before."""
+        leaves = [self.row(seq).checksum for seq in range(1, self.last + 1)]
+        for size, text in self.checkpoints().items():
+            if size in sizes or not sizes:
+                _, rest = text.split("\n", 1)
+                number, _, rest = rest.split("\n", 2)
+                root = _base64(merkle_root(leaves[:size]))
+                self.write_checkpoint(size, key.sign(f"{key.name}\n{number}\n{root}\n{rest}"))
+
+    def forget(self) -> None:
+        """Take away what the signer remembers."""
+        self.memory.unlink()
+
     def note_head(self) -> None:
         """Note the head that the chain has now beside the database."""
         last = self.row(self.last)
@@ -144,6 +238,18 @@ class Forger:
         self.remove(*(row.seq for row in rows))
         for row in rows:
             self.put(row._replace(seq=row.seq + by))
+
+
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
+    """RFC 9162, word by word."""
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\x01" + merkle_root(leaves[:half]) + merkle_root(leaves[half:])).digest()
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def canonical(value: object) -> bytes:

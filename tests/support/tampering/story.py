@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from risk_policy.contracts.audit import ActorType, EventType
-from risk_policy.model.audit import AuditRetention
+from risk_policy.model.audit import Audit
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.kill.journal import Witness, pull
 from risk_receivers.kill.switch import Trigger
 from risk_receivers.schema import SCHEMA
+from risk_receivers.signer.checkpointer import Checkpointer
+from risk_receivers.signer.connect import connect
 from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.telemetry import Telemetry
 
 BEGAN: Final = datetime(2025, 3, 3, 9, 30, tzinfo=UTC)
-#: The trip of the kill switch: a record that is kept for ever.
-KILL: Final = 7
 _EVENTS: Final[Sequence[tuple[EventType, str]]] = (
     (EventType.SERVICE_STARTED, "the receivers are up"),
+    (EventType.SIGNING_BEGAN, "told by the signer itself"),
     (EventType.ALERT_CREATED, "drawdown of main is 10.3 %, beyond the warning at 10 %"),
     (EventType.TRADE_BLOCKED, "order 17 of 250000 EUR refused: concentration"),
     (EventType.ALERT_ACKNOWLEDGED, "ann takes it on: reducing the book"),
@@ -38,7 +40,16 @@ _EVENTS: Final[Sequence[tuple[EventType, str]]] = (
     (EventType.TRADE_BLOCKED, "order 21 of 9000 EUR refused: spread"),
     (EventType.ALERT_RESOLVED, "spread of ETH-EUR is 4 bp"),
 )
-EVENTS: Final = len(_EVENTS)
+
+
+#: Some records by their numbers.
+ORDER_REFUSED: Final = 4
+BREACH: Final = 6
+KILL: Final = 8
+CLOSED: Final = 9
+LIMIT_RAISED: Final = 10
+#: So many records are signed at a time.
+_SIGNED_TOGETHER: Final = 3
 
 
 class Clock:
@@ -52,44 +63,67 @@ class Clock:
         return self.at
 
 
-def writer(database: Path, clock: Callable[[], datetime]) -> Writer:
-    """A writer as the service has it."""
-    return Writer(
-        database,
-        origin="desk-1",
-        retention=AuditRetention(),
-        schema=SCHEMA,
-        batch=50,
-        queue_depth=50,
-        clock=clock,
-    )
+class Desk:
+    """The service's own writer and signer on a data folder; signs when it is told to."""
+
+    def __init__(self, data: Path, clock: Clock) -> None:
+        audit = Audit()
+        self.clock = clock
+        self.writer = Writer(
+            data / audit.database_path,
+            origin="desk-1",
+            retention=audit.retention,
+            schema=SCHEMA,
+            batch=50,
+            queue_depth=50,
+            clock=clock,
+        )
+        self.checkpointer = Checkpointer(
+            data / audit.database_path,
+            self.writer,
+            partial(connect, audit.signing, data),
+            Telemetry(),
+            every_seconds=audit.signing.checkpoint_seconds,
+        )
+
+    def __enter__(self) -> Desk:
+        self.writer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.checkpointer.stop()  # signs what was recorded last
+        self.writer.stop()
+
+    def record(self, event_type: EventType, message: str) -> None:
+        """Record one event of the story."""
+        if event_type is EventType.SIGNING_BEGAN:
+            self.sign()  # names its key on record
+        elif event_type is EventType.KILL_SWITCH_ACTIVATED:
+            self.writer.run(partial(_trip, at=self.clock.at), timeout=30)
+        else:
+            work = partial(Transaction.append, event=_event(event_type, message))
+            self.writer.run(work, timeout=30)
+
+    def sign(self) -> None:
+        """Have all that is recorded signed."""
+        self.checkpointer.round()
 
 
-def tell(database: Path) -> None:
-    """Write the whole story into a new database, an hour between two events."""
-    clock = Clock()
-    running = writer(database, clock)
-    running.start()
-    try:
-        for event_type, message in _EVENTS:
-            if event_type is EventType.KILL_SWITCH_ACTIVATED:
-                running.run(partial(_trip, at=clock.at), timeout=30)
-            else:
-                running.run(partial(Transaction.append, event=_event(event_type, message)), 30)
-    finally:
-        running.stop()
+def tell(data: Path) -> None:
+    """Write the whole story into a new data folder, an hour and more between two events."""
+    with Desk(data, Clock()) as desk:
+        for number, (event_type, message) in enumerate(_EVENTS, 1):
+            desk.record(event_type, message)
+            if number % _SIGNED_TOGETHER == 0:
+                desk.sign()
 
 
-def go_on(database: Path, *messages: str, after: datetime | None = None) -> None:
-    """Honest work: the service starts again, records something and stops."""
-    running = writer(database, Clock(after or BEGAN + timedelta(hours=EVENTS)))
-    running.start()
-    try:
+def go_on(data: Path, *messages: str) -> None:
+    """Honest work, a month later: the service starts again, records something and stops."""
+    with Desk(data, Clock(BEGAN + timedelta(days=30))) as desk:
+        desk.record(EventType.SERVICE_STARTED, "the receivers are up")
         for message in messages:
-            work = partial(Transaction.append, event=_event(EventType.ALERT_CREATED, message))
-            running.run(work, timeout=30)
-    finally:
-        running.stop()
+            desk.record(EventType.ALERT_CREATED, message)
 
 
 def _event(event_type: EventType, message: str) -> AuditEvent:

@@ -8,11 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tampering import contents, ends, order
+from tampering import checkpoints, contents, ends, order
 from tampering.case import Case
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "tampering.md"
-CASES: Final[tuple[Case, ...]] = (*contents.CASES, *order.CASES, *ends.CASES)
+CASES: Final[tuple[Case, ...]] = (
+    *contents.CASES,
+    *order.CASES,
+    *ends.CASES,
+    *checkpoints.CASES,
+)
 _OPENING: Final = """\
 # Tampering with the audit chain
 
@@ -20,6 +25,12 @@ Whoever can write the database can change every byte of it. What follows are the
 tried on a real database by `tests/receivers/tampering/`, with everything recomputed that can be
 recomputed without a secret, and what `riskwarden audit verify` knows each of them by. The layer
 that is meant for an attack stands first. This page is made from the code of those tests.
+
+Two layers are not on the machine. The **pinned key** is the signer's public key, which the auditor
+has kept (`--key`); a **witness** is a head that was seen elsewhere, in any message (`--head`):
+whoever has the signing key can write any history anew, but not what others have seen of the old
+one. With a signer of its own, under its own user, the key
+cannot be taken from where the database is written, nor can what the signer remembers.
 
 | attack | what the attacker does | known by |
 |---|---|---|
