@@ -87,6 +87,21 @@ def test_a_chain_that_went_on_is_not_blamed(forger: Forger, told: Any) -> None:
     assert verify_as_everybody(forger, told) == {NOTHING}
 
 
+def test_a_chain_whose_payloads_were_deleted_when_they_were_due_is_not_blamed(
+    forger: Forger, told: Any
+) -> None:
+    assert story.prune(forger.data) > 5
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
+def test_a_chain_that_is_held_is_not_blamed_and_keeps_what_is_held(
+    forger: Forger, told: Any
+) -> None:
+    story.hold(forger.data)
+    assert story.prune(forger.data) < 4
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
 def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 

@@ -20,7 +20,10 @@ class Layer(Enum):
         r"the header says seq|missing before it|stands where record|a payload without a header",
     )
     CANONICAL = ("canonical form", r"has the key .* twice|not in its canonical form")
-    RETENTION = ("retention rule", "the payload is missing, and no retention allowed that")
+    RETENTION = ("retention has to be on record", r"no retention allowed that\Z")
+    FOR_EVER = ("retention rule", "no retention allowed that: this record is kept for ever")
+    NOT_DUE = ("retention rule", "no retention allowed that: .* named it before it was due")
+    CLOCK = ("clock rule", "retention was applied at")
     NOTED = ("noted head", "it was seen with")
     CHECKPOINT = ("signed Merkle root", "was signed over other records than these")
     SIGNATURE = ("checkpoint signature", r"does not fit|is not signed by")

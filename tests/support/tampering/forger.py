@@ -10,11 +10,12 @@ import base64
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -147,14 +148,20 @@ class Forger:
         """Add a record of his own at the end, like the last but for its message."""
         self.forge(self.last + 1, message)
 
-    def forge(self, seq: int, message: str) -> None:
-        """Put a record of his own in, like the one before it but for its message."""
+    def forge(
+        self,
+        seq: int,
+        message: str,
+        header: Mapping[str, object] = MappingProxyType({}),
+        details: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Put a record of his own in, well linked, and like the one before it in all else."""
         model = self.row(seq - 1)
         assert model.payload is not None
-        payload = canonical({**json.loads(model.payload), "message": message})
-        self.put(model._replace(seq=seq, payload=payload))
+        payload = {**json.loads(model.payload), "message": message, "details": dict(details)}
+        self.put(model._replace(seq=seq, payload=canonical(payload)))
         self.rehash_payload(seq)
-        self.edit_header(seq, previous_checksum=model.checksum.hex())
+        self.edit_header(seq, previous_checksum=model.checksum.hex(), **header)
         self.rehash_header(seq)
 
     def remove(self, *seqs: int) -> None:

@@ -12,8 +12,10 @@ from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.model.audit import Audit
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.holds import HoldFilter
 from risk_receivers.kill.journal import Witness, pull
 from risk_receivers.kill.switch import Trigger
+from risk_receivers.retention.pruner import Pruner
 from risk_receivers.schema import SCHEMA
 from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.signer.connect import connect
@@ -124,6 +126,22 @@ def go_on(data: Path, *messages: str) -> None:
         desk.record(EventType.SERVICE_STARTED, "the receivers are up")
         for message in messages:
             desk.record(EventType.ALERT_CREATED, message)
+
+
+def prune(data: Path) -> int:
+    """Honest retention, when the alerts of the story are due; how many payloads go."""
+    now = BEGAN + timedelta(days=150)
+    with Desk(data, Clock(now)) as desk:
+        place = data / Audit().database_path
+        pruner = Pruner(place, desk.writer, rest=lambda _: False)
+        return pruner.prune(now, now, vouched="ann")
+
+
+def hold(data: Path) -> None:
+    """Keep all of the story for a court."""
+    with Desk(data, Clock(BEGAN + timedelta(days=40))) as desk:
+        pruner = Pruner(data / Audit().database_path, desk.writer, rest=lambda _: False)
+        pruner.place("court", "file 17", HoldFilter(last=17))
 
 
 def _event(event_type: EventType, message: str) -> AuditEvent:

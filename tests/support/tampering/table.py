@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tampering import checkpoints, contents, ends, order
+from tampering import checkpoints, contents, ends, order, retention
 from tampering.case import Case
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "tampering.md"
 CASES: Final[tuple[Case, ...]] = (
     *contents.CASES,
     *order.CASES,
+    *retention.CASES,
     *ends.CASES,
     *checkpoints.CASES,
 )
