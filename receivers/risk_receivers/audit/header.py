@@ -10,10 +10,11 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from risk_policy.contracts.audit import HEADER_FIELDS, SCHEMA, EventType
-from risk_receivers.audit.canonical import decode, encode
+from risk_receivers.audit.canonical import decode, quoted, text, utf8
 from risk_receivers.audit.errors import NotCanonicalError, UnrecordableError
 
 _FIELDS: Final = frozenset(HEADER_FIELDS)
@@ -42,26 +43,31 @@ class Header:
     seq: int
 
     def encode(self) -> bytes:
-        """The canonical bytes that are stored and hashed."""
-        return encode(
-            {
-                "event_type": self.event_type,
-                "expires_at": None if self.expires_at is None else timestamp(self.expires_at),
-                "origin": self.origin,
-                "payload_hash": self.payload_hash,
-                "previous_checksum": self.previous_checksum,
-                "recorded_at": timestamp(self.recorded_at),
-                "schema": SCHEMA,
-                "seq": self.seq,
-            }
+        """The canonical bytes that are stored and hashed: the fields as the alphabet sorts them."""
+        expires_at = "null" if self.expires_at is None else f'"{timestamp(self.expires_at)}"'
+        return utf8(
+            f'{{"event_type":{quoted(self.event_type)},"expires_at":{expires_at},'
+            f'"origin":{quoted(self.origin)},"payload_hash":{quoted(self.payload_hash)},'
+            f'"previous_checksum":{quoted(self.previous_checksum)},'
+            f'"recorded_at":"{timestamp(self.recorded_at)}","schema":{SCHEMA},'
+            f'"seq":{text(self.seq)}}}'
         )
 
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds, ending in Z."""
+    # Two equal times of a zone with summer time need not be the same moment.
+    return _utc_timestamp(moment) if moment.tzinfo is UTC else _timestamp(moment)
+
+
+def _timestamp(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise UnrecordableError("a time without its zone cannot be recorded; use an aware one")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+#: All records of a commit have one time, and few expire at different ones.
+_utc_timestamp: Final = lru_cache(maxsize=64)(_timestamp)
 
 
 def parse_header(data: bytes) -> Header:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar, cast
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit.canonical import JsonValue, decode, encode
+from risk_receivers.audit.canonical import JsonValue, decode, quoted, text, utf8
 from risk_receivers.audit.errors import NotCanonicalError, UnrecordableError
 
 Word = TypeVar("Word", Severity, Category, ActorType)
@@ -42,12 +42,46 @@ class Payload:
     actor_id: str | None
 
     def encode(self) -> bytes:
-        """The canonical bytes. Raises UnrecordableError for what `parse_payload` would refuse."""
+        """The canonical bytes: the fields as the alphabet sorts them.
+
+        Raises UnrecordableError for what `parse_payload` would refuse.
+        """
+        if type(self.details) is not dict or not self._holds_words():
+            self._check()
+        try:
+            return utf8(self._text())
+        except TypeError:  # something to be quoted is no text
+            self._check()
+            raise
+
+    def _holds_words(self) -> bool:
+        return (
+            (self.severity is None or type(self.severity) is Severity)
+            and (self.category is None or type(self.category) is Category)
+            and type(self.actor_type) is ActorType
+        )
+
+    def _check(self) -> None:
         values = {name: getattr(self, name) for name in PAYLOAD_FIELDS}
         problem = _wrong_type(values) or _wrong_word(values)
         if problem:
             raise UnrecordableError(problem)
-        return encode(values)
+
+    def _text(self) -> str:
+        details = text(self.details, at="details", depth=1)
+        return (
+            f'{{"action_reason":{quoted(self.action_reason)},'
+            f'"action_taken":{quoted(self.action_taken)},"actor_id":{_or_null(self.actor_id)},'
+            f'"actor_type":{quoted(self.actor_type)},"alert_id":{_or_null(self.alert_id)},'
+            f'"category":{_or_null(self.category)},"details":{details},'
+            f'"id":{quoted(self.id)},"message":{quoted(self.message)},'
+            f'"position_id":{_or_null(self.position_id)},"severity":{_or_null(self.severity)},'
+            f'"trade_id":{_or_null(self.trade_id)}}}'
+        )
+
+
+def _or_null(value: str | None) -> str:
+    return "null" if value is None else quoted(value)
 
 
 def parse_payload(data: bytes) -> Payload:

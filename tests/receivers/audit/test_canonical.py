@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from risk_policy.contracts.audit import ActorType, EventType
+from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.canonical import DEEPEST, LARGEST_INTEGER, decode, encode
 from risk_receivers.audit.errors import NotCanonicalError, UnrecordableError
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.header import Header, timestamp
+from risk_receivers.audit.payload import Payload
 
+#: Without a zone, as hypothesis wants them.
+BOUNDS = (datetime.fromisoformat("1900-01-01"), datetime.fromisoformat("2900-01-01"))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-LARGEST_INTEGER, LARGEST_INTEGER) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -84,6 +93,65 @@ def test_every_value_has_the_bytes_that_the_library_gives_it(value: Any) -> None
 @given(st.dictionaries(st.text(st.characters(max_codepoint=127)), VALUES))
 def test_the_fast_path_gives_the_bytes_of_the_library(value: dict[str, Any]) -> None:
     assert encode(value) == rfc8785.dumps(value)
+
+
+@given(st.text(), st.none() | st.text(), st.dictionaries(st.text(), VALUES))
+def test_a_payload_has_the_bytes_of_the_library(
+    words: str, maybe: str | None, details: dict[str, Any]
+) -> None:
+    fields: dict[str, Any] = {
+        **dict.fromkeys(("id", "message", "action_taken", "action_reason"), words),
+        **dict.fromkeys(("alert_id", "trade_id", "position_id", "actor_id"), maybe),
+        "severity": None if maybe is None else Severity.INFO,
+        "category": None if maybe is None else Category.DRAWDOWN,
+        "actor_type": ActorType.USER,
+        "details": details,
+    }
+    assert Payload(**fields).encode() == rfc8785.dumps(fields)
+
+
+@given(
+    st.text(),
+    st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.datetimes(*BOUNDS, timezones=st.timezones()),
+    st.integers(1, LARGEST_INTEGER),
+)
+def test_a_header_has_the_bytes_of_the_library(
+    origin: str, expires_at: datetime | None, recorded_at: datetime, seq: int
+) -> None:
+    header = Header("A_TYPE", expires_at, origin, "0" * 64, "f" * 64, recorded_at, seq)
+    fields: dict[str, Any] = {
+        "event_type": "A_TYPE",
+        "expires_at": None if expires_at is None else timestamp(expires_at),
+        "origin": origin,
+        "payload_hash": "0" * 64,
+        "previous_checksum": "f" * 64,
+        "recorded_at": timestamp(recorded_at),
+        "schema": 1,
+        "seq": seq,
+    }
+    assert header.encode() == rfc8785.dumps(fields)
+
+
+def test_what_a_payload_cannot_hold_is_refused_with_its_whole_path() -> None:
+    deep: Any = "end"
+    for _ in range(DEEPEST):
+        deep = [deep]
+    refused: list[tuple[Any, str]] = [
+        ({"legs": [{"loss": 0.5}]}, r"details\.legs\[0\]\.loss: a float"),
+        ({"a": deep}, f"details.*deeper than {DEEPEST}"),
+        ({"n": 2**60}, r"details\.n: an integer beyond"),
+    ]
+    for details, reason in refused:
+        with pytest.raises(UnrecordableError, match=reason):
+            AuditEvent(EventType.ALERT_CREATED, "x", details=details)
+
+
+def test_the_hour_that_a_summer_ends_with_is_told_apart_from_the_one_before_it() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    first = datetime(2025, 10, 26, 2, 30, tzinfo=berlin)
+    assert timestamp(first) == "2025-10-26T00:30:00.000000Z"
+    assert timestamp(first.replace(fold=1)) == "2025-10-26T01:30:00.000000Z"
 
 
 @given(VALUES)

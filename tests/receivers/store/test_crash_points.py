@@ -1,0 +1,192 @@
+"""The writer dies, a call of its fails, or the power goes, at any write or sync that it makes.
+
+Whatever the moment: what was acknowledged is on record, an event and what belongs to it are both
+there or neither, the verifier has nothing to complain of, and the next writer goes on.
+
+A sample of the moments is tried each time, all of them with RISKWARDEN_CRASH_POINTS=all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import crash_points
+import pytest
+from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, work_of
+from power_cut import Disk, calls_of
+
+from risk_receivers.audit.errors import UnreadableDatabaseError
+from risk_receivers.audit.query import events
+from risk_receivers.audit.tables import open_read_only
+from risk_receivers.store.head_file import read
+from risk_receivers.verification import verify_store
+
+#: Every so many moments are tried, others for each ending.
+STEP = 1 if os.environ.get("RISKWARDEN_CRASH_POINTS") == "all" else 12
+Attempt = Callable[..., tuple[Path, Outcome]]
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed: ./dev setup installs it"
+)
+
+
+@pytest.fixture(scope="module")
+def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
+    """Makes tries, each in a folder of its own."""
+    folder = tmp_path_factory.mktemp("tries")
+    made = 0
+    program = [sys.executable, crash_points.__file__]
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        tries, outcomes = process.stdin, process.stdout
+        assert tries
+        assert outcomes
+
+        def make(
+            call: str, number: int, ending: str, begin: Path | None = None
+        ) -> tuple[Path, Outcome]:
+            nonlocal made
+            made += 1
+            one = Try(str(folder / str(made)), str(begin or ""), call, number, ending)
+            print(json.dumps(asdict(one)), file=tries, flush=True)
+            answer = outcomes.readline()
+            assert answer, "the process that makes the tries died; its traceback is above"
+            return Path(one.folder), Outcome(**json.loads(answer))
+
+        yield make
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def grown(attempt: Attempt) -> Path:
+    """A folder with a database that somebody wrote to and closed."""
+    folder, outcome = attempt("", 0, "nothing")
+    assert len(outcome.acknowledged) == 7
+    (folder / "strace").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_on(
+    attempt: Attempt, grown: Path, ending: str, is_new: bool
+) -> None:
+    begin = None if is_new else grown
+    _, whole = attempt("", 0, "nothing", begin)
+    assert sum(whole.calls.values()) > 50
+    offset = list(ENDINGS).index(ending) * 4 + is_new
+    moments = [(call, n) for call in CALLS for n in range(1, whole.calls.get(call, 0) + 1)]
+    for call, number in moments[offset % STEP :: STEP]:
+        folder, outcome = attempt(call, number, ending, begin)
+        try:
+            assert outcome.ended == (ending == "SIGKILL")
+            take_stock(folder / "audit.db", set(outcome.acknowledged))
+        except BaseException as error:
+            error.add_note(f"{ending} at {call} number {number} of the writer's thread")
+            raise
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
+def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_writer_goes_on(
+    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool
+) -> None:
+    begin = None if is_new else grown
+    folder, outcome = attempt("", 0, "nothing", begin)
+    before = [] if is_new else [path for path in grown.iterdir() if path.is_file()]
+    disk = Disk({path.name: path.read_bytes() for path in before})
+    chance = random.Random(20)
+    for number, call in enumerate(calls_of(folder / "strace")):
+        disk.do(call)
+        if number % STEP:
+            continue
+        for state, files in enumerate(disk.possible(chance)):
+            place = tmp_path / f"{number}.{state}"
+            place.mkdir()
+            for name, data in files.items():
+                (place / name).write_bytes(data)
+            try:
+                take_stock(place / "audit.db", set(disk.told))
+            except BaseException as error:
+                error.add_note(f"the power goes after call {number}, {call.name} of {call.file}")
+                raise
+            shutil.rmtree(place)
+    assert disk.told == list(outcome.acknowledged)
+
+
+def test_a_log_that_lost_its_tail_is_a_shorter_chain_and_the_noted_head_tells(
+    attempt: Attempt, grown: Path, tmp_path: Path
+) -> None:
+    # Killed before it moves anything from the log into the database, as it does when it ends.
+    traced, _ = attempt("", 0, "nothing", grown)
+    writes = [call for call in calls_of(traced / "strace") if call.name == "write"]
+    moving = next(n for n, call in enumerate(writes, 1) if call.file == "audit.db")
+    folder, outcome = attempt("pwrite64", moving, "SIGKILL", grown)
+    assert len(outcome.acknowledged) == 7
+    log = (folder / "audit.db-wal").read_bytes()
+    noted = read(folder / "audit.db")
+    assert noted
+    sizes = set()
+    cuts = range(0, len(log), 997 * STEP)
+    for length in (*cuts, len(log) - 1, len(log)):
+        place = tmp_path / str(length)
+        place.mkdir()
+        for name in ("audit.db", "audit.db.head"):
+            shutil.copyfile(folder / name, place / name)
+        (place / "audit.db-wal").write_bytes(log[:length])
+        found = verify_store(place / "audit.db")
+        sizes.add(found.events)
+        is_shorter = found.events < noted.size
+        assert found.warnings == ()
+        assert ["its end was cut off" in problem.message for problem in found.problems] == (
+            [True] if is_shorter else []
+        )
+        assert is_shorter == (length < len(log))
+        shutil.rmtree(place)
+    assert min(sizes) == 7
+    assert len(sizes) > 3
+
+
+def take_stock(database: Path, acknowledged: set[int]) -> None:
+    """Look at what a writer left behind, and go on from there."""
+    stored: set[int] = set()
+    try:
+        found = verify_store(database)
+    except UnreadableDatabaseError:
+        assert not acknowledged, "it had not come so far as to have a chain"
+    else:
+        assert found.problems == ()
+        # That no head is noted is to be said even of a chain in which nothing was recorded yet.
+        assert not found.events or found.warnings == ()
+        stored = check_halves(database)
+    assert acknowledged <= stored
+    writer = make_writer(database)
+    writer.start()
+    assert writer.end_is_proven
+    assert writer.run(work_of(1000), 30) == 1000
+    writer.stop(30)
+    assert check_halves(database) == stored | {1000}
+    found = verify_store(database)
+    assert (found.problems, found.warnings) == ((), ())
+
+
+def check_halves(database: Path) -> set[int]:
+    """The numbers that are on record, in the chain and beside it."""
+    payloads = [event.payload for event in events(database, limit=10_000)]
+    chained = [payload.details["number"] for payload in payloads if payload]
+    connection = open_read_only(database)
+    try:
+        noted = [n for (n,) in connection.execute("SELECT number FROM note ORDER BY number")]
+    finally:
+        connection.close()
+    assert chained == noted, "an event and its row are written together or not at all"
+    return set(noted)

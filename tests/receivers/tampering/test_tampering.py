@@ -1,0 +1,112 @@
+"""Every attack of the table is known by the layers that the table names, and by no other."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tampering import story
+from tampering.case import Case, Layer
+from tampering.forger import Forger
+from tampering.table import CASES, PAGE, page
+from typer.testing import CliRunner
+
+from riskwarden.app import application
+
+_RECORD = re.compile(r"record (\d+): ")
+_ALONE = ((Layer.PINNED,), (Layer.WITNESS,))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the verifier found."""
+
+    exit_code: int
+    layers: frozenset[Layer]
+    at: tuple[int, ...]
+
+
+NOTHING = Found(0, frozenset(), ())
+
+
+def verify(data: Path, *arguments: str) -> Found:
+    given = ["audit", "verify", "--json", "--data", str(data), *arguments]
+    done = CliRunner().invoke(application(given), given)
+    problems = json.loads(done.stdout)["problems"]
+    named = [_RECORD.match(problem) for problem in problems]
+    return Found(
+        done.exit_code,
+        frozenset(layer_of(problem) for problem in problems),
+        tuple(int(found[1]) for found in named if found),
+    )
+
+
+def layer_of(problem: str) -> Layer:
+    found = [layer for layer in Layer if re.search(layer.words, problem)]
+    assert len(found) == 1, f"this is said by {found or 'no layer'}: {problem}"
+    return found[0]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_an_attack_is_known_by_the_layers_that_are_meant_for_it(
+    case: Case, forger: Forger, told: Any
+) -> None:
+    case.attack(forger)
+    by_itself = verify(forger.data)
+    if case.caught not in _ALONE:
+        assert by_itself == Found(1, frozenset(case.caught), case.at)
+        return
+    assert by_itself == NOTHING
+    with_the_key = verify(forger.data, "--key", str(told.key))
+    if case.caught == (Layer.PINNED,):
+        assert Layer.PINNED in with_the_key.layers
+        assert with_the_key.layers <= {Layer.PINNED, Layer.SIGNATURE}
+    else:
+        assert with_the_key == NOTHING
+        assert verify(forger.data, "--head", told.head) == Found(1, frozenset({Layer.NOTED}), ())
+
+
+def verify_as_everybody(forger: Forger, told: Any) -> set[Found]:
+    return {
+        verify(forger.data),
+        verify(forger.data, "--key", str(told.key), "--head", told.head),
+        verify(forger.data, "--key", forger.public_key),
+    }
+
+
+def test_an_untouched_chain_is_not_blamed(forger: Forger, told: Any) -> None:
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
+def test_a_chain_that_went_on_is_not_blamed(forger: Forger, told: Any) -> None:
+    story.go_on(forger.data, "spread of ETH-EUR is 35 bp")
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
+def test_a_chain_whose_payloads_were_deleted_when_they_were_due_is_not_blamed(
+    forger: Forger, told: Any
+) -> None:
+    assert story.prune(forger.data) > 5
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
+def test_a_chain_that_is_held_is_not_blamed_and_keeps_what_is_held(
+    forger: Forger, told: Any
+) -> None:
+    story.hold(forger.data)
+    assert story.prune(forger.data) < 4
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
+def test_no_two_cases_have_one_name() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_the_page_is_what_the_cases_say() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run python -m tampering.table in tests/support"
+    )

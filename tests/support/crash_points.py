@@ -1,0 +1,213 @@
+"""A writer that is killed, or refused a system call, at a chosen moment of its work.
+
+``strace`` does it: at the n-th write, sync or truncation of the writer's thread the process dies as
+by a power button that leaves the kernel running, or the call fails with EIO or ENOSPC. Each try is
+a fork of one process that has everything imported, so that hundreds of them take seconds.
+
+Run as a program: ``python crash_points.py FOLDER`` reads tries, one JSON object a line, and answers
+each with one line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from risk_policy.contracts.audit import EventType
+from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.store.errors import StoreError
+from risk_receivers.store.writer import Transaction, Writer
+
+#: Whatever makes bytes or names durable, or is to.
+CALLS: Final = ("pwrite64", "write", "fdatasync", "fsync", "ftruncate", "unlink", "rename")
+#: How a try ends: the process, or the call.
+ENDINGS: Final = {"SIGKILL": "signal=SIGKILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
+#: Beside the chain, to see that both are written or neither.
+NOTES: Final = "CREATE TABLE IF NOT EXISTS note(number INTEGER PRIMARY KEY) STRICT"
+_ALONE: Final = 3
+_TOGETHER: Final = 4
+#: More than a page of the database.
+_LONG: Final = "x" * 9000
+_PATIENCE: Final = 30.0
+_ANY_TRACER: Final = (0x59616D61, ctypes.c_ulong(-1))  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
+
+
+@dataclass(frozen=True)
+class Try:
+    """One try.
+
+    Attributes:
+        begin: the folder with the files that are there before; empty for none.
+        number: which call of the writer's thread, from 1; 0 lets all of them be.
+    """
+
+    folder: str
+    begin: str
+    call: str
+    number: int
+    ending: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        acknowledged: the works that were told to be durable.
+        calls: how often the writer's thread made each call, if nothing was done to it.
+    """
+
+    acknowledged: tuple[int, ...]
+    ended: bool
+    calls: dict[str, int]
+
+
+def work_of(number: int) -> Callable[[Transaction], int]:
+    """An event and a row of another table, which belong together."""
+
+    def work(transaction: Transaction) -> int:
+        words = _LONG if number % 5 == 0 else f"event {number}"
+        event = AuditEvent(EventType.ALERT_CREATED, words, details={"number": number})
+        transaction.append(event)
+        transaction.connection.execute("INSERT INTO note(number) VALUES (?)", (number,))
+        return number
+
+    return work
+
+
+def make_writer(database: Path) -> Writer:
+    """As the service has one."""
+    return Writer(
+        database,
+        origin="crash",
+        retention=AuditRetention(),
+        schema=[NOTES],
+        batch=50,
+        queue_depth=50,
+    )
+
+
+def labour(database: Path, begin: int, acknowledge: Callable[[int], None]) -> None:
+    """Write some events one by one and some in one commit. Raises StoreError."""
+    writer = make_writer(database)
+    writer.start()
+    try:
+        for number in range(begin, begin + _ALONE):
+            acknowledge(writer.run(work_of(number), _PATIENCE))
+        held = threading.Event()
+        writer.submit(partial(_wait, held))
+        rest = range(begin + _ALONE, begin + _ALONE + _TOGETHER)
+        futures = [writer.submit(work_of(number)) for number in rest]
+        held.set()
+        for future in futures:
+            acknowledge(future.result(_PATIENCE))
+    finally:
+        writer.stop(_PATIENCE)
+
+
+def _wait(held: threading.Event, _: Transaction) -> None:
+    """Let the others come into one commit."""
+    held.wait(_PATIENCE)
+
+
+def attempt(one: Try) -> Outcome:
+    """Do it. For a process without threads."""
+    if one.ending == "nothing":
+        options = ["-y", "-xx", "-s", "100000", f"--trace={','.join((*CALLS, 'writev'))}"]
+    else:
+        inject = f"--inject={one.call}:{ENDINGS[one.ending]}:when={one.number}"
+        options = [f"--trace={','.join(CALLS)}", inject]
+    folder = Path(one.folder)
+    if one.begin:
+        shutil.copytree(one.begin, folder)
+    else:
+        folder.mkdir()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _be_traced(folder, 100 if one.begin else 0, writing)
+    os.close(writing)
+    os.waitpid(child, os.WUNTRACED)
+    log = folder / "strace"
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-q", "-p", str(child), "-o", log, *options],
+        stderr=subprocess.PIPE,
+    )
+    _until_traced(child, tracer)
+    os.kill(child, signal.SIGCONT)
+    with os.fdopen(reading, "rb") as stream:
+        acknowledged = tuple(int(line) for line in stream.read().split())
+    _, status = os.waitpid(child, 0)
+    tracer.wait(_PATIENCE)
+    return Outcome(
+        acknowledged,
+        os.WIFSIGNALED(status),
+        _counted(log, child),
+    )
+
+
+def _be_traced(folder: Path, begin: int, told: int) -> None:
+    """The child's part; never returns."""
+    ctypes.CDLL(None).prctl(*_ANY_TRACER)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    with suppress(StoreError):
+        labour(folder / "audit.db", begin, lambda number: _tell(told, number))
+    os._exit(0)
+
+
+def _tell(told: int, number: int) -> None:
+    # By another call than those that are counted.
+    os.writev(told, [b"%d\n" % number])
+
+
+def _until_traced(child: int, tracer: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _PATIENCE
+    while "TracerPid:\t0" in Path(f"/proc/{child}/status").read_text():
+        if tracer.poll() is not None or time.monotonic() > until:
+            os.kill(child, signal.SIGKILL)
+            os.kill(child, signal.SIGCONT)
+            said = tracer.stderr.read().decode() if tracer.stderr else ""
+            raise RuntimeError(f"strace cannot trace: {said}")
+        time.sleep(0.001)
+
+
+def _counted(log: Path, child: int) -> dict[str, int]:
+    """How often the busiest thread but the first made each call."""
+    lines = re.findall(r"^(\d+) +(\w+)\(", log.read_text(), re.MULTILINE)
+    by_thread: dict[str, Counter[str]] = {}
+    for thread, call in lines:
+        if int(thread) != child:
+            by_thread.setdefault(thread, Counter())[call] += 1
+    busiest: Counter[str] = Counter()
+    for calls in by_thread.values():
+        if calls.total() > busiest.total():
+            busiest = calls
+    return dict(busiest)
+
+
+def main() -> None:
+    """Answer each try."""
+    for line in sys.stdin:
+        outcome = attempt(Try(**json.loads(line)))
+        print(json.dumps(asdict(outcome)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Every case, and the page of the documentation that is made of them.
+
+``python -m tampering.table`` in tests/support writes the page anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tampering import checkpoints, contents, ends, order, retention
+from tampering.case import Case
+
+PAGE: Final = Path(__file__).parents[3] / "docs" / "tampering.md"
+CASES: Final[tuple[Case, ...]] = (
+    *contents.CASES,
+    *order.CASES,
+    *retention.CASES,
+    *ends.CASES,
+    *checkpoints.CASES,
+)
+_OPENING: Final = """\
+# Tampering with the audit chain
+
+Whoever can write the database can change every byte of it. What follows are the attacks that are
+tried on a real database by `tests/receivers/tampering/`, with everything recomputed that can be
+recomputed without a secret, and what `riskwarden audit verify` knows each of them by. The layer
+that is meant for an attack stands first. This page is made from the code of those tests.
+
+Two layers are not on the machine. The **pinned key** is the signer's public key, which the auditor
+has kept (`--key`); a **witness** is a head that was seen elsewhere, in any message (`--head`):
+whoever has the signing key can write any history anew, but not what others have seen of the old
+one. With a signer of its own, under its own user, the key
+cannot be taken from where the database is written, nor can what the signer remembers.
+
+| attack | what the attacker does | known by |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page."""
+    rows = (
+        f"| {case.name} | {case.does} | {', '.join(layer.title for layer in case.caught)} |\n"
+        for case in CASES
+    )
+    return _OPENING + "".join(rows)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
