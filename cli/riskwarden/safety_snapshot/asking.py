@@ -31,7 +31,7 @@ _PATHS: Final = {
     "alertmanager": "/api/v2/status",
 }
 #: How a part writes what it measures when it is asked plainly.
-_ACCEPT: Final = {"Accept": "text/plain; version=0.0.4"}
+_ACCEPT: Final = {"Accept": "application/json, text/plain; version=0.0.4"}
 
 
 @dataclass(frozen=True, slots=True)

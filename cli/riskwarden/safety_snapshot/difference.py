@@ -19,7 +19,7 @@ from riskwarden.safety_snapshot.words import Leaf, in_words
 _KEYS: Final = ("account", "key", "scenario", "scope", "id", "name", "alert")
 #: Leaves that move by themselves; shown beside the differences, if at all.
 _VOLATILE: Final = re.compile(
-    r"taken_at|gating/[^/]*/(told_at|age_seconds|equity|whence)"
+    r"taken_at|kernel_forbade_writing|gating/[^/]*/(told_at|age_seconds|equity|whence)"
     r"|gate/(lease_seconds|version|published_at|reason)|digests/gate"
     r"|drills/[^/]*/(drill_id|ended_at|operator|record)"
     r"|sources/.*/(as_of|age_seconds|note)|chain/(head|noted_head|last_recorded_at)"

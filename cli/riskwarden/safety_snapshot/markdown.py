@@ -40,7 +40,7 @@ def markdown(one: SafetySnapshot) -> str:
         _drills(one),
         _versions(one),
         _sources(one),
-        _foot(),
+        _foot(one),
     )
     return "\n".join(line for section in sections for line in (*section, "")).rstrip() + "\n"
 
@@ -51,6 +51,7 @@ def _head(one: SafetySnapshot) -> Iterator[str]:
     yield "# Safety snapshot"
     yield ""
     yield f"**Live orders: {safety.live_orders}. New risk: {safety.adds_risk}.**"
+    yield ""
     yield safety.statement
     yield ""
     yield from _table(
@@ -138,8 +139,8 @@ def _gate(one: SafetySnapshot) -> Iterator[str]:
                 kill.mode or "",
                 f"{kill.cause} ({kill.level})" if kill.cause else "",
                 _instant(kill.since) if kill.since else "",
-                _flag(kill.on_record),
-                _flag(kill.at_gate),
+                _flag(kill.on_record) if kill.kill_id else "",
+                _flag(kill.at_gate) if kill.kill_id else "",
             )
             for kill in one.kill_switches
         ]
@@ -179,7 +180,7 @@ def _orders(one: SafetySnapshot) -> Iterator[str]:
     for order in limits.orders:
         amounts = "; ".join(f"{name}: {amount:,.2f}" for name, amount in order.amounts.items())
         share = (
-            "not configured" if order.ratio_of_equity is None else f"{order.ratio_of_equity:.4g}"
+            "not configured:" if order.ratio_of_equity is None else f"{order.ratio_of_equity:.4g}"
         )
         where = _where(order.key, order.line, limits.source) if order.key else ""
         rows.append((order.name, f"{share} {order.note}", amounts, where))
@@ -213,8 +214,8 @@ def _drills(one: SafetySnapshot) -> Iterator[str]:
     yield "## Drills"
     yield ""
     yield (
-        f"{len(one.drills)} scenarios; the last run of {passed} passed, of "
-        f"{len(one.drills) - passed - never} failed, {never} were never run as far as is known."
+        f"{len(one.drills)} scenarios. Passed the last time: {passed}, failed: "
+        f"{len(one.drills) - passed - never}, never run as far as is known: {never}."
     )
     yield ""
     rows = [(drill.scenario, drill.title, *_last(drill)) for drill in one.drills]
@@ -264,13 +265,14 @@ def _sources(one: SafetySnapshot) -> Iterator[str]:
     yield from _table(("what", "where", "", ""), rows)
 
 
-def _foot() -> Iterator[str]:
+def _foot(one: SafetySnapshot) -> Iterator[str]:
+    kernel = "; the kernel forbade it" if one.kernel_forbade_writing else ""
     yield "---"
     yield ""
     yield (
-        "Taken without writing or asking for anything but by GET on this machine. It holds no "
-        "secret: of a token only whether it is there. The audit chain was read and not verified: "
-        "`riskwarden audit verify` does that."
+        f"Taken without writing anything{kernel}, and without asking anybody but by GET on this "
+        "machine. It holds no secret: of a token only whether it is there. The audit chain was "
+        "read and not verified: `riskwarden audit verify` does that."
     )
 
 

@@ -24,6 +24,7 @@ from riskwarden.safety_snapshot.discreet import discretion, without_secrets
 from riskwarden.safety_snapshot.drills import drill_runs
 from riskwarden.safety_snapshot.held import PublishedGate, kill_states, read_gate, restrictions
 from riskwarden.safety_snapshot.limits import ReadPolicy, limits_of, read_policy
+from riskwarden.safety_snapshot.sealing import sealed
 from riskwarden.safety_snapshot.sources import Sources
 from riskwarden.safety_snapshot.store import Stored, read_store
 from riskwarden.safety_snapshot.verdict import Evidence, verdict
@@ -61,6 +62,12 @@ def take(
     """Take one. Whatever cannot be read is unknown in it."""
     environ = os.environ if environ is None else environ
     taken_at = clock()
+    return sealed(lambda is_sealed: _taken(wanted, taken_at, environ, is_sealed=is_sealed))
+
+
+def _taken(
+    wanted: Wanted, taken_at: datetime, environ: Mapping[str, str], *, is_sealed: bool
+) -> SafetySnapshot:
     sources, layout = Sources(lambda: taken_at), Layout(wanted.data)
     read = read_policy(wanted.policy, sources)
     alerting = read.policy.alerting if read.policy else Alerting()
@@ -97,6 +104,7 @@ def take(
     )
     snapshot = SafetySnapshot(
         taken_at=taken_at,
+        kernel_forbade_writing=is_sealed,
         environment_id=wanted.environment_id or _name_of(read),
         data=str(wanted.data.absolute()),
         stack_environment=environment,

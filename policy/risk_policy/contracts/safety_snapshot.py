@@ -234,6 +234,8 @@ class SafetySnapshot(Part):
     Attributes:
         schema_version: of this document.
         taken_at: when it was taken, UTC.
+        kernel_forbade_writing: whether the kernel kept the process from writing anything while it
+            read; if not, it has to be believed that it does not.
         environment_id: the policy's name and digest, or a name that was given.
         data: the data folder.
         stack_environment: what the folder's stack was started as: paper, testnet or live; null if
@@ -254,6 +256,7 @@ class SafetySnapshot(Part):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     taken_at: AwareDatetime
+    kernel_forbade_writing: bool
     environment_id: str
     data: str
     stack_environment: str | None
