@@ -16,7 +16,7 @@ from risk_policy.contracts.safety_snapshot import ChainEnd, SafetySnapshot
 from riskwarden.safety_snapshot.words import Leaf, in_words
 
 #: What tells the entries of a list apart.
-_KEYS: Final = ("account", "key", "scenario", "scope", "id", "name", "alert")
+_KEYS: Final = ("account", "key", "scenario", "id", "scope", "name", "alert")
 #: Leaves that move by themselves; shown beside the differences, if at all.
 _VOLATILE: Final = re.compile(
     r"taken_at|kernel_forbade_writing|gating/[^/]*/(told_at|age_seconds|equity|whence)"
@@ -26,12 +26,15 @@ _VOLATILE: Final = re.compile(
 )
 #: Leaves that follow from others.
 _DERIVED: Final = re.compile(
-    r"safety/(statement|reasons|is_live_execution_ruled_out)(/.*)?"
+    r"safety/(statement|reasons|is_live_execution_ruled_out)(/.*)?|gate/adds_risk"
     r"|gating/[^/]*/(refusals|untold)|limits/(orders/.*|digest)|environment_id"
     r"|limits/settings/[^/]*/(key|line|alerts.*)|[a-z_]+/[^/]*/(account|key|scenario|scope|id|name)"
     r"|sources/.*/where|digests/rules|drills/[^/]*/title|limits/source"
 )
+_OF_A_FIRST_RUN: Final = re.compile(r"drills/[^/]*/(environment|evidence)")
 _ABSENT: Final = object()
+#: Sections whose entries come, go and change as a whole.
+_AS_ONE: Final = ("kill_switches", "restrictions")
 #: A list with entries, which are compared one by one.
 _SOME: Final = "some"
 
@@ -74,6 +77,8 @@ def compare(before: SafetySnapshot, after: SafetySnapshot) -> Difference:
         was, now = old.get(path, _ABSENT), new.get(path, _ABSENT)
         if was == now or _VOLATILE.fullmatch(path) or _DERIVED.fullmatch(path):
             continue
+        if was is None and _OF_A_FIRST_RUN.fullmatch(path):
+            continue  # that it ran at all is told by its result
         if path.startswith("limits/digests_elsewhere/") and _ABSENT in (was, now):
             continue  # which parts run is told by what was read
         leaf = Leaf(path, None if was is _ABSENT else was, None if now is _ABSENT else now)
@@ -83,7 +88,26 @@ def compare(before: SafetySnapshot, after: SafetySnapshot) -> Difference:
 
 
 def _leaves(snapshot: SafetySnapshot) -> dict[str, Any]:
-    return dict(_walk(snapshot.model_dump(mode="json"), ""))
+    document = snapshot.model_dump(mode="json")
+    held = {section: document.pop(section) for section in _AS_ONE}
+    leaves = dict(_walk(document, ""))
+    for section, entries in held.items():
+        leaves[section] = None if entries is None else _SOME if entries else []
+        for entry in entries or ():
+            leaves[f"{section}/{_named(entry)}"] = _as_one(entry)
+    return leaves
+
+
+def _as_one(entry: Mapping[str, Any]) -> str:
+    """All that is said of a kill or a restriction, in a line."""
+    flags = {True: "yes", False: "no", None: "unknown"}
+    said = []
+    for name, value in entry.items():
+        if name in ("on_record", "at_gate"):
+            said.append(f"{name.replace('_', ' ')}: {flags[value]}")
+        elif value is not None and name not in ("scope", "id"):
+            said.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(said)
 
 
 def _walk(node: object, path: str) -> Iterator[tuple[str, Any]]:

@@ -92,11 +92,13 @@ def _lease(path: Path, sources: Sources) -> tuple[float | None, float | None]:
     words = memoryview(content.data).cast("Q")
     longest = words[contract.LONGEST_WORD] / _NS
     lease = words[contract.LEASE_WORD]
+    if lease == contract.HALT:
+        sources.read(name, path, content.written_at)
+        return None, longest
     seconds = round((lease - contract.now_ns()) / _NS, 3)
     # It is renewed in memory, which moves no time of the file: what it grants says how old it is.
-    is_over = lease != contract.HALT and seconds < 0
-    sources.read(name, path, sources.clock() - timedelta(seconds=-seconds if is_over else 0))
-    return (None if lease == contract.HALT else seconds), longest
+    sources.read(name, path, sources.clock() - timedelta(seconds=max(0.0, -seconds)))
+    return seconds, longest
 
 
 def kill_states(stored: Stored | None, detail: GateDetail | None) -> tuple[KillState, ...] | None:

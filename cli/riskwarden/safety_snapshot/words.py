@@ -27,6 +27,8 @@ _ENTRIES: Final = {
     "limits/settings": "limit",
     "digests/rule_files": "rule file",
 }
+#: Of which it is said what they were or are.
+_TOLD: Final = ("kill_switches", "restrictions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,14 @@ def in_words(leaf: Leaf, *, is_new: bool, is_gone: bool) -> str:
     for prefix, called in _ENTRIES.items():
         depth = prefix.count("/") + 1
         if leaf.path.startswith(f"{prefix}/") and len(parts) == depth + 1 and (is_new or is_gone):
-            return f"{called} {parts[-1]}: {'new' if is_new else 'gone'}"
+            value = leaf.after if is_new else leaf.before
+            said = f": {value}" if isinstance(value, str) and prefix in _TOLD else ""
+            name = "everything" if parts[-1] == "*" else parts[-1]
+            return f"{called} {name}: {'new' if is_new else 'gone'}{said}"
     match parts:
         case ["safety", "live_orders"]:
             return f"live orders: {_from_to(leaf)}"
-        case ["safety", "adds_risk"] | ["gate", "adds_risk"]:
+        case ["safety", "adds_risk"]:
             return f"orders that add risk: {_from_to(leaf)}"
         case ["gating", account, "told", switch] if switch in _GATES:
             return f"account {account}: {_gate(switch, leaf)}"
@@ -56,9 +61,12 @@ def in_words(leaf: Leaf, *, is_new: bool, is_gone: bool) -> str:
             return f"account {account}: {' '.join(rest).replace('_', ' ')} {_from_to(leaf)}"
         case ["limits", "settings", key, "value"]:
             return _moved(key, leaf)
-        case ["kill_switches", scope, *rest]:
-            where = "everything" if scope == "*" else scope
-            return f"kill switch over {where}: {' '.join(rest).replace('_', ' ')} {_from_to(leaf)}"
+        case [("kill_switches" | "restrictions") as section, name]:
+            where = "everything" if name == "*" else name
+            return f"{_ENTRIES[section]} {where}: {_from_to(leaf)}"
+        case ["drills", scenario, "result"]:
+            before = "never run" if leaf.before is None else leaf.before
+            return f"drill {scenario}: {before} -> {_shown(leaf.after)}"
         case ["digests", *rest]:
             return f"{' '.join(rest).replace('_', ' ')}: another content ({_from_to(leaf, 12)})"
         case ["sources", source, "state"]:
