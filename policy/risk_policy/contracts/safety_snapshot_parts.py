@@ -12,7 +12,10 @@ SettingValue = bool | int | float | str | tuple[str, ...]
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Should it ever not fit, nobody is told what was in it.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class SourceState(StrEnum):
