@@ -105,12 +105,8 @@ def riskwarden(*words: object, **environ: str) -> Result:
 
 
 def test_with_nothing_there_everything_is_unknown_and_nothing_is_safe(
-    taken: Callable[..., SafetySnapshot],
-    policy: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    taken: Callable[..., SafetySnapshot], policy: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # no checkout either
     policy.unlink()
     one = taken(ask=False)
     assert one.safety.live_orders is LiveOrders.UNKNOWN

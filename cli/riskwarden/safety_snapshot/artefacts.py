@@ -10,11 +10,12 @@ from typing import Final
 
 from risk_policy.contracts.safety_snapshot import Digests
 from risk_rules.prometheus import RULES_FOLDER
+from riskwarden.safety_snapshot.limits import ReadPolicy
 from riskwarden.safety_snapshot.sources import Content, Sources, content_of, reason_of
 from riskwarden.stack.layout import Layout
 
 _MADE_FROM: Final = re.compile(rb"^# policy sha256: ([0-9a-f]{64})$", re.MULTILINE)
-#: Where they lie in a checkout, for whoever runs Prometheus and Alertmanager from there.
+#: Where they lie in a checkout whose policy is ``policy/alerting.toml``.
 _COMMITTED: Final = Path("rules/generated"), Path("alertmanager/generated")
 
 
@@ -31,12 +32,13 @@ class Artefacts:
 
 
 def read_artefacts(
-    layout: Layout, policy_digest: str | None, gate: Content | None, sources: Sources
+    layout: Layout, policy: ReadPolicy, gate: Content | None, sources: Sources
 ) -> Artefacts:
-    """Those of a stack's folder, or else those of the checkout that this is called in."""
+    """Those of a stack's folder, or else those of the checkout that the policy is of."""
     own = layout.prometheus.is_dir()
-    rules_at = layout.prometheus if own else _COMMITTED[0]
-    manager_at = layout.alertmanager if own else _COMMITTED[1]
+    checkout = policy.path.resolve().parent.parent
+    rules_at = layout.prometheus if own else checkout / _COMMITTED[0]
+    manager_at = layout.alertmanager if own else checkout / _COMMITTED[1]
     rules = _rules(rules_at / RULES_FOLDER, sources)
     config = sources.file("prometheus configuration", rules_at / "prometheus.yml")
     manager = sources.file("alertmanager configuration", manager_at / "alertmanager.yml")
@@ -53,7 +55,7 @@ def read_artefacts(
     together = hashlib.sha256("".join(f"{n} {d}\n" for n, d in each.items()).encode()).hexdigest()
     return Artefacts(
         Digests(
-            policy=policy_digest,
+            policy=policy.digest,
             rules=together if each else None,
             rule_files=each,
             prometheus_config=config.digest if config else None,

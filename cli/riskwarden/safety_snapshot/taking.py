@@ -82,7 +82,7 @@ def _taken(
         alerting.system.snapshot_stale_seconds,
         sources,
     )
-    artefacts = read_artefacts(layout, read.digest, gate.content, sources)
+    artefacts = read_artefacts(layout, read, gate.content, sources)
     limits = limits_of(read, accounts, _policies(running, gate) | artefacts.made_from)
     drills = drill_runs(
         wanted.drills, stored.drills if stored else {}, alerting.audit.database_path, sources
