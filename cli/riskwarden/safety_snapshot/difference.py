@@ -101,11 +101,12 @@ def _leaves(snapshot: SafetySnapshot) -> dict[str, Any]:
 def _as_one(entry: Mapping[str, Any]) -> str:
     """All that is said of a kill or a restriction, in a line."""
     flags = {True: "yes", False: "no", None: "unknown"}
+    name_of = next(name for name in _KEYS if name in entry)
     said = []
     for name, value in entry.items():
         if name in ("on_record", "at_gate"):
             said.append(f"{name.replace('_', ' ')}: {flags[value]}")
-        elif value is not None and name not in ("scope", "id"):
+        elif value is not None and name != name_of:
             said.append(f"{name.replace('_', ' ')} {value}")
     return ", ".join(said)
 
@@ -158,7 +159,8 @@ def _without_echoes(changes: list[Change]) -> Iterator[Change]:
         parents = {part for part in whole if change.what.startswith(f"{part}/")}
         is_list = _SOME in (change.before, change.after)
         # What was not told at all before, and now is, is told leaf by leaf.
-        has_parts = change.after is None and any(
+        is_nothing = change.before is None and change.after is None
+        has_parts = is_nothing and any(
             other.what.startswith(f"{change.what}/") for other in changes
         )
         if not parents and not is_list and not has_parts:
