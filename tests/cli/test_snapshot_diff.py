@@ -39,6 +39,7 @@ MOVES = {
     "sources.0.age_seconds",
     "sources.0.note",
     "chain.noted_head",
+    "chain.signed_head",
     "chain.last_recorded_at",
 }
 #: What follows from something else that is compared.

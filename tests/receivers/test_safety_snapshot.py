@@ -76,6 +76,7 @@ def is_as_it_is(one: SafetySnapshot) -> None:
     (drill,) = (drill for drill in one.drills if drill.scenario == DRILL["scenario"])
     assert (drill.result, drill.operator, drill.evidence) == ("PASS", "olga", "audit chain")
     assert one.chain.is_whole is True
+    assert one.chain.signed_head, "the kill was signed at once"
     assert one.gate.state == "halted"
     assert one.safety.adds_risk == "refused"
 

@@ -136,6 +136,7 @@ FULL: dict[str, Any] = {
     "chain": {
         "head": f"9:{HASH}",
         "noted_head": f"9:{HASH}",
+        "signed_head": f"9:{HASH}",
         "is_whole": True,
         "last_recorded_at": AT,
         "found_intact": True,

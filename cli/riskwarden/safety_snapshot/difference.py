@@ -22,7 +22,7 @@ _VOLATILE: Final = re.compile(
     r"taken_at|kernel_forbade_writing|gating/[^/]*/(told_at|age_seconds|equity|whence)"
     r"|gate/(lease_seconds|version|published_at|reason)|digests/gate"
     r"|drills/[^/]*/(drill_id|ended_at|operator|record)"
-    r"|sources/.*/(as_of|age_seconds|note)|chain/(head|noted_head|last_recorded_at)"
+    r"|sources/.*/(as_of|age_seconds|note)|chain/(head|noted_head|signed_head|last_recorded_at)"
 )
 #: Leaves that follow from others.
 _DERIVED: Final = re.compile(

@@ -247,6 +247,7 @@ def _versions(one: SafetySnapshot) -> Iterator[str]:
             ("alertmanager.yml", _sha(digests.alertmanager_config)),
             ("gate.json", _sha(digests.gate)),
             ("head of the chain", chain.head or _UNKNOWN),
+            ("newest signed tree head", chain.signed_head or _UNKNOWN),
             ("reaches the noted head", _flag(chain.is_whole)),
             ("last event (UTC)", _instant(chain.last_recorded_at)),
         ],

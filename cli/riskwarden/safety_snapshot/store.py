@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from risk_policy.contracts.audit import EventType
-from risk_receivers.audit import tables
-from risk_receivers.audit.chain import Head
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.chain import Head, TreeHead
+from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
+from risk_receivers.audit.note import NoteError
 from risk_receivers.audit.record import check_record
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill import journal
@@ -61,6 +63,7 @@ class Stored:
 
     head: Head
     noted: Head | None
+    signed: TreeHead | None
     is_whole: bool | None
     last_recorded_at: datetime | None
     kills: KillBoard
@@ -107,12 +110,24 @@ def _stored(
     return Stored(
         head=head,
         noted=noted,
+        signed=_signed(connection),
         is_whole=is_whole,
         last_recorded_at=header.recorded_at if header else None,
         kills=journal.load(connection),
         held=tuple(restrictions.every(connection)),
         drills=_drills(connection, Path(path), scenarios),
     )
+
+
+def _signed(connection: sqlite3.Connection) -> TreeHead | None:
+    """What the newest checkpoint says; whether it is signed by whom it should is for verify."""
+    stored = checkpoint_table.newest(connection)
+    if stored is None or not isinstance(stored.note, bytes):
+        return None
+    try:
+        return Checkpoint.of(stored.note)[0].head
+    except (NoteError, ValueError):
+        return None
 
 
 def _drills(

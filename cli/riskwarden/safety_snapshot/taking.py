@@ -157,6 +157,7 @@ def _chain(stored: Stored | None, running: Running) -> ChainEnd:
     return ChainEnd(
         head=str(stored.head) if stored else None,
         noted_head=str(stored.noted) if stored and stored.noted else None,
+        signed_head=str(stored.signed) if stored and stored.signed else None,
         is_whole=stored.is_whole if stored else None,
         last_recorded_at=stored.last_recorded_at if stored else None,
         found_intact=None if intact is None else intact == 1.0,

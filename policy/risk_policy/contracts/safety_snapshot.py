@@ -139,6 +139,7 @@ class ChainEnd(Part):
     Attributes:
         head: ``SIZE:CHECKSUM``; null if it could not be read.
         noted_head: what is noted beside the database.
+        signed_head: ``SIZE:ROOT`` of the newest signed checkpoint; null if there is none.
         is_whole: whether it reaches what is noted; null if that is not known.
         last_recorded_at: when the last event was recorded.
         found_intact: what the running receivers say of it; null if none run.
@@ -146,6 +147,7 @@ class ChainEnd(Part):
 
     head: str | None
     noted_head: str | None
+    signed_head: str | None
     is_whole: bool | None
     last_recorded_at: AwareDatetime | None
     found_intact: bool | None
