@@ -57,6 +57,9 @@ def in_words(leaf: Leaf, *, is_new: bool, is_gone: bool) -> str:
             return f"orders that add risk: {_from_to(leaf)}"
         case ["gating", account, "told", switch] if switch in _GATES:
             return f"account {account}: {_gate(switch, leaf)}"
+        case ["gating", account, "is_current"]:
+            fresh = "counts again" if leaf.after else "is too old to count"
+            return f"account {account}: what it told of its gates {fresh}"
         case ["gating", account, *rest]:
             return f"account {account}: {' '.join(rest).replace('_', ' ')} {_from_to(leaf)}"
         case ["limits", "settings", key, "value"]:
