@@ -30,7 +30,7 @@ _COMMANDS: Final = {
     "unack": "acks",
     "acks": "acks",
 }
-_GROUPS: Final = ("policy", "rules", "audit", "channels", "drill", "token", "report")
+_GROUPS: Final = ("policy", "rules", "audit", "channels", "drill", "token", "report", "snapshot")
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from risk_policy.contracts.gate import GateDetail
 from risk_policy.contracts.reports import ReportBatch
+from risk_policy.contracts.safety_snapshot import SafetySnapshot
 from risk_policy.contracts.snapshot import Snapshot
 from risk_policy.schema import DIALECT
 
@@ -24,17 +25,19 @@ _ATTRIBUTE: Final = re.compile(
 
 
 class Contract(StrEnum):
-    """What a runtime sends or reads."""
+    """What a runtime sends or reads, and what is written for others to read."""
 
     SNAPSHOT = "snapshot"
     REPORTS = "reports"
     GATE = "gate"
+    SAFETY_SNAPSHOT = "safety-snapshot"
 
 
 _MODELS: Final[dict[Contract, type[BaseModel]]] = {
     Contract.SNAPSHOT: Snapshot,
     Contract.REPORTS: ReportBatch,
     Contract.GATE: GateDetail,
+    Contract.SAFETY_SNAPSHOT: SafetySnapshot,
 }
 #: What is filled in before it is looked at.
 _NEED_NOT_BE_TOLD: Final = {Contract.SNAPSHOT: {"market_time"}}

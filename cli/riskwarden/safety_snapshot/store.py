@@ -1,0 +1,206 @@
+"""What the database says, read without leaving a trace.
+
+Even a read-only connection of SQLite's writes: it marks in the shared index beside the database
+what it reads. So the index is opened for reading alone, and a database at rest is read as it
+stands, without looking for a writer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from risk_policy.contracts.audit import EventType
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.chain import Head, TreeHead
+from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
+from risk_receivers.audit.note import NoteError
+from risk_receivers.audit.record import check_record
+from risk_receivers.errors import ReceiversError
+from risk_receivers.kill import journal
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.restrictions import table as restrictions
+from risk_receivers.restrictions.held import Held
+from risk_receivers.store import head_file
+from riskwarden.safety_snapshot.sources import Sources
+
+T = TypeVar("T")
+#: As the header has it: a search in bytes, for a chain may be long.
+_ENDED: Final = f'"event_type":"{EventType.DRILL_ENDED.value}"'.encode()
+_ENDS: Final = "SELECT seq FROM audit_header WHERE instr(header, ?) > 0 ORDER BY seq DESC LIMIT ?"
+#: More ends of drills are looked at in no chain.
+_MOST_ENDS: Final = 1000
+#: A change of the write-ahead log may come in between; then it is read once more.
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DrillEnd:
+    """The end of a drill, as a chain has it."""
+
+    drill_id: str
+    scenario: str
+    result: str
+    environment: str
+    operator: str
+    ended_at: datetime
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a database says.
+
+    Attributes:
+        is_whole: whether the chain reaches the head that is noted beside it; None if none is.
+    """
+
+    head: Head
+    noted: Head | None
+    signed: TreeHead | None
+    is_whole: bool | None
+    last_recorded_at: datetime | None
+    kills: KillBoard
+    held: tuple[Held, ...]
+    drills: Mapping[str, DrillEnd] = field(default_factory=dict)
+
+
+def read_store(database: Path, scenarios: Collection[str], sources: Sources) -> Stored | None:
+    """What the database of a stack says; None, and why is noted, if it cannot be read."""
+    name = "database"
+    if not _is_there(database):
+        sources.absent(name, database)
+        return None
+    try:
+        noted = head_file.read(database)  # before the chain, which may only grow meanwhile
+        stored = _untouched(database, lambda connection: _stored(connection, noted, scenarios))
+    except (sqlite3.Error, AuditError, ReceiversError, ValueError, OSError) as error:
+        sources.unreadable(name, database, _why(error))
+        return None
+    sources.read(name, database, stored.last_recorded_at)
+    return stored
+
+
+def drill_ends(database: Path, scenarios: Collection[str]) -> Mapping[str, DrillEnd]:
+    """The last end of each drill in another chain; none where it cannot be read."""
+    try:
+        return _untouched(database, lambda connection: _drills(connection, database, scenarios))
+    except (sqlite3.Error, AuditError, ValueError, OSError):
+        return {}
+
+
+def _stored(
+    connection: sqlite3.Connection, noted: Head | None, scenarios: Collection[str]
+) -> Stored:
+    head = tables.head(connection)
+    row = tables.row_at(connection, head.size)
+    header = check_record(row).header if row else None
+    is_whole: bool | None = None
+    if noted is not None:
+        at = tables.row_at(connection, noted.size)
+        reached = isinstance(at.checksum, bytes) and at.checksum.hex() if at else ""
+        is_whole = noted.size == 0 or reached == noted.checksum
+    (path,) = (row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    return Stored(
+        head=head,
+        noted=noted,
+        signed=_signed(connection),
+        is_whole=is_whole,
+        last_recorded_at=header.recorded_at if header else None,
+        kills=journal.load(connection),
+        held=tuple(restrictions.every(connection)),
+        drills=_drills(connection, Path(path), scenarios),
+    )
+
+
+def _signed(connection: sqlite3.Connection) -> TreeHead | None:
+    """What the newest checkpoint says; whether it is signed by whom it should is for verify."""
+    stored = checkpoint_table.newest(connection)
+    if stored is None or not isinstance(stored.note, bytes):
+        return None
+    try:
+        return Checkpoint.of(stored.note)[0].head
+    except (NoteError, ValueError):
+        return None
+
+
+def _drills(
+    connection: sqlite3.Connection, database: Path, scenarios: Collection[str]
+) -> dict[str, DrillEnd]:
+    """The last end of each scenario that is what was recorded."""
+    found: dict[str, DrillEnd] = {}
+    wanted = set(scenarios)
+    for (seq,) in connection.execute(_ENDS, (_ENDED, _MOST_ENDS)).fetchall():
+        if not wanted - found.keys():
+            break
+        row = tables.row_at(connection, seq)
+        record = check_record(row) if row else None
+        if record is None or record.problems or record.header is None or record.payload is None:
+            continue  # damaged, or its payload was pruned: no evidence
+        details = record.payload.details
+        scenario = str(details.get("scenario", ""))
+        if scenario in wanted and scenario not in found:
+            found[scenario] = DrillEnd(
+                drill_id=str(details.get("drill_id", "")),
+                scenario=scenario,
+                result="PASS" if details.get("result") == "PASS" else "FAIL",
+                environment=str(details.get("environment", "")),
+                operator=record.payload.actor_id or "",
+                ended_at=record.header.recorded_at,
+                record=f"{database}:{seq}",
+            )
+    return found
+
+
+def _untouched(database: Path, ask: Callable[[sqlite3.Connection], T]) -> T:
+    """What is found in a database, none of whose files is written to."""
+    for attempt in range(_TRIES):
+        stamp = _at_rest(database)
+        how = "immutable=1" if stamp else "mode=ro&readonly_shm=1"
+        uri = f"{database.resolve().as_uri()}?{how}"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+                connection.execute("PRAGMA query_only = ON")
+                if tables.check_version(connection) == 0:
+                    raise UnreadableDatabaseError("is empty; no chain was ever started in it")
+                connection.execute("BEGIN")  # all of it as of one instant
+                found = ask(connection)
+        except sqlite3.OperationalError:
+            # A writer began, ended or started its log anew while it was read.
+            if attempt + 1 == _TRIES:
+                raise
+            continue
+        if stamp is None or _at_rest(database) == stamp:
+            return found
+    raise UnreadableDatabaseError("it changes faster than it can be read without taking part")
+
+
+def _at_rest(database: Path) -> tuple[int, int, int] | None:
+    """What changes if a database at rest is written to; None if somebody may be writing."""
+    if database.with_name(f"{database.name}-wal").exists():
+        return None
+    status = database.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, sqlite3.Error):
+        return f"it cannot be read as a database: {error}"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, ValueError):
+        return "it holds what this version does not understand"
+    return str(error)
