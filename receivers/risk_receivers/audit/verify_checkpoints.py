@@ -16,8 +16,9 @@ those of the right signer, only somebody who has kept its key can tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY, EventType
@@ -32,6 +33,7 @@ from risk_receivers.audit.payload import Payload
 #: The next checkpoints beyond a size, in order, as many as one likes.
 Source = Callable[[int], Sequence[StoredCheckpoint]]
 
+_KEY_EVENTS: Final = frozenset({EventType.SIGNING_BEGAN, EventType.SIGNING_KEY_ROTATED})
 #: The policy lets no checkpoint wait longer than half of this.
 LONGEST_WAIT: Final = timedelta(seconds=60)
 
@@ -61,6 +63,7 @@ class CheckpointVerifier:
         self._pinned = tuple(pinned)
         self._keys: tuple[VerifierKey, ...] = ()
         self._signed = 0
+        self._next_at: float = 0  # before that there is nothing to look at
         self._diverged = False
         self._began = False
         self._unsigned_since: datetime | None = None
@@ -79,17 +82,25 @@ class CheckpointVerifier:
 
     def add(
         self, seq: int, header: Header | None, payload: Payload | None, tree: Tree
-    ) -> Iterator[str]:
+    ) -> Iterable[str]:
         """A record and the tree that ends with it."""
         if header is not None:
-            yield from self._learn(header, payload)
-            restarted = header.event_type == EventType.SERVICE_STARTED
-            if self._unsigned_since is None or restarted:  # nobody signs while nothing runs
+            # Nobody signs while nothing runs.
+            if self._unsigned_since is None or header.event_type == EventType.SERVICE_STARTED:
                 self._unsigned_since = header.recorded_at
             self._newest_at = header.recorded_at
+            if header.event_type in _KEY_EVENTS:
+                return [*self._learn(header, payload), *self._checked(seq, tree)]
+        return self._checked(seq, tree) if seq >= self._next_at else ()
+
+    def _checked(self, seq: int, tree: Tree) -> Iterator[str]:
         while (one := self._next(seq)) is not None:
             self._waiting.pop(0)
             yield from self._check(one, TreeHead(seq, tree.root))
+        if not self._waiting and self._signed >= self._due:
+            self._next_at = inf
+        elif self._waiting:
+            self._next_at = _at(self._waiting[0])
 
     def finish(self, size: int) -> Iterator[str]:
         """What can only be told at the chain's end."""
