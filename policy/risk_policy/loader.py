@@ -81,7 +81,12 @@ def parse_policy(
     problems += _news(problems, relation_problems(Values({_ROOT: expansion.expanded})))
     if problems or alerting is None:
         raise InvalidPolicyError(source, _ordered(problems, file.lines))
-    return Policy(alerting=alerting, digest=hashlib.sha256(data).hexdigest(), source=source)
+    return Policy(
+        alerting=alerting,
+        digest=hashlib.sha256(data).hexdigest(),
+        source=source,
+        as_written={_ROOT: expansion.written},
+    )
 
 
 def _news(told: list[Problem], more: Iterable[Problem]) -> list[Problem]:

@@ -12,7 +12,7 @@ from risk_policy.model import Policy
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: What a policy carries that nobody writes.
-_NOT_WRITTEN: Final = ("digest", "source")
+_NOT_WRITTEN: Final = ("digest", "source", "as_written")
 #: Bounds of numbers stand in pydantic's words where something else looks at the value first.
 _BOUNDS: Final = {
     "ge": "minimum",

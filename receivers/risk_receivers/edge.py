@@ -13,6 +13,7 @@ from risk_policy.contracts import high_water_mark
 from risk_receivers.access import Access
 from risk_receivers.api import Parts, create_app
 from risk_receivers.body import BodyReader
+from risk_receivers.config_changes import RulesWatch
 from risk_receivers.core import Core
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.drills import DrillDoor
@@ -89,6 +90,8 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
     )
     parser = Parser(alerting.default_severity, lease_seconds=core.alert_lease_seconds)
 
+    rules = RulesWatch(core.writer)
+
     def feed(which: Feed) -> Door:
         return FeedDoor(
             which,
@@ -97,6 +100,7 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             telemetry=core.telemetry,
             pulse=core.pulse,
             heard=people.feeds.hear,
+            rules=rules,
             bodies=bodies,
             deadline_seconds=patience,
         )

@@ -22,8 +22,8 @@ from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.note import VerifierKey
+from risk_receivers.config_changes import record_policy
 from risk_receivers.errors import SpoolError, StartError
-from risk_receivers.facts import fact, keep_fact
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.journal import load
 from risk_receivers.kill.spool import Spool
@@ -37,7 +37,6 @@ from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
 _START_SECONDS: Final = 30.0
-_POLICY_DIGEST: Final = "policy_digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,8 @@ def recover(
     def work(transaction: Transaction) -> Recovered:
         _record_start(
             transaction,
+            policy,
             version=version("riskwarden"),
-            policy_digest=policy.digest,
             # False: nobody noted how far the chain went, or somebody took the note away.
             details={"spooled_trips": len(pending), "end_is_proven": writer.end_is_proven},
         )
@@ -132,28 +131,15 @@ def _held(
 
 
 def _record_start(
-    transaction: Transaction, *, version: str, policy_digest: str, details: Mapping[str, JsonValue]
+    transaction: Transaction, policy: Policy, *, version: str, details: Mapping[str, JsonValue]
 ) -> None:
     """Record that the service started, and whether on another policy than before."""
-    connection = transaction.connection
-    before = fact(connection, _POLICY_DIGEST)
     transaction.append(
         AuditEvent(
             EventType.SERVICE_STARTED,
-            f"receivers {version} started on policy {policy_digest[:12]}",
+            f"receivers {version} started on policy {policy.short_digest}",
             category=Category.SYSTEM,
-            details={"version": version, "policy_digest": policy_digest, **details},
+            details={"version": version, "policy_digest": policy.digest, **details},
         )
     )
-    if before == policy_digest:
-        return
-    if before:
-        transaction.append(
-            AuditEvent(
-                EventType.CONFIG_CHANGED,
-                f"the policy changed from {before[:12]} to {policy_digest[:12]}",
-                category=Category.SYSTEM,
-                details={"before": before, "after": policy_digest},
-            )
-        )
-    keep_fact(connection, _POLICY_DIGEST, policy_digest)
+    record_policy(transaction, policy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.pending import NEEDS_A_MONITOR, without_effect
 from risk_policy.schema import policy_schema
+from risk_policy.settings import flat
 from riskwarden.commands.common import (
     PolicyOption,
     err,
@@ -71,7 +71,7 @@ def show(
     table.add_column("key")
     table.add_column("value", overflow="fold")
     table.add_column("from")
-    for key, value in _flat(values).items():
+    for key, value in flat(values).items():
         origin = "file" if key in written else "default"
         table.add_row(key, json.dumps(value, ensure_ascii=False), origin)
     out.print(table)
@@ -81,14 +81,3 @@ def show(
 def schema() -> None:
     """Print the JSON Schema of the policy file, for editors."""
     typer.echo(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
-
-
-def _flat(tree: dict[str, object]) -> dict[str, object]:
-    def walk(node: object, path: str) -> Iterator[tuple[str, object]]:
-        if isinstance(node, dict):
-            for name, child in node.items():
-                yield from walk(child, f"{path}.{name}" if path else name)
-        else:
-            yield path, node
-
-    return dict(walk(tree, ""))

@@ -124,6 +124,12 @@ class EventType(StrEnum):
     DRILL_ENDED = "DRILL_ENDED"
 
 
+#: Names that stand for several types, for who asks for what happened rather than for how.
+GROUPS: Final = {
+    "KILL_SWITCH_DEACTIVATED": frozenset(
+        {EventType.KILL_SWITCH_CLEARED, EventType.KILL_SWITCH_DISARMED}
+    ),
+}
 #: What says why the payload of another record is gone, or has to stay, must itself stay for ever.
 PERMANENT: Final = frozenset(
     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from risk_policy.model.audit import Audit
@@ -85,12 +87,13 @@ class Policy(Section):
     """A valid policy, with the digest of the file it was read from.
 
     ``digest`` is what ``sha256sum`` prints for the file, so that anybody can check which
-    policy a running part was started with.
+    policy a running part was started with; ``as_written`` is the file's tree, unexpanded.
     """
 
     alerting: Alerting = Alerting()
     digest: str = Field(default="", exclude=True)
     source: str = Field(default="", exclude=True)
+    as_written: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
 
     @property
     def short_digest(self) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from risk_policy.contracts.audit import PERMANENT, EventType
+from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.header import Header
 from risk_receivers.audit.holds import Hold, HoldFilter, Ranges, is_in
@@ -28,8 +28,6 @@ from risk_receivers.audit.payload import Payload
 #: the small steps of an honest clock need no judgement: those that could matter are rare.
 GRACE: Final = timedelta(days=1)
 MISSING: Final = "the payload is missing, and no retention allowed that"
-#: What the headers begin with that tell of it; canonical JSON sorts its keys.
-PREFIXES: Final = tuple(f'{{"event_type":"{kind.value}"'.encode() for kind in sorted(PERMANENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +229,5 @@ _FOLD: Final[Mapping[str, Callable[[Retained, Header, Payload], Retained]]] = {
     EventType.LEGAL_HOLD_EXTENDED: _extended,
     EventType.LEGAL_HOLD_RELEASED: _released,
 }
+#: What the headers begin with that tell of it; canonical JSON sorts its keys.
+PREFIXES: Final = tuple(f'{{"event_type":"{kind!s}"'.encode() for kind in _FOLD)

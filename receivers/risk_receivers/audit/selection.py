@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.audit import GROUPS, EventType
 from risk_policy.contracts.scope import Scope
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.errors import AuditError
@@ -102,11 +102,14 @@ class Selection:
 def types_named(name: str) -> frozenset[str]:
     """The event types that a name stands for: itself, or those that begin with its words.
 
-    ``kill_switch`` stands for every ``KILL_SWITCH_…``. Raises UnknownTypeError.
+    ``kill_switch`` stands for every ``KILL_SWITCH_…``, ``kill_switch_deactivated`` for what clears
+    or disarms it. Raises UnknownTypeError.
     """
     word = name.strip().upper().replace("-", "_").removesuffix("*").removesuffix("_")
     if word in EventType.__members__:
         return frozenset({word})
+    if group := GROUPS.get(word):
+        return frozenset(kind.value for kind in group)
     found = frozenset(kind.value for kind in EventType if kind.value.startswith(f"{word}_"))
     if not found or not word:
         groups = sorted({kind.value.partition("_")[0].lower() for kind in EventType})

@@ -13,6 +13,7 @@ from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_receivers.body import Body, BodyReader, End
+from risk_receivers.config_changes import RulesWatch
 from risk_receivers.doors.door import Reply, read, recorded, recorded_or_acted
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.intake.alert import Batch, Feed
@@ -40,6 +41,7 @@ class FeedDoor:
         telemetry: Telemetry,
         pulse: Pulse,
         heard: Callable[[Feed], None],
+        rules: RulesWatch,
         bodies: BodyReader,
         deadline_seconds: float,
     ) -> None:
@@ -49,6 +51,7 @@ class FeedDoor:
         self._telemetry = telemetry
         self._pulse = pulse
         self._heard = heard
+        self._rules = rules
         self._bodies = bodies
         self._deadline_seconds = deadline_seconds
 
@@ -127,6 +130,7 @@ class FeedDoor:
         if batch.watchdog:
             if batch.feed is Feed.ALERTS:
                 self._pulse.beat()
+                self._rules.hear(batch.rules_digest)
             self._heard(batch.feed)
             self._telemetry.set(m.WATCHDOG_TIMESTAMP, feed, value=received.at.timestamp())
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from risk_policy.contracts.alert import POLICY_DIGEST
+from risk_policy.contracts.alert import (
+    IDENTITY_LABELS,
+    LIMIT,
+    POLICY_DIGEST,
+    THRESHOLD,
+    VALUE,
+)
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Escalation, Severity
 from risk_receivers.audit.canonical import JsonValue
@@ -73,7 +79,49 @@ def record_alert(
             received_at=received_at,
             details=_details(alert),
         )
+        if change is Change.CREATED and _crosses(alert):
+            _record_breach(transaction, step.incident, alert)
     return Recorded(step, messages + announcing.arrival(transaction, teller, last, step, alert))
+
+
+def _crosses(alert: Alert) -> bool:
+    """Whether it says which threshold was crossed, and by what: limits do, most others do not."""
+    annotations = alert.annotations
+    return bool(alert.tier and annotations.get(VALUE) and annotations.get(THRESHOLD))
+
+
+def _record_breach(transaction: Transaction, incident: Incident, alert: Alert) -> None:
+    """Once an episode: an incident is about one tier, so that it begins as that is crossed.
+
+    What rises within a tier (ALERT_ESCALATED) crosses nothing, and what was expired and goes on
+    (ALERT_CONTINUED) had crossed it before.
+    """
+    limit = alert.labels.get(LIMIT, "")
+    value, threshold = alert.annotations[VALUE], alert.annotations[THRESHOLD]
+    about = {name: alert.labels[name] for name in IDENTITY_LABELS if alert.labels.get(name)}
+    transaction.append(
+        AuditEvent(
+            EventType.THRESHOLD_BREACHED,
+            f"{limit or alert.alertname} is {value} at {incident.risk_id}: beyond the {alert.tier} "
+            f"threshold, {threshold}",
+            severity=alert.severity,
+            category=incident.category,
+            alert_id=incident.id,
+            details={
+                "limit": limit,
+                "tier": alert.tier,
+                "value": value,
+                "threshold": threshold,
+                "risk_id": incident.risk_id,
+                "episode": incident.episode,
+                "since": to_text(alert.starts_at),
+                "feed": alert.feed.value,
+                "policy_digest": alert.annotations.get(POLICY_DIGEST, ""),
+                **about,
+            },
+            action_taken=alert.action,
+        )
+    )
 
 
 def record_expiry(

@@ -91,6 +91,7 @@ class Batch:
         more_malformed: how many pieces stand for themselves in the body alone.
         ignored: how many alerts were not ours.
         watchdog: whether the Watchdog was among them, firing.
+        rules_digest: of which policy the rules are that it came from; empty if it did not say.
         left_out: why the rest of the body was not looked at; empty if all of it was.
     """
 
@@ -100,6 +101,7 @@ class Batch:
     more_malformed: int = 0
     ignored: int = 0
     watchdog: bool = False
+    rules_digest: str = ""
     left_out: str = ""
 
     @property

@@ -141,6 +141,7 @@ class Parser:
         alerts: list[Alert] = []
         ignored = 0
         watchdog = False
+        rules_digest = ""
         for item in found:
             try:
                 alert = self._alert(feed, item, now)
@@ -154,9 +155,12 @@ class Parser:
                 ignored += not complaint
             elif alert.alertname == labels.WATCHDOG:
                 watchdog = watchdog or alert.firing
+                rules_digest = alert.annotations.get(labels.POLICY_DIGEST, "")
             else:
                 alerts.append(alert)
-        return Batch(feed, tuple(alerts), odd.malformed(), odd.more, ignored, watchdog)
+        return Batch(
+            *(feed, tuple(alerts), odd.malformed(), odd.more, ignored, watchdog, rules_digest)
+        )
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:
         """An alert of ours, or None if it is somebody else's."""

@@ -106,6 +106,7 @@ def seqs(done: Result) -> list[int]:
         ("--limit 0 --reverse", [5, 4, 3, 2, 1]),
         ("--type alert_created", [2, 3]),
         ("--type KILL", [4, 5]),
+        ("--type kill_switch_deactivated", [5]),
         ("--type kill-switch --type SERVICE_STARTED", [1, 4, 5]),
         ("--severity warning --severity critical", [2, 3]),
         ("--category drawdown", [2]),
