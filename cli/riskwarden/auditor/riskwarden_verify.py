@@ -817,17 +817,24 @@ class Pinned(NamedTuple):
     checkpoints: Sequence[Checkpoint] = ()
 
 
-def verify(path: Path, pinned: Pinned, processes: int = 0) -> Report:
-    """Checks an export. Damage is in the report. Raises UnreadableError."""
+def verify(path: Path, pinned: Pinned, processes: int = 0, now: datetime | None = None) -> Report:
+    """Checks an export, by a clock that shows ``now``: the machine's own, unless it is given.
+
+    Damage is in the report. Raises UnreadableError.
+    """
     with _opened(path) as stream:
-        return _Export(stream, str(path), pinned).checked(processes or _processes(path))
+        export = _Export(stream, str(path), pinned, now or datetime.now(UTC))
+        return export.checked(processes or _processes(path))
 
 
 class _Export:
     """One export on its way through all checks."""
 
-    def __init__(self, stream: BinaryIO | gzip.GzipFile, name: str, pinned: Pinned) -> None:
+    def __init__(
+        self, stream: BinaryIO | gzip.GzipFile, name: str, pinned: Pinned, now: datetime
+    ) -> None:
         self._stream = stream
+        self._now = now
         self._pinned = pinned
         self._report = Report(name)
         self._told = Told()
@@ -1056,7 +1063,7 @@ class _Export:
         report = self._report
         report.deleted = len(self._missing)
         is_whole = report.first == 1 and any(one.size == report.last for one, _ in notes)
-        for at, message in self._clock.finish(datetime.now(UTC)):
+        for at, message in self._clock.finish(self._now):
             report.problem(message, at)
         unknown = 0
         for header in self._missing:
