@@ -37,7 +37,7 @@ import os
 import re
 import sys
 import zlib
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -239,10 +239,13 @@ def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, str, str]:
     if checksum != leaf.hex():
         raise WrongError("its checksum is not the header's; one of them was changed")
     payload = payload[:-1]
-    if payload[0] == "n":
-        _check_missing(header, salt, payload, found)
-    else:
-        _check_payload(header, salt, payload, found)
+    try:
+        if payload[:1] == "n":
+            _check_missing(header, salt, payload, found)
+        else:
+            _check_payload(header, salt, payload, found)
+    except WrongError as error:  # the header is right, and what follows on it may be
+        found.problems.append((seq, str(error)))
     return leaf, header[4], header[5]
 
 
@@ -763,11 +766,16 @@ _LONGEST_LINE: Final = 1 << 26
 _WORTH_A_PROCESS: Final = 4 << 20
 
 
+#: Behind every record.
+_OF_THE_WHOLE: Final = 2**63
+
+
 @dataclass(slots=True)
 class Report:
     """What came of it.
 
     Attributes:
+        problems: the first of them, by record; ``problem_count`` counts all.
         unchecked: what could not be checked, and what it would take.
         signed_size: how far a checkpoint reaches that a trusted key has signed.
         seen_size: how far a head or a checkpoint reaches that the auditor has kept.
@@ -790,6 +798,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     warning_count: int = 0
     unchecked: list[str] = field(default_factory=list)
+    _found: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def code(self) -> int:
@@ -799,8 +808,11 @@ class Report:
     def problem(self, message: str, seq: int | None = None) -> None:
         """Adds something that is wrong."""
         self.problem_count += 1
-        if len(self.problems) < SHOWN:
-            self.problems.append(message if seq is None else f"record {seq}: {message}")
+        insort(self._found, (seq or _OF_THE_WHOLE, message))
+        del self._found[SHOWN:]
+        self.problems = [
+            text if at == _OF_THE_WHOLE else f"record {at}: {text}" for at, text in self._found
+        ]
 
     def warn(self, message: str, seq: int) -> None:
         """Adds something odd that is no proof of harm."""
@@ -1322,7 +1334,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"riskwarden-verify: {error}", file=sys.stderr)
         return UNREADABLE
     if given.json:
-        told = {name: getattr(report, name) for name in Report.__slots__}
+        told = {
+            name: getattr(report, name) for name in Report.__slots__ if not name.startswith("_")
+        }
         words = {INTACT: "intact", BROKEN: "broken", INCOMPLETE: "incomplete"}
         print(json.dumps({"result": words[report.code], **told}, indent=2))
         return report.code

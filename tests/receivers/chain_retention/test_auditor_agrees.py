@@ -72,7 +72,7 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(story=st.lists(STEPS, min_size=3, max_size=14))
 def test_in_every_story_both_find_the_same_records_wrong(story: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -85,9 +85,10 @@ def test_in_every_story_both_find_the_same_records_wrong(story: list[tuple[str, 
             ours, theirs = archive.verify(), judged(archive)
         finally:
             archive.writer.stop()
-    assert [str(one).split(":")[0] for one in ours.problems] == [
-        one.split(":")[0] for one in theirs.problems
-    ], (ours.problems, theirs.problems)
+    assert ours.problem_count == theirs.problem_count, (ours.problems, theirs.problems)
+    if ours.problem_count <= auditor.SHOWN:  # each keeps the first ones, in an order of its own
+        found = sorted(str(one).partition(":")[0] for one in ours.problems)
+        assert found == sorted(one.partition(":")[0] for one in theirs.problems)
     assert (ours.ok, ours.warning_count) == (theirs.code == 0, theirs.warning_count)
     if ours.ok:
         assert ours.deleted == theirs.deleted
