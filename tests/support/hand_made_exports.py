@@ -66,12 +66,13 @@ def audited(
     key: str = "",
     heads: tuple[str, ...] = (),
     processes: int = 1,
+    now: datetime | None = None,
 ) -> auditor.Report:
     path = tmp_path / "export"
     path.write_bytes(content)
     keys = (auditor.Key.parse(key),) if key else ()
     pinned = [(int(text.partition(":")[0]), text.partition(":")[2]) for text in heads]
-    return auditor.verify(path, auditor.Pinned(keys, pinned, ()), processes)
+    return auditor.verify(path, auditor.Pinned(keys, pinned, ()), processes, now)
 
 
 def resealed(rows: list[StoredRow], edit: Callable[[int, dict[str, Any]], None]) -> list[Any]:

@@ -37,7 +37,7 @@ import os
 import re
 import sys
 import zlib
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -239,10 +239,13 @@ def _check_line(seq: int, line: bytes, found: Block) -> tuple[bytes, str, str]:
     if checksum != leaf.hex():
         raise WrongError("its checksum is not the header's; one of them was changed")
     payload = payload[:-1]
-    if payload[0] == "n":
-        _check_missing(header, salt, payload, found)
-    else:
-        _check_payload(header, salt, payload, found)
+    try:
+        if payload[:1] == "n":
+            _check_missing(header, salt, payload, found)
+        else:
+            _check_payload(header, salt, payload, found)
+    except WrongError as error:  # the header is right, and what follows on it may be
+        found.problems.append((seq, str(error)))
     return leaf, header[4], header[5]
 
 
@@ -763,11 +766,16 @@ _LONGEST_LINE: Final = 1 << 26
 _WORTH_A_PROCESS: Final = 4 << 20
 
 
+#: Behind every record.
+_OF_THE_WHOLE: Final = 2**63
+
+
 @dataclass(slots=True)
 class Report:
     """What came of it.
 
     Attributes:
+        problems: the first of them, by record; ``problem_count`` counts all.
         unchecked: what could not be checked, and what it would take.
         signed_size: how far a checkpoint reaches that a trusted key has signed.
         seen_size: how far a head or a checkpoint reaches that the auditor has kept.
@@ -790,6 +798,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     warning_count: int = 0
     unchecked: list[str] = field(default_factory=list)
+    _found: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def code(self) -> int:
@@ -799,8 +808,11 @@ class Report:
     def problem(self, message: str, seq: int | None = None) -> None:
         """Adds something that is wrong."""
         self.problem_count += 1
-        if len(self.problems) < SHOWN:
-            self.problems.append(message if seq is None else f"record {seq}: {message}")
+        insort(self._found, (seq or _OF_THE_WHOLE, message))
+        del self._found[SHOWN:]
+        self.problems = [
+            text if at == _OF_THE_WHOLE else f"record {at}: {text}" for at, text in self._found
+        ]
 
     def warn(self, message: str, seq: int) -> None:
         """Adds something odd that is no proof of harm."""
@@ -817,17 +829,24 @@ class Pinned(NamedTuple):
     checkpoints: Sequence[Checkpoint] = ()
 
 
-def verify(path: Path, pinned: Pinned, processes: int = 0) -> Report:
-    """Checks an export. Damage is in the report. Raises UnreadableError."""
+def verify(path: Path, pinned: Pinned, processes: int = 0, now: datetime | None = None) -> Report:
+    """Checks an export, by a clock that shows ``now``: the machine's own, unless it is given.
+
+    Damage is in the report. Raises UnreadableError.
+    """
     with _opened(path) as stream:
-        return _Export(stream, str(path), pinned).checked(processes or _processes(path))
+        export = _Export(stream, str(path), pinned, now or datetime.now(UTC))
+        return export.checked(processes or _processes(path))
 
 
 class _Export:
     """One export on its way through all checks."""
 
-    def __init__(self, stream: BinaryIO | gzip.GzipFile, name: str, pinned: Pinned) -> None:
+    def __init__(
+        self, stream: BinaryIO | gzip.GzipFile, name: str, pinned: Pinned, now: datetime
+    ) -> None:
         self._stream = stream
+        self._now = now
         self._pinned = pinned
         self._report = Report(name)
         self._told = Told()
@@ -1056,7 +1075,7 @@ class _Export:
         report = self._report
         report.deleted = len(self._missing)
         is_whole = report.first == 1 and any(one.size == report.last for one, _ in notes)
-        for at, message in self._clock.finish(datetime.now(UTC)):
+        for at, message in self._clock.finish(self._now):
             report.problem(message, at)
         unknown = 0
         for header in self._missing:
@@ -1315,7 +1334,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"riskwarden-verify: {error}", file=sys.stderr)
         return UNREADABLE
     if given.json:
-        told = {name: getattr(report, name) for name in Report.__slots__}
+        told = {
+            name: getattr(report, name) for name in Report.__slots__ if not name.startswith("_")
+        }
         words = {INTACT: "intact", BROKEN: "broken", INCOMPLETE: "incomplete"}
         print(json.dumps({"result": words[report.code], **told}, indent=2))
         return report.code

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_made_exports import NOW, as_lines
+from hand_made_exports import NOW, as_lines, audited, ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signed_notes import NoteSigner, checkpoint, rfc9162_root
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
@@ -100,3 +102,63 @@ def test_payloads_that_no_json_of_ours_holds_are_refused_alike() -> None:
     for text in ('{"a":0.5}', '{"a":NaN}', '{"a":1e3}', '{"a":1,"a":1}', '{"b":1,"a":1}'):
         with pytest.raises(auditor.WrongError):
             auditor._canonical(text)
+
+
+OLD, NEW, MALLORY = NoteSigner("desk", 1), NoteSigner("desk", 2), NoteSigner("desk", 3)
+
+
+def rotated(old: NoteSigner, new: NoteSigner) -> list[Record]:
+    """Four records, of which the second hands over."""
+    records, head = [], EMPTY
+    for number in range(4):
+        kind = EventType.SIGNING_KEY_ROTATED if number == 1 else EventType.ALERT_CREATED
+        details = {"verifier_key": old.vkey, "new_verifier_key": new.vkey}
+        event = AuditEvent(kind, f"{number}", details=details)
+        record = follow(head, event, origin="o", recorded_at=NOW, keep_days=None, salt=bytes(16))
+        records.append(record)
+        head = record.head
+    return records
+
+
+@pytest.mark.parametrize(
+    ("at_two", "at_four", "pinned", "code"),
+    [
+        ((OLD, NEW), (NEW,), OLD, 0),
+        ((OLD, NEW), (NEW,), NEW, 0),
+        ((OLD, NEW), (OLD,), OLD, 1),  # what was handed over is nobody's any more
+        ((OLD,), (NEW,), OLD, 1),  # the new one has not agreed
+        ((NEW,), (NEW,), OLD, 1),  # nor the old one here
+        ((OLD, NEW), (MALLORY,), OLD, 1),
+        ((OLD, MALLORY), (MALLORY,), OLD, 1),  # nothing on record hands over to that one
+        ((OLD, NEW), (NEW,), MALLORY, 1),
+    ],
+)
+def test_only_who_the_pinned_key_handed_over_to_may_sign(
+    at_two: tuple[NoteSigner, ...],
+    at_four: tuple[NoteSigner, ...],
+    pinned: NoteSigner,
+    code: int,
+    tmp_path: Path,
+) -> None:
+    records = rotated(OLD, NEW)
+    leaves = [one.checksum for one in records]
+    notes = [
+        checkpoint(2, rfc9162_root(leaves[:2]), *at_two),
+        checkpoint(4, rfc9162_root(leaves), *at_four),
+    ]
+    tail = [f"{json.dumps({'checkpoint': note})}\n".encode() for note in notes]
+    report = audited(tmp_path, ended([*as_lines(records), *tail], 4), key=pinned.vkey)
+    assert report.code == code, (report.problems, report.unchecked)
+
+
+def test_a_stretch_from_behind_a_handover_wants_the_key_of_today(tmp_path: Path) -> None:
+    records = rotated(OLD, NEW)
+    leaves = [one.checksum for one in records]
+    before = [rfc9162_root(leaves[:2]).hex()]
+    note = checkpoint(4, rfc9162_root(leaves), NEW)
+    tail = f"{json.dumps({'checkpoint': note})}\n".encode()
+    content = ended([*as_lines(records[2:], before=before), tail], 2)
+    assert audited(tmp_path, content, key=NEW.vkey).code == 0
+    report = audited(tmp_path, content, key=OLD.vkey)
+    assert report.code == 3
+    assert "may have handed over before record 3" in report.unchecked[0]
