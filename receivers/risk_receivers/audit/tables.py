@@ -19,8 +19,10 @@ from risk_receivers.audit.chain import EMPTY, Head, Record
 from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
 from risk_receivers.audit.reader import ChainReader
 from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.segmented import SegmentedConnection
+from risk_receivers.audit.segments import Segments
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
-from risk_receivers.database.place import Place, path_of
+from risk_receivers.database.place import Place, path_of, segments_of
 
 T = TypeVar("T")
 
@@ -344,9 +346,16 @@ def open_read_only(place: Place, *, immutable: bool = False) -> Connection:
     if not path.is_file():
         raise UnreadableDatabaseError(f"{path}: no such file; name an audit database")
     mode = "immutable=1" if immutable else "mode=ro"
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None
-    )
+    name = f"{path.resolve().as_uri()}?{mode}"
+    folder = segments_of(path)
+    connection: sqlite3.Connection
+    if folder.is_dir():
+        connection = sqlite3.connect(
+            name, uri=True, isolation_level=None, factory=SegmentedConnection
+        )
+        connection.staged, connection.segments = TableChain(connection), Segments(folder)
+    else:
+        connection = sqlite3.connect(name, uri=True, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = ON")
         version = check_version(connection)

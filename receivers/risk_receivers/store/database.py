@@ -18,9 +18,11 @@ from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.retained import Missing, Retained
+from risk_receivers.audit.segments import Segments
 from risk_receivers.audit.verify import Finding, Verifier
+from risk_receivers.database.place import segments_of
 from risk_receivers.store import head_file
-from risk_receivers.store.errors import StoreError
+from risk_receivers.store.errors import StoreBusyError, StoreError
 from risk_receivers.store.lock_file import LockFile
 
 #: Primary result codes after which nothing that this connection says can be relied upon.
@@ -61,9 +63,7 @@ class WritableDatabase:
             self._busy_timeout_seconds = busy_timeout_seconds
             undo.callback(self._lock.close)
             # isolation_level None: transactions begin and end where we say.
-            self.connection = sqlite3.connect(
-                path, isolation_level=None, timeout=busy_timeout_seconds
-            )
+            self.connection = self._connect(path, busy_timeout_seconds)
             undo.callback(self.connection.close)
             with self.locked():
                 self._set_pragmas()
@@ -71,11 +71,32 @@ class WritableDatabase:
             self._head_file = head_file.HeadFile(path)
             undo.pop_all()
 
+    def _connect(self, path: Path, busy_timeout_seconds: float) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, timeout=busy_timeout_seconds)
+
+    def begin(self) -> None:
+        """Begins a transaction, while the lock file is held. Raises StoreBusyError."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if not _is_busy(error):
+                raise
+            raise StoreBusyError(
+                f"{self.path}: another program holds the database; not recorded, try again"
+            ) from error
+
+    def commit(self, head: Head, known: Head) -> None:
+        """Makes the transaction durable, and notes its head if it is a new one."""
+        self.connection.execute("COMMIT")
+        if head != known:
+            self.note(head)
+
     def prepare(self, schema: Sequence[str]) -> Head:
         """Creates what is missing and checks the chain's end. Raises StoreError."""
         with _named(self.path), self.locked():
             self.connection.execute("BEGIN IMMEDIATE")
             try:
+                self._refuse_foreign()
                 tables.prepare(self.connection)
                 for statement in schema:
                     self.connection.execute(statement)
@@ -167,6 +188,14 @@ class WritableDatabase:
         self._head_file.close()
         self._lock.close()
 
+    def _refuse_foreign(self) -> None:
+        folder = segments_of(self.path)
+        if Segments(folder).listed():
+            raise StoreError(
+                f"its audit chain is in {folder}; say so with "
+                'alerting.audit.storage_backend = "jsonl"'
+            )
+
     def _set_pragmas(self) -> None:
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
@@ -209,7 +238,7 @@ def is_storage_failure(error: BaseException) -> bool:
     )
 
 
-def is_busy(error: BaseException) -> bool:
+def _is_busy(error: BaseException) -> bool:
     """Whether another program holds the database."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY

@@ -30,7 +30,6 @@ from risk_receivers.database.place import Place, path_of
 from risk_receivers.store.database import (
     StorageLostError,
     WritableDatabase,
-    is_busy,
     is_storage_failure,
 )
 from risk_receivers.store.errors import (
@@ -40,6 +39,7 @@ from risk_receivers.store.errors import (
     StoreFailedError,
     StoreTimeoutError,
 )
+from risk_receivers.store.opening import open_writable
 from risk_receivers.store.pending import Job, PendingJobs
 from risk_receivers.store.transaction import Transaction
 
@@ -171,7 +171,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            database = WritableDatabase(self._path, busy_timeout_seconds=self._busy_timeout_seconds)
+            database = open_writable(self._place, busy_timeout_seconds=self._busy_timeout_seconds)
         except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
             self._started.set_exception(error)
             return
@@ -208,19 +208,9 @@ class Writer:
         with contextlib.ExitStack() as turn:
             try:
                 turn.enter_context(database.locked())
-                database.connection.execute("BEGIN IMMEDIATE")
+                database.begin()
             except StoreBusyError as error:
                 _refuse(jobs, error)
-                return
-            except DATABASE_ERRORS as error:
-                if not is_busy(error):
-                    raise
-                _refuse(
-                    jobs,
-                    StoreBusyError(
-                        f"{self._path}: another program holds the database; not recorded, try again"
-                    ),
-                )
                 return
             head = database.head_after(self._head)
             others = database.checksums_between(self._head, head)
@@ -234,9 +224,7 @@ class Writer:
             answers = [_attempt(job, transaction) for job in jobs]
             transaction.settle()
             transaction.closed = True
-            database.connection.execute("COMMIT")
-            if transaction.head != self._head:
-                database.note(transaction.head)
+            database.commit(transaction.head, self._head)
         database.confirm_place()
         self._head = transaction.head
         self._tree.extend(others)
