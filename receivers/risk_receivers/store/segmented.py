@@ -16,6 +16,7 @@ from risk_receivers.audit.chain import Head
 from risk_receivers.audit.segmented import FORGOTTEN, SegmentedConnection
 from risk_receivers.audit.segments import Segments
 from risk_receivers.audit.tables import TableChain
+from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import segments_of
 from risk_receivers.store.database import StorageLostError, WritableDatabase
 from risk_receivers.store.segment_files import SegmentFiles
@@ -51,7 +52,7 @@ class SegmentedDatabase(WritableDatabase):
 
     def commit(self, head: Head, known: Head) -> None:
         """Makes the transaction durable, in the files as well."""
-        self.connection.execute("COMMIT")
+        self._commit()
         try:
             if rows := self._staged.rows_after(self._segments.head.size, -1):
                 self._segments.append(rows)
@@ -65,12 +66,15 @@ class SegmentedDatabase(WritableDatabase):
     def _staged(self) -> TableChain:
         return TableChain(self.connection)
 
-    def _connect(self, path: Path, busy_timeout_seconds: float) -> sqlite3.Connection:
+    def _connect(self, busy_timeout_seconds: float) -> Connection:
         connection = sqlite3.connect(
-            path, isolation_level=None, timeout=busy_timeout_seconds, factory=SegmentedConnection
+            self.path,
+            isolation_level=None,
+            timeout=busy_timeout_seconds,
+            factory=SegmentedConnection,
         )
         connection.staged = TableChain(connection)
-        connection.segments = Segments(segments_of(path))
+        connection.segments = Segments(segments_of(self.path))
         return connection
 
     def _refuse_foreign(self) -> None:

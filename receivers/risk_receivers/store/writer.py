@@ -26,7 +26,7 @@ from risk_receivers.audit.canonical import encode
 from risk_receivers.audit.chain import EMPTY, Head, TreeHead
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.database.connection import DATABASE_ERRORS
-from risk_receivers.database.place import Place, path_of
+from risk_receivers.database.place import Place, Server, path_of
 from risk_receivers.store.database import (
     StorageLostError,
     WritableDatabase,
@@ -80,7 +80,7 @@ class Writer:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
         encode(origin)
         self._place = database
-        self._path = path_of(database)
+        self._path = database if isinstance(database, Server) else path_of(database)
         self._origin = origin
         self._retention = retention
         self._schema = tuple(schema)
@@ -264,13 +264,26 @@ def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
         _require_intact(transaction)
         connection.execute("ROLLBACK TO riskwarden_work")
         connection.execute("RELEASE riskwarden_work")
-        transaction.head = before
-        del transaction.appended[appended:], transaction.checksums[appended:]
-        refused = error
-        return lambda: job.future.set_exception(refused)
+        return _undone(job, transaction, before, appended, error)
     _require_intact(transaction)
-    connection.execute("RELEASE riskwarden_work")
+    try:
+        connection.execute("RELEASE riskwarden_work")
+    except DATABASE_ERRORS as error:
+        # A statement of the work failed, and the work went on: a server forgives nothing.
+        if is_storage_failure(error):
+            raise
+        connection.execute("ROLLBACK TO riskwarden_work")
+        connection.execute("RELEASE riskwarden_work")
+        return _undone(job, transaction, before, appended, error)
     return lambda: job.future.set_result(result)
+
+
+def _undone(
+    job: Job, transaction: Transaction, before: Head, appended: int, error: Exception
+) -> Callable[[], None]:
+    transaction.head = before
+    del transaction.appended[appended:], transaction.checksums[appended:]
+    return lambda: job.future.set_exception(error)
 
 
 def _require_intact(transaction: Transaction) -> None:
