@@ -49,6 +49,12 @@ class SegmentedChain:
         found = list(islice(self._segments.after(seq), limit))
         return (found + _beyond(staged, _end_of(found, seq)))[:limit]
 
+    def rows_before(self, seq: int, limit: int) -> list[StoredRow]:
+        """The last ``limit`` rows in front of a seq, in order."""
+        end = min(seq, self.head().size + 1)
+        found = self.rows_after(max(end - limit, 1) - 1, limit)
+        return [row for row in found if isinstance(row.seq, int) and row.seq < seq]
+
     def rows(self) -> Iterator[StoredRow]:
         """Every row where it stands, whatever its seq says."""
         end = 0

@@ -45,6 +45,15 @@ _NUL: Final = "\0"
 _NUL_SHOWN: Final = "␀"
 
 
+def dsn_problem(dsn: str) -> str:
+    """What is wrong with a connection string, without a word of it; empty if nothing is."""
+    try:
+        found = conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        return "is no connection string of libpq, such as host=… dbname=… user=… or postgresql://…"
+    return "" if found.get("dbname") else "names no database; add dbname="
+
+
 class ServerCursor:
     """What a statement found or did."""
 
@@ -79,10 +88,9 @@ class ServerConnection:
 
     def __init__(self, place: Server, *, read_only: bool) -> None:
         """Connects. Raises ServerError, which names neither password nor DSN."""
-        try:
-            given = {**_DEFAULTS, **conninfo.conninfo_to_dict(place.dsn)}
-        except psycopg.Error:
-            raise ServerError("the DSN cannot be read; see libpq's connection strings") from None
+        if problem := dsn_problem(place.dsn):
+            raise ServerError(f"its DSN {problem}")
+        given = {**_DEFAULTS, **conninfo.conninfo_to_dict(place.dsn)}
         try:
             self._raw = psycopg.connect(
                 conninfo.make_conninfo("", **given),

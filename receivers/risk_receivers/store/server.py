@@ -39,6 +39,11 @@ class ServerDatabase(WritableDatabase):
     def __init__(self, place: Server, *, busy_timeout_seconds: float) -> None:
         """Connects. Raises StoreError."""
         self._place = place
+        if place.path.exists():
+            raise StoreError(
+                f"{place.path} holds what was recorded until now, in SQLite; keep it, and move it "
+                f"and its {head_file.path_beside(place.path).name} away to begin anew in PostgreSQL"
+            )
         super().__init__(place.path, busy_timeout_seconds=busy_timeout_seconds, name=str(place))
         self._files = (head_file.path_beside(place.path),)
 
