@@ -111,12 +111,8 @@ def _start(users: Path) -> Path:
     options = " ".join([*_FLAGS, "-k", str(root)])
     subprocess.run(_as_user([*start, "-o", options]), check=True, capture_output=True, cwd="/")
     stop = " ".join(_as_user([_binary("pg_ctl"), "-D", str(data), "-m", "immediate", "-s", "stop"]))
-    subprocess.Popen(
-        ["sh", "-c", f"sleep 1; flock -x {users} {stop}; rm -rf {root}"],
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
+    watch = f"sleep 1; flock -x {users} {stop}; rm -rf {root}"
+    subprocess.run(
+        ["sh", "-c", f"setsid sh -c '{watch}' </dev/null >/dev/null 2>&1 &"], check=True, cwd="/"
     )
     return root

@@ -159,7 +159,7 @@ class WritableDatabase:
 
     def tree(self, head: Head) -> Tree:
         """The Merkle tree up to a head that was read from this database."""
-        with _named(self.path):
+        with _named(self.name):
             tree = checkpoint_table.tree(self.connection, head.size)
             tree.extend(tables.checksums(self.connection, tree.size, head.size))
             return tree
