@@ -16,7 +16,8 @@ from risk_policy.environment import Secret
 from risk_policy.model.base import split_endpoint
 from risk_policy.model.policy import Alerting
 from risk_policy.values import Values
-from riskwarden.commands.common import policy_path, warn
+from risk_receivers.database.place import Place, Server
+from riskwarden.commands.common import is_file, policy_path, warn
 
 _DEFAULTS: Final = Alerting()
 
@@ -74,6 +75,16 @@ class LenientPolicy:
             warn(f"{self.path}: {key}: is no path; {default} is tried in its place")
             return Path(default)
         return Path(found)
+
+    def place(self, data: Path) -> Place:
+        """Where the record of a data folder is kept: there, or where the policy says.
+
+        Raises UnsetVariableError.
+        """
+        path = data / self.database
+        if self._values.get("alerting.audit.storage_backend") != "postgresql" or is_file(path):
+            return path
+        return Server(Secret(str(self._values.get("alerting.audit.postgresql.dsn"))).reveal(), path)
 
     @property
     def lease_seconds(self) -> float:

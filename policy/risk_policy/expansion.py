@@ -17,8 +17,9 @@ from risk_policy.errors import Problem, UnsetVariableError
 from risk_policy.fields import Model
 from risk_policy.lines import dotted
 
-#: The tokens between the parts; each part asks for those it needs when it starts.
-_ASKED_LATER: Final = ("alerting", "auth")
+#: The tokens between the parts, and where the record is kept: each part asks for what it needs
+#: when it starts.
+_ASKED_LATER: Final = (("alerting", "auth"), ("alerting", "audit"))
 _NOT_HERE: Final = (
     "takes no ${NAME}: the digest of the policy covers the file and not the environment, so "
     "this value has to stand in the file"
@@ -114,7 +115,7 @@ class _Walk:
             return node
         key = dotted(parts)
         if fields.is_secret(found):
-            self._expanded(node, key, active=active and parts[:2] != _ASKED_LATER)
+            self._expanded(node, key, active=active and parts[:2] not in _ASKED_LATER)
             return node
         if not fields.is_expandable(found):
             self._problems.append(Problem(key, repr(node), _NOT_HERE))

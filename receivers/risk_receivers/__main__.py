@@ -44,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         return _refuse(f"--alertmanager {alertmanager}: {error}")
     try:
-        serve(policy, options.data, host, port, alertmanager)
+        serve(
+            *(policy, options.data, host, port, alertmanager),
+            own_store=options.own_store,
+        )
     except (StartError, StoreError) as error:
         return _refuse(discretion.applied(str(error)))
     return 0
@@ -59,6 +62,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--listen", help="host:port; alerting.endpoints.receivers unless given")
     parser.add_argument(
         "--alertmanager", help="host:port; alerting.endpoints.alertmanager unless given"
+    )
+    parser.add_argument(
+        "--own-store",
+        action="store_true",
+        help="keep the record in the data folder, whatever the policy says: for what only plays",
     )
     return parser.parse_args(arguments)
 

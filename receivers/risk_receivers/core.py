@@ -44,6 +44,7 @@ from risk_receivers.retention.payload_keeper import PayloadKeeper
 from risk_receivers.schema import SCHEMA
 from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.signer.connect import connect
+from risk_receivers.store.places import place_of
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Telemetry
 from risk_receivers.workers import Bell, Clock, Worker
@@ -84,13 +85,15 @@ class Core:
 
 
 @contextmanager
-def open_core(policy: Policy, data: Path, telemetry: Telemetry) -> Iterator[Core]:
+def open_core(
+    policy: Policy, data: Path, telemetry: Telemetry, *, own_store: bool = False
+) -> Iterator[Core]:
     """Store, gate and recorder on a data folder. Raises StartError or StoreError."""
     alerting = policy.alerting
     interval_seconds = alerting.prometheus.evaluation_interval_seconds
     repeated_after = repeat_seconds(policy)
     alert_lease_seconds = REPEATS_UNTIL_END * repeated_after
-    database = data / alerting.audit.database_path
+    database = place_of(alerting.audit, data, own=own_store)
     pulse = Pulse(alerting.dead_man.prometheus_seconds)
     heartbeat = Heartbeat(alerting.gate.renew_seconds)
     bell = Bell()

@@ -38,7 +38,15 @@ _DATA_MODE: Final = 0o710
 _log = logging.getLogger(__name__)
 
 
-def serve(policy: Policy, data: Path, host: str, port: int, alertmanager: str = "") -> None:
+def serve(
+    policy: Policy,
+    data: Path,
+    host: str,
+    port: int,
+    alertmanager: str = "",
+    *,
+    own_store: bool = False,
+) -> None:
     """Run until a signal asks to stop. Raises StartError or StoreError."""
     stopping = _StopRequest()
     os.umask(0o077)  # what it keeps is nobody else's, but for the gate
@@ -47,7 +55,7 @@ def serve(policy: Policy, data: Path, host: str, port: int, alertmanager: str = 
         data.chmod(_DATA_MODE)
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(host, port))
-        service = stack.enter_context(running(policy, data, alertmanager))
+        service = stack.enter_context(running(policy, data, alertmanager, own_store=own_store))
         server = _Server(_config(policy, service), service)
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)

@@ -37,10 +37,13 @@ class Service:
 
 
 @contextmanager
-def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Service]:
+def running(
+    policy: Policy, data: Path, alertmanager: str = "", *, own_store: bool = False
+) -> Iterator[Service]:
     """Everything but the server, running on a data folder. Raises StartError or StoreError.
 
-    ``alertmanager`` is where it listens, if that is not where the policy says.
+    ``alertmanager`` is where it listens, if that is not where the policy says; with ``own_store``
+    the record is kept in the folder, whatever the policy says.
     """
     alerting = policy.alerting
     if not alerting.enabled:
@@ -50,7 +53,7 @@ def running(policy: Policy, data: Path, alertmanager: str = "") -> Iterator[Serv
     with ExitStack() as stack:
         channels = stack.enter_context(open_channels(policy, data, telemetry))
         tokens = Tokens.from_policy(policy)
-        core = stack.enter_context(open_core(policy, data, telemetry))
+        core = stack.enter_context(open_core(policy, data, telemetry, own_store=own_store))
         load_book(core.database, tokens.book)
         access = Access(tokens, alerting.permissions, telemetry, core.refusals.note)
         people = stack.enter_context(

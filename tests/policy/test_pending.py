@@ -28,6 +28,7 @@ from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.subject import gather
 from risk_receivers.periodic.terms import Terms
 from risk_receivers.service import running
+from risk_receivers.store.places import place_of
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
 from risk_runtime import DeadMansSwitch, PreTradeLimits
@@ -72,6 +73,7 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
             patch.setenv(name, "https://hooks.example.com/secret")
         for name in ("TELEGRAM_BOT_TOKEN", "WEBHOOK_HMAC_SECRET", "TWILIO_AUTH_TOKEN"):
             patch.setenv(name, "t")
+        patch.setenv("RISKWARDEN_POSTGRESQL_DSN", "dbname=record")
         patch.setenv("APPRISE_URL", "json://127.0.0.1")
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)
@@ -100,6 +102,8 @@ def use(policy: Policy, folder: Path) -> None:
     format_or_fail(policy, None, folder / "export")
     seal_or_fail(policy, (), None, gzip=None)
     report(with_reports(policy), folder / "reported")
+    audit = policy.alerting.audit.model_copy(update={"storage_backend": "postgresql"})
+    place_of(audit, folder)
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))

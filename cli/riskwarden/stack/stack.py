@@ -68,7 +68,7 @@ class Stack:
     def __init__(self, policy: Policy, layout: Layout, processes: Processes) -> None:
         self.layout = layout
         self.endpoints = reserved_endpoints(policy.alerting.endpoints, processes.keep)
-        self.policy = _reachable_runbooks(policy, self.endpoints)
+        self.policy = _own_store(_reachable_runbooks(policy, self.endpoints))
         self._processes = processes
         self._environ = layout.environment(policy)
 
@@ -99,6 +99,7 @@ class Stack:
             self.endpoints.receivers,
             "--alertmanager",
             self.endpoints.alertmanager,
+            "--own-store",
         )
         self._await(child, "receivers", "/readyz")
         return child
@@ -212,4 +213,14 @@ def _reachable_runbooks(policy: Policy, endpoints: Endpoints) -> Policy:
     runbooks = alerting.runbooks.model_copy(update={"base_url": base})
     return policy.model_copy(
         update={"alerting": alerting.model_copy(update={"runbooks": runbooks})}
+    )
+
+
+def _own_store(policy: Policy) -> Policy:
+    """The policy with the record in the data folder: what only plays is nobody else's record."""
+    audit = policy.alerting.audit
+    if audit.storage_backend == "postgresql":
+        audit = audit.model_copy(update={"storage_backend": "sqlite"})
+    return policy.model_copy(
+        update={"alerting": policy.alerting.model_copy(update={"audit": audit})}
     )

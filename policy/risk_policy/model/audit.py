@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from risk_policy.contracts.audit import PERMANENT, EventType
+from risk_policy.environment import Secret
 from risk_policy.model.base import (
     AlwaysOn,
     AtMost,
@@ -122,12 +123,19 @@ class Signing(Section):
     ] = 1
 
 
+class PostgreSQL(Section):
+    """``[alerting.audit.postgresql]``; ``dsn`` is a connection string or URI of libpq."""
+
+    dsn: Secret = Secret("${RISKWARDEN_POSTGRESQL_DSN}")
+
+
 class Audit(Section):
     """``[alerting.audit]``; ``database_path`` is relative to the data folder."""
 
     enabled: AlwaysOn = True
-    storage_backend: Literal["sqlite"] = "sqlite"
+    storage_backend: Literal["sqlite", "jsonl", "postgresql"] = "sqlite"
     database_path: str = "audit/audit.db"
+    postgresql: PostgreSQL = PostgreSQL()
     retention: AuditRetention = AuditRetention()
     integrity: Integrity = Integrity()
     signing: Signing = Signing()

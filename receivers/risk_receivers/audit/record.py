@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from risk_policy.contracts.audit import SALT_BYTES
 from risk_receivers.audit.chain import leaf_hash, payload_hash
@@ -25,6 +25,13 @@ class StoredRow(NamedTuple):
     checksum: object
     salt: object
     payload: object
+
+
+class NoRecord:
+    """Stands in a cell of what was to be a record and is none."""
+
+
+NO_RECORD: Final = NoRecord()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,16 @@ def check_record(row: StoredRow) -> CheckedRecord:
         elif row.checksum != checksum:
             problems.append("the stored checksum is not the header's; one of them was changed")
     else:
-        problems.append(f"the header is {_kind(row.header)}, not bytes")
+        problems.append(
+            "the line is no record; it was changed"
+            if isinstance(row.header, NoRecord)
+            else f"the header is {_kind(row.header)}, not bytes"
+        )
     if header is not None and header.seq != row.seq:
         problems.append(f"the header says seq {header.seq}; it was moved here or copied from there")
-    is_gone = row.salt is None and row.payload is None
-    payload = None if is_gone else _check_payload(row, header, problems)
+    is_record = not isinstance(row.header, NoRecord)
+    is_gone = is_record and row.salt is None and row.payload is None
+    payload = None if is_gone or not is_record else _check_payload(row, header, problems)
     return CheckedRecord(header, payload, checksum, tuple(problems), is_gone)
 
 

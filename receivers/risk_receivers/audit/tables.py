@@ -15,12 +15,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
+from risk_receivers.audit import server_tables
 from risk_receivers.audit.chain import EMPTY, Head, Record
 from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
 from risk_receivers.audit.reader import ChainReader
 from risk_receivers.audit.record import StoredRow
-from risk_receivers.database.connection import DATABASE_ERRORS, Connection
-from risk_receivers.database.place import Place, path_of
+from risk_receivers.audit.segmented import SegmentedConnection
+from risk_receivers.audit.segments import Segments
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection, ServerError
+from risk_receivers.database.place import Place, Server, path_of, segments_of
+from risk_receivers.database.server import ServerConnection
 
 T = TypeVar("T")
 
@@ -71,13 +75,19 @@ def prepare(connection: Connection) -> None:
     for name, statement in DEFINITIONS.items():
         if is_new or name in _MAY_BE_MISSING:
             connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
-    if is_new:
+    if not is_new:
+        return
+    if isinstance(connection, ServerConnection):
+        server_tables.note_version(connection, SCHEMA_VERSION)
+    else:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def check_version(connection: Connection) -> int:
     """The database's schema version, 0 if it is empty. Raises UnreadableDatabaseError."""
+    if isinstance(connection, ServerConnection):
+        return server_tables.check_version(connection, SCHEMA_VERSION)
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     application = int(connection.execute("PRAGMA application_id").fetchone()[0])
     if version == 0 and application == 0:
@@ -205,6 +215,8 @@ def undecoded(connection: Connection) -> None:
 
 def names(connection: Connection) -> set[str]:
     """The tables there are."""
+    if isinstance(connection, ServerConnection):
+        return server_tables.names(connection)
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     return {name for (name,) in found}
 
@@ -318,6 +330,8 @@ def orphaned_payloads(connection: Connection) -> list[int]:
 
 def definition_problems(connection: Connection) -> list[str]:
     """What was changed about the tables themselves: their types, or triggers on them."""
+    if isinstance(connection, ServerConnection):
+        return server_tables.definition_problems(connection, DEFINITIONS)
     found = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN (?, ?, ?)",
         tuple(DEFINITIONS),
@@ -340,13 +354,22 @@ def open_read_only(place: Place, *, immutable: bool = False) -> Connection:
     With ``immutable`` the file is read as it stands, without looking for a writer: only for a
     database at rest.
     """
+    if isinstance(place, Server):
+        return _open_server(place)
     path = path_of(place)
     if not path.is_file():
         raise UnreadableDatabaseError(f"{path}: no such file; name an audit database")
     mode = "immutable=1" if immutable else "mode=ro"
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None
-    )
+    name = f"{path.resolve().as_uri()}?{mode}"
+    folder = segments_of(path)
+    connection: sqlite3.Connection
+    if folder.is_dir():
+        connection = sqlite3.connect(
+            name, uri=True, isolation_level=None, factory=SegmentedConnection
+        )
+        connection.staged, connection.segments = TableChain(connection), Segments(folder)
+    else:
+        connection = sqlite3.connect(name, uri=True, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = ON")
         version = check_version(connection)
@@ -362,12 +385,30 @@ def open_read_only(place: Place, *, immutable: bool = False) -> Connection:
     return connection
 
 
+def _open_server(place: Server) -> Connection:
+    connection: ServerConnection | None = None
+    try:
+        connection = ServerConnection(place, read_only=True)
+        version = check_version(connection)
+    except (UnreadableDatabaseError, ServerError) as error:
+        if connection is not None:
+            connection.close()
+        raise UnreadableDatabaseError(f"{place}: {error}") from None
+    if version == 0:
+        connection.close()
+        raise UnreadableDatabaseError(f"{place}: is empty; no chain was ever started in it")
+    return connection
+
+
 def read(place: Place, ask: Callable[[Connection], T]) -> T:
     """What ``ask`` finds in a database, without leaving so much as a file beside it.
 
     Raises UnreadableDatabaseError naming the file, and what ``ask`` raises.
     """
     path = path_of(place)
+    if isinstance(place, Server):
+        with closing(open_read_only(place)) as connection:
+            return ask(connection)
     stamp = _stamp_at_rest(path)
     if stamp is not None:
         # At rest even a read-only connection would create SQLite's side files, so it is read

@@ -18,9 +18,12 @@ from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.retained import Missing, Retained
+from risk_receivers.audit.segments import Segments
 from risk_receivers.audit.verify import Finding, Verifier
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection, ServerError
+from risk_receivers.database.place import segments_of
 from risk_receivers.store import head_file
-from risk_receivers.store.errors import StoreError
+from risk_receivers.store.errors import StoreBusyError, StoreError
 from risk_receivers.store.lock_file import LockFile
 
 #: Primary result codes after which nothing that this connection says can be relied upon.
@@ -46,24 +49,24 @@ class StorageLostError(StoreError):
 class WritableDatabase:
     """An open database and its lock file, used by one thread."""
 
-    def __init__(self, path: Path, *, busy_timeout_seconds: float) -> None:
+    def __init__(self, path: Path, *, busy_timeout_seconds: float, name: str = "") -> None:
         """Opens the database and creates its folder. Raises StoreError naming the file."""
         self.path = path
-        self._files = (
+        self.name = name or str(path)
+        self._files: tuple[Path, ...] = (
             path,
             path.with_name(f"{path.name}-wal"),
             head_file.path_beside(path),
         )
         self._identities: tuple[tuple[int, int], ...] | None = None
-        with _named(path), contextlib.ExitStack() as undo:
+        with _named(self.name), contextlib.ExitStack() as undo:
             _make_folder(path.parent)
+            self.connection: Connection
             self._lock = LockFile(path.with_name(f"{path.name}.lock"))
             self._busy_timeout_seconds = busy_timeout_seconds
             undo.callback(self._lock.close)
             # isolation_level None: transactions begin and end where we say.
-            self.connection = sqlite3.connect(
-                path, isolation_level=None, timeout=busy_timeout_seconds
-            )
+            self.connection = self._connect(busy_timeout_seconds)
             undo.callback(self.connection.close)
             with self.locked():
                 self._set_pragmas()
@@ -71,16 +74,43 @@ class WritableDatabase:
             self._head_file = head_file.HeadFile(path)
             undo.pop_all()
 
+    def begin(self) -> None:
+        """Begins a transaction, while the lock file is held. Raises StoreBusyError."""
+        self._begin()
+
+    def _connect(self, busy_timeout_seconds: float) -> Connection:
+        return sqlite3.connect(self.path, isolation_level=None, timeout=busy_timeout_seconds)
+
+    def _begin(self) -> None:
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if not _is_busy(error):
+                raise
+            raise StoreBusyError(
+                f"{self.path}: another program holds the database; not recorded, try again"
+            ) from error
+
+    def commit(self, head: Head, known: Head) -> None:
+        """Makes the transaction durable, and notes its head if it is a new one."""
+        self._commit()
+        if head != known:
+            self.note(head)
+
+    def _commit(self) -> None:
+        self.connection.execute("COMMIT")
+
     def prepare(self, schema: Sequence[str]) -> Head:
         """Creates what is missing and checks the chain's end. Raises StoreError."""
-        with _named(self.path), self.locked():
-            self.connection.execute("BEGIN IMMEDIATE")
+        with _named(self.name), self.locked():
+            self._begin()
             try:
+                self._refuse_foreign()
                 tables.prepare(self.connection)
                 for statement in schema:
                     self.connection.execute(statement)
                 head = self._checked_head()
-                self.connection.execute("COMMIT")
+                self._commit()
             except BaseException:
                 self.rollback()
                 raise
@@ -129,7 +159,7 @@ class WritableDatabase:
 
     def tree(self, head: Head) -> Tree:
         """The Merkle tree up to a head that was read from this database."""
-        with _named(self.path):
+        with _named(self.name):
             tree = checkpoint_table.tree(self.connection, head.size)
             tree.extend(tables.checksums(self.connection, tree.size, head.size))
             return tree
@@ -155,17 +185,25 @@ class WritableDatabase:
     def rollback(self) -> None:
         """Undoes an open transaction; one that SQLite has already ended is left alone."""
         if self.connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 self.connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Lets go of the database and the lock."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*DATABASE_ERRORS):
             self.connection.close()
         with contextlib.suppress(OSError):
             self._head_file.sync(now=True)
         self._head_file.close()
         self._lock.close()
+
+    def _refuse_foreign(self) -> None:
+        folder = segments_of(self.path)
+        if Segments(folder).listed():
+            raise StoreError(
+                f"its audit chain is in {folder}; say so with "
+                'alerting.audit.storage_backend = "jsonl"'
+            )
 
     def _set_pragmas(self) -> None:
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -202,20 +240,22 @@ class WritableDatabase:
 
 
 def is_storage_failure(error: BaseException) -> bool:
-    """Whether SQLite reports the disk, the file or memory rather than a mistake in a statement."""
+    """Whether the disk, the file, memory or the server is at fault rather than a statement."""
+    if isinstance(error, ServerError):
+        return error.unreachable
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.Error) and (
         code is not None and code & _PRIMARY_CODE in _STORAGE_CODES
     )
 
 
-def is_busy(error: BaseException) -> bool:
+def _is_busy(error: BaseException) -> bool:
     """Whether another program holds the database."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
-def _head_problem(connection: sqlite3.Connection, head: Head) -> Finding | None:
+def _head_problem(connection: Connection, head: Head) -> Finding | None:
     """What is wrong with the last record and its link to the one before, if anything."""
     if head.size < 1:
         return Finding(head.size, "cannot be; records are numbered from 1")
@@ -246,9 +286,9 @@ def _make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(name: str) -> Iterator[None]:
     """Turns what goes wrong inside into StoreError with the file's name in front."""
     try:
         yield
-    except (AuditError, StoreError, sqlite3.Error, sqlite3.Warning, OSError) as error:
-        raise StoreError(f"{path}: {error}") from error
+    except (AuditError, StoreError, *DATABASE_ERRORS, sqlite3.Warning, OSError) as error:
+        raise StoreError(f"{name}: {error}") from error

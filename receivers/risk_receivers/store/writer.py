@@ -26,11 +26,10 @@ from risk_receivers.audit.canonical import encode
 from risk_receivers.audit.chain import EMPTY, Head, TreeHead
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.database.connection import DATABASE_ERRORS
-from risk_receivers.database.place import Place, path_of
+from risk_receivers.database.place import Place, Server, path_of
 from risk_receivers.store.database import (
     StorageLostError,
     WritableDatabase,
-    is_busy,
     is_storage_failure,
 )
 from risk_receivers.store.errors import (
@@ -40,6 +39,7 @@ from risk_receivers.store.errors import (
     StoreFailedError,
     StoreTimeoutError,
 )
+from risk_receivers.store.opening import open_writable
 from risk_receivers.store.pending import Job, PendingJobs
 from risk_receivers.store.transaction import Transaction
 
@@ -80,7 +80,7 @@ class Writer:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
         encode(origin)
         self._place = database
-        self._path = path_of(database)
+        self._path = database if isinstance(database, Server) else path_of(database)
         self._origin = origin
         self._retention = retention
         self._schema = tuple(schema)
@@ -171,7 +171,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            database = WritableDatabase(self._path, busy_timeout_seconds=self._busy_timeout_seconds)
+            database = open_writable(self._place, busy_timeout_seconds=self._busy_timeout_seconds)
         except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
             self._started.set_exception(error)
             return
@@ -208,19 +208,9 @@ class Writer:
         with contextlib.ExitStack() as turn:
             try:
                 turn.enter_context(database.locked())
-                database.connection.execute("BEGIN IMMEDIATE")
+                database.begin()
             except StoreBusyError as error:
                 _refuse(jobs, error)
-                return
-            except DATABASE_ERRORS as error:
-                if not is_busy(error):
-                    raise
-                _refuse(
-                    jobs,
-                    StoreBusyError(
-                        f"{self._path}: another program holds the database; not recorded, try again"
-                    ),
-                )
                 return
             head = database.head_after(self._head)
             others = database.checksums_between(self._head, head)
@@ -234,9 +224,7 @@ class Writer:
             answers = [_attempt(job, transaction) for job in jobs]
             transaction.settle()
             transaction.closed = True
-            database.connection.execute("COMMIT")
-            if transaction.head != self._head:
-                database.note(transaction.head)
+            database.commit(transaction.head, self._head)
         database.confirm_place()
         self._head = transaction.head
         self._tree.extend(others)
@@ -276,13 +264,26 @@ def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
         _require_intact(transaction)
         connection.execute("ROLLBACK TO riskwarden_work")
         connection.execute("RELEASE riskwarden_work")
-        transaction.head = before
-        del transaction.appended[appended:], transaction.checksums[appended:]
-        refused = error
-        return lambda: job.future.set_exception(refused)
+        return _undone(job, transaction, before, appended, error)
     _require_intact(transaction)
-    connection.execute("RELEASE riskwarden_work")
+    try:
+        connection.execute("RELEASE riskwarden_work")
+    except DATABASE_ERRORS as error:
+        # A statement of the work failed, and the work went on: a server forgives nothing.
+        if is_storage_failure(error):
+            raise
+        connection.execute("ROLLBACK TO riskwarden_work")
+        connection.execute("RELEASE riskwarden_work")
+        return _undone(job, transaction, before, appended, error)
     return lambda: job.future.set_result(result)
+
+
+def _undone(
+    job: Job, transaction: Transaction, before: Head, appended: int, error: Exception
+) -> Callable[[], None]:
+    transaction.head = before
+    del transaction.appended[appended:], transaction.checksums[appended:]
+    return lambda: job.future.set_exception(error)
 
 
 def _require_intact(transaction: Transaction) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import stores
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
@@ -19,6 +20,7 @@ from risk_receivers.audit.chain import EMPTY, Record, follow
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.record import StoredRow
 from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 
 START = datetime(2030, 1, 31, 12, 0, 0, 250, tzinfo=UTC)
@@ -75,10 +77,18 @@ def rows() -> list[StoredRow]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """A database at rest with twelve records."""
-    path = tmp_path / "audit.db"
-    writer = Writer(path, origin="test", retention=AuditRetention(), batch=50, queue_depth=50)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A database at rest with twelve records: in SQLite, or where the test's parameter says."""
+    backend = getattr(request, "param", "sqlite")
+    with stores.kept(
+        backend, tmp_path / "audit.db", lambda: request.getfixturevalue("postgres")
+    ) as place:
+        _fill(place)
+        yield place
+
+
+def _fill(place: Place) -> None:
+    writer = Writer(place, origin="test", retention=AuditRetention(), batch=50, queue_depth=50)
     writer.start()
     try:
         for number in range(12):
@@ -86,7 +96,6 @@ def database(tmp_path: Path) -> Path:
             writer.run(partial(Transaction.append, event=event), timeout=30)
     finally:
         writer.stop()
-    return path
 
 
 @pytest.fixture
@@ -102,7 +111,7 @@ def tamper() -> Callable[..., None]:
 
 
 @pytest.fixture
-def reading(database: Path) -> Iterator[Connection]:
+def reading(database: Place) -> Iterator[Connection]:
     """A read-only connection to the database."""
     with closing(tables.open_read_only(database)) as connection:
         yield connection

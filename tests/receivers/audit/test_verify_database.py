@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from stores import in_every_backend
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
@@ -17,6 +18,7 @@ from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import head
 from risk_receivers.audit.verify import verify_database
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Writer
 
 Tamper = Callable[..., None]
@@ -29,9 +31,9 @@ def test_reading_a_database_at_rest_leaves_everything_as_it_was(database: Path) 
     assert {path.name: path.read_bytes() for path in database.parent.iterdir()} == before
 
 
-def test_a_database_is_verified_while_it_is_written(tmp_path: Path) -> None:
-    path = tmp_path / "audit.db"
-    writer = Writer(path, origin="t", retention=AuditRetention(), batch=20, queue_depth=100)
+@in_every_backend("database")
+def test_a_database_is_verified_while_it_is_written(database: Place) -> None:
+    writer = Writer(database, origin="t", retention=AuditRetention(), batch=20, queue_depth=100)
     writer.start()
     stop = threading.Event()
     busy = AuditEvent(EventType.ALERT_CREATED, "busy")
@@ -46,7 +48,7 @@ def test_a_database_is_verified_while_it_is_written(tmp_path: Path) -> None:
         sizes = [0]
         while len(sizes) < 6:
             known = writer.head
-            found = verify_database(path, expected=known)
+            found = verify_database(database, expected=known)
             assert found.problems == ()
             assert found.events >= known.size
             if found.events > sizes[-1]:
@@ -58,7 +60,8 @@ def test_a_database_is_verified_while_it_is_written(tmp_path: Path) -> None:
     assert sizes == sorted(sizes)
 
 
-def test_progress_counts_up_to_all_records(database: Path) -> None:
+@in_every_backend("database")
+def test_progress_counts_up_to_all_records(database: Place) -> None:
     seen: list[tuple[int, int]] = []
     verify_database(database, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (12, 12)
@@ -192,7 +195,8 @@ def test_a_database_of_a_newer_version_is_refused(database: Path, tamper: Tamper
         verify_database(database)
 
 
-def test_the_head_is_hashed_from_the_bytes_that_stand_there(database: Path) -> None:
+@in_every_backend("database")
+def test_the_head_is_hashed_from_the_bytes_that_stand_there(database: Place) -> None:
     found = verify_database(database)
     assert found.head == head(database)
     assert found.head != Head(12, "0" * 64)

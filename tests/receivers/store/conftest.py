@@ -8,21 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stores
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database is to be."""
-    return tmp_path / "audit" / "audit.db"
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where the database is to be: in SQLite, or where the test's parameter says."""
+    backend = getattr(request, "param", "sqlite")
+    with stores.kept(
+        backend, tmp_path / "audit" / "audit.db", lambda: request.getfixturevalue("postgres")
+    ) as place:
+        yield place
 
 
 @pytest.fixture
-def make_writer(path: Path) -> Iterator[Callable[..., Writer]]:
+def make_writer(path: Place) -> Iterator[Callable[..., Writer]]:
     """Makes writers on that database; those that run are stopped at the end."""
     made: list[Writer] = []
 

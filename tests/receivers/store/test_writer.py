@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from stores import in_every_backend
 
 from risk_policy.contracts.audit import EventType
+from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import events, head
 from risk_receivers.audit.verify import verify_database
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.store.errors import (
     QueueFullError,
     StoreClosedError,
@@ -29,10 +30,11 @@ from risk_receivers.store.writer import Transaction, Writer
 Alert = Callable[[str], Callable[[Transaction], int]]
 Executing = Callable[[str], Callable[[Transaction], None]]
 MakeWriter = Callable[..., Writer]
+pytestmark = in_every_backend("path")
 
 
 def test_an_event_is_recorded_and_numbered_from_one(
-    writer: Writer, path: Path, alert: Alert
+    writer: Writer, path: Place, alert: Alert
 ) -> None:
     assert writer.head == EMPTY
     assert [writer.run(alert(text), timeout=30) for text in "abc"] == [1, 2, 3]
@@ -41,7 +43,7 @@ def test_an_event_is_recorded_and_numbered_from_one(
 
 
 def test_works_run_in_the_order_they_were_submitted(
-    writer: Writer, path: Path, alert: Alert, gate: Any
+    writer: Writer, path: Place, alert: Alert, gate: Any
 ) -> None:
     writer.submit(gate)
     futures = [writer.submit(alert(str(number))) for number in range(250)]
@@ -55,7 +57,7 @@ def test_works_run_in_the_order_they_were_submitted(
 
 
 def test_works_that_wait_together_share_commits_up_to_the_batch(
-    make_writer: MakeWriter, path: Path, alert: Alert, gate: Any
+    make_writer: MakeWriter, path: Place, alert: Alert, gate: Any
 ) -> None:
     writer = make_writer(batch=10)
     writer.start()
@@ -69,7 +71,7 @@ def test_works_that_wait_together_share_commits_up_to_the_batch(
     assert [times.count(time) for time in sorted(set(times))] == [10, 10, 5]
 
 
-def test_one_commit_has_one_time(make_writer: MakeWriter, path: Path) -> None:
+def test_one_commit_has_one_time(make_writer: MakeWriter, path: Place) -> None:
     moment = datetime(2030, 1, 31, 12, tzinfo=UTC)
     writer = make_writer(clock=lambda: moment)
     writer.start()
@@ -80,7 +82,7 @@ def test_one_commit_has_one_time(make_writer: MakeWriter, path: Path) -> None:
 
 
 def test_when_a_future_resolves_its_record_can_be_read_by_others(
-    writer: Writer, path: Path, alert: Alert
+    writer: Writer, path: Place, alert: Alert
 ) -> None:
     seen: list[tuple[int, int]] = []
     answered = threading.Event()
@@ -96,7 +98,7 @@ def test_when_a_future_resolves_its_record_can_be_read_by_others(
 
 
 def test_nothing_is_seen_or_answered_before_the_commit(
-    writer: Writer, path: Path, alert: Alert, gate: Any
+    writer: Writer, path: Place, alert: Alert, gate: Any
 ) -> None:
     def work(transaction: Transaction) -> int:
         seq = alert("x")(transaction)
@@ -113,7 +115,7 @@ def test_nothing_is_seen_or_answered_before_the_commit(
 
 
 def test_a_work_that_raises_leaves_no_trace_and_harms_no_neighbour(
-    writer: Writer, path: Path, alert: Alert, gate: Any
+    writer: Writer, path: Place, alert: Alert, gate: Any
 ) -> None:
     def broken(transaction: Transaction) -> None:
         transaction.connection.execute("INSERT INTO note(text) VALUES ('lost')")
@@ -138,28 +140,28 @@ def test_a_work_that_raises_leaves_no_trace_and_harms_no_neighbour(
 def test_a_broken_statement_is_its_works_own_fault(
     writer: Writer, alert: Alert, executing: Executing
 ) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+    with pytest.raises(DATABASE_ERRORS, match="gone"):
         writer.run(lambda transaction: transaction.connection.execute("SELECT 1 FROM gone"), 30)
     twice = "INSERT INTO note(text) VALUES ('once')"
     writer.run(executing(twice), 30)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(DATABASE_ERRORS):
         writer.run(executing(twice), 30)
     assert writer.run(alert("x"), 30) == 1
     assert writer.takes_work
 
 
-def test_a_works_tables_and_its_events_are_one_commit(writer: Writer, path: Path) -> None:
+def test_a_works_tables_and_its_events_are_one_commit(writer: Writer, path: Place) -> None:
     def work(transaction: Transaction) -> int:
         seq = transaction.append(AuditEvent(EventType.ALERT_CREATED, "x"))
         transaction.connection.execute("INSERT INTO note(id, text) VALUES (?, 'x')", (seq,))
         return seq
 
     assert writer.run(work, timeout=30) == 1
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT id FROM note").fetchall() == [(1,)]
+    found = tables.read(path, lambda c: c.execute("SELECT id FROM note").fetchall())
+    assert found == [(1,)]
 
 
-def test_several_events_of_one_work_are_neighbours(writer: Writer, path: Path) -> None:
+def test_several_events_of_one_work_are_neighbours(writer: Writer, path: Place) -> None:
     def work(transaction: Transaction) -> list[int]:
         kinds = (EventType.KILL_SWITCH_ACTIVATED, EventType.ORDERS_CANCELLED)
         return [transaction.append(AuditEvent(kind, "x")) for kind in kinds]
@@ -201,7 +203,7 @@ def test_who_waits_for_its_work_waits_for_room_as_well(
 
 
 def test_a_wait_that_ends_before_its_work_began_withdraws_it(
-    writer: Writer, path: Path, alert: Alert, gate: Any
+    writer: Writer, path: Place, alert: Alert, gate: Any
 ) -> None:
     writer.submit(gate)
     assert gate.entered.wait(30)
@@ -244,7 +246,7 @@ def test_before_its_start_a_writer_takes_nothing(make_writer: MakeWriter, alert:
 
 
 def test_stopping_commits_what_waits_and_takes_nothing_more(
-    writer: Writer, path: Path, alert: Alert, gate: Any
+    writer: Writer, path: Place, alert: Alert, gate: Any
 ) -> None:
     writer.submit(gate)
     futures = [writer.submit(alert("x")) for _ in range(300)]
@@ -271,7 +273,7 @@ def test_a_writer_is_started_once(writer: Writer) -> None:
 
 
 def test_the_next_writer_continues_the_chain(
-    writer: Writer, make_writer: MakeWriter, path: Path, alert: Alert
+    writer: Writer, make_writer: MakeWriter, path: Place, alert: Alert
 ) -> None:
     writer.run(alert("a"), timeout=30)
     writer.stop()
@@ -284,7 +286,7 @@ def test_the_next_writer_continues_the_chain(
 
 
 def test_two_writers_at_once_make_one_chain(
-    writer: Writer, make_writer: MakeWriter, path: Path, alert: Alert
+    writer: Writer, make_writer: MakeWriter, path: Place, alert: Alert
 ) -> None:
     other = make_writer(origin="other")
     other.start()

@@ -10,8 +10,10 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from risk_policy import UnsetVariableError
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.note import NoteError, VerifierKey
+from risk_receivers.database.place import Place
 from riskwarden.commands.common import err, fail, is_file
 from riskwarden.lenient import LenientPolicy
 
@@ -22,12 +24,17 @@ DatabaseOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
-def database_or_fail(database: Path | None, data: Path, policy: Path | None) -> Path:
+def database_or_fail(database: Path | None, data: Path, policy: Path | None) -> Place:
     """The database that is meant, or the command ends."""
-    path = database or data / LenientPolicy(policy).database
-    if not is_file(path):
-        fail(f"{path}: no audit database, or not for you to read; name the data folder with --data")
-    return path
+    try:
+        place = database or LenientPolicy(policy).place(data)
+    except UnsetVariableError as error:
+        fail(f"alerting.audit.postgresql.dsn: {error}")
+    if isinstance(place, Path) and not is_file(place):
+        fail(
+            f"{place}: no audit database, or not for you to read; name the data folder with --data"
+        )
+    return place
 
 
 def head_or_fail(text: str | None, option: str = "--head") -> Head | None:

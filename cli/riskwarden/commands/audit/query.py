@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import StoredEvent
 from risk_receivers.audit.selection import Selection
 from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from riskwarden.commands.audit import filters as by
 from riskwarden.commands.audit import shown
 from riskwarden.commands.audit.common import DatabaseOption, database_or_fail
@@ -79,7 +79,7 @@ def _asked_for(reader: Reader, limit: int, *, reverse: bool) -> Iterable[StoredE
 class Reader:
     """Picks events out of a chain; names what is damaged, and counts what cannot be known."""
 
-    def __init__(self, path: Path, selection: Selection) -> None:
+    def __init__(self, path: Place, selection: Selection) -> None:
         self._path = path
         self._selection = selection
         self._pruned = 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.verify import Verification
+from risk_receivers.database.place import Place
 from risk_receivers.verification import verify_store
 from riskwarden.commands.audit.common import (
     DatabaseOption,
@@ -84,9 +84,9 @@ def verify(
     out.print(f"{path}: intact{but}, {result.events} events{gone}, {signed}, head {result.tree}")
 
 
-def _as_json(path: Path, result: Verification) -> dict[str, Any]:
+def _as_json(place: Place, result: Verification) -> dict[str, Any]:
     return {
-        "database": str(path),
+        "database": str(place),
         "intact": result.ok,
         "events": result.events,
         "deleted_payloads": result.deleted,

@@ -1,0 +1,137 @@
+"""The chain of a store that keeps it in segment files, as one connection sees it.
+
+The database beside the files holds what is staged: every record is written there first, in one
+transaction with the state it belongs to, and stays until the files hold it durably. So the chain is
+the files, and behind their end what is staged. Whoever reads asks for what is staged first: what
+is not among that any more stands in the files by then.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.reader import ChainReader
+from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.segments import Segments
+
+#: Records whose payloads are to go from the files; durable with the work that let them go.
+FORGOTTEN: Final = "CREATE TABLE IF NOT EXISTS audit_forgotten(seq INTEGER PRIMARY KEY) STRICT"
+
+
+class SegmentedChain:
+    """Files first, then what is staged beyond them."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, staged: ChainReader, segments: Segments
+    ) -> None:
+        self._connection = connection
+        self._staged = staged
+        self._segments = segments
+
+    def head(self) -> Head:
+        """The head as the last record states it."""
+        staged = self._staged.head()
+        filed = head_of(self._segments.last())
+        return staged if staged.size > filed.size else filed
+
+    def row_at(self, seq: int) -> StoredRow | None:
+        """One record's row."""
+        staged = self._staged.row_at(seq)
+        return self._segments.at(seq) or staged
+
+    def rows_after(self, seq: int, limit: int) -> list[StoredRow]:
+        """The first ``limit`` rows beyond a seq, in order."""
+        staged = self._staged.rows_after(seq, limit)
+        found = list(islice(self._segments.after(seq), limit))
+        return (found + _beyond(staged, _end_of(found, seq)))[:limit]
+
+    def rows_before(self, seq: int, limit: int) -> list[StoredRow]:
+        """The last ``limit`` rows in front of a seq, in order."""
+        end = min(seq, self.head().size + 1)
+        found = self.rows_after(max(end - limit, 1) - 1, limit)
+        return [row for row in found if isinstance(row.seq, int) and row.seq < seq]
+
+    def rows(self) -> Iterator[StoredRow]:
+        """Every row where it stands, whatever its seq says."""
+        end = 0
+        for row in self._segments.every():
+            end = _end_of([row], end)
+            yield row
+        staged = list(self._staged.rows())
+        for row in self._segments.after(end):
+            end = _end_of([row], end)
+            yield row
+        yield from _beyond(staged, end)
+
+    def rows_beginning(self, prefix: bytes) -> Iterator[StoredRow]:
+        """Rows whose header begins like this, in order; every header is looked at."""
+        for row in self.rows():
+            if isinstance(row.header, bytes) and row.header.startswith(prefix):
+                yield row
+
+    def count(self) -> int:
+        """How many records there are, by the number of the last."""
+        return self.head().size
+
+    def problems(self) -> list[str]:
+        """What is staged and not what the files hold, or what was changed about its tables."""
+        return self._staged.problems() + [
+            f"record {row.seq} is staged as something else than what its segment holds"
+            for row in self._staged.rows()
+            if isinstance(row.seq, int)
+            and (filed := self._segments.at(row.seq)) is not None
+            and not is_same(row, filed)
+        ]
+
+    def forget(self, seqs: Sequence[int]) -> int:
+        """Let payloads go with the transaction that is going on; how many there still were.
+
+        They go from the files as soon as that is durable.
+        """
+        rows = (self.row_at(seq) for seq in seqs)
+        there = [(row.seq,) for row in rows if row is not None and row.payload is not None]
+        self._connection.executemany("DELETE FROM audit_payload WHERE seq = ?", there)
+        self._connection.executemany(
+            "INSERT INTO audit_forgotten (seq) VALUES (?) ON CONFLICT DO NOTHING", there
+        )
+        return len(there)
+
+
+class SegmentedConnection(sqlite3.Connection):
+    """A connection to the database beside the files."""
+
+    staged: ChainReader
+    segments: Segments
+
+    @property
+    def chain(self) -> SegmentedChain:
+        """The chain."""
+        return SegmentedChain(self, self.staged, self.segments)
+
+
+def head_of(row: StoredRow | None) -> Head:
+    """The head of a chain whose last record is this; as far as it can be told from it."""
+    if row is None:
+        return EMPTY
+    seq = row.seq if isinstance(row.seq, int) else -1
+    return Head(seq, row.checksum.hex() if isinstance(row.checksum, bytes) else "")
+
+
+def is_same(staged: StoredRow, filed: StoredRow) -> bool:
+    """Whether both are one record, whose payload may have gone from either."""
+    is_whole = staged.payload is not None and filed.payload is not None
+    return staged[:3] == filed[:3] and (not is_whole or staged[3:] == filed[3:])
+
+
+def _end_of(rows: Sequence[StoredRow], before: int) -> int:
+    """The number of the last row, if it has one."""
+    last = rows[-1].seq if rows else before
+    return last if isinstance(last, int) else before
+
+
+def _beyond(rows: Sequence[StoredRow], end: int) -> list[StoredRow]:
+    return [row for row in rows if isinstance(row.seq, int) and row.seq > end]

@@ -1,0 +1,33 @@
+"""Where the policy has a store kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from risk_policy import UnsetVariableError
+from risk_policy.model.audit import Audit
+from risk_receivers.database.place import Place, Segmented, Server
+from risk_receivers.database.server import dsn_problem
+from risk_receivers.errors import StartError
+
+
+def place_of(audit: Audit, data: Path, *, own: bool = False) -> Place:
+    """The place, in or for a data folder. Raises StartError.
+
+    With ``own`` nothing is kept outside the folder, whatever the policy says.
+    """
+    path = data / audit.database_path
+    match audit.storage_backend:
+        case "jsonl":
+            return Segmented(path)
+        case "postgresql" if not own:
+            key = "alerting.audit.postgresql.dsn"
+            try:
+                dsn = audit.postgresql.dsn.reveal()
+            except UnsetVariableError as error:
+                raise StartError(f"{key}: {error}") from None
+            if problem := dsn_problem(dsn):
+                raise StartError(f"{key}: what {audit.postgresql.dsn} holds {problem}")
+            return Server(dsn, path)
+        case _:
+            return path
