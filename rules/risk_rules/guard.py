@@ -29,8 +29,18 @@ def _security(policy: Policy) -> Iterator[Condition]:
         yield Condition(alert, f"floor(sum(increase({events}[{window}])) + 0.25) >= {count}")
     blocked = f"max({promql.series(m.SECURITY_BLOCKED)}) > 0"
     yield Condition(system.ADDRESS_BLOCKED, blocked)
+    yield _live_orders(policy)
     broad = f"max by (silence) ({promql.series(m.SILENCE_TOO_BROAD)}) > 0"
     yield Condition(system.SILENCE_TOO_BROAD, broad)
+
+
+def _live_orders(policy: Policy) -> Condition:
+    """Shown for a while once no gate holds; whoever was not heard of before begins anew."""
+    lately = promql.duration(policy.alerting.system.event_seconds)
+    ruled_out = promql.series(m.LIVE_ORDERS_RULED_OUT)
+    before = f"min by (account) ({ruled_out} offset {lately}) == 0"
+    now = f"min by (account) ({ruled_out}) == 0"
+    return Condition(system.LIVE_ORDERS_POSSIBLE, f"{now} unless on (account) {before}")
 
 
 def _kill_switch(policy: Policy) -> Iterator[Condition]:

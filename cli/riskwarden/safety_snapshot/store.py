@@ -31,11 +31,9 @@ from risk_receivers.store import head_file
 from riskwarden.safety_snapshot.sources import Sources
 
 T = TypeVar("T")
-#: As the header has it: a search in bytes, for a chain may be long.
-_ENDED: Final = f'"event_type":"{EventType.DRILL_ENDED.value}"'.encode()
-_ENDS: Final = "SELECT seq FROM audit_header WHERE instr(header, ?) > 0 ORDER BY seq DESC LIMIT ?"
-#: More ends of drills are looked at in no chain.
-_MOST_ENDS: Final = 1000
+_SQLITE: Final = "sqlite"
+#: How the header of such an event begins.
+_ENDED: Final = f'{{"event_type":"{EventType.DRILL_ENDED.value}"'.encode()
 #: A change of the write-ahead log may come in between; then it is read once more.
 _TRIES: Final = 3
 
@@ -71,9 +69,20 @@ class Stored:
     drills: Mapping[str, DrillEnd] = field(default_factory=dict)
 
 
-def read_store(database: Path, scenarios: Collection[str], sources: Sources) -> Stored | None:
-    """What the database of a stack says; None, and why is noted, if it cannot be read."""
+def read_store(
+    database: Path, backend: str, scenarios: Collection[str], sources: Sources
+) -> Stored | None:
+    """What the database of a stack says; None, and why is noted, if it cannot be read.
+
+    Args:
+        backend: where the policy has the record kept.
+    """
     name = "database"
+    if backend != _SQLITE:
+        sources.not_asked(
+            name, database, f"the record is kept in {backend}, which is not read here"
+        )
+        return None
     if not _is_there(database):
         sources.absent(name, database)
         return None
@@ -135,17 +144,13 @@ def _drills(
 ) -> dict[str, DrillEnd]:
     """The last end of each scenario that is what was recorded."""
     found: dict[str, DrillEnd] = {}
-    wanted = set(scenarios)
-    for (seq,) in connection.execute(_ENDS, (_ENDED, _MOST_ENDS)).fetchall():
-        if not wanted - found.keys():
-            break
-        row = tables.row_at(connection, seq)
-        record = check_record(row) if row else None
-        if record is None or record.problems or record.header is None or record.payload is None:
+    for row in tables.rows_beginning(connection, _ENDED):
+        record = check_record(row)
+        if record.problems or record.header is None or record.payload is None:
             continue  # damaged, or its payload was pruned: no evidence
         details = record.payload.details
         scenario = str(details.get("scenario", ""))
-        if scenario in wanted and scenario not in found:
+        if scenario in scenarios:  # a later one takes the place of an earlier
             found[scenario] = DrillEnd(
                 drill_id=str(details.get("drill_id", "")),
                 scenario=scenario,
@@ -153,7 +158,7 @@ def _drills(
                 environment=str(details.get("environment", "")),
                 operator=record.payload.actor_id or "",
                 ended_at=record.header.recorded_at,
-                record=f"{database}:{seq}",
+                record=f"{database}:{record.header.seq}",
             )
     return found
 

@@ -71,7 +71,12 @@ def _taken(
     sources, layout = Sources(lambda: taken_at), Layout(wanted.data)
     read = read_policy(wanted.policy, sources)
     alerting = read.policy.alerting if read.policy else Alerting()
-    stored = read_store(layout.root / alerting.audit.database_path, frozenset(SCENARIOS), sources)
+    stored = read_store(
+        layout.root / alerting.audit.database_path,
+        alerting.audit.storage_backend,
+        frozenset(SCENARIOS),
+        sources,
+    )
     gate = read_gate(layout.gate, sources)
     environment = _environment(layout, sources)
     running = _running(layout, alerting, sources, is_asked=wanted.ask)

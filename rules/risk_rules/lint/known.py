@@ -69,6 +69,8 @@ _RANGES: Final = {
     m.CHANNEL_UP.name: _UP_TO_ALL,
     m.AUDIT_INTACT.name: _UP_TO_ALL,
     m.AUDIT_RETENTION_STOPPED.name: _UP_TO_ALL,
+    m.LIVE_ORDERS_RULED_OUT.name: _UP_TO_ALL,
+    m.GATING_FLAG.name: _UP_TO_ALL,
     m.WRITER_HEALTHY.name: _UP_TO_ALL,
     system.UP.name: _UP_TO_ALL,
     m.SPREAD.name: Range(0, 2),

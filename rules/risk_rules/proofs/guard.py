@@ -28,6 +28,7 @@ class GuardProof:
         board = Board(self.policy, policy_clock(self.policy))
         self._kill_switch(board)
         self._not_confirmed(board)
+        self._live_orders(board)
         self._events(board)
         self._storm(board)
         self._evaluation(board)
@@ -83,6 +84,20 @@ class GuardProof:
         board.feed(m.SILENCE_TOO_BROAD, {**this, **_TWO}, (0.0, 0))
         board.feed(m.SILENCE_TOO_BROAD, {"silence": "other", **_ONE}, (0.0, 0))
         board.expect(system.SILENCE_TOO_BROAD, lambda now: broad.at(now) or None, this)
+
+    def _live_orders(self, board: Board) -> None:
+        """Ruled out, possible, ruled out and possible again; of two exporters the worse counts."""
+        tick, main = board.clock.tick, {"account": "main"}
+        phases = (1.0, tick), (0.0, 2 * tick), (1.0, tick), (0.0, 0)
+        line = board.feed(m.LIVE_ORDERS_RULED_OUT, {**main, **_ONE}, *phases)
+        board.feed(m.LIVE_ORDERS_RULED_OUT, {**main, **_TWO}, (1.0, 0))
+        # Another account never is.
+        board.feed(m.LIVE_ORDERS_RULED_OUT, {"account": "other", **_ONE}, (1.0, 0))
+
+        def newly(now: int) -> float | None:
+            return 0.0 if line.at(now) == 0 and line.at(now - self._shown) != 0 else None
+
+        board.expect(system.LIVE_ORDERS_POSSIBLE, newly, main)
 
     def _not_confirmed(self, board: Board) -> None:
         """Nothing to close, to be closed since a moment, since too long, and confirmed."""

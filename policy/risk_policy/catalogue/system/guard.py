@@ -73,6 +73,19 @@ SILENCE_TOO_BROAD: Final = SystemAlert(
     category=Category.SECURITY,
 )  # fmt: skip
 
+#: A runtime tells its gates. That none holds is worth a word whenever it begins, whoever meant it.
+LIVE_ORDERS_POSSIBLE: Final = SystemAlert(
+    "LIVE_ORDERS_POSSIBLE", "live_orders", Severity.WARNING, Action.NOTIFY, "",
+    "No gate is known to hold back live orders of account {subject}",
+    "Its runtime tells that every gate in front of a live market is open, or does not tell it of "
+    "all of them.",
+    "If nobody meant to trade live now, trip the kill switch for the account and shut the gates in "
+    "the runtime. riskwarden snapshot shows which are open.",
+    identity=("account",),
+    category=Category.SECURITY,
+    is_event=True,
+)  # fmt: skip
+
 # -- the kill switch -------------------------------------------------------------------------
 
 
