@@ -121,7 +121,7 @@ def test_a_report_is_written_when_it_is_due_and_people_are_told(house: Make) -> 
     assert at_home.files() == ["daily-20260302-20260303.md"]
     content = (at_home.folder / "reports" / at_home.files()[0]).read_bytes()
     assert b"**Period:** 2026-03-02 06:00 to 2026-03-03 06:00 (UTC)" in content
-    assert b"(1 refusals on record; rule: access refused)" in content
+    assert b"(1 refusal on record; rule: access refused)" in content
     assert b"Prometheus at http://127.0.0.1:9 does not answer" in content
     assert event.payload is not None
     details: Any = event.payload.details

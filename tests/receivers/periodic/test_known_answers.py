@@ -138,8 +138,8 @@ def test_what_is_advised_names_its_rule_and_its_figure(day: Path, gathered: Gath
         "(1 open at the end of the period; rule: critical and unanswered)",
         "(1 given up and taken over by nobody; rule: messages given up)",
         "(alerts for 2m 24s; rule: feed silent)",
-        "(1 messages taken over; rule: taken over)",
-        "(1 refusals on record; rule: access refused)",
+        "(1 message taken over; rule: taken over)",
+        "(1 refusal on record; rule: access refused)",
     ):
         assert line in said, line
     for silent in ("kill switch in force", "frequent alert", "more than before", "open for long"):
@@ -193,7 +193,7 @@ def test_a_damaged_record_is_told_of_first_and_is_no_fact(own_day: Path, gathere
     said = markdown(KINDS["compliance"].write(subject))
     before, _, after = said.partition("## Summary")
     assert "The audit chain is broken" in before
-    assert "1 damaged records are left out" in before
+    assert "Left out: 1 damaged record." in before
     assert "Chain validation: FAILED" in after
     assert "Chain validation: PASSED" not in after
 
