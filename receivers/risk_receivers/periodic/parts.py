@@ -40,7 +40,7 @@ def document(title: str, subject: Subject, *blocks: Block) -> Document:
         ("Generated", f"{subject.period.shown(subject.made_at)} ({zone})"),
         ("Audit chain", f"{subject.verification.events} events, head {subject.verification.tree}"),
         ("Measured by", subject.measured.source or "nobody"),
-        ("Policy", f"sha256 {subject.policy_digest}"),
+        ("Policy of this report", f"sha256 {subject.policy_digest}"),
     )
     return Document(title, meta, (*_first(subject), *blocks))
 
@@ -154,4 +154,4 @@ def distribution(subject: Subject) -> tuple[BarChart, Table]:
     ]
     bars = tuple(Bar(name.replace("_", " "), count) for name, count in counts.most_common())
     table = Table.of("", ("Category", "Count", "%"), rows, numeric=(1, 2), empty="no alerts")
-    return BarChart("Alerts by category", bars), table
+    return BarChart("Alerts by category", bars, is_in_table=True), table
