@@ -33,7 +33,7 @@ def report(name: str, *options: str) -> Result:
     ("name", "line"),
     [
         ("compliance", "| Total Alerts | 4 |"),
-        ("daily", "| Alerts | 4 | 0 in the period before |"),
+        ("daily", "| Alerts | 4 | nothing to compare with |"),
         ("weekly", "| main | 1 | 2 | 1 |"),
         ("sla", "| breach to gate | 95% within 2s | 50% | 2 | 1s | 3s | 3s | 3s | ❗ missed |"),
     ],

@@ -173,11 +173,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """Amounts side by side."""
+    """Amounts side by side.
+
+    Attributes:
+        is_in_table: a table beside it says the same, so that text alone leaves it out.
+    """
 
     title: str
     bars: tuple[Bar, ...]
     unit: Unit = Unit.NUMBER
+    is_in_table: bool = False
 
 
 @dataclass(frozen=True, slots=True)

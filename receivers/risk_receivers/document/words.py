@@ -38,6 +38,8 @@ def described(chart: Chart) -> str:
 def tables(chart: Chart) -> list[Table]:
     """The same as tables."""
     if isinstance(chart, BarChart):
+        if chart.is_in_table:
+            return []
         rows: list[tuple[Cell, ...]] = [
             (bar.label, chart.unit.shown(bar.value)) for bar in chart.bars
         ]

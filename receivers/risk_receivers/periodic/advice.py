@@ -12,6 +12,7 @@ from risk_policy.quantities import duration
 from risk_policy.vocabulary import Severity
 from risk_receivers.document.model import Finding, Findings, Section, Tone
 from risk_receivers.periodic import figures
+from risk_receivers.periodic.amounts import amount
 from risk_receivers.periodic.subject import Subject
 
 Rule = Callable[[Subject], Finding | None]
@@ -48,8 +49,8 @@ def _untrustworthy(subject: Subject) -> Finding | None:
     return Finding(
         "Keep a copy of the audit database as it is and find out who changed it: riskwarden audit "
         "verify names every problem.",
-        f"{subject.verification.problem_count} problems in the chain, {subject.damaged} records "
-        "left out",
+        f"{amount(subject.verification.problem_count, 'problem')} in the chain, "
+        f"{amount(subject.damaged, 'record')} left out",
         Tone.CRITICAL,
     )
 
@@ -136,7 +137,7 @@ def _broad_silences(subject: Subject) -> Finding | None:
         return None
     return Finding(
         "Silences muted more than an acknowledgement may; make them narrower.",
-        f"{found} on record as too broad",
+        f"{amount(found, 'silence')} on record as too broad",
     )
 
 
@@ -162,14 +163,14 @@ def _frequent(subject: Subject) -> Finding | None:
     return Finding(
         f"{name} ({about}) fires again and again: look whether its threshold fits, with riskwarden "
         "backtest, or at what causes it.",
-        f"{count} of {total} alerts",
+        f"{count} of {amount(total, 'alert')}",
         Tone.PLAIN,
     )
 
 
 def _grown(subject: Subject) -> Finding | None:
     now, before = subject.totals.alerts, subject.totals_before.alerts
-    if now < _GROWTH_COUNT or not before or now < _GROWTH * before:
+    if not subject.knows_before or now < _GROWTH_COUNT or not before or now < _GROWTH * before:
         return None
     return Finding(
         "There were far more alerts than in the period before; find out what has changed.",
@@ -199,7 +200,7 @@ def _taken_over(subject: Subject) -> Finding | None:
     channels = ", ".join(dict.fromkeys(one.channel for one in over))
     return Finding(
         f"Another channel had to take over from {channels}; mend it before that one fails, too.",
-        f"{len(over)} messages taken over",
+        f"{amount(len(over), 'message')} taken over",
         Tone.PLAIN,
     )
 
@@ -210,7 +211,7 @@ def _refused(subject: Subject) -> Finding | None:
         return None
     return Finding(
         "Somebody asked for what they may not: look at the refused attempts on record.",
-        f"{count} refusals on record",
+        f"{amount(count, 'refusal')} on record",
         Tone.PLAIN,
     )
 
@@ -231,7 +232,7 @@ def _undrilled(subject: Subject) -> Finding | None:
     names = ", ".join(dict.fromkeys(one.scenario for one in failed))
     return Finding(
         f"Drills did not pass: {names}. Mend what they showed, and run them again.",
-        f"{len(failed)} of {len(drills)} drills",
+        f"{len(failed)} of {amount(len(drills), 'drill')}",
     )
 
 

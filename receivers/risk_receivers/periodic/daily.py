@@ -25,11 +25,11 @@ def daily(subject: Subject) -> Document:
         subject,
         parts.headline(
             parts.counted("Open now", len(standing), Tone.WARNING, "warning or worse"),
-            parts.compared("Alerts", now.alerts, before.alerts),
-            parts.compared("Critical", now.critical, before.critical, Tone.CRITICAL),
-            parts.compared("Emergency", now.emergency, before.emergency, Tone.EMERGENCY),
-            parts.compared("Trades blocked", now.blocked, before.blocked),
-            parts.compared("Messages given up", now.given_up, before.given_up, Tone.CRITICAL),
+            parts.compared(subject, "Alerts", now.alerts, before.alerts),
+            parts.compared(subject, "Critical", now.critical, before.critical, Tone.CRITICAL),
+            parts.compared(subject, "Emergency", now.emergency, before.emergency, Tone.EMERGENCY),
+            parts.compared(subject, "Trades blocked", now.blocked, before.blocked),
+            parts.compared(subject, "Lost messages", now.given_up, before.given_up, Tone.CRITICAL),
         ),
         *advice(subject)[:1],
         Section(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from risk_receivers.document.model import Document, Findings, Section
+from risk_receivers.periodic.amounts import amount
 from risk_receivers.periodic.subject import Subject
 
 _MOST_ACTIONS: Final = 5
+_MORE: Final = {"emergency": "emergencies"}
 
 
 def in_short(document: Document, subject: Subject) -> tuple[str, ...]:
@@ -15,13 +17,15 @@ def in_short(document: Document, subject: Subject) -> tuple[str, ...]:
     counts = subject.totals
     counted = {
         "alert": counts.alerts,
-        "critical": counts.critical,
+        "critical alert": counts.critical,
         "emergency": counts.emergency,
         "refused order": counts.blocked,
         "kill": counts.kills,
-        "message given up": counts.given_up,
+        "lost message": counts.given_up,
     }
-    told = ", ".join(f"{count} {name}" for name, count in counted.items() if count)
+    told = ", ".join(
+        amount(count, name, _MORE.get(name, "")) for name, count in counted.items() if count
+    )
     lines = [f"{document.title}, {subject.period}: {told or 'nothing happened'}"]
     if not subject.is_trustworthy:
         lines.append("The audit chain is broken: what is damaged was left out of the report.")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from risk_policy.model.reports import Objectives
-from risk_policy.quantities import duration
+from risk_policy.quantities import duration, percent
 from risk_policy.vocabulary import Severity
 from risk_receivers.periodic import figures
 from risk_receivers.periodic.measured import JOBS, Measured
@@ -167,7 +167,10 @@ def _uptime(measured: Measured, objectives: Objectives) -> list[Level]:
         up = measured.up.get(job)
         note = measured.problem or "Prometheus has no scrapes of it in the period"
         if up is not None:
-            note = f"of the scrapes there were, which cover {up.covered:.1%} of the period"
+            covers = (
+                "" if up.covered is None else f", which cover {percent(up.covered)} of the period"
+            )
+            note = f"of the scrapes there were{covers}"
         found.append(
             Level(
                 name=f"uptime of {name}",

@@ -30,6 +30,7 @@ JOBS: Final = {
     "alertmanager": "Alertmanager",
     "prometheus": "Prometheus",
 }
+_PACED: Final = ("riskwarden-exporter", "riskwarden-receivers")
 _NO_ANSWER: Final = "Prometheus at {url} does not answer ({why}); what it measures is left out"
 
 
@@ -49,10 +50,11 @@ class Up:
     Attributes:
         ratio: of the scrapes that there were.
         covered: the share of the period for which there were scrapes; of the rest nobody knows.
+            None for what is not scraped as often as the policy has exporter and receivers be.
     """
 
     ratio: float
-    covered: float
+    covered: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,14 @@ class Measured:
 
     Attributes:
         problem: why there is nothing; empty if it was asked.
+        source: who was asked.
+        chain_size: the longest audit chain that it has seen in the period; 0 if none.
         covered: the share of the period for which there were snapshots.
     """
 
     problem: str = ""
+    source: str = ""
+    chain_size: int = 0
     drawdown: Mapping[str, Extreme] = field(default_factory=dict)
     daily_pnl: Mapping[str, Extreme] = field(default_factory=dict)
     equity: Mapping[str, Extreme] = field(default_factory=dict)
@@ -158,8 +164,10 @@ def _measured(prometheus: Prometheus, period: Period, scrape_seconds: float) -> 
     snapshots = prometheus.value(f"count_over_time({m.EQUITY.name}{window})", period.end, "account")
     scrapes = prometheus.value(f"count_over_time(up{window})", period.end, "job")
     answered = prometheus.value(f"sum_over_time(up{window})", period.end, "job")
-    pace = {"prometheus": 10.0, "alertmanager": 10.0}  # as the generated prometheus.yml has it
+    sizes = prometheus.value(f"max_over_time({m.AUDIT_EVENTS.name}{window})", period.end, "job")
     return Measured(
+        source=f"Prometheus at {prometheus.url}",
+        chain_size=round(max(sizes.values(), default=0.0)),
         drawdown=extreme(m.DRAWDOWN.name),
         daily_pnl=extreme(m.DAILY_PNL.name),
         equity=extreme(m.EQUITY.name),
@@ -169,7 +177,7 @@ def _measured(prometheus: Prometheus, period: Period, scrape_seconds: float) -> 
         up={
             job: Up(
                 answered.get(job, 0.0) / count,
-                min(count * pace.get(job, scrape_seconds) / period.seconds, 1.0),
+                min(count / expected, 1.0) if job in _PACED else None,
             )
             for job, count in scrapes.items()
             if count

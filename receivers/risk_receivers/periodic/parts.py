@@ -23,6 +23,7 @@ from risk_receivers.document.model import (
     tone_of,
 )
 from risk_receivers.periodic import figures
+from risk_receivers.periodic.amounts import amount
 from risk_receivers.periodic.subject import Subject
 
 #: Pieces that a period's activity is shown in.
@@ -38,7 +39,8 @@ def document(title: str, subject: Subject, *blocks: Block) -> Document:
         ("Period", str(subject.period)),
         ("Generated", f"{subject.period.shown(subject.made_at)} ({zone})"),
         ("Audit chain", f"{subject.verification.events} events, head {subject.verification.tree}"),
-        ("Policy", f"sha256 {subject.policy_digest}"),
+        ("Measured by", subject.measured.source or "nobody"),
+        ("Policy of this report", f"sha256 {subject.policy_digest}"),
     )
     return Document(title, meta, (*_first(subject), *blocks))
 
@@ -47,16 +49,18 @@ def _first(subject: Subject) -> list[Paragraph]:
     """Whatever limits what the rest is worth."""
     found = []
     if not subject.verification.ok:
+        problems = amount(subject.verification.problem_count, "problem")
         found.append(
             Paragraph(
-                f"The audit chain is broken: {subject.verification.problem_count} problems. What "
-                "is not what was written is left out of every figure below, so the figures are "
-                "incomplete. See riskwarden audit verify.",
+                f"The audit chain is broken: {problems}. What is not what was written is left out "
+                "of every figure below, so the figures are incomplete. See riskwarden audit "
+                "verify.",
                 Tone.EMERGENCY,
             )
         )
     if subject.damaged:
-        found.append(Paragraph(f"{subject.damaged} damaged records are left out.", Tone.CRITICAL))
+        left_out = amount(subject.damaged, "damaged record")
+        found.append(Paragraph(f"Left out: {left_out}.", Tone.CRITICAL))
     if subject.unread:
         found.append(
             Paragraph(
@@ -74,6 +78,16 @@ def _first(subject: Subject) -> list[Paragraph]:
                 Tone.WARNING,
             )
         )
+    if subject.measured.chain_size > subject.verification.events:
+        seen = amount(subject.measured.chain_size, "record")
+        found.append(
+            Paragraph(
+                f"{subject.measured.source} has seen an audit chain of {seen}: either it watches "
+                "another stack, and what it measured is about that one, or records are missing "
+                "here.",
+                Tone.CRITICAL,
+            )
+        )
     first = subject.told.first
     if first is None or first >= subject.period.end:
         found.append(Paragraph("Nothing is on record for this period.", Tone.WARNING))
@@ -88,11 +102,12 @@ def _first(subject: Subject) -> list[Paragraph]:
     return found
 
 
-def compared(label: str, now: int, before: int, tone: Tone = Tone.PLAIN) -> Figure:
-    """A count beside that of the period before."""
-    return Figure(
-        label, f"{now:,}", f"{before:,} in the period before", tone if now else Tone.PLAIN
-    )
+def compared(
+    subject: Subject, label: str, now: int, before: int, tone: Tone = Tone.PLAIN
+) -> Figure:
+    """A count beside that of the period before, if that is on record."""
+    note = f"{before:,} in the period before" if subject.knows_before else "nothing to compare with"
+    return Figure(label, f"{now:,}", note, tone if now else Tone.PLAIN)
 
 
 def counted(label: str, count: int, tone: Tone = Tone.PLAIN, note: str = "") -> Figure:
@@ -139,4 +154,4 @@ def distribution(subject: Subject) -> tuple[BarChart, Table]:
     ]
     bars = tuple(Bar(name.replace("_", " "), count) for name, count in counts.most_common())
     table = Table.of("", ("Category", "Count", "%"), rows, numeric=(1, 2), empty="no alerts")
-    return BarChart("Alerts by category", bars), table
+    return BarChart("Alerts by category", bars, is_in_table=True), table

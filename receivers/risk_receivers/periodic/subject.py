@@ -51,6 +51,11 @@ class Subject:
         return figures.totals(self.told, self.period.before)
 
     @property
+    def knows_before(self) -> bool:
+        """Whether that time is on record as a whole."""
+        return self.told.first is not None and self.told.first <= self.period.before.start
+
+    @property
     def is_trustworthy(self) -> bool:
         """Whether the chain is what was written, and was read to its end."""
         return self.verification.ok and not self.damaged and not self.unread

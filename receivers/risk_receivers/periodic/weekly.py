@@ -33,11 +33,11 @@ def weekly(subject: Subject) -> Document:
         "Weekly Business Report",
         subject,
         parts.headline(
-            parts.compared("Alerts", now.alerts, before.alerts),
-            parts.compared("Critical", now.critical, before.critical, Tone.CRITICAL),
-            parts.compared("Emergency", now.emergency, before.emergency, Tone.EMERGENCY),
-            parts.compared("Trades blocked", now.blocked, before.blocked),
-            parts.compared("Kill switch", now.kills, before.kills, Tone.EMERGENCY),
+            parts.compared(subject, "Alerts", now.alerts, before.alerts),
+            parts.compared(subject, "Critical", now.critical, before.critical, Tone.CRITICAL),
+            parts.compared(subject, "Emergency", now.emergency, before.emergency, Tone.EMERGENCY),
+            parts.compared(subject, "Trades blocked", now.blocked, before.blocked),
+            parts.compared(subject, "Kill switch", now.kills, before.kills, Tone.EMERGENCY),
         ),
         *advice(subject),
         Section("Accounts", _accounts(subject)),
@@ -109,10 +109,9 @@ def _trends(now: Totals, before: Totals, subject: Subject) -> Table:
     rows = []
     for name, label in names.items():
         this, last = getattr(now, name), getattr(before, name)
-        rows.append((label, f"{this:,}", f"{last:,}", f"{this - last:+,}"))
-    first = subject.told.first
-    known = first is not None and first <= subject.period.before.start
-    title = "" if known else "The period before is not on record as a whole"
+        compared = (f"{last:,}", f"{this - last:+,}") if subject.knows_before else ("–", "–")
+        rows.append((label, f"{this:,}", *compared))
+    title = "" if subject.knows_before else "The period before is not on record as a whole"
     heads = ("", "This period", "The one before", "Change")
     return Table.of(title, heads, rows, numeric=(1, 2, 3))
 
@@ -147,7 +146,7 @@ def _blocked(subject: Subject) -> Table:
 
 
 def _ratio(value: float | None) -> str:
-    return _UNKNOWN if value is None else percent(value)
+    return _UNKNOWN if value is None else percent(value + 0.0)  # no minus before nothing
 
 
 def _money(value: float | None) -> str:

@@ -64,4 +64,4 @@ def _await(process: subprocess.Popen[bytes], rest: Callable[[float], bool]) -> N
             raise ReportError("the service stops; it is written when it runs again")
         if time.monotonic() - began > _LONGEST_SECONDS:
             raise ReportError(f"it was not ready after {_LONGEST_SECONDS:g} s")
-        pause = min(2 * pause, 1.0)
+        pause = min(2 * pause, 0.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_a_report_is_written_when_it_is_due_and_people_are_told(house: Make) -> 
     assert at_home.files() == ["daily-20260302-20260303.md"]
     content = (at_home.folder / "reports" / at_home.files()[0]).read_bytes()
     assert b"**Period:** 2026-03-02 06:00 to 2026-03-03 06:00 (UTC)" in content
-    assert b"(1 refusals on record; rule: access refused)" in content
+    assert b"(1 refusal on record; rule: access refused)" in content
     assert b"Prometheus at http://127.0.0.1:9 does not answer" in content
     assert event.payload is not None
     details: Any = event.payload.details
@@ -200,6 +201,27 @@ def test_reports_that_are_switched_off_are_not_written(house: Make) -> None:
     assert at_home.look(SOON) is None
     assert at_home.look(MONDAY + DAY + timedelta(minutes=1)) is None
     assert at_home.written() == []
+
+
+def test_without_what_makes_a_pdf_people_get_a_page_and_are_told_why(
+    house: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_home = house('channels = ["email"]')
+    pdf_alone = at_home.policy.alerting.reports.model_copy(update={"formats": ("pdf",)})
+    alerting = at_home.policy.alerting.model_copy(update={"reports": pdf_alone})
+    at_home.policy = at_home.policy.model_copy(update={"alerting": alerting})
+    at_home.keeper = at_home.open()
+    broken = at_home.folder / "broken"
+    broken.mkdir()
+    (broken / "weasyprint.py").write_text("raise OSError('cannot load library libpango-1.0-0')\n")
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{broken}{os.pathsep}{before}")
+    at_home.look(SOON)
+    at_home.look(MONDAY + DAY + timedelta(minutes=1))
+    assert at_home.files() == ["daily-20260302-20260303.html"]
+    (message,) = at_home.messages("email")
+    assert "cannot load library libpango-1.0-0" in message.text
+    assert message.attachment.endswith(".html")
 
 
 def test_what_lies_elsewhere_or_is_too_large_does_not_go_with_a_mail(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from chain_archive import BEGIN, Archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from told_chain import DAY, NEXT_DAY, Desk, clock
@@ -137,8 +138,8 @@ def test_what_is_advised_names_its_rule_and_its_figure(day: Path, gathered: Gath
         "(1 open at the end of the period; rule: critical and unanswered)",
         "(1 given up and taken over by nobody; rule: messages given up)",
         "(alerts for 2m 24s; rule: feed silent)",
-        "(1 messages taken over; rule: taken over)",
-        "(1 refusals on record; rule: access refused)",
+        "(1 message taken over; rule: taken over)",
+        "(1 refusal on record; rule: access refused)",
     ):
         assert line in said, line
     for silent in ("kill switch in force", "frequent alert", "more than before", "open for long"):
@@ -192,7 +193,7 @@ def test_a_damaged_record_is_told_of_first_and_is_no_fact(own_day: Path, gathere
     said = markdown(KINDS["compliance"].write(subject))
     before, _, after = said.partition("## Summary")
     assert "The audit chain is broken" in before
-    assert "1 damaged records are left out" in before
+    assert "Left out: 1 damaged record." in before
     assert "Chain validation: FAILED" in after
     assert "Chain validation: PASSED" not in after
 
@@ -216,6 +217,28 @@ def test_payloads_that_are_gone_are_counted_and_not_guessed() -> None:
     assert (counted.alerts, counted.blocked, counted.kills, counted.gone) == (1, 1, 1, 3)
     assert counted.critical == 0
     assert figures.by_category(found, Period(DAY, NEXT_DAY)) == {"payload gone": 1}
+
+
+def test_what_retention_took_is_counted_and_said_and_the_chain_is_whole(
+    tmp_path: Path, gathered: Gather
+) -> None:
+    archive = Archive(tmp_path)
+    archive.add(EventType.ALERT_CREATED, 3)
+    archive.add(EventType.TOKEN_CREATED)
+    archive.days_pass(91)
+    archive.prune()
+    archive.writer.stop()
+    subject = gathered(archive.database, BEGIN - timedelta(days=1), BEGIN + timedelta(days=1))
+    assert subject.is_trustworthy
+    assert (subject.totals.alerts, subject.totals.gone, subject.damaged) == (3, 3, 0)
+    said = markdown(KINDS["compliance"].write(subject))
+    assert "The payloads of 3 of 4 records of this period are gone" in said
+    assert "| payload gone | 3 | 100% |" in said
+    assert "Chain validation: PASSED" in said
+    assert "(3 in the whole chain)" in said
+    assert "No signed checkpoint says how far the chain went" in said
+    later = gathered(archive.database, BEGIN, BEGIN + timedelta(days=100))
+    assert "RETENTION_APPLIED" in markdown(KINDS["compliance"].write(later))
 
 
 def test_reading_a_chain_at_rest_leaves_nothing_beside_it(own_day: Path, gathered: Gather) -> None:
