@@ -37,6 +37,8 @@ _ACKS: Final = (
 )
 #: What an account's orders met while a kill was in force names neither.
 _BLOCKED: Final = EventType.TRADE_BLOCKED
+#: What a pre-trade limit refused would have been refused without the kill as well.
+_BY_LIMIT: Final = b'"limit":'
 _ENDS: Final = (EventType.ALERT_RESOLVED, EventType.ALERT_EXPIRED)
 #: What was too much to tell by itself is told with others.
 _DIGEST: Final = EventType.DIGEST_WRITTEN
@@ -167,9 +169,10 @@ class Gatherer:
         """A quick look at the bytes, which spares reading what is about something else."""
         if not isinstance(row.payload, bytes):
             return True
-        return any(name in row.payload for name in self._names) or (
-            self._is_killed and isinstance(row.header, bytes) and _BLOCKED.encode() in row.header
-        )
+        if any(name in row.payload for name in self._names):
+            return True
+        blocked = isinstance(row.header, bytes) and _BLOCKED.encode() in row.header
+        return self._is_killed and blocked and _BY_LIMIT not in row.payload
 
     @property
     def _is_killed(self) -> bool:
@@ -189,7 +192,6 @@ class Gatherer:
             tiers = record.details.get("tiers")
             covers = isinstance(tiers, list) and self._tier in tiers
             return covers and record.text("risk_id") == self._risk_id and self._is_open
-        # What a pre-trade limit refused would have been refused without the kill as well.
         is_by_gate = record.event_type == _BLOCKED and "limit" not in record.details
         return is_by_gate and self._is_killed
 
