@@ -12,6 +12,7 @@ from incident_chain import INCIDENT, emergency
 from loopback_prometheus import free_port
 from typer.testing import CliRunner, Result
 
+from risk_policy.contracts.audit import EventType
 from riskwarden.app import application
 
 
@@ -84,6 +85,21 @@ def test_a_changed_record_is_the_first_thing_said(data: Path) -> None:
         "The audit chain does not verify: what stands here may not be what happened." in done.output
     )
     assert "Records of this incident are damaged: 3." in done.output
+
+
+@pytest.mark.parametrize("suffix", [".md", ".html"])
+def test_nothing_on_record_steers_whoever_reads_it(tmp_path: Path, suffix: str) -> None:
+    chain = emergency()
+    chain.add(
+        EventType.ALERT_ESCALATED, 2, incident=INCIDENT, message="\x1b]0;all is well\x07\u202egnorw"
+    )
+    path = tmp_path / f"dossier{suffix}"
+    database = chain.write(tmp_path / "audit.db")
+    done = call("incident", INCIDENT, "--database", database, "-o", path)
+    assert done.exit_code == 0, done.output
+    text = path.read_text()
+    assert "all is well" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
 class _Words(HTMLParser):

@@ -56,6 +56,18 @@ def test_an_alert_of_prometheus_was_breached_when_its_rules_saw_it() -> None:
     assert told(chain).steps[0].name == "fired"
 
 
+def test_a_trip_that_had_to_wait_for_the_store_stands_where_the_gate_was_closed() -> None:
+    chain = IncidentChain()
+    chain.created(0)
+    for recorded, received in ((0.5, 0.1), (90, 3)):
+        chain.add(
+            E.KILL_SWITCH_ACTIVATED, recorded, incident=INCIDENT,
+            details={"kill_id": f"kill-{recorded}", "received_at": at(received).isoformat()},
+        )  # fmt: skip
+    trips = [step.at for step in told(chain).steps if step.name == "kill switch"]
+    assert trips == [at(0.5), at(3)]
+
+
 def test_what_happens_a_thousand_times_is_counted() -> None:
     chain = IncidentChain()
     chain.created(0)

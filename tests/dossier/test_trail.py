@@ -75,6 +75,18 @@ def test_orders_that_a_kill_refused_are_its_own_until_it_is_cleared() -> None:
     assert [record.text("symbol") for record in found] == ["DURING"]
 
 
+def test_what_was_told_in_a_digest_was_told() -> None:
+    chain = IncidentChain()
+    chain.created(0)
+    chain.add(
+        E.DIGEST_WRITTEN, 1, details={"incidents": [{"incident": INCIDENT}, {"incident": "x"}]}
+    )
+    chain.add(E.DIGEST_WRITTEN, 2, details={"incidents": [{"incident": f"{INCIDENT}0"}]})
+    chain.sent(3, "slack", "digest:2")
+    chain.sent(4, "slack", "digest:3")
+    assert [record.seq for record in gather(chain.rows, INCIDENT).records] == [1, 2, 4]
+
+
 def test_a_changed_record_is_shown_with_what_is_wrong_with_it() -> None:
     rows = emergency().rows
     payload = rows[5].payload

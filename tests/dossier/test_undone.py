@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from incident_chain import INCIDENT, KILL, IncidentChain, emergency, gather
+from incident_chain import INCIDENT, KILL, IncidentChain, at, emergency, gather
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity
@@ -55,6 +55,24 @@ def test_nobody_told_nobody_took_it_on_and_nothing_was_done() -> None:
     )
     chain.change(E.ALERT_DISPATCHED, 91)
     assert "it was handed on" in said(chain)
+
+
+def test_a_kill_that_people_heard_of_is_not_the_alert() -> None:
+    chain = _killed("immediate")
+    chain.sent(5, "slack", KILL)
+    assert "People were told of the kill switch, and not of the alert itself." in found(chain)
+    chain.sent(6, "slack")
+    assert "were told" not in said(chain)
+    assert "was told" not in said(chain)
+
+
+def test_a_kill_that_was_recorded_late_says_so() -> None:
+    chain = bare()
+    chain.add(
+        E.KILL_SWITCH_ACTIVATED, 90, incident=INCIDENT,
+        details={"kill_id": KILL, "mode": "immediate", "received_at": at(1).isoformat()},
+    )  # fmt: skip
+    assert "acted before it could be recorded. (on record 1m 29s later)" in said(chain)
 
 
 def _killed(mode: str) -> IncidentChain:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from risk_exporter import RiskExporter, StateError
+from risk_exporter.days import read_days
 from risk_policy import Policy
 
 Make = Callable[[], RiskExporter]
@@ -66,20 +67,26 @@ def test_whenever_the_process_dies_the_next_day_starts_from_the_equity_it_saw_la
 ) -> None:
     shutil.rmtree(state_dir, ignore_errors=True)
     equity = peak = high = 100_000.0
+    ended: dict[str, float] = {}
     with RiskExporter(policy, state_dir, clock) as exporter:
         exporter.observe(book(equity))
         for move, seconds in moves:
             day, before = clock.now.date(), equity
             clock.advance(seconds=seconds)
+            if clock.now.date() != day:
+                ended[day.isoformat()] = equity
             equity *= 1 + move
             peak = max(peak, equity)
             high = max(high if clock.now.date() == day else before, equity)
             exporter.observe(book(equity))
         with after_death() as survivor:
             assert survivor.observe(book(equity)).equity_day_high == high
+        ended[clock.now.date().isoformat()] = equity
         clock.advance(days=1)
         with after_death() as survivor:
             x = survivor.observe(book(equity))
+            days = read_days(state_dir.parent / "copy" / "main")
+    assert {one.day: one.equity for one in days} == ended
     assert (x.equity_day_start, x.daily_pnl_ratio, x.equity_peak) == (equity, 0, peak)
 
 

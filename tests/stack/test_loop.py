@@ -135,7 +135,7 @@ def _tells_the_emergency(dossier: str) -> None:
 
 def _judges_what_was_recorded(judged_by: str) -> None:
     """Every day that was replayed is held against the forecast of the one before."""
-    judged = re.search(r"\| Days judged \| (\d+) \|", judged_by)
+    judged = re.search(r"Days judged:\*\* (\d+), from", judged_by)
     assert judged is not None
     assert int(judged[1]) > 150
     # From the kill on the account is flat, and flat days prove nothing.

@@ -214,9 +214,11 @@ def _proof(case: Case) -> Iterator[Block]:
     )
     yield from _paths(case)
     yield Paragraph("To check it yourself:")
-    yield Preformatted(
-        f"riskwarden audit verify --database {case.database} --head {verification.tree}"
-    )
+    shown = _shown(case)
+    lines = [f"riskwarden audit verify --database {case.database} --head {verification.tree}"]
+    if shown:
+        lines.append(f"riskwarden audit prove {shown[0].seq} --database {case.database}")
+    yield Preformatted("\n".join(lines))
 
 
 def _shown(case: Case) -> list[Record]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from risk_receivers.audit import checkpoint_table, tables
 from risk_receivers.audit.verify import Progress
 from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.verification import verify_store
 from riskwarden.dossier.listing import Known, incidents
 from riskwarden.dossier.trail import Gatherer, Trail
 
 
 def read_trail(
-    database: Path,
+    database: Place,
     incident: str,
     *,
     signing_key: Path | None = None,
@@ -37,6 +38,6 @@ def read_trail(
     return gatherer.finish(verification, checkpoint)
 
 
-def read_incidents(database: Path) -> list[Known]:
+def read_incidents(database: Place) -> list[Known]:
     """Every incident on record, the latest first. Raises UnreadableDatabaseError."""
     return tables.read(database, lambda connection: incidents(tables.rows(connection)))

@@ -46,6 +46,7 @@ _NAMES: Final[Mapping[str, str]] = {
     EventType.NOTIFICATION_SENT: NOTIFIED,
     EventType.NOTIFICATION_FAILED: "not delivered",
     EventType.NOTIFICATION_FAILED_OVER: "taken over",
+    EventType.DIGEST_WRITTEN: "put into a digest",
     EventType.TRADE_BLOCKED: "order refused",
     EventType.ORDERS_CANCELLED: "orders cancelled",
     EventType.POSITION_FORCE_CLOSED: "position closed",
@@ -64,6 +65,9 @@ _REPORTED: Final = (
     EventType.POSITION_FORCE_CLOSED,
     EventType.KILL_SWITCH_FLAT_CONFIRMED,
 )
+_TRIPS: Final = (EventType.KILL_SWITCH_ACTIVATED, EventType.KILL_SWITCH_TIGHTENED)
+#: A trip that is recorded later than this was kept in the spool, while the store took nothing.
+_LATE: Final = timedelta(seconds=1)
 #: Of what may be told a thousand times, the first few; the rest is counted.
 _MANY: Final = {EventType.TRADE_BLOCKED: 5, EventType.KILL_SWITCH_TRIGGER_RECORDED: 3}
 
@@ -164,6 +168,9 @@ def _step(name: str, record: Record) -> Step:
     reported = _moment(record.text("reported_at"))
     if record.event_type in _REPORTED and reported is not None:
         at, clock = reported, f"{RUNTIME} {record.text('account')}".strip()
+    received = _moment(record.text("received_at"))
+    if record.event_type in _TRIPS and received is not None and at - received > _LATE:
+        at = received  # the gate was closed then, and the store had to wait
     if record.event_type == EventType.ALERT_ACKNOWLEDGED:
         made = _moment(record.text("starts_at"))
         # One that was found later was made when Alertmanager says, and not after it was seen.

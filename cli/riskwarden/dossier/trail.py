@@ -37,7 +37,11 @@ _ACKS: Final = (
 )
 #: What an account's orders met while a kill was in force names neither.
 _BLOCKED: Final = EventType.TRADE_BLOCKED
+#: What a pre-trade limit refused would have been refused without the kill as well.
+_BY_LIMIT: Final = b'"limit":'
 _ENDS: Final = (EventType.ALERT_RESOLVED, EventType.ALERT_EXPIRED)
+#: What was too much to tell by itself is told with others.
+_DIGEST: Final = EventType.DIGEST_WRITTEN
 _CLEARED: Final = EventType.KILL_SWITCH_CLEARED
 
 
@@ -116,6 +120,7 @@ class Gatherer:
         self._risk_id, self._tier, _ = split_incident(incident)
         self._names = {_as_written(self._risk_id)}
         self._kills: dict[str, bool] = {}
+        self._digests: set[str] = set()
         self._records: list[Record] = []
         self._pruned_since = 0
         self._pruned = 0
@@ -164,9 +169,10 @@ class Gatherer:
         """A quick look at the bytes, which spares reading what is about something else."""
         if not isinstance(row.payload, bytes):
             return True
-        return any(name in row.payload for name in self._names) or (
-            self._is_killed and isinstance(row.header, bytes) and _BLOCKED.encode() in row.header
-        )
+        if any(name in row.payload for name in self._names):
+            return True
+        blocked = isinstance(row.header, bytes) and _BLOCKED.encode() in row.header
+        return self._is_killed and blocked and _BY_LIMIT not in row.payload
 
     @property
     def _is_killed(self) -> bool:
@@ -178,11 +184,14 @@ class Gatherer:
             return True
         if record.text("kill_id") in self._kills or record.text("subject") in self._kills:
             return True
+        if record.text("subject") in self._digests:
+            return True
+        if record.event_type == _DIGEST:
+            return self._incident in _covered(record)
         if record.event_type in _ACKS:
             tiers = record.details.get("tiers")
             covers = isinstance(tiers, list) and self._tier in tiers
             return covers and record.text("risk_id") == self._risk_id and self._is_open
-        # What a pre-trade limit refused would have been refused without the kill as well.
         is_by_gate = record.event_type == _BLOCKED and "limit" not in record.details
         return is_by_gate and self._is_killed
 
@@ -198,6 +207,10 @@ class Gatherer:
         if record.event_type in _TRIPS and record.payload.alert_id == self._incident and kill:
             self._kills.setdefault(kill, True)
             self._names.add(_as_written(kill))
+        if record.event_type == _DIGEST:
+            digest = f"digest:{record.seq}"
+            self._digests.add(digest)
+            self._names.add(_as_written(digest))
         if record.event_type == _CLEARED and kill in self._kills:
             self._kills[kill] = False
         if record.event_type in _ENDS and record.payload.alert_id == self._incident:
@@ -239,6 +252,13 @@ def _record(header: Header, payload: Payload, checksum: bytes, problems: tuple[s
         payload=payload,
         problems=problems,
     )
+
+
+def _covered(record: Record) -> set[str]:
+    """The incidents that a digest tells of."""
+    told = record.details.get("incidents")
+    items = told if isinstance(told, list) else []
+    return {str(item.get("incident")) for item in items if isinstance(item, dict)}
 
 
 def _as_written(text: str) -> bytes:

@@ -31,6 +31,7 @@ def undone(trail: Trail, told: Told, watched: Watched) -> Iterator[Finding]:
     yield from _people(trail, first, until)
     yield from _kill(trail)
     yield from _ending(trail, until)
+    yield from _late(told)
     yield from _clocks(told)
     if watched.why_not:
         yield Finding("No values stand beside the steps.", watched.why_not, Tone.PLAIN)
@@ -58,8 +59,7 @@ def _proof(trail: Trail) -> Iterator[Finding]:
 
 def _people(trail: Trail, first: Record, until: datetime) -> Iterator[Finding]:
     sent = trail.of(EventType.NOTIFICATION_SENT)
-    about_it = [one for one in sent if one.text("subject") == trail.incident]
-    if not about_it:
+    if not sent:
         handed_on = trail.of(EventType.ALERT_DISPATCHED)
         because = (
             "it was handed on, and written for the console and the file at most"
@@ -67,6 +67,8 @@ def _people(trail: Trail, first: Record, until: datetime) -> Iterator[Finding]:
             else "Alertmanager never handed it on: silenced, inhibited, or not yet"
         )
         yield Finding("No channel has confirmed that anybody was told.", because, Tone.CRITICAL)
+    elif all(one.text("subject") in trail.kills for one in sent):
+        yield Finding("People were told of the kill switch, and not of the alert itself.", "")
     failed = trail.of(EventType.NOTIFICATION_FAILED)
     if failed:
         channels = ", ".join(sorted({one.text("channel") for one in failed}))
@@ -130,6 +132,15 @@ def _ending(trail: Trail, until: datetime) -> Iterator[Finding]:
             "It expired: the alert was not repeated, and nobody knows whether it is over.",
             last.payload.message,
         )
+
+
+def _late(told: Told) -> Iterator[Finding]:
+    for step in told.steps:
+        if step.name == KILLED and step.record is not None and step.record.recorded_at > step.at:
+            late = _long(step.record.recorded_at - step.at)
+            yield Finding(
+                "The kill switch acted before it could be recorded.", f"on record {late} later"
+            )
 
 
 def _clocks(told: Told) -> Iterator[Finding]:

@@ -73,7 +73,10 @@ class About:
 def document(about: About, observed: Observed, verdict: Verdict | None) -> Document:
     """The whole report."""
     observations = observed.observations
-    period = f"{observations[0].day} to {observations[-1].day}" if observations else "none"
+    period = "none"
+    if observations:
+        first, last = observations[0].day, observations[-1].day
+        period = f"{len(observations)}, from {first} to {last}"
     meta = [
         ("Account", about.account),
         ("Days judged", period),
@@ -119,11 +122,10 @@ def _judged(observed: Observed, verdict: Verdict) -> Iterator[Block]:
     exceptions = verdict.exceptions
     yield Figures(
         (
-            Figure("Days judged", f"{verdict.days}"),
             Figure(
                 "Exceptions",
                 f"{len(exceptions)}",
-                f"{verdict.expected:.4g} are to be expected",
+                f"in {verdict.days} days; {verdict.expected:.4g} are to be expected",
                 _tone(verdict.coverage),
             ),
             Figure(

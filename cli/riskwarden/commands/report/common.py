@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from risk_policy.visible import visible
 from risk_receivers.document.errors import PdfError
 from risk_receivers.document.forms import Form, suffix_of, written
 from risk_receivers.document.model import Document
@@ -53,6 +54,8 @@ def deliver(document: Document, form: Form, output: Path | None) -> None:
     """Write a document where it is wanted, or the command ends saying why it cannot be."""
     try:
         content = written(document, form)
+        if form is not Form.PDF:  # whoever can set a label must not steer a reader's terminal
+            content = visible(content.decode("utf-8", "replace")).encode()
         if output is None:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
