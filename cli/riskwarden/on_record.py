@@ -6,11 +6,11 @@ It takes the writers' turn, so it may run beside the receivers.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.place import Place, Server, path_of
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -23,7 +23,7 @@ class NotRecordedError(Exception):
     """What was to be done is not on record, so it must not be done."""
 
 
-def record(database: Path, policy: Policy, event: AuditEvent) -> int:
+def record(database: Place, policy: Policy, event: AuditEvent) -> int:
     """Its seq, once it is durable. Raises NotRecordedError."""
     writer = Writer(
         database, origin=_ORIGIN, retention=policy.alerting.audit.retention, batch=1, queue_depth=1
@@ -42,11 +42,14 @@ def record(database: Path, policy: Policy, event: AuditEvent) -> int:
         raise NotRecordedError(str(error)) from error
 
 
-def is_a_store(database: Path) -> bool:
+def is_a_store(database: Place) -> bool:
     """Whether writers have written there: a copy has no lock file beside it."""
-    return database.with_name(f"{database.name}.lock").exists()
+    path = path_of(database)
+    return path.with_name(f"{path.name}.lock").exists()
 
 
-def can_be_written(database: Path) -> bool:
+def can_be_written(database: Place) -> bool:
     """Whether this process may put anything on record there."""
-    return os.access(database, os.W_OK) and os.access(database.parent, os.W_OK)
+    path = path_of(database)
+    is_kept_there = isinstance(database, Server) or os.access(path, os.W_OK)
+    return is_kept_there and os.access(path.parent, os.W_OK)

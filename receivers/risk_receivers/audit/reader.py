@@ -40,6 +40,9 @@ class ChainReader(Protocol):
         """The first records beyond a seq, up to another, whose payloads are there: number and
         header."""
 
+    def forget(self, seqs: Sequence[int]) -> int:
+        """Delete payloads and salts, in the writer's transaction; how many there still were."""
+
     def count(self) -> int:
         """How many records there are."""
 

@@ -18,6 +18,8 @@ from risk_receivers.audit.reader import ChainReader
 from risk_receivers.audit.record import StoredRow
 from risk_receivers.audit.segments import Segments
 
+#: Records that are read at once.
+_STRETCH: Final = 2000
 #: Records whose payloads are to go from the files; durable with the work that let them go.
 FORGOTTEN: Final = "CREATE TABLE IF NOT EXISTS audit_forgotten(seq INTEGER PRIMARY KEY) STRICT"
 
@@ -73,6 +75,37 @@ class SegmentedChain:
             if isinstance(row.header, bytes) and row.header.startswith(prefix):
                 yield row
 
+    def stretches_beginning(
+        self, prefixes: Sequence[bytes], after: int
+    ) -> Iterator[list[StoredRow]]:
+        """Rows beyond a seq whose headers begin with one of the prefixes, and the last row."""
+        while rows := self.rows_after(after, _STRETCH):
+            last = rows[-1]
+            after = _end_of(rows, after + _STRETCH)
+            is_end = len(rows) < _STRETCH or after >= self.head().size
+            found = [
+                row
+                for row in rows
+                if isinstance(row.header, bytes) and row.header.startswith(tuple(prefixes))
+            ]
+            if is_end and (not found or found[-1] is not last):
+                found.append(last)
+            yield found
+            if is_end:
+                return
+
+    def present(self, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
+        """The first records beyond a seq, up to another, whose payloads are there."""
+        found: list[tuple[int, bytes]] = []
+        while after < until and (rows := self.rows_after(after, _STRETCH)):
+            for row in rows:
+                if not isinstance(row.seq, int) or row.seq > until or len(found) == limit:
+                    return found
+                if row.payload is not None and isinstance(row.header, bytes):
+                    found.append((row.seq, row.header))
+            after = _end_of(rows, after + _STRETCH)
+        return found
+
     def count(self) -> int:
         """How many records there are, by the number of the last."""
         return self.head().size
@@ -108,7 +141,7 @@ class SegmentedConnection(sqlite3.Connection):
     segments: Segments
 
     @property
-    def chain(self) -> SegmentedChain:
+    def chain(self) -> ChainReader:
         """The chain."""
         return SegmentedChain(self, self.staged, self.segments)
 

@@ -21,6 +21,7 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.verify import Progress
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
+from risk_receivers.database.place import Place
 from risk_receivers.store import head_file
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.reserve import sync_folder
@@ -53,7 +54,9 @@ class Copy:
 
 
 @contextmanager
-def copied(source: Path, target: Path, *, copying: Progress, verifying: Progress) -> Iterator[Copy]:
+def copied(
+    source: Place, target: Path, *, copying: Progress, verifying: Progress
+) -> Iterator[Copy]:
     """A verified copy beside its later place; gone again unless it was published.
 
     Raises BackupError.
@@ -129,7 +132,7 @@ def take_place(staging: Path, database: Path) -> None:
     sync_folder(database.parent)
 
 
-def _copy(source: Path, staging: Path, progress: Progress) -> Head:
+def _copy(source: Place, staging: Path, progress: Progress) -> Head:
     def ask(connection: Connection) -> Head:
         if not isinstance(connection, sqlite3.Connection) or isinstance(
             connection, tables.HoldsChain

@@ -18,10 +18,8 @@ from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.retained import Missing, Retained
-from risk_receivers.audit.segments import Segments
 from risk_receivers.audit.verify import Finding, Verifier
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection, ServerError
-from risk_receivers.database.place import segments_of
 from risk_receivers.store import head_file
 from risk_receivers.store.errors import StoreBusyError, StoreError
 from risk_receivers.store.lock_file import LockFile
@@ -105,7 +103,7 @@ class WritableDatabase:
         with _named(self.name), self.locked():
             self._begin()
             try:
-                self._refuse_foreign()
+                self._make_room()
                 tables.prepare(self.connection)
                 for statement in schema:
                     self.connection.execute(statement)
@@ -197,13 +195,8 @@ class WritableDatabase:
         self._head_file.close()
         self._lock.close()
 
-    def _refuse_foreign(self) -> None:
-        folder = segments_of(self.path)
-        if Segments(folder).listed():
-            raise StoreError(
-                f"its audit chain is in {folder}; say so with "
-                'alerting.audit.storage_backend = "jsonl"'
-            )
+    def _make_room(self) -> None:
+        """Whatever the tables are made in, within the transaction."""
 
     def _set_pragmas(self) -> None:
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from risk_receivers.database.place import Place, Segmented, Server
+from risk_receivers.database.place import Place, Segmented, Server, segments_of
 from risk_receivers.store.database import WritableDatabase
 from risk_receivers.store.segmented import SegmentedDatabase
 from risk_receivers.store.server import ServerDatabase
@@ -14,6 +14,8 @@ def open_writable(place: Place, *, busy_timeout_seconds: float) -> WritableDatab
         case Server():
             return ServerDatabase(place, busy_timeout_seconds=busy_timeout_seconds)
         case Segmented(path=path):
+            return SegmentedDatabase(path, busy_timeout_seconds=busy_timeout_seconds)
+        case path if segments_of(path).is_dir():
             return SegmentedDatabase(path, busy_timeout_seconds=busy_timeout_seconds)
         case path:
             return WritableDatabase(path, busy_timeout_seconds=busy_timeout_seconds)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from risk_policy import UnsetVariableError
 from risk_policy.model.audit import Audit
-from risk_receivers.database.place import Place, Segmented, Server
+from risk_receivers.database.place import Place, Segmented, Server, segments_of
 from risk_receivers.database.server import dsn_problem
 from risk_receivers.errors import StartError
 
@@ -29,5 +29,9 @@ def place_of(audit: Audit, data: Path, *, own: bool = False) -> Place:
             if problem := dsn_problem(dsn):
                 raise StartError(f"{key}: what {audit.postgresql.dsn} holds {problem}")
             return Server(dsn, path)
-        case _:
-            return path
+    if segments_of(path).is_dir():
+        raise StartError(
+            f"{path}: its audit chain is in {segments_of(path)}; say so with "
+            'alerting.audit.storage_backend = "jsonl"'
+        )
+    return path

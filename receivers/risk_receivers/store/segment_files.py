@@ -32,10 +32,9 @@ _CHUNK: Final = 500
 class SegmentFiles:
     """A folder of segments, written by one thread."""
 
-    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._segments = Segments(folder)
-        self._segment_bytes = segment_bytes
         self._path: Path | None = None
         self._end = 0
         self._head = EMPTY
@@ -63,7 +62,7 @@ class SegmentFiles:
     def append(self, rows: Sequence[StoredRow]) -> None:
         """Write records at the end, and synchronise them. Raises OSError."""
         data = b"".join(map(encode, rows))
-        is_new = self._path is None or self._end >= self._segment_bytes
+        is_new = self._path is None or self._end >= SEGMENT_BYTES
         if self._path is None or is_new:
             self._path, self._end = self._folder / name_of(_seq(rows[0])), 0
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

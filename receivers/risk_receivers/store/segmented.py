@@ -15,7 +15,7 @@ from pathlib import Path
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.segmented import FORGOTTEN, SegmentedConnection
 from risk_receivers.audit.segments import Segments
-from risk_receivers.audit.tables import TableChain
+from risk_receivers.audit.table_chain import TableChain
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import segments_of
 from risk_receivers.store.database import StorageLostError, WritableDatabase
@@ -76,9 +76,6 @@ class SegmentedDatabase(WritableDatabase):
         connection.staged = TableChain(connection)
         connection.segments = Segments(segments_of(self.path))
         return connection
-
-    def _refuse_foreign(self) -> None:
-        """A database that held its whole chain until now stages all of it: it is moved."""
 
     def _checked_head(self) -> Head:
         self._complete()

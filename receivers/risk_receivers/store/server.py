@@ -72,7 +72,7 @@ class ServerDatabase(WritableDatabase):
         if said != "COMMIT":
             raise StorageLostError(f"the server did not commit but says {said}")
 
-    def _refuse_foreign(self) -> None:
+    def _make_room(self) -> None:
         server_tables.make_schema(self.connection)
 
     def _set_pragmas(self) -> None:

@@ -23,6 +23,7 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.export import Plan, Progress, Written
 from risk_receivers.audit.selection import Selection
 from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from riskwarden.commands.audit import filters as by
 from riskwarden.commands.audit import shown
 from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bar
@@ -133,7 +134,7 @@ def export(
     out.print(_told(target, what, written, file), markup=False)
 
 
-def _signed_plan(path: Path, selection: Selection, policy: Policy) -> Plan:
+def _signed_plan(path: Place, selection: Selection, policy: Policy) -> Plan:
     """What is exported, once the signer has had the time that it may take."""
     until = time.monotonic() + 2 * policy.alerting.audit.signing.checkpoint_seconds
     while True:
@@ -216,7 +217,7 @@ def exported_event(
     )
 
 
-def _require_record(path: Path, *, no_record: bool) -> None:
+def _require_record(path: Place, *, no_record: bool) -> None:
     if no_record and is_a_store(path):
         fail(f"{path}: is a store and no copy; what is exported from it goes on record")
     if not no_record and not can_be_written(path):
@@ -239,14 +240,14 @@ def _passphrase_or_fail(file: Path | None) -> str:
 
 
 def _content(
-    path: Path, what: Plan, form: Format, written: Written, progress: Progress
+    path: Place, what: Plan, form: Format, written: Written, progress: Progress
 ) -> Iterator[bytes]:
     if form is Format.JSON:
         return exporting.lines(path, what, utc_now(), written, progress)
     return _csv(path, what, written, progress)
 
 
-def _csv(path: Path, what: Plan, written: Written, progress: Progress) -> Iterator[bytes]:
+def _csv(path: Place, what: Plan, written: Written, progress: Progress) -> Iterator[bytes]:
     """Those that are wanted, for people; there is no withholding where nothing is proven."""
     yield _CSV_SAYS.encode()
     yield _row(shown.CSV_COLUMNS)

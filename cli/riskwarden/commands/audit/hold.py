@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -17,6 +16,7 @@ from risk_receivers.audit import retention_records, tables
 from risk_receivers.audit.holds import Hold, HoldFilter
 from risk_receivers.audit.selection import UnknownTypeError, types_named
 from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.retention.errors import HoldError
 from riskwarden.commands.audit.common import DatabaseOption, JsonOption, database_or_fail
@@ -125,7 +125,7 @@ def list_(
 
 
 @contextmanager
-def _failing(path: Path) -> Iterator[None]:
+def _failing(path: Place) -> Iterator[None]:
     try:
         yield
     except HoldError as error:

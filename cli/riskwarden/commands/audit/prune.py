@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from risk_policy.clock import utc_now
 from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.retention.errors import ClockDoubtedError
 from risk_receivers.retention.plan import Plan
@@ -91,7 +91,7 @@ def prune(
         out.print(f"{gone:,} payloads deleted; their headers stay, and the chain verifies")
 
 
-def _prune(path: Path, pruner: Pruner, count: int, now: datetime, vouched: str) -> int:
+def _prune(path: Place, pruner: Pruner, count: int, now: datetime, vouched: str) -> int:
     with interruptible(), progress_bar("deleting") as (progress,):
         gone = 0
 
@@ -110,7 +110,7 @@ def _prune(path: Path, pruner: Pruner, count: int, now: datetime, vouched: str) 
             )
 
 
-def _show(path: Path, plan: Plan) -> None:
+def _show(path: Place, plan: Plan) -> None:
     if plan.by_type:
         table = Table("type", "payloads", "oldest", "newest", box=None, pad_edge=False)
         table.columns[1].justify = "right"
@@ -135,7 +135,7 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
         fail("nothing was deleted", 1)
 
 
-def _as_json(path: Path, plan: Plan, doubt: str) -> dict[str, Any]:
+def _as_json(path: Place, plan: Plan, doubt: str) -> dict[str, Any]:
     return {
         "database": str(path),
         "due_before": plan.due_before.isoformat(),

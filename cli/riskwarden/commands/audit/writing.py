@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 import typer
 
 from risk_policy.model.audit import AuditRetention
+from risk_receivers.database.place import Place
 from risk_receivers.retention.pruner import Pruner
 from risk_receivers.retention.works import Doer
 from risk_receivers.store.errors import StoreError
@@ -41,7 +41,7 @@ def who(by: str | None) -> str:
 
 
 @contextmanager
-def pruner_of(path: Path, by: str | None) -> Iterator[tuple[Writer, Pruner]]:
+def pruner_of(path: Place, by: str | None) -> Iterator[tuple[Writer, Pruner]]:
     """What deletes and holds; its writer is not started yet, and stopped at the end.
 
     What it records is kept for ever, whatever the policy says.

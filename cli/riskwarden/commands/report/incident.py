@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity
 from risk_receivers.audit.errors import UnreadableDatabaseError
+from risk_receivers.database.place import Place
 from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bar
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail
 from riskwarden.commands.report.common import FormOption, OutputOption, deliver, form_of
@@ -102,7 +102,7 @@ def _named(incident_id: str) -> str:
     return incident_id
 
 
-def _latest(known: Sequence[Known], severity: Severity | None, path: Path) -> str:
+def _latest(known: Sequence[Known], severity: Severity | None, path: Place) -> str:
     found = worse_than(known, severity)
     if not found:
         fail(f"{path}: no such incident is on record", 1)
