@@ -134,6 +134,19 @@ def test_nothing_is_touched_and_all_is_seen_in_whatever_state_the_service_is(
     assert traces(receivers.data) == held
 
 
+def test_a_record_in_segment_files_is_read_as_well_and_left_as_it_is(
+    stopped: Any, tmp_path: Path
+) -> None:
+    text = stopped.policy.read_text()
+    stopped.policy.write_text(f"{text}[alerting.audit]\nstorage_backend = 'jsonl'\n")
+    rehearsed_and_killed(stopped.start())
+    stopped.kill()
+    held = traces(stopped.data)
+    assert any(".chain" in path for path in held)
+    is_as_it_is(taken(stopped, tmp_path))
+    assert traces(stopped.data) == held
+
+
 def may_mount(tmp_path: Path) -> bool:
     """Whether this user may have a view of files of its own, as containers mostly do not let it."""
     if shutil.which("unshare") is None:

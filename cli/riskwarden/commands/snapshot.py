@@ -74,6 +74,8 @@ def snapshot(
     printed = (as_json == _STDOUT) + (as_markdown == _STDOUT or to_stdout)
     if printed > 1:
         fail("standard output can hold one of both; name a file for the other")
+    if not data.is_dir():
+        warn(f"{data}: there is no such folder; name the stack's with --data")
     wanted = Wanted(
         data=data,
         policy=policy_path(policy),

@@ -22,6 +22,7 @@ from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
 from risk_receivers.audit.note import NoteError
 from risk_receivers.audit.record import check_record
+from risk_receivers.database.connection import Connection
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard
@@ -31,7 +32,8 @@ from risk_receivers.store import head_file
 from riskwarden.safety_snapshot.sources import Sources
 
 T = TypeVar("T")
-_SQLITE: Final = "sqlite"
+#: What is kept in files of this machine; with both, a SQLite database has the state.
+_FILES: Final = ("sqlite", "jsonl")
 #: How the header of such an event begins.
 _ENDED: Final = f'{{"event_type":"{EventType.DRILL_ENDED.value}"'.encode()
 #: A change of the write-ahead log may come in between; then it is read once more.
@@ -78,7 +80,7 @@ def read_store(
         backend: where the policy has the record kept.
     """
     name = "database"
-    if backend != _SQLITE:
+    if backend not in _FILES:
         sources.not_asked(
             name, database, f"the record is kept in {backend}, which is not read here"
         )
@@ -88,7 +90,9 @@ def read_store(
         return None
     try:
         noted = head_file.read(database)  # before the chain, which may only grow meanwhile
-        stored = _untouched(database, lambda connection: _stored(connection, noted, scenarios))
+        stored = _untouched(
+            database, lambda connection: _stored(connection, database, noted, scenarios)
+        )
     except (sqlite3.Error, AuditError, ReceiversError, ValueError, OSError) as error:
         sources.unreadable(name, database, _why(error))
         return None
@@ -105,7 +109,7 @@ def drill_ends(database: Path, scenarios: Collection[str]) -> Mapping[str, Drill
 
 
 def _stored(
-    connection: sqlite3.Connection, noted: Head | None, scenarios: Collection[str]
+    connection: Connection, database: Path, noted: Head | None, scenarios: Collection[str]
 ) -> Stored:
     head = tables.head(connection)
     row = tables.row_at(connection, head.size)
@@ -115,7 +119,6 @@ def _stored(
         at = tables.row_at(connection, noted.size)
         reached = isinstance(at.checksum, bytes) and at.checksum.hex() if at else ""
         is_whole = noted.size == 0 or reached == noted.checksum
-    (path,) = (row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
     return Stored(
         head=head,
         noted=noted,
@@ -124,11 +127,11 @@ def _stored(
         last_recorded_at=header.recorded_at if header else None,
         kills=journal.load(connection),
         held=tuple(restrictions.every(connection)),
-        drills=_drills(connection, Path(path), scenarios),
+        drills=_drills(connection, database, scenarios),
     )
 
 
-def _signed(connection: sqlite3.Connection) -> TreeHead | None:
+def _signed(connection: Connection) -> TreeHead | None:
     """What the newest checkpoint says; whether it is signed by whom it should is for verify."""
     stored = checkpoint_table.newest(connection)
     if stored is None or not isinstance(stored.note, bytes):
@@ -140,7 +143,7 @@ def _signed(connection: sqlite3.Connection) -> TreeHead | None:
 
 
 def _drills(
-    connection: sqlite3.Connection, database: Path, scenarios: Collection[str]
+    connection: Connection, database: Path, scenarios: Collection[str]
 ) -> dict[str, DrillEnd]:
     """The last end of each scenario that is what was recorded."""
     found: dict[str, DrillEnd] = {}
@@ -163,20 +166,17 @@ def _drills(
     return found
 
 
-def _untouched(database: Path, ask: Callable[[sqlite3.Connection], T]) -> T:
+def _untouched(database: Path, ask: Callable[[Connection], T]) -> T:
     """What is found in a database, none of whose files is written to."""
     for attempt in range(_TRIES):
         stamp = _at_rest(database)
-        how = "immutable=1" if stamp else "mode=ro&readonly_shm=1"
-        uri = f"{database.resolve().as_uri()}?{how}"
         try:
-            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-                connection.execute("PRAGMA query_only = ON")
-                if tables.check_version(connection) == 0:
-                    raise UnreadableDatabaseError("is empty; no chain was ever started in it")
+            with closing(
+                tables.open_read_only(database, immutable=stamp is not None, untouched=True)
+            ) as connection:
                 connection.execute("BEGIN")  # all of it as of one instant
                 found = ask(connection)
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, UnreadableDatabaseError):
             # A writer began, ended or started its log anew while it was read.
             if attempt + 1 == _TRIES:
                 raise

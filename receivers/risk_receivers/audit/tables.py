@@ -197,18 +197,19 @@ def orphaned_payloads(connection: Connection) -> list[int]:
     return [row[0] for row in found]
 
 
-def open_read_only(place: Place, *, immutable: bool = False) -> Connection:
+def open_read_only(place: Place, *, immutable: bool = False, untouched: bool = False) -> Connection:
     """A connection that cannot write. Raises UnreadableDatabaseError naming the file.
 
     With ``immutable`` the file is read as it stands, without looking for a writer: only for a
-    database at rest.
+    database at rest. With ``untouched`` not even the index that readers and writers share is marked
+    with what is read.
     """
     if isinstance(place, Server):
         return _open_server(place)
     path = path_of(place)
     if not path.is_file():
         raise UnreadableDatabaseError(f"{path}: no such file; name an audit database")
-    mode = "immutable=1" if immutable else "mode=ro"
+    mode = "immutable=1" if immutable else f"mode=ro{'&readonly_shm=1' if untouched else ''}"
     name = f"{path.resolve().as_uri()}?{mode}"
     folder = segments_of(path)
     connection: sqlite3.Connection
