@@ -45,11 +45,12 @@ def record(database: Place, policy: Policy, event: AuditEvent) -> int:
 def is_a_store(database: Place) -> bool:
     """Whether writers have written there: a copy has no lock file beside it."""
     path = path_of(database)
-    return path.with_name(f"{path.name}.lock").exists()
+    return isinstance(database, Server) or path.with_name(f"{path.name}.lock").exists()
 
 
 def can_be_written(database: Place) -> bool:
-    """Whether this process may put anything on record there."""
+    """Whether this process may put anything on record there, as far as files tell."""
     path = path_of(database)
-    is_kept_there = isinstance(database, Server) or os.access(path, os.W_OK)
-    return is_kept_there and os.access(path.parent, os.W_OK)
+    return isinstance(database, Server) or (
+        os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    )
