@@ -6,11 +6,12 @@ It takes the writers' turn, so it may run beside the receivers.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.database.place import Place, Server, path_of
+from risk_receivers.database.place import Place, Segmented, Server, path_of, segments_of
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -25,6 +26,8 @@ class NotRecordedError(Exception):
 
 def record(database: Place, policy: Policy, event: AuditEvent) -> int:
     """Its seq, once it is durable. Raises NotRecordedError."""
+    if isinstance(database, Path) and segments_of(database).is_dir():
+        database = Segmented(database)  # readers see that by themselves, a writer has to be told
     writer = Writer(
         database, origin=_ORIGIN, retention=policy.alerting.audit.retention, batch=1, queue_depth=1
     )
@@ -45,11 +48,12 @@ def record(database: Place, policy: Policy, event: AuditEvent) -> int:
 def is_a_store(database: Place) -> bool:
     """Whether writers have written there: a copy has no lock file beside it."""
     path = path_of(database)
-    return path.with_name(f"{path.name}.lock").exists()
+    return isinstance(database, Server) or path.with_name(f"{path.name}.lock").exists()
 
 
 def can_be_written(database: Place) -> bool:
-    """Whether this process may put anything on record there."""
+    """Whether this process may put anything on record there, as far as files tell."""
     path = path_of(database)
-    is_kept_there = isinstance(database, Server) or os.access(path, os.W_OK)
-    return is_kept_there and os.access(path.parent, os.W_OK)
+    return isinstance(database, Server) or (
+        os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    )

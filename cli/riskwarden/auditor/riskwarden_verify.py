@@ -1055,8 +1055,8 @@ class _Export:
                     checkpoint = Checkpoint.parse(str(values["checkpoint"]))
                     notes.append((checkpoint, _hashes(values.get("after", []))))
                 else:
-                    self._check_end(_json_line(line, "end"), count, ended=ended)
-                    ended = True
+                    was_ended, ended = ended, True
+                    self._check_end(_json_line(line, "end"), count, ended=was_ended)
             except (WrongError, ValueError) as error:
                 self._report.problem(f"its last lines are not those of an export: {error}")
         if not ended:

@@ -17,6 +17,7 @@ from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit import query
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.place import Place, Segmented
 from risk_receivers.gate.folder import FolderLock
 from risk_receivers.store import backup as backups
 from risk_receivers.store import head_file
@@ -57,7 +58,7 @@ def told(store: Path) -> query.StoredEvent:
     return query.events(store, query.head(store).size - 1)[0]
 
 
-def lengthen(store: Path, count: int) -> None:
+def lengthen(store: Place, count: int) -> None:
     writer = Writer(store, origin="test", retention=AuditRetention(), batch=50, queue_depth=50)
     writer.start()
     for number in range(count):
@@ -246,6 +247,21 @@ def test_what_is_no_backup_is_said_to_be_none(tmp_path: Path, copy: Path) -> Non
     for path in (text, tmp_path / "gone.db"):
         assert audit("restore", path, "--data", tmp_path / "fresh").exit_code == 2
     shutil.rmtree(tmp_path / "fresh", ignore_errors=True)
+
+
+def test_a_store_in_segment_files_is_not_copied_by_halves(tmp_path: Path) -> None:
+    folder = tmp_path / "segmented" / "audit"
+    folder.mkdir(parents=True)
+    lengthen(Segmented(folder / "audit.db"), 3)
+    done = audit("backup", tmp_path / "copy.db", "--data", folder.parent)
+    assert done.exit_code == 1
+    assert "docs/backup.md" in done.stderr
+    assert not list(tmp_path.glob("*copy*"))
+    policy = tmp_path / "alerting.toml"
+    policy.write_text('[alerting.audit]\nstorage_backend = "jsonl"\n')
+    done = audit("restore", folder / "audit.db", "--data", tmp_path / "x", "--policy", policy)
+    assert done.exit_code == 2
+    assert "docs/backup.md" in done.stderr
 
 
 class _Held:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,12 @@ import pyrage
 import pytest
 from typer.testing import CliRunner, Result
 
+from risk_policy.contracts.audit import EventType
+from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit import query
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.place import Segmented
+from risk_receivers.store.writer import Transaction, Writer
 from riskwarden.app import application
 from riskwarden.auditor import riskwarden_verify as auditor
 
@@ -171,6 +177,20 @@ def test_a_damaged_store_is_not_exported_and_says_which_record(
     assert "record 9" in done.stderr
     assert not list(tmp_path.glob("*out*"))
     assert query.head(database).size == 12
+
+
+def test_a_chain_in_segment_files_is_exported_alike(tmp_path: Path) -> None:
+    store = tmp_path / "audit" / "audit.db"
+    store.parent.mkdir()
+    terms = AuditRetention()
+    writer = Writer(Segmented(store), origin="test", retention=terms, batch=5, queue_depth=5)
+    writer.start()
+    event = AuditEvent(EventType.ALERT_CREATED, "alert")
+    writer.run(partial(Transaction.append, event=event), timeout=30)
+    writer.stop()
+    assert export(store, tmp_path / "out.jsonl").exit_code == 0
+    assert auditor.verify(tmp_path / "out.jsonl.gz", auditor.Pinned()).problems == []
+    assert query.events(store)[-1].event_type == "AUDIT_EXPORTED"
 
 
 def test_a_copy_is_exported_without_a_trace(database: Path, tmp_path: Path) -> None:

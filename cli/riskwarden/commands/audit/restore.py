@@ -67,6 +67,8 @@ def restore(
     is lost stands in the restored chain itself.
     """
     loaded = policy_or_fail(policy)
+    if (backend := loaded.alerting.audit.storage_backend) != "sqlite":
+        fail(f"a {backend} store is put back as docs/backup.md says, not by this command")
     database = data / LenientPolicy(policy).database
     if not is_file(source):
         fail(f"{source}: no backup, or not for you to read")
