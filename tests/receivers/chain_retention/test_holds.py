@@ -175,3 +175,13 @@ def test_released_holds_are_still_known(archive: Archive) -> None:
         "bob",
         "settled",
     )
+
+
+def test_more_pieces_than_one_record_names_are_named_by_several(archive: Archive) -> None:
+    place(archive, HoldFilter(accounts=frozenset({"main"})))
+    archive.add_each({"account": account} for _ in range(1100) for account in ("other", "main"))
+    archive.days_pass(92)
+    assert archive.prune() == 1100
+    assert len(archive.of_type(EventType.RETENTION_APPLIED)) == 2
+    assert len(archive.of_type(EventType.LEGAL_HOLD_EXTENDED)) == 2
+    assert archive.problems() == []
