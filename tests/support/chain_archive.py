@@ -93,6 +93,17 @@ class Archive:
         """Delete what is due, by somebody who has seen the time pass since then."""
         return self.pruner().prune(self.now, seen_since or self.now)
 
+    def prune_steps(self, steps: int) -> int:
+        """Delete what is due, stopped after so many steps; who does it was always there."""
+        done = 0
+
+        def deleted(_: int) -> None:
+            nonlocal done
+            done += 1
+
+        pruner = self.pruner(rest=lambda _: done >= steps)
+        return pruner.prune(self.now, BEGIN, deleted=deleted)
+
     def verify(self, now: datetime | None = None) -> Verification:
         """Whether all is well."""
         return verify_database(self.database, clock=lambda: now or self.now)

@@ -128,8 +128,7 @@ def test_what_nobody_had_looked_up_for_a_hold_may_not_be_missing(archive: Archiv
 def test_a_hold_stops_a_retention_that_is_under_way(archive: Archive) -> None:
     archive.add(count=120)
     archive.days_pass(91)
-    steps = iter([False, True])
-    archive.pruner(rest=lambda _: next(steps)).prune(archive.now, archive.now)
+    archive.prune_steps(2)
     assert archive.gone() == list(range(1, 101))
     place(archive, HoldFilter(last=110))
     archive.prune()

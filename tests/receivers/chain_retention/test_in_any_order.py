@@ -6,7 +6,7 @@ import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from chain_archive import BEGIN, DAY, Archive
+from chain_archive import DAY, Archive
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -65,9 +65,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(steps=st.none() | st.integers(0, 2))
     def prune(self, steps: int | None) -> None:
-        left = iter(range(10_000 if steps is None else steps))
-        pruner = self.archive.pruner(rest=lambda _: next(left, None) is None)
-        pruner.prune(self.archive.now, BEGIN)
+        self.archive.prune_steps(10_000 if steps is None else steps)
         gone = set(self.archive.gone())
         went = gone - self.gone
         assert self.gone <= gone
