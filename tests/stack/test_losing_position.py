@@ -155,6 +155,12 @@ def test_a_position_that_loses_five_percent_is_a_warning_to_whom_warnings_go_and
     assert record["message"].startswith(f"POSITION_LOSS_WARNING {name}: Open profit of AAPL")
     assert record["details"]["annotations"]["value"] == "-5%"
     assert record["details"]["policy_digest"] == desk.running.policy.digest
+    crossed = records["THRESHOLD_BREACHED"]["payload"]["details"]
+    assert (crossed["limit"], crossed["value"], crossed["threshold"]) == (
+        "position_loss",
+        "-5%",
+        "-5%",
+    )
 
     verify = ["audit", "verify", "--data", str(desk.running.layout.root)]
     verified = CliRunner().invoke(application(verify), verify)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -55,12 +55,23 @@ class Archive:
         alert_id: str | None = None,
         details: dict[str, JsonValue] | None = None,
     ) -> int:
-        """Records events; the last one's number."""
-        seq = 0
-        for _ in range(count):
-            event = AuditEvent(event_type, message, alert_id=alert_id, details=details or {})
-            seq = self.writer.run(partial(Transaction.append, event=event), 30)
-        return seq
+        """Records events in one commit; the last one's number."""
+        event = partial(AuditEvent, event_type, message, alert_id=alert_id, details=details or {})
+        return self._record(event() for _ in range(count))
+
+    def add_each(self, details: Iterable[dict[str, JsonValue]]) -> int:
+        """An alert for each of the details, in one commit; the last one's number."""
+        return self._record(
+            AuditEvent(EventType.ALERT_CREATED, "alert", details=each) for each in details
+        )
+
+    def _record(self, events: Iterable[AuditEvent]) -> int:
+        def work(transaction: Transaction) -> int:
+            for event in events:
+                transaction.append(event)
+            return transaction.head.size
+
+        return self.writer.run(work, 30)
 
     def days_pass(self, days: int) -> None:
         """Day by day, each with a record of its own that is kept for long."""
@@ -81,6 +92,17 @@ class Archive:
     def prune(self, seen_since: datetime | None = None) -> int:
         """Delete what is due, by somebody who has seen the time pass since then."""
         return self.pruner().prune(self.now, seen_since or self.now)
+
+    def prune_steps(self, steps: int) -> int:
+        """Delete what is due, stopped after so many steps; who does it was always there."""
+        done = 0
+
+        def deleted(_: int) -> None:
+            nonlocal done
+            done += 1
+
+        pruner = self.pruner(rest=lambda _: done >= steps)
+        return pruner.prune(self.now, BEGIN, deleted=deleted)
 
     def verify(self, now: datetime | None = None) -> Verification:
         """Whether all is well."""

@@ -57,6 +57,21 @@ class Applied:
             and (self.ended_at is None or header.seq < self.ended_at)
         )
 
+    @property
+    def stretches(self) -> Ranges:
+        """The records that it is about, whatever their types, in order."""
+        found: list[tuple[int, int]] = []
+        for first, last in sorted(one for ranges in self.ranges.values() for one in ranges):
+            if found and first <= found[-1][1] + 1:
+                found[-1] = (found[-1][0], max(found[-1][1], last))
+            else:
+                found.append((first, last))
+        return tuple(found)
+
+    def allows(self, header: Header) -> bool:
+        """Whether it named a record, and was right to."""
+        return self.names(header) and not self.why_not(header)
+
     def why_not(self, header: Header) -> str:
         """Why it did not allow to delete one of them; empty if it did."""
         if header.expires_at is None:
@@ -132,7 +147,7 @@ class Missing:
         if header.expires_at is None:
             return f"{MISSING}: this record is kept for ever"
         last = self._last
-        if last and last.names(header) and not last.why_not(header):
+        if last and last.allows(header):
             return last
         because = ""
         for applied in reversed(self.retained.applied):

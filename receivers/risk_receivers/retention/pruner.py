@@ -23,11 +23,11 @@ from risk_receivers.audit.holds import Hold, HoldFilter, ranges_of
 from risk_receivers.audit.record import check_record
 from risk_receivers.audit.retained import GRACE, Applied, Retained
 from risk_receivers.database.connection import DATABASE_ERRORS
-from risk_receivers.database.place import Place, Server, path_of
+from risk_receivers.database.place import Place, Segmented, Server, path_of
 from risk_receivers.retention import works
 from risk_receivers.retention.clock_trust import doubt
 from risk_receivers.retention.errors import ChangedMeanwhileError, ClockDoubtedError
-from risk_receivers.retention.plan import MOST_RANGES, Plan, Reached, covered, make_plan
+from risk_receivers.retention.plan import MOST_RANGES, Plan, Reached, make_plan
 from risk_receivers.retention.works import Doer
 from risk_receivers.store import write_ahead_log
 from risk_receivers.store.errors import StoreBusyError
@@ -35,13 +35,21 @@ from risk_receivers.store.writer import Writer
 
 #: Payloads of one transaction: some milliseconds, which is what a kill may have to wait.
 _BATCH: Final = 50
+#: Of segment files: each step rewrites those that it is about, a few megabytes.
+_BATCH_OF_SEGMENTS: Final = 2000
 #: It rests so many times as long as a step took.
 _REST_FACTOR: Final = 10
+#: The same of looking, which holds up nobody who writes.
+_REST_OF_LOOKING: Final = 2
 #: How often it looks again if others come in between, before it gives up until the next time.
 _ATTEMPTS: Final = 10
 _LOOK: Final = 2000
 _PATIENCE_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
+
+
+class _StoppedError(Exception):
+    """The service stops. Never leaves this module."""
 
 
 class Pruner:
@@ -61,6 +69,7 @@ class Pruner:
         self._doer = doer
         self._rest = rest
         self._deleted: Callable[[int], None] = lambda _: None
+        self._batch = _BATCH_OF_SEGMENTS if isinstance(database, Segmented) else _BATCH
         self._retained = Retained()
 
     def look(self) -> Retained:
@@ -106,7 +115,7 @@ class Pruner:
             try:
                 gone += self.finish()
                 plan = self._looked_up(now)
-                if not plan.count:
+                if plan is None or not plan.count:
                     break
                 gone += self._apply(plan, vouched if why else "")
             except ChangedMeanwhileError as error:
@@ -130,7 +139,7 @@ class Pruner:
             first = None
             if last := known.latest:
                 with closing(tables.open_read_only(self._database)) as connection:
-                    first = works.first_still_there(connection, last, works.begin_of(last))
+                    first = works.first_still_there(connection, last, 1)
             work = partial(
                 works.place,
                 name=name,
@@ -185,13 +194,29 @@ class Pruner:
             _PATIENCE_SECONDS,
         )
 
-    def _looked_up(self, now: datetime) -> Plan:
-        plan = self.plan(now)
-        if plan.unlooked:
-            for name, until in plan.unlooked.items():
-                self.look_up(plan.retained.holds[name], until)
-            plan = self.plan(now)
+    def _looked_up(self, now: datetime) -> Plan | None:
+        """What may go, once all holds were looked up; None if it is to stop."""
+        try:
+            plan = self.plan(now, self._politely())
+            if plan.unlooked:
+                for name, until in plan.unlooked.items():
+                    self.look_up(plan.retained.holds[name], until)
+                plan = self.plan(now, self._politely())
+        except _StoppedError:
+            return None
         return plan
+
+    def _politely(self) -> Reached:
+        """Rests after every page, for whoever else wants to compute."""
+        began = time.monotonic()
+
+        def reached(_: int, __: int) -> None:
+            nonlocal began
+            if self._rest(_REST_OF_LOOKING * (time.monotonic() - began)):
+                raise _StoppedError
+            began = time.monotonic()
+
+        return reached
 
     def _apply(self, plan: Plan, vouched: str) -> int:
         work = partial(works.announce, plan=plan, doer=self._doer, vouched=vouched)
@@ -200,13 +225,12 @@ class Pruner:
 
     def _delete(self, applied: Applied) -> int:
         gone = 0
-        begin, end = works.begin_of(applied), works.end_of(applied)
         with closing(tables.open_read_only(self._database)) as connection:
-            for seqs in covered(connection, works.may_go(applied), begin - 1, end):
+            for seqs in works.still_there(connection, applied):
                 known = self.look()  # what each step has to read anew stays little
-                for start in range(0, len(seqs), _BATCH):
+                for start in range(0, len(seqs), self._batch):
                     began = time.monotonic()
-                    batch = seqs[start : start + _BATCH]
+                    batch = seqs[start : start + self._batch]
                     step = partial(works.delete, seqs=batch, applied=applied, known=known)
                     count = self._writer.submit(step).result()
                     gone += count

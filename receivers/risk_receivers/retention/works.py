@@ -6,7 +6,7 @@ retention applied by another process, since whoever asked has looked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category
 from risk_receivers.audit import retention_records, tables
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.audit.header import Header, timestamp
+from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.holds import HoldFilter, Ranges
 from risk_receivers.audit.retained import Applied, Retained
 from risk_receivers.database.connection import Connection
@@ -185,20 +185,10 @@ def release(
 
 def first_still_there(connection: Connection, applied: Applied, begin: int) -> int | None:
     """The first payload from a record on that a retention named and that is still there."""
-    found = covered(connection, may_go(applied), begin - 1, end_of(applied))
-    return next((seqs[0] for seqs in found if seqs), None)
+    return next((seqs[0] for seqs in still_there(connection, applied, begin) if seqs), None)
 
 
-def may_go(applied: Applied) -> Callable[[Header], bool]:
-    """Whether a retention named a record and was right to."""
-    return lambda header: applied.names(header) and not applied.why_not(header)
-
-
-def end_of(applied: Applied) -> int:
-    """The last record that a retention names."""
-    return max((last for found in applied.ranges.values() for _, last in found), default=0)
-
-
-def begin_of(applied: Applied) -> int:
-    """The first."""
-    return min((first for found in applied.ranges.values() for first, _ in found), default=1)
+def still_there(connection: Connection, applied: Applied, begin: int = 1) -> Iterator[list[int]]:
+    """The records from one on that a retention named and whose payloads are there, in order."""
+    for first, last in applied.stretches:
+        yield from covered(connection, applied.allows, max(first, begin) - 1, last)

@@ -67,9 +67,13 @@ def test_a_clock_behind_the_record_deletes_nothing(archive: Archive) -> None:
 # -- found afterwards ------------------------------------------------------------------------
 
 
-def purge_ahead(archive: Archive, jump: timedelta = TWO_YEARS) -> int:
+def purge_ahead(
+    archive: Archive,
+    jump: timedelta = TWO_YEARS,
+    event_type: EventType = EventType.TRADE_BLOCKED,
+) -> int:
     """Set the clock forward, delete, set it back; the record of the deletion."""
-    archive.add(EventType.TRADE_BLOCKED)
+    archive.add(event_type)
     archive.days_pass(3)
     archive.now += jump
     archive.pruner("mallory").prune(archive.now, archive.now, vouched="mallory")
@@ -90,8 +94,8 @@ def test_a_purge_two_years_ahead_is_found_as_soon_as_the_clock_is_back(archive: 
 
 
 def test_it_stays_found_when_the_time_has_come(archive: Archive) -> None:
-    seq = purge_ahead(archive)
-    archive.days_pass(1000)
+    seq = purge_ahead(archive, jump=100 * DAY, event_type=EventType.ALERT_CREATED)
+    archive.days_pass(130)
     assert [problem.split(":")[0] for problem in archive.problems()] == [f"record {seq}"]
 
 

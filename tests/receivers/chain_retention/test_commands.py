@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +62,22 @@ def test_pruning_deletes_what_is_due_beside_a_running_writer(old: Archive) -> No
     verified = run(old, "verify")
     assert "(4 payloads deleted by retention)" in verified.stdout
     assert "nothing is due" in run(old, "prune", "--yes").stdout
+
+
+def test_a_copy_is_looked_at_and_never_written_to(old: Archive, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(old.database)) as source:
+        source.execute("VACUUM INTO ?", (str(copy),))
+    before = copy.read_bytes()
+    given = ["audit", "prune", "--database", str(copy)]
+    assert "4 payloads were due" in CliRunner().invoke(application(given), given).stdout
+    for more in (["prune", "--yes"], ["hold", "place", "x", "--reason", "y", "--everything"]):
+        given = ["audit", *more, "--database", str(copy)]
+        done = CliRunner().invoke(application(given), given)
+        assert done.exit_code == 2
+        assert "is a copy" in done.stderr.replace("\n", " ")
+    assert copy.read_bytes() == before
+    assert not list(tmp_path.glob("copy.db?*"))
 
 
 def test_without_a_yes_nothing_is_deleted(old: Archive) -> None:

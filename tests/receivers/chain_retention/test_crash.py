@@ -60,8 +60,7 @@ def test_a_deletion_that_is_killed_again_and_again_is_finished_and_verifies(
 def test_what_was_announced_and_not_done_is_done_by_the_next_one(archive: Archive) -> None:
     archive.add(count=COUNT)
     archive.days_pass(91)
-    stop_at_once = archive.pruner(rest=lambda _: True)
-    assert stop_at_once.prune(archive.now, archive.now) == 50
+    assert archive.prune_steps(1) == 50
     assert archive.problems() == []
     archive.days_pass(1)
     assert archive.prune() == COUNT - 50

@@ -8,6 +8,7 @@ from chain_archive import BEGIN, DAY, Archive
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.errors import DamagedRecordError
+from risk_receivers.schema import to_text
 
 HELD = "UPDATE audit_payload SET salt = NULL, payload = NULL WHERE seq = 1"
 
@@ -181,6 +182,25 @@ def test_an_edited_payload_is_found_beside_deleted_ones(archive: Archive) -> Non
     archive.prune()
     archive.tamper("UPDATE audit_payload SET salt = zeroblob(16) WHERE seq = 94")
     assert [problem[:9] for problem in archive.problems()] == ["record 94"]
+
+
+def test_what_is_in_force_keeps_its_records(archive: Archive) -> None:
+    archive.add(EventType.RESTRICTION_IMPOSED)
+    archive.now += DAY
+    archive.add(EventType.RESTRICTION_LATCHED)
+    archive.add()
+    archive.tamper(
+        "INSERT INTO restriction VALUES ('r', 'drawdown/main', 'warning', 'halt', '*', NULL, "
+        "'drawdown', 'critical', ?, 'drawdown/main:warning:1', 1, 'LATCHED')",
+        values=(to_text(archive.now),),
+    )
+    archive.days_pass(91)
+    archive.prune()
+    assert archive.gone() == [1, 3]
+    archive.tamper("DELETE FROM restriction")
+    archive.prune()
+    assert archive.gone() == [1, 2, 3]
+    assert archive.problems() == []
 
 
 # -- a policy that changes -------------------------------------------------------------------

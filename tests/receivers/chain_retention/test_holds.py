@@ -128,8 +128,7 @@ def test_what_nobody_had_looked_up_for_a_hold_may_not_be_missing(archive: Archiv
 def test_a_hold_stops_a_retention_that_is_under_way(archive: Archive) -> None:
     archive.add(count=120)
     archive.days_pass(91)
-    steps = iter([False, True])
-    archive.pruner(rest=lambda _: next(steps)).prune(archive.now, archive.now)
+    archive.prune_steps(2)
     assert archive.gone() == list(range(1, 101))
     place(archive, HoldFilter(last=110))
     archive.prune()
@@ -175,3 +174,13 @@ def test_released_holds_are_still_known(archive: Archive) -> None:
         "bob",
         "settled",
     )
+
+
+def test_more_pieces_than_one_record_names_are_named_by_several(archive: Archive) -> None:
+    place(archive, HoldFilter(accounts=frozenset({"main"})))
+    archive.add_each({"account": account} for _ in range(1100) for account in ("other", "main"))
+    archive.days_pass(92)
+    assert archive.prune() == 1100
+    assert len(archive.of_type(EventType.RETENTION_APPLIED)) == 2
+    assert len(archive.of_type(EventType.LEGAL_HOLD_EXTENDED)) == 2
+    assert archive.problems() == []

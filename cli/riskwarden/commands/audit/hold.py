@@ -73,7 +73,7 @@ def place(
         fail("say what it covers, or --everything, and not both")
     path = database_or_fail(database, data, policy)
     with _failing(path), pruner_of(path, by) as (writer, pruner):
-        start_or_fail(writer)
+        start_or_fail(writer, path)
         seq = pruner.place(name.strip(), reason.strip(), covers)
     out.print(f"legal hold {name} is in force (record {seq}): {covers}", markup=False)
 
@@ -92,7 +92,7 @@ def release(
         fail("to release a hold needs a reason, for the record")
     path = database_or_fail(database, data, policy)
     with _failing(path), pruner_of(path, by) as (writer, pruner):
-        start_or_fail(writer)
+        start_or_fail(writer, path)
         seq = pruner.release(name.strip(), reason.strip())
     out.print(f"legal hold {name} is released (record {seq})", markup=False)
 

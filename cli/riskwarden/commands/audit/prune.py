@@ -81,7 +81,7 @@ def prune(
             if doubt and not clock_is_right:
                 fail(f"{doubt}. Or say so with --clock-is-right; nothing was deleted", 1)
             _confirm(plan, yes=yes)
-            start_or_fail(writer)
+            start_or_fail(writer, path)
             gone = _prune(path, pruner, plan.count, now, who(by) if clock_is_right else "")
         except ClockDoubtedError as error:
             fail(f"{error}; nothing was deleted", 1)

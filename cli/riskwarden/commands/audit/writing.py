@@ -18,6 +18,7 @@ from risk_receivers.retention.works import Doer
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from riskwarden.commands.common import fail
+from riskwarden.on_record import is_a_store
 
 #: As it stands in the headers of what these commands record.
 _ORIGIN: Final = "riskwarden audit"
@@ -53,8 +54,10 @@ def pruner_of(path: Place, by: str | None) -> Iterator[tuple[Writer, Pruner]]:
         writer.stop()
 
 
-def start_or_fail(writer: Writer) -> None:
+def start_or_fail(writer: Writer, path: Path) -> None:
     """Begin to write, or the command ends."""
+    if not is_a_store(path):
+        fail(f"{path}: is a copy, which nothing writes to; nothing was changed")
     try:
         writer.start()
     except StoreError as error:
