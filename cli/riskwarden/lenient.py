@@ -66,6 +66,15 @@ class LenientPolicy:
         return Path(found if isinstance(found, str) and found and "\0" not in found else default)
 
     @property
+    def signer_socket(self) -> Path | None:
+        """Where riskwarden-signer listens, if the policy asks for it."""
+        if self._values.get("alerting.audit.signing.signer") != "socket":
+            return None
+        found = self._values.get("alerting.audit.signing.socket_path")
+        default = _DEFAULTS.audit.signing.socket_path
+        return Path(found if isinstance(found, str) and found and "\0" not in found else default)
+
+    @property
     def database(self) -> Path:
         """The audit database, relative to the data folder."""
         key = "alerting.audit.database_path"

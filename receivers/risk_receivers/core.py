@@ -99,6 +99,7 @@ def open_core(
     bell = Bell()
 
     with ExitStack() as stack:
+        verdict = ChainVerdict()
 
         def recorded(types: Sequence[str]) -> None:
             telemetry.recorded(types)
@@ -120,6 +121,7 @@ def open_core(
             partial(connect, signing, data),
             telemetry,
             every_seconds=signing.checkpoint_seconds,
+            damaged=verdict.damaged,
         )
         telemetry.add_source(checkpointer.gauges)
         proof = StoreProof(writer, alerting.gate.lease_seconds)
@@ -155,7 +157,6 @@ def open_core(
             signing_key=checkpointer.key(),
         )
         checkpointer.start()
-        verdict = ChainVerdict()
         for problem in recovered.problems:
             verdict.damaged(problem)
         doubts = DoubtWatch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
@@ -12,9 +13,13 @@ from risk_receivers.audit.note import VerifierKey
 from risk_receivers.audit.verify import Progress, Verification, verify_database
 from risk_receivers.database.place import Place, path_of
 from risk_receivers.kill import chain as kill_chain
-from risk_receivers.signer.errors import SignerFilesError
+from risk_receivers.signer.errors import SignerError, SignerFilesError
 from risk_receivers.signer.files import read_state, state_path
+from risk_receivers.signer.socket_signer import SocketSigner
 from risk_receivers.store import head_file
+
+#: Somebody waits for the verification, and it is worth something without the answer.
+_SIGNER_SECONDS: Final = 3.0
 
 
 def verify_store(
@@ -23,19 +28,25 @@ def verify_store(
     kept: Head | None = None,
     pinned: Sequence[VerifierKey] = (),
     signing_key: Path | None = None,
+    signer: Path | None = None,
     progress: Progress | None = None,
     keep: int = 10,
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
     ``kept`` is a head that somebody has kept elsewhere, ``pinned`` are keys that somebody has.
-    Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last.
+    Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last; one
+    that is a process of its own is asked for that at its socket, ``signer``.
     ``keep`` is how many problems are told one by one.
     """
     noted = None
     complaints: list[str] = []
     warnings: list[str] = []
-    last = None if signing_key is None else _last_signed(signing_key, warnings)
+    last = None
+    if signer is not None:
+        last = _asked(signer, warnings)
+    elif signing_key is not None:
+        last = _last_signed(signing_key, warnings)
     try:
         noted = head_file.read(path_of(database))  # first: the chain may only have grown since
     except head_file.NotedHeadError as error:
@@ -60,10 +71,19 @@ def _last_signed(signing_key: Path, warnings: list[str]) -> StoredCheckpoint | N
     path = state_path(signing_key)
     try:
         if not os.access(path, os.R_OK):
-            return None  # a signer with a user of its own; the stored checkpoints are what is left
+            return None  # another user's; the stored checkpoints are what is left
         state = read_state(path)
     except SignerFilesError as error:
         warnings.append(str(error))
+        return None
+    return StoredCheckpoint(state.size, state.note) if state.note else None
+
+
+def _asked(signer: Path, warnings: list[str]) -> StoredCheckpoint | None:
+    try:
+        state = SocketSigner(signer, _SIGNER_SECONDS).latest()
+    except SignerError as error:
+        warnings.append(f"what was signed last is not known: {error}")
         return None
     return StoredCheckpoint(state.size, state.note) if state.note else None
 

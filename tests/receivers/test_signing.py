@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -169,6 +171,26 @@ def test_an_older_copy_of_the_store_is_not_signed(
     receivers.start()
     problem = wait_until(lambda: receivers.status()["audit"]["signing_problem"])
     assert "its end was cut off, or an old copy was put in place" in problem
+    assert receivers.metric("risk_audit_chain_intact") == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit_checkpoint",
+        "UPDATE audit_checkpoint SET note = CAST(replace(note, 'previous', 'previously') AS BLOB)",
+    ],
+)
+def test_checkpoints_that_are_taken_away_while_it_runs_are_missed(
+    receivers: Any, words: Any, wait_until: Callable[..., Any], statement: str
+) -> None:
+    wait_until(lambda: all_signed(receivers))
+    assert receivers.metric("risk_audit_chain_intact") == 1
+    with closing(sqlite3.connect(receivers.database, isolation_level=None)) as connection:
+        connection.execute(statement)
+    receivers.send("alerts", [words.alert()])
+    wait_until(lambda: receivers.metric("risk_audit_chain_intact") == 0)
+    assert "is gone or was changed" in receivers.status()["audit"]["damage"]
 
 
 @pytest.mark.parametrize("times", [6])

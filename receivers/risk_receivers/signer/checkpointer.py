@@ -26,13 +26,19 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_receivers.audit import checkpoint_table, tables
 from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 from risk_receivers.signer import journal
-from risk_receivers.signer.errors import InconsistentHeadError, SignerError, SignerFilesError
+from risk_receivers.signer.errors import (
+    InconsistentHeadError,
+    SignerError,
+    SignerFilesError,
+    UnreachableSignerError,
+)
 from risk_receivers.signer.journal import Rotation
 from risk_receivers.signer.signer import Signer
 from risk_receivers.store.errors import StoreError
@@ -60,17 +66,21 @@ class Checkpointer(Worker):
         telemetry: Telemetry,
         *,
         every_seconds: float,
+        damaged: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``damaged`` is told of a chain that does not go on from what was signed, and why."""
         super().__init__("checkpointer", telemetry)
         self._database = database
         self._writer = writer
         self._connect = connect
         self._every_seconds = every_seconds
+        self._damaged = damaged
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._signer: Signer | None = None
         self._signed: Tree | None = None
         self._stored = 0
+        self._last: StoredCheckpoint | None = None
         self._unsigned_since: float | None = None
         self._rests = False
         self._problem = ""
@@ -170,6 +180,7 @@ class Checkpointer(Worker):
         rotate = self._name(connection, signer)
         target = self._writer.tree_head  # after that: it covers what the chain says of the keys
         before = time.monotonic()
+        self._look_back(connection)
         if self._signed is None:
             self._signed = self._caught_up(connection, signer, rotate=rotate)
         while self._signed.size < target.size:
@@ -203,6 +214,14 @@ class Checkpointer(Worker):
             )
         return False
 
+    def _look_back(self, connection: Connection) -> None:
+        """What was stored last still has to be there; what came before it, it names itself."""
+        stored = checkpoint_table.newest(connection, self._stored)
+        if self._stored and (stored is None or stored != self._last):
+            raise InconsistentHeadError(
+                f"the checkpoint at {self._stored} is gone or was changed while this process ran"
+            )
+
     def _caught_up(self, connection: Connection, signer: Signer, *, rotate: bool) -> Tree:
         """The tree that the signer has signed last, proven to be this chain's, and stored."""
         state = signer.latest()
@@ -230,7 +249,7 @@ class Checkpointer(Worker):
         if not signed.signed_by([signer.key]) or (
             (checkpoint.head.size, checkpoint.head.root) != (tree.size, tree.root)
         ):
-            raise InconsistentHeadError("the signer has signed something else than was asked for")
+            raise UnreachableSignerError("the signer has signed something else than was asked for")
 
         def work(transaction: Transaction) -> None:
             checkpoint_table.insert(transaction.connection, note, tree.frontier)
@@ -238,6 +257,7 @@ class Checkpointer(Worker):
         self._writer.run(work, _STORE_SECONDS)
         self._signed = tree
         self._stored = tree.size
+        self._last = StoredCheckpoint(tree.size, note)
 
     def _reached(self) -> Signer:
         with self._lock:
@@ -253,6 +273,8 @@ class Checkpointer(Worker):
                 self._signer.close()
             self._signer = None
         sentence = str(error)
+        if isinstance(error, InconsistentHeadError):
+            self._damaged(sentence)
         if sentence != self._problem:
             _log.error("the audit chain is not being signed, trying again: %s", sentence)
         self._problem = sentence

@@ -97,6 +97,8 @@ class KeyFile:
             raise SignerFilesError(f"{path}: no signing key can be had: {error}") from error
         try:
             self.key = self._read()
+            for left in path.parent.glob(f".{path.name}.*"):
+                left.unlink(missing_ok=True)  # a crash left it; no other process can need it
             if next_path(path).exists():
                 self.next = SigningKey.parse(next_path(path).read_text())
             if not public_path(path).exists():

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.checkpoint import Checkpoint
@@ -28,6 +31,7 @@ from risk_receivers.signer.errors import (
 )
 from risk_receivers.signer.files import public_path
 from risk_receivers.signer.socket_signer import SocketSigner
+from riskwarden.app import application
 
 
 def leaves(size: int, of: str = "") -> list[bytes]:
@@ -197,6 +201,11 @@ def test_what_listens_there_but_is_no_signer_is_said(process: Process) -> None:
         thread.join()
 
 
+def verified(receivers: Any) -> Result:
+    asked = ["audit", "verify", "--data", str(receivers.data), "--policy", str(receivers.policy)]
+    return CliRunner().invoke(application(asked), asked, env=receivers.environ)
+
+
 def test_the_service_is_signed_by_it_and_goes_on_without_it(
     process: Process, stopped: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
@@ -230,4 +239,16 @@ def test_the_service_is_signed_by_it_and_goes_on_without_it(
     wait_until(all_signed)
     found = receivers.verified()
     assert (found.ok, found.key) == (True, signer.key.short)
+    receivers.stop()
+    assert verified(receivers).exit_code == 0
+    with closing(sqlite3.connect(receivers.database, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM audit_checkpoint")
+    told = verified(receivers)
+    assert (told.exit_code, "checkpoints were deleted" in told.stderr.replace("\n", " ")) == (
+        1,
+        True,
+    )
+    process.kill()
+    told = verified(receivers)
+    assert "what was signed last is not known" in told.stderr.replace("\n", " ")
     assert not (receivers.data / "audit" / "signing.key").exists()

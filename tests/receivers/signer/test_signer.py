@@ -107,7 +107,10 @@ def test_it_remembers_what_it_has_signed(
     signer: KeptSigner, opened: Callable[[], KeptSigner], key_path: Path
 ) -> None:
     kept = signer.latest()
+    draft = key_path.with_name(".signing.key.state.0123456789abcdef")
+    draft.write_text("as a crash leaves it")
     again = opened()
+    assert not draft.exists()
     assert again.latest() == kept
     with pytest.raises(NotThereError):
         again.begin(5, tree_of(leaves(5, "other")).frontier, b"")

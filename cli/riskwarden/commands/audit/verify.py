@@ -56,11 +56,17 @@ def verify(
     kept = head_or_fail(head)
     pinned = [key_or_fail(one) for one in key or ()]
     path = database_or_fail(database, data, policy)
-    signing_key = None if database else data / LenientPolicy(policy).signing_key
+    lenient = LenientPolicy(policy)
+    signing_key = None if database else data / lenient.signing_key
     try:
         with progress_bar("verifying") as (progress,):
             result = verify_store(
-                path, kept=kept, pinned=pinned, signing_key=signing_key, progress=progress
+                path,
+                kept=kept,
+                pinned=pinned,
+                signing_key=signing_key,
+                signer=None if database else lenient.signer_socket,
+                progress=progress,
             )
     except UnreadableDatabaseError as error:
         fail(str(error))
