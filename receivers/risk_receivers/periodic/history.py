@@ -30,7 +30,8 @@ from risk_receivers.periodic.told import (
 #: Told as they stand, in reports that have a place for them.
 _NOTED: Final = frozenset(
     (
-        "ACCESS_REFUSED", "CONFIG_CHANGED", "INTAKE_QUARANTINED", "KILL_SWITCH_ARMED",
+        "ACCESS_REFUSED", "AUDIT_BACKED_UP", "AUDIT_EXPORTED", "AUDIT_RESTORED", "CONFIG_CHANGED",
+        "INTAKE_QUARANTINED", "KILL_SWITCH_ARMED",
         "KILL_SWITCH_DISARMED", "KILL_SWITCH_RESTORED", "KILL_SWITCH_UNCONFIRMED",
         "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_PLACED", "LEGAL_HOLD_RELEASED", "RECORDS_PRUNED",
         "RESTRICTION_RESTORED",
@@ -82,7 +83,6 @@ class _Telling:
             "KILL_SWITCH_TIGHTENED": self._tightened,
             "KILL_SWITCH_FLAT_CONFIRMED": self._flat,
             "KILL_SWITCH_CLEARED": self._cleared,
-            "KILL_SWITCH_DEACTIVATED": self._cleared,
             "POSITION_FORCE_CLOSED": self._force_closed,
             "ORDERS_CANCELLED": self._cancelled,
             "RESTRICTION_IMPOSED": self._imposed,

@@ -26,7 +26,6 @@ class Alert:
 
     Attributes:
         starts_at: when the breach began, as the rules saw it; ``at`` is when it was on record.
-        tier: empty if no threshold was crossed.
         told_at: when the first channel that reaches people had confirmed a message about it.
         failed: messages about it that were given up and that no other channel took over.
     """
@@ -56,6 +55,11 @@ class Alert:
     def worst(self) -> Severity:
         """The worst that it ever counted as."""
         return max((self.severity, *(e.severity for e in self.escalations)), key=lambda s: s.rank)
+
+    @property
+    def is_breach(self) -> bool:
+        """Whether a threshold was crossed that it names; most others have none."""
+        return bool(self.tier and self.threshold)
 
     def is_open_at(self, at: datetime) -> bool:
         """Whether it had begun and was not over."""
