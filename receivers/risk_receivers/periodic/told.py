@@ -26,6 +26,7 @@ class Alert:
 
     Attributes:
         starts_at: when the breach began, as the rules saw it; ``at`` is when it was on record.
+        handed_on_at: when Alertmanager wanted people to be told of it; None if it never did.
         told_at: when the first channel that reaches people had confirmed a message about it.
         failed: messages about it that were given up and that no other channel took over.
     """
@@ -45,6 +46,7 @@ class Alert:
     escalations: list[Escalation] = field(default_factory=list)
     acked_at: datetime | None = None
     acked_by: str = ""
+    handed_on_at: datetime | None = None
     told_at: datetime | None = None
     told_by: str = ""
     failed: int = 0
