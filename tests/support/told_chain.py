@@ -101,11 +101,12 @@ class Desk:
         *,
         category: Category = Category.DRAWDOWN,
         firing: bool = True,
+        feed: Feed = Feed.ALERTS,
         escalation: str = "none",
         value: str = "10.5%",
         threshold: str = "10%",
     ) -> None:
-        """The alert feed delivers one."""
+        """A feed delivers one."""
         received = clock(when) if isinstance(when, str) else when
         begins = clock(starts) if isinstance(starts, str) else starts
         labels = {
@@ -118,7 +119,7 @@ class Desk:
             "account": risk_id.split("/")[1],
         }
         alert = Alert(
-            feed=Feed.ALERTS,
+            feed=feed,
             firing=firing,
             alertname=name,
             risk_id=risk_id,

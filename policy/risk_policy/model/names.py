@@ -14,6 +14,9 @@ from risk_policy.catalogue.limits import LIMITS
 #: Every channel that the policy has a table for; a test holds the two together.
 CHANNELS: Final = ("console", "file", "email", "slack", "telegram", "webhook", "sms", "apprise")
 
+#: Those that nobody notices who does not look.
+UNSEEN: Final = ("console", "file")
+
 
 def _known(name: str) -> str:
     names = [limit.name for limit in LIMITS if limit.is_account_level]

@@ -11,11 +11,12 @@ from typing import Final
 import msgspec
 
 from risk_policy.contracts.audit import EventType
+from risk_policy.model.names import UNSEEN
 from risk_policy.vocabulary import Category
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.errors import UnrecordableError
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.channels.outbox import UNSEEN, Letter, mark_delivered, opened
+from risk_receivers.channels.outbox import Letter, mark_delivered, opened
 from risk_receivers.store.writer import Transaction
 
 _OWED: Final = (

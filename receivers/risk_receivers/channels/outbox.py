@@ -17,6 +17,7 @@ import msgspec
 from msgspec import structs
 
 from risk_policy.catalogue.system import CHANNEL_FAILING, DEAD_LETTERS
+from risk_policy.model.names import UNSEEN
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels import attempts
 from risk_receivers.channels.message import Message
@@ -29,8 +30,6 @@ _decode = msgspec.json.Decoder(Message).decode
 _OWED: Final = "delivered_at IS NULL AND id NOT IN (SELECT id FROM dead_message)"
 #: What says of a channel, which its risk_id names, that it fails.
 _ABOUT_CHANNELS: Final = (CHANNEL_FAILING.limit, DEAD_LETTERS.limit)
-#: Channels that nobody notices who does not look.
-UNSEEN: Final = ("console", "file")
 _INSERT: Final = (
     "INSERT INTO message (subject, channel, kind, body, created_at) "
     "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"

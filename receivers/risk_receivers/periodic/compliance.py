@@ -21,13 +21,14 @@ _CONFIGURATION = (
     "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_RELEASED", "SIGNING_BEGAN", "SIGNING_KEY_ROTATED",
 )  # fmt: skip
 _REFUSED = ("ACCESS_REFUSED", "SILENCE_TOO_BROAD", "INTAKE_QUARANTINED")
+_TAKEN = ("AUDIT_EXPORTED", "AUDIT_BACKED_UP", "AUDIT_RESTORED")
 _REMOVED = ("RETENTION_APPLIED", "RECORDS_PRUNED")
 
 
 def compliance(subject: Subject) -> Document:
     """The report on a period."""
     found = subject.totals
-    breaches = [one for one in subject.told.alerts_in(subject.period) if one.tier]
+    breaches = [one for one in subject.told.alerts_in(subject.period) if one.is_breach]
     return parts.document(
         "Risk Audit Report",
         subject,
@@ -96,6 +97,10 @@ def _integrity(subject: Subject) -> Section:
                 rows,
                 numeric=(1, 2),
                 empty="none",
+            ),
+            Section(
+                "Exported, backed up, restored",
+                (tables.notes(subject, _TAKEN, "nothing of the kind is on record"),),
             ),
             Section(
                 "Removed by retention",

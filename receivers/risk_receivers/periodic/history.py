@@ -30,7 +30,8 @@ from risk_receivers.periodic.told import (
 #: Told as they stand, in reports that have a place for them.
 _NOTED: Final = frozenset(
     (
-        "ACCESS_REFUSED", "CONFIG_CHANGED", "INTAKE_QUARANTINED", "KILL_SWITCH_ARMED",
+        "ACCESS_REFUSED", "AUDIT_BACKED_UP", "AUDIT_EXPORTED", "AUDIT_RESTORED", "CONFIG_CHANGED",
+        "INTAKE_QUARANTINED", "KILL_SWITCH_ARMED",
         "KILL_SWITCH_DISARMED", "KILL_SWITCH_RESTORED", "KILL_SWITCH_UNCONFIRMED",
         "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_PLACED", "LEGAL_HOLD_RELEASED", "RECORDS_PRUNED",
         "RESTRICTION_RESTORED",
@@ -38,6 +39,8 @@ _NOTED: Final = frozenset(
         "SILENCE_TOO_BROAD", "STORM_BEGAN",
     )
 )  # fmt: skip
+#: Messages from which people learn that something fires.
+_TELLING: Final = ("firing", "escalated", "continued", "expired")
 #: A digest stands for the alerts that it names.
 _DIGEST: Final = "digest:"
 _EVERYTHING: Final = "*"
@@ -72,6 +75,7 @@ class _Telling:
         self._notes: list[Note] = []
         self._handlers: Mapping[str, Callable[[Fact, Payload], None]] = {
             "ALERT_CREATED": self._created,
+            "ALERT_DISPATCHED": self._handed_on,
             "ALERT_ESCALATED": self._escalated,
             "ALERT_CONTINUED": self._continued,
             "ALERT_ACKNOWLEDGED": self._acknowledged,
@@ -82,7 +86,6 @@ class _Telling:
             "KILL_SWITCH_TIGHTENED": self._tightened,
             "KILL_SWITCH_FLAT_CONFIRMED": self._flat,
             "KILL_SWITCH_CLEARED": self._cleared,
-            "KILL_SWITCH_DEACTIVATED": self._cleared,
             "POSITION_FORCE_CLOSED": self._force_closed,
             "ORDERS_CANCELLED": self._cancelled,
             "RESTRICTION_IMPOSED": self._imposed,
@@ -158,6 +161,10 @@ class _Telling:
         if (alert := self._alert(payload)) and payload.severity:
             why = fact.table("labels").get("escalation", "")
             alert.escalations.append(Escalation(fact.at, payload.severity, why))
+
+    def _handed_on(self, fact: Fact, payload: Payload) -> None:
+        if alert := self._alert(payload):
+            alert.handed_on_at = alert.handed_on_at or fact.at
 
     def _continued(self, fact: Fact, payload: Payload) -> None:
         del fact
@@ -287,12 +294,13 @@ class _Telling:
     def _sent(self, fact: Fact, payload: Payload) -> None:
         del payload
         subject, channel = fact.text("subject"), fact.text("channel")
-        for alert_id in (subject, *self._digests.get(subject, ())):
+        kind = fact.text("kind").partition(":")[0]
+        told_of = (subject,) if kind in _TELLING else self._digests.get(subject, ())
+        for alert_id in told_of:
             alert = self._alerts.get(alert_id)
             if alert is not None and alert.told_at is None:
                 alert.told_at, alert.told_by = fact.at, channel
         if fact.at >= self._since:
-            kind = fact.text("kind").partition(":")[0]
             self._deliveries.append(Delivery(fact.at, channel, subject, kind))
 
     def _failed(self, fact: Fact, payload: Payload) -> None:

@@ -16,6 +16,7 @@ from risk_policy.vocabulary import Severity
 from risk_receivers.periodic import figures
 from risk_receivers.periodic.measured import JOBS, Measured
 from risk_receivers.periodic.period import Period
+from risk_receivers.periodic.terms import Terms
 from risk_receivers.periodic.told import Alert, Kill, Restriction, Told
 
 #: What is shown of every time that is measured.
@@ -52,12 +53,11 @@ class Level:
         return {True: "met", False: "missed", None: "no data"}[self.is_met]
 
 
-def levels(
-    told: Told, period: Period, measured: Measured, objectives: Objectives
-) -> tuple[Level, ...]:
+def levels(told: Told, period: Period, measured: Measured, terms: Terms) -> tuple[Level, ...]:
     """Every level of a period."""
+    objectives = terms.objectives
     return (
-        _breach_to_human(told, period, objectives),
+        _breach_to_human(told, period, terms),
         _breach_to_gate(told, period, objectives),
         _acknowledged(told, period, objectives),
         _deliveries(told, period, objectives),
@@ -66,24 +66,35 @@ def levels(
     )
 
 
-def _breach_to_human(told: Told, period: Period, objectives: Objectives) -> Level:
-    loud = [one for one in told.alerts_in(period) if one.severity.rank >= Severity.CRITICAL.rank]
-    seconds = [(one.told_at - one.starts_at).total_seconds() for one in loud if one.told_at]
-    never = sum(one.told_at is None and one.failed > 0 for one in loud)
-    quiet = len(loud) - len(seconds) - never
+def _breach_to_human(told: Told, period: Period, terms: Terms) -> Level:
+    promised = terms.objectives.breach_to_human_seconds
+    seconds, given_up, waiting, quiet = [], 0, 0, 0
+    for alert in told.alerts_in(period):
+        if alert.severity.rank < Severity.CRITICAL.rank:
+            continue
+        if alert.told_at is not None:
+            seconds.append((alert.told_at - alert.starts_at).total_seconds())
+        elif alert.failed:
+            given_up += 1
+        elif _is_owed(alert, terms.reaches_people):
+            waiting += (period.end - alert.starts_at).total_seconds() > promised
+        else:
+            quiet += 1
     notes = ["critical and worse, until a channel that reaches people has confirmed it"]
-    if never:
-        notes.append(f"{never} never reached anybody and count as missed")
+    if given_up:
+        notes.append(f"{given_up} given up and taken over by nobody count as missed")
+    if waiting:
+        notes.append(f"{waiting} that no channel has confirmed yet count as missed")
     if quiet:
-        notes.append(f"of {quiet} nobody was told by such a channel; they count as nothing")
-    return _timed(
-        "breach to human",
-        objectives.breach_to_human_seconds,
-        objectives,
-        seconds,
-        never,
-        "; ".join(notes),
-    )
+        notes.append(f"{quiet} that such channels were not to tell of count as nothing")
+    never = given_up + waiting
+    return _timed("breach to human", promised, terms.objectives, seconds, never, "; ".join(notes))
+
+
+def _is_owed(alert: Alert, reaches_people: Severity | None) -> bool:
+    """Whether people are to be told: not of what is muted, nor below what their channels take."""
+    loud_enough = reaches_people is not None and alert.worst.rank >= reaches_people.rank
+    return loud_enough and alert.handed_on_at is not None
 
 
 def _breach_to_gate(told: Told, period: Period, objectives: Objectives) -> Level:

@@ -9,6 +9,7 @@ import msgspec
 
 from risk_policy import Policy
 from risk_policy.model.reports import Objectives
+from risk_policy.vocabulary import Severity
 from risk_receivers.database.place import Place, Segmented, Server, path_of
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.terms import Terms
@@ -38,6 +39,7 @@ class Order(msgspec.Struct, frozen=True):
     scrape_seconds: float
     policy_digest: str
     objectives: dict[str, float]
+    reaches_people: Severity | None
     folder: str
     name: str
     forms: tuple[str, ...]
@@ -56,7 +58,7 @@ class Order(msgspec.Struct, frozen=True):
         name: str,
     ) -> Order:
         """An order by the policy."""
-        alerting = policy.alerting
+        alerting, terms = policy.alerting, Terms.of(policy)
         return cls(
             kind=kind,
             database=str(path_of(database)),
@@ -68,9 +70,10 @@ class Order(msgspec.Struct, frozen=True):
             zone=period.zone,
             made_at=made_at,
             prometheus=f"http://{alerting.endpoints.prometheus}",
-            scrape_seconds=alerting.prometheus.scrape_interval_seconds,
-            policy_digest=policy.digest,
-            objectives=alerting.reports.objectives.model_dump(),
+            scrape_seconds=terms.scrape_seconds,
+            policy_digest=terms.policy_digest,
+            objectives=terms.objectives.model_dump(),
+            reaches_people=terms.reaches_people,
             folder=folder,
             name=name,
             forms=alerting.reports.formats,
@@ -92,7 +95,8 @@ class Order(msgspec.Struct, frozen=True):
     @property
     def terms(self) -> Terms:
         """What the policy says of it."""
-        return Terms(self.policy_digest, self.scrape_seconds, Objectives(**self.objectives))
+        objectives = Objectives(**self.objectives)
+        return Terms(self.policy_digest, self.scrape_seconds, objectives, self.reaches_people)
 
 
 class File(msgspec.Struct, frozen=True):

@@ -97,6 +97,6 @@ def gather(
         verification=chain.verification,
         damaged=chain.damaged,
         unread=chain.unread,
-        levels=levels(told, period, measured, terms.objectives),
+        levels=levels(told, period, measured, terms),
         policy_digest=terms.policy_digest,
     )

@@ -26,7 +26,7 @@ class Alert:
 
     Attributes:
         starts_at: when the breach began, as the rules saw it; ``at`` is when it was on record.
-        tier: empty if no threshold was crossed.
+        handed_on_at: when Alertmanager wanted people to be told of it; None if it never did.
         told_at: when the first channel that reaches people had confirmed a message about it.
         failed: messages about it that were given up and that no other channel took over.
     """
@@ -46,6 +46,7 @@ class Alert:
     escalations: list[Escalation] = field(default_factory=list)
     acked_at: datetime | None = None
     acked_by: str = ""
+    handed_on_at: datetime | None = None
     told_at: datetime | None = None
     told_by: str = ""
     failed: int = 0
@@ -56,6 +57,11 @@ class Alert:
     def worst(self) -> Severity:
         """The worst that it ever counted as."""
         return max((self.severity, *(e.severity for e in self.escalations)), key=lambda s: s.rank)
+
+    @property
+    def is_breach(self) -> bool:
+        """Whether a threshold was crossed that it names; most others have none."""
+        return bool(self.tier and self.threshold)
 
     def is_open_at(self, at: datetime) -> bool:
         """Whether it had begun and was not over."""

@@ -118,7 +118,9 @@ def _trends(now: Totals, before: Totals, subject: Subject) -> Table:
 
 def _breaches(subject: Subject) -> Table:
     counts: Counter[tuple[str, str]] = Counter(
-        (one.account or "–", one.tier) for one in subject.told.alerts_in(subject.period) if one.tier
+        (one.account or "–", one.tier)
+        for one in subject.told.alerts_in(subject.period)
+        if one.is_breach
     )
     accounts = sorted({account for account, _ in counts})
     tiers = ("warning", "critical", "emergency")

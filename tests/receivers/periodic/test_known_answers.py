@@ -14,16 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from told_chain import DAY, NEXT_DAY, Desk, clock
 
+from risk_policy import parse_policy
 from risk_policy.contracts.audit import EventType
+from risk_policy.vocabulary import Severity
 from risk_receivers.document.forms import Form, written
 from risk_receivers.document.markdown import markdown
+from risk_receivers.intake.alert import Feed
 from risk_receivers.periodic import figures
 from risk_receivers.periodic.facts import Fact
 from risk_receivers.periodic.figures import Totals, totals
 from risk_receivers.periodic.history import told
 from risk_receivers.periodic.kinds import KINDS
 from risk_receivers.periodic.period import Period
-from risk_receivers.periodic.subject import Subject
+from risk_receivers.periodic.subject import Subject, gather
+from risk_receivers.periodic.terms import Terms
 
 Gather = Callable[..., Subject]
 
@@ -45,7 +49,7 @@ def test_everything_that_is_counted(day: Path, gathered: Gather) -> None:
         given_up=1,
         taken_over=1,
         refused_access=1,
-        events=31,
+        events=35,
         gone=0,
     )
 
@@ -81,6 +85,40 @@ def test_without_a_case_no_objective_is_met(day: Path, gathered: Gather) -> None
     said = markdown(KINDS["sla"].write(quiet))
     assert "| Objectives met | 0 |" in said
     assert "100%" not in said.replace("99.9%", "")
+
+
+EMAIL = (
+    '[alerting.channels.email]\nenabled = true\nsmtp_host = "127.0.0.1"\n'
+    'to_addresses = ["desk@example.com"]\nmin_severity = "{}"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("least", "handed_on", "sent", "reached"),
+    [
+        ("CRITICAL", True, "", 0.0),
+        ("CRITICAL", True, "resolved", 0.0),
+        ("CRITICAL", True, "firing", 1.0),
+        ("CRITICAL", False, "", None),
+        ("EMERGENCY", True, "", None),
+    ],
+)
+def test_who_should_have_been_told_and_was_not_counts_as_missed(
+    tmp_path: Path, least: str, handed_on: bool, sent: str, reached: float | None
+) -> None:
+    policy = parse_policy(EMAIL.format(least).encode())
+    desk = Desk(tmp_path / "audit.db", policy)
+    about = ("DRAWDOWN_CRITICAL", "drawdown/main", "critical", Severity.CRITICAL)
+    desk.alert("10:00:01", "10:00:00", *about)
+    if handed_on:
+        desk.alert("10:00:02", "10:00:00", *about, feed=Feed.NOTIFICATIONS)
+    if sent:
+        desk.sent("10:00:09", "email", "drawdown/main:critical:1", sent)
+    desk.stop()
+    period = Period(DAY, NEXT_DAY)
+    subject = gather(Terms.of(policy), desk.database, period, made_at=NEXT_DAY)
+    assert subject.levels[0].name == "breach to human"
+    assert subject.levels[0].reached == reached
 
 
 def test_the_compliance_report_says_what_was_counted(day: Path, gathered: Gather) -> None:

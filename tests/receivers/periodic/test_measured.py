@@ -41,7 +41,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *series("risk_drawdown_ratio", 'account="main"', DRAWDOWN),
         *series("risk_daily_pnl_ratio", 'account="main"', [-value for value in DRAWDOWN]),
         *series("risk_equity", 'account="main"', [1000.0 - minute for minute in range(30)]),
-        *series("risk_audit_chain_size", 'job="riskwarden-receivers"', [31.0] * 30),
+        *series("risk_audit_chain_size", 'job="riskwarden-receivers"', [35.0] * 30),
         *series("up", 'job="riskwarden-exporter"', [1.0] * 27 + [0.0] * 3),
         "# EOF",
         "",
@@ -93,9 +93,9 @@ def test_a_prometheus_that_has_seen_a_longer_chain_is_told_of_first(
 ) -> None:
     known = replace(gathered(day), measured=measured)
     assert "has seen an audit chain" not in markdown(KINDS["daily"].write(known))
-    longer = replace(known, measured=replace(measured, chain_size=32))
+    longer = replace(known, measured=replace(measured, chain_size=36))
     said = markdown(KINDS["daily"].write(longer))
-    assert "has seen an audit chain of 32 records: either it watches another stack" in said
+    assert "has seen an audit chain of 36 records: either it watches another stack" in said
 
 
 def test_whatever_answers_that_is_no_prometheus_is_said_to_be_none() -> None:
