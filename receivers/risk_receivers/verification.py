@@ -21,6 +21,7 @@ def verify_store(
     database: Place,
     *,
     kept: Head | None = None,
+    seen: Sequence[Head] = (),
     pinned: Sequence[VerifierKey] = (),
     signing_key: Path | None = None,
     progress: Progress | None = None,
@@ -28,8 +29,9 @@ def verify_store(
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
-    ``kept`` is a head that somebody has kept elsewhere, ``pinned`` are keys that somebody has.
-    Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last.
+    ``kept`` is a head that somebody has kept elsewhere, ``seen`` are those that a Prometheus has,
+    ``pinned`` are keys that somebody has. Beside the
+    ``signing_key``, which is not opened, the signer keeps what it has signed last.
     ``keep`` is how many problems are told one by one.
     """
     noted = None
@@ -48,6 +50,7 @@ def verify_store(
         progress=progress,
         expected=noted,
         kept=kept,
+        seen=seen,
         pinned=pinned,
         last=last,
         checks=(lambda _: complaints, kill_chain.disagreements),
