@@ -1,4 +1,4 @@
-"""``python -m risk_receivers --policy P --data DIR [--listen H:P] [--alertmanager H:P]``.
+"""``python -m risk_receivers --policy P --data DIR [--listen H:P] [--alertmanager H:P] …``.
 
 Exit status: 0 after a stop that was asked for, 2 when it cannot start.
 """
@@ -10,7 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
-from risk_policy import InvalidPolicyError, load_policy
+from risk_policy import InvalidPolicyError, Policy, load_policy
 from risk_policy.model.base import split_endpoint
 from risk_policy.secret_keys import revealed_secrets
 from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
@@ -38,11 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
         host, port = split_endpoint(listen)
     except ValueError as error:
         return _refuse(f"--listen {listen}: {error}")
-    alertmanager = options.alertmanager or policy.alerting.endpoints.alertmanager
-    try:
-        split_endpoint(alertmanager)
-    except ValueError as error:
-        return _refuse(f"--alertmanager {alertmanager}: {error}")
+    endpoints = policy.alerting.endpoints
+    alertmanager = options.alertmanager or endpoints.alertmanager
+    prometheus = options.prometheus or endpoints.prometheus
+    for option, given in (("--alertmanager", alertmanager), ("--prometheus", prometheus)):
+        try:
+            split_endpoint(given)
+        except ValueError as error:
+            return _refuse(f"{option} {given}: {error}")
+    policy = _at(policy, listen, prometheus)
     try:
         serve(
             *(policy, options.data, host, port, alertmanager),
@@ -51,6 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
     except (StartError, StoreError) as error:
         return _refuse(discretion.applied(str(error)))
     return 0
+
+
+def _at(policy: Policy, receivers: str, prometheus: str) -> Policy:
+    """The policy with the places that are really used."""
+    alerting = policy.alerting
+    places = {"receivers": receivers, "prometheus": prometheus}
+    endpoints = alerting.endpoints.model_copy(update=places)
+    return policy.model_copy(
+        update={"alerting": alerting.model_copy(update={"endpoints": endpoints})}
+    )
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -67,6 +81,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--own-store",
         action="store_true",
         help="keep the record in the data folder, whatever the policy says: for what only plays",
+    )
+    parser.add_argument(
+        "--prometheus", help="host:port; alerting.endpoints.prometheus unless given"
     )
     return parser.parse_args(arguments)
 

@@ -47,6 +47,7 @@ from risk_receivers.signer.connect import connect
 from risk_receivers.store.places import place_of
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Telemetry
+from risk_receivers.witness_watch import WitnessWatch
 from risk_receivers.workers import Bell, Clock, Worker
 
 #: The alert feed repeats a firing alert after one; by the second it has had its chance.
@@ -206,6 +207,12 @@ def open_core(
         orders = OrderWatch(data / "gate", recorder, telemetry, alerting.kill_switch.mode)
         silence = SilenceWatch(pulse, recorder, telemetry, alerting.dead_man.prometheus_action)
         watch = ChainWatch(database, writer, verdict, telemetry, interval_seconds=interval_seconds)
+        witness = WitnessWatch(
+            *(database, writer, verdict, telemetry),
+            url=f"http://{alerting.endpoints.prometheus}",
+            instance=alerting.endpoints.receivers,
+            hours=alerting.system.audit_witness_hours,
+        )
         refusals = Refusals(writer, telemetry)
         retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
         payloads = PayloadKeeper(database, writer, telemetry, alerting.audit.retention)
@@ -232,6 +239,6 @@ def open_core(
             workers=(
                 *(clock, restrictions, countdown, silence, doubts, orders),
                 SpoolKeeper(spool, recorder, telemetry),
-                *(watch, refusals, retention, payloads),
+                *(watch, witness, refusals, retention, payloads),
             ),
         )

@@ -26,6 +26,7 @@ def verify_store(
     database: Place,
     *,
     kept: Head | None = None,
+    seen: Sequence[Head] = (),
     pinned: Sequence[VerifierKey] = (),
     signing_key: Path | None = None,
     signer: Path | None = None,
@@ -34,9 +35,10 @@ def verify_store(
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
-    ``kept`` is a head that somebody has kept elsewhere, ``pinned`` are keys that somebody has.
-    Beside the ``signing_key``, which is not opened, the signer keeps what it has signed last; one
-    that is a process of its own is asked for that at its socket, ``signer``.
+    ``kept`` is a head that somebody has kept elsewhere, ``seen`` are those that a Prometheus has,
+    ``pinned`` are keys that somebody has. Beside the ``signing_key``, which is not opened, the
+    signer keeps what it has signed last; one that is a process of its own is asked for that at its
+    socket, ``signer``.
     ``keep`` is how many problems are told one by one.
     """
     noted = None
@@ -59,6 +61,7 @@ def verify_store(
         progress=progress,
         expected=noted,
         kept=kept,
+        seen=seen,
         pinned=pinned,
         last=last,
         checks=(lambda _: complaints, kill_chain.disagreements),

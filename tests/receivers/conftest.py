@@ -44,7 +44,7 @@ TOKENS = {
     "RISKWARDEN_RUNTIME_TOKEN": "runtime-secret",
     "RISKWARDEN_OPERATOR_TOKEN": "operator-secret",
 }
-#: Where no Alertmanager answers, not even one that this machine happens to run.
+#: Where neither Alertmanager nor Prometheus answers, not even one that this machine happens to run.
 NOBODY = "127.0.0.1:1"
 OPERATOR = TOKENS["RISKWARDEN_OPERATOR_TOKEN"]
 FEEDS = {"alerts": "/api/v2/alerts", "notifications": "/api/v1/notifications"}
@@ -127,6 +127,7 @@ class Receivers:
     policy: Path
     environ: dict[str, str]
     port: int = 0
+    prometheus: str = NOBODY
     process: nursery.Born | subprocess.Popen[bytes] | None = None
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
 
@@ -150,6 +151,7 @@ class Receivers:
         arguments: tuple[str, ...] = (
             *("--policy", str(self.policy), "--data", str(self.data)),
             *("--listen", f"127.0.0.1:{self.port}"),
+            *("--prometheus", self.prometheus),
         )
         if "alertmanager =" not in self.policy.read_text():
             arguments += ("--alertmanager", NOBODY)

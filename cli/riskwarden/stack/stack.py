@@ -100,6 +100,8 @@ class Stack:
             "--alertmanager",
             self.endpoints.alertmanager,
             "--own-store",
+            "--prometheus",
+            self.endpoints.prometheus,
         )
         self._await(child, "receivers", "/readyz")
         return child

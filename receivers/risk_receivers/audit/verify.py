@@ -262,6 +262,7 @@ def verify_database(
     progress: Progress | None = None,
     expected: Head | None = None,
     kept: Head | None = None,
+    seen: Sequence[Head] = (),
     pinned: Sequence[VerifierKey] = (),
     last: StoredCheckpoint | None = None,
     checks: Sequence[Check] = (),
@@ -271,10 +272,10 @@ def verify_database(
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
 
-    ``kept`` is one more head that the chain must pass through, ``pinned`` are keys one of which
-    must have begun to sign it, ``last`` is the signer's own copy of its last checkpoint. ``checks``
-    look for what the chain tells and other tables of the database do not; ``warnings`` are those of
-    the caller.
+    ``kept`` and ``seen`` are more heads that the chain must pass through, ``pinned`` are keys one
+    of which must have begun to sign it, ``last`` is the signer's own copy of its last checkpoint.
+    ``checks`` look for what the chain tells and other tables of the database do not; ``warnings``
+    are those of the caller.
 
     Damage is a finding, never an exception. Raises UnreadableDatabaseError if the file is
     missing, is no audit database or was written by a newer version.
@@ -282,7 +283,7 @@ def verify_database(
 
     def ask(connection: Connection) -> Verification:
         verifier = Verifier(
-            *(expected, kept),
+            *(expected, kept, *seen),
             keep=keep,
             missing=retention_records.Known().missing(connection),
             clock_rule=ClockRule(),

@@ -28,10 +28,13 @@ recomputed without a secret, and what `riskwarden audit verify` knows each of th
 that is meant for an attack stands first. This page is made from the code of those tests.
 
 Two layers are not on the machine. The **pinned key** is the signer's public key, which the auditor
-has kept (`--key`); a **witness** is a head that was seen elsewhere, in any message (`--head`):
-whoever has the signing key can write any history anew, but not what others have seen of the old
-one. With a signer of its own, under its own user, the key
-cannot be taken from where the database is written, nor can what the signer remembers.
+has kept (`--key`); a **witness** is a head that was seen elsewhere, in any message (`--head`) or by
+Prometheus (`--witness http://127.0.0.1:9490`): whoever has the signing key can write any history
+anew, but not what others have seen of the old one. The service itself holds its chain against
+Prometheus at every start, and `RISK_AUDIT_CHAIN_BROKEN` fires if that has seen another one.
+
+With a signer of its own, under its own user, the key cannot be taken from where the database is
+written, nor can what the signer remembers.
 
 | attack | what the attacker does | known by |
 |---|---|---|

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import time
+from typing import Annotated, Any, Final
 
 import typer
 
+from risk_receivers.audit.chain import Head
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.verify import Verification
 from risk_receivers.database.place import Place
+from risk_receivers.errors import ReceiversError
+from risk_receivers.prometheus_witness import seen_heads
 from risk_receivers.verification import verify_store
 from riskwarden.commands.audit.common import (
     DatabaseOption,
@@ -21,6 +25,9 @@ from riskwarden.commands.audit.common import (
 )
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, out, warn
 from riskwarden.lenient import LenientPolicy
+
+#: As long as a Prometheus keeps what it has seen, if nobody says otherwise.
+_WITNESS_HOURS: Final = 15 * 24
 
 
 def verify(
@@ -45,15 +52,30 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    witness: Annotated[
+        str | None,
+        typer.Option(
+            "--witness",
+            metavar="URL",
+            help="A Prometheus that has scraped the receivers: the chain must pass through every "
+            "head that it has seen in 15 days.",
+            show_default=False,
+        ),
+    ] = None,
+    instance: Annotated[
+        str | None,
+        typer.Option("--instance", help="Which target's heads count, if it scrapes several."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check every record of the chain. Exit code 0: intact, 1: broken, 2: cannot be read.
 
-    Keep the head that it ends with and the verifier key somewhere else: only with --head can it be
-    seen that the end was cut off with everything beside the database, only with --key that all of
-    it was written and signed anew by somebody else.
+    Keep the head that it ends with and the verifier key somewhere else: only with --key can it be
+    seen that all of it was written and signed anew by somebody else, only with --head, or with
+    --witness, that this was done with the stolen key.
     """
     kept = head_or_fail(head)
+    seen = _seen_or_fail(witness, instance)
     pinned = [key_or_fail(one) for one in key or ()]
     path = database_or_fail(database, data, policy)
     lenient = LenientPolicy(policy)
@@ -63,6 +85,7 @@ def verify(
             result = verify_store(
                 path,
                 kept=kept,
+                seen=seen,
                 pinned=pinned,
                 signing_key=signing_key,
                 signer=None if database else lenient.signer_socket,
@@ -88,6 +111,18 @@ def verify(
     signed = f"signed up to {result.signed} by {result.key}" if result.signed else "not signed"
     gone = f" ({result.deleted} payloads deleted by retention)" if result.deleted else ""
     out.print(f"{path}: intact{but}, {result.events} events{gone}, {signed}, head {result.tree}")
+
+
+def _seen_or_fail(witness: str | None, instance: str | None) -> list[Head]:
+    if witness is None:
+        return []
+    try:
+        seen = seen_heads(witness, hours=_WITNESS_HOURS, now=time.time(), instance=instance)
+    except ReceiversError as error:
+        fail(f"--witness {error}")
+    if not seen:
+        fail(f"--witness {witness}: it has seen no head of an audit chain in 15 days")
+    return seen
 
 
 def _as_json(place: Place, result: Verification) -> dict[str, Any]:

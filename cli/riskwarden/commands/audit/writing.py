@@ -54,7 +54,7 @@ def pruner_of(path: Place, by: str | None) -> Iterator[tuple[Writer, Pruner]]:
         writer.stop()
 
 
-def start_or_fail(writer: Writer, path: Path) -> None:
+def start_or_fail(writer: Writer, path: Place) -> None:
     """Begin to write, or the command ends."""
     if not is_a_store(path):
         fail(f"{path}: is a copy, which nothing writes to; nothing was changed")
