@@ -45,7 +45,7 @@ _TOGETHER: Final = 4
 #: More than a page of the database.
 _LONG: Final = "x" * 9000
 _PATIENCE: Final = 30.0
-_ANY_TRACER: Final = (0x59616D61, ctypes.c_ulong(-1))  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
+ANY_TRACER: Final = (0x59616D61, ctypes.c_ulong(-1))  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def attempt(one: Try) -> Outcome:
         ["strace", "-f", "-q", "-p", str(child), "-o", log, *options],
         stderr=subprocess.PIPE,
     )
-    _until_traced(child, tracer)
+    until_traced(child, tracer)
     os.kill(child, signal.SIGCONT)
     with os.fdopen(reading, "rb") as stream:
         acknowledged = tuple(int(line) for line in stream.read().split())
@@ -165,7 +165,7 @@ def attempt(one: Try) -> Outcome:
 
 def _be_traced(folder: Path, begin: int, told: int) -> None:
     """The child's part; never returns."""
-    ctypes.CDLL(None).prctl(*_ANY_TRACER)
+    ctypes.CDLL(None).prctl(*ANY_TRACER)
     os.kill(os.getpid(), signal.SIGSTOP)
     with suppress(StoreError):
         labour(folder / "audit.db", begin, lambda number: _tell(told, number))
@@ -177,7 +177,8 @@ def _tell(told: int, number: int) -> None:
     os.writev(told, [b"%d\n" % number])
 
 
-def _until_traced(child: int, tracer: subprocess.Popen[bytes]) -> None:
+def until_traced(child: int, tracer: subprocess.Popen[bytes]) -> None:
+    """Returns once the child is traced, or raises RuntimeError."""
     until = time.monotonic() + _PATIENCE
     while "TracerPid:\t0" in Path(f"/proc/{child}/status").read_text():
         if tracer.poll() is not None or time.monotonic() > until:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -101,8 +102,8 @@ class KeyFile:
                 left.unlink(missing_ok=True)  # a crash left it; no other process can need it
             if next_path(path).exists():
                 self.next = SigningKey.parse(next_path(path).read_text())
-            if not public_path(path).exists():
-                self._publish()
+            if not self._is_published():
+                self._publish(self.key)
         except BlockingIOError:
             self.close()
             raise SignerFilesError(f"{path}: another process signs with this key") from None
@@ -134,14 +135,15 @@ class KeyFile:
         if self.next is None:
             return
         try:
-            descriptor = os.open(next_path(self.path), os.O_RDONLY | os.O_CLOEXEC)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            next_path(self.path).replace(self.path)
-            _sync_folder(self.path.parent)
+            with suppress(FileNotFoundError):  # it was moved, and then something went wrong
+                next_path(self.path).replace(self.path)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             os.close(self._descriptor)
             self._descriptor = descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sync_folder(self.path.parent)
+            self._publish(self.next)
             self.key, self.next = self.next, None
-            self._publish()
         except OSError as error:
             raise SignerFilesError(f"{self.path}: cannot be replaced: {error}") from error
 
@@ -149,8 +151,12 @@ class KeyFile:
         """Let go of it."""
         os.close(self._descriptor)
 
-    def _publish(self) -> None:
-        replace(public_path(self.path), f"{self.key.verifier}\n".encode(), _PUBLIC)
+    def _is_published(self) -> bool:
+        path = public_path(self.path)
+        return path.exists() and path.read_text().strip() == str(self.key.verifier)
+
+    def _publish(self, key: SigningKey) -> None:
+        replace(public_path(self.path), f"{key.verifier}\n".encode(), _PUBLIC)
 
 
 def public_path(key: Path) -> Path:
