@@ -54,13 +54,13 @@ def test_mail_to_nobody_is_an_error(tmp_path: Path) -> None:
 
 def test_keys_without_effect_are_named_and_the_policy_stays_valid(tmp_path: Path) -> None:
     path = tmp_path / "desk.toml"
-    text = "[alerting.gate]\nlease_seconds = 4\n[alerting.audit.export]\ncompress = false\n"
+    text = "[alerting.gate]\nlease_seconds = 4\n[alerting.dashboard]\nenabled = true\n"
     path.write_text("\ufeff" + text, encoding="utf-8")
     done = policy("check", str(path))
     assert done.returncode == 0
     assert "valid" in done.stdout
     assert done.stderr.splitlines() == [
-        f"{path}: accepted, not yet in effect: alerting.audit.export.compress (line 4)"
+        f"{path}: accepted, not yet in effect: alerting.dashboard.enabled (line 4)"
     ]
 
 
