@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import threading
@@ -56,6 +57,27 @@ def test_a_deletion_that_is_killed_again_and_again_is_finished_and_verifies(
     found = archive.verify()
     assert (found.problems, found.deleted) == ((), COUNT)
     assert len(archive.of_type(EventType.RETENTION_APPLIED)) == 1, "announced once, then gone on"
+
+
+@pytest.mark.parametrize("most_bytes", [40_000, 150_000])
+def test_a_disk_that_takes_no_more_loses_nothing(archive: Archive, most_bytes: int) -> None:
+    archive.add(count=COUNT)
+    archive.days_pass(91)
+    archive.writer.stop()
+    full = subprocess.run(
+        [sys.executable, pruning_process.__file__, archive.path, archive.now.isoformat()],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),
+    )
+    assert full.returncode != 0
+    found = archive.verify()
+    assert found.problems == ()
+    assert found.deleted < COUNT
+    assert killed_after(archive, 1000)
+    found = archive.verify()
+    assert (found.problems, found.deleted) == ((), COUNT)
 
 
 @pytest.mark.parametrize("archive", ["sqlite", "postgresql"], indirect=True)
