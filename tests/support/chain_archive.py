@@ -15,6 +15,7 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import StoredEvent, events
 from risk_receivers.audit.verify import Verification, verify_database
+from risk_receivers.database.place import Place, path_of
 from risk_receivers.retention.pruner import Pruner
 from risk_receivers.retention.works import Doer
 from risk_receivers.schema import SCHEMA
@@ -29,12 +30,13 @@ class Archive:
 
     def __init__(
         self,
-        folder: Path,
+        place: Place,
         retention: AuditRetention | None = None,
         begin: datetime = BEGIN,
     ) -> None:
         self.now = begin
-        self.database = folder / "audit.db"
+        is_folder = isinstance(place, Path) and place.is_dir()
+        self.database = path_of(place) / "audit.db" if is_folder else place
         self.writer = Writer(
             self.database,
             origin="test",
@@ -45,6 +47,11 @@ class Archive:
             clock=lambda: self.now,
         )
         self.writer.start()
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or the files of this machine are."""
+        return path_of(self.database)
 
     def add(
         self,
@@ -112,6 +119,10 @@ class Archive:
         """What is not."""
         return [str(problem) for problem in self.verify(now).problems]
 
+    def files(self) -> list[Path]:
+        """Every file that it is kept in."""
+        return [path for path in self.path.parent.rglob("*") if path.is_file()]
+
     def of_type(self, event_type: EventType) -> list[StoredEvent]:
         """Records of one type."""
         return [event for event in self.all() if event.event_type == event_type]
@@ -126,6 +137,6 @@ class Archive:
 
     def tamper(self, *statements: str, values: Sequence[object] = ()) -> None:
         """As somebody who can write the database."""
-        with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             for statement in statements:
                 connection.execute(statement, values)

@@ -31,7 +31,7 @@ def judged(archive: Archive) -> auditor.Report:
     leaves = [row.checksum for row in rows if isinstance(row.checksum, bytes)]
     note = {"checkpoint": checkpoint(len(leaves), rfc9162_root(leaves), SIGNER)}
     content = ended([*as_lines(rows), f"{json.dumps(note)}\n".encode()], len(rows))
-    return audited(archive.database.parent, content, key=SIGNER.vkey, now=archive.now)
+    return audited(archive.path.parent, content, key=SIGNER.vkey, now=archive.now)
 
 
 def tell(archive: Archive, what: str, amount: int) -> None:
@@ -101,7 +101,7 @@ def test_what_retention_deleted_is_exported_as_gone_and_found_right(archive: Arc
     what = export.plan(archive.database, Selection(types=frozenset({"CONFIG_CHANGED"})))
     written = export.Written()
     lines = export.lines(archive.database, what, archive.now, written, lambda *_: None)
-    report = audited(archive.database.parent, b"".join(lines), now=archive.now)
+    report = audited(archive.path.parent, b"".join(lines), now=archive.now)
     assert report.problems == []
     assert (report.deleted, report.withheld) == (0, 4)
     archive.tamper(GO, values=(5,))
@@ -115,6 +115,6 @@ def test_a_stretch_without_its_retention_is_not_called_broken(archive: Archive) 
     archive.prune()
     what = export.plan(archive.database, Selection(first=2, last=3))
     lines = export.lines(archive.database, what, archive.now, export.Written(), lambda *_: None)
-    report = audited(archive.database.parent, b"".join(lines), now=archive.now + DAY)
+    report = audited(archive.path.parent, b"".join(lines), now=archive.now + DAY)
     assert report.code == 3
     assert "outside this export" in report.unchecked[0]

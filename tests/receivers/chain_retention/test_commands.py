@@ -21,7 +21,7 @@ from riskwarden.app import application
 def old(tmp_path: Path) -> Iterator[Archive]:
     """Records of a hundred days ago, and of now."""
     now = datetime.now(UTC)
-    archive = Archive(tmp_path, begin=now - 100 * DAY)
+    archive = Archive(tmp_path / "audit.db", begin=now - 100 * DAY)
     archive.add(EventType.ALERT_CREATED, 3, details={"account": "main"})
     archive.add(EventType.ALERT_RESOLVED, details={"account": "other"})
     archive.add(EventType.KILL_SWITCH_LOOSENING_ASKED)
@@ -66,7 +66,7 @@ def test_pruning_deletes_what_is_due_beside_a_running_writer(old: Archive) -> No
 
 def test_a_copy_is_looked_at_and_never_written_to(old: Archive, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    with closing(sqlite3.connect(old.database)) as source:
+    with closing(sqlite3.connect(old.path)) as source:
         source.execute("VACUUM INTO ?", (str(copy),))
     before = copy.read_bytes()
     given = ["audit", "prune", "--database", str(copy)]
@@ -88,7 +88,7 @@ def test_without_a_yes_nothing_is_deleted(old: Archive) -> None:
 
 
 def test_a_clock_that_jumped_is_refused_unless_somebody_vouches_for_it(tmp_path: Path) -> None:
-    archive = Archive(tmp_path, begin=datetime.now(UTC) - 100 * DAY)
+    archive = Archive(tmp_path / "audit.db", begin=datetime.now(UTC) - 100 * DAY)
     archive.add()
     refused = run(archive, "prune", "--yes")
     assert refused.exit_code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pruning_process
+import pytest
 from chain_archive import BEGIN, DAY, Archive
 
 from risk_policy.contracts.audit import EventType
@@ -19,7 +21,7 @@ COUNT = 500
 def killed_after(archive: Archive, steps: int) -> bool:
     """Delete in a process of its own, killed after some steps; whether it was done before."""
     process = subprocess.Popen(
-        [sys.executable, pruning_process.__file__, archive.database, archive.now.isoformat()],
+        [sys.executable, pruning_process.__file__, archive.path, archive.now.isoformat()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -57,6 +59,28 @@ def test_a_deletion_that_is_killed_again_and_again_is_finished_and_verifies(
     assert len(archive.of_type(EventType.RETENTION_APPLIED)) == 1, "announced once, then gone on"
 
 
+@pytest.mark.parametrize("most_bytes", [40_000, 150_000])
+def test_a_disk_that_takes_no_more_loses_nothing(archive: Archive, most_bytes: int) -> None:
+    archive.add(count=COUNT)
+    archive.days_pass(91)
+    archive.writer.stop()
+    full = subprocess.run(
+        [sys.executable, pruning_process.__file__, archive.path, archive.now.isoformat()],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes)),
+    )
+    assert full.returncode != 0
+    found = archive.verify()
+    assert found.problems == ()
+    assert found.deleted < COUNT
+    assert killed_after(archive, 1000)
+    found = archive.verify()
+    assert (found.problems, found.deleted) == ((), COUNT)
+
+
+@pytest.mark.parametrize("archive", ["sqlite", "postgresql"], indirect=True)
 def test_what_was_announced_and_not_done_is_done_by_the_next_one(archive: Archive) -> None:
     archive.add(count=COUNT)
     archive.days_pass(91)
@@ -69,13 +93,13 @@ def test_what_was_announced_and_not_done_is_done_by_the_next_one(archive: Archiv
 
 
 def test_who_writes_meanwhile_is_not_held_up_and_loses_nothing(tmp_path: Path) -> None:
-    archive = Archive(tmp_path)
+    archive = Archive(tmp_path / "audit.db")
     archive.add(count=COUNT)
     archive.now = BEGIN + 92 * DAY
     archive.add()
     slowest = 0.0
     written = 0
-    other = Archive(tmp_path, begin=archive.now)
+    other = Archive(tmp_path / "audit.db", begin=archive.now)
     stop = threading.Event()
 
     def write() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import stores
 from chain_archive import BEGIN, DAY, Archive
 
 from risk_policy.contracts.audit import EventType
@@ -18,6 +19,7 @@ def place(archive: Archive, covers: HoldFilter, name: str = "case-7") -> int:
     return archive.pruner("ann").place(name, "the regulator asked", covers)
 
 
+@stores.in_every_backend("archive")
 def test_what_is_held_stays_until_it_is_released(archive: Archive) -> None:
     archive.add(count=5)
     place(archive, HoldFilter(first=2, last=3))
@@ -75,6 +77,7 @@ def test_a_hold_covers_what_meets_all_of_its_conditions(
     assert archive.problems() == []
 
 
+@stores.in_every_backend("archive")
 def test_what_comes_later_is_held_too(archive: Archive) -> None:
     place(archive, HoldFilter(accounts=frozenset({"main"})))
     archive.add(details={"account": "main"})

@@ -34,7 +34,8 @@ class Stories(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.archive = Archive(
-            Path(self.folder.name), AuditRetention(default_days=3, trade_blocked_days=6)
+            Path(self.folder.name) / "audit.db",
+            AuditRetention(default_days=3, trade_blocked_days=6),
         )
         self.recorded: dict[int, tuple[EventType, str, datetime]] = {}
         self.holds: dict[str, HoldFilter] = {}

@@ -14,7 +14,7 @@ def test_a_service_deletes_what_is_due_and_its_api_says_so(
 ) -> None:
     now = datetime.now(UTC)
     stopped.database.parent.mkdir(parents=True)
-    archive = Archive(stopped.database.parent, begin=now - 100 * DAY)
+    archive = Archive(stopped.database, begin=now - 100 * DAY)
     archive.add(count=60, message="somebody's secret")
     archive.come_to(now)
     archive.writer.stop()
