@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_made_exports import NOW, as_lines, audited, ended
+from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signed_notes import NoteSigner, checkpoint, rfc9162_root
@@ -162,3 +162,33 @@ def test_a_stretch_from_behind_a_handover_wants_the_key_of_today(tmp_path: Path)
     report = audited(tmp_path, content, key=OLD.vkey)
     assert report.code == 3
     assert "may have handed over before record 3" in report.unchecked[0]
+
+
+@pytest.mark.parametrize("block", [1, 700, 2500, 1 << 20])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_where_an_export_is_cut_into_blocks_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, processes: int
+) -> None:
+    monkeypatch.setattr(auditor, "_BLOCK", block)
+    records = a_chain(23)
+    leaves = [one.checksum for one in records]
+    note = checkpoint(23, rfc9162_root(leaves), SIGNER)
+    tail = f"{json.dumps({'checkpoint': note})}\n".encode()
+    content = ended([*as_lines(records), tail], 23)
+
+    def found(data: bytes, *heads: str) -> auditor.Report:
+        return audited(tmp_path, data, key=SIGNER.vkey, heads=heads, processes=processes)
+
+    assert found(content, *(f"{n}:{rfc9162_root(leaves[:n]).hex()}" for n in range(24))).code == 0
+    relinked = [*records[:9], *a_chain(24)[9:23]]  # the same texts with other ids
+    report = found(ended([*as_lines(relinked), tail], 23))
+    assert report.problems[0].startswith("record 10: does not follow")
+    for gone in (1, 8, 23):
+        left = [one for one in records if one.seq != gone]
+        lines = as_lines(records)[:1] + as_lines(left)[1:]
+        report = found(ended([*lines, tail], 22))
+        assert report.code == 1
+        assert f"record {gone}" in report.problems[0] or "first line says" in report.problems[0]
+    assert found(content[:-1]).code == 1
+    assert found(content + b"\n").code == 1
+    assert found(content + as_lines(records)[1]).code == 1

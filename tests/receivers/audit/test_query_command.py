@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -215,6 +216,26 @@ def test_pages_join_without_a_seam(
     ahead = list(browse.forward(database))
     assert list(browse.backward(database)) == ahead[::-1]
     assert [one.seq for one in ahead if one.problems] == [2, 7, 12]
+
+
+def test_whoever_asks_for_the_last_hour_does_not_wait_for_years(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, now = tmp_path / "long.db", datetime.now(UTC)
+    times = [now - timedelta(days=days) for days in (900, 0, 800, 700, 600, 500, 0, 3, 0, 0)]
+    writer = Writer(
+        path, origin="t", retention=AuditRetention(), batch=1, queue_depth=9,
+        clock=lambda: times.pop(0),
+    )  # fmt: skip
+    writer.start()
+    record(writer, *[STORY[0]] * len(times))
+    writer.stop()
+    monkeypatch.setattr(browse, "_PAGE", 2)
+    monkeypatch.setattr("riskwarden.commands.audit.query._LONG_AGO", 3)
+    for limit in ("100", "0"):
+        done = audit("query", path, "--since", "2d", "--json", "--limit", limit)
+        assert seqs(done) == [7, 9, 10]
+    assert len(seqs(audit("query", path, "--json", "--limit", "0"))) == 10
 
 
 def test_one_record_is_shown_whole_with_what_was_hashed(story: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Final
 
 import typer
 
@@ -21,6 +22,11 @@ from riskwarden.commands.audit.common import DatabaseOption, database_or_fail
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
 
 _LIMIT = 100
+#: So many records in a row from more than a day before --since, and nothing in front of them is
+#: looked at: whoever asks for the last hour must not wait for years. Records are in the order in
+#: which they happened; only a clock that was behind for longer than that would hide one.
+_LONG_AGO: Final = 10_000
+_DAY: Final = timedelta(days=1)
 
 
 def query(
@@ -67,10 +73,11 @@ def query(
 
 
 def _asked_for(reader: Reader, limit: int, *, reverse: bool) -> Iterable[StoredEvent]:
-    if not limit:  # however many there are, they are not held in memory
+    if not limit and (reverse or not reader.has_a_beginning):
+        # However many there are, they are not held in memory.
         return reader.latest_first() if reverse else reader.oldest_first()
-    found = list(itertools.islice(reader.latest_first(), limit + 1))
-    if len(found) > limit:
+    found = list(itertools.islice(reader.latest_first(), limit + 1 if limit else None))
+    if limit and len(found) > limit:
         found.pop()
         warn(f"these are the latest {limit}, there are more; --limit 0 shows all")
     return found if reverse else reversed(found)
@@ -85,12 +92,22 @@ class Reader:
         self._pruned = 0
         self._damaged = 0
 
+    @property
+    def has_a_beginning(self) -> bool:
+        """Whether only records from some time on are asked for."""
+        return self._selection.since is not None
+
     def latest_first(self) -> Iterator[StoredEvent]:
         """Those selected, or the command ends where the database cannot be read."""
+        since, before = self._selection.since, 0
         try:
             for one in backward(self._path):
                 if event := self.chosen(one):
                     yield event
+                if since is not None and one.event is not None:
+                    before = before + 1 if one.event.recorded_at < since - _DAY else 0
+                    if before >= _LONG_AGO:
+                        return
         except (UnreadableDatabaseError, *DATABASE_ERRORS) as error:
             fail(f"{self._path}: {error}")
 
