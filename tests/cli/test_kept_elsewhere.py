@@ -112,6 +112,18 @@ def test_a_store_that_cannot_be_found_is_said_to_be_so_without_its_secret(
         assert why in " ".join(done.stderr.split())
 
 
+def test_what_only_plays_keeps_its_record_in_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[alerting.audit]\nstorage_backend = "postgresql"\n', encoding="utf-8")
+    monkeypatch.setenv("RISKWARDEN_POSTGRESQL_DSN", "host=127.0.0.1 port=1 dbname=d")
+    with open_core(load_policy(path), tmp_path / "played", Telemetry(), own_store=True) as core:
+        tell(core)
+    done = run(path, "audit", "verify", "--data", str(tmp_path / "played"))
+    assert (done.exit_code, "intact" in done.stdout) == (0, True)
+
+
 def test_a_dsn_that_is_none_is_a_problem_of_the_policy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
