@@ -27,7 +27,7 @@ from power_cut import Disk, calls_of
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import events
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.database.place import Place
+from risk_receivers.database.place import Place, segments_of
 from risk_receivers.store.head_file import read
 from risk_receivers.verification import verify_store
 
@@ -107,11 +107,12 @@ def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_o
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
+@pytest.mark.parametrize("in_segments", [False, True], ids=["sqlite", "jsonl"])
 def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_writer_goes_on(
-    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool
+    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool, in_segments: bool
 ) -> None:
     begin = None if is_new else grown
-    folder, outcome = attempt("", 0, "nothing", begin)
+    folder, outcome = attempt("", 0, "nothing", begin, in_segments=in_segments)
     before = [] if is_new else [path for path in grown.iterdir() if path.is_file()]
     disk = Disk({path.name: path.read_bytes() for path in before})
     chance = random.Random(20)
@@ -123,9 +124,13 @@ def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_write
             place = tmp_path / f"{number}.{state}"
             place.mkdir()
             for name, data in files.items():
-                (place / name).write_bytes(data)
+                file = place / name
+                if file.suffix == ".jsonl":
+                    file = segments_of(place / "audit.db") / name
+                    file.parent.mkdir(exist_ok=True)
+                file.write_bytes(data)
             try:
-                take_stock(place / "audit.db", set(disk.told))
+                take_stock(place_in(place, in_segments=in_segments), set(disk.told))
             except BaseException as error:
                 error.add_note(f"the power goes after call {number}, {call.name} of {call.file}")
                 raise
