@@ -18,6 +18,7 @@ from risk_policy.contracts.limit_alert import REPEATS_UNTIL_END, repeat_seconds
 from risk_receivers.chain_watch import ChainVerdict, ChainWatch
 from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.idle import kept_open
 from risk_receivers.database.place import Place
 from risk_receivers.gate.heartbeat import Heartbeat
 from risk_receivers.gate.publisher import GatePublisher
@@ -100,6 +101,7 @@ def open_core(
     bell = Bell()
 
     with ExitStack() as stack:
+        stack.enter_context(kept_open(database))
         verdict = ChainVerdict()
 
         def recorded(types: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ from typing import Final
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.place import Place, Segmented
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -55,6 +56,7 @@ class Try:
     Attributes:
         begin: the folder with the files that are there before; empty for none.
         number: which call of the writer's thread, from 1; 0 lets all of them be.
+        in_segments: whether the chain is kept in segment files.
     """
 
     folder: str
@@ -62,6 +64,7 @@ class Try:
     call: str
     number: int
     ending: str
+    in_segments: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def work_of(number: int) -> Callable[[Transaction], int]:
     return work
 
 
-def make_writer(database: Path) -> Writer:
+def make_writer(database: Place) -> Writer:
     """As the service has one."""
     return Writer(
         database,
@@ -103,7 +106,7 @@ def make_writer(database: Path) -> Writer:
     )
 
 
-def labour(database: Path, begin: int, acknowledge: Callable[[int], None]) -> None:
+def labour(database: Place, begin: int, acknowledge: Callable[[int], None]) -> None:
     """Write some events one by one and some in one commit. Raises StoreError."""
     writer = make_writer(database)
     writer.start()
@@ -142,7 +145,8 @@ def attempt(one: Try) -> Outcome:
     child = os.fork()
     if not child:
         os.close(reading)
-        _be_traced(folder, 100 if one.begin else 0, writing)
+        place = place_in(folder, in_segments=one.in_segments)
+        _be_traced(place, 100 if one.begin else 0, writing)
     os.close(writing)
     os.waitpid(child, os.WUNTRACED)
     log = folder / "strace"
@@ -163,12 +167,18 @@ def attempt(one: Try) -> Outcome:
     )
 
 
-def _be_traced(folder: Path, begin: int, told: int) -> None:
+def place_in(folder: Path, *, in_segments: bool) -> Place:
+    """Where the store of a try is."""
+    path = folder / "audit.db"
+    return Segmented(path) if in_segments else path
+
+
+def _be_traced(place: Place, begin: int, told: int) -> None:
     """The child's part; never returns."""
     ctypes.CDLL(None).prctl(*ANY_TRACER)
     os.kill(os.getpid(), signal.SIGSTOP)
     with suppress(StoreError):
-        labour(folder / "audit.db", begin, lambda number: _tell(told, number))
+        labour(place, begin, lambda number: _tell(told, number))
     os._exit(0)
 
 

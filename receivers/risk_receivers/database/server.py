@@ -13,6 +13,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 
+from risk_receivers.database import idle
 from risk_receivers.database.connection import Parameters, ServerError
 from risk_receivers.database.dialect import translate
 from risk_receivers.database.place import Server
@@ -88,6 +89,11 @@ class ServerConnection:
 
     def __init__(self, place: Server, *, read_only: bool) -> None:
         """Connects. Raises ServerError, which names neither password nor DSN."""
+        self._place = place if read_only else None
+        self._is_closed = False
+        if read_only and (waiting := idle.take(place)) is not None:
+            self._raw = waiting
+            return
         if problem := dsn_problem(place.dsn):
             raise ServerError(f"its DSN {problem}")
         given = {**_DEFAULTS, **conninfo.conninfo_to_dict(place.dsn)}
@@ -154,7 +160,13 @@ class ServerConnection:
 
     def close(self) -> None:
         """Lets go of it; an open transaction is undone."""
-        self._raw.close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._place is None:
+            self._raw.close()
+        else:
+            idle.give_back(self._place, self._raw)
 
 
 def _kept(value: Any) -> Any:

@@ -16,16 +16,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import crash_points
 import pytest
-from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, work_of
+from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, place_in, work_of
 from power_cut import Disk, calls_of
 
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import events
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.place import Place, segments_of
 from risk_receivers.store.head_file import read
 from risk_receivers.verification import verify_store
 
@@ -52,11 +54,16 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
         assert outcomes
 
         def make(
-            call: str, number: int, ending: str, begin: Path | None = None
+            call: str,
+            number: int,
+            ending: str,
+            begin: Path | None = None,
+            *,
+            in_segments: bool = False,
         ) -> tuple[Path, Outcome]:
             nonlocal made
             made += 1
-            one = Try(str(folder / str(made)), str(begin or ""), call, number, ending)
+            one = Try(str(folder / str(made)), str(begin or ""), call, number, ending, in_segments)
             print(json.dumps(asdict(one)), file=tries, flush=True)
             answer = outcomes.readline()
             assert answer, "the process that makes the tries died; its traceback is above"
@@ -77,19 +84,22 @@ def grown(attempt: Attempt) -> Path:
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
 @pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("in_segments", [False, True], ids=["sqlite", "jsonl"])
 def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_on(
-    attempt: Attempt, grown: Path, ending: str, is_new: bool
+    attempt: Attempt, grown: Path, ending: str, is_new: bool, in_segments: bool
 ) -> None:
+    # A store that was there is moved into segments by its first writer with them.
     begin = None if is_new else grown
-    _, whole = attempt("", 0, "nothing", begin)
+    do = partial(attempt, begin=begin, in_segments=in_segments)
+    _, whole = do("", 0, "nothing")
     assert sum(whole.calls.values()) > 50
     offset = list(ENDINGS).index(ending) * 4 + is_new
     moments = [(call, n) for call in CALLS for n in range(1, whole.calls.get(call, 0) + 1)]
     for call, number in moments[offset % STEP :: STEP]:
-        folder, outcome = attempt(call, number, ending, begin)
+        folder, outcome = do(call, number, ending)
         try:
             assert outcome.ended == (ending == "SIGKILL")
-            take_stock(folder / "audit.db", set(outcome.acknowledged))
+            take_stock(place_in(folder, in_segments=in_segments), set(outcome.acknowledged))
         except BaseException as error:
             error.add_note(f"{ending} at {call} number {number} of the writer's thread")
             raise
@@ -97,11 +107,12 @@ def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_o
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
+@pytest.mark.parametrize("in_segments", [False, True], ids=["sqlite", "jsonl"])
 def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_writer_goes_on(
-    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool
+    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool, in_segments: bool
 ) -> None:
     begin = None if is_new else grown
-    folder, outcome = attempt("", 0, "nothing", begin)
+    folder, outcome = attempt("", 0, "nothing", begin, in_segments=in_segments)
     before = [] if is_new else [path for path in grown.iterdir() if path.is_file()]
     disk = Disk({path.name: path.read_bytes() for path in before})
     chance = random.Random(20)
@@ -113,9 +124,13 @@ def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_write
             place = tmp_path / f"{number}.{state}"
             place.mkdir()
             for name, data in files.items():
-                (place / name).write_bytes(data)
+                file = place / name
+                if file.suffix == ".jsonl":
+                    file = segments_of(place / "audit.db") / name
+                    file.parent.mkdir(exist_ok=True)
+                file.write_bytes(data)
             try:
-                take_stock(place / "audit.db", set(disk.told))
+                take_stock(place_in(place, in_segments=in_segments), set(disk.told))
             except BaseException as error:
                 error.add_note(f"the power goes after call {number}, {call.name} of {call.file}")
                 raise
@@ -156,7 +171,7 @@ def test_a_log_that_lost_its_tail_is_a_shorter_chain_and_the_noted_head_tells(
     assert len(sizes) > 3
 
 
-def take_stock(database: Path, acknowledged: set[int]) -> None:
+def take_stock(database: Place, acknowledged: set[int]) -> None:
     """Look at what a writer left behind, and go on from there."""
     stored: set[int] = set()
     try:
@@ -179,7 +194,7 @@ def take_stock(database: Path, acknowledged: set[int]) -> None:
     assert (found.problems, found.warnings) == ((), ())
 
 
-def check_halves(database: Path) -> set[int]:
+def check_halves(database: Place) -> set[int]:
     """The numbers that are on record, in the chain and beside it."""
     payloads = [event.payload for event in events(database, limit=10_000)]
     chained = [payload.details["number"] for payload in payloads if payload]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import events
 from risk_receivers.database.connection import ServerError
+from risk_receivers.database.idle import kept_open
 from risk_receivers.database.place import Server
 from risk_receivers.errors import StartError
 from risk_receivers.store.errors import StoreBusyError, StoreError, StoreFailedError
@@ -236,3 +237,27 @@ def test_the_dsn_is_missed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert place_of(Audit(storage_backend="postgresql"), tmp_path, own=True) == (
         tmp_path / "audit" / "audit.db"
     )
+
+
+def test_a_reader_takes_up_what_another_let_go_of_unless_the_server_has_ended_it(
+    writer: Writer, place: Server, alert: Alert
+) -> None:
+    def number() -> int:
+        with closing(tables.open_read_only(place)) as connection:
+            found: tuple[int] = connection.execute("SELECT pg_backend_pid()").fetchone()
+            return found[0]
+
+    writer.run(alert("a"), 30)
+    assert number() != number()
+    with kept_open(place):
+        first = number()
+        assert number() == first
+        with closing(tables.open_read_only(place)) as connection:
+            connection.execute("BEGIN")  # and leaves it so
+        second = number()
+        assert second != first
+        with beside(place) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", (second,))
+        assert number() != second
+        with closing(tables.open_read_only(place)) as connection, pytest.raises(ServerError):
+            connection.execute("DELETE FROM audit_payload")
