@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TypeVar
 
 from risk_policy import Policy, parse_policy
@@ -17,6 +16,7 @@ from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.outbox import Outbox
+from risk_receivers.database.place import Place
 from risk_receivers.incidents.recording import record_alert
 from risk_receivers.intake.alert import Alert, Feed
 from risk_receivers.kill import journal
@@ -42,7 +42,7 @@ def clock(text: str) -> datetime:
 class Desk:
     """Puts things on record at times of its own."""
 
-    def __init__(self, database: Path, policy: Policy | None = None) -> None:
+    def __init__(self, database: Place, policy: Policy | None = None) -> None:
         self.database = database
         self.policy = policy or parse_policy(b"")
         self._now = DAY

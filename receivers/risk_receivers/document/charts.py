@@ -186,10 +186,11 @@ def _series(frame: _Frame, series: Series, at: int) -> Iterator[str]:
     if series.dots:
         for point in series.points:
             if point.value is not None:
+                said = f"{point.label or series.name}, {moment(point.at)}"
                 yield (
                     f'<circle class="dot {kind}" cx="{frame.x(point.at):.1f}" '
-                    f'cy="{frame.y(point.value):.1f}" r="4"><title>'
-                    f"{escape(f'{series.name}, {moment(point.at)}')}</title></circle>"
+                    f'cy="{frame.y(point.value):.1f}" r="4">'
+                    f"<title>{escape(said)}</title></circle>"
                 )
         return
     for is_there, stretch in groupby(_kept(series.points), lambda point: point.value is not None):

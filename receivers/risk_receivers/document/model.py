@@ -187,10 +187,15 @@ class BarChart:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What was measured at a time; None where there is nothing, which is a gap in the line."""
+    """What was measured at a time; None where there is nothing, which is a gap in the line.
+
+    Attributes:
+        label: what a dot stands for, if more than its series' name.
+    """
 
     at: datetime
     value: float | None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

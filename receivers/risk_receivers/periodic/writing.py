@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -24,22 +25,17 @@ _LONGEST_SECONDS: Final = 900.0
 def write_report(order: Order, rest: Callable[[float], bool]) -> Answer:
     """What came of an order. ``rest`` waits, and says whether to give up. Raises ReportError."""
     environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    with (
-        tempfile.TemporaryFile() as orders,
-        tempfile.TemporaryFile() as answers,
-        tempfile.TemporaryFile() as complaints,
-    ):
-        orders.write(msgspec.json.encode(order))
-        orders.seek(0)
+    with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "risk_receivers.periodic"],
-            stdin=orders,
+            stdin=subprocess.PIPE,
             stdout=answers,
             stderr=complaints,
             env=environ,
             cwd=Path(__file__).parents[2],  # finds this package wherever it was installed
         )
         try:
+            _tell(process, order)
             _await(process, rest)
         finally:
             if process.poll() is None:
@@ -54,6 +50,13 @@ def write_report(order: Order, rest: Callable[[float], bool]) -> Answer:
             return msgspec.json.decode(answers.read(), type=Answer)
         except msgspec.MsgspecError as error:
             raise ReportError(f"its writer's answer makes no sense: {error}") from error
+
+
+def _tell(process: subprocess.Popen[bytes], order: Order) -> None:
+    """Through a pipe, which holds all of it: a secret in it touches no disk."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as stream:  # why is told in the end
+        stream.write(msgspec.json.encode(order))
 
 
 def _await(process: subprocess.Popen[bytes], rest: Callable[[float], bool]) -> None:

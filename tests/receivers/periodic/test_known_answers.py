@@ -8,11 +8,13 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+import stores
 from chain_archive import BEGIN, Archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from told_chain import DAY, NEXT_DAY, Desk, clock
+from told_chain import DAY, NEXT_DAY, Desk, clock, tell_the_day
 
 from risk_policy import parse_policy
 from risk_policy.contracts.audit import EventType
@@ -25,6 +27,7 @@ from risk_receivers.periodic.facts import Fact
 from risk_receivers.periodic.figures import Totals, totals
 from risk_receivers.periodic.history import told
 from risk_receivers.periodic.kinds import KINDS
+from risk_receivers.periodic.order import Order
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.subject import Subject, gather
 from risk_receivers.periodic.terms import Terms
@@ -210,6 +213,32 @@ def test_a_report_on_a_part_of_the_day_counts_the_same(day: Path, gathered: Gath
     assert (morning.totals.kills, afternoon.totals.kills) == (0, 1)
     # What began in the morning is known in the afternoon's report, too.
     assert "| Open now | ⚠️ 2 |" in markdown(KINDS["daily"].write(afternoon))
+
+
+@pytest.mark.parametrize("backend", ["jsonl", "postgresql"])
+def test_the_day_is_the_same_wherever_it_is_kept(
+    backend: str, tmp_path: Path, day: Path, gathered: Gather, request: pytest.FixtureRequest
+) -> None:
+    path = tmp_path / "audit" / "audit.db"
+    with stores.kept(backend, path, lambda: request.getfixturevalue("postgres")) as place:
+        desk = Desk(place)
+        tell_the_day(desk)
+        desk.stop()
+        order = Order.of(
+            desk.policy,
+            kind="daily",
+            database=place,
+            signing_key=tmp_path / "key",
+            period=Period(DAY, NEXT_DAY),
+            made_at=NEXT_DAY,
+            folder=str(tmp_path / "reports"),
+            name="daily",
+        )
+        sent = msgspec.json.decode(msgspec.json.encode(order), type=Order)
+        assert sent.place == place
+        subject = gather(sent.terms, sent.place, sent.period, made_at=sent.made_at)
+    assert subject.totals == gathered(day).totals
+    assert subject.is_trustworthy
 
 
 def spoil(database: Path, statement: str) -> None:
