@@ -31,6 +31,7 @@ from typing import Final
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.place import Segmented
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -55,6 +56,7 @@ class Try:
     Attributes:
         begin: the folder with the files that are there before; empty for none.
         number: which call of the writer's thread, from 1; 0 lets all of them be.
+        in_files: whether the chain is kept in segment files.
     """
 
     folder: str
@@ -62,6 +64,7 @@ class Try:
     call: str
     number: int
     ending: str
+    in_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,10 @@ def work_of(number: int) -> Callable[[Transaction], int]:
     return work
 
 
-def make_writer(database: Path) -> Writer:
+def make_writer(database: Path, *, in_files: bool = False) -> Writer:
     """As the service has one."""
     return Writer(
-        database,
+        Segmented(database) if in_files else database,
         origin="crash",
         retention=AuditRetention(),
         schema=[NOTES],
@@ -103,9 +106,8 @@ def make_writer(database: Path) -> Writer:
     )
 
 
-def labour(database: Path, begin: int, acknowledge: Callable[[int], None]) -> None:
+def labour(writer: Writer, begin: int, acknowledge: Callable[[int], None]) -> None:
     """Write some events one by one and some in one commit. Raises StoreError."""
-    writer = make_writer(database)
     writer.start()
     try:
         for number in range(begin, begin + _ALONE):
@@ -142,7 +144,8 @@ def attempt(one: Try) -> Outcome:
     child = os.fork()
     if not child:
         os.close(reading)
-        _be_traced(folder, 100 if one.begin else 0, writing)
+        writer = make_writer(folder / "audit.db", in_files=one.in_files)
+        _be_traced(writer, 100 if one.begin else 0, writing)
     os.close(writing)
     os.waitpid(child, os.WUNTRACED)
     log = folder / "strace"
@@ -163,12 +166,12 @@ def attempt(one: Try) -> Outcome:
     )
 
 
-def _be_traced(folder: Path, begin: int, told: int) -> None:
+def _be_traced(writer: Writer, begin: int, told: int) -> None:
     """The child's part; never returns."""
     ctypes.CDLL(None).prctl(*_ANY_TRACER)
     os.kill(os.getpid(), signal.SIGSTOP)
     with suppress(StoreError):
-        labour(folder / "audit.db", begin, lambda number: _tell(told, number))
+        labour(writer, begin, lambda number: _tell(told, number))
     os._exit(0)
 
 
