@@ -31,7 +31,7 @@ from typing import Final
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.database.place import Place, Segmented
+from risk_receivers.database.place import Segmented
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
 
@@ -56,7 +56,7 @@ class Try:
     Attributes:
         begin: the folder with the files that are there before; empty for none.
         number: which call of the writer's thread, from 1; 0 lets all of them be.
-        in_segments: whether the chain is kept in segment files.
+        in_files: whether the chain is kept in segment files.
     """
 
     folder: str
@@ -64,7 +64,7 @@ class Try:
     call: str
     number: int
     ending: str
-    in_segments: bool = False
+    in_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def work_of(number: int) -> Callable[[Transaction], int]:
     return work
 
 
-def make_writer(database: Place) -> Writer:
+def make_writer(database: Path, *, in_files: bool = False) -> Writer:
     """As the service has one."""
     return Writer(
-        database,
+        Segmented(database) if in_files else database,
         origin="crash",
         retention=AuditRetention(),
         schema=[NOTES],
@@ -106,9 +106,8 @@ def make_writer(database: Place) -> Writer:
     )
 
 
-def labour(database: Place, begin: int, acknowledge: Callable[[int], None]) -> None:
+def labour(writer: Writer, begin: int, acknowledge: Callable[[int], None]) -> None:
     """Write some events one by one and some in one commit. Raises StoreError."""
-    writer = make_writer(database)
     writer.start()
     try:
         for number in range(begin, begin + _ALONE):
@@ -145,8 +144,8 @@ def attempt(one: Try) -> Outcome:
     child = os.fork()
     if not child:
         os.close(reading)
-        place = place_in(folder, in_segments=one.in_segments)
-        _be_traced(place, 100 if one.begin else 0, writing)
+        writer = make_writer(folder / "audit.db", in_files=one.in_files)
+        _be_traced(writer, 100 if one.begin else 0, writing)
     os.close(writing)
     os.waitpid(child, os.WUNTRACED)
     log = folder / "strace"
@@ -167,18 +166,12 @@ def attempt(one: Try) -> Outcome:
     )
 
 
-def place_in(folder: Path, *, in_segments: bool) -> Place:
-    """Where the store of a try is."""
-    path = folder / "audit.db"
-    return Segmented(path) if in_segments else path
-
-
-def _be_traced(place: Place, begin: int, told: int) -> None:
+def _be_traced(writer: Writer, begin: int, told: int) -> None:
     """The child's part; never returns."""
     ctypes.CDLL(None).prctl(*ANY_TRACER)
     os.kill(os.getpid(), signal.SIGSTOP)
     with suppress(StoreError):
-        labour(place, begin, lambda number: _tell(told, number))
+        labour(writer, begin, lambda number: _tell(told, number))
     os._exit(0)
 
 

@@ -28,7 +28,7 @@ class Call:
     """One call of the trace: what it did to which file.
 
     Attributes:
-        file: the name, without its folder; of what was told to somebody, the text.
+        file: the name within the folder of the trace; of what was told to somebody, the text.
     """
 
     name: str
@@ -50,18 +50,19 @@ def calls_of(trace: Path) -> list[Call]:
             continue
         if is_resumed:
             rest = begun.pop(thread) + rest
-        found.append(_call(name, rest))
+        found.append(_call(name, rest, trace.parent))
     return found
 
 
-def _call(name: str, rest: str) -> Call:
+def _call(name: str, rest: str, folder: Path) -> Call:
     if name == "writev":
         told = re.search(r'iov_base="((?:\\x..)+)"', rest)
         assert told
         return Call("told", _bytes(told[1]).decode().strip())
     file = _FILE.match(rest)
     assert file, f"a call on no file: {name}({rest[:100]}"
-    where = Path(_bytes(file[1] or file[2]).decode()).name
+    path = Path(_bytes(file[1] or file[2]).decode())
+    where = str(path.relative_to(folder.resolve()) if path.is_absolute() else path)
     arguments = rest[file.end() :]
     if name == "pwrite64":
         written = re.match(r', "((?:\\x..)*)", \d+, (\d+)\)', arguments)

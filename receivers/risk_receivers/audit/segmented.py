@@ -15,7 +15,7 @@ from typing import Final
 
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.reader import ChainReader
-from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.record import NO_RECORD, StoredRow
 from risk_receivers.audit.segments import Segments
 
 #: Records that are read at once.
@@ -43,12 +43,13 @@ class SegmentedChain:
     def row_at(self, seq: int) -> StoredRow | None:
         """One record's row."""
         staged = self._staged.row_at(seq)
-        return self._segments.at(seq) or staged
+        filed = self._segments.at(seq)
+        return staged if filed is None or (staged and is_left_over(filed)) else filed
 
     def rows_after(self, seq: int, limit: int) -> list[StoredRow]:
         """The first ``limit`` rows beyond a seq, in order."""
         staged = self._staged.rows_after(seq, limit)
-        found = list(islice(self._segments.after(seq), limit))
+        found = list(islice(self._filed(self._segments.after(seq)), limit))
         return (found + _beyond(staged, _end_of(found, seq)))[:limit]
 
     def rows_before(self, seq: int, limit: int) -> list[StoredRow]:
@@ -60,11 +61,11 @@ class SegmentedChain:
     def rows(self) -> Iterator[StoredRow]:
         """Every row where it stands, whatever its seq says."""
         end = 0
-        for row in self._segments.every():
+        for row in self._filed(self._segments.every()):
             end = _end_of([row], end)
             yield row
         staged = list(self._staged.rows())
-        for row in self._segments.after(end):
+        for row in self._filed(self._segments.after(end)):
             end = _end_of([row], end)
             yield row
         yield from _beyond(staged, end)
@@ -117,8 +118,16 @@ class SegmentedChain:
             for row in self._staged.rows()
             if isinstance(row.seq, int)
             and (filed := self._segments.at(row.seq)) is not None
+            and not is_left_over(filed)
             and not is_same(row, filed)
         ]
+
+    def _filed(self, rows: Iterator[StoredRow]) -> Iterator[StoredRow]:
+        """What the files hold, up to what a crash left of a write: all of that is staged."""
+        for row in rows:
+            if is_left_over(row) and isinstance(row.seq, int) and self._staged.row_at(row.seq):
+                return
+            yield row
 
     def forget(self, seqs: Sequence[int]) -> int:
         """Let payloads go with the transaction that is going on; how many there still were.
@@ -152,6 +161,11 @@ def head_of(row: StoredRow | None) -> Head:
         return EMPTY
     seq = row.seq if isinstance(row.seq, int) else -1
     return Head(seq, row.checksum.hex() if isinstance(row.checksum, bytes) else "")
+
+
+def is_left_over(filed: StoredRow) -> bool:
+    """Whether a line is no record: as a power cut leaves it that took some of its sectors."""
+    return filed.header == NO_RECORD
 
 
 def is_same(staged: StoredRow, filed: StoredRow) -> bool:

@@ -181,7 +181,8 @@ class SegmentFiles:
         for _, path in reversed(self._segments.listed()):
             if path == self._path:
                 return
-            if _line_at(path, 0) is not None:
+            line = _line_at(path, 0)
+            if line is not None and decode(line) is not None:
                 raise _lost(self._folder, f"{path.name} holds what was never staged")
             path.unlink()
 

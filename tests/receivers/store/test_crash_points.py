@@ -16,23 +16,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import crash_points
 import pytest
-from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, place_in, work_of
+from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, work_of
 from power_cut import Disk, calls_of
 
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import events
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.database.place import Place, segments_of
+from risk_receivers.database.place import Place, Segmented
 from risk_receivers.store.head_file import read
 from risk_receivers.verification import verify_store
 
 #: Every so many moments are tried, others for each ending.
-STEP = 1 if os.environ.get("RISKWARDEN_CRASH_POINTS") == "all" else 12
+STEP = 1 if os.environ.get("RISKWARDEN_CRASH_POINTS") == "all" else 23
 Attempt = Callable[..., tuple[Path, Outcome]]
 
 pytestmark = pytest.mark.skipif(
@@ -54,16 +53,11 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
         assert outcomes
 
         def make(
-            call: str,
-            number: int,
-            ending: str,
-            begin: Path | None = None,
-            *,
-            in_segments: bool = False,
+            call: str, number: int, ending: str, begin: Path | None = None, in_files: bool = False
         ) -> tuple[Path, Outcome]:
             nonlocal made
             made += 1
-            one = Try(str(folder / str(made)), str(begin or ""), call, number, ending, in_segments)
+            one = Try(str(folder / str(made)), str(begin or ""), call, number, ending, in_files)
             print(json.dumps(asdict(one)), file=tries, flush=True)
             answer = outcomes.readline()
             assert answer, "the process that makes the tries died; its traceback is above"
@@ -73,64 +67,83 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
     assert process.returncode == 0
 
 
-@pytest.fixture(scope="module")
-def grown(attempt: Attempt) -> Path:
-    """A folder with a database that somebody wrote to and closed."""
-    folder, outcome = attempt("", 0, "nothing")
+def grown_store(attempt: Attempt, *, in_files: bool) -> Path:
+    folder, outcome = attempt("", 0, "nothing", None, in_files)
     assert len(outcome.acknowledged) == 7
     (folder / "strace").unlink()
     return folder
 
 
-@pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
+@pytest.fixture(scope="module")
+def grown(attempt: Attempt) -> Path:
+    """A folder with a database that somebody wrote to and closed."""
+    return grown_store(attempt, in_files=False)
+
+
+@pytest.fixture(scope="module")
+def grown_files(attempt: Attempt) -> Path:
+    """The same with a chain in segment files."""
+    return grown_store(attempt, in_files=True)
+
+
+@pytest.fixture(params=["a new store", "one that was there"])
+def is_new(request: pytest.FixtureRequest) -> bool:
+    """Whether there is nothing yet."""
+    return bool(request.param == "a new store")
+
+
+@pytest.fixture(params=["SQLite", "segment files"])
+def in_files(request: pytest.FixtureRequest) -> bool:
+    """Where the chain is kept."""
+    return bool(request.param == "segment files")
+
+
+@pytest.fixture
+def begin(is_new: bool, in_files: bool, grown: Path, grown_files: Path) -> Path | None:
+    """The folder that a writer finds, None if there is none."""
+    return None if is_new else grown_files if in_files else grown
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("in_segments", [False, True], ids=["sqlite", "jsonl"])
 def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_on(
-    attempt: Attempt, grown: Path, ending: str, is_new: bool, in_segments: bool
+    attempt: Attempt, ending: str, begin: Path | None, in_files: bool
 ) -> None:
-    # A store that was there is moved into segments by its first writer with them.
-    begin = None if is_new else grown
-    do = partial(attempt, begin=begin, in_segments=in_segments)
-    _, whole = do("", 0, "nothing")
+    _, whole = attempt("", 0, "nothing", begin, in_files)
     assert sum(whole.calls.values()) > 50
-    offset = list(ENDINGS).index(ending) * 4 + is_new
+    offset = list(ENDINGS).index(ending) * 4 + 2 * in_files + (begin is None)
     moments = [(call, n) for call in CALLS for n in range(1, whole.calls.get(call, 0) + 1)]
     for call, number in moments[offset % STEP :: STEP]:
-        folder, outcome = do(call, number, ending)
+        folder, outcome = attempt(call, number, ending, begin, in_files)
         try:
             assert outcome.ended == (ending == "SIGKILL")
-            take_stock(place_in(folder, in_segments=in_segments), set(outcome.acknowledged))
+            take_stock(folder / "audit.db", set(outcome.acknowledged), in_files=in_files)
         except BaseException as error:
             error.add_note(f"{ending} at {call} number {number} of the writer's thread")
             raise
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("is_new", [True, False], ids=["a new database", "one that was there"])
-@pytest.mark.parametrize("in_segments", [False, True], ids=["sqlite", "jsonl"])
 def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_writer_goes_on(
-    attempt: Attempt, grown: Path, tmp_path: Path, is_new: bool, in_segments: bool
+    attempt: Attempt, tmp_path: Path, begin: Path | None, in_files: bool
 ) -> None:
-    begin = None if is_new else grown
-    folder, outcome = attempt("", 0, "nothing", begin, in_segments=in_segments)
-    before = [] if is_new else [path for path in grown.iterdir() if path.is_file()]
-    disk = Disk({path.name: path.read_bytes() for path in before})
+    folder, outcome = attempt("", 0, "nothing", begin, in_files)
+    before = [path for path in begin.rglob("*") if path.is_file()] if begin else []
+    disk = Disk({str(path.relative_to(begin or folder)): path.read_bytes() for path in before})
     chance = random.Random(20)
     for number, call in enumerate(calls_of(folder / "strace")):
         disk.do(call)
-        if number % STEP:
+        # Each write of a segment, of which there are few, and whose lines can be torn.
+        if number % STEP and (call.name != "write" or not call.file.endswith(".jsonl")):
             continue
         for state, files in enumerate(disk.possible(chance)):
             place = tmp_path / f"{number}.{state}"
             place.mkdir()
             for name, data in files.items():
-                file = place / name
-                if file.suffix == ".jsonl":
-                    file = segments_of(place / "audit.db") / name
-                    file.parent.mkdir(exist_ok=True)
-                file.write_bytes(data)
+                (place / name).parent.mkdir(exist_ok=True)
+                (place / name).write_bytes(data)
             try:
-                take_stock(place_in(place, in_segments=in_segments), set(disk.told))
+                take_stock(place / "audit.db", set(disk.told), in_files=in_files)
             except BaseException as error:
                 error.add_note(f"the power goes after call {number}, {call.name} of {call.file}")
                 raise
@@ -171,34 +184,35 @@ def test_a_log_that_lost_its_tail_is_a_shorter_chain_and_the_noted_head_tells(
     assert len(sizes) > 3
 
 
-def take_stock(database: Place, acknowledged: set[int]) -> None:
+def take_stock(database: Path, acknowledged: set[int], *, in_files: bool) -> None:
     """Look at what a writer left behind, and go on from there."""
+    place = Segmented(database) if in_files else database
     stored: set[int] = set()
     try:
-        found = verify_store(database)
+        found = verify_store(place)
     except UnreadableDatabaseError:
         assert not acknowledged, "it had not come so far as to have a chain"
     else:
         assert found.problems == ()
         # That no head is noted is to be said even of a chain in which nothing was recorded yet.
         assert not found.events or found.warnings == ()
-        stored = check_halves(database)
+        stored = check_halves(place)
     assert acknowledged <= stored
-    writer = make_writer(database)
+    writer = make_writer(database, in_files=in_files)
     writer.start()
     assert writer.end_is_proven
     assert writer.run(work_of(1000), 30) == 1000
     writer.stop(30)
-    assert check_halves(database) == stored | {1000}
-    found = verify_store(database)
+    assert check_halves(place) == stored | {1000}
+    found = verify_store(place)
     assert (found.problems, found.warnings) == ((), ())
 
 
-def check_halves(database: Place) -> set[int]:
+def check_halves(place: Place) -> set[int]:
     """The numbers that are on record, in the chain and beside it."""
-    payloads = [event.payload for event in events(database, limit=10_000)]
+    payloads = [event.payload for event in events(place, limit=10_000)]
     chained = [payload.details["number"] for payload in payloads if payload]
-    connection = open_read_only(database)
+    connection = open_read_only(place)
     try:
         noted = [n for (n,) in connection.execute("SELECT number FROM note ORDER BY number")]
     finally:

@@ -15,6 +15,7 @@ from tampering.forger import Forger
 from tampering.table import CASES, PAGE, page
 from typer.testing import CliRunner
 
+from risk_receivers.store.errors import StoreError
 from riskwarden.app import application
 
 _RECORD = re.compile(r"record (\d+): ")
@@ -51,7 +52,11 @@ def layer_of(problem: str) -> Layer:
     return found[0]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def named(case: Case) -> str:
+    return case.name
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.in_files], ids=named)
 def test_an_attack_is_known_by_the_layers_that_are_meant_for_it(
     case: Case, forger: Forger, told: Any
 ) -> None:
@@ -68,6 +73,19 @@ def test_an_attack_is_known_by_the_layers_that_are_meant_for_it(
     else:
         assert with_the_key == NOTHING
         assert verify(forger.data, "--head", told.head) == Found(1, frozenset({Layer.NOTED}), ())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.in_files], ids=named)
+def test_an_attack_on_segment_files_is_known_and_nothing_is_written_after_it(
+    case: Case, forger_of_files: Forger
+) -> None:
+    assert verify(forger_of_files.data) == NOTHING
+    case.attack(forger_of_files)
+    assert case.caught[0] is Layer.START
+    assert verify(forger_of_files.data) == Found(1, frozenset(case.caught[1:]), case.at)
+    with pytest.raises(StoreError, match="was changed or put there"):
+        story.go_on(forger_of_files.data, "on we go", in_files=True)
+    assert verify(forger_of_files.data) == Found(1, frozenset(case.caught[1:]), case.at)
 
 
 def verify_as_everybody(forger: Forger, told: Any) -> set[Found]:

@@ -24,6 +24,9 @@ class Layer(Enum):
     FOR_EVER = ("retention rule", "no retention allowed that: this record is kept for ever")
     NOT_DUE = ("retention rule", "no retention allowed that: .* named it before it was due")
     CLOCK = ("clock rule", "retention was applied at")
+    #: Nothing is written after it any more; a verifier says why.
+    START = ("the store, which does not start", r"\A\Z")
+    STAGED = ("segment files", "is staged as something else")
     NOTED = ("noted head", "it was seen with")
     CHECKPOINT = ("signed Merkle root", "was signed over other records than these")
     SIGNATURE = ("checkpoint signature", r"does not fit|is not signed by")
@@ -55,6 +58,7 @@ class Case:
         attack: does it.
         caught: by what the verifier knows it, the first of them the one that is meant for it.
         at: the records that the verifier names, in order.
+        in_files: whether it is a chain in segment files that is attacked.
     """
 
     name: str
@@ -62,3 +66,4 @@ class Case:
     attack: Callable[[Forger], None]
     caught: tuple[Layer, ...]
     at: tuple[int, ...] = ()
+    in_files: bool = False

@@ -70,10 +70,11 @@ class Key:
 class Forger:
     """Has write access to a data folder while the service is down."""
 
-    def __init__(self, data: Path, old: Path) -> None:
-        """``old`` is a copy of the same folder from an earlier time."""
+    def __init__(self, data: Path, old: Path, other: Path | None = None) -> None:
+        """``old`` is a copy of the same folder from an earlier time, ``other`` another one."""
         self.data = data
         self.old = old
+        self.other = other or data
         self.database = data / "audit" / "audit.db"
 
     @property
@@ -109,6 +110,12 @@ class Forger:
         """Execute one statement."""
         with self.at_the_tables() as connection:
             connection.execute(statement, values)
+
+    @property
+    def segments_end(self) -> int:
+        """The number of the last record in the segment files."""
+        *_, newest = sorted((self.database.with_name("audit.db.chain")).glob("*.jsonl"))
+        return int(json.loads(newest.read_bytes().splitlines()[-1])["seq"])
 
     @property
     def last(self) -> int:

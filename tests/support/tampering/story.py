@@ -19,6 +19,7 @@ from risk_receivers.retention.pruner import Pruner
 from risk_receivers.schema import SCHEMA
 from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.signer.connect import connect
+from risk_receivers.store.places import place_of
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 
@@ -68,11 +69,12 @@ class Clock:
 class Desk:
     """The service's own writer and signer on a data folder; signs when it is told to."""
 
-    def __init__(self, data: Path, clock: Clock) -> None:
-        audit = Audit()
+    def __init__(self, data: Path, clock: Clock, *, in_files: bool = False) -> None:
+        audit = Audit(storage_backend="jsonl" if in_files else "sqlite")
+        place = place_of(audit, data)
         self.clock = clock
         self.writer = Writer(
-            data / audit.database_path,
+            place,
             origin="desk-1",
             retention=audit.retention,
             schema=SCHEMA,
@@ -81,7 +83,7 @@ class Desk:
             clock=clock,
         )
         self.checkpointer = Checkpointer(
-            data / audit.database_path,
+            place,
             self.writer,
             partial(connect, audit.signing, data),
             Telemetry(),
@@ -111,18 +113,18 @@ class Desk:
         self.checkpointer.round()
 
 
-def tell(data: Path) -> None:
+def tell(data: Path, *, in_files: bool = False) -> None:
     """Write the whole story into a new data folder, an hour and more between two events."""
-    with Desk(data, Clock()) as desk:
+    with Desk(data, Clock(), in_files=in_files) as desk:
         for number, (event_type, message) in enumerate(_EVENTS, 1):
             desk.record(event_type, message)
             if number % _SIGNED_TOGETHER == 0:
                 desk.sign()
 
 
-def go_on(data: Path, *messages: str) -> None:
+def go_on(data: Path, *messages: str, in_files: bool = False) -> None:
     """Honest work, a month later: the service starts again, records something and stops."""
-    with Desk(data, Clock(BEGAN + timedelta(days=30))) as desk:
+    with Desk(data, Clock(BEGAN + timedelta(days=30)), in_files=in_files) as desk:
         desk.record(EventType.SERVICE_STARTED, "the receivers are up")
         for message in messages:
             desk.record(EventType.ALERT_CREATED, message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tampering import checkpoints, contents, ends, order, retention
+from tampering import checkpoints, contents, ends, order, retention, staging
 from tampering.case import Case
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "tampering.md"
@@ -18,6 +18,7 @@ CASES: Final[tuple[Case, ...]] = (
     *retention.CASES,
     *ends.CASES,
     *checkpoints.CASES,
+    *staging.CASES,
 )
 _OPENING: Final = """\
 # Tampering with the audit chain
