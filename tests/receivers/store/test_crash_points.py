@@ -105,7 +105,6 @@ def begin(is_new: bool, in_files: bool, grown: Path, grown_files: Path) -> Path 
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("in_segments", [False, True], ids=["sqlite", "jsonl"])
 def test_whenever_a_writer_ends_nothing_acknowledged_is_lost_and_the_next_goes_on(
     attempt: Attempt, ending: str, begin: Path | None, in_files: bool
 ) -> None:
