@@ -53,6 +53,7 @@ class PayloadKeeper(Worker):
         now = self._clock()
         seen_since = self._seen.seen_since(now)
         if time.monotonic() < self._next:
+            self._pruner.wipe()
             return _LOOK_SECONDS
         try:
             gone = self._pruner.prune(now, seen_since)

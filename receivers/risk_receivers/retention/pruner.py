@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -22,7 +22,7 @@ from risk_receivers.audit import retention_records, tables
 from risk_receivers.audit.holds import Hold, HoldFilter, ranges_of
 from risk_receivers.audit.record import check_record
 from risk_receivers.audit.retained import GRACE, Applied, Retained
-from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place, Segmented, Server, path_of
 from risk_receivers.retention import works
 from risk_receivers.retention.clock_trust import doubt
@@ -37,6 +37,7 @@ from risk_receivers.store.writer import Writer
 _BATCH: Final = 50
 #: Of segment files: each step rewrites those that it is about, a few megabytes.
 _BATCH_OF_SEGMENTS: Final = 2000
+_STEPS_OF_A_LOOK: Final = 40
 #: It rests so many times as long as a step took.
 _REST_FACTOR: Final = 10
 #: The same of looking, which holds up nobody who writes.
@@ -69,6 +70,7 @@ class Pruner:
         self._doer = doer
         self._rest = rest
         self._deleted: Callable[[int], None] = lambda _: None
+        self._is_wiped = False  # whoever was here before may have died in between
         self._batch = _BATCH_OF_SEGMENTS if isinstance(database, Segmented) else _BATCH
         self._retained = Retained()
 
@@ -125,9 +127,19 @@ class Pruner:
                 break
         else:
             raise ChangedMeanwhileError(f"given up after {_ATTEMPTS} attempts; try again later")
-        if gone:
-            self._wipe()
+        self._is_wiped = self._is_wiped and not gone
+        self.wipe()
         return gone
+
+    def wipe(self) -> None:
+        """Have nothing of what was deleted stand in the log, either; if not now, then next time."""
+        if self._is_wiped or isinstance(self._database, Server):
+            return  # a server's log is its own
+        path = path_of(self._database)
+        try:
+            self._is_wiped = write_ahead_log.truncate(path, patience_seconds=_PATIENCE_SECONDS)
+        except (StoreBusyError, *DATABASE_ERRORS, OSError) as error:
+            _log.warning("the write-ahead log was not emptied: %s", error)
 
     def place(self, name: str, reason: str, covers: HoldFilter) -> int:
         """Place a hold; its record. Raises HoldError, ChangedMeanwhileError and what writing may.
@@ -226,26 +238,24 @@ class Pruner:
     def _delete(self, applied: Applied) -> int:
         gone = 0
         with closing(tables.open_read_only(self._database)) as connection:
-            for seqs in works.still_there(connection, applied):
-                known = self.look()  # what each step has to read anew stays little
-                for start in range(0, len(seqs), self._batch):
-                    began = time.monotonic()
-                    batch = seqs[start : start + self._batch]
-                    step = partial(works.delete, seqs=batch, applied=applied, known=known)
-                    count = self._writer.submit(step).result()
-                    gone += count
-                    self._deleted(count)
-                    if self._rest(_REST_FACTOR * (time.monotonic() - began)):
-                        return gone
+            for number, seqs in enumerate(self._steps(connection, applied)):
+                if number % _STEPS_OF_A_LOOK == 0:
+                    known = self.look()  # what each step has to read anew stays little
+                began = time.monotonic()
+                step = partial(works.delete, seqs=seqs, applied=applied, known=known)
+                count = self._writer.submit(step).result()
+                gone += count
+                self._deleted(count)
+                if self._rest(_REST_FACTOR * (time.monotonic() - began)):
+                    break
         return gone
 
-    def _wipe(self) -> None:
-        if isinstance(self._database, Server):
-            return  # a server's log is its own
-        path = path_of(self._database)
-        try:
-            if write_ahead_log.truncate(path, patience_seconds=_PATIENCE_SECONDS):
-                return
-            _log.info("the write-ahead log is in use; it is emptied another time")
-        except (StoreBusyError, *DATABASE_ERRORS, OSError) as error:
-            _log.warning("the write-ahead log was not emptied: %s", error)
+    def _steps(self, connection: Connection, applied: Applied) -> Iterator[list[int]]:
+        waiting: list[int] = []
+        for seqs in works.still_there(connection, applied):
+            waiting += seqs
+            while len(waiting) >= self._batch:
+                yield waiting[: self._batch]
+                del waiting[: self._batch]
+        if waiting:
+            yield waiting

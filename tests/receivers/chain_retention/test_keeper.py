@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from chain_archive import DAY, Archive
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit.tables import open_read_only
 from risk_receivers.retention.payload_keeper import PayloadKeeper
 from risk_receivers.telemetry import Telemetry
 
@@ -57,3 +60,17 @@ def test_it_waits_for_its_hour(archive: Archive) -> None:
     archive.days_pass(92)
     keeper.round()
     assert archive.gone() == []
+
+
+def test_a_log_that_somebody_still_reads_is_emptied_later(archive: Archive) -> None:
+    archive.add(message="the secret plan of Mr. Doe")
+    archive.days_pass(92)
+    keeper = keeper_of(archive, Telemetry())
+    with closing(open_read_only(archive.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM audit_payload").fetchone()
+        keeper.round()
+        assert archive.gone() == [1]
+        reader.execute("ROLLBACK")
+    keeper.round()
+    assert not [path.name for path in archive.files() if b"Mr. Doe" in path.read_bytes()]
