@@ -56,7 +56,7 @@ def test_keys_without_effect_are_named_and_the_policy_stays_valid(tmp_path: Path
     path = tmp_path / "desk.toml"
     text = "[alerting.gate]\nlease_seconds = 4\n[alerting.dashboard]\nenabled = true\n"
     path.write_text("\ufeff" + text, encoding="utf-8")
-    done = policy("check", str(path))
+    done = policy("check", str(path), DASHBOARD_USER="ann", DASHBOARD_PASSWORD="secret")
     assert done.returncode == 0
     assert "valid" in done.stdout
     assert done.stderr.splitlines() == [
