@@ -1,7 +1,7 @@
 """Payloads looked at by processes of their own, while one follows the links and grows the tree.
 
-What they find right is taken as right. Everything else, and all of it if they die, is looked at again
-where it is told of, so that every finding is the same as without them, and in the same order.
+What they find right is taken as right. Everything else, and all of it if they die, is looked at
+again where it is told of, so that every finding is the same as without them, in the same order.
 """
 
 from __future__ import annotations
