@@ -32,6 +32,7 @@ def verify_store(
     signer: Path | None = None,
     progress: Progress | None = None,
     keep: int = 10,
+    processes: int = 1,
 ) -> Verification:
     """Verify a database of this service, also while it runs. Raises UnreadableDatabaseError.
 
@@ -39,7 +40,7 @@ def verify_store(
     ``pinned`` are keys that somebody has. Beside the ``signing_key``, which is not opened, the
     signer keeps what it has signed last; one that is a process of its own is asked for that at its
     socket, ``signer``.
-    ``keep`` is how many problems are told one by one.
+    ``keep`` is how many problems are told one by one; more ``processes`` look at payloads alone.
     """
     noted = None
     complaints: list[str] = []
@@ -67,6 +68,7 @@ def verify_store(
         checks=(lambda _: complaints, kill_chain.disagreements),
         warnings=warnings,
         keep=keep,
+        processes=processes,
     )
 
 

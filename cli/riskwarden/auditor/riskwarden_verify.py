@@ -40,6 +40,8 @@ import zlib
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -939,14 +941,19 @@ class _Export:
             yield check_block(seq, data)
 
     def _side_by_side(self, processes: int) -> Iterator[Block]:
-        with get_context("fork").Pool(processes) as pool:
-            under_way: deque[Any] = deque()
+        pool = ProcessPoolExecutor(processes, get_context("fork"))
+        under_way: deque[Future[Block]] = deque()
+        try:
             for block in self._blocks():
-                under_way.append(pool.apply_async(check_block, block))
+                under_way.append(pool.submit(check_block, *block))
                 if len(under_way) > 2 * processes:
-                    yield under_way.popleft().get()
+                    yield under_way.popleft().result()
             while under_way:
-                yield under_way.popleft().get()
+                yield under_way.popleft().result()
+        except BrokenProcessPool:
+            raise UnreadableError("a process of it was ended; try --processes 1") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _join(self, block: Block) -> None:
         seq = self._report.first + self._count

@@ -34,6 +34,7 @@ from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.audit.record import CheckedRecord, StoredRow, check_record
 from risk_receivers.audit.retained import MISSING, Missing, Retained
+from risk_receivers.audit.side_by_side import prechecked
 from risk_receivers.audit.verify_checkpoints import CheckpointVerifier
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
@@ -126,8 +127,8 @@ class Verifier:
         self._clock_rule = clock_rule
         self._deleted = 0
 
-    def add(self, row: StoredRow) -> None:
-        """Checks a row by itself and against the one before it."""
+    def add(self, row: StoredRow, *, payload_is_right: bool = False) -> None:
+        """Checks a row by itself, as far as it was not done, and against the one before it."""
         self._events += 1
         if type(row.seq) is not int:
             self._problem(self._seq + 1, f"the seq is {type(row.seq).__name__}, not an integer")
@@ -135,7 +136,7 @@ class Verifier:
         else:
             seq = row.seq
             self._check_seq(seq)
-        record = check_record(row)
+        record = check_record(row, payload_is_right=payload_is_right)
         for message in record.problems:
             self._problem(seq, message)
         if record.is_gone:
@@ -269,6 +270,7 @@ def verify_database(
     warnings: Sequence[str] = (),
     keep: int = 10,
     clock: Callable[[], datetime] = utc_now,
+    processes: int = 1,
 ) -> Verification:
     """Verifies a database without writing to it, also while writers run.
 
@@ -296,7 +298,7 @@ def verify_database(
         )
         for warning in warnings:
             verifier.warn(warning)
-        _verify_connection(connection, progress, verifier, checks)
+        _verify_connection(connection, progress, verifier, checks, processes)
         return verifier.finish(clock())
 
     return tables.read(path, ask)
@@ -337,6 +339,7 @@ def _verify_connection(
     progress: Progress | None,
     verifier: Verifier,
     checks: Sequence[Check],
+    processes: int,
 ) -> None:
     tables.undecoded(connection)
     checked = total = 0
@@ -344,8 +347,8 @@ def _verify_connection(
         for message in tables.chain_of(connection).problems():
             verifier.report(message)
         total = tables.count(connection) if progress else 0
-        for row in tables.rows(connection):
-            verifier.add(row)
+        for row, payload_is_right in prechecked(tables.rows(connection), processes):
+            verifier.add(row, payload_is_right=payload_is_right)
             checked += 1
             if progress and checked % _ROWS_BETWEEN_PROGRESS == 0:
                 progress(checked, max(total, checked))

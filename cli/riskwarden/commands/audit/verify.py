@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Annotated, Any, Final
 
@@ -66,6 +67,10 @@ def verify(
         str | None,
         typer.Option("--instance", help="Which target's heads count, if it scrapes several."),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option("--processes", min=0, help="For long chains.", show_default="one a core"),
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Check every record of the chain. Exit code 0: intact, 1: broken, 2: cannot be read.
@@ -84,6 +89,7 @@ def verify(
         with progress_bar("verifying") as (progress,):
             result = verify_store(
                 path,
+                processes=processes or len(os.sched_getaffinity(0)),
                 kept=kept,
                 seen=seen,
                 pinned=pinned,
