@@ -16,7 +16,7 @@ from risk_receivers.audit import tables
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.payload import Payload
-from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.record import CheckedRecord, check_record
 from risk_receivers.audit.verify import Progress, Verification
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
@@ -93,21 +93,30 @@ class Chain:
     ) -> Iterator[Fact]:
         self.damaged, self.unread = 0, ""
         suspects = {one.seq for one in self.verification.problems if one.seq is not None}
+        held: Fact | None = None
         last = timestamp(until)
         total = self.verification.events
         try:
             for done, row in enumerate(tables.rows(connection), 1):
                 if progress and done % _ROWS_BETWEEN_PROGRESS == 0:
                     progress(done, max(done, total))
-                if isinstance(row.header, bytes) and _recorded_at(row.header) >= last:
+                is_later = isinstance(row.header, bytes) and _recorded_at(row.header) >= last
+                is_suspect = row.seq in suspects
+                if is_later and not (is_suspect and held):
                     continue
-                fact = _fact(row, suspects)
-                if fact is None:
+                record = check_record(row)
+                # A broken link does not tell which of its two records was changed.
+                if held is not None and is_suspect and not record.problems:
+                    held = None
                     self.damaged += 1
-                else:
-                    yield fact
+                if held is not None:
+                    yield held
+                held = None if is_suspect or is_later else _fact(record)
+                self.damaged += held is None and not is_later
         except DATABASE_ERRORS as error:
             self.unread = str(error)
+        if held is not None:
+            yield held
 
 
 def verified(
@@ -120,10 +129,9 @@ def verified(
     return Chain(place, verification)
 
 
-def _fact(row: StoredRow, suspects: set[int]) -> Fact | None:
-    record = check_record(row)
+def _fact(record: CheckedRecord) -> Fact | None:
     header = record.header
-    if header is None or record.problems or row.seq in suspects:
+    if header is None or record.problems:
         return None
     return Fact(header.seq, str(header.event_type), header.recorded_at, record.payload)
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from risk_receivers.channels import enabled_channels
 from risk_receivers.channels.attached import attached
 from risk_receivers.channels.outbox import Outbox, letter, opened, owed
 from risk_receivers.periodic.keeper import ReportKeeper
+from risk_receivers.periodic.order import Answer, File
+from risk_receivers.periodic.period import Period
 from risk_receivers.telemetry import Telemetry
 
 POLICY = """
@@ -153,6 +156,17 @@ def test_what_was_missed_is_made_up_once_in_one_report_and_never_twice(house: Ma
         (MONDAY + 5 * DAY).isoformat(timespec="microseconds"),
     )
     assert len(at_home.messages("file")) == 1
+
+
+def test_of_two_services_on_one_store_one_tells(house: Make) -> None:
+    at_home = house()
+    at_home.look(SOON)
+    answer = Answer("Daily", ("Daily: 1 alert",), (File("d.md", 1, "0"),), (), "1:0", True)
+    period = Period(MONDAY, MONDAY + DAY)
+    for expected in (2, 0):  # console and file
+        record = partial(at_home.keeper._record, "daily", period, answer)
+        assert at_home.desk.at(MONDAY + DAY, record) == expected
+    assert len(at_home.written()) == 1
 
 
 def test_channels_that_are_named_are_told_whatever_they_let_through(house: Make) -> None:

@@ -19,6 +19,7 @@ from told_chain import DAY, NEXT_DAY, Desk, clock, tell_the_day
 from risk_policy import parse_policy
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity
+from risk_receivers.audit.chain import leaf_hash, payload_hash
 from risk_receivers.document.forms import Form, written
 from risk_receivers.document.markdown import markdown
 from risk_receivers.intake.alert import Feed
@@ -124,6 +125,56 @@ def test_who_should_have_been_told_and_was_not_counts_as_missed(
     assert subject.levels[0].reached == reached
 
 
+def told_desk(tmp_path: Path, tell: Callable[[Desk], None]) -> Subject:
+    desk = Desk(tmp_path / "audit.db")
+    desk.alert(
+        "10:00:01", "10:00:00", "DRAWDOWN_CRITICAL", "drawdown/main", "critical", Severity.CRITICAL
+    )
+    tell(desk)
+    desk.stop()
+    period = Period(DAY, NEXT_DAY)
+    return gather(Terms.of(desk.policy), desk.database, period, made_at=NEXT_DAY)
+
+
+def test_the_first_who_was_told_counts_and_on_time_is_on_time(tmp_path: Path) -> None:
+    def tell(desk: Desk) -> None:
+        desk.sent("10:01:00", "slack", "drawdown/main:critical:1")
+        desk.sent("10:05:00", "email", "drawdown/main:critical:1")
+
+    human = told_desk(tmp_path, tell).levels[0]
+    assert (human.reached, dict(human.seconds)[1.0]) == (1.0, 60)
+
+
+def test_what_another_channel_took_over_was_not_given_up(tmp_path: Path) -> None:
+    subject = told_desk(
+        tmp_path,
+        lambda desk: desk.failed("10:00:20", "slack", "drawdown/main:critical:1", taker="email"),
+    )
+    assert subject.levels[0].reached is None
+    assert (subject.totals.given_up, subject.totals.taken_over) == (0, 1)
+
+
+def test_only_what_waits_for_a_person_is_said_to_wait_for_one(tmp_path: Path) -> None:
+    def tell(desk: Desk) -> None:
+        kinds = (EventType.RESTRICTION_IMPOSED, EventType.RESTRICTION_LATCHED)
+        for kind, name in ((kinds[0], "r1"), (kinds[0], "r2"), (kinds[1], "r2")):
+            desk.event("10:00:02", kind, restriction=name, kind="halt_new_trades", scope="*")
+
+    said = markdown(KINDS["daily"].write(told_desk(tmp_path, tell)))
+    assert "(1 latched: r2; rule: trading halted until resumed)" in said
+
+
+def test_what_comes_to_count_as_critical_is_an_escalation(tmp_path: Path) -> None:
+    def tell(desk: Desk) -> None:
+        for severity, when in ((Severity.WARNING, "10:10:01"), (Severity.CRITICAL, "10:20:01")):
+            escalation = "none" if severity is Severity.WARNING else "time"
+            about = ("LEVERAGE_WARNING", "leverage/main", "warning", severity)
+            desk.alert(when, "10:10:00", *about, escalation=escalation)
+
+    counted = told_desk(tmp_path, tell).totals
+    assert (counted.alerts, counted.critical, counted.escalations) == (2, 1, 1)
+
+
 def test_the_compliance_report_says_what_was_counted(day: Path, gathered: Gather) -> None:
     said = markdown(KINDS["compliance"].write(gathered(day)))
     for line in (
@@ -196,7 +247,13 @@ def test_where_nothing_happened_nothing_is_advised(tmp_path: Path, gathered: Gat
     assert "The figures suggest nothing." in said
 
 
-@given(st.integers(1, 86_399))
+#: Among others right when something happened, which then belongs to the second part.
+CUTS = st.integers(1, 86_399) | st.sampled_from(
+    [int((clock(when) - DAY).total_seconds()) for when in ("13:00:00", "11:05:01", "12:00:03")]
+)
+
+
+@given(CUTS)
 @settings(max_examples=40, deadline=None)
 def test_the_figures_of_a_split_day_add_up(day: Path, gathered: Gather, seconds: int) -> None:
     cut = DAY + timedelta(seconds=seconds)
@@ -263,6 +320,29 @@ def test_a_damaged_record_is_told_of_first_and_is_no_fact(own_day: Path, gathere
     assert "Left out: 1 damaged record." in before
     assert "Chain validation: FAILED" in after
     assert "Chain validation: PASSED" not in after
+
+
+def test_a_record_that_was_forged_whole_is_no_fact_either(own_day: Path, gathered: Gather) -> None:
+    with closing(sqlite3.connect(own_day)) as connection:
+        seq, header, salt, payload = connection.execute(
+            "SELECT h.seq, header, salt, payload FROM audit_header h JOIN audit_payload USING (seq)"
+            " WHERE CAST(header AS TEXT) LIKE '%TRADE_BLOCKED%' ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        forged = payload.replace(b"IBM", b"XYZ")
+        before, after = payload_hash(salt, payload).hex(), payload_hash(salt, forged).hex()
+        header = header.replace(before.encode(), after.encode())
+        connection.execute("UPDATE audit_payload SET payload = ? WHERE seq = ?", (forged, seq))
+        connection.execute(
+            "UPDATE audit_header SET header = ?, checksum = ? WHERE seq = ?",
+            (header, leaf_hash(header), seq),
+        )
+        connection.commit()
+    subject = gathered(own_day)
+    assert not subject.is_trustworthy
+    assert "XYZ" not in markdown(KINDS["compliance"].write(subject))
+    # What tells of it was recorded after the period, or with it.
+    until = gathered(own_day, DAY, clock("13:00:01"))
+    assert "XYZ" not in markdown(KINDS["compliance"].write(until))
 
 
 def test_a_record_cut_out_is_told_of(own_day: Path, gathered: Gather) -> None:
