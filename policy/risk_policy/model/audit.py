@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
@@ -60,6 +62,14 @@ class AuditRetention(Section):
 
     def days_for(self, event_type: EventType) -> int | None:
         """Days to keep an event's payload, or None for ever."""
+        return self._by_type[event_type]
+
+    @cached_property
+    def _by_type(self) -> Mapping[EventType, int | None]:
+        """Worked out once: every event that is recorded asks."""
+        return {kind: self._worked_out(kind) for kind in EventType}
+
+    def _worked_out(self, event_type: EventType) -> int | None:
         if event_type in PERMANENT:
             return None
         days = self._days_of(event_type)
