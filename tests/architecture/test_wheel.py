@@ -92,3 +92,18 @@ def test_the_command_of_the_wheel_generates_from_the_policy_it_brings(installed:
     run(installed, program, "generate", "--root", str(root))
     assert (root / "rules/generated/prometheus.yml").is_file()
     assert (root / "alertmanager/generated/alertmanager.yml").is_file()
+
+
+def test_the_auditors_program_is_installed_as_a_command_of_its_own(installed: Path) -> None:
+    program = (
+        "import sys; from importlib.metadata import distribution\n"
+        "(found,) = (one for one in distribution('riskwarden').entry_points "
+        "if one.name == 'riskwarden-verify')\n"
+        "sys.argv = ['riskwarden-verify', '--help']\n"
+        "command = found.load()\n"
+        "print(sys.modules[found.module].__file__)\n"
+        "command()"
+    )
+    path, _, said = run(installed, program).partition("\n")
+    assert Path(path).is_relative_to(installed)
+    assert "NAME+ID+KEY" in said
