@@ -28,6 +28,8 @@ from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.subject import gather
 from risk_receivers.periodic.terms import Terms
 from risk_receivers.service import running
+from risk_receivers.signer.connect import connect
+from risk_receivers.signer.errors import SignerError
 from risk_receivers.store.places import place_of
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
@@ -104,6 +106,8 @@ def use(policy: Policy, folder: Path) -> None:
     report(with_reports(policy), folder / "reported")
     audit = policy.alerting.audit.model_copy(update={"storage_backend": "postgresql"})
     place_of(audit, folder)
+    with pytest.raises(SignerError):  # nobody listens there
+        connect(audit.signing.model_copy(update={"signer": "socket"}), folder)
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
