@@ -211,10 +211,8 @@ def test_however_often_it_is_killed_no_checkpoint_is_missing(
     assert verify_store(stopped.database).ok
 
 
-def test_an_auditor_pins_the_key_and_a_head(
-    receivers: Any, words: Any, wait_until: Callable[..., Any]
-) -> None:
-    receivers.send("alerts", [words.alert()])
+def test_an_auditor_pins_the_key_and_a_head(receivers: Any, wait_until: Callable[..., Any]) -> None:
+    receivers.operator_kill("pause")
     told = wait_until(lambda: messages(receivers), what="a message is delivered")
     receivers.stop()
     data = ("--data", str(receivers.data))
