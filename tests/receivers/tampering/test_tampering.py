@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 
 from risk_receivers.store.errors import StoreError
 from riskwarden.app import application
+from riskwarden.auditor import riskwarden_verify as auditor
 
 _RECORD = re.compile(r"record (\d+): ")
+(DELETED_CHECKPOINT,) = [case for case in CASES if case.name == "delete checkpoints"]
 _ALONE = ((Layer.PINNED,), (Layer.WITNESS,))
 
 
@@ -86,6 +88,31 @@ def test_an_attack_on_segment_files_is_known_and_nothing_is_written_after_it(
     with pytest.raises(StoreError, match="was changed or put there"):
         story.go_on(forger_of_files.data, "on we go", in_files=True)
     assert verify(forger_of_files.data) == Found(1, frozenset(case.caught[1:]), case.at)
+
+
+def audited(forger: Forger, told: Any, folder: Path) -> int:
+    """What an auditor says who was handed an export, and has kept the key and a head."""
+    forger.export(folder / "export.jsonl")
+    return auditor.main(
+        [str(folder / "export.jsonl"), "--key", str(told.key), "--head", told.head, "--json"]
+    )
+
+
+def test_an_honest_export_convinces_an_auditor(forger: Forger, told: Any, tmp_path: Path) -> None:
+    assert audited(forger, told, tmp_path) == 0
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.in_files], ids=named)
+def test_no_attack_convinces_an_auditor_who_is_handed_an_export(
+    case: Case, forger: Forger, told: Any, tmp_path: Path
+) -> None:
+    before = [forger.row(seq) for seq in range(1, forger.last + 1)]
+    case.attack(forger)
+    if case is DELETED_CHECKPOINT:  # an export holds but the newest, and no record was changed
+        assert [forger.row(seq) for seq in range(1, forger.last + 1)] == before
+        assert audited(forger, told, tmp_path) == 0
+    else:
+        assert audited(forger, told, tmp_path) != 0
 
 
 def verify_as_everybody(forger: Forger, told: Any) -> set[Found]:
