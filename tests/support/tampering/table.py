@@ -34,9 +34,9 @@ Prometheus (`--witness http://127.0.0.1:9490`): whoever has the signing key can 
 anew, but not what others have seen of the old one. The service itself holds its chain against
 Prometheus at every start, and `RISK_AUDIT_CHAIN_BROKEN` fires if that has seen another one.
 
-Nor does any of these attacks convince an auditor who is handed an export, even one that the attacker
-has written himself, and who has kept the key and a head: `riskwarden-verify` finds a fault, or says
-what nobody vouches for.
+Nor does any of these attacks convince an auditor who has kept the key and a head, and is handed an
+export that the attacker has written himself: `riskwarden-verify` finds a fault, or says what nobody
+vouches for.
 
 With a signer of its own, under its own user, the key cannot be taken from where the database is
 written, nor can what the signer remembers.
