@@ -288,5 +288,7 @@ def test_a_lost_write_ahead_log_is_noticed(receivers: Any, words: Any) -> None:
     receivers.start()
     (*_, start) = [e for e in receivers.chain() if e.event_type == "SERVICE_STARTED"]
     assert start.payload.details["end_is_proven"] is False, "that it was moved away is on record"
-    (forgotten,) = receivers.verified().problems
-    assert "its end was cut off" in str(forgotten), "the signer still remembers"
+    # Whether the chain is as long again by now is a matter of moments.
+    problems = str(receivers.verified().problems)
+    remembered = ("its end was cut off", "was signed over other records")
+    assert any(words in problems for words in remembered), "the signer still remembers"
