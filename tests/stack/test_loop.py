@@ -116,8 +116,8 @@ def _tells_the_emergency(dossier: str) -> None:
     ]
     steps = [row for row in tables if len(row) == 8 and row[0].isdigit()]
     names = [row[1].split(maxsplit=1)[-1] if not row[1].isascii() else row[1] for row in steps]
-    story = ("breach", "fired", "recorded", "kill switch", "orders cancelled", "position closed",
-             "flat")  # fmt: skip
+    story = ("breach", "fired", "recorded", "breach recorded", "kill switch", "orders cancelled",
+             "position closed", "flat")  # fmt: skip
     assert list(dict.fromkeys(names))[: len(story)] == list(story)
     assert {"evaluated", "handed on", "order refused"} <= set(names)
     assert [row[2] for row in steps] == sorted(row[2] for row in steps)
