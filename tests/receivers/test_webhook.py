@@ -95,7 +95,17 @@ def test_the_body_says_what_the_message_says(server: LoopbackServer, make: Make)
         "runbook_url": "http://127.0.0.1/runbooks/DRAWDOWN_WARNING",
         "about": "",
         **dict.fromkeys(
-            ("summary", "value", "threshold", "tier", "category", "action", "escalation"), ""
+            (
+                "summary",
+                "value",
+                "threshold",
+                "tier",
+                "category",
+                "action",
+                "escalation",
+                "attachment",
+            ),
+            "",
         ),
         "audit_head": "3:abcdef",
         "rendered": {"subject": "WARNING DRAWDOWN_WARNING", "text": "drawdown is 12 %"},

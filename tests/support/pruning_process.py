@@ -29,7 +29,7 @@ def main(path: Path, now: datetime) -> None:
     )
     writer.start()
     pruner = Pruner(path, writer, rest=lambda _: False)
-    pruner.prune(now, now, deleted=lambda count: print(count, flush=True))
+    pruner.prune(now, now, deleted=_told)
     print("done", flush=True)
     writer.stop()
 

@@ -83,6 +83,8 @@ class Checkpointer(Worker):
         self._last: StoredCheckpoint | None = None
         self._unsigned_since: float | None = None
         self._rests = False
+        self._urgent = False
+        self._next_at = 0.0
         self._problem = ""
 
     @property
@@ -107,7 +109,10 @@ class Checkpointer(Worker):
         """Events are durable. Called by the writer: it waits for nothing here."""
         if self._unsigned_since is None:
             self._unsigned_since = time.monotonic()
-        if self._rests or any(kind.startswith(_URGENT) for kind in types):
+        if any(kind.startswith(_URGENT) for kind in types):
+            self._urgent = True
+            self.wake()
+        elif self._rests:
             self.wake()
 
     def gauges(self) -> Mapping[Metric, Samples]:
@@ -118,11 +123,15 @@ class Checkpointer(Worker):
         return gauges
 
     def round(self) -> float | None:
-        """Sign what has come since."""
+        """Sign what has come since, but not more often than it has to be."""
+        urgent, self._urgent = self._urgent, False
         self._rests = False
-        if not self._attempt():
-            return self._every_seconds
-        if self._stored < self._writer.head.size:
+        early = self._next_at - time.monotonic()
+        if early > 0 and not urgent:
+            return early
+        done = self._attempt()
+        self._next_at = time.monotonic() + self._every_seconds
+        if not done or self._stored < self._writer.head.size:
             return self._every_seconds
         # In this order: whoever records from now on wakes it, whoever did before is seen here.
         self._rests = True
