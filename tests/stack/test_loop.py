@@ -116,11 +116,11 @@ def _tells_the_emergency(dossier: str) -> None:
     ]
     steps = [row for row in tables if len(row) == 8 and row[0].isdigit()]
     names = [row[1].split(maxsplit=1)[-1] if not row[1].isascii() else row[1] for row in steps]
-    story = ("breach", "fired", "recorded", "kill switch", "orders cancelled", "position closed",
-             "flat")  # fmt: skip
-    # Parts of the stack do the other things when they get to them.
+    story = ("breach", "fired", "recorded", "kill switch", "position closed", "flat")
     assert [name for name in dict.fromkeys(names) if name in story] == list(story)
-    assert {"breach recorded", "evaluated", "handed on", "order refused"} <= set(names)
+    # When is up to the parts; and orders may be cancelled in the final sweep alone.
+    others = {"breach recorded", "evaluated", "handed on", "orders cancelled", "order refused"}
+    assert others <= set(names)
     assert [row[2] for row in steps] == sorted(row[2] for row in steps)
     values = {row[1]: row for row in tables if len(row) == 9 and row[0].isdigit()}
     assert re.fullmatch(r"2\d\.\d+%, threshold 20%", values["breach"][2])
