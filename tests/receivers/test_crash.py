@@ -271,12 +271,16 @@ def without_its_log(receivers: Any) -> None:
         receivers.database.with_name(receivers.database.name + suffix).unlink()
 
 
-def test_a_lost_write_ahead_log_is_noticed(receivers: Any, words: Any) -> None:
+def test_a_lost_write_ahead_log_is_noticed(
+    receivers: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
     receivers.send("alerts", [words.alert(risk_id="a/1")])
     receivers.stop()
     receivers.start()
     for number in range(5):
         receivers.send("alerts", [words.alert(risk_id=f"b/{number}")])
+    size, signed = "risk_audit_chain_size", "risk_audit_signed_size"
+    wait_until(lambda: receivers.metric(signed) == receivers.metric(size), what="all is signed")
     without_its_log(receivers)
     found = receivers.verified()
     assert not found.ok
