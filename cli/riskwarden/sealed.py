@@ -115,6 +115,7 @@ class _Sink:
         """Takes some."""
         self.digest.update(data)
         self.size += len(data)
+        # Any of three libraries' streams; object is all that they have in common.
         self._stream.write(data)  # type: ignore[attr-defined]
         return len(data)
 

@@ -362,6 +362,7 @@ def _canonical(text: str) -> Any:
     # Keys are in the order of their UTF-16, which for ASCII is Python's own.
     decoder, encode = (_DECODER, _sorted) if text.isascii() else (_IN_ORDER, _as_read)
     try:
+        # scan_once is public in JSONDecoder, and left out of its stubs.
         value, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]
         again = "".join(encode(value, 0))
     except RecursionError:

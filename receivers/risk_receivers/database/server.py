@@ -130,6 +130,7 @@ class ServerConnection:
     def execute(self, sql: str, parameters: Parameters = (), /) -> ServerCursor:
         """Runs one statement. Raises ServerError."""
         translated = translate(sql)
+        # By number of a sequence, by name of a mapping: the statement decides, not the type.
         values = [_kept(parameters[place]) for place in translated.places]  # type: ignore[index]
         cursor = self._raw.cursor()
         try:

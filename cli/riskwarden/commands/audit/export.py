@@ -42,6 +42,7 @@ from riskwarden.operator import operator_name, printable
 from riskwarden.sealed import Seal, SealError, Staged, check_recipients, publish, staged, taken
 
 _PASSPHRASE: Final = Secret("${RISKWARDEN_EXPORT_PASSPHRASE}")
+#: The signer announces nothing to another process; it takes a second or less.
 _LOOK_SECONDS: Final = 0.1
 _CSV_SAYS: Final = "# for reading only: nothing in CSV can be verified; the JSON export can\n"
 
@@ -206,6 +207,7 @@ def exported_event(
             "last": what.last,
             "shown": written.shown,
             "withheld": written.withheld,
+            # JSON as it is, which a dict of unlike values cannot be typed as.
             "filters": exporting.filters(what.selection),  # type: ignore[dict-item]
             "format": form.value,
             "content_sha256": written.digest,

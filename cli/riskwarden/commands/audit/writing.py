@@ -65,5 +65,6 @@ def start_or_fail(writer: Writer, path: Place) -> None:
 
 
 def _rest(seconds: float) -> bool:
+    # Whoever else writes gets its turn meanwhile; Ctrl-C ends it.
     time.sleep(seconds)
     return False
