@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
@@ -69,7 +69,7 @@ def storm(client: httpx.Client, seconds: float) -> dict[str, list[float]]:
             timed(lambda: post(client, "/api/v1/notifications", body))  # noqa: B023 - called at once
         )
         if number % 10 == 0:
-            waited["status"].append(timed(lambda: get(client, "/api/v1/status")))
+            waited["status"].append(timed(lambda: get(client, "/api/v1/system/status")))
         # The pace is what is asked about: so many alerts a minute, evenly.
         time.sleep(max(0.0, start + (number + 1) * seconds / ALERTS - time.monotonic()))
     return waited
@@ -86,6 +86,26 @@ def get(client: httpx.Client, path: str) -> httpx.Response:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+@contextmanager
+def receivers(folder: Path) -> Iterator[httpx.Client]:
+    """The real service on a folder of its own, and who asks it; it ends with what is measured."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    (folder / "alerting.toml").write_text("")
+    command = [sys.executable, "-m", "risk_receivers", "--policy", f"{folder}/alerting.toml"]
+    command += ["--data", f"{folder}/data", "--listen", listen]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **_TOKENS})
+    try:
+        with httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client:
+            _wait_until_ready(client, process)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
@@ -114,26 +134,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.0, help="how long the storm takes")
     seconds = parser.parse_args().seconds
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "alerting.toml").write_text("")
-        command = [sys.executable, "-m", "risk_receivers", "--policy", f"{folder}/alerting.toml"]
-        command += ["--data", f"{folder}/data", "--listen", listen]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **_TOKENS}
-            )
-        try:
-            with httpx.Client(base_url=f"http://{listen}", timeout=30, trust_env=False) as client:
-                _wait_until_ready(client, process)
-                for what, waited in storm(client, seconds).items():
-                    _show(what, waited)
-        finally:
-            process.terminate()
-            process.wait(30)
+        with receivers(folder) as client:
+            for what, waited in storm(client, seconds).items():
+                _show(what, waited)
         told = _told(folder / "data")
         counts = {kind: told.count(kind) for kind in dict.fromkeys(told)}
         print(f"{ALERTS} alerts of {BREACHES} breaches; people were told: {counts}")

@@ -1,7 +1,7 @@
 """How fast the audit chain is verified, beside reading its store raw in the same run.
 
-`audit verify` looks at the store, `riskwarden-verify` at an export, which it cuts into blocks for
-as many processes as there are cores. The baselines do nothing but read: every row of the store by
+`audit verify` looks at the store, `riskwarden-verify` at an export, both in as many processes as
+there are cores. The baselines do nothing but read: every row of the store by
 SQLite, every byte of the export with its SHA-256. Beside the wall clock stands what a processor
 does in a second of its own, which other users of the machine change least; the ratio is of those.
 
@@ -64,8 +64,8 @@ def read_file(path: Path) -> None:
             digest.update(chunk)
 
 
-def verify_store(path: Path) -> None:
-    found = verify_database(path)
+def verify_store(path: Path, processes: int) -> None:
+    found = verify_database(path, processes=processes)
     if not found.ok:
         raise SystemExit(f"the benchmark's own chain does not verify: {found.problems[0]}")
 
@@ -107,7 +107,12 @@ def main() -> None:
         events = tables.read(database, tables.head).size
         store, file = measured(lambda: read_store(database)), measured(lambda: read_file(exported))
         rows = [
-            ("audit verify", measured(lambda: verify_store(database)), store),
+            ("audit verify, 1 process", measured(lambda: verify_store(database, 1)), store),
+            (
+                f"audit verify, {cores} processes",
+                measured(lambda: verify_store(database, cores)),
+                store,
+            ),
             ("riskwarden-verify, 1 process", measured(lambda: verify_export(exported, 1)), file),
             (
                 f"riskwarden-verify, {cores} processes",

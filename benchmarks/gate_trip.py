@@ -174,10 +174,14 @@ class Operator:
 
     def clear(self) -> None:
         """Make the gate open again, in two steps."""
-        kill_id = self.ask("GET", "/api/v1/status", **_OPERATOR)["kill_switch"]["kill_id"]
+        kill_id = self.ask("GET", "/api/v1/system/status", **_OPERATOR)["kill_switch"]["kill_id"]
         order = {"kill_id": kill_id, "reason": "was measured", "actor": "benchmark"}
-        code = self.ask("POST", "/api/v1/kill/clear", order, **_OPERATOR)["confirmation"]
-        self.ask("POST", "/api/v1/kill/clear", {**order, "confirmation": code}, **_OPERATOR)
+        code = self.ask("POST", "/api/v1/system/kill-switch/clear", order, **_OPERATOR)[
+            "confirmation"
+        ]
+        self.ask(
+            "POST", "/api/v1/system/kill-switch/clear", {**order, "confirmation": code}, **_OPERATOR
+        )
 
 
 def by_a_person(

@@ -30,7 +30,17 @@ _COMMANDS: Final = {
     "unack": "acks",
     "acks": "acks",
 }
-_GROUPS: Final = ("policy", "rules", "audit", "channels", "drill", "token", "report", "snapshot")
+_GROUPS: Final = (
+    "policy",
+    "rules",
+    "audit",
+    "channels",
+    "drill",
+    "token",
+    "user",
+    "report",
+    "snapshot",
+)
 
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import risk_alertmanager
+import risk_grafana
 import risk_rules
 from risk_policy import Policy
 
@@ -39,6 +40,8 @@ def folders(policy: Policy) -> Artefacts:
     return {
         "rules/generated": risk_rules.generate(policy),
         "alertmanager/generated": risk_alertmanager.generate(policy),
+        "grafana/generated": risk_grafana.generate(policy),
+        "grafana/provisioning": risk_grafana.provisioning(policy),
     }
 
 

@@ -61,26 +61,24 @@ class LenientPolicy:
     @property
     def signing_key(self) -> Path:
         """The key file of the audit chain, relative to the data folder; it may not be there."""
-        found = self._values.get("alerting.audit.signing.key_path")
-        default = _DEFAULTS.audit.signing.key_path
-        return Path(found if isinstance(found, str) and found and "\0" not in found else default)
+        return self._path("alerting.audit.signing.key_path", _DEFAULTS.audit.signing.key_path)
 
     @property
     def signer_socket(self) -> Path | None:
         """Where riskwarden-signer listens, if the policy asks for it."""
         if self._values.get("alerting.audit.signing.signer") != "socket":
             return None
-        found = self._values.get("alerting.audit.signing.socket_path")
         default = _DEFAULTS.audit.signing.socket_path
-        return Path(found if isinstance(found, str) and found and "\0" not in found else default)
+        return self._path("alerting.audit.signing.socket_path", default)
 
     @property
     def database(self) -> Path:
         """The audit database, relative to the data folder."""
-        key = "alerting.audit.database_path"
+        return self._path("alerting.audit.database_path", _DEFAULTS.audit.database_path)
+
+    def _path(self, key: str, default: str) -> Path:
         found = self._values.get(key)
         if not isinstance(found, str) or not found or "\0" in found:
-            default = _DEFAULTS.audit.database_path
             warn(f"{self.path}: {key}: is no path; {default} is tried in its place")
             return Path(default)
         return Path(found)

@@ -6,30 +6,38 @@ It takes the writers' turn, so it may run beside the receivers.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
 from risk_policy import Policy
+from risk_policy.contracts.audit import COMMAND
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.database.place import Place, Segmented, Server, path_of, segments_of
+from risk_receivers.database.place import Place, Server, path_of
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store.writer import Transaction, Writer
 
 #: Beyond any turn of a writer that lives.
 _PATIENCE_SECONDS: Final = 15.0
-_ORIGIN: Final = "riskwarden"
 
 
 class NotRecordedError(Exception):
     """What was to be done is not on record, so it must not be done."""
 
 
-def record(database: Place, policy: Policy, event: AuditEvent) -> int:
-    """Its seq, once it is durable. Raises NotRecordedError."""
-    if isinstance(database, Path) and segments_of(database).is_dir():
-        database = Segmented(database)  # readers see that by themselves, a writer has to be told
+def record(
+    database: Place, policy: Policy, event: AuditEvent, *, schema: Sequence[str] = ()
+) -> int:
+    """Its seq, once it is durable. Raises NotRecordedError.
+
+    With the ``schema`` of this version, what an older one wrote is brought up to it.
+    """
     writer = Writer(
-        database, origin=_ORIGIN, retention=policy.alerting.audit.retention, batch=1, queue_depth=1
+        database,
+        origin=COMMAND,
+        retention=policy.alerting.audit.retention,
+        schema=schema,
+        batch=1,
+        queue_depth=1,
     )
 
     def append(transaction: Transaction) -> int:

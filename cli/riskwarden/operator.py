@@ -97,7 +97,7 @@ class Operator:
                 raise TurnedAwayError(strange, sent=False)
             fail(strange, 1)
         if answer.status_code != httpx.codes.OK:
-            refusal = f"{url}{path}: {content.get('error') or answer.reason_phrase}"
+            refusal = f"{url}{path}: {content.get('detail') or answer.reason_phrase}"
             if is_kill and answer.status_code == httpx.codes.UNAUTHORIZED:
                 raise TurnedAwayError(refusal, sent=False)
             fail(refusal, 1)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -153,12 +153,7 @@ def _write(chunks: Iterable[bytes], sink: _Sink, seal: Seal) -> None:
         for chunk in chunks:
             sink.write(chunk)
         return
-    try:
-        import pyrage
-    except ImportError:
-        raise SealError(
-            "encrypting needs the package pyrage: pip install 'riskwarden[stack]'"
-        ) from None
+    pyrage = _pyrage()
     if seal.passphrase:
         sink.write(pyrage.passphrase.encrypt(b"".join(chunks), seal.passphrase))
         return
@@ -174,12 +169,7 @@ def _write(chunks: Iterable[bytes], sink: _Sink, seal: Seal) -> None:
 
 def recipient_key(text: str) -> object:
     """Whoever may read it: an age or an SSH public key. Raises SealError."""
-    try:
-        import pyrage
-    except ImportError:
-        raise SealError(
-            "encrypting needs the package pyrage: pip install 'riskwarden[stack]'"
-        ) from None
+    pyrage = _pyrage()
     try:
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)
@@ -188,6 +178,16 @@ def recipient_key(text: str) -> object:
         raise SealError(
             f"{text}: is no age recipient (age1…, as age-keygen prints it) or SSH key: {error}"
         ) from error
+
+
+def _pyrage() -> Any:
+    try:
+        import pyrage
+    except ImportError:
+        raise SealError(
+            "encrypting needs the package pyrage: pip install 'riskwarden[stack]'"
+        ) from None
+    return pyrage
 
 
 def check_recipients(recipients: Sequence[str]) -> None:

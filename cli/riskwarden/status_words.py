@@ -1,8 +1,8 @@
 """The status of a running service in words, for somebody woken at night.
 
 First what matters then: is the kill switch tripped and is the account flat, does the gate let
-orders through, can the record be trusted. Pure; takes what ``GET /api/v1/status`` answers, and
-what is not told there, because the store cannot be read, is called unknown.
+orders through, can the record be trusted. Pure; takes what ``GET /api/v1/system/status`` answers,
+and what is not told there, because the store cannot be read, is called unknown.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from risk_exporter.measures import Measures
 from risk_policy.contracts.gating import FLAGS
 from risk_policy.contracts.snapshot import (
+    MOST_COUNTED,
     Budget,
     Event,
     Latencies,
@@ -73,6 +74,7 @@ _KINDS: Final = {
     "missing": "is missing",
     "greater_than": "must be a number greater than 0",
     "greater_than_equal": "must be a number of at least 0",
+    "less_than_equal": f"must be a number of at most {MOST_COUNTED}",
     "finite_number": "must be a finite number",
     "float_type": "must be a number",
     "float_parsing": "must be a number",

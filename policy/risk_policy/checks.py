@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from typing import Final
 
 from risk_policy.errors import Problem
+from risk_policy.exposure import exposure_problems
 from risk_policy.fallbacks import fallback_problems
 from risk_policy.model.addresses import is_loopback, overlap
 from risk_policy.model.stack import Endpoints, Routing
@@ -210,7 +211,7 @@ def relation_problems(values: Values) -> Iterator[Problem]:
     for ladder in LADDERS:
         yield from ladder.problems(values)
     yield from _hold_problems(values)
-    yield from _exposure_problems(values)
+    yield from exposure_problems(values)
     yield from _endpoint_problems(values)
     yield from _mail_problems(values)
     yield from _sms_problems(values)
@@ -235,20 +236,6 @@ def _hold_problems(values: Values) -> Iterator[Problem]:
     else:
         message = f"must be longer than {wait} = {seconds:g}, or {because}"
         yield Problem(hold, f"{minutes:g}", message)
-
-
-def _exposure_problems(values: Values) -> Iterator[Problem]:
-    """A console that strangers could reach."""
-    host = values.get("alerting.dashboard.host")
-    enabled = values.get("alerting.dashboard.enabled") is True
-    authenticated = values.get("alerting.dashboard.auth.enabled") is not False
-    if enabled and not authenticated and isinstance(host, str) and not is_loopback(host):
-        yield Problem(
-            "alerting.dashboard.host",
-            repr(host),
-            "is reachable from other machines; set alerting.dashboard.auth.enabled = true "
-            "or bind to 127.0.0.1",
-        )
 
 
 def _endpoint_problems(values: Values) -> Iterator[Problem]:

@@ -1,4 +1,5 @@
-"""``${NAME}`` in policy values: from the environment, or from the file that ``NAME_FILE`` names.
+"""``${NAME}`` in policy values: from the environment, from the file that ``NAME_FILE`` names, or
+from Vault, where NAME is a ``vault://mount/path#key``.
 
 Secrets are kept as templates and revealed where they are used, so that nothing that prints,
 exports or hashes a policy can ever carry their value. Besides them, only fields marked
@@ -17,7 +18,8 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from risk_policy.errors import UnfitTokenError, UnsetVariableError
+from risk_policy import vault
+from risk_policy.errors import UnfitTokenError, UnsetVariableError, VaultError
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -62,16 +64,22 @@ def lookup(name: str, environ: Mapping[str, str]) -> str:
             raise UnsetVariableError(name) from error
     if not value:
         raise UnsetVariableError(name)
+    if vault.is_meant(value):
+        return vault.read(vault.parse(value), environ, lookup)
     return value
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """Replace every ``${NAME}`` in a text. Raises UnsetVariableError."""
+    if vault.is_meant(text):
+        return vault.read(vault.parse(text), environ, lookup)
     return _VARIABLE.sub(lambda match: lookup(match[1], environ), text)
 
 
 class Secret:
-    """A reference to a secret: exactly one variable, e.g. ``${SLACK_WEBHOOK_URL}``."""
+    """A reference to a secret: exactly one variable, e.g. ``${SLACK_WEBHOOK_URL}``, or a place in
+    Vault, e.g. ``vault://secret/riskwarden#slack``.
+    """
 
     __slots__ = ("template",)
 
@@ -107,6 +115,11 @@ class Secret:
             return value
         if isinstance(value, str) and _VARIABLE.fullmatch(value):
             return cls(value)
+        if isinstance(value, str) and vault.is_meant(value):
+            try:
+                return cls(str(vault.parse(value)))
+            except VaultError as error:
+                raise PydanticCustomError("secret", "{why}", {"why": str(error)}) from None
         if isinstance(value, str) and mentions_variable(value):
             # What stands around the variable may be a part of the secret.
             raise PydanticCustomError(
@@ -127,6 +140,6 @@ class Secret:
             cls._validate,
             serialization=core_schema.plain_serializer_function_ser_schema(str),
             json_schema_input_schema=core_schema.str_schema(
-                pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
+                pattern=rf"^(\$\{{[A-Za-z_][A-Za-z0-9_]*\}}|{vault.PATTERN})$"
             ),
         )

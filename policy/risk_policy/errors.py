@@ -57,3 +57,11 @@ class UnsetVariableError(PolicyError):
     def __init__(self, variable: str) -> None:
         self.variable = variable
         super().__init__(f"set {variable} in the environment, or {variable}_FILE to a file's path")
+
+
+class VaultError(UnsetVariableError):
+    """A secret that should be in Vault is not to be had."""
+
+    def __init__(self, reference: str, why: str) -> None:
+        super().__init__(reference)
+        self.args = (f"{reference}: {why}",)

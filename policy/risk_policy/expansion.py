@@ -18,8 +18,8 @@ from risk_policy.fields import Model
 from risk_policy.lines import dotted
 
 #: The tokens between the parts, and where the record is kept: each part asks for what it needs
-#: when it starts.
-_ASKED_LATER: Final = (("alerting", "auth"), ("alerting", "audit"))
+#: when it starts. And the first user, who need not be named by the environment.
+_ASKED_LATER: Final = (("alerting", "auth"), ("alerting", "audit"), ("alerting", "dashboard"))
 _NOT_HERE: Final = (
     "takes no ${NAME}: the digest of the policy covers the file and not the environment, so "
     "this value has to stand in the file"

@@ -13,15 +13,7 @@ from typing import Final
 from risk_policy.model.policy import Policy
 
 #: Keys, and tables of which no key has an effect.
-NOT_YET_IN_EFFECT: Final = ("alerting.dashboard",)
-
-#: Keys of alerts on what no part of Riskwarden counts: a security monitor has to report it.
-NEEDS_A_MONITOR: Final = (
-    "alerting.security.rate_limited_count",
-    "alerting.security.intrusion_count",
-    "alerting.security.bulk_export_count",
-    "alerting.security.after_hours_count",
-)
+NOT_YET_IN_EFFECT: Final[tuple[str, ...]] = ()
 
 
 def is_pending(key: str) -> bool:
@@ -39,7 +31,7 @@ def without_effect(policy: Policy, written: Mapping[str, int]) -> dict[str, int]
     return {
         key: line
         for key, line in written.items()
-        if (is_pending(key) or key in NEEDS_A_MONITOR) and not _is_switched_off(policy, key)
+        if is_pending(key) and not _is_switched_off(policy, key)
     }
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from risk_policy import InvalidPolicyError, Policy, load_policy
+from risk_policy.model.addresses import is_wildcard
 from risk_policy.model.base import split_endpoint
 from risk_policy.secret_keys import revealed_secrets
 from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
@@ -46,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
             split_endpoint(given)
         except ValueError as error:
             return _refuse(f"{option} {given}: {error}")
-    policy = _at(policy, listen, prometheus)
+    # Prometheus knows a service that listens everywhere by the address that the policy says.
+    policy = _at(policy, endpoints.receivers if is_wildcard(host) else listen, prometheus)
     try:
         serve(
             *(policy, options.data, host, port, alertmanager),

@@ -1,14 +1,15 @@
 """Who may call what: one table of everything that is served, and the decision about a request.
 
-Nothing is served that is not in the table. The decision waits for nothing: tokens and table are in
-memory, and who was refused is put on record by somebody else.
+Nothing is served that is not in the table. The decision waits for nothing: tokens, sessions and
+table are in memory, and who was refused is put on record by somebody else.
 """
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,7 +17,12 @@ from risk_policy.contracts import high_water_mark
 from risk_policy.model.permissions import Permissions
 from risk_policy.vocabulary import Permission, Role
 from risk_receivers.auth import Identity, Key, Stranger, Tokens
+from risk_receivers.sessions.book import Sessions
+from risk_receivers.sessions.credentials import Cookie, Credentials
+from risk_receivers.sessions.session import Session
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
+from risk_receivers.users.book import UserBook
+from risk_receivers.users.user import User
 
 #: What it takes: a permission of somebody's, or the token of one machine.
 Need = Permission | Key
@@ -28,19 +34,35 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "POST /api/v1/runtime/reports": (Key.RUNTIME,),
     "GET /api/v1/gate": (Permission.READ, Key.RUNTIME),
     "POST /api/v1/kill": (Permission.TRIP, Key.RUNTIME),
-    "POST /api/v1/kill/clear": (Permission.LOOSEN, Permission.CONFIRM),
-    "POST /api/v1/kill/disarm": (Permission.LOOSEN, Permission.CONFIRM),
+    "POST /api/v1/system/kill-switch": (Permission.TRIP,),
+    "POST /api/v1/system/kill-switch/clear": (Permission.LOOSEN, Permission.CONFIRM),
+    "POST /api/v1/system/kill-switch/disarm": (Permission.LOOSEN, Permission.CONFIRM),
     "GET /api/v1/restrictions": (Permission.READ,),
     "POST /api/v1/restrictions/{id}/resume": (Permission.LOOSEN, Permission.CONFIRM),
-    "POST /api/v1/kill/arm": (Permission.ARM,),
+    "POST /api/v1/system/kill-switch/arm": (Permission.ARM,),
     f"POST {high_water_mark.PATH}": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/drills": (Permission.DRILL,),
-    "GET /api/v1/status": (Permission.READ,),
-    "GET /api/v1/incidents": (Permission.READ,),
-    "GET /api/v1/acks": (Permission.READ,),
-    "POST /api/v1/incidents/<path:incident>/ack": (Permission.ACKNOWLEDGE,),
-    "DELETE /api/v1/incidents/<path:incident>/ack": (Permission.ACKNOWLEDGE,),
+    "GET /api/v1/system/status": (Permission.READ,),
+    "GET /api/v1/alerts": (Permission.READ,),
+    "GET /ws/alerts": (Permission.READ,),
+    "GET /ws/metrics": (Permission.READ,),
+    "GET /api/v1/stream/alerts": (Permission.READ,),
+    "GET /api/v1/stream/metrics": (Permission.READ,),
+    "GET /api/v1/metrics/current": (Permission.READ,),
+    "GET /api/v1/metrics/history": (Permission.READ,),
+    "GET /api/v1/silences": (Permission.READ,),
+    "GET /api/v1/alerts/stats": (Permission.READ,),
+    "GET /api/v1/alerts/<incident:incident>": (Permission.READ,),
+    "POST /api/v1/alerts/<incident:incident>/comments": (Permission.ACKNOWLEDGE,),
+    "POST /api/v1/alerts/<incident:incident>/acknowledge": (Permission.ACKNOWLEDGE,),
+    "DELETE /api/v1/alerts/<incident:incident>/acknowledge": (Permission.ACKNOWLEDGE,),
+    "DELETE /api/v1/silences/<silence>": (Permission.ACKNOWLEDGE,),
+    "GET /api/v1/drills": (Permission.READ,),
+    "GET /api/v1/reports": (Permission.AUDIT_READ,),
+    "GET /api/v1/reports/<report>": (Permission.AUDIT_READ,),
     "GET /api/v1/audit": (Permission.AUDIT_READ,),
+    "GET /api/v1/audit/<int:seq>": (Permission.AUDIT_READ,),
+    "GET /api/v1/audit/<int:seq>/proof": (Permission.AUDIT_READ,),
     "POST /api/v1/audit/signing-key": (Permission.MANAGE_TOKENS,),
     "GET /api/v1/channels": (Permission.READ,),
     "POST /api/v1/channels/test": (Permission.MANAGE_CHANNELS,),
@@ -50,11 +72,35 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "GET /api/v1/tokens": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
     "POST /api/v1/tokens": (Permission.MANAGE_TOKENS,),
     "DELETE /api/v1/tokens/<name>": (Permission.MANAGE_TOKENS,),
+    "GET /api/v1/users": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
+    "POST /api/v1/users": (Permission.MANAGE_TOKENS,),
+    "DELETE /api/v1/users/<name>": (Permission.MANAGE_TOKENS,),
+    "POST /api/v1/users/<name>/disable": (Permission.MANAGE_TOKENS,),
+    "POST /api/v1/users/<name>/enable": (Permission.MANAGE_TOKENS,),
+    "PUT /api/v1/users/<name>/password": (Permission.MANAGE_TOKENS,),
+    "PUT /api/v1/users/<name>/roles": (Permission.MANAGE_TOKENS,),
+    "POST /api/v1/users/<name>/totp": (Permission.MANAGE_TOKENS,),
+    "DELETE /api/v1/users/<name>/totp": (Permission.MANAGE_TOKENS,),
+    "GET /api/v1/users/<name>/sessions": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
+    "DELETE /api/v1/users/<name>/sessions": (Permission.MANAGE_TOKENS,),
+    "GET /api/v1/security": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
+    "DELETE /api/v1/security/blocks/<blocked>": (Permission.MANAGE_TOKENS,),
 }
-#: What anybody may ask: probes, Prometheus's scrapes, and what to do about an alert.
+#: What anybody may ask: probes, Prometheus's scrapes, what to do about an alert, and the pages of
+#: the console, which hold no data.
 OPEN: Final = frozenset(
-    {"GET /healthz", "GET /readyz", "GET /metrics", "GET /runbooks/<alertname>"}
+    {
+        *("GET /healthz", "GET /readyz", "GET /metrics", "GET /runbooks/<alertname>"),
+        *("GET /api/v1/openapi.json", "GET /", "GET /login", "GET /console/<digest>/<name>"),
+        # Who somebody is, logging in and out: whoever asks that is nobody yet.
+        *("GET /api/v1/session", "POST /api/v1/session", "DELETE /api/v1/session"),
+    }
 )
+#: What changes nothing, so that a page of another site may as well ask it.
+_SAFE: Final = ("GET ", "HEAD ")
+_NO_SESSION: Final = "the session is over, or never was; log in again"
+_NOT_OUR_PAGE: Final = "comes from a page of another site"
+_NO_CSRF_TOKEN: Final = "lacks the session's own token; send it as X-CSRF-Token"  # noqa: S105
 #: Addresses whose refusals are counted apart; beyond that all counts begin anew.
 _ADDRESSES: Final = 1000
 _log = logging.getLogger(__name__)
@@ -65,6 +111,18 @@ class Refused(Protocol):
 
     def __call__(self, address: str, path: str, why: str, by: Identity | None = None) -> None:
         """Note it. Waits for nothing."""
+
+
+class Watch(Protocol):
+    """Looks for what is suspicious about who comes. Waits for nothing."""
+
+    def came(
+        self, by: Identity, address: str, what: str, path: str, needs: tuple[Need, ...]
+    ) -> None:
+        """Somebody was let in, from where, to what, and what that took."""
+
+    def guessed(self, address: str, path: str) -> None:
+        """A token came that is and was nobody's. Whoever brings none guesses at nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +141,100 @@ class Access:
     """Decides."""
 
     def __init__(
-        self, tokens: Tokens, permissions: Permissions, telemetry: Telemetry, refused: Refused
+        self,
+        tokens: Tokens,
+        permissions: Permissions,
+        telemetry: Telemetry,
+        refused: Refused,
+        sessions: Sessions | None = None,
+        cookie: Cookie = Cookie(),  # noqa: B008 - it is frozen
+        origins: Collection[str] = (),
+        watch: Watch | None = None,
     ) -> None:
+        """``origins`` are other sites' whose pages may act for who is logged in; without
+        ``sessions`` nobody is.
+        """
         self.tokens: Final = tokens
         self.permissions: Final = permissions
+        self.sessions: Final = sessions or Sessions(UserBook(), idle_seconds=0, most_seconds=0)
+        self.cookie: Final = cookie
+        self.origins: Final = frozenset(origins)
         self._table = permissions.table()
         self._telemetry = telemetry
         self._refused = refused
+        self._watch = watch
         self._lock = threading.Lock()
         self._refusals: dict[str, int] = {}
 
-    def knows(self, authorization: bytes) -> bool:
-        """Whether it carries anybody's token. Nothing is noted: much needs none."""
-        return self.tokens.knows(authorization)
+    def knows(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether they carry anybody's token or session. Nothing is noted: much needs none."""
+        found, _ = self._identify(Credentials.of(headers), is_use=False)
+        return isinstance(found, Identity)
+
+    def who(
+        self, credentials: Credentials, address: str, path: str
+    ) -> tuple[Identity | None, Session | None] | Refusal:
+        """Who sends a request, and by which session if by any. Nobody may be nobody, but whoever
+        brings a token that is none guesses, or has an old one.
+        """
+        found, session = self._identify(credentials, is_use=True)
+        if isinstance(found, Identity):
+            return found, session
+        if not credentials.authorization:
+            return None, None
+        self._note(address, path, found.why, found.identity)
+        return Refusal(401, found.why)
 
     def decide(
-        self, authorization: bytes, address: str, what: str, path: str
+        self, credentials: Credentials, address: str, what: str, path: str, *, is_use: bool = True
     ) -> Identity | Refusal:
-        """Whether somebody may have ``what``, a key of NEEDS, at a path."""
+        """Whether somebody may have ``what``, a key of NEEDS, at a path. A session that is not
+        used is over one day: ``is_use`` says whether this keeps it.
+        """
         needs = NEEDS[what]
-        found = self.tokens.identify(authorization)
+        found, session = self._identify(credentials, is_use=is_use)
         if isinstance(found, Stranger):
-            self._note(address, path, found.why, found.identity)
+            # A cookie that is too old is what every page brings that was left open.
+            if found.why != _NO_SESSION:
+                self._note(address, path, found.why, found.identity)
+            if self._watch and credentials.authorization and found.identity is None:
+                self._watch.guessed(address, path)
             return Refusal(401, f"{found.why}; {self._wanted(needs)}")
+        if session is not None and not what.startswith(_SAFE):
+            if not credentials.comes_from(self.origins):
+                self._note(address, path, _NOT_OUR_PAGE, found)
+                return Refusal(403, f"the request {_NOT_OUR_PAGE}")
+            if not self.has_csrf_token(credentials, session):
+                self._note(address, path, _NO_CSRF_TOKEN, found)
+                return Refusal(403, f"the request {_NO_CSRF_TOKEN}")
         if self.has(found, *needs):
+            if self._watch is not None:
+                self._watch.came(found, address, what, path, needs)
             return found
         return self.refuse(found, address, path, *needs)
+
+    def has_csrf_token(self, credentials: Credentials, session: Session) -> bool:
+        """Whether a request brings what only a page knows that this session was shown to."""
+        return hmac.compare_digest(credentials.csrf, session.csrf_token.encode())
+
+    @staticmethod
+    def identity_of(session: Session, user: User) -> Identity:
+        """Who is logged in."""
+        return Identity(user.name, user.roles, session=session.id)
+
+    def _identify(
+        self, credentials: Credentials, *, is_use: bool
+    ) -> tuple[Identity | Stranger, Session | None]:
+        """A token says who somebody is, whatever cookies come with it."""
+        if credentials.authorization:
+            return self.tokens.identify(credentials.authorization), None
+        token = self.cookie.token_in(credentials.cookie)
+        if not token:
+            return Stranger(), None
+        found = self.sessions.find(token, is_use=is_use)
+        if found is None:
+            return Stranger(_NO_SESSION), None
+        return self.identity_of(*found), found[0]
 
     def has(self, identity: Identity, *needs: Need) -> bool:
         """Whether it has one of these."""
@@ -126,7 +252,8 @@ class Access:
         names = " or ".join(f"permission {need}" for need in needs if isinstance(need, Permission))
         why = f"lacks {names or ' or '.join(f'alerting.auth.{need}' for need in needs)}"
         self._note(address, path, why, identity)
-        return Refusal(403, f"the token {identity.name} {is_what} and {why}; {self._wanted(needs)}")
+        who = identity.name if identity.session else f"the token {identity.name}"
+        return Refusal(403, f"{who} {is_what} and {why}; {self._wanted(needs)}")
 
     def _wanted(self, needs: tuple[Need, ...]) -> str:
         """What to send instead."""

@@ -44,12 +44,14 @@ class Identity:
         roles: none for a machine.
         key: which of the policy's own it is; None for a token that somebody was given.
         token_id: of a token that somebody was given.
+        session: the id of the session of who is logged in; empty for who brought a token.
     """
 
     name: str
     roles: tuple[Role, ...] = ()
     key: Key | None = None
     token_id: str = ""
+    session: str = ""
 
     @property
     def is_person(self) -> bool:

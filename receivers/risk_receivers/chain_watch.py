@@ -2,8 +2,12 @@
 
 Every round checks the chain's end, against the head that this process wrote, and one stretch
 of the rest; after the last stretch it begins anew. So nothing stays unread for long, however
-long the chain is. What was wrong once stays wrong until somebody has looked and started the
-service again: a record that was changed and changed back was still changed.
+long the chain is. At the end of each pass all that was read has to lead to the root that this
+process goes by: it took that up from the newest checkpoint when it started, without reading what
+is before, which may have been written anew with every hash while nothing ran.
+
+What was wrong once stays wrong until somebody has looked and started the service again: a record
+that was changed and changed back was still changed.
 """
 
 from __future__ import annotations
@@ -15,9 +19,11 @@ from contextlib import closing
 from typing import Final
 
 from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.retention_records import Known
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.audit.verify import Verification, verify_stretch
+from risk_receivers.audit.verifier import Verification
+from risk_receivers.audit.verify import verify_stretch
 from risk_receivers.database.connection import DATABASE_ERRORS, is_damage
 from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
@@ -77,6 +83,7 @@ class ChainWatch(Worker):
         self._verdict = verdict
         self._interval_seconds = interval_seconds
         self._reached = EMPTY
+        self._tree = Tree()
         self._known = Known()
 
     def round(self) -> float | None:
@@ -94,6 +101,7 @@ class ChainWatch(Worker):
         return max(self._interval_seconds, _SLEEP_FACTOR * (time.monotonic() - began))
 
     def _check(self) -> None:
+        grown = self._writer.tree_head
         head = self._writer.head  # before the reading begins: the file may only hold more
         with closing(open_read_only(self._database)) as connection:
             begin = max(head.size - _STRETCH, 0)
@@ -101,9 +109,15 @@ class ChainWatch(Worker):
             start = Head(begin, "") if begin else EMPTY
             known = self._known
             self._judge(verify_stretch(connection, start, _STRETCH, expected=head, known=known))
-            found = verify_stretch(connection, self._reached, _STRETCH, known=known)
+            tree = self._tree.copy()  # a reading that fails in the middle is done again
+            is_end = tree.size <= grown.size <= tree.size + _STRETCH
+            root = Head(grown.size, grown.root.hex()) if is_end else None
+            found = verify_stretch(
+                connection, self._reached, _STRETCH, expected=root, known=known, tree=tree
+            )
         self._judge(found)
-        self._reached = found.head if found.events == _STRETCH else EMPTY
+        goes_on = found.events == _STRETCH
+        self._reached, self._tree = (found.head, tree) if goes_on else (EMPTY, Tree())
 
     def _judge(self, found: Verification) -> None:
         if found.problems:

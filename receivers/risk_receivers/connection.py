@@ -10,12 +10,14 @@ make way for each other (:mod:`.strangers`).
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, Final
 
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from risk_receivers.problem import CONTENT_TYPE, problem_of
 from risk_receivers.strangers import Strangers
 
 #: Eight times what other servers take; no token and no path of ours comes near it.
@@ -26,12 +28,16 @@ MOST_HEADERS: Final = 100
 _SLICE: Final = 16_384
 #: How long a refused sender gets to read why, while what it still sends is thrown away.
 _LINGER_SECONDS: Final = 1.0
-_REASON: Final = (
-    b'{"error": "a request\'s head may have 65536 bytes and 100 headers; this one has more"}'
-)
+_REASON: Final = json.dumps(
+    problem_of(
+        431,
+        f"a request's head may have {MOST_HEAD_BYTES} bytes and {MOST_HEADERS} headers; this one "
+        "has more",
+    )
+).encode()
 _REFUSAL: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: application/json\r\n"
+    b"content-type: " + CONTENT_TYPE.encode() + b"\r\n"
     b"content-length: " + str(len(_REASON)).encode() + b"\r\n"
     b"connection: close\r\n\r\n" + _REASON
 )
@@ -59,6 +65,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._understood = False
         self._pending_bytes = 0
         self._refused = False
+        self._owes_refusal = False
+        self._upgraded = False
         self._timer: asyncio.TimerHandle | None = None
 
     # Narrower than asyncio's own, as uvicorn declares it: a stream server gives no other.
@@ -84,7 +92,7 @@ class BoundedConnection(HttpToolsProtocol):
             part = data[start : start + _SLICE] if len(data) > _SLICE else data
             self._understood = False
             super().data_received(part)
-            if self.transport.is_closing():
+            if self._upgraded or self.transport.is_closing():
                 return
             self._pending_bytes = 0 if self._understood else self._pending_bytes + len(part)
             if self._too_many or self._pending_bytes > MOST_HEAD_BYTES:
@@ -126,6 +134,13 @@ class BoundedConnection(HttpToolsProtocol):
             self._understood = True
             super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """From now on another protocol has the connection, with bounds of its own."""
+        self._stop_timer()
+        self._upgraded = True
+        self._strangers.no_more(self)
+        super().handle_websocket_upgrade()
+
     def make_way(self) -> None:
         """Nobody knows whose it is, and others come."""
         self.transport.abort()
@@ -133,8 +148,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _recognise(self) -> None:
         if self._is_known:
             return
-        tokens = (value for name, value in self.headers if name == b"authorization")
-        self._is_known = self._strangers.knows(next(tokens, b""))
+        self._is_known = self._strangers.knows(self.headers)
         if self._is_known:
             self._strangers.no_more(self)
         else:
@@ -151,18 +165,32 @@ class BoundedConnection(HttpToolsProtocol):
         """The latest request and its answer; uvicorn's type does not say that there may be none."""
         return self.cycle
 
+    def on_response_complete(self) -> None:
+        """The end of an answer."""
+        super().on_response_complete()
+        if self._owes_refusal and self._is_idle and not self.transport.is_closing():
+            self._say_why()
+
     def _refuse(self) -> None:
         self._refused = True
         self._stop_timer()
         cycle = self._cycle
         if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:  # it is the next request that is too much: each in its turn
+                self._owes_refusal = True
+                return
             cycle.disconnected = True  # whoever waits for the rest of the body need not
             cycle.message_event.set()
             if cycle.response_started:  # a second answer in the middle of the first says nothing
                 self.transport.abort()
                 return
+        self._say_why()
+
+    def _say_why(self) -> None:
+        self._owes_refusal = False
         self.transport.write(_REFUSAL)
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS cannot
+            self.transport.write_eof()
         self._timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
     def _give_up(self) -> None:

@@ -43,10 +43,13 @@ from risk_receivers.restrictions.watch import RestrictionWatch
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.retention.payload_keeper import PayloadKeeper
 from risk_receivers.schema import SCHEMA
+from risk_receivers.security.monitor import Monitor
+from risk_receivers.security.opening import open_monitor
 from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.signer.connect import connect
 from risk_receivers.store.places import place_of
 from risk_receivers.store.writer import Writer
+from risk_receivers.streams.growth import Growth
 from risk_receivers.telemetry import COMPONENT, Telemetry
 from risk_receivers.witness_watch import WitnessWatch
 from risk_receivers.workers import Bell, Clock, Worker
@@ -82,6 +85,8 @@ class Core:
     verdict: ChainVerdict
     checkpointer: Checkpointer
     refusals: Refusals
+    monitor: Monitor
+    growth: Growth
     alert_lease_seconds: float
     workers: tuple[Worker, ...]
 
@@ -103,10 +108,12 @@ def open_core(
     with ExitStack() as stack:
         stack.enter_context(kept_open(database))
         verdict = ChainVerdict()
+        growth = Growth()
 
         def recorded(types: Sequence[str]) -> None:
             telemetry.recorded(types)
             checkpointer.recorded(types)
+            growth.happened()
 
         writer = Writer(
             database,
@@ -216,6 +223,7 @@ def open_core(
             hours=alerting.system.audit_witness_hours,
         )
         refusals = Refusals(writer, telemetry)
+        watching = open_monitor(policy, database, writer, telemetry, refusals)
         retention = RetentionKeeper(database, writer, telemetry, alerting.retention)
         payloads = PayloadKeeper(database, writer, telemetry, alerting.audit.retention)
         yield Core(
@@ -237,10 +245,12 @@ def open_core(
             verdict=verdict,
             checkpointer=checkpointer,
             refusals=refusals,
+            monitor=watching.monitor,
+            growth=growth,
             alert_lease_seconds=alert_lease_seconds,
             workers=(
                 *(clock, restrictions, countdown, silence, doubts, orders),
                 SpoolKeeper(spool, recorder, telemetry),
-                *(watch, witness, refusals, retention, payloads),
+                *(watch, witness, refusals, retention, payloads, *watching.workers),
             ),
         )

@@ -50,6 +50,7 @@ from risk_receivers.channels.pace import FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS
 from risk_receivers.channels.standing import Standing
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
+from risk_receivers.latencies import told
 from risk_receivers.schema import from_text
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -115,6 +116,7 @@ class Courier(Worker):
         for other in terms.fallbacks.get(name, ()):
             telemetry.count(m.FAILOVERS, name, other, by=0)
         self.channel_name = name
+        telemetry.measure(m.MESSAGE_DELAY, name)
         telemetry.count(m.CHANNEL_BREAKDOWNS, name, by=0)
         self._channel = Attended(
             name, channel, broke=lambda: telemetry.count(m.CHANNEL_BREAKDOWNS, name)
@@ -270,6 +272,7 @@ class Courier(Worker):
         self._confirmations.add(one.number)
         self._attempts.confirmed(one.number)
         self._telemetry.count(m.MESSAGES, self.channel_name, "sent")
+        told(self._telemetry, self.channel_name, from_text(one.due_at), message)
         return True
 
     def _reached_some(self, one: Letter, reason: str) -> None:

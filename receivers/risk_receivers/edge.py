@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from a2wsgi import WSGIMiddleware
 
+from risk_policy.clock import utc_now
 from risk_policy.contracts import high_water_mark
 from risk_receivers.access import Access
 from risk_receivers.api import Parts, create_app
@@ -18,11 +19,14 @@ from risk_receivers.core import Core
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.drills import DrillDoor
 from risk_receivers.doors.feeds import FeedDoor
-from risk_receivers.doors.gate import GateDoor
+from risk_receivers.doors.gate import GateDoor, said
 from risk_receivers.doors.high_water_mark import HighWaterMarkDoor
 from risk_receivers.doors.kill import KillDoor
 from risk_receivers.doors.loosen import ArmDoor, LoosenDoor
 from risk_receivers.doors.reports import ReportsDoor
+from risk_receivers.doors.session import SessionDoor
+from risk_receivers.doors.trip import PATH as TRIP_PATH
+from risk_receivers.doors.trip import TripDoor
 from risk_receivers.front import Asgi, Front
 from risk_receivers.health import Health
 from risk_receivers.intake.alert import Feed
@@ -30,19 +34,36 @@ from risk_receivers.intake.parse import Parser
 from risk_receivers.kill.clearing import Codes, What
 from risk_receivers.kill.loosening import Loosening
 from risk_receivers.kill.mark_reset import MarkResets
+from risk_receivers.kill.second_factor import SecondFactor
 from risk_receivers.kill.time_codes import TimeCodes
+from risk_receivers.measures.views import Measures
 from risk_receivers.people import People
+from risk_receivers.perimeter import Perimeter
+from risk_receivers.prometheus import PrometheusApi
 from risk_receivers.reading import Reading
 from risk_receivers.restrictions.resuming import Resuming
+from risk_receivers.security.key_ages import KeyAges
+from risk_receivers.sessions.log_ins import PATH
+from risk_receivers.sign_in import SignIn
+from risk_receivers.streams.broadcast import Broadcast
+from risk_receivers.streams.gauges import Gauges
+from risk_receivers.streams.streams import Stream, Streams
+from risk_receivers.streams.tail import Tail
+from risk_receivers.streams.wire import Wire
 from risk_receivers.tokens.registry import Registry
 from risk_receivers.tokens.views import TokenParts
+from risk_receivers.users.fresh_code import FreshCode
+from risk_receivers.users.views import UserParts
 
 _WSGI_THREADS: Final = 8
 
 
-def parts_of(core: Core, people: People, access: Access) -> Parts:
+def parts_of(
+    core: Core, people: People, access: Access, sign_in: SignIn, key_ages: KeyAges
+) -> Parts:
     """What the API works with."""
     alerting = core.policy.alerting
+    fresh_code = FreshCode(core.writer, sign_in.second_factor)
     reading = Reading(
         core.database, core.verdict, validate=alerting.audit.integrity.validate_on_read
     )
@@ -75,12 +96,26 @@ def parts_of(core: Core, people: People, access: Access) -> Parts:
             Registry(core.writer, access.tokens.book),
             days=alerting.auth.token_days,
             most_days=alerting.auth.most_token_days,
+            fresh_code=fresh_code,
         ),
+        users=UserParts(
+            registry=sign_in.registry,
+            users=sign_in.users,
+            authenticators=sign_in.authenticators,
+            sessions=sign_in.sessions,
+            hasher=sign_in.hasher,
+            writer=core.writer,
+            fresh_code=fresh_code,
+        ),
+        monitor=core.monitor,
+        key_ages=key_ages,
+        reports=core.data / alerting.reports.path,
+        measures=Measures(core.policy, PrometheusApi(f"http://{alerting.endpoints.prometheus}")),
     )
 
 
 @contextmanager
-def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
+def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Iterator[Asgi]:
     """The ASGI application; the API's threads end with it."""
     alerting = core.policy.alerting
     patience = alerting.gate.lease_seconds
@@ -107,9 +142,22 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
 
     terms = alerting.kill_switch
     codes = Codes(terms.confirm_within_seconds, needs_second_person=terms.needs_second_person)
-    time_codes = TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp)
-    loosening = Loosening(core.outbox, codes, time_codes)
-    resuming = Resuming(core.outbox, codes, time_codes)
+    second_factor = sign_in.second_factor
+    loosening = Loosening(core.outbox, codes, second_factor)
+    resuming = Resuming(core.outbox, codes, second_factor)
+    kill = KillDoor(core.recorder, core.gate, patience)
+    trip = TripDoor(
+        kill,
+        Codes(terms.confirm_within_seconds),  # of its own: who stops needs no second person
+        SecondFactor(
+            TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp),
+            sign_in.authenticators,
+        ),
+        parts.measures.prometheus,
+        core.refusals.note,
+        terms=terms,
+        clock=utc_now,
+    )
     how = (core.recorder, core.refusals.note, patience)
 
     def loosen(what: What) -> Door:
@@ -120,25 +168,29 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             *how,
             blind=lambda: core.pulse.complaint,
             terms=terms,
+            second_factor=second_factor,
             access=parts.access,
         )
 
     marks = HighWaterMarkDoor(
-        MarkResets(core.outbox, codes, time_codes),
+        MarkResets(core.outbox, codes, second_factor),
         *how,
         terms=terms,
+        second_factor=second_factor,
         access=parts.access,
     )
+    streams = open_streams(core, parts)
     behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
     try:
-        yield Front(
+        front = Front(
             doors={
                 "/api/v2/alerts": feed(Feed.ALERTS),
                 "/api/v1/notifications": feed(Feed.NOTIFICATIONS),
-                "/api/v1/kill": KillDoor(core.recorder, core.gate, patience),
-                "/api/v1/kill/clear": loosen(What.CLEAR),
-                "/api/v1/kill/disarm": loosen(What.DISARM),
-                "/api/v1/kill/arm": ArmDoor(loosening, *how),
+                "/api/v1/kill": kill,
+                TRIP_PATH: trip,
+                "/api/v1/system/kill-switch/clear": loosen(What.CLEAR),
+                "/api/v1/system/kill-switch/disarm": loosen(What.DISARM),
+                "/api/v1/system/kill-switch/arm": ArmDoor(loosening, *how),
                 "/api/v1/restrictions/{id}/resume": loosen(What.RESUME),
                 high_water_mark.PATH: marks,
                 "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
@@ -149,11 +201,56 @@ def open_front(core: Core, people: People, parts: Parts) -> Iterator[Front]:
             telemetry=core.telemetry,
             bodies=bodies,
             refused=core.refusals.note,
+            monitor=core.monitor,
             signed=people.signed,
+            streams=Wire(streams),
             shown={"/api/v1/gate": GateDoor(core.gate, parts.health.lease_withheld)},
+            opened={
+                PATH: SessionDoor(
+                    access=parts.access,
+                    users=sign_in.users,
+                    log_ins=sign_in.log_ins,
+                    second_factor=second_factor,
+                )
+            },
         )
+        yield Perimeter(front, alerting.dashboard, refused=core.refusals.note, signed=people.signed)
     finally:
         _threads_of(behind).shutdown()
+        parts.measures.prometheus.close()
+
+
+def open_streams(core: Core, parts: Parts) -> Streams:
+    """What is told to whoever keeps a connection open."""
+    settings = core.policy.alerting.dashboard
+    most = settings.websocket.max_connections
+    alerts, gauges = Broadcast(most), Broadcast(most)
+    tail = Tail(parts.reading, lambda: core.writer.head.size, alerts)
+    core.growth.tell(tail.grown)
+
+    def summary() -> dict[str, Any]:
+        switch = core.recorder.known.everything
+        return {
+            "kill_switch": switch.phase.value,
+            "gate": said(core.gate, parts.health.lease_withheld()),
+        }
+
+    every = core.policy.alerting.prometheus.scrape_interval_seconds
+    measured = Stream(gauges, Gauges(parts.measures, summary, gauges, every))
+    told = Stream(alerts, tail, tail)
+    return Streams(
+        {
+            "/ws/alerts": told,
+            "/api/v1/stream/alerts": told,
+            "/ws/metrics": measured,
+            "/api/v1/stream/metrics": measured,
+        }
+        if settings.websocket.enabled
+        else {},
+        heartbeat_seconds=settings.websocket.heartbeat_seconds,
+        most=most,
+        stopping=lambda: core.gate.is_withdrawn,
+    )
 
 
 def _threads_of(behind: WSGIMiddleware) -> ThreadPoolExecutor:

@@ -187,7 +187,11 @@ def record(transaction: Transaction, outbox: Outbox, turn: Turn) -> None:
             text,
             severity=Severity.EMERGENCY if turn.is_silent else Severity.INFO,
             category=Category.SYSTEM,
-            details={"feed": turn.feed.value, **({"began_in": int(begun)} if begun else {})},
+            details={
+                "feed": turn.feed.value,
+                **({"silent_seconds": f"{turn.seconds:.3f}"} if turn.is_silent else {}),
+                **({"began_in": int(begun)} if begun else {}),
+            },
         )
     )
     if turn.is_silent:

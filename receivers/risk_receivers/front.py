@@ -7,14 +7,19 @@ nobody takes a thread who has no token, or whose body is still on its way.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from risk_receivers.access import NEEDS, Access, Refusal, Refused
+from risk_receivers.access import NEEDS, OPEN, Access, Refusal, Refused
 from risk_receivers.body import BodyReader, End, Receive
-from risk_receivers.doors.door import Door, GetDoor, Reply, SignedDoor
+from risk_receivers.doors.door import Door, GetDoor, OpenDoor, Reply, SignedDoor, problem
+from risk_receivers.problem import CONTENT_TYPE, JSON
+from risk_receivers.security.monitor import Monitor
+from risk_receivers.sessions.credentials import Credentials
+from risk_receivers.streams.wire import Wire
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
 
 Scope = MutableMapping[str, Any]
@@ -22,6 +27,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 #: Bodies that are read at a time of whoever brings no token. People press one button after the
 #: other, and what they send must not fill the memory.
 _MOST_STRANGERS: Final = 16
+#: These are answered to anybody, always: what watches the service must not lose sight of it.
+_PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -37,29 +44,47 @@ class Front:
         telemetry: Telemetry,
         bodies: BodyReader,
         refused: Refused,
+        monitor: Monitor,
         signed: Mapping[str, SignedDoor],
         shown: Mapping[str, GetDoor],
+        streams: Wire,
+        opened: Mapping[str, OpenDoor],
     ) -> None:
-        """``doors``, ``signed`` and ``shown`` are by path; ``refused`` is told from where somebody
-        came in vain to a signed one, to which, and why. Raises LookupError for one in no table.
+        """``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
+        where somebody came in vain to a signed one, to which, and why. Raises LookupError for one
+        in no table.
         """
         served = {f"POST {path}" for path in doors} | {f"GET {path}" for path in shown}
-        if unknown := served - NEEDS.keys():
+        to_all = {f"{method} {path}" for path, door in opened.items() for method in door.methods}
+        if unknown := (served - NEEDS.keys()) | (to_all - OPEN):
             raise LookupError(f"say in risk_receivers.access who may have {unknown}")
         self._doors = dict(doors)
+        #: What is asked under a door's path and is Flask's to answer.
+        self._behind_too = {
+            what
+            for what in NEEDS
+            if what.partition(" ")[2] in doors and not what.startswith("POST ")
+        }
         self._signed = dict(signed)
         self._shown = dict(shown)
+        self._streams = streams
+        self._opened = dict(opened)
         self._strangers = 0
         self._behind = behind
         self._access = access
         self._telemetry = telemetry
         self._bodies = bodies
         self._refused = refused
+        self._monitor = monitor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
-        if scope["type"] != "http":
-            await self._behind(scope, receive, send)
+        self._look_at(scope)
+        if (turned_away := self._turned_away(scope)) is not None:
+            await _respond(send, turned_away)
+            return
+        if self._streams.takes(scope):
+            await self._streams.serve(scope, receive, send, lambda: self._may_listen(scope))
             return
         if (signed := self._signed.get(scope["path"])) is not None:
             await _respond(send, await self._answer_signed(signed, scope, receive))
@@ -67,9 +92,12 @@ class Front:
         if (shown := self._shown.get(scope["path"])) is not None:
             await _respond(send, await self._show(shown, scope, receive))
             return
+        if (opened := self._opened.get(scope["path"])) is not None:
+            await _respond(send, await self._answer_open(opened, scope, receive))
+            return
         named = self._named(scope["path"])
         door = self._doors.get(named[0])
-        if door is None:
+        if door is None or f"{scope['method']} {named[0]}" in self._behind_too:
             await self._hand_on(scope, receive, send)
             return
         try:
@@ -79,6 +107,23 @@ class Front:
             raise
         door.answered(reply.code)
         await _respond(send, reply)
+
+    def _look_at(self, scope: Scope) -> None:
+        """Have the monitor see what is asked, as it came."""
+        path = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+        self._monitor.asked(_address(scope), path, scope.get("query_string", b""), agent)
+
+    def _turned_away(self, scope: Scope) -> Reply | None:
+        """What is answered to strangers from an address that is blocked. Whoever signs requests is
+        no stranger, and probes and scrapes are nobody's.
+        """
+        if scope["type"] != "http" or scope["path"] in self._signed or scope["path"] in _PROBES:
+            return None
+        wait = self._monitor.blocked_seconds(_address(scope))
+        if not wait or self._access.knows(scope["headers"]):
+            return None
+        return problem(429, _blocked(wait), math.ceil(wait))
 
     def _named(self, path: str) -> tuple[str, str]:
         """As which path its door is known, and what stands in it where that has ``{id}``."""
@@ -92,37 +137,59 @@ class Front:
     ) -> Reply:
         known, subject = named
         if scope["method"] != "POST":
-            return Reply(405, {"error": f"{scope['path']} takes POST only"})
+            others = (
+                what.partition(" ")[0] for what in self._behind_too if what.endswith(f" {known}")
+            )
+            return _only(", ".join(["POST", *others]), scope)
         path, address = scope["path"], _address(scope)
-        by = self._access.decide(_authorization(scope), address, f"POST {known}", path)
+        by = self._access.decide(Credentials.of(scope["headers"]), address, f"POST {known}", path)
         if isinstance(by, Refusal):
-            return Reply(by.code, {"error": by.error})
+            return problem(by.code, by.error)
         body = await self._bodies.read(receive)
         if body.end is End.LEFT:
-            return Reply(400, {"error": "the connection was closed before the body was complete"})
+            return problem(400, "the connection was closed before the body was complete")
         if body.end is not End.COMPLETE and not door.takes_parts:
-            return Reply(body.code, {"error": self._bodies.complaints[body.end]})
+            return problem(body.code, self._bodies.complaints[body.end])
         return await door.take(replace(body, address=address, by=by, subject=subject))
+
+    def _may_listen(self, scope: Scope) -> Refusal | None:
+        """Asked again and again as long as somebody listens, so it is no use of a session."""
+        path, credentials = scope["path"], Credentials.of(scope["headers"])
+        if not credentials.comes_from(self._access.origins):
+            # No other rule keeps a page of another site from opening one with a cookie of ours.
+            return Refusal(403, "a page of another site asks for this")
+        address = _address(scope)
+        wait = self._monitor.blocked_seconds(address)
+        if wait and not self._access.knows(scope["headers"]):
+            return Refusal(403, _blocked(wait))
+        by = self._access.decide(credentials, address, f"GET {path}", path, is_use=False)
+        return by if isinstance(by, Refusal) else None
 
     async def _show(self, door: GetDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "GET":
-            return Reply(405, {"error": f"{scope['path']} takes GET only"})
+            return _only("GET", scope)
         path, address = scope["path"], _address(scope)
-        by = self._access.decide(_authorization(scope), address, f"GET {path}", path)
+        by = self._access.decide(Credentials.of(scope["headers"]), address, f"GET {path}", path)
         if isinstance(by, Refusal):
-            return Reply(by.code, {"error": by.error})
+            return problem(by.code, by.error)
         headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
         query = bytes(scope["query_string"]).decode("latin-1")
         return await door.show(query, headers, receive)
 
+    async def _answer_open(self, door: OpenDoor, scope: Scope, receive: Receive) -> Reply:
+        if scope["method"] not in door.methods:
+            return _only(", ".join(door.methods), scope)
+        credentials = Credentials.of(scope["headers"])
+        return await door.answer(scope["method"], credentials, _address(scope), receive)
+
     async def _answer_signed(self, door: SignedDoor, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
-            return Reply(405, {"error": f"{scope['path']} takes POST only"})
+            return _only("POST", scope)
         headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
         if complaint := door.complaint(headers):
             return self._not_genuine(scope, complaint)
         if self._strangers >= _MOST_STRANGERS:
-            return Reply(503, {"error": "too many such requests are on their way; try again"}, 1)
+            return problem(503, "too many such requests are on their way; try again", 1)
         self._strangers += 1
         try:
             body = await door.bodies.read(receive)
@@ -130,14 +197,14 @@ class Front:
             self._strangers -= 1
         if body.end is not End.COMPLETE:
             complaint = door.bodies.complaints.get(body.end, "the body is not complete")
-            return Reply(body.code, {"error": complaint})
+            return problem(body.code, complaint)
         reply = await door.take(headers, body)
         return self._not_genuine(scope, reply) if isinstance(reply, str) else reply
 
     def _not_genuine(self, scope: Scope, why: str) -> Reply:
         self._telemetry.count(*AUTH_FAILED)
         self._refused(_address(scope), scope["path"], why)
-        return Reply(403, {"error": why})
+        return problem(403, why)
 
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer once the whole body is here.
@@ -145,14 +212,14 @@ class Front:
         From somebody without any token no body is read at all: nothing that takes one answers
         them.
         """
-        if not self._access.knows(_authorization(scope)):
+        if not self._access.knows(scope["headers"]):
             await self._behind(scope, _replay(b"", receive), send)
             return
         body = await self._bodies.read(receive)
         if body.end is End.COMPLETE:
             await self._behind(scope, _replay(body.data, receive), send)
         elif body.end is not End.LEFT:
-            await _respond(send, Reply(body.code, {"error": self._bodies.complaints[body.end]}))
+            await _respond(send, problem(body.code, self._bodies.complaints[body.end]))
 
 
 def _replay(data: bytes, receive: Receive) -> Receive:
@@ -167,11 +234,16 @@ def _replay(data: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-def _authorization(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return bytes(value)
-    return b""
+def _blocked(wait: float) -> str:
+    return (
+        "too much came from this address that was wrong or looked like an attack: without a good "
+        f"token or session nobody is listened to for another {math.ceil(wait)} s"
+    )
+
+
+def _only(method: str, scope: Scope) -> Reply:
+    refusal = problem(405, f"{scope['path']} takes {method} only")
+    return replace(refusal, headers=((b"allow", method.encode()),))
 
 
 def _address(scope: Scope) -> str:
@@ -183,7 +255,8 @@ async def _respond(send: Send, reply: Reply) -> None:
     body = json.dumps(reply.content).encode() if has_body else b""
     headers = list(reply.headers)
     if has_body:
-        headers.append((b"content-type", b"application/json"))
+        kind = JSON if reply.code < HTTPStatus.BAD_REQUEST else CONTENT_TYPE
+        headers.append((b"content-type", kind.encode()))
         headers.append((b"content-length", str(len(body)).encode()))
     if reply.code == 401:
         headers.append((b"www-authenticate", b"Bearer"))

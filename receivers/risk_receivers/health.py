@@ -120,7 +120,7 @@ class Health:
             ((kind.value,), float(held[kind])) for kind in dict.fromkeys(HELD_BY_ACTION.values())
         ]
         gauges[m.INCIDENTS_OPEN] = [
-            ((severity.value,), float(count)) for severity, count in incidents.items()
+            ((severity,), float(count)) for severity, count in incidents.items()
         ]
         gauges[m.DEAD_LETTERS] = [
             ((channel,), float(dead.get(channel, 0)))

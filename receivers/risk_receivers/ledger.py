@@ -44,7 +44,6 @@ from risk_receivers.restrictions.recording import Restricting, in_force
 from risk_receivers.schema import optional_text, to_text
 from risk_receivers.store.transaction import AtEnd, Transaction
 
-#: Name of the stored fact.
 _TELLS_PEOPLE: Final = {
     EventKind.TRIPPED: Kind.KILL_SWITCH,
     EventKind.TIGHTENED: Kind.KILL_SWITCH_TIGHTENED,
@@ -60,7 +59,7 @@ class Outcome:
         tripped: whether this transaction tripped or tightened it.
         messages: how many messages became due.
         merged: spooled trips that are now in the store.
-        counts: alerts by what became of them.
+        counts: alerts by what became of them; ``began`` are those whose incidents are new.
         escalations: of each incident that came to count as worse, why.
         doubted: whether Alertmanager asked for a kill that Prometheus has not asked for yet.
         restricted: whether what the gate holds beside the kill switch has changed.
@@ -73,6 +72,7 @@ class Outcome:
     messages: int = 0
     merged: tuple[SpooledTrip, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    began: tuple[Alert, ...] = ()
     escalations: tuple[str, ...] = ()
     doubted: bool = False
     restricted: bool = False
@@ -95,13 +95,17 @@ class Ledger:
         """Record one request of a feed."""
         outcome = Outcome()
         counts: Counter[str] = Counter()
+        began = []
         for alert in batch.alerts:
             step, outcome = self._take_alert(transaction, alert, received_at, kill_id, outcome)
             counts[_outcome_of(step)] += 1
+            if Change.CREATED in step.changes:
+                began.append(alert)
         for malformed in batch.malformed:
             told = quarantine(transaction, self._outbox, batch.feed, malformed, received_at)
             outcome = replace(outcome, messages=outcome.messages + told)
-        return _with_what_is_in_force(transaction, replace(outcome, counts=counts))
+        outcome = replace(outcome, counts=counts, began=tuple(began))
+        return _with_what_is_in_force(transaction, outcome)
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
         """Record an operator's kill, or that it asked for less than is in force."""

@@ -6,16 +6,21 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from risk_policy.catalogue.system import EVENTS
 from risk_policy.clock import utc_now
 from risk_policy.vocabulary import Severity
 from risk_receivers.acks.table import breach_of
 from risk_receivers.acks.views import acknowledged_by
-from risk_receivers.audit import query
+from risk_receivers.audit import query, tables
+from risk_receivers.audit.browse import backward, forward
 from risk_receivers.audit.errors import DamagedRecordError
+from risk_receivers.audit.looked_through import MOST_LOOKED_AT, Found, look_through
+from risk_receivers.audit.prove import Inclusion, prove_inclusion
+from risk_receivers.audit.query import StoredEvent
 from risk_receivers.audit.retention_records import Known
+from risk_receivers.audit.selection import Selection
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.channels.dead_letters import lost_by_channel
@@ -23,12 +28,16 @@ from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.incidents.lifecycle import State
+from risk_receivers.incidents.statistics import statistics
+from risk_receivers.incidents.story import begins_after
 from risk_receivers.kill import journal as kill_journal
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.closing_time import GATE_CLOSED_AT
 from risk_receivers.restrictions import table as restrictions
 from risk_receivers.restrictions.held import Held
 from risk_receivers.schema import to_text
+from risk_receivers.shapes.alerts import Alert, AlertStatistics
+from risk_receivers.shapes.audit import Event
 
 #: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
 _OPEN: Final = f"state IN ({', '.join(repr(state.value) for state in State if state.is_open)})"
@@ -106,7 +115,7 @@ class Reading:
             ).fetchone()
         return row[0] if row else None
 
-    def open_by_severity(self) -> dict[Severity, int]:
+    def open_by_severity(self) -> dict[str, int]:
         """How many incidents are open."""
         with self._connection() as connection:
             found = dict(
@@ -115,14 +124,14 @@ class Reading:
                     "GROUP BY severity"
                 )
             )
-        return {severity: found.get(severity.value, 0) for severity in Severity}
+        return {severity.value: found.get(severity.value, 0) for severity in Severity}
 
-    def expired_by_severity(self, now: datetime | None = None) -> dict[Severity, int]:
+    def expired_by_severity(self, now: datetime | None = None) -> dict[str, int]:
         """How many incidents have expired of late, of which nobody knows whether they are over."""
         since = to_text((now or utc_now()) - _DOUBTED_FOR)
         with self._connection() as connection:
             found = dict(connection.execute(_EXPIRED, (since,)))
-        return {severity: found.get(severity.value, 0) for severity in Severity}
+        return {severity.value: found.get(severity.value, 0) for severity in Severity}
 
     def pending_messages(self) -> dict[str, int]:
         """How many messages each channel owes and still tries to deliver."""
@@ -145,7 +154,7 @@ class Reading:
         limit: int,
         filters: Mapping[str, str] | None = None,
         before: str | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Alert]:
         """Incidents, latest first; ``open`` stands for every open state.
 
         ``filters`` are by some of FILTERS. Those that follow on one are had with ``before``, which
@@ -169,17 +178,57 @@ class Reading:
                 "ORDER BY created_at DESC, risk_id DESC, tier DESC, episode DESC LIMIT ?",
                 (*values, limit),
             ).fetchall()
-            return [
-                one
-                | {
-                    "acknowledged": acknowledged_by(connection, one["risk_id"], one["tier"])
-                    if one["state"] == ACKNOWLEDGED
-                    else None
-                }
-                for one in map(_incident, rows)
-            ]
+            return [_shown(connection, row) for row in rows]
 
-    def audit(self, after_seq: int, limit: int) -> list[dict[str, Any]]:
+    def incident(self, incident: str) -> Alert | None:
+        """One of them, open or over."""
+        with self._connection() as connection:
+            return _found(connection, incident)
+
+    def news(self, after_seq: int, limit: int) -> tuple[list[StoredEvent], dict[str, Alert]]:
+        """The next events of the chain, and the alerts that they are about, as they are now.
+
+        Raises DamagedRecordError.
+        """
+        found = query.events(
+            self._database, after_seq, limit, validate=self._validate, known=self._known
+        )
+        named = {
+            event.payload.alert_id for event in found if event.payload and event.payload.alert_id
+        }
+        alerts: dict[str, Alert] = {}
+        with self._connection() as connection:
+            for incident in named:
+                if (alert := _found(connection, incident)) is not None:
+                    alerts[incident] = alert
+        return found, alerts
+
+    def statistics(self, since: datetime, until: datetime) -> AlertStatistics:
+        """Of the alerts that began in ``[since, until)``."""
+        with self._connection() as connection:
+            return statistics(connection, since, until)
+
+    def story(self, incident: str, began: datetime, after_seq: int) -> Found:
+        """What is on record about an alert. Raises DamagedRecordError."""
+        start = after_seq or begins_after(self._database, began)
+        return self.browse(Selection(alerts=frozenset({incident})), start, MOST_LOOKED_AT)
+
+    def browse(
+        self, selection: Selection, start: int, limit: int, *, backwards: bool = False
+    ) -> Found:
+        """Events that fit, beyond a record, or in front of it. Raises DamagedRecordError."""
+        records = backward(self._database, start) if backwards else forward(self._database, start)
+        try:
+            return look_through(records, selection, start, limit)
+        except DamagedRecordError as error:
+            self._verdict.damaged(str(error))
+            raise
+
+    def prove(self, seq: int) -> Inclusion:
+        """That a record is in what was signed. Raises ProofError."""
+        return tables.read(self._database, lambda connection: prove_inclusion(connection, seq))
+
+    def audit(self, after_seq: int, limit: int) -> list[Event]:
         """Events of the audit chain with header and payload. Raises DamagedRecordError."""
         try:
             found = query.events(
@@ -212,10 +261,27 @@ def _place_of(connection: Connection, incident: str) -> tuple[object, ...]:
     return found
 
 
-def _incident(row: tuple[Any, ...]) -> dict[str, Any]:
+def _found(connection: Connection, incident: str) -> Alert | None:
+    breach = breach_of(connection, incident)
+    if breach is None:
+        return None
+    row = connection.execute(
+        f"{_INCIDENTS}WHERE risk_id = ? AND tier = ? AND episode = ?",
+        (*breach, int(incident.rpartition(":")[2])),
+    ).fetchone()
+    return _shown(connection, row)
+
+
+def _shown(connection: Connection, row: tuple[Any, ...]) -> Alert:
     fields = dict(zip(_FIELDS, row, strict=True))
-    fields["id"] = f"{fields['risk_id']}:{fields['tier'] or 'none'}:{fields['episode']}"
-    fields["dispatched"] = bool(fields["dispatched"])
-    fields["labels"] = json.loads(fields["labels"])
-    fields["annotations"] = json.loads(fields["annotations"])
-    return fields
+    acknowledged = fields["state"] == ACKNOWLEDGED
+    fields |= {
+        "id": f"{fields['risk_id']}:{fields['tier'] or 'none'}:{fields['episode']}",
+        "dispatched": bool(fields["dispatched"]),
+        "labels": json.loads(fields["labels"]),
+        "annotations": json.loads(fields["annotations"]),
+        "acknowledged": acknowledged_by(connection, fields["risk_id"], fields["tier"])
+        if acknowledged
+        else None,
+    }
+    return cast("Alert", fields)  # columns and keys have the same names

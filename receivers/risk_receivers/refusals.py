@@ -1,4 +1,4 @@
-"""Who was refused, on record: at once, and at most once a minute each.
+"""Who was refused or behaved suspiciously, on record: at once, and at most once a minute each.
 
 Whoever hammers at a door makes a number grow, not the chain. What is counted and not yet on
 record is there a minute later, or when the service stops.
@@ -10,10 +10,10 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
@@ -38,16 +38,46 @@ _TOKEN: Final = re.compile(GIVEN_TOKEN)
 _RETRY_SECONDS: Final = 1.0
 #: How long the last record may keep a stop waiting.
 _STOP_SECONDS: Final = 2.0
+#: Address, name and kind.
+Who = tuple[str, str, EventType]
 _log = logging.getLogger(__name__)
+
+
+#: How each kind is told, and what was done about it.
+_TOLD: Final[Mapping[EventType, tuple[str, str]]] = {
+    EventType.ACCESS_REFUSED: ("{who} was refused {times}: {why}", "refused"),
+    EventType.LOGIN_REFUSED: ("{address} failed {times} to log in as {name}: {why}", "refused"),
+    EventType.INTRUSION_SUSPECTED: ("{who} sent what looks like {why}, {times}", "counted"),
+    EventType.NEW_ADDRESS_SEEN: ("{who} was never seen at this address before", "counted"),
+    EventType.AFTER_HOURS_ACCESS: ("{who} came {times} outside business hours: {why}", "counted"),
+    EventType.BULK_EXPORT_SEEN: ("{who} read audit records in bulk, {times}: {why}", "counted"),
+    EventType.RATE_LIMITED: ("{who} asked too often, {times}", "refused"),
+    EventType.ADDRESS_BLOCKED: ("{address} is blocked: {why}", "blocked"),
+}
+
+
+class Heard(Protocol):
+    """Is told what is told to the record."""
+
+    def __call__(
+        self, address: str, path: str, why: str, by: Identity | None, kind: EventType
+    ) -> None:
+        """Take note. Waits for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What one address tried in vain since the last record about it, with one token or none."""
+    """What one address did since the last record about it, with one token or none.
+
+    Attributes:
+        by: whose token came with it, or whose name was given at a log-in.
+        kind: as what it is recorded.
+    """
 
     address: str
     why: str = NO_TOKEN
     by: Identity | None = None
+    kind: EventType = EventType.ACCESS_REFUSED
     first_at: datetime = field(default_factory=utc_now)
     last_at: datetime = field(default_factory=utc_now)
     paths: tuple[str, ...] = ()
@@ -62,9 +92,9 @@ class Attempts:
         return replace(self, count=self.count + 1, paths=paths, last_at=utc_now())
 
     @property
-    def who(self) -> tuple[str, str]:
+    def who(self) -> Who:
         """What tells them from others."""
-        return self.address, self.by.name if self.by else ""
+        return self.address, self.by.name if self.by else "", self.kind
 
 
 class Refusals(Worker):
@@ -75,20 +105,36 @@ class Refusals(Worker):
     ) -> None:
         super().__init__("refusals", telemetry)
         self._writer = writer
+        self._heard: tuple[Heard, ...] = ()
         self._pause_seconds = pause_seconds
         self._lock = threading.Lock()
-        self._open: dict[tuple[str, str], Attempts] = {}
-        self._recorded_at: dict[tuple[str, str], float] = {}
+        self._open: dict[Who, Attempts] = {}
+        self._recorded_at: dict[Who, float] = {}
+
+    def tell(self, heard: Heard) -> None:
+        """From now on tell somebody else, too."""
+        self._heard = (*self._heard, heard)
 
     def note(
-        self, address: str, path: str, why: str = NO_TOKEN, by: Identity | None = None
+        self,
+        address: str,
+        path: str,
+        why: str = NO_TOKEN,
+        by: Identity | None = None,
+        kind: EventType = EventType.ACCESS_REFUSED,
     ) -> None:
         """Somebody was refused. Waits for nothing. Of several reasons the first is told."""
-        attempts = Attempts(address, why, by)
+        self.keep(address, path, why, by, kind)
+        for heard in self._heard:
+            heard(address, path, why, by, kind)
+
+    def keep(self, address: str, path: str, why: str, by: Identity | None, kind: EventType) -> None:
+        """Put something on record, of which nobody else is told."""
+        attempts = Attempts(address, why, by, kind)
         with self._lock:
             known = attempts.who in self._recorded_at or attempts.who in self._open
             if not known and len(self._recorded_at.keys() | self._open.keys()) >= MOST_ADDRESSES:
-                attempts = Attempts(OTHERS, why, by)
+                attempts = Attempts(OTHERS, why, by, kind)
             who = attempts.who
             new = who not in self._open
             self._open[who] = self._open.get(who, attempts).and_one(path)
@@ -145,13 +191,11 @@ def _told(path: str) -> str:
 
 def _append(transaction: Transaction, due: Sequence[Attempts]) -> None:
     for attempts in due:
-        times = "time" if attempts.count == 1 else "times"
         by = attempts.by
-        who = f"{by.name} at {attempts.address}" if by else attempts.address
         transaction.append(
             AuditEvent(
-                EventType.ACCESS_REFUSED,
-                f"{who} was refused {attempts.count} {times}: {attempts.why}",
+                attempts.kind,
+                _said(attempts),
                 severity=Severity.WARNING,
                 category=Category.SECURITY,
                 details={
@@ -163,9 +207,18 @@ def _append(transaction: Transaction, due: Sequence[Attempts]) -> None:
                     "first_at": to_text(attempts.first_at),
                     "last_at": to_text(attempts.last_at),
                 },
-                action_taken="refused",
+                action_taken=_TOLD[attempts.kind][1],
                 action_reason=attempts.why,
                 actor_type=ActorType.USER if by and by.is_person else ActorType.SYSTEM,
                 actor_id=by.name if by else None,
             )
         )
+
+
+def _said(attempts: Attempts) -> str:
+    times = f"{attempts.count} time{'s' * (attempts.count > 1)}"
+    by, address = attempts.by, attempts.address
+    who = f"{by.name} at {address}" if by and address else by.name if by else address
+    name = by.name if by else "nobody"
+    said, _ = _TOLD[attempts.kind]
+    return said.format(who=who, name=name, address=address, times=times, why=attempts.why)

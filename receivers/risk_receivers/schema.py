@@ -336,6 +336,30 @@ SCHEMA: Final = (
         last_used_at TEXT
     ) WITHOUT ROWID
     """,
+    # Who may log in: a password's Argon2id hash, never the password, and an authenticator's secret
+    # sealed with a key that is kept elsewhere.
+    """
+    CREATE TABLE IF NOT EXISTS person (
+        name TEXT PRIMARY KEY,
+        roles TEXT NOT NULL,
+        password TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        disabled_at TEXT,
+        totp BLOB,
+        last_login_at TEXT
+    ) WITHOUT ROWID
+    """,
+    # From where each token and each user has come.
+    """
+    CREATE TABLE IF NOT EXISTS seen_address (
+        who TEXT NOT NULL,
+        address TEXT NOT NULL,
+        first_at TEXT NOT NULL,
+        PRIMARY KEY (who, address)
+    ) WITHOUT ROWID
+    """,
     "CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 

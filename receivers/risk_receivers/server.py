@@ -12,7 +12,8 @@ import math
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,15 @@ import uvicorn
 from risk_policy import Policy
 from risk_receivers.connection import BoundedConnection
 from risk_receivers.errors import StartError
+from risk_receivers.exposure import require_safe
 from risk_receivers.service import Service, running
 from risk_receivers.strangers import Strangers, most_strangers
+from risk_receivers.tls import TlsListener, secured
 
 #: How long a stop waits for requests that are being answered.
 _STOP_SECONDS: Final = 5
+#: Over a WebSocket nobody has to say anything.
+_MOST_SAID: Final = 4096
 #: So many rounds without a request, and a sender's connection is not needed any more. A
 #: connection that ends just as its owner sends costs an alert one resend delay.
 _IDLE_ROUNDS: Final = 5
@@ -54,9 +59,17 @@ def serve(
         data.mkdir(parents=True)
         data.chmod(_DATA_MODE)
     with ExitStack() as stack:
+        dashboard = policy.alerting.dashboard
+        require_safe(host, port, dashboard)
         listener = stack.enter_context(_bound(host, port))
+        tls = secured(dashboard, data)
+        if tls is not None:
+            tls_listener = stack.enter_context(_bound(tls.host, tls.port))
         service = stack.enter_context(running(policy, data, alertmanager, own_store=own_store))
-        server = _Server(_config(policy, service), service)
+        strangers = Strangers(service.parts.access.knows, most_strangers())
+        server = _Server(_config(policy, service, strangers), service)
+        if tls is not None:
+            server.also_serve(tls_listener, tls.context, strangers)
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)
             server.run(sockets=[listener])
@@ -72,17 +85,19 @@ def idle_seconds(policy: Policy) -> int:
     return max(_LEAST_IDLE_SECONDS, math.ceil(_IDLE_ROUNDS * pause))
 
 
-def _config(policy: Policy, service: Service) -> uvicorn.Config:
+def _config(policy: Policy, service: Service, strangers: Strangers) -> uvicorn.Config:
     connection = partial(
         BoundedConnection,
         head_seconds=policy.alerting.intake.body_timeout_seconds,
-        strangers=Strangers(service.parts.access.knows, most_strangers()),
+        strangers=strangers,
     )
     return uvicorn.Config(
         cast("Any", service.front),
         loop="uvloop",
         http=cast("type[asyncio.Protocol]", connection),
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=_MOST_SAID,
+        ws_per_message_deflate=False,
         lifespan="off",
         access_log=False,
         server_header=False,
@@ -101,16 +116,36 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._beating: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._secured: tuple[socket.socket, ssl.SSLContext, Strangers] | None = None
+
+    def also_serve(
+        self, listener: socket.socket, context: ssl.SSLContext, strangers: Strangers
+    ) -> None:
+        """Serve the same over TLS on another socket."""
+        self._secured = listener, context, strangers
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and let the heartbeat begin."""
         await super().startup(sockets)
+        if self._secured is not None:
+            listener, context, strangers = self._secured
+            tls = TlsListener(listener, context, self._connection, strangers)
+            self._listening = asyncio.create_task(tls.serve_forever())
         self._beating = asyncio.create_task(self._service.heartbeat.beat_forever())
+
+    def _connection(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Withdraw the lease, then answer what is still to be answered."""
         # In a thread: the gate's own thread may be writing to a disk that is slow.
         await asyncio.to_thread(self._service.parts.gate.withdraw)
+        if self._listening is not None:
+            self._listening.cancel()
         await super().shutdown(sockets)
         if self._beating is not None:
             self._beating.cancel()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import resource
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 #: Browsers, probes, Prometheus and Slack hold some ten.
 _MOST: Final = 256
 #: The part of all files that may be theirs; store, gate, channels and senders need the rest.
 _PART: Final = 4
+
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Connection(Protocol):
@@ -28,8 +31,8 @@ class Connection(Protocol):
 class Strangers:
     """Connections over which no token has come. One event loop's."""
 
-    def __init__(self, knows: Callable[[bytes], bool], most: int) -> None:
-        """``knows`` says whether an Authorization header carries anybody's token."""
+    def __init__(self, knows: Callable[[Headers], bool], most: int) -> None:
+        """``knows`` says whether headers carry anybody's token or session."""
         self.knows: Final = knows
         self._most = most
         self._connections: OrderedDict[Connection, None] = OrderedDict()

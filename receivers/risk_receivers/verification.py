@@ -10,7 +10,8 @@ from typing import Final
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.note import VerifierKey
-from risk_receivers.audit.verify import Progress, Verification, verify_database
+from risk_receivers.audit.verifier import Verification
+from risk_receivers.audit.verify import Progress, verify_database
 from risk_receivers.database.place import Place, path_of
 from risk_receivers.kill import chain as kill_chain
 from risk_receivers.signer.errors import SignerError, SignerFilesError
@@ -40,7 +41,7 @@ def verify_store(
     ``pinned`` are keys that somebody has. Beside the ``signing_key``, which is not opened, the
     signer keeps what it has signed last; one that is a process of its own is asked for that at its
     socket, ``signer``.
-    ``keep`` is how many problems are told one by one; more ``processes`` look at payloads alone.
+    ``keep`` is how many problems are told one by one; more ``processes`` help with long chains.
     """
     noted = None
     complaints: list[str] = []
@@ -53,7 +54,9 @@ def verify_store(
     try:
         noted = head_file.read(path_of(database))  # first: the chain may only have grown since
     except head_file.NotedHeadError as error:
-        complaints.append(str(error))
+        # Who may not read it knows less; that is no damage.
+        told = warnings if isinstance(error.__cause__, PermissionError) else complaints
+        told.append(str(error))
     else:
         if noted is None:
             warnings.append(_unproven(database, kept))

@@ -29,6 +29,9 @@ def _security(policy: Policy) -> Iterator[Condition]:
         yield Condition(alert, f"floor(sum(increase({events}[{window}])) + 0.25) >= {count}")
     blocked = f"max({promql.series(m.SECURITY_BLOCKED)}) > 0"
     yield Condition(system.ADDRESS_BLOCKED, blocked)
+    oldest = f"max by (secret) ({promql.series(m.SECRET_AGE)})"
+    longest = f"min by (secret) ({promql.series(m.SECRET_ROTATE_AFTER)})"
+    yield Condition(system.KEY_OVERDUE, f"{oldest} > on (secret) {longest}")
     yield _live_orders(policy)
     broad = f"max by (silence) ({promql.series(m.SILENCE_TOO_BROAD)}) > 0"
     yield Condition(system.SILENCE_TOO_BROAD, broad)

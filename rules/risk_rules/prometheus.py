@@ -12,10 +12,15 @@ from typing import Any, Final
 
 from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, duration
 from risk_policy.contracts.document import render
+from risk_policy.contracts.jobs import (
+    ALERTMANAGER_JOB,
+    EXPORTER_JOB,
+    PROMETHEUS_JOB,
+    RECEIVERS_JOB,
+    own_scrape_seconds,
+)
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
-from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, PROMETHEUS_JOB, RECEIVERS_JOB
-from risk_rules.timing import own_scrape_seconds
 
 CONFIG_FILE: Final = "prometheus.yml"
 #: Where the rule files are, beside the configuration.

@@ -13,53 +13,35 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.catalogue.metrics.foreign import (
+    ALERTMANAGER_RELOADED,
+    ALERTS,
+    PROMETHEUS_RELOADED,
+    RULE_FAILURES,
+    RULE_MISSED,
+    UNDELIVERED,
+    UP,
+)
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.jobs import (
+    ALERTMANAGER_JOB,
+    EXPORTER_JOB,
+    RECEIVERS_JOB,
+    own_scrape_seconds,
+)
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Severity
 from risk_rules import promql
 from risk_rules.conditions import Condition
 from risk_rules.latches import value_of
-from risk_rules.timing import (
-    account_hold_seconds,
-    failure_memory_seconds,
-    off_multiple,
-    own_scrape_seconds,
-)
-
-#: Scrape jobs of ``prometheus.yml``. They name a part for good; its address may change.
-EXPORTER_JOB: Final = "riskwarden-exporter"
-RECEIVERS_JOB: Final = "riskwarden-receivers"
-PROMETHEUS_JOB: Final = "prometheus"
-ALERTMANAGER_JOB: Final = "alertmanager"
+from risk_rules.timing import account_hold_seconds, failure_memory_seconds, off_multiple
 
 #: A silence begins to count where the last fresh snapshot is no older than so many of the allowed
 #: times: Prometheus may have been restarted meanwhile, but not everything since yesterday.
 RECENT: Final = 2
 #: The share of scrapes, failed or not, without which Prometheus has not looked.
 LOOKED: Final = 0.5
-
-# Written by Prometheus and Alertmanager about themselves.
-UP: Final = Metric("up", "Whether the latest scrape of a target worked.", ("job", "instance"))
-RULE_FAILURES: Final = Metric(
-    "prometheus_rule_evaluation_failures_total", "Failed rule evaluations.", ("rule_group",)
-)
-RULE_MISSED: Final = Metric(
-    "prometheus_rule_group_iterations_missed_total", "Missed evaluations.", ("rule_group",)
-)
-PROMETHEUS_RELOADED: Final = Metric(
-    "prometheus_config_last_reload_successful", "Whether the latest reload worked.", ("job",)
-)
-ALERTMANAGER_RELOADED: Final = Metric(
-    "alertmanager_config_last_reload_successful", "Whether the latest reload worked.", ("job",)
-)
-#: Written by Prometheus about alerts.
-ALERTS: Final = Metric(
-    "ALERTS", "Alerts that are pending or firing.", ("alertname", "alertstate", "severity")
-)
-UNDELIVERED: Final = Metric(
-    "prometheus_notifications_errors_total", "Failed deliveries of alerts.", ("alertmanager",)
-)
 
 
 def system_conditions(policy: Policy) -> Iterator[Condition]:
@@ -270,6 +252,7 @@ def _delivery(policy: Policy) -> Iterator[Condition]:
     yield _channel_failing(policy)
     dead = f"max by (channel) ({promql.series(m.DEAD_LETTERS)}) > 0"
     yield Condition(system.DEAD_LETTERS, dead)
+    yield Condition(system.REPORTS_FAILING, f"max({promql.series(m.REPORTS_FAILING)}) > 0")
     errors = f"sum by (component) ({_risen(policy, m.UNEXPECTED_ERRORS)}) > 0"
     yield Condition(system.UNEXPECTED_ERRORS, errors)
 

@@ -52,15 +52,6 @@ def off_multiple(policy: Policy, seconds: float) -> float:
     return milliseconds(seconds + policy.alerting.prometheus.scrape_interval_seconds / 2)
 
 
-def own_scrape_seconds(policy: Policy) -> float:
-    """How often Prometheus and Alertmanager themselves are scraped: a tenth as often.
-
-    Never rarer than once a minute, unless everything is: a sample is forgotten after five.
-    """
-    interval = policy.alerting.prometheus.scrape_interval_seconds
-    return max(interval, min(10 * interval, 60.0))
-
-
 def half_evaluation_seconds(policy: Policy) -> float:
     """Taken off a time that has to pass, so that it has at the evaluation that is nearest."""
     return milliseconds(policy.alerting.prometheus.evaluation_interval_seconds / 2)

@@ -45,13 +45,16 @@ def run(installed: Path, program: str, *arguments: str) -> str:
 
 
 def test_the_wheel_brings_every_component_from_its_own_folder(installed: Path) -> None:
-    names = "risk_policy risk_exporter risk_rules risk_alertmanager risk_receivers risk_runtime"
+    names = (
+        "risk_policy risk_exporter risk_rules risk_alertmanager risk_receivers risk_grafana "
+        "risk_runtime"
+    )
     program = (
         "import sys, importlib\n"
         "for name in sys.argv[1].split(): print(importlib.import_module(name).__file__)"
     )
     found = run(installed, program, names + " riskwarden").split()
-    assert len(found) == 7
+    assert len(found) == 8
     assert all(Path(path).is_relative_to(installed) for path in found)
 
 
@@ -80,9 +83,19 @@ def test_the_wheel_brings_the_templates_of_messages(installed: Path) -> None:
     assert "Open the runbook" in run(installed, program)
 
 
+def test_the_wheel_brings_the_console(installed: Path) -> None:
+    program = (
+        "from risk_receivers.console.assets import Assets\n"
+        "found = Assets.read('/console', live=True)\n"
+        "print(*found.pages, *found.files)"
+    )
+    names = run(installed, program).split()
+    assert {"index", "login", "app.js", "base.css", "logo.svg"} <= {*names}
+
+
 def test_every_component_of_the_wheel_is_typed(installed: Path) -> None:
     packages = [path for path in installed.iterdir() if (path / "__init__.py").exists()]
-    assert len(packages) == 7
+    assert len(packages) == 8
     assert all((path / "py.typed").exists() for path in packages)
 
 
@@ -92,6 +105,7 @@ def test_the_command_of_the_wheel_generates_from_the_policy_it_brings(installed:
     run(installed, program, "generate", "--root", str(root))
     assert (root / "rules/generated/prometheus.yml").is_file()
     assert (root / "alertmanager/generated/alertmanager.yml").is_file()
+    assert (root / "grafana/generated/overview.json").is_file()
 
 
 def test_the_auditors_program_is_installed_as_a_command_of_its_own(installed: Path) -> None:

@@ -10,7 +10,12 @@ import nursery
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GENERATED = ("rules/generated", "alertmanager/generated")
+GENERATED = (
+    "rules/generated",
+    "alertmanager/generated",
+    "grafana/generated",
+    "grafana/provisioning",
+)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from postgres_cluster import Cluster
 from typer.testing import CliRunner, Result
 
-from risk_policy import load_policy
+from risk_policy import load_policy, parse_policy
 from risk_policy.vocabulary import Severity
 from risk_receivers.core import Core, open_core
 from risk_receivers.intake.alert import Feed
@@ -136,3 +136,14 @@ def test_a_dsn_that_is_none_is_a_problem_of_the_policy(
     assert "names no database" in done.stderr
     monkeypatch.setenv("RISKWARDEN_POSTGRESQL_DSN", "dbname=record")
     assert run(path, "policy", "check").exit_code == 0
+
+
+@pytest.mark.parametrize("key", ["database_path", "signing.key_path"])
+def test_a_path_that_is_none_is_said_and_the_default_is_tried(tmp_path: Path, key: str) -> None:
+    with open_core(parse_policy(b""), tmp_path, Telemetry()):
+        pass
+    path = tmp_path / "policy.toml"
+    path.write_text(f"[alerting.audit]\n{key} = 7\n", encoding="utf-8")
+    done = run(path, "audit", "verify", "--data", str(tmp_path))
+    assert (done.exit_code, "intact" in done.stdout) == (0, True), done.output
+    assert f"alerting.audit.{key}: is no path" in " ".join(done.stderr.split())

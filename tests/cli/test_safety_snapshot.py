@@ -17,8 +17,6 @@ from risk_policy.catalogue.limits import LIMITS
 from risk_policy.clock import utc_now
 from risk_policy.contracts.gating import FLAGS, LiveOrders, ToldGating, TradingEnvironment
 from risk_policy.contracts.safety_snapshot import Bearing, SafetySnapshot
-from riskwarden.safety_snapshot.sources import Sources
-from riskwarden.safety_snapshot.store import read_store
 
 # -- the verdict ----------------------------------------------------------------------------
 
@@ -192,15 +190,6 @@ def test_rules_that_were_made_from_another_policy_are_told(
     one = taken()
     assert one.limits.in_force is False
     assert any("rules: on another policy" in reason.text for reason in one.safety.reasons)
-
-
-def test_a_record_that_is_kept_elsewhere_is_unknown_and_nobody_is_asked(data: Path) -> None:
-    sources = Sources(utc_now)
-    (data / "audit.db").write_text("something else by now")
-    assert read_store(data / "audit.db", "postgresql", (), sources) is None
-    (source,) = sources.found
-    assert (source.name, source.state.value) == ("database", "not asked")
-    assert "postgresql" in source.note
 
 
 # -- who is asked, and what for -----------------------------------------------------------------

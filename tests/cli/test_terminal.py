@@ -25,9 +25,9 @@ LETTER = {
 @pytest.mark.parametrize(
     ("command", "answer", "code"),
     [
-        (["acks"], {"acks": [SILENCE]}, 200),
+        (["acks"], {"silences": [SILENCE]}, 200),
         (["channels", "dead-letters"], {"dead_letters": [LETTER]}, 200),
-        (["unack", "x:y:1", "--comment", "c"], {"error": EVIL}, 409),
+        (["unack", "x:y:1", "--comment", "c"], {"detail": EVIL}, 409),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )

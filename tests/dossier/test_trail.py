@@ -68,11 +68,16 @@ def test_orders_that_a_kill_refused_are_its_own_until_it_is_cleared() -> None:
     chain.reported(E.TRADE_BLOCKED, 1, reported=1, symbol="BEFORE")
     chain.killed(2)
     chain.reported(E.TRADE_BLOCKED, 3, reported=3, symbol="DURING")
+    chain.reported(E.TRADE_BLOCKED, 3, reported=1.9, symbol="TOLD LATE")
+    chain.add(
+        E.TRADE_BLOCKED, 3, message="order refused: buy 1 IBM at 2: kill switch tripped",
+        details={"symbol": "CLOCK BEHIND", "reported_at": at(1.9).isoformat()},
+    )  # fmt: skip
     chain.reported(E.TRADE_BLOCKED, 3, reported=3, symbol="LIMIT", limit="order_max_pct")
     chain.add(E.KILL_SWITCH_CLEARED, 4, details={"kill_id": KILL})
     chain.reported(E.TRADE_BLOCKED, 5, reported=5, symbol="AFTER")
     found = gather(chain.rows, INCIDENT).of(E.TRADE_BLOCKED)
-    assert [record.text("symbol") for record in found] == ["DURING"]
+    assert [record.text("symbol") for record in found] == ["DURING", "CLOCK BEHIND"]
 
 
 def test_what_was_told_in_a_digest_was_told() -> None:

@@ -9,7 +9,8 @@ from incident_chain import INCIDENT, KILL, IncidentChain, at, emergency, gather
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Severity
-from risk_receivers.document.model import Tone
+from risk_receivers.document.model import Figures, Tone
+from riskwarden.dossier.document import Case, document
 from riskwarden.dossier.steps import steps_of
 from riskwarden.dossier.undone import undone
 from riskwarden.dossier.watched import Watched
@@ -89,6 +90,26 @@ def test_a_kill_that_nobody_confirmed_flat_is_an_emergency() -> None:
     paused = found(_killed("pause"))
     assert "Not confirmed flat." not in paused
     assert "Positions were left open, as mode pause has it." in paused
+
+
+def test_a_kill_is_over_when_the_last_account_is_flat() -> None:
+    chain = bare()
+    chain.killed(1)
+    chain.reported(E.POSITION_FORCE_CLOSED, 2, reported=2, kill_id=KILL)
+    chain.reported(E.POSITION_FORCE_CLOSED, 3, reported=3, kill_id=KILL, account="second")
+    chain.reported(E.KILL_SWITCH_FLAT_CONFIRMED, 4, reported=4, kill_id=KILL)
+    assert "Not every account is confirmed flat. (second: nobody has reported" in said(chain)
+    assert ("Flat", "not all") in spans(chain)
+    chain.reported(E.KILL_SWITCH_FLAT_CONFIRMED, 9, reported=9, kill_id=KILL, account="second")
+    assert "confirmed flat" not in said(chain)
+    assert ("Flat", "9s") in spans(chain)
+
+
+def spans(chain: IncidentChain) -> list[tuple[str, str]]:
+    trail = gather(chain.rows, INCIDENT)
+    case = Case(trail, steps_of(trail), Watched(), (), "audit.db", at(60))
+    (figures,) = (block for block in document(case).blocks if isinstance(block, Figures))
+    return [(one.label, one.value) for one in figures.figures]
 
 
 def _ack_ended(chain: IncidentChain) -> None:

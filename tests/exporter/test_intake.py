@@ -138,6 +138,7 @@ def test_deeply_nested_json_is_refused_and_breaks_nothing(post: Ask, body: dict[
         ({"margin_used": "x"}, "margin_used", "must be a number"),
         ({"consecutive_losses": 1.5}, "consecutive_losses", "must be a whole number"),
         ({"consecutive_losses": -1}, "consecutive_losses", "must be a number of at least 0"),
+        ({"consecutive_losses": 10**400}, "consecutive_losses", "at most 9007199254740992"),
         ({"reports_stops": 1}, "reports_stops", "must be true or false"),
         ({"reports_stops": "yes"}, "reports_stops", "must be true or false"),
         ({"strategies": [{"exposure": 1, "limit": 1}]}, "strategies[0].name", "is missing"),
@@ -330,6 +331,16 @@ def test_a_body_full_of_problems_gets_a_short_answer(post: Ask, body: dict[str, 
 def test_a_symbol_that_appears_twice_is_named(post: Ask, body: dict[str, Any]) -> None:
     body["positions"] *= 2
     assert "'AAPL' appears twice" in post(body).problem("")
+
+
+def test_a_count_beyond_all_numbers_breaks_no_scrape(
+    post: Ask, ask: Ask, body: dict[str, Any], parse_scrape: Any
+) -> None:
+    post(body)
+    assert post(body | {"account": "other", "consecutive_losses": 10**400}).status == 400
+    assert post(body | {"account": "most", "consecutive_losses": 2**53}).status == 200
+    x = parse_scrape(ask("GET", "/metrics").text)
+    assert x.value("risk_equity", account="main") == 10_000
 
 
 def test_a_snapshot_out_of_order_is_a_conflict_with_its_reason(

@@ -113,12 +113,8 @@ def test_a_secret_under_a_misspelt_key_is_not_repeated(refused: Refused) -> None
     assert "did you mean bot_token?" in problem.message
 
 
-def test_variables_of_a_table_that_is_on_by_default_must_be_set(refused: Refused) -> None:
-    told = refused("[alerting.dashboard]\nenabled = true")
-    assert {problem.key for problem in told} == {
-        "alerting.dashboard.auth.username",
-        "alerting.dashboard.auth.password",
-    }
+def test_the_first_user_need_not_be_named_by_the_environment() -> None:
+    parse_policy(b"[alerting.dashboard]\nenabled = true", environ={})
 
 
 def test_a_file_that_a_variable_names_but_cannot_be_read_counts_as_unset(refused: Refused) -> None:

@@ -56,7 +56,6 @@ def test_the_committed_policy_says_exactly_what_the_defaults_say() -> None:
         channels = policy["alerting"]["channels"]
         del channels["email"]["from_address"], channels["email"]["to_addresses"]
         del channels["slack"]["channel"], channels["apprise"]["urls"]
-        del policy["alerting"]["dashboard"]["api"]["cors_origins"]
     assert written == default
 
 

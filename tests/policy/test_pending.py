@@ -23,6 +23,8 @@ from risk_policy.pending import NOT_YET_IN_EFFECT, is_pending, without_effect
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.courier import Terms as ChannelTerms
+from risk_receivers.errors import StartError
+from risk_receivers.exposure import require_safe
 from risk_receivers.periodic.keeper import ReportKeeper
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.subject import gather
@@ -33,6 +35,7 @@ from risk_receivers.signer.errors import SignerError
 from risk_receivers.store.places import place_of
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.templating.renderer import Renderer
+from risk_receivers.tls import secured
 from risk_runtime import DeadMansSwitch, PreTradeLimits
 from risk_runtime.paper.broker import BrokerState, PaperBroker
 from risk_runtime.paper.countdown import PaperCountdown
@@ -108,6 +111,11 @@ def use(policy: Policy, folder: Path) -> None:
     place_of(audit, folder)
     with pytest.raises(SignerError):  # nobody listens there
         connect(audit.signing.model_copy(update={"signer": "socket"}), folder)
+    dashboard = policy.alerting.dashboard
+    require_safe("127.0.0.1", 9465, dashboard)
+    tls = dashboard.tls.model_copy(update={"cert_file": "none.pem"})
+    with pytest.raises(StartError):  # there is no such file
+        secured(dashboard.model_copy(update={"tls": tls}), folder)
     with running(policy, folder / "receivers"), Processes(layout.log) as processes:
         # The command line is what reads the policy; no Prometheus is needed for that.
         Stack(policy, layout, processes)._prometheus(Binaries("true", "true"))
@@ -168,9 +176,13 @@ def test_the_table_names_keys_and_tables_that_exist() -> None:
         assert any(f"{key}.".startswith(f"{entry}.") for key, _, _ in KEYS), entry
 
 
-def test_what_is_written_without_effect_is_told_with_its_line() -> None:
+def test_what_is_written_without_effect_is_told_with_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     policy = parse_policy(b"", environ={})
     written = {"alerting.security.intrusion_count": 3, "alerting.gate.lease_seconds": 5}
+    assert without_effect(policy, written) == {}
+    monkeypatch.setattr("risk_policy.pending.NOT_YET_IN_EFFECT", ("alerting.security",))
     assert without_effect(policy, written) == {"alerting.security.intrusion_count": 3}
 
 

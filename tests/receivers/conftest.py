@@ -23,7 +23,7 @@ import pytest
 
 from risk_policy.contracts import gate as contract
 from risk_receivers.audit.query import StoredEvent, events
-from risk_receivers.audit.verify import Verification
+from risk_receivers.audit.verifier import Verification
 from risk_receivers.verification import verify_store
 
 POLICY = """
@@ -126,6 +126,7 @@ class Receivers:
     data: Path
     policy: Path
     environ: dict[str, str]
+    host: str = "127.0.0.1"
     port: int = 0
     prometheus: str = NOBODY
     process: nursery.Born | subprocess.Popen[bytes] | None = None
@@ -150,7 +151,7 @@ class Receivers:
         self.port = port or free_port()
         arguments: tuple[str, ...] = (
             *("--policy", str(self.policy), "--data", str(self.data)),
-            *("--listen", f"127.0.0.1:{self.port}"),
+            *("--listen", f"{self.host}:{self.port}"),
             *("--prometheus", self.prometheus),
         )
         if "alertmanager =" not in self.policy.read_text():
@@ -218,7 +219,7 @@ class Receivers:
         )
 
     def status(self) -> dict[str, Any]:
-        answer = self.call("GET", "/api/v1/status")
+        answer = self.call("GET", "/api/v1/system/status")
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -293,7 +294,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
     service.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def service_in() -> Callable[[Path], Receivers]:
+    """Makes a service that was never started, with a folder and a policy of its own."""
+    return not_started
+
+
+@pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
     return eventually
 
@@ -310,6 +317,6 @@ class Words:
         return wire_alert(**{**EMERGENCY, **more})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def words() -> Words:
     return Words()

@@ -64,7 +64,8 @@ def test_a_desk_hands_out_its_chain_and_lives_on_from_a_copy(
     found = re.search(r"--accept-loss (\d+)", done.stderr)
     assert found is not None
     lost = int(found[1])
-    assert lost == reached - size_of(copy)
+    # The receipt beside the copy brings the record of the backup, if nothing came between.
+    assert reached - size_of(copy) - lost in (0, 1)
     done = audit(receivers, "restore", copy, "--accept-loss", lost)
     assert done.exit_code == 0, done.output
     receivers.start()

@@ -28,7 +28,9 @@ OPERATOR_TOKEN, APPROVER_TOKEN = "operator-secret", "approver-secret"
 
 def ask(receivers: Any, what: str = "clear", **body: str) -> Any:
     return receivers.call(
-        "POST", f"/api/v1/kill/{what}", json={"actor": "ann", "reason": "it is over", **body}
+        "POST",
+        f"/api/v1/system/kill-switch/{what}",
+        json={"actor": "ann", "reason": "it is over", **body},
     )
 
 
@@ -79,7 +81,7 @@ def test_what_still_fires_is_named_and_keeps_it_tripped_until_it_is_over(
     kill_id = receivers.status()["kill_switch"]["kill_id"]
     refused = ask(receivers, kill_id=kill_id)
     assert refused.status_code == 409
-    assert "DRAWDOWN_EMERGENCY drawdown/main" in refused.json()["error"]
+    assert "DRAWDOWN_EMERGENCY drawdown/main" in refused.json()["detail"]
     receivers.send("alerts", [words.kill_alert(firing=False)])
     code = ask(receivers, kill_id=kill_id).json()["confirmation"]
     receivers.send("alerts", [words.kill_alert(risk_id="drawdown/other")])
@@ -102,10 +104,10 @@ def test_nobody_clears_blindly_nor_without_the_right_token(stopped: Any) -> None
     kill_id = receivers.operator_kill("pause").json()["kill_id"]
     blind = ask(receivers, kill_id=kill_id)
     assert blind.status_code == 409
-    assert "the Watchdog has not arrived" in blind.json()["error"]
+    assert "the Watchdog has not arrived" in blind.json()["detail"]
     for what in ("clear", "disarm", "arm"):
         body = {"actor": "eve", "reason": "x"}
-        path = f"/api/v1/kill/{what}"
+        path = f"/api/v1/system/kill-switch/{what}"
         assert receivers.call("POST", path, token="runtime-secret", json=body).status_code == 403
         assert receivers.call("POST", path, json={}).status_code == 400
     receivers.stop()
@@ -204,7 +206,9 @@ def test_where_the_policy_asks_for_them_it_takes_a_second_person_and_a_code_that
 
     def confirm(code: str, token: str = APPROVER_TOKEN, **more: str) -> int:
         body = {"actor": "bob", "reason": "it is over", "kill_id": kill_id, "confirmation": code}
-        answer = receivers.call("POST", "/api/v1/kill/clear", token=token, json={**body, **more})
+        answer = receivers.call(
+            "POST", "/api/v1/system/kill-switch/clear", token=token, json={**body, **more}
+        )
         assert receivers.gate_says_halt() == (answer.status_code != 200)
         return int(answer.status_code)
 

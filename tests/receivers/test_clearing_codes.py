@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -108,6 +109,30 @@ def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token(
 def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
     with pytest.raises(StartError, match="totp_secret"):
         TimeCodes(secret)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code"),
+    [  # RFC 6238, appendix B, for SHA-1; six digits are the last of its eight
+        (59, "287082"),
+        (1111111109, "081804"),
+        (1111111111, "050471"),
+        (1234567890, "005924"),
+        (2000000000, "279037"),
+        (20000000000, "353130"),
+    ],
+)
+def test_codes_are_those_of_the_rfc(seconds: int, code: str) -> None:
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    retention = parse_policy(b"", environ={}).alerting.audit.retention
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT)")
+        at = datetime.fromtimestamp(seconds, UTC)
+        transaction = Transaction(connection, at, EMPTY, "test", retention)
+        assert TimeCodes(secret).is_shown(code, at)
+        assert TimeCodes(secret).take(transaction, code)
+        assert not TimeCodes(secret).take(transaction, code), "it was used"
+        assert TimeCodes(secret, "ann").take(transaction, code), "hers is another"
 
 
 def test_six_digits_cannot_be_guessed_one_after_the_other() -> None:

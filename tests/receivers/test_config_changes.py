@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from writers import started
 
 from risk_policy import Policy
 from risk_policy.contracts.audit import EventType
 from risk_policy.loader import parse_policy
-from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.query import events
 from risk_receivers.config_changes import RulesWatch, record_policy
-from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Writer
 
 WEBHOOK = """
 [alerting.channels.email]
@@ -36,15 +34,7 @@ PLANTED = {
 class Desk:
     def __init__(self, folder: Path) -> None:
         self.database = folder / "audit.db"
-        self.writer = Writer(
-            self.database,
-            origin="test",
-            retention=AuditRetention(),
-            schema=SCHEMA,
-            batch=10,
-            queue_depth=10,
-        )
-        self.writer.start()
+        self.writer = started(self.database)
 
     def start_on(self, policy: Policy) -> None:
         self.writer.run(lambda transaction: record_policy(transaction, policy), 10)

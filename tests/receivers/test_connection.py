@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -92,6 +93,14 @@ def test_what_is_too_much_is_named(peer: socket.socket, head: bytes) -> None:
     answer = everything(peer)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"65536 bytes and 100 headers" in answer
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/channels"], ids=["a door", "Flask"])
+def test_what_came_before_it_is_answered_first(peer: socket.socket, path: str) -> None:
+    good = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer operator-secret\r\n\r\n"
+    peer.sendall(good.encode() * 3 + HEAD + b"X-Long: " + b"a" * 100_000)
+    answers = re.findall(rb"HTTP/1.1 (\d+) ", everything(peer))
+    assert answers == [b"200"] * 3 + [b"431"]
 
 
 def test_a_large_head_and_a_large_body_are_taken_as_ever(shared: Any, words: Any) -> None:

@@ -288,6 +288,7 @@ def test_a_lost_write_ahead_log_is_noticed(
     assert receivers.spawn().wait(20) == 2
     assert "records were lost" in receivers.log.splitlines()[-1]
     assert "move audit.db.head away" in receivers.log.splitlines()[-1]
+    assert "signing.key.state" in receivers.log.splitlines()[-1]
     receivers.database.with_name("audit.db.head").unlink()
     receivers.start()
     (*_, start) = [e for e in receivers.chain() if e.event_type == "SERVICE_STARTED"]
@@ -296,3 +297,8 @@ def test_a_lost_write_ahead_log_is_noticed(
     problems = str(receivers.verified().problems)
     remembered = ("its end was cut off", "was signed over other records")
     assert any(words in problems for words in remembered), "the signer still remembers"
+    receivers.stop()
+    receivers.database.with_name("signing.key.state").unlink()
+    receivers.start()
+    wait_until(lambda: receivers.metric(signed) == receivers.metric(size), what="signed again")
+    assert receivers.verified().ok, receivers.verified().problems

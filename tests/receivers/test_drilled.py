@@ -83,10 +83,13 @@ def test_a_drill_that_breaks_or_is_interrupted_failed_and_says_what_is_left_trip
     again = rig.run(trip)
     assert "gate is closed already: kill switch tripped, mode pause: a drill" in again.trouble
     order = {"actor": "olga", "reason": "over", "kill_id": kill_id}
-    order["confirmation"] = rig.receivers.call("POST", "/api/v1/kill/clear", json=order).json()[
-        "confirmation"
-    ]
-    assert rig.receivers.call("POST", "/api/v1/kill/clear", json=order).status_code == 200
+    order["confirmation"] = rig.receivers.call(
+        "POST", "/api/v1/system/kill-switch/clear", json=order
+    ).json()["confirmation"]
+    assert (
+        rig.receivers.call("POST", "/api/v1/system/kill-switch/clear", json=order).status_code
+        == 200
+    )
     wait_until(rig.receivers.gate_is_open)
 
     def interrupted(stage: Stage, notes: Notes) -> None:

@@ -27,6 +27,9 @@ def test_a_drill_is_on_record_with_who_and_how_it_ended(shared: Any) -> None:
     assert (end.payload.actor_id, end.payload.severity) == ("olga", "warning")
     assert end.payload.details["criteria"] == criteria
     assert shared.verified().ok
+    [drill] = shared.call("GET", "/api/v1/drills").json()["drills"]
+    assert (drill["id"], drill["result"], drill["actor"]) == ("DRILL-0001", "FAIL", "olga")
+    assert drill["started_at"] < drill["ended_at"]
 
 
 @pytest.mark.parametrize(
@@ -35,5 +38,5 @@ def test_a_drill_is_on_record_with_who_and_how_it_ended(shared: Any) -> None:
 def test_what_is_no_drill_is_refused(shared: Any, change: dict[str, Any]) -> None:
     answer = shared.call("POST", "/api/v1/drills", json={**BEGAN, **change})
     assert answer.status_code == 400
-    assert next(iter(change)) in answer.json()["error"]
+    assert next(iter(change)) in answer.json()["detail"]
     assert shared.call("POST", "/api/v1/drills", token="runtime-secret").status_code == 403

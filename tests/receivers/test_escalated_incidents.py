@@ -27,8 +27,8 @@ def told(receivers: Any) -> list[tuple[str, str]]:
 
 def shown(receivers: Any, state: str = "") -> list[str]:
     """The states of the incidents that are listed."""
-    answer = receivers.call("GET", "/api/v1/incidents", params={"state": state})
-    return [one["state"] for one in answer.json()["incidents"]]
+    answer = receivers.call("GET", "/api/v1/alerts", params={"state": state} if state else {})
+    return [one["state"] for one in answer.json()["alerts"]]
 
 
 def test_an_escalation_says_why_and_ends_without_ending_the_incident(

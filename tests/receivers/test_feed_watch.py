@@ -113,11 +113,10 @@ def test_people_hear_through_every_channel_that_prometheus_is_silent_and_that_it
         "PROMETHEUS IS SILENT",
     ]
     assert "Start Prometheus" in lines[0]["text"]
-    feeds = [
-        (str(event.event_type), event.payload.details["feed"])
-        for event in receivers.chain()
-        if str(event.event_type).startswith("FEED_")
-    ]
+    turns = [one for one in receivers.chain() if str(one.event_type).startswith("FEED_")]
+    feeds = [(str(one.event_type), one.payload.details["feed"]) for one in turns]
+    lasted = [float(one.payload.details.get("silent_seconds", 0)) for one in turns]
+    assert [seconds > 1 for seconds in lasted] == [True, False, True], "since when it was silent"
     assert feeds == [("FEED_SILENT", "alerts"), ("FEED_HEARD", "alerts"), ("FEED_SILENT", "alerts")]
     assert receivers.verified().problems == ()
 

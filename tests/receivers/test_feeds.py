@@ -63,13 +63,13 @@ def test_both_feeds_bring_an_incident_from_created_to_resolved_and_then_anew(
         "ALERT_RESOLVED",
         "ALERT_CREATED",
     ]
-    answer = receivers.call("GET", "/api/v1/incidents").json()["incidents"]
+    answer = receivers.call("GET", "/api/v1/alerts").json()["alerts"]
     assert [(found["id"], found["state"]) for found in answer] == [
         ("drawdown/main:warning:2", "CREATED"),
         ("drawdown/main:warning:1", "RESOLVED"),
     ]
-    found = receivers.call("GET", "/api/v1/incidents", params={"state": "open"}).json()
-    assert [incident["episode"] for incident in found["incidents"]] == [2]
+    found = receivers.call("GET", "/api/v1/alerts", params={"state": "open"}).json()
+    assert [incident["episode"] for incident in found["alerts"]] == [2]
 
 
 def test_an_alert_that_is_no_longer_repeated_expires(
@@ -126,7 +126,7 @@ def test_a_body_over_the_limit_is_refused_and_its_beginning_kept(
     body = [words.kill_alert(), *(words.alert(risk_id=f"{n}/main") for n in range(3000))]
     answer = receivers.send("alerts", body)
     assert answer.status_code == 413
-    assert "max_body_mib = 0.25" in answer.json()["error"]
+    assert "max_body_mib = 0.25" in answer.json()["detail"]
     assert receivers.gate_says_halt(), "the kill alert at the front was not lost"
     assert receivers.event_types().count("INTAKE_QUARANTINED") >= 1
 
@@ -162,7 +162,7 @@ def test_a_feed_takes_its_own_token_only(
     content = [words.kill_alert()] if feed == "alerts" else words.webhook(words.kill_alert())
     answer = shared.send(feed, content, token=token)
     assert answer.status_code == code
-    assert "bearer token" in answer.json()["error"]
+    assert "bearer token" in answer.json()["detail"]
     assert answer.headers.get("WWW-Authenticate") == ("Bearer" if code == 401 else None)
     assert "server" not in answer.headers
     assert not shared.gate_says_halt()

@@ -76,7 +76,7 @@ def test_who_waits_hears_of_a_kill_at_once_and_may_count_the_lease_from_the_requ
 def test_a_wait_that_is_none_is_refused(shared: Any, wait: str) -> None:
     answer = ask(shared, wait=wait)
     assert answer.status_code == 400
-    assert "from 0 to 30" in answer.json()["error"]
+    assert "from 0 to 30" in answer.json()["detail"]
 
 
 def test_a_gate_that_nobody_keeps_open_says_so(stopped: Any) -> None:

@@ -169,19 +169,19 @@ def test_whoever_died_between_record_and_exporter_repeats_the_second_step(
 
 def test_what_the_exporter_would_not_do_is_refused_and_on_record(receivers: Any) -> None:
     upwards = ask(receivers, after="100000.0")
-    assert (upwards.status_code, "downwards only" in upwards.json()["error"]) == (409, True)
+    assert (upwards.status_code, "downwards only" in upwards.json()["detail"]) == (409, True)
     assert ask(receivers, after="7e4").status_code == 400
     code = ask(receivers).json()["confirmation"]
     other = ask(receivers, confirmation=code, after="77000.0")
-    assert (other.status_code, "another request" in other.json()["error"]) == (409, True)
+    assert (other.status_code, "another request" in other.json()["detail"]) == (409, True)
     for scope in ("account=other", "symbol=AAPL"):
         order = {"mode": "pause", "reason": "a test", "actor": "ann", "scope": scope}
         assert receivers.call("POST", "/api/v1/kill", json=order).status_code == 200
     assert ask(receivers).status_code == 200, "neither covers all of the account"
     receivers.operator_kill("pause")
     changed = ask(receivers, confirmation=code)
-    assert (changed.status_code, "not what it was" in changed.json()["error"]) == (409, True)
-    assert "has not confirmed that it is flat" in ask(receivers).json()["error"]
+    assert (changed.status_code, "not what it was" in changed.json()["detail"]) == (409, True)
+    assert "has not confirmed that it is flat" in ask(receivers).json()["detail"]
     assert kinds(receivers) == [
         *("RESET_REFUSED", "RESET_ASKED", "RESET_REFUSED", "RESET_ASKED"),
         *["RESET_REFUSED"] * 2,

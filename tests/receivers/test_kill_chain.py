@@ -141,9 +141,9 @@ def test_the_gate_and_the_record_are_adopted_in_the_tighter_of_both_modes(receiv
 
 def cleared(receivers: Any, kill_id: str) -> None:
     body = {"actor": "ann", "reason": "it is over", "kill_id": kill_id}
-    answer = receivers.call("POST", "/api/v1/kill/clear", json=body).json()
+    answer = receivers.call("POST", "/api/v1/system/kill-switch/clear", json=body).json()
     body["confirmation"] = answer["confirmation"]
-    assert receivers.call("POST", "/api/v1/kill/clear", json=body).status_code == 200
+    assert receivers.call("POST", "/api/v1/system/kill-switch/clear", json=body).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,10 @@ def cleared(receivers: Any) -> None:
         "actor": "desk",
         "reason": "looked at it",
     }
-    asked = receivers.call("POST", "/api/v1/kill/clear", json=body)
+    asked = receivers.call("POST", "/api/v1/system/kill-switch/clear", json=body)
     assert asked.status_code == 200, asked.text
     confirmed = {**body, "confirmation": asked.json()["confirmation"]}
-    assert receivers.call("POST", "/api/v1/kill/clear", json=confirmed).status_code == 200
+    assert (
+        receivers.call("POST", "/api/v1/system/kill-switch/clear", json=confirmed).status_code
+        == 200
+    )

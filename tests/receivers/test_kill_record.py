@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 import pytest
+from writers import started
 
 from risk_policy.contracts.scope import Scope
-from risk_policy.model.audit import AuditRetention
 from risk_policy.vocabulary import KillMode
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.kill import chain, journal
@@ -16,9 +16,9 @@ from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.clearing import Codes, Request, What
 from risk_receivers.kill.journal import Witness
 from risk_receivers.kill.loosening import Loosening, Step
+from risk_receivers.kill.second_factor import SecondFactor
 from risk_receivers.kill.switch import Trigger
-from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Transaction
 
 STEPS = 120
 
@@ -39,16 +39,8 @@ def essentials(board: KillBoard) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("seed", range(6))
 def test_the_chain_leads_to_the_same_switch_as_the_table(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    writer = Writer(
-        tmp_path / "audit.db",
-        origin="test",
-        retention=AuditRetention(),
-        schema=SCHEMA,
-        batch=9,
-        queue_depth=9,
-    )
-    writer.start()
-    loosening = Loosening(Outbox({}), Codes(60))
+    writer = started(tmp_path / "audit.db")
+    loosening = Loosening(Outbox({}), Codes(60), SecondFactor())
 
     def something(transaction: Transaction) -> None:
         state = journal.load(transaction.connection)

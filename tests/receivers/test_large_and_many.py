@@ -62,7 +62,7 @@ def test_a_kill_waits_for_no_report(
         answer = receivers.operator_kill("immediate")
         took = time.monotonic() - began
         assert answer.status_code == 503, "the store hangs, and nothing is promised"
-        assert "the gate is closed" in answer.json()["error"]
+        assert "the gate is closed" in answer.json()["detail"]
         assert receivers.gate_says_halt()
         assert took < 10, "one deadline, however many wait"
         for thread in threads:
@@ -142,7 +142,7 @@ def test_a_body_of_a_million_pieces_holds_up_nobody(
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < 2
     assert {answer.status_code for answer in answers} == {413}
-    assert "100000 alerts" in answers[0].json()["error"]
+    assert "100000 alerts" in answers[0].json()["detail"]
     assert roomy.rows("SELECT count(*) FROM incident WHERE risk_id = 'drawdown/main'") == [(1,)]
     assert roomy.rows("SELECT count(*), min(seen) FROM quarantine") == [(21, 3)]
     assert roomy.metric('risk_feed_quarantined_total{feed="alerts"}') > 290_000
@@ -177,7 +177,7 @@ def test_a_report_out_of_bounds_is_refused_by_field(shared: Any, field: str, val
     content = {"reports": [blocked(1, **{field: value})]}
     answer = shared.call("POST", "/api/v1/runtime/reports", token="runtime-secret", json=content)
     assert answer.status_code == 400
-    assert f".{field}: " in answer.json()["error"]
+    assert f".{field}: " in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("blank", ["   ", "\t\n"])

@@ -99,7 +99,7 @@ def test_whoever_hammers_does_not_fill_the_log(
     receivers: Any, wait_until: Callable[..., Any]
 ) -> None:
     for _ in range(20):
-        receivers.call("GET", "/api/v1/status", token="guessed")
+        receivers.call("GET", "/api/v1/system/status", token="guessed")
     assert receivers.metric(AUTH_FAILED) == 20
     wait_until(
         lambda: receivers.log.count("a wrong token") == 5, what="the 1st, 2nd, 4th, 8th and 16th"
@@ -182,9 +182,9 @@ def test_damage_that_a_reader_meets_is_noticed_at_once(receivers: Any, words: An
         answer = receivers.call("GET", "/api/v1/audit")
         assert answer.status_code == 500, "nothing mends it, so nobody is told to try again"
         assert answer.json()["record"] == 5
-        assert "record 5: the payload is not the one" in answer.json()["error"]
-        assert "try again" not in answer.json()["error"]
-        assert "audit verify" in answer.json()["error"]
+        assert "record 5: the payload is not the one" in answer.json()["detail"]
+        assert "try again" not in answer.json()["detail"]
+        assert "audit verify" in answer.json()["detail"]
     beyond = receivers.call("GET", "/api/v1/audit", params={"after_seq": 5}).json()["events"]
     assert [event["header"]["seq"] for event in beyond][:2] == [6, 7]
     assert receivers.metric(INTACT) == 0

@@ -11,6 +11,7 @@ import pytest
 from msgspec import structs
 from owed_messages import owed
 from typer.testing import CliRunner
+from writers import started
 
 from risk_policy import Policy, parse_policy
 from risk_policy.clock import utc_now
@@ -18,8 +19,7 @@ from risk_receivers.audit.query import events
 from risk_receivers.channels import enabled_channels, fallbacks
 from risk_receivers.channels.orphans import move_orphans
 from risk_receivers.channels.outbox import Outbox
-from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Transaction
 from riskwarden.commands.channels import app
 
 Wait = Callable[..., Any]
@@ -49,15 +49,7 @@ def test_what_is_in_time_is_taken_over_and_the_rest_is_a_dead_letter(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before, after = policy(slack=True), policy(slack=False)
-    writer = Writer(
-        tmp_path / "audit.db",
-        origin="test",
-        retention=after.alerting.audit.retention,
-        schema=SCHEMA,
-        batch=100,
-        queue_depth=1000,
-    )
-    writer.start()
+    writer = started(tmp_path / "audit.db", retention=after.alerting.audit.retention)
 
     def owe(transaction: Transaction) -> None:
         outbox = Outbox(enabled_channels(before), fallbacks(before))

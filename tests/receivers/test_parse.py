@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -117,6 +118,72 @@ def test_a_malformed_alert_never_costs_its_neighbours(broken: str, feed: Feed) -
     batch = parse(text.encode(), feed)
     assert len(batch.alerts) == 2
     assert broken.encode() in {malformed.raw for malformed in batch.malformed}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[{good}}}, {good}]",
+        "[{good}], {good}]",
+        '[{{"labels": {{"alertname": "A"}}, {good}, {good}]',
+        '[{{"labels": {{"alertname": "A}}}}, {good}, {good}]',
+        '[{{"labels": {{"alertname": "A\\"}}}}, {good}, {good}]',
+        '["open, {good}, {good}]',
+        "[{good}{good}]",
+        "[{good}] [{good}]",
+        "\ufeff[{good}, {good}]",
+        "{good}, {good}]",
+    ],
+)
+@pytest.mark.parametrize("feed", list(Feed))
+def test_a_bracket_or_a_quotation_mark_too_many_or_too_few_costs_no_neighbour(
+    body: str, feed: Feed
+) -> None:
+    odd = {"description": 'one, "alerts": [{, two'}
+    text = body.format(good=json.dumps(alert(status="firing", annotations=odd)))
+    text = "b/main".join(text.rsplit("a/main", 1))
+    if feed is Feed.NOTIFICATIONS:
+        text = f'{{"version": "4", "alerts": {text}, "status": "firing"}}'
+    batch = parse(text.encode(), feed)
+    assert len(batch.alerts) == 2
+    assert any(malformed.raw == text.encode() for malformed in batch.malformed)
+
+
+def test_a_webhook_with_two_lists_of_alerts_is_read_whole_and_complained_of() -> None:
+    good = json.dumps([alert(status="firing")])
+    batch = parse(
+        f'{{"version": "4", "alerts": {good}, "alerts": {good}}}'.encode(), Feed.NOTIFICATIONS
+    )
+    assert len(batch.alerts) == 2
+    assert "more than one list" in batch.malformed[0].reason
+
+
+def test_json_that_is_no_list_of_alerts_is_not_searched_for_them() -> None:
+    assert not parse({"other": alert(status="firing")}, Feed.ALERTS).alerts
+
+
+@pytest.mark.parametrize(
+    "unit", ['{"labels":{', '{"status":"', '{"a":"b",', '{"', '"alerts":[', "{"]
+)
+@pytest.mark.parametrize("feed", list(Feed))
+def test_what_begins_a_ten_thousand_times_is_read_once(unit: str, feed: Feed) -> None:
+    began = time.process_time()
+    assert not parse(f"[{unit * 10_000}".encode(), feed).alerts
+    assert time.process_time() - began < 3, "it is far more if each were read to the end"
+
+
+def test_an_over_long_identity_is_cut_and_stays_one_of_a_kind() -> None:
+    def found(end: str) -> Any:
+        name = "x" * 20_000 + end
+        names = {**alert()["labels"], "risk_id": name, "tier": name, "escalation": name}
+        return parse([alert(labels=names)]).alerts[0]
+
+    one, other = found("a"), found("b")
+    assert one.risk_id == found("a").risk_id != other.risk_id
+    assert one.labels["risk_id"].endswith("a"), "what was said is on record whole"
+    keys = [(each.risk_id, each.tier, each.escalation) for each in (one, other)]
+    # What an index of PostgreSQL takes.
+    assert all(len("".join(key)) * 4 < 2704 for key in keys)
 
 
 def test_bytes_that_are_no_utf8_cost_only_their_own_alert() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from risk_policy.model.audit import AuditRetention
+from writers import started
+
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.query import StoredEvent, events
 from risk_receivers.refusals import MOST_ADDRESSES, MOST_PATHS, OTHER_PATHS, OTHERS, Refusals
-from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
 
 
@@ -48,10 +48,7 @@ def test_a_wrong_token_is_on_record_at_once_and_many_are_one_number(
 def test_what_was_counted_is_on_record_when_its_time_has_come(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
-    writer = Writer(
-        tmp_path / "audit.db", origin="test", retention=AuditRetention(), batch=10, queue_depth=10
-    )
-    writer.start()
+    writer = started(tmp_path / "audit.db")
     refusals = Refusals(writer, Telemetry(), pause_seconds=0.5)
     refusals.start()
 
@@ -71,10 +68,7 @@ def test_what_was_counted_is_on_record_when_its_time_has_come(
 
 
 def test_many_addresses_are_as_few_records_as_some(tmp_path: Path) -> None:
-    writer = Writer(
-        tmp_path / "audit.db", origin="test", retention=AuditRetention(), batch=10, queue_depth=10
-    )
-    writer.start()
+    writer = started(tmp_path / "audit.db")
     refusals = Refusals(writer, Telemetry())
     for number in range(5000):
         refusals.note(f"2001:db8::{number:x}", "/")
@@ -87,10 +81,7 @@ def test_many_addresses_are_as_few_records_as_some(tmp_path: Path) -> None:
 
 
 def test_whoever_makes_paths_up_fills_no_record_with_them(tmp_path: Path) -> None:
-    writer = Writer(
-        tmp_path / "audit.db", origin="test", retention=AuditRetention(), batch=10, queue_depth=10
-    )
-    writer.start()
+    writer = started(tmp_path / "audit.db")
     refusals = Refusals(writer, Telemetry())
     secret = f"rw_{'0a' * 6}_{'1b' * 32}"
     refusals.note("a", f"/api/v1/tokens/{secret}")  # whoever took the token for its name
@@ -120,7 +111,7 @@ def test_a_store_that_hangs_keeps_no_refusal_from_being_given(receivers: Any) ->
 
 
 def test_from_where_somebody_came_is_nothing_that_they_say(receivers: Any) -> None:
-    for method, path in (("POST", "/api/v1/kill"), ("GET", "/api/v1/status")):
+    for method, path in (("POST", "/api/v1/kill"), ("GET", "/api/v1/system/status")):
         for said in ("10.1.2.3", "no address at all"):
             answer = receivers.client.request(
                 method, receivers.url + path, headers={"X-Forwarded-For": said}

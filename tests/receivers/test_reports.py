@@ -48,7 +48,7 @@ def test_a_report_out_of_bounds_costs_its_neighbours_nothing(receivers: Any) -> 
     assert receivers.status()["kill_switch"]["state"] == "FLAT_CONFIRMED"
     code, answer = send(receivers, blocked(gate_version=2**53))
     assert code == 400
-    assert ".gate_version: " in answer["error"]
+    assert ".gate_version: " in answer["detail"]
     assert [refused["id"] for refused in answer["rejected"]] == ["report-0001"]
     assert send(receivers, blocked())[1]["recorded"] == 1, "the id was not used up"
 
@@ -59,7 +59,7 @@ def test_a_report_out_of_bounds_costs_its_neighbours_nothing(receivers: Any) -> 
 def test_a_time_that_cannot_be_told_is_refused(shared: Any, at: str) -> None:
     code, answer = send(shared, blocked(at=at))
     assert code == 400
-    assert ".at: " in answer["error"]
+    assert ".at: " in answer["detail"]
 
 
 def test_an_id_stands_for_one_report_for_ever(receivers: Any) -> None:
@@ -70,7 +70,7 @@ def test_an_id_stands_for_one_report_for_ever(receivers: Any) -> None:
         code, answer = send(receivers, other)
         assert code == 409
         assert answer["rejected"][0]["reason"] == "reused"
-        assert "id" in answer["error"]
+        assert "id" in answer["detail"]
     code, answer = send(receivers, other, blocked("report-0002"))
     assert (code, answer["recorded"], len(answer["rejected"])) == (200, 1, 1)
     assert send(receivers, blocked())[1]["duplicates"] == 1, "the first one stands"
@@ -135,7 +135,7 @@ def test_flat_before_the_kill_is_on_record_is_sent_again_and_not_refused(
     def recorded() -> bool:
         code, answer = send(receivers, flat)
         assert not answer.get("rejected"), "nobody would send it again"
-        assert code == 200 or (code == 503 and "send the reports again" in answer["error"])
+        assert code == 200 or (code == 503 and "send the reports again" in answer["detail"])
         return code == 200
 
     marker.write_order(receivers.data / "gate", order)

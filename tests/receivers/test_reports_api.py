@@ -146,4 +146,4 @@ def test_flat_is_only_believed_about_the_kill_in_force(receivers: Any) -> None:
 def test_reports_that_make_no_sense_are_refused(shared: Any, body: bytes) -> None:
     answer = shared.call("POST", "/api/v1/runtime/reports", token="runtime-secret", content=body)
     assert answer.status_code == 400
-    assert answer.json()["error"]
+    assert answer.json()["detail"]

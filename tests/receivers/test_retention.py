@@ -15,9 +15,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from writers import started
 
 from risk_policy import default_policy_path, load_policy
-from risk_policy.model.audit import AuditRetention
 from risk_policy.model.escalation import Retention
 from risk_policy.vocabulary import Category, KillMode, Severity
 from risk_receivers.channels.dead_letters import dismiss
@@ -34,7 +34,7 @@ from risk_receivers.restrictions.recording import Restricting
 from risk_receivers.retention.keeper import RetentionKeeper
 from risk_receivers.retention.tables import FREE_KINDS, KEPT, KILL_KINDS, PRUNABLE
 from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Transaction
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.verification import verify_store
 
@@ -65,16 +65,7 @@ class House:
     def __init__(self, folder: Path, retention: Retention) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.database = folder / "audit.db"
-        self.writer = Writer(
-            self.database,
-            origin="test",
-            retention=AuditRetention(),
-            schema=SCHEMA,
-            batch=100,
-            queue_depth=1000,
-            clock=lambda: self.now,
-        )
-        self.writer.start()
+        self.writer = started(self.database, clock=lambda: self.now)
         self.outbox = Outbox({"webhook": Severity.DEBUG})
         self.ledger = Ledger(
             Teller(self.outbox, Terms()),

@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner
+from writers import started
 
-from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.note import SigningKey, VerifierKey
 from risk_receivers.signer import journal
 from risk_receivers.signer.journal import Rotation
 from risk_receivers.signer.signer import KeptSigner
-from risk_receivers.store.writer import Writer
 from risk_receivers.tokens.registry import Doing
 from risk_receivers.verification import verify_store
 from riskwarden.app import application
@@ -231,8 +230,9 @@ def test_an_auditor_pins_the_key_and_a_head(receivers: Any, wait_until: Callable
     assert (code, "is no verifier key" in said) == (2, True)
 
 
-def rotated(receivers: Any) -> VerifierKey:
+def rotated(receivers: Any, *arguments: str) -> VerifierKey:
     asked = ["audit", "rotate-key", "--reason", "once a year", "--receivers", receivers.url]
+    asked += arguments
     done = CliRunner().invoke(application(asked), asked, env=receivers.environ)
     assert done.exit_code == 0, done.output
     return VerifierKey.parse(done.stdout)
@@ -269,6 +269,31 @@ def test_a_new_key_takes_over_and_who_has_pinned_the_first_goes_on_with_it(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("lost", [("signing.key",), ("signing.key", "signing.key.state")])
+def test_a_key_that_is_lost_is_replaced_on_record_and_whoever_pins_both_goes_on(
+    stopped: Any, words: Any, wait_until: Callable[..., Any], lost: tuple[str, ...]
+) -> None:
+    stopped.start().stop()
+    first = VerifierKey.parse(key_of(stopped).with_suffix(".key.pub").read_text())
+    for name in lost:
+        key_of(stopped).with_name(name).unlink()
+    receivers = stopped.start()
+    problem = wait_until(lambda: receivers.status()["audit"]["signing_problem"])
+    assert "rotate-key --lost" in problem
+    second = rotated(receivers, "--lost")
+    receivers.send("alerts", [words.alert()])
+    wait_until(lambda: all_signed(receivers))
+    again = receivers.call(
+        "POST", "/api/v1/audit/signing-key", json={"actor": "a", "reason": "r", "lost": True}
+    )
+    assert (again.status_code, "it is not lost" in again.text) == (409, True)
+    found = verify_store(receivers.database, pinned=[first, second])
+    assert (found.ok, found.key) == (True, second.short), found.problems
+    (problem,) = verify_store(receivers.database).problems
+    assert f"names the key {second.short}, which none before it vouches for" in str(problem)
+    assert "not the pinned one" in str(verify_store(receivers.database, pinned=[first]).problems)
+
+
 def test_a_rotation_that_a_crash_cut_short_is_finished_afterwards(
     receivers: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
@@ -278,10 +303,7 @@ def test_a_rotation_that_a_crash_cut_short_is_finished_afterwards(
     signer = KeptSigner(key_of(receivers), "riskwarden/audit")
     rotation = Rotation(signer.key, signer.prepare())
     signer.close()
-    writer = Writer(
-        receivers.database, origin="test", retention=AuditRetention(), batch=1, queue_depth=9
-    )
-    writer.start()
+    writer = started(receivers.database, batch=1)
     doing = Doing("tester", "admin", "127.0.0.1", "a test")
     writer.run(partial(journal.rotate, rotation=rotation, doing=doing), timeout=30)
     writer.stop()

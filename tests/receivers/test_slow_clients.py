@@ -145,4 +145,4 @@ def test_nobody_without_a_token_is_waited_for(impatient: Any, connections: ExitS
 def test_an_api_body_over_the_limit_is_refused_by_name(impatient: Any) -> None:
     answered = impatient.call("POST", "/api/v1/kill", content=b" " * 300_000)
     assert answered.status_code == 413
-    assert "alerting.intake.max_body_mib = 0.25 MiB" in answered.json()["error"]
+    assert "alerting.intake.max_body_mib = 0.25 MiB" in answered.json()["detail"]

@@ -15,13 +15,11 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
+from writers import started
 
 from risk_policy.contracts.operator import GIVEN_TOKEN
-from risk_policy.model.audit import AuditRetention
 from risk_policy.vocabulary import Role
-from risk_receivers.schema import SCHEMA
 from risk_receivers.store.errors import StoreError
-from risk_receivers.store.writer import Writer
 from risk_receivers.tokens.book import Book, Unfit
 from risk_receivers.tokens.registry import Doing, Registry
 from riskwarden.app import application
@@ -40,7 +38,7 @@ def revoke(receivers: Any, name: str, reason: str = "") -> Any:
 
 
 def status_with(receivers: Any, token: str) -> int:
-    return int(receivers.call("GET", "/api/v1/status", token=token).status_code)
+    return int(receivers.call("GET", "/api/v1/system/status", token=token).status_code)
 
 
 def listed(receivers: Any) -> dict[str, Any]:
@@ -93,7 +91,7 @@ def test_a_revoked_token_stops_at_once_and_stays_stopped(receivers: Any) -> None
     assert done.status_code == 200
     answer = receivers.call("POST", "/api/v1/kill", token=token, json={})
     assert answer.status_code == 401
-    assert answer.json()["error"].startswith("the token tom was revoked; send the bearer token ")
+    assert answer.json()["detail"].startswith("the token tom was revoked; send the bearer token ")
     assert revoke(receivers, "tom").status_code == 404
     again = create(receivers, "tom", "auditor").json()["token"]
     assert (status_with(receivers, again), status_with(receivers, token)) == (200, 401)
@@ -114,7 +112,7 @@ def test_an_expired_token_stops_by_itself(shared: Any, wait_until: Callable[...,
     assert status_with(shared, token) == 200
     assert create(shared, "contractor", "auditor").status_code == 409, "there is one"
     wait_until(lambda: status_with(shared, token) == 401)
-    error = shared.call("GET", "/api/v1/status", token=token).json()["error"]
+    error = shared.call("GET", "/api/v1/system/status", token=token).json()["detail"]
     assert error.startswith("the token contractor expired at ")
     assert "expired" in listed(shared)["contractor"]["fault"]
     assert create(shared, "contractor", "auditor").status_code == 200
@@ -146,15 +144,7 @@ def test_a_store_that_hangs_keeps_nobody_from_tripping_and_no_token_from_being_r
 def test_what_the_store_cannot_take_revokes_all_the_same_and_can_be_asked_again(
     tmp_path: Path,
 ) -> None:
-    writer = Writer(
-        tmp_path / "audit.db",
-        origin="test",
-        retention=AuditRetention(),
-        schema=SCHEMA,
-        batch=10,
-        queue_depth=10,
-    )
-    writer.start()
+    writer = started(tmp_path / "audit.db")
     book = Book()
     registry = Registry(writer, book)
     doing = Doing("owner", "operator_token", "127.0.0.1")
@@ -179,7 +169,7 @@ def test_nobody_makes_more_of_themselves_by_making_a_token(stopped: Any) -> None
     for role in ("admin", "risk_manager"):
         more = create(receivers, "tom2", role, by=tom)
         assert more.status_code == 403
-        assert "lacks permission" in more.json()["error"]
+        assert "lacks permission" in more.json()["detail"]
     made = create(receivers, "quinn", "quant_analyst", by=tom)
     assert made.status_code == 200
     assert made.json()["created_by"] == "tom", "whatever was said"
@@ -208,7 +198,7 @@ def test_a_token_that_makes_no_sense_is_refused_by_name(
     whole = {"name": "ann", "roles": ["auditor"], "actor": "owner", **body}
     answer = shared.call("POST", "/api/v1/tokens", json=whole)
     assert answer.status_code == 400
-    assert named in answer.json()["error"]
+    assert named in answer.json()["detail"]
     assert "ann" not in listed(shared)
 
 

@@ -173,7 +173,7 @@ def test_a_service_with_every_channel_tells_by_all_of_them(
     assert "drawdown is 16 % &amp; &lt;rising&gt;" in block["text"]["text"]
     assert services.webhook.received[1].json["text"] == "drawdown is 16 % & <rising>"
     metrics = stopped.client.get(f"{stopped.url}/metrics").text
-    status = stopped.call("GET", "/api/v1/status").text
+    status = stopped.call("GET", "/api/v1/system/status").text
     assert stopped.stop() == 0
     kept = [path.read_bytes().decode(errors="replace") for path in files(stopped.data)]
     assert len(kept) > 2

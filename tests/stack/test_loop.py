@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from grafana_queries import EMBEDDED_ALONE, queries, unanswered
 from stack_under_test import Running, eventually
 from typer.testing import CliRunner
 
@@ -185,6 +186,10 @@ def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(running:
     httpx.post(f"{alertmanager}/api/v2/silences", json=silence).raise_for_status()
 
     running.wait_for(Milestone.FLAT)
+    refused = [one for one in queries() if one.panel in EMBEDDED_ALONE]
+    assert refused
+    prometheus = running.stack.url("prometheus")
+    eventually(lambda: not unanswered(prometheus, refused, seconds=300), 10, f"data: {refused}")
 
     def emergency_is_suppressed() -> bool:
         alerts = httpx.get(f"{alertmanager}/api/v2/alerts").json()

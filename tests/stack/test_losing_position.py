@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 import telegram_stand_in
+from grafana_queries import EMBEDDED_ALONE, queries, unanswered
 from loopback_http import Reply
-from losing_desk import ANSWERED, UNANSWERED, Book, Desk
+from losing_desk import ANSWERED, PAID, UNANSWERED, Book, Desk
 from mail_servers import Postbox, mail_server
 from slack_stand_in import SlackStandIn
 from stack_under_test import Running, edited_policy, eventually, mails_to
@@ -36,7 +37,7 @@ from riskwarden.stack.stack import find_binaries
 
 pytestmark = pytest.mark.stack
 
-CALM, LOSING = 99.0, 95.0
+CALM, LOSING, LOST = 99.0, 95.0, 85.0
 ESCALATES_AFTER = timedelta(seconds=12)
 _SOON = 30.0
 _DEADLINE_SECONDS = 5
@@ -72,7 +73,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         # From here on both services are busy when they are asked for the first time.
         slack.next.append(_RATE_LIMIT)
         telegram.instead = _busy_once(telegram)
-        desk.acknowledge(ANSWERED)
+        desk.acknowledge(desk.risk_id(ANSWERED))
         yield desk
 
 
@@ -284,7 +285,7 @@ def test_a_crowd_of_alerts_is_one_storm_and_its_emergency_is_told_at_once(desk: 
     def known() -> bool:
         """One more question that somebody asks the service meanwhile."""
         began = time.monotonic()
-        found = desk.ask("incidents", limit=1000, alertname="POSITION_LOSS_WARNING")["incidents"]
+        found = desk.ask("alerts", limit=1000, alertname="POSITION_LOSS_WARNING")["alerts"]
         seconds.append(time.monotonic() - began)
         return crowd <= {one["risk_id"] for one in found}
 
@@ -304,8 +305,59 @@ def test_a_crowd_of_alerts_is_one_storm_and_its_emergency_is_told_at_once(desk: 
     assert len(said("storm")) == 1
     told = [one for one in said("firing") if one.get("risk_id") in crowd]
     assert len(told) <= 11, "the rest is told together"
-    assert desk.ask("status")["kill_switch"]["state"] != "ARMED"
+    assert desk.ask("system/status")["kill_switch"]["state"] != "ARMED"
     assert statistics.median(seconds) < 0.1
+
+
+def test_what_limits_stand_at_is_told_as_prometheus_knows_it(desk: Desk) -> None:
+    """Asked once everything has fallen: far beyond the last threshold is where it matters."""
+    book = desk.book
+    assert book is not None
+    book.mark = LOST
+    book.more.update(dict.fromkeys(book.more, LOST))
+
+    def worst_of_all() -> bool:
+        found = {one["limit"]: one["values"] for one in desk.ask("metrics/current")["limits"]}
+        return bool(found["position_loss"][0]["value"] == pytest.approx(LOST / PAID - 1))
+
+    eventually(worst_of_all, _SOON, "all of them have fallen")
+    current = desk.ask("metrics/current")
+    assert [(one["account"], one["stale"]) for one in current["accounts"]] == [("main", False)]
+    watched = {one["limit"]: one for one in current["limits"]}
+    assert all(one["thresholds"] for one in watched.values())
+    lost = watched["position_loss"]
+    worst = lost["values"][0]
+    assert worst["beyond"] == lost["thresholds"][-1]["tier"]
+    assert worst["next"] is None
+    assert worst["value"] < lost["thresholds"][-1]["threshold"] < 0
+    assert worst["used"] > 1
+    assert worst["about"] == {"account": "main", "symbol": worst["risk_id"].split("/")[-1]}
+    used = [one["used"] for one in lost["values"]]
+    assert used == sorted(used, reverse=True)
+    assert len(used) == 10, "of a crowd the worst few"
+
+    past = desk.ask("metrics/history", limit="position_loss", symbol=UNANSWERED)
+    [line] = past["lines"]
+    assert line["about"] == {"account": "main", "symbol": UNANSWERED}
+    values = [value for _, value in line["points"]]
+    # It is looked at from where it came near its mildest threshold.
+    assert values[0] == pytest.approx(LOSING / PAID - 1)
+    assert min(values) == pytest.approx(min(values[-1], LOSING / PAID - 1))
+
+
+def test_every_panel_of_every_dashboard_shows_something_of_all_this(desk: Desk) -> None:
+    """Positions, breaches, a kill, deliveries and answers: a panel without data asks wrongly."""
+    desk.acknowledge("drawdown/main", "emergency")
+    prometheus = desk.running.stack.url("prometheus")
+    every = [one for one in queries() if one.panel not in EMBEDDED_ALONE]
+    left = unanswered(prometheus, every, seconds=900)
+
+    def answered() -> bool:
+        """What was asked in vain may only not have been scraped or evaluated yet."""
+        left[:] = unanswered(prometheus, left, seconds=900)
+        return not left
+
+    eventually(answered, _SOON, lambda: "no data:\n" + "\n".join(map(str, left)))
 
 
 def _heard(desk: Desk) -> float:

@@ -9,17 +9,19 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from writers import started
+
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import StoredEvent, events
-from risk_receivers.audit.verify import Verification, verify_database
+from risk_receivers.audit.verifier import Verification
+from risk_receivers.audit.verify import verify_database
 from risk_receivers.database.place import Place, path_of
 from risk_receivers.retention.pruner import Pruner
 from risk_receivers.retention.works import Doer
-from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Transaction
 
 DAY = timedelta(days=1)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,16 +39,7 @@ class Archive:
         self.now = begin
         is_folder = isinstance(place, Path) and place.is_dir()
         self.database = path_of(place) / "audit.db" if is_folder else place
-        self.writer = Writer(
-            self.database,
-            origin="test",
-            retention=retention or AuditRetention(),
-            schema=SCHEMA,
-            batch=100,
-            queue_depth=1000,
-            clock=lambda: self.now,
-        )
-        self.writer.start()
+        self.writer = started(self.database, retention=retention, clock=lambda: self.now)
 
     @property
     def path(self) -> Path:

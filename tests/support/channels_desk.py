@@ -15,6 +15,7 @@ from loopback_http import LoopbackServer, Received, Reply
 from mail_servers import Postbox, mail_server
 from owed_messages import as_told
 from slack_stand_in import SlackStandIn
+from writers import started
 
 from risk_policy import parse_policy
 from risk_policy.vocabulary import Severity
@@ -25,7 +26,6 @@ from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.courier import Courier, Terms, channel_gauges
 from risk_receivers.overdue import Overdue
-from risk_receivers.schema import SCHEMA
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import Worker
@@ -83,15 +83,7 @@ class Desk:
         policy = parse_policy(text.encode())
         channels = enabled_channels(policy)
         self.outbox = Outbox(channels, fallbacks(policy))
-        self.writer = writer = Writer(
-            self.database,
-            origin="test",
-            retention=policy.alerting.audit.retention,
-            schema=SCHEMA,
-            batch=100,
-            queue_depth=1000,
-        )
-        writer.start()
+        self.writer = writer = started(self.database, retention=policy.alerting.audit.retention)
         self.stack.callback(writer.stop)
         terms = Terms.of_channels(policy, self.wake)
         made = {name: CHANNELS[name](policy, self.folder, as_told) for name in channels}

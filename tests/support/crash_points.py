@@ -1,25 +1,16 @@
 """A writer that is killed, or refused a system call, at a chosen moment of its work.
 
-``strace`` does it: at the n-th write, sync or truncation of the writer's thread the process dies as
-by a power button that leaves the kernel running, or the call fails with EIO or ENOSPC. Each try is
-a fork of one process that has everything imported, so that hundreds of them take seconds.
-
-Run as a program: ``python crash_points.py FOLDER`` reads tries, one JSON object a line, and answers
-each with one line.
+That is a write, sync or truncation of its thread. Run as a program it reads tries, one JSON object
+a line, and answers each with one line.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +18,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+from traced_child import ENDINGS, traced
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import AuditRetention
@@ -37,8 +30,6 @@ from risk_receivers.store.writer import Transaction, Writer
 
 #: Whatever makes bytes or names durable, or is to.
 CALLS: Final = ("pwrite64", "write", "fdatasync", "fsync", "ftruncate", "unlink", "rename")
-#: How a try ends: the process, or the call.
-ENDINGS: Final = {"SIGKILL": "signal=SIGKILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
 #: Beside the chain, to see that both are written or neither.
 NOTES: Final = "CREATE TABLE IF NOT EXISTS note(number INTEGER PRIMARY KEY) STRICT"
 _ALONE: Final = 3
@@ -46,7 +37,6 @@ _TOGETHER: Final = 4
 #: More than a page of the database.
 _LONG: Final = "x" * 9000
 _PATIENCE: Final = 30.0
-ANY_TRACER: Final = (0x59616D61, ctypes.c_ulong(-1))  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
 
 
 @dataclass(frozen=True)
@@ -140,56 +130,16 @@ def attempt(one: Try) -> Outcome:
         shutil.copytree(one.begin, folder)
     else:
         folder.mkdir()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        writer = make_writer(folder / "audit.db", in_files=one.in_files)
-        _be_traced(writer, 100 if one.begin else 0, writing)
-    os.close(writing)
-    os.waitpid(child, os.WUNTRACED)
     log = folder / "strace"
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-q", "-p", str(child), "-o", log, *options],
-        stderr=subprocess.PIPE,
-    )
-    until_traced(child, tracer)
-    os.kill(child, signal.SIGCONT)
-    with os.fdopen(reading, "rb") as stream:
-        acknowledged = tuple(int(line) for line in stream.read().split())
-    _, status = os.waitpid(child, 0)
-    tracer.wait(_PATIENCE)
-    return Outcome(
-        acknowledged,
-        os.WIFSIGNALED(status),
-        _counted(log, child),
-    )
 
+    def work(tell: Callable[[bytes], None]) -> int:
+        writer = make_writer(folder / "audit.db", in_files=one.in_files)
+        with suppress(StoreError):
+            labour(writer, 100 if one.begin else 0, lambda number: tell(b"%d" % number))
+        return 0
 
-def _be_traced(writer: Writer, begin: int, told: int) -> None:
-    """The child's part; never returns."""
-    ctypes.CDLL(None).prctl(*ANY_TRACER)
-    os.kill(os.getpid(), signal.SIGSTOP)
-    with suppress(StoreError):
-        labour(writer, begin, lambda number: _tell(told, number))
-    os._exit(0)
-
-
-def _tell(told: int, number: int) -> None:
-    # By another call than those that are counted.
-    os.writev(told, [b"%d\n" % number])
-
-
-def until_traced(child: int, tracer: subprocess.Popen[bytes]) -> None:
-    """Returns once the child is traced, or raises RuntimeError."""
-    until = time.monotonic() + _PATIENCE
-    while "TracerPid:\t0" in Path(f"/proc/{child}/status").read_text():
-        if tracer.poll() is not None or time.monotonic() > until:
-            os.kill(child, signal.SIGKILL)
-            os.kill(child, signal.SIGCONT)
-            said = tracer.stderr.read().decode() if tracer.stderr else ""
-            raise RuntimeError(f"strace cannot trace: {said}")
-        time.sleep(0.001)
+    ended = traced(log, options, work)
+    return Outcome(tuple(map(int, ended.told)), ended.was_killed, _counted(log, ended.child))
 
 
 def _counted(log: Path, child: int) -> dict[str, int]:

@@ -23,6 +23,36 @@ from risk_policy.clock import utc_now
 
 UNANSWERED, ANSWERED = "AAPL", "GOOG"
 PAID = 100.0
+#: What else a runtime can tell; all of it is well.
+_OF_POSITION: dict[str, Any] = {
+    "stop": 80.0,
+    "held_periods": 7,
+    "atr_ratio": 1.25,
+    "sector": "tech",
+}
+_OF_ACCOUNT: Mapping[str, Any] = {
+    "reports_stops": True,
+    "leverage": 1.5,
+    "margin_used": 5_000,
+    "consecutive_losses": 1,
+    "strategies": [{"name": "trend", "exposure": 3_000, "limit": 4_000, "edge": 0.002}],
+    "venues": [{"name": "kraken", "exposure": 1_000, "limit": 2_000}],
+    "budgets": [{"name": "news-api", "spent": 10, "limit": 50}],
+    "markets": [{"symbol": UNANSWERED, "spread_ratio": 0.004, "atr_baseline_ratio": 2.25}],
+    "latencies": {
+        "inference_p95_seconds": 0.25,
+        "inference_p99_seconds": 0.75,
+        "venues": [
+            {
+                "name": "kraken",
+                "websocket_lag_seconds": 0.125,
+                "order_placement_seconds": 0.5,
+                "order_fill_seconds": 1.5,
+            }
+        ],
+    },
+    "gating": {"mode": "paper", "enable_live_trading": False},
+}
 
 
 class Book:
@@ -43,14 +73,16 @@ class Book:
     def report(self) -> None:
         positions = [
             {"symbol": symbol, "quantity": 100, "mark": self.mark, "average_price": PAID}
+            | _OF_POSITION
             for symbol in (UNANSWERED, ANSWERED)
         ]
         positions += [
-            {"symbol": symbol, "quantity": 10, "mark": mark, "average_price": PAID}
+            {"symbol": symbol, "quantity": 10, "mark": mark, "average_price": PAID} | _OF_POSITION
             for symbol, mark in self.more.items()
         ]
         lost = 200 * (PAID - self.mark) + sum(10 * (PAID - mark) for mark in self.more.values())
         snapshot = {
+            **_OF_ACCOUNT,
             "account": "main",
             "equity": 1_000_000 - lost - self.lost,
             "cash": 1_000_000 - self.lost - PAID * (200 + 10 * len(self.more)),
@@ -103,7 +135,7 @@ class Desk:
 
     def incident(self, symbol: str) -> dict[str, Any]:
         """The only one about a position, as an operator sees it."""
-        found = self.ask("incidents")["incidents"]
+        found = self.ask("alerts")["alerts"]
         (incident,) = [one for one in found if one["risk_id"] == self.risk_id(symbol)]
         return dict(incident)
 
@@ -157,11 +189,11 @@ class Desk:
             )
             return {channel for (channel,) in rows}
 
-    def acknowledge(self, symbol: str) -> None:
+    def acknowledge(self, risk_id: str, tier: str = "warning") -> None:
         """A silence, made by hand with Alertmanager's own tool."""
         url = self.running.stack.url("alertmanager")
         command = ("amtool", f"--alertmanager.url={url}", "silence", "add", "--author=olga")
-        matchers = (f"risk_id={self.risk_id(symbol)}", "tier=warning")
+        matchers = (f"risk_id={risk_id}", f"tier={tier}")
         subprocess.run((*command, "--comment=on it", *matchers), check=True, capture_output=True)
 
     def _of(self, symbol: str, told: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -1,18 +1,13 @@
 """A signer that is killed, or refused a system call, at a chosen moment of its work.
 
-As ``crash_points`` does it to the writer, but to the only thread of a process. Run as a program, it
-reads tries, ``FOLDER CALL NUMBER ENDING`` a line, and answers each with one of JSON: what was told
-before the end, and how often each call was made if nothing was done to it.
+Run as a program, it reads tries, ``FOLDER CALL NUMBER ENDING`` a line, and answers each with one of
+JSON: what was told before the end, and how often each call was made if nothing was done to it.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from crash_points import ANY_TRACER, ENDINGS, until_traced
+from traced_child import ENDINGS, traced
 
 from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.merkle import Tree
@@ -70,40 +65,20 @@ def attempt(folder: Path, call: str, number: int, ending: str) -> dict[str, obje
     options = [f"--trace={','.join(CALLS)}"]
     if ending in ENDINGS:
         options.append(f"--inject={call}:{ENDINGS[ending]}:when={number}")
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        _be_traced(folder / "key", writing)
-    os.close(writing)
-    os.waitpid(child, os.WUNTRACED)
     log = folder / "strace"
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-q", "-p", str(child), "-o", log, *options], stderr=subprocess.PIPE
-    )
-    until_traced(child, tracer)
-    os.kill(child, signal.SIGCONT)
-    with os.fdopen(reading, "rb") as stream:
-        told = [json.loads(line) for line in stream]
-    os.waitpid(child, 0)
-    tracer.wait()
+
+    def work(tell: Callable[[bytes], None]) -> int:
+        with suppress(SignerError):
+            labour(
+                folder / "key",
+                lambda size, note: tell(json.dumps([size, note.decode()]).encode()),
+            )
+        return 0
+
+    ended = traced(log, options, work)
     calls = Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
     log.unlink()
-    return {"told": told, "calls": calls}
-
-
-def _be_traced(key: Path, told: int) -> None:
-    """The child's part; never returns."""
-    ctypes.CDLL(None).prctl(*ANY_TRACER)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-    def tell(size: int, note: bytes) -> None:
-        # By another call than those that are counted.
-        os.writev(told, [json.dumps([size, note.decode()]).encode() + b"\n"])
-
-    with suppress(SignerError):
-        labour(key, tell)
-    os._exit(0)
+    return {"told": [json.loads(line) for line in ended.told], "calls": calls}
 
 
 def main() -> None:

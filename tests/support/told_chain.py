@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from writers import started
+
 from risk_policy import Policy, parse_policy
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, KillMode, Severity
@@ -24,8 +26,7 @@ from risk_receivers.kill.journal import Witness
 from risk_receivers.kill.switch import Trigger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
-from risk_receivers.schema import SCHEMA
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Transaction
 
 T = TypeVar("T")
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -47,16 +48,12 @@ class Desk:
         self.policy = policy or parse_policy(b"")
         self._now = DAY
         self._teller = Teller(Outbox({}), Terms.from_policy(self.policy))
-        self._writer = Writer(
+        self._writer = started(
             database,
-            origin="test",
             retention=self.policy.alerting.audit.retention,
-            schema=SCHEMA,
             batch=1,
-            queue_depth=100,
             clock=lambda: self._now,
         )
-        self._writer.start()
 
     def stop(self) -> None:
         self._writer.stop()
@@ -103,6 +100,7 @@ class Desk:
         firing: bool = True,
         feed: Feed = Feed.ALERTS,
         escalation: str = "none",
+        action: str = "notify",
         value: str = "10.5%",
         threshold: str = "10%",
     ) -> None:
@@ -117,6 +115,7 @@ class Desk:
             "category": category.value,
             "escalation": escalation,
             "account": risk_id.split("/")[1],
+            "action": action,
         }
         alert = Alert(
             feed=feed,
@@ -126,7 +125,7 @@ class Desk:
             tier=tier,
             severity=severity,
             category=category,
-            action="notify",
+            action=action,
             starts_at=begins,
             ends_at=received + timedelta(seconds=12) if firing else received,
             labels=labels,

@@ -77,13 +77,31 @@ def test_what_cannot_be_judged_is_counted_and_breaks_the_sequence() -> None:
         record(after(14), 300),  # after a gap
         record(after(15), 200, currency="EUR"),  # in another currency
         record(after(16), 100, currency="EUR"),  # judged
+        record(after(17), 100, currency="EUR"),  # no market was open
     ]
     found = observe(days)
     assert [one.day for one in found.observations] == [after(n) for n in (1, 4, 6, 16)]
     assert dict(found.left_out) == dict.fromkeys(LeftOut, 1)
     assert found.runs == [[True, True], [True], [True]]
     assert observe(days, confidence_pct=99).observations[0].day == after(7)
-    assert dict(found.levels) == {95.0: 8, 99.0: 1}
+    assert dict(found.levels) == {95.0: 9, 99.0: 1}
+
+
+def test_week_ends_are_no_days_of_trading_and_monday_follows_on_friday() -> None:
+    days = [
+        record(after(3), 1000),
+        record(after(4), 900),  # Friday
+        record(after(5), 900),
+        record(after(6), 900),
+        record(after(7), 800),  # Monday
+    ]
+    found = observe(days)
+    assert [(one.day, one.forecast_on) for one in found.observations] == [
+        (after(4), after(3)),
+        (after(7), after(6)),
+    ]
+    assert found.runs == [[True, True]]
+    assert dict(found.left_out) == {LeftOut.STILL: 2}
 
 
 def test_a_period_is_kept_to_and_its_first_day_has_the_forecast_from_before_it() -> None:

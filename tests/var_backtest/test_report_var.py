@@ -97,6 +97,12 @@ def test_days_without_exceptions_are_no_proof_of_independence(tmp_path: Path) ->
     write_days(folder / "main", [100.0] * 250)
     done = call("--exporter", folder)
     assert "No day lost more than was forecast for it." in done.output
+    # By chi-square it would be refuted, and one right model in twelve with it.
+    assert "Exceptions are about as frequent as they should be." in done.output
+    assert "0 exceptions in 250 days, 2.5 expected; so few or fewer have a chance of 0.0811" in (
+        done.output
+    )
+    assert "refuted, roughly" in done.output
     assert "fewer than two exceptions: none can follow another" in done.output
     assert "p-values are rough" in done.output
 

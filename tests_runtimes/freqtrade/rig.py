@@ -212,7 +212,7 @@ class Receivers(Process):
 
     def kill_switch(self) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {TOKENS['RISKWARDEN_OPERATOR_TOKEN']}"}
-        status, found = call(self.port, "GET", "/api/v1/status", None, headers)
+        status, found = call(self.port, "GET", "/api/v1/system/status", None, headers)
         assert status == 200, found
         switch: dict[str, Any] = found["kill_switch"]
         return switch

@@ -117,7 +117,7 @@ class ReceiversProcess:
             return {}
 
     def switch(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.call("GET", "/api/v1/status")["kill_switch"]
+        found: dict[str, Any] = self.call("GET", "/api/v1/system/status")["kill_switch"]
         return found
 
     def recorded(self) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from __future__ import annotations
 import argparse
 import base64
 import gzip
+import io
 import json
 import os
 import re
@@ -47,7 +48,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
@@ -66,11 +67,12 @@ SHOWN: Final = 10
 # -- One record ------------------------------------------------------------------------------
 
 _TIME: Final = r"\d{4}-[01]\d-[0-3]\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z"
-#: The one sequence of bytes that a header can have; its origin is looked at more closely.
+#: The one sequence of bytes that a header can have; its origin is looked at more closely. What a
+#: ``++`` has taken it keeps, so that nothing is tried again in vain.
 _HEADER: Final = re.compile(
     r'\{"event_type":"([A-Z][A-Z0-9_]*)",'
     rf'"expires_at":(?:null|"({_TIME})"),'
-    r'"origin":("(?:[^"\\]|\\.)+"),'
+    r'"origin":("(?:[^"\\]++|\\.)++"),'
     r'"payload_hash":"([0-9a-f]{64})",'
     r'"previous_checksum":"([0-9a-f]{64})",'
     rf'"recorded_at":"({_TIME})",'
@@ -272,9 +274,10 @@ def _check_payload(header: Cells, salt: str, payload: str, found: Block) -> None
     hashed = sha256(b"\x02" + bytes.fromhex(salt[1:-1]) + text.encode()).hexdigest()
     if hashed != header[3]:
         raise WrongError("the payload is not the one that the header's hash was made of")
-    values = _payload(text)
     if header[0] in _TELLING:
-        found.telling.append((_typed(header), values))
+        found.telling.append((_typed(header), _payload(text)))
+    elif not _is_plain(text):
+        _payload(text)
 
 
 #: A header's cells as they stand there: type, expiry, origin, payload's hash, previous checksum,
@@ -329,6 +332,32 @@ def _typed(cells: Cells) -> Header:
 _ORIGINS: Final[set[str]] = set()
 #: Types of a payload's values that were found to be right.
 _SHAPES: Final[set[tuple[type, ...]]] = set()
+
+
+def _cell(name: str) -> str:
+    """A field of a payload, as nearly all are written: with nothing in it that is escaped."""
+    if name == "details":
+        return r"(\{.*\})"
+    if words := _WORDS.get(name):
+        return f"(?:{'|'.join(map(json.dumps, words))})"
+    text = r'"[^"\\\x00-\x1f]*"'
+    return text if name in _TEXTS else f"(?:null|{text})"
+
+
+_CELLS: Final = ",".join(f'"{name}":{_cell(name)}' for name in sorted(_PAYLOAD_FIELDS))
+_PLAIN: Final = re.compile(rf"\{{{_CELLS}\}}", re.DOTALL)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a payload is seen to be right at a glance; of others that says nothing.
+
+    Whatever else they hold, canonical details between fields that are is a canonical payload.
+    """
+    found = _PLAIN.fullmatch(text)
+    if found is None or found[1].count("{") + found[1].count("[") >= _DEEPEST:
+        return False
+    _canonical(found[1])
+    return True
 
 
 def _payload(text: str) -> dict[str, Any]:
@@ -440,19 +469,19 @@ class Hold:
         covered = details["filter"]
         self.name = str(details["name"])
         self.seq = header.seq
-        self.first: int = covered.get("first") or 0
-        self.last: int | None = covered.get("last")
+        self.first = _seq_or_none(covered.get("first"))
+        self.last = _seq_or_none(covered.get("last"))
         self.since = _moment(covered.get("since"))
         self.until = _moment(covered.get("until"))
-        self.types = frozenset(covered.get("types") or ())
-        self.reads_payloads = bool(covered.get("accounts") or covered.get("alerts"))
+        self.types = frozenset(_words(covered.get("types")))
+        self.reads_payloads = bool(_words(covered.get("accounts")) + _words(covered.get("alerts")))
         self.looked_at = 0
         self.found: list[tuple[int, int]] = []
 
     def why_held(self, header: Header) -> str:
         """Why a record had to stay, as far as was on record when a retention was; or nothing."""
         if (
-            header.seq < self.first
+            (self.first is not None and header.seq < self.first)
             or (self.last is not None and header.seq > self.last)
             or (self.since is not None and header.recorded_at < self.since)
             or (self.until is not None and header.recorded_at >= self.until)
@@ -529,9 +558,10 @@ class Told:
     def _add(self, header: Header, details: Mapping[str, Any]) -> None:
         if header.event_type == RETENTION:
             ranges: dict[str, list[tuple[int, int]]] = {}
-            for one in details["ranges"]:
-                ranges.setdefault(str(one["type"]), []).append((one["first"], one["last"]))
-            due = _moment(details["due_before"])
+            for one in _list(details["ranges"]):
+                stretch = (_seq(one["first"]), _seq(one["last"]))
+                ranges.setdefault(str(one["type"]), []).append(stretch)
+            due = _moment(str(details["due_before"]))
             if due is not None:
                 holds = [hold.copy() for hold in self.holds.values()]
                 stretches = {kind: sorted(found) for kind, found in ranges.items()}
@@ -540,15 +570,17 @@ class Told:
             hold = Hold(header, details)
             unfinished = details.get("unfinished")
             if isinstance(unfinished, dict):
+                begun, reached = _seq(unfinished["retention"]), _seq(unfinished["next"])
                 for one in self.retentions:
-                    if one.header.seq == unfinished["retention"] and one.ended_at is None:
-                        one.ended_at = unfinished["next"]
+                    if one.header.seq == begun and one.ended_at is None:
+                        one.ended_at = reached
             name = hold.name if hold.name not in self.holds else f"{hold.name}#{hold.seq}"
             self.holds[name] = hold
         elif header.event_type == EXTENDED:
             hold = self.holds[str(details["name"])]
-            hold.found += [(one["first"], one["last"]) for one in details["found"]]
-            hold.looked_at = details["looked_at"]
+            found = [(_seq(one["first"]), _seq(one["last"])) for one in _list(details["found"])]
+            hold.looked_at = _seq(details["looked_at"])
+            hold.found += found
         elif header.event_type == RELEASED:
             del self.holds[str(details["name"])]
 
@@ -639,7 +671,30 @@ class ClockRule:
 
 
 def _moment(text: Any) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(str(text))
+    moment = None if text is None else datetime.fromisoformat(str(text))
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("a time without its zone is none")
+    return moment
+
+
+def _seq(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("a record's number is expected")
+    return value
+
+
+def _seq_or_none(value: Any) -> int | None:
+    return None if value is None else _seq(value)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a list is expected")
+    return value
+
+
+def _words(value: Any) -> list[str]:
+    return [] if value is None else [str(word) for word in _list(value)]
 
 
 def _is_in(seq: int, ranges: Ranges) -> bool:
@@ -817,11 +872,11 @@ class Report:
             text if at == _OF_THE_WHOLE else f"record {at}: {text}" for at, text in self._found
         ]
 
-    def warn(self, message: str, seq: int) -> None:
+    def warn(self, message: str, seq: int | None = None) -> None:
         """Adds something odd that is no proof of harm."""
         self.warning_count += 1
         if len(self.warnings) < SHOWN:
-            self.warnings.append(f"record {seq}: {message}")
+            self.warnings.append(message if seq is None else f"record {seq}: {message}")
 
 
 class Pinned(NamedTuple):
@@ -864,12 +919,15 @@ class _Export:
         self._before_end = b""
         self._last_checksum = ""
         self._last_time = ""
+        self._deleted_by = 0
 
     def checked(self, processes: int) -> Report:
         first_line = self._line()
         self._start = self._head(first_line)
         self._digest.update(first_line)
-        found = self._in_turn() if processes <= 1 else self._side_by_side(processes)
+        # Only a process that is a copy of this one needs no way to find this file.
+        alone = processes <= 1 or "fork" not in get_all_start_methods()
+        found = self._in_turn() if alone else self._side_by_side(processes)
         for block in found:
             self._join(block)
         self._finish()
@@ -893,7 +951,7 @@ class _Export:
             self._report.first, self._report.last = _number(head, "first"), _number(head, "last")
         except WrongError as error:
             raise UnreadableError(f"is no export of an audit chain: first line: {error}") from None
-        if not 1 <= self._report.first <= self._report.last + 1:
+        if not 1 <= self._report.first <= self._report.last:
             raise UnreadableError("is no export of an audit chain: it ends before it begins")
         return head
 
@@ -1062,33 +1120,45 @@ class _Export:
                     values = _json_line(line, "checkpoint")
                     checkpoint = Checkpoint.parse(str(values["checkpoint"]))
                     notes.append((checkpoint, _hashes(values.get("after", []))))
+                    if "deleted_by" in values:
+                        self._deleted_by = max(self._deleted_by, _number(values, "deleted_by"))
                 else:
                     was_ended, ended = ended, True
-                    self._check_end(_json_line(line, "end"), count, ended=was_ended)
+                    self._check_end(line, count, ended=was_ended)
             except (WrongError, ValueError) as error:
                 self._report.problem(f"its last lines are not those of an export: {error}")
         if not ended:
             self._report.problem("has no end: it was cut off")
         return notes
 
-    def _check_end(self, end: Mapping[str, Any], count: int, *, ended: bool) -> None:
+    def _check_end(self, line: bytes, count: int, *, ended: bool) -> None:
+        """The one line that its digest cannot cover: nothing may stand in it but what has to."""
+        end = _json_line(line, "end")
         if ended:
             raise WrongError("it ends twice")
         if _number(end, "end") != count:
             raise WrongError(f"it was to hold {end['end']} records and holds {count}")
-        if end.get("sha256") != self._digest.hexdigest():
+        digest = self._digest.hexdigest()
+        if end.get("sha256") != digest:
             raise WrongError("a byte of the export was changed (its own SHA-256 is another)")
+        if line != f'{{"end":{count},"sha256":"{digest}"}}'.encode():
+            raise WrongError("its end is not written as an export's is")
 
     def _judge_missing(self, notes: Sequence[tuple[Checkpoint, list[bytes]]]) -> None:
         report = self._report
         report.deleted = len(self._missing)
-        is_whole = report.first == 1 and any(one.size == report.last for one, _ in notes)
+        # Retention goes on behind what was exported, and then says so there.
+        is_whole = (
+            report.first == 1
+            and self._deleted_by <= report.last
+            and any(one.size == report.last for one, _ in notes)
+        )
         for at, message in self._clock.finish(self._now):
             report.problem(message, at)
         unknown = 0
         for header in self._missing:
             why = self._told.why_missing(header)
-            if why and is_whole:
+            if why and (is_whole or not self._was_due(header)):
                 report.problem(why, header.seq)
             elif why or report.first > 1:
                 unknown += 1
@@ -1098,8 +1168,13 @@ class _Export:
                 "records outside this export; have the whole chain exported"
             )
 
+    def _was_due(self, header: Header) -> bool:
+        """Whether any retention until now, wherever it stands, may have deleted its payload."""
+        return header.expires_at is not None and header.expires_at <= self._now
+
     def _judge_signed(self, notes: Sequence[tuple[Checkpoint, list[bytes]]]) -> None:
         report, keys = self._report, list(self._pinned.keys)
+        strange: list[int] = []
         if keys and not HAS_CRYPTOGRAPHY:
             report.unchecked.append(
                 "signatures: the package cryptography is missing (pip install cryptography)"
@@ -1125,23 +1200,32 @@ class _Export:
             except ValueError as error:
                 report.problem(f"its checkpoint of {note.size} records {error}")
                 continue
-            if not signers and report.first > 1:
-                report.unchecked.append(
-                    f"its checkpoint of {note.size} records: no pinned key has signed it; one may "
-                    f"have handed over before record {report.first}, so pin today's, or have the "
-                    "whole chain exported"
-                )
-                continue
             if not signers:
-                report.problem(
-                    f"its checkpoint of {note.size} records is signed by none of the keys that "
-                    "were pinned, nor by one that took over from them"
-                )
+                strange.append(note.size)
                 continue
             report.signed_size = note.size
             report.signed_by = [key.name for key in signers]
             for old, new in self._handovers(note, keys):
                 keys[keys.index(old)] = new  # from here on the old one is nobody's
+        for size in strange:
+            self._judge_strange(size)
+
+    def _judge_strange(self, size: int) -> None:
+        """A checkpoint that is right, and signed by nobody whom the auditor knows."""
+        report = self._report
+        what = f"its checkpoint of {size} records"
+        if (report.signed_size or 0) >= report.last:
+            report.warn(f"{what} is signed by a key that is not pinned; another one proves them")
+        elif report.first > 1:
+            report.unchecked.append(
+                f"{what}: no pinned key has signed it; one may have handed over before record "
+                f"{report.first}, so pin today's, or have the whole chain exported"
+            )
+        else:
+            report.problem(
+                f"{what} is signed by none of the keys that were pinned, nor by one that took over "
+                "from them"
+            )
 
     def _handovers(self, note: Checkpoint, keys: Sequence[Key]) -> list[tuple[Key, Key]]:
         """Keys that hand over: on record in what was signed by both the old and the new."""
@@ -1169,7 +1253,10 @@ class _Export:
                 report.unchecked.append(
                     f"{what}: it lies outside records {report.first} to {report.last}"
                 )
-            elif digest in (self._trees[size].root.hex(), self._checksum_of(size)):
+            elif any(
+                seen.startswith(digest)
+                for seen in (self._trees[size].root.hex(), self._checksum_of(size))
+            ):
                 report.seen_size = max(size, report.seen_size or 0)
             else:
                 report.problem(
@@ -1246,8 +1333,7 @@ def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(path.open("rb"))
-            start = stream.read(32)
-            stream.seek(0)
+            start = stream.peek(32)  # it may be what another program decrypts
         except OSError as error:
             raise UnreadableError(str(error)) from None
         _require_readable(path, start)
@@ -1262,16 +1348,17 @@ def _require_readable(path: Path, start: bytes) -> None:
         raise UnreadableError(
             f"{path}: is encrypted. Decrypt it first, with age (age-encryption.org): "
             f"age --decrypt --identity KEY.txt {path} > export.jsonl.gz, or without --identity if "
-            "it was given a passphrase"
+            "it was given a passphrase; or straight into this program, given /dev/stdin"
         )
     if start.startswith((b"#", b"seq,")):
         raise UnreadableError(f"{path}: is CSV, which is for reading only; ask for the JSON export")
 
 
 def _processes(path: Path) -> int:
-    if path.stat().st_size < _WORTH_A_PROCESS or not hasattr(os, "fork"):
+    if path.stat().st_size < _WORTH_A_PROCESS:
         return 1
-    return min(8, len(os.sched_getaffinity(0)))
+    is_linux = hasattr(os, "sched_getaffinity")
+    return min(8, len(os.sched_getaffinity(0)) if is_linux else os.cpu_count() or 1)
 
 
 def _text_or_file(given: str) -> str:
@@ -1313,15 +1400,23 @@ def _pinned(given: argparse.Namespace) -> Pinned:
     """Raises UnreadableError."""
     keys, heads, checkpoints = [], [], []
     for text in given.key:
-        for line in _text_or_file(text).split():
+        lines = _text_or_file(text).split()
+        if not lines:
+            raise UnreadableError(f"--key {text}: holds no key")
+        for line in lines:
             try:
                 keys.append(Key.parse(line))
             except ValueError as error:
-                raise UnreadableError(f"--key {line}: {error}") from None
+                no_file = "" if "+" in line else "is no file that can be read, and "
+                raise UnreadableError(f"--key {line}: {no_file}{error}") from None
     for text in given.head:
-        found = re.fullmatch(r"([0-9]{1,16}):([0-9A-Fa-f]{64})", text.strip())
+        # A short message has the first digits alone. Fewer than these could be met by trying.
+        found = re.fullmatch(r"([0-9]{1,16}):([0-9A-Fa-f]{12,64})", text.strip())
         if found is None:
-            raise UnreadableError(f"--head {text}: must be SIZE:HASH with 64 hexadecimal digits")
+            raise UnreadableError(
+                f"--head {text}: must be SIZE:HASH with 64 hexadecimal digits, or the first of "
+                "them as a short message has them"
+            )
         heads.append((int(found[1]), found[2].lower()))
     for text in given.checkpoint:
         try:
@@ -1334,12 +1429,15 @@ def _pinned(given: argparse.Namespace) -> Pinned:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     given = _parsed(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal has every character
+            stream.reconfigure(errors="backslashreplace")
     try:
         report = verify(given.export, _pinned(given), given.processes)
     except (UnreadableError, WrongError) as error:
         if given.json:
             print(json.dumps({"result": "unreadable", "why": str(error)}))
-        print(f"riskwarden-verify: {error}", file=sys.stderr)
+        print(f"riskwarden-verify: {_visible(str(error))}", file=sys.stderr)
         return UNREADABLE
     if given.json:
         told = {
@@ -1360,6 +1458,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"WRONG      and {report.problem_count - len(report.problems)} more"
     for message in report.warnings:
         yield f"odd        {_visible(message)}"
+    if report.warning_count > len(report.warnings):
+        yield f"odd        and {report.warning_count - len(report.warnings)} more"
     for message in report.unchecked:
         yield f"unchecked  {_visible(message)}"
     yield (
@@ -1371,7 +1471,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"head       {report.last}:{report.root}"
     yield f"           {report.last}:{report.checksum} (the last record's checksum)"
     yield {
-        INTACT: "INTACT: nothing was changed, removed, added or moved",
+        INTACT: f"INTACT: nothing was changed, removed, added or moved in records {report.first} "
+        f"to {report.last}; whether more followed, a later head tells",
         BROKEN: "BROKEN: this is not what was recorded",
         INCOMPLETE: "NO FAULT FOUND, but not everything could be checked",
     }[report.code]

@@ -80,8 +80,8 @@ def acks(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show who has acknowledged what until when, and silences that mute too much."""
-    path = "/api/v1/acks" + ("?all=1" if everything else "")
-    found = Operator(data, policy, receivers).ask("GET", path)["acks"]
+    path = "/api/v1/silences" + ("?all=1" if everything else "")
+    found = Operator(data, policy, receivers).ask("GET", path)["silences"]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -102,7 +102,7 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _path(incident: str) -> str:
-    return f"/api/v1/incidents/{quote(incident)}/ack"
+    return f"/api/v1/alerts/{quote(incident)}/acknowledge"
 
 
 def _shown(at: str) -> str:

@@ -51,7 +51,7 @@ def clear(
     """Clear a tripped kill switch, in two steps. The gate opens if all else allows it."""
     operator = Operator(data, policy, receivers)
     if not confirm and not kill_id:
-        kill_id = _the_one(operator.ask("GET", "/api/v1/status"))
+        kill_id = _the_one(operator.ask("GET", "/api/v1/system/status"))
     if not kill_id:
         fail("the kill switch is not tripped; there is nothing to clear", 1)
     body = {"kill_id": kill_id, "confirmation": confirm, "totp": totp}
@@ -90,7 +90,7 @@ def arm(
 ) -> None:
     """Arm a disarmed kill switch. What fires meanwhile trips it with its next repeat."""
     body = {"reason": short_reason(reason), "actor": operator_name()}
-    Operator(data, policy, receivers).ask("POST", "/api/v1/kill/arm", body)
+    Operator(data, policy, receivers).ask("POST", "/api/v1/system/kill-switch/arm", body)
     out.print("the kill switch is armed, on record")
 
 
@@ -100,7 +100,7 @@ def _loosen(
     body = {"reason": short_reason(reason), "actor": operator_name(), **more}
     if body["confirmation"]:
         operator.as_approver()
-    answer = operator.ask("POST", f"/api/v1/kill/{what}", body)
+    answer = operator.ask("POST", f"/api/v1/system/kill-switch/{what}", body)
     if body["confirmation"]:
         done = "cleared" if what == "clear" else "disarmed"
         out.print(

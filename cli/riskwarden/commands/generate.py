@@ -19,10 +19,10 @@ def generate(
         bool, typer.Option("--check", help="Change nothing; fail if anything differs.")
     ] = False,
     root: Annotated[
-        Path, typer.Option("--root", help="Folder that holds rules/ and alertmanager/.")
+        Path, typer.Option("--root", help="Folder that holds rules/, alertmanager/ and grafana/.")
     ] = Path(),
 ) -> None:
-    """Write rules, Prometheus and Alertmanager configuration from the policy."""
+    """Write rules, dashboards, Prometheus and Alertmanager configuration from the policy."""
     loaded = policy_or_fail(policy)
     try:
         _generate(loaded, root, check=check)

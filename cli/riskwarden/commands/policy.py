@@ -10,9 +10,8 @@ import typer
 from rich.table import Table
 
 from risk_policy import Policy, written_keys
-from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS
-from risk_policy.pending import NEEDS_A_MONITOR, without_effect
+from risk_policy.pending import without_effect
 from risk_policy.schema import policy_schema
 from risk_policy.settings import flat
 from riskwarden.commands.common import (
@@ -38,9 +37,7 @@ def check(path: PolicyArgument = None, policy: PolicyOption = None) -> None:
     if problems := tuple(start_problems(loaded, written)):
         fail_with(loaded.source, problems, "the receivers would not start")
     for key, line in without_effect(loaded, written).items():
-        needs = f" until a security monitor reports {m.SECURITY_EVENTS.name}"
-        note = needs if key in NEEDS_A_MONITOR else ""
-        _note(loaded, f"accepted, not yet in effect{note}: {key} (line {line})")
+        _note(loaded, f"accepted, not yet in effect: {key} (line {line})")
     channels = loaded.alerting.channels
     if not any(getattr(channels, name).enabled for name in channels.names()):
         _note(loaded, "no channel is enabled: everything is recorded, and nobody is told")

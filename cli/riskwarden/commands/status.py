@@ -23,7 +23,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show kill switch, gate, open incidents and the audit chain's head."""
-    answer = Operator(data, policy, receivers).ask("GET", "/api/v1/status")
+    answer = Operator(data, policy, receivers).ask("GET", "/api/v1/system/status")
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return

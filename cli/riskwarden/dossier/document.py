@@ -36,6 +36,7 @@ from riskwarden.dossier.steps import (
     KILLED,
     NOTIFIED,
     RECORDED,
+    Step,
     Told,
 )
 from riskwarden.dossier.trail import Record, Trail
@@ -93,7 +94,8 @@ def _meta(case: Case, created: Record | None) -> Iterator[tuple[str, str]]:
     worst = max(severities, key=lambda one: one.rank, default=Severity.INFO)
     if created is not None:
         yield "Account", created.labels.get("account", "none")
-        yield "Began", f"{at_shown(min(step.at for step in case.told.steps))} UTC"
+        began = _start(case.told)
+        yield "Began", _NOT_KNOWN if began is None else f"{at_shown(began.at)} UTC"
         yield "Policy", created.text("policy_digest") or _NOT_KNOWN
         yield "Runbook", created.annotations.get("runbook_url", "none")
     yield "Counted as", worst.value
@@ -110,10 +112,15 @@ def _summary(created: Record | None) -> Iterator[Block]:
         yield Paragraph(text, tone_of(created.payload.severity))
 
 
+def _start(told: Told) -> Step | None:
+    """What the incident began with: whatever else stands before it is about something earlier."""
+    return next((step for name in _STARTS if (step := told.first(name)) is not None), None)
+
+
 def _spans(case: Case) -> Iterator[Figure]:
     """How long what mattered took, from the breach on."""
     told = case.told
-    start = next((step for name in _STARTS if (step := told.first(name)) is not None), None)
+    start = _start(told)
     if start is None:
         return
     asks = case.trail.kills or asks_for_kill(case.trail)
@@ -124,8 +131,10 @@ def _spans(case: Case) -> Iterator[Figure]:
         ("Somebody told", NOTIFIED, True),
         ("Acknowledged", ACKNOWLEDGED, True),
     ):
-        step = told.first(name)
-        if step is not None:
+        step = told.last(name) if name == FLAT else told.first(name)
+        if name == FLAT and step is not None and case.trail.not_flat:
+            yield Figure(label, "not all", f"not confirmed: {', '.join(case.trail.not_flat)}")
+        elif step is not None:
             yield Figure(label, span_shown(step.at - start.at), _STARTS[start.name])
         elif is_due:
             yield Figure(label, "never", _NOT_KNOWN)

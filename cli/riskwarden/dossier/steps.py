@@ -107,6 +107,10 @@ class Told:
         """The first of a name."""
         return next((step for step in self.steps if step.name == name), None)
 
+    def last(self, name: str) -> Step | None:
+        """The last of a name."""
+        return next((step for step in reversed(self.steps) if step.name == name), None)
+
 
 def steps_of(trail: Trail, breached_at: datetime | None = None) -> Told:
     """Every step. ``breached_at`` is when Prometheus saw the threshold crossed, if it was asked."""

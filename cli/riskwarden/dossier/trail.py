@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from risk_policy.contracts import alert as labels
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.header import Header
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import StoredRow, check_record
-from risk_receivers.audit.verify import Verification
+from risk_receivers.audit.verifier import Verification
 from riskwarden.dossier.proof import Signed, prove
 
 #: Who trips the switch names the incident; who is told of it afterwards names the kill.
@@ -30,6 +31,7 @@ _TRIPS: Final = (
     EventType.KILL_SWITCH_TIGHTENED,
     EventType.KILL_SWITCH_TRIGGER_RECORDED,
 )
+_CLOSINGS: Final = (EventType.ORDERS_CANCELLED, EventType.POSITION_FORCE_CLOSED)
 _ACKS: Final = (
     EventType.ALERT_ACKNOWLEDGED,
     EventType.ALERT_ACK_CHANGED,
@@ -39,6 +41,8 @@ _ACKS: Final = (
 _BLOCKED: Final = EventType.TRADE_BLOCKED
 #: What a pre-trade limit refused would have been refused without the kill as well.
 _BY_LIMIT: Final = b'"limit":'
+#: How the gate words a refusal by a kill (`risk_policy.contracts.restriction`).
+_KILL_NAMED: Final = "kill switch"
 _ENDS: Final = (EventType.ALERT_RESOLVED, EventType.ALERT_EXPIRED)
 #: What was too much to tell by itself is told with others.
 _DIGEST: Final = EventType.DIGEST_WRITTEN
@@ -110,6 +114,14 @@ class Trail:
     def of(self, *event_types: EventType) -> list[Record]:
         """Those of some types, in order."""
         return [record for record in self.records if record.event_type in event_types]
+
+    @property
+    def not_flat(self) -> tuple[str, ...]:
+        """Accounts that its kills were about or closed in, and that never confirmed to be flat."""
+        concerned = {one.labels.get("account", "") for one in self.of(*_TRIPS)}
+        concerned |= {one.text("account") for one in self.of(*_CLOSINGS)}
+        flat = {one.text("account") for one in self.of(EventType.KILL_SWITCH_FLAT_CONFIRMED)}
+        return tuple(sorted(concerned - flat - {"", labels.NO_ACCOUNT}))
 
 
 class Gatherer:
@@ -193,7 +205,21 @@ class Gatherer:
             covers = isinstance(tiers, list) and self._tier in tiers
             return covers and record.text("risk_id") == self._risk_id and self._is_open
         is_by_gate = record.event_type == _BLOCKED and "limit" not in record.details
-        return is_by_gate and self._is_killed
+        return is_by_gate and self._is_killed and self._is_since_kill(record)
+
+    def _is_since_kill(self, record: Record) -> bool:
+        """What was refused before the trip is told after it as well: for a reason of its own.
+
+        Clocks may differ, so one that names the kill switch is believed to be about it.
+        """
+        if _KILL_NAMED in record.payload.message:
+            return True
+        try:
+            refused_at = datetime.fromisoformat(record.text("reported_at"))
+        except ValueError:
+            return True
+        tripped = next((one for one in self._records if one.event_type in _TRIPS), None)
+        return tripped is None or refused_at >= tripped.recorded_at
 
     @property
     def _is_open(self) -> bool:

@@ -115,6 +115,13 @@ def _kill(trail: Trail) -> Iterator[Finding]:
             "open and nothing working",
             Tone.EMERGENCY if closes else Tone.WARNING,
         )
+    elif trail.not_flat:
+        yield Finding(
+            "Not every account is confirmed flat.",
+            f"{', '.join(trail.not_flat)}: nobody has reported that nothing is open and nothing "
+            "working there",
+            Tone.EMERGENCY,
+        )
     if not trail.of(EventType.KILL_SWITCH_CLEARED):
         yield Finding(
             "The kill switch had not been cleared when the record ended: new risk is refused.",

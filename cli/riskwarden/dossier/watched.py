@@ -56,19 +56,6 @@ class Watched:
         beyond = [tier for tier, bound in self.thresholds.items() if self._is_beyond(value, bound)]
         return max(beyond, key=lambda tier: tier.rank, default=None)
 
-    def first_beyond(self, tier: Tier, since: datetime) -> Sample | None:
-        """The first sample beyond a tier's threshold from a time on."""
-        bound = self.thresholds.get(tier)
-        if bound is None:
-            return None
-        beyond = (
-            sample
-            for line in self.lines
-            for sample in line.samples
-            if sample.at >= since and self._is_beyond(sample.value, bound)
-        )
-        return min(beyond, key=lambda sample: sample.at, default=None)
-
     def shown(self, value: float) -> str:
         """A value as people read it."""
         return f"{value:.4g}" if self.limit is None else shown(self.limit.unit.kind, value)

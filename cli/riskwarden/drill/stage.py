@@ -18,7 +18,8 @@ import httpx
 from risk_policy import Policy
 from risk_policy.contracts.restriction import Kill
 from risk_policy.model.stack import Endpoints
-from risk_receivers.audit.verify import Verification, verify_database
+from risk_receivers.audit.verifier import Verification
+from risk_receivers.audit.verify import verify_database
 from risk_runtime import GateState, Order, Side, TradeGate
 from risk_runtime.gate_reading import refuses
 from riskwarden.stack.layout import Layout, StackError
@@ -94,12 +95,12 @@ class Stage:
             )
             content = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            return 0, {"error": str(error) or type(error).__name__}
+            return 0, {"detail": str(error) or type(error).__name__}
         return answer.status_code, content if isinstance(content, dict) else {}
 
     def status(self) -> dict[str, Any]:
         """What `riskwarden status` shows; empty where nobody answers."""
-        code, content = self.call("GET", "/api/v1/status")
+        code, content = self.call("GET", "/api/v1/system/status")
         return content if code == httpx.codes.OK else {}
 
     @property
@@ -184,9 +185,9 @@ class Stage:
             return "something else has asked for the kill switch meanwhile"
         order: dict[str, object] = {"kill_id": self._own_kill, "actor": "drill", "reason": reason}
         for _ in range(2):
-            code, content = self.call("POST", "/api/v1/kill/clear", order)
+            code, content = self.call("POST", "/api/v1/system/kill-switch/clear", order)
             if code != httpx.codes.OK:
-                return str(content.get("error", code))
+                return str(content.get("detail", code))
             if content.get("needs_second_person") or content.get("needs_totp"):
                 return "the policy wants a second person, or a code of an authenticator, for that"
             order["confirmation"] = content.get("confirmation", "")

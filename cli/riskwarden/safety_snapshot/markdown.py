@@ -9,6 +9,7 @@ from pathlib import PurePath
 from risk_policy.contracts.safety_snapshot import Bearing, DrillRun, SafetySnapshot
 from risk_policy.contracts.safety_snapshot_parts import AccountGates, Setting, SourceState
 from risk_policy.visible import visible
+from riskwarden.safety_snapshot.sources import DATABASE_SERVER
 
 _UNKNOWN = "unknown"
 _BEARINGS = {
@@ -268,12 +269,18 @@ def _sources(one: SafetySnapshot) -> Iterator[str]:
 
 def _foot(one: SafetySnapshot) -> Iterator[str]:
     kernel = "; the kernel forbade it" if one.kernel_forbade_writing else ""
+    asked = {source.where for source in one.sources if source.state is not SourceState.NOT_ASKED}
+    server = (
+        f" and {DATABASE_SERVER} within a transaction that can only read"
+        if DATABASE_SERVER in asked
+        else ""
+    )
     yield "---"
     yield ""
     yield (
         f"Taken without writing anything{kernel}, and without asking anybody but by GET on this "
-        "machine. It holds no secret: of a token only whether it is there. The audit chain was "
-        "read and not verified: `riskwarden audit verify` does that."
+        f"machine{server}. It holds no secret: of a token only whether it is there. The audit "
+        "chain was read and not verified: `riskwarden audit verify` does that."
     )
 
 

@@ -16,6 +16,8 @@ from risk_policy.contracts.safety_snapshot_parts import Source, SourceState
 
 #: No file that is read whole here comes near it; one that does is something else.
 _MOST_BYTES: Final = 32 * 2**20
+#: What stands for the place of a record that a server keeps: how it is reached is a secret.
+DATABASE_SERVER: Final = "the PostgreSQL database of the policy"
 
 
 @dataclass(frozen=True, slots=True)

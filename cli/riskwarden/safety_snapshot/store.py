@@ -2,7 +2,8 @@
 
 Even a read-only connection of SQLite's writes: it marks in the shared index beside the database
 what it reads. So the index is opened for reading alone, and a database at rest is read as it
-stands, without looking for a writer.
+stands, without looking for a writer. A server is asked within one transaction, in which it lets
+nobody write.
 """
 
 from __future__ import annotations
@@ -22,18 +23,22 @@ from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.errors import AuditError, UnreadableDatabaseError
 from risk_receivers.audit.note import NoteError
 from risk_receivers.audit.record import check_record
-from risk_receivers.database.connection import Connection
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
+from risk_receivers.database.place import Server
+from risk_receivers.database.server import ServerConnection
 from risk_receivers.errors import ReceiversError
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.restrictions import table as restrictions
 from risk_receivers.restrictions.held import Held
 from risk_receivers.store import head_file
-from riskwarden.safety_snapshot.sources import Sources
+from riskwarden.safety_snapshot.sources import DATABASE_SERVER, Sources
 
 T = TypeVar("T")
-#: What is kept in files of this machine; with both, a SQLite database has the state.
-_FILES: Final = ("sqlite", "jsonl")
+_NAME: Final = "database"
+#: Whatever a server says may name who asks and where it is; a snapshot is handed out.
+_NO_ANSWER: Final = "it does not let us read: riskwarden audit verify says why"
+_READ_ONLY: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: How the header of such an event begins.
 _ENDED: Final = f'{{"event_type":"{EventType.DRILL_ENDED.value}"'.encode()
 #: A change of the write-ahead log may come in between; then it is read once more.
@@ -72,31 +77,28 @@ class Stored:
 
 
 def read_store(
-    database: Path, backend: str, scenarios: Collection[str], sources: Sources
+    database: Path, scenarios: Collection[str], sources: Sources, server: Server | None = None
 ) -> Stored | None:
     """What the database of a stack says; None, and why is noted, if it cannot be read.
 
     Args:
-        backend: where the policy has the record kept.
+        server: who keeps the record instead, if there is no such file.
     """
-    name = "database"
-    if backend not in _FILES:
-        sources.not_asked(
-            name, database, f"the record is kept in {backend}, which is not read here"
-        )
+    if _is_there(database):
+        place: Path | Server = database
+    elif server is None:
+        sources.absent(_NAME, database)
         return None
-    if not _is_there(database):
-        sources.absent(name, database)
-        return None
+    else:
+        place = server
+    where = database if place is database else DATABASE_SERVER
     try:
         noted = head_file.read(database)  # before the chain, which may only grow meanwhile
-        stored = _untouched(
-            database, lambda connection: _stored(connection, database, noted, scenarios)
-        )
-    except (sqlite3.Error, AuditError, ReceiversError, ValueError, OSError) as error:
-        sources.unreadable(name, database, _why(error))
+        stored = _untouched(place, lambda connection: _stored(connection, where, noted, scenarios))
+    except (*DATABASE_ERRORS, AuditError, ReceiversError, ValueError, OSError) as error:
+        sources.unreadable(_NAME, where, _why(error) if place is database else _NO_ANSWER)
         return None
-    sources.read(name, database, stored.last_recorded_at)
+    sources.read(_NAME, where, stored.last_recorded_at)
     return stored
 
 
@@ -109,7 +111,7 @@ def drill_ends(database: Path, scenarios: Collection[str]) -> Mapping[str, Drill
 
 
 def _stored(
-    connection: Connection, database: Path, noted: Head | None, scenarios: Collection[str]
+    connection: Connection, where: Path | str, noted: Head | None, scenarios: Collection[str]
 ) -> Stored:
     head = tables.head(connection)
     row = tables.row_at(connection, head.size)
@@ -127,7 +129,7 @@ def _stored(
         last_recorded_at=header.recorded_at if header else None,
         kills=journal.load(connection),
         held=tuple(restrictions.every(connection)),
-        drills=_drills(connection, database, scenarios),
+        drills=_drills(connection, where, scenarios),
     )
 
 
@@ -143,7 +145,7 @@ def _signed(connection: Connection) -> TreeHead | None:
 
 
 def _drills(
-    connection: Connection, database: Path, scenarios: Collection[str]
+    connection: Connection, where: Path | str, scenarios: Collection[str]
 ) -> dict[str, DrillEnd]:
     """The last end of each scenario that is what was recorded."""
     found: dict[str, DrillEnd] = {}
@@ -161,13 +163,19 @@ def _drills(
                 environment=str(details.get("environment", "")),
                 operator=record.payload.actor_id or "",
                 ended_at=record.header.recorded_at,
-                record=f"{database}:{record.header.seq}",
+                record=f"{where}:{record.header.seq}",
             )
     return found
 
 
-def _untouched(database: Path, ask: Callable[[Connection], T]) -> T:
-    """What is found in a database, none of whose files is written to."""
+def _untouched(database: Path | Server, ask: Callable[[Connection], T]) -> T:
+    """What is found in a database, as of one instant; nothing of it is written to."""
+    if isinstance(database, Server):
+        with closing(ServerConnection(database, read_only=True)) as asked:
+            asked.run(_READ_ONLY)
+            if tables.check_version(asked) == 0:
+                raise UnreadableDatabaseError("no chain was ever started in it")
+            return ask(asked)
     for attempt in range(_TRIES):
         stamp = _at_rest(database)
         try:

@@ -11,11 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from risk_policy import UnsetVariableError
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.contracts.gating import TradingEnvironment
 from risk_policy.contracts.safety_snapshot import ChainEnd, SafetySnapshot, Versions
+from risk_policy.model.audit import Audit
 from risk_policy.model.policy import Alerting
+from risk_receivers.database.place import Server
 from riskwarden.drill.scenarios import SCENARIOS
 from riskwarden.safety_snapshot import gates
 from riskwarden.safety_snapshot.artefacts import read_artefacts
@@ -25,7 +28,7 @@ from riskwarden.safety_snapshot.drills import drill_runs
 from riskwarden.safety_snapshot.held import PublishedGate, kill_states, read_gate, restrictions
 from riskwarden.safety_snapshot.limits import ReadPolicy, limits_of, read_policy
 from riskwarden.safety_snapshot.sealing import sealed
-from riskwarden.safety_snapshot.sources import Sources
+from riskwarden.safety_snapshot.sources import DATABASE_SERVER, Sources
 from riskwarden.safety_snapshot.store import Stored, read_store
 from riskwarden.safety_snapshot.verdict import Evidence, verdict
 from riskwarden.stack.layout import Layout
@@ -71,12 +74,9 @@ def _taken(
     sources, layout = Sources(lambda: taken_at), Layout(wanted.data)
     read = read_policy(wanted.policy, sources)
     alerting = read.policy.alerting if read.policy else Alerting()
-    stored = read_store(
-        layout.root / alerting.audit.database_path,
-        alerting.audit.storage_backend,
-        frozenset(SCENARIOS),
-        sources,
-    )
+    database = layout.root / alerting.audit.database_path
+    server = _server(alerting.audit, database, environ, sources, is_asked=wanted.ask)
+    stored = read_store(database, frozenset(SCENARIOS), sources, server)
     gate = read_gate(layout.gate, sources)
     environment = _environment(layout, sources)
     running = _running(layout, alerting, sources, is_asked=wanted.ask)
@@ -126,6 +126,23 @@ def _taken(
         sources=tuple(sources.found),
     )
     return without_secrets(snapshot, discretion(read.policy, layout.secrets, environ))
+
+
+def _server(
+    audit: Audit, path: Path, environ: Mapping[str, str], sources: Sources, *, is_asked: bool
+) -> Server | None:
+    """The server that keeps the record, if that is where the policy has it and it may be asked."""
+    if audit.storage_backend != "postgresql":
+        return None
+    name = "database server"
+    if not is_asked:
+        sources.not_asked(name, DATABASE_SERVER, "files alone were asked for")
+        return None
+    try:
+        return Server(audit.postgresql.dsn.reveal(environ), path)
+    except UnsetVariableError as error:
+        sources.not_asked(name, DATABASE_SERVER, f"alerting.audit.postgresql.dsn: {error}")
+        return None
 
 
 def _running(layout: Layout, alerting: Alerting, sources: Sources, *, is_asked: bool) -> Running:

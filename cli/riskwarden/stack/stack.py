@@ -20,7 +20,6 @@ from riskwarden.stack.layout import Layout, StackError
 from riskwarden.stack.ports import reserved_endpoints
 from riskwarden.stack.processes import Child, Processes
 
-_PACKAGES = {"prometheus": ("prometheus",), "prometheus-alertmanager": ("alertmanager",)}
 #: A first start on a slow machine imports and compiles everything.
 _READY_SECONDS = 60.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Final
 
@@ -32,9 +32,6 @@ from riskwarden.var_backtest.traffic_light import BASEL_DAYS, TrafficLight, Zone
 from riskwarden.var_backtest.verdict import Verdict
 
 _TONES: Final = {Zone.GREEN: Tone.GOOD, Zone.YELLOW: Tone.WARNING, Zone.RED: Tone.CRITICAL}
-#: Below so many expected exceptions the chi-square distribution is a rough guide, by the usual
-#: rule for counts.
-_ROUGH_BELOW: Final = 5.0
 _NONE: Final = "cannot be told"
 #: Formulas stand in `coverage` and `traffic_light`.
 _METHOD: Final = (
@@ -126,7 +123,7 @@ def _judged(observed: Observed, verdict: Verdict) -> Iterator[Block]:
                 "Exceptions",
                 f"{len(exceptions)}",
                 f"in {verdict.days} days; {verdict.expected:.4g} are to be expected",
-                _tone(verdict.coverage),
+                _coverage_tone(verdict),
             ),
             Figure(
                 "Traffic light",
@@ -134,7 +131,7 @@ def _judged(observed: Observed, verdict: Verdict) -> Iterator[Block]:
                 f"{verdict.light.exceptions} in the last {verdict.light.days} days",
                 _zone_tone(verdict.light),
             ),
-            _p("Coverage", verdict.coverage),
+            replace(_p("Coverage", verdict.coverage), tone=_coverage_tone(verdict)),
             _p("Independence", verdict.alone),
             _p("Both at once", verdict.both),
         )
@@ -150,11 +147,14 @@ def _findings(observed: Observed, verdict: Verdict) -> Iterator[Finding]:
     seen = f"{count} exceptions in {verdict.days} days, {expected:.4g} expected"
     if verdict.coverage.rejects is None:
         yield Finding("There are too few days to judge anything by.", verdict.coverage.why_not)
-    elif not verdict.coverage.rejects:
+    elif not verdict.is_refuted:
+        chance = f"p {_shown(verdict.coverage.p_value)}"
+        if verdict.coverage.rejects:
+            chance = f"so few or fewer have a chance of {_shown(verdict.chance_of_fewer)}"
+            if count > expected:
+                chance = f"so many or more have a chance of {_shown(verdict.chance_of_more)}"
         yield Finding(
-            "Exceptions are about as frequent as they should be.",
-            f"{seen}, p {_shown(verdict.coverage.p_value)}",
-            Tone.GOOD,
+            "Exceptions are about as frequent as they should be.", f"{seen}; {chance}", Tone.GOOD
         )
     elif count > expected:
         yield Finding(
@@ -249,24 +249,32 @@ def _tests(verdict: Verdict) -> Table:
     return Table.of(
         "Likelihood ratios",
         ("test", "what it asks", "statistic", "degrees", "p-value", f"at {percent(SIGNIFICANCE)}"),
-        [(name, asks, *_row(found, degrees)) for name, asks, degrees, found in rows],
+        [
+            (name, asks, *_row(found, degrees, is_rough=verdict.is_rough))
+            for name, asks, degrees, found in rows
+        ],
         numeric=(2, 3, 4),
     )
 
 
-def _row(found: LikelihoodRatio, degrees: str) -> tuple[str, str, str, str | Mark]:
+def _row(
+    found: LikelihoodRatio, degrees: str, *, is_rough: bool
+) -> tuple[str, str, str, str | Mark]:
     if found.statistic is None:
         return _NONE, degrees, _NONE, found.why_not
     return (
         f"{found.statistic:.3f}",
         degrees,
         _shown(found.p_value),
-        Mark("refuted", Tone.CRITICAL) if found.rejects else Mark("not refuted", Tone.GOOD),
+        Mark(
+            f"{'refuted' if found.rejects else 'not refuted'}{', roughly' if is_rough else ''}",
+            Tone.CRITICAL if found.rejects else Tone.GOOD,
+        ),
     )
 
 
 def _rough(verdict: Verdict) -> Iterator[Block]:
-    if verdict.coverage.statistic is not None and verdict.expected < _ROUGH_BELOW:
+    if verdict.is_rough:
         yield Paragraph(
             f"Only {verdict.expected:.4g} exceptions are to be expected, so these p-values are "
             "rough. Exact: so many or more have a chance of "
@@ -335,6 +343,18 @@ def _tone(found: LikelihoodRatio) -> Tone:
             return Tone.PLAIN
         case True:
             return Tone.CRITICAL
+        case False:
+            return Tone.GOOD
+
+
+def _coverage_tone(verdict: Verdict) -> Tone:
+    """Too few exceptions cost capital, and nobody's money is at risk unseen."""
+    match verdict.is_refuted:
+        case None:
+            return Tone.PLAIN
+        case True:
+            too_many = len(verdict.exceptions) > verdict.expected
+            return Tone.CRITICAL if too_many else Tone.WARNING
         case False:
             return Tone.GOOD
 

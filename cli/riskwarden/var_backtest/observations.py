@@ -6,7 +6,10 @@ the change of equity from that moment to the end of the day. It is the actual pr
 whatever was traded, paid and deposited on the day.
 
 What cannot be judged is left out and counted, by reason, and breaks the sequence: what follows a
-gap does not follow on the day before it.
+gap does not follow on the day before it. A day on which nothing was gained or lost, although
+something was held, is none of trading: the exporter runs through week-ends and holidays too, and
+days that cannot be exceptions would make value at risk look better than it is. Such a day breaks
+nothing: Monday follows on Friday.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ class LeftOut(StrEnum):
     FLAT = "nothing was held when it began"
     GAP = f"more than {LONGEST_STEP.days} days after the day before it"
     CURRENCY = "the account's currency changed"
+    STILL = "no market moved what was held: a week-end or a holiday"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def observe(
         why = _left_out(before, after, level)
         if why is not None:
             left_out[why] += 1
-            judged_before = False
+            judged_before = judged_before and why is LeftOut.STILL
             continue
         found.append(_observation(before, after, follows=judged_before))
         judged_before = True
@@ -139,6 +143,8 @@ def _left_out(before: DayRecord, after: DayRecord, level: float | None) -> LeftO
         return LeftOut.OTHER_LEVEL
     if forecast.positions_open == 0:
         return LeftOut.FLAT
+    if after.equity == before.equity:
+        return LeftOut.STILL
     return None
 
 

@@ -25,7 +25,7 @@ def replayed_days(
     source: Source,
     *,
     confidence_pct: float | None = None,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[DayRecord]:
     """Every day of a history, at the policy's level of confidence unless another is asked for.
 
@@ -47,7 +47,7 @@ def replayed_days(
                     closes = {symbol: dict(days) for symbol, days in source.closes.items()}
                     one.seed_closes(source.account, closes)
                 one.observe(snapshot)
-                progress()
+                progress(row + 1, len(source.snapshots))
         account = Path(folder) / source.account
         state = AccountFolder(account).load()
         days = read_days(account)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from riskwarden.var_backtest.coverage import (
+    SIGNIFICANCE,
     LikelihoodRatio,
     Transitions,
     at_least,
@@ -17,6 +19,10 @@ from riskwarden.var_backtest.coverage import (
 )
 from riskwarden.var_backtest.observations import Observation, Observed
 from riskwarden.var_backtest.traffic_light import BASEL_DAYS, TrafficLight, traffic_light
+
+#: Below so many expected exceptions the chi-square distribution is a rough guide, by the usual
+#: rule for counts.
+_ROUGH_BELOW: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,23 @@ class Verdict:
     light: TrafficLight
     worst: TrafficLight
     worst_until: date | None
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether so few exceptions are to be expected that chi-square is a rough guide."""
+        return self.coverage.statistic is not None and self.expected < _ROUGH_BELOW
+
+    @property
+    def is_refuted(self) -> bool | None:
+        """Whether exceptions are too many or too few; None where nothing can be told.
+
+        Where chi-square is rough the exact chance has the last word: of 250 days at 99 % one year
+        in twelve has no exception at all, and a rough p-value of 0.025.
+        """
+        if not (self.coverage.rejects and self.is_rough):
+            return self.coverage.rejects
+        is_more = len(self.exceptions) > self.expected
+        return (self.chance_of_more if is_more else self.chance_of_fewer) < SIGNIFICANCE
 
 
 def judge(observed: Observed) -> Verdict | None:

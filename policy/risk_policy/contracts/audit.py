@@ -47,6 +47,10 @@ VERIFIER_KEY: Final = "verifier_key"
 NEW_VERIFIER_KEY: Final = "new_verifier_key"
 #: The ``previous_checksum`` of the first event.
 GENESIS: Final = "0" * 64
+#: The ``origin`` of what commands record, whether a service runs that could sign it or not.
+COMMAND: Final = "riskwarden"
+AUDIT_COMMAND: Final = "riskwarden audit"
+COMMAND_ORIGINS: Final = frozenset({COMMAND, AUDIT_COMMAND})
 
 
 class EventType(StrEnum):
@@ -59,6 +63,7 @@ class EventType(StrEnum):
     ALERT_ACKNOWLEDGED = "ALERT_ACKNOWLEDGED"
     ALERT_ACK_CHANGED = "ALERT_ACK_CHANGED"
     ALERT_ACK_ENDED = "ALERT_ACK_ENDED"
+    ALERT_COMMENTED = "ALERT_COMMENTED"
     ALERT_RESOLVED = "ALERT_RESOLVED"
     ALERT_EXPIRED = "ALERT_EXPIRED"
     ALERT_CONTINUED = "ALERT_CONTINUED"
@@ -114,6 +119,21 @@ class EventType(StrEnum):
     ACCESS_REFUSED = "ACCESS_REFUSED"
     TOKEN_CREATED = "TOKEN_CREATED"  # noqa: S105 - a word
     TOKEN_REVOKED = "TOKEN_REVOKED"  # noqa: S105
+    USER_CREATED = "USER_CREATED"
+    USER_CHANGED = "USER_CHANGED"
+    USER_DISABLED = "USER_DISABLED"
+    USER_ENABLED = "USER_ENABLED"
+    USER_REMOVED = "USER_REMOVED"
+    SESSION_BEGAN = "SESSION_BEGAN"
+    SESSION_ENDED = "SESSION_ENDED"
+    LOGIN_REFUSED = "LOGIN_REFUSED"
+    INTRUSION_SUSPECTED = "INTRUSION_SUSPECTED"
+    NEW_ADDRESS_SEEN = "NEW_ADDRESS_SEEN"
+    AFTER_HOURS_ACCESS = "AFTER_HOURS_ACCESS"
+    BULK_EXPORT_SEEN = "BULK_EXPORT_SEEN"
+    RATE_LIMITED = "RATE_LIMITED"
+    ADDRESS_BLOCKED = "ADDRESS_BLOCKED"
+    BLOCK_LIFTED = "BLOCK_LIFTED"
     FEED_SILENT = "FEED_SILENT"
     FEED_HEARD = "FEED_HEARD"
     STORM_BEGAN = "STORM_BEGAN"
@@ -130,6 +150,18 @@ GROUPS: Final = {
         {EventType.KILL_SWITCH_CLEARED, EventType.KILL_SWITCH_DISARMED}
     ),
 }
+#: What commands record by themselves.
+COMMANDED: Final = frozenset(
+    {
+        EventType.AUDIT_EXPORTED,
+        EventType.AUDIT_BACKED_UP,
+        EventType.AUDIT_RESTORED,
+        EventType.RETENTION_APPLIED,
+        EventType.LEGAL_HOLD_PLACED,
+        EventType.LEGAL_HOLD_EXTENDED,
+        EventType.LEGAL_HOLD_RELEASED,
+    }
+)
 #: What says why the payload of another record is gone, or has to stay, must itself stay for ever.
 PERMANENT: Final = frozenset(
     {

@@ -16,7 +16,7 @@ limit that nobody can evaluate any more, and raises an alert.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -43,6 +43,9 @@ from risk_policy.contracts.snapshot_parts import (
     VenueLatency,
     Venues,
 )
+
+#: Beyond it a count is none that the float of a metric could hold: larger ones break the scrape.
+MOST_COUNTED: Final = 2**53
 
 
 class Snapshot(Part):
@@ -86,7 +89,7 @@ class Snapshot(Part):
     reports_stops: StrictBool = False
     leverage: Size | None = None
     margin_used: Size | None = None
-    consecutive_losses: Annotated[int, Field(ge=0)] | None = None
+    consecutive_losses: Annotated[int, Field(ge=0, le=MOST_COUNTED)] | None = None
     strategies: Strategies = ()
     venues: Venues = ()
     budgets: Budgets = ()
@@ -126,6 +129,7 @@ def utc_day(instant: datetime) -> str:
 
 # With the clock, so that whoever makes snapshots needs one import.
 __all__ = [
+    "MOST_COUNTED",
     "Amount",
     "Budget",
     "Event",

@@ -82,8 +82,13 @@ def require_safe_url(text: str) -> None:
 def overlap(one: str, other: str) -> bool:
     """Whether two endpoints cannot both be listened on. Raises ValueError."""
     (host, port), (other_host, other_port) = split_endpoint(one), split_endpoint(other)
-    hosts = {_canonical(host), _canonical(other_host)}
-    return port == other_port and (len(hosts) == 1 or not hosts.isdisjoint({"0.0.0.0", "::"}))  # noqa: S104 - compared, not bound
+    is_same = _canonical(host) == _canonical(other_host)
+    return port == other_port and (is_same or is_wildcard(host) or is_wildcard(other_host))
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether it stands for every address of the machine, so that nobody is reached by it."""
+    return _canonical(host) in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
 
 def _canonical(host: str) -> str:

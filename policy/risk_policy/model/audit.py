@@ -84,6 +84,8 @@ class AuditRetention(Section):
             # Who may do what is configuration, and outlives the orders that were given by it.
             case EventType.CONFIG_CHANGED | EventType.TOKEN_CREATED | EventType.TOKEN_REVOKED:
                 return self.config_changed_days
+            case _ if event_type.startswith("USER_"):
+                return self.config_changed_days
             # And so does who was given the records, and what was put in their place.
             case EventType.AUDIT_EXPORTED | EventType.AUDIT_BACKED_UP | EventType.AUDIT_RESTORED:
                 return self.config_changed_days

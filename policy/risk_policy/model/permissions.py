@@ -62,7 +62,8 @@ class Permissions(Section):
         confirm: the second step of what somebody asked for.
         drill: put on record that a drill begins, and how it ended.
         manage_channels: try channels out; send dead letters again, or let them be.
-        manage_tokens: make and revoke tokens, and have a new key sign the audit chain.
+        manage_tokens: make and revoke tokens, make, change and remove who may log in, and have a
+            new key sign the audit chain.
     """
 
     read: _Roles = tuple(Role)

@@ -25,6 +25,7 @@ from risk_policy.model.permissions import Permissions
 from risk_policy.model.pre_trade import PreTrade
 from risk_policy.model.reports import Reports
 from risk_policy.model.second_way import SecondWay
+from risk_policy.model.security import Security
 from risk_policy.model.stack import (
     Auth,
     Confirmation,
@@ -36,7 +37,6 @@ from risk_policy.model.stack import (
     Prometheus,
     Routing,
     Runbooks,
-    Security,
     System,
 )
 from risk_policy.model.thresholds import Limits, Measures, Thresholds

@@ -186,19 +186,6 @@ class System(Section):
     audit_witness_hours: Annotated[Number, Field(gt=0, le=720)] = 24
 
 
-class Security(Section):
-    """``[alerting.security]``: events within ``window_minutes`` before somebody is told."""
-
-    window_minutes: Annotated[
-        Minutes, AtMost(60, "an attack that is over would be shown for as long")
-    ] = 5
-    auth_failed_count: Count = 5
-    rate_limited_count: Count = 50
-    intrusion_count: Count = 1
-    bulk_export_count: Count = 1
-    after_hours_count: Count = 1
-
-
 class AutomaticScope(StrEnum):
     """What a trip covers that nobody asked for."""
 

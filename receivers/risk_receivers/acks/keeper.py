@@ -21,6 +21,7 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.model.escalation import Acknowledgement
 from risk_receivers.acks import table
+from risk_receivers.acks.answered import measured
 from risk_receivers.acks.client import AlertmanagerClient, wire_time
 from risk_receivers.acks.errors import (
     AlertmanagerError,
@@ -188,10 +189,22 @@ class AckKeeper:
             if not covering:
                 raise NotAcknowledgedError(f"{risk_id} ({tier or 'no tier'}) is not acknowledged")
             for muting in covering:
-                self._client.expire(muting.id)
-                step = removed(muting, utc_now())
-                self._write(of_step(muting, step, ()), Doing(author, comment))
+                self._end(muting, Doing(author, comment))
             return covering
+
+    def end(self, silence_id: str, author: str, comment: str) -> Muting:
+        """End any silence. Raises NotAcknowledgedError if none is in force, AlertmanagerError."""
+        with self._one_of_few(), self._alone():
+            with closing(open_read_only(self._database)) as connection:
+                muting = table.one(connection, silence_id)
+            if muting is None or muting.ended_at is not None:
+                raise NotAcknowledgedError(f"no silence {silence_id} is in force")
+            self._end(muting, Doing(author, comment))
+            return muting
+
+    def _end(self, muting: Muting, doing: Doing) -> None:
+        self._client.expire(muting.id)
+        self._write(of_step(muting, removed(muting, utc_now()), ()), doing)
 
     # -- what happens by itself ------------------------------------------------------------
 
@@ -332,7 +345,7 @@ class AckKeeper:
                 also(transaction)
             return record(transaction, self._outbox, planned, doing)
 
-        if self._writer.run(work, _PATIENCE_SECONDS):
+        if measured(self._writer, self._telemetry, planned, work, _PATIENCE_SECONDS):
             self._wake()
 
     def _note(self, trouble: str) -> None:

@@ -60,6 +60,18 @@ def covering(connection: Connection, risk_id: str, tier: str) -> list[Muting]:
     return [one for row in rows if (one := _muting(row)).acknowledges and tier in one.tiers]
 
 
+def answered_since(
+    connection: Connection, risk_id: str, tier: str, since: datetime, *, but: str
+) -> bool:
+    """Whether any acknowledgement of a breach, other than one, was made since then."""
+    rows = connection.execute(
+        f"{_SELECT}WHERE risk_id = ? AND made_at >= ? AND id != ?",
+        (risk_id, to_text(since), but),
+    )
+    asked = (Standing.REQUESTED, Standing.FAILED)  # those never came to be
+    return any(tier in one.tiers and one.standing not in asked for one in map(_muting, rows))
+
+
 def breach_of(connection: Connection, incident: str) -> tuple[str, str] | None:
     """The ``risk_id`` and the tier of an incident, open or over."""
     rest, _, episode = incident.rpartition(":")

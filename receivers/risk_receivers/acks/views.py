@@ -25,11 +25,11 @@ from risk_receivers.acks.keeper import AckKeeper
 from risk_receivers.acks.silences import TIERS
 from risk_receivers.acks.state import Muting
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.caller import actor
+from risk_receivers.caller import actor, problem
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
+from risk_receivers.shapes.alerts import Acknowledged, Silence
 
-Answer = Response | tuple[Response, int]
 _PART: Final = re.compile(r"([0-9]{1,9})(h|m|s)")
 _SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
 _MOST_ROWS: Final = 1000
@@ -54,7 +54,17 @@ def _duration(text: object) -> object:
     return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
 
 
-class _AckRequest(BaseModel):
+class SilencesQuery(BaseModel):
+    """Those that are over, too, with ``all``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    all: bool = False
+
+
+class AckRequest(BaseModel):
+    """Take an alert on."""
+
     model_config = ConfigDict(extra="forbid")
 
     author: OperatorName
@@ -62,7 +72,9 @@ class _AckRequest(BaseModel):
     lasting: Annotated[timedelta | None, BeforeValidator(_duration), Field(alias="for")] = None
 
 
-class _UnackRequest(BaseModel):
+class UnackRequest(BaseModel):
+    """Give it back."""
+
     model_config = ConfigDict(extra="forbid")
 
     author: OperatorName
@@ -73,50 +85,62 @@ def ack_views(parts: AckParts) -> Blueprint:
     """The views."""
     api = Blueprint("acks", __name__, url_prefix="/api/v1")
 
-    @api.post("/incidents/<path:incident>/ack")
-    def give(incident: str) -> Answer:
-        body = _AckRequest.model_validate_json(request.get_data(cache=False))
+    @api.post("/alerts/<incident:incident>/acknowledge")
+    def give(incident: str) -> Response:
+        body = AckRequest.model_validate_json(request.get_data(cache=False))
         try:
             given = parts.keeper.give(incident, body.lasting, actor(body.author), body.comment)
         except TooLongError as error:
-            return _error(400, str(error))
+            return problem(400, str(error))
         except NothingToAcknowledgeError as error:
-            return _error(409, str(error))
+            return problem(409, str(error))
         except (AlertmanagerError, BusyError) as error:
-            return _error(
+            return problem(
                 503,
                 f"{error}; it may not be acknowledged: look with riskwarden acks, or try again",
             )
         return jsonify(**_view(given), **_coverage(parts.terms, given))
 
-    @api.delete("/incidents/<path:incident>/ack")
-    def take_back(incident: str) -> Answer:
-        body = _UnackRequest.model_validate_json(request.get_data(cache=False))
+    @api.delete("/alerts/<incident:incident>/acknowledge")
+    def take_back(incident: str) -> Response:
+        body = UnackRequest.model_validate_json(request.get_data(cache=False))
         with closing(open_read_only(parts.database)) as connection:
             breach = table.breach_of(connection, incident)
         if breach is None:
-            return _error(404, f"there is no incident {incident}")
+            return problem(404, f"there is no incident {incident}")
         try:
             ended = parts.keeper.take_back(*breach, actor(body.author), body.comment)
         except NotAcknowledgedError as error:
-            return _error(409, str(error))
+            return problem(409, str(error))
         except (AlertmanagerError, BusyError) as error:
-            return _error(503, f"{error}; it is still acknowledged: try again")
+            return problem(503, f"{error}; it is still acknowledged: try again")
         return jsonify(incident=incident, ended=[one.id for one in ended])
 
-    @api.get("/acks")
-    def acks() -> Answer:
+    @api.delete("/silences/<silence>")
+    def end(silence: str) -> Response:
+        body = UnackRequest.model_validate_json(request.get_data(cache=False))
+        try:
+            ended = parts.keeper.end(silence, actor(body.author), body.comment)
+        except NotAcknowledgedError as error:
+            return problem(404, str(error))
+        except (AlertmanagerError, BusyError) as error:
+            return problem(503, f"{error}; it may still be in force: look with riskwarden acks")
+        return jsonify(ended=ended.id)
+
+    @api.get("/silences")
+    def silences() -> Response:
+        wanted = SilencesQuery.model_validate(request.args.to_dict())
         with closing(open_read_only(parts.database)) as connection:
-            if request.args.get("all"):
+            if wanted.all:
                 found = table.latest(connection, _MOST_ROWS)
             else:
                 found = table.standing(connection)
-        return jsonify(acks=[_view(one) for one in found])
+        return jsonify(silences=[_view(one) for one in found])
 
     return api
 
 
-def acknowledged_by(connection: Connection, risk_id: str, tier: str) -> dict[str, Any] | None:
+def acknowledged_by(connection: Connection, risk_id: str, tier: str) -> Acknowledged | None:
     """The acknowledgement of a breach that holds longest, as incidents show it."""
     covering = table.covering(connection, risk_id, tier)
     if not covering:
@@ -125,7 +149,7 @@ def acknowledged_by(connection: Connection, risk_id: str, tier: str) -> dict[str
     return {"until": one.ends_at.isoformat(), "author": one.author, "comment": one.comment}
 
 
-def _view(one: Muting) -> dict[str, Any]:
+def _view(one: Muting) -> Silence:
     return {
         "id": one.id,
         "standing": one.standing.value,
@@ -160,7 +184,3 @@ def _coverage(terms: Acknowledgement, given: Muting) -> dict[str, Any]:
         ],
         "does_not_cover": [*not_covered, "the kill switch: nothing keeps it from tripping"],
     }
-
-
-def _error(code: int, message: str) -> tuple[Response, int]:
-    return jsonify(error=message), code

@@ -100,7 +100,8 @@ def decode(data: bytes) -> JsonValue:
         given = data.decode("ascii")
         try:
             # In ASCII there is one order of keys, and what is written again as it was is canonical.
-            # scan_once is public in JSONDecoder, and left out of its stubs.
+            # scan_once is public in JSONDecoder, and left out of its stubs: what it finds has no
+            # type, and is JSON.
             found, end = _STRICT.scan_once(given, 0)  # type: ignore[attr-defined]
             if end == len(given) and "".join(_written(found, 0)) == given:
                 return found  # type: ignore[no-any-return]

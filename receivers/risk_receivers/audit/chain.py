@@ -21,7 +21,8 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import Header
 from risk_receivers.audit.merkle import EMPTY_ROOT
 
-_WRITTEN: Final = re.compile(r"([0-9]{1,16}):([0-9A-Fa-f]{64})")
+#: A short message has the first digits alone. Fewer than these could be met by trying.
+_WRITTEN: Final = re.compile(r"([0-9]{1,16}):([0-9A-Fa-f]{12,64})")
 _WORDS: Final = 5
 _WORD_BITS: Final = 52
 _WORD_MASK: Final = 2**_WORD_BITS - 1
@@ -38,13 +39,13 @@ class Head:
     def parse(cls, text: str) -> Head:
         """``SIZE:`` and a checksum, or a Merkle root that is to be held against one.
 
-        Raises ValueError.
+        The end of its digits may be missing. Raises ValueError.
         """
         found = _WRITTEN.fullmatch(text.strip())
         if found is None:
             raise ValueError(
                 "must be SIZE:ROOT or SIZE:CHECKSUM: the number of events, a colon and "
-                "64 hexadecimal digits"
+                "64 hexadecimal digits, or the first of them as a short message has them"
             )
         return cls(int(found[1]), found[2].lower())
 

@@ -7,13 +7,14 @@ checksums beyond it only. It is trusted no further than that it leads to the sig
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from risk_receivers.audit import tables
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.merkle import HASH_BYTES, Tree
 from risk_receivers.audit.note import NoteError
-from risk_receivers.database.connection import Connection
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 
 
 class StoredCheckpoint(NamedTuple):
@@ -53,6 +54,14 @@ def newest(connection: Connection, upto: int = 2**62) -> StoredCheckpoint | None
         (upto,),
     ).fetchone()
     return None if row is None else StoredCheckpoint(*row)
+
+
+def newest_size(connection: Connection) -> int:
+    """How far the last checkpoint goes; 0 if there is none, or none that can be read."""
+    with suppress(*DATABASE_ERRORS):
+        found = newest(connection)
+        return found.size if found is not None and isinstance(found.size, int) else 0
+    return 0
 
 
 def tree(connection: Connection, size: int) -> Tree:

@@ -11,8 +11,10 @@ there all the same, without its payload, since a chain with gaps proves nothing;
 payload that is not said to be withheld has lost it to retention. What tells why payloads may be
 gone, or whose signature counts, is never withheld. So that a stretch can be checked against a
 root that was signed for the whole, ``before`` in the first line has the roots of the complete
-subtrees in front of it, and ``after`` beside the checkpoint of those behind it. The end has the
-SHA-256 of all that stands before it.
+subtrees in front of it, and ``after`` beside the checkpoint of those behind it. ``deleted_by``
+beside it is the last record of retention that lies behind the stretch and deleted something of
+it: a chain goes on, also while it is exported. The end has the SHA-256 of all that stands before
+it.
 
 Invariant: what is not what was written is never exported as if it were.
 """
@@ -43,7 +45,6 @@ FORMAT: Final = 1
 _BEGINNING: Final = b'{"event_type":"%s"'
 #: What a verifier needs of every chain, whatever was asked for.
 ALWAYS_TOLD: Final = frozenset(kind.value for kind in PERMANENT)
-_NAMING_KEYS: Final = {b"SIGNING_BEGAN": VERIFIER_KEY, b"SIGNING_KEY_ROTATED": NEW_VERIFIER_KEY}
 _CHECKSUMS: Final = 5000
 #: Is told how many records of how many are written.
 Progress = Callable[[int, int], None]
@@ -61,7 +62,8 @@ class Plan:
         first: the first record of the stretch; ``last`` is its last.
         size: how long the chain was.
         checkpoints: sizes and texts of signed notes: the first that covers the stretch, or else
-            the newest there is, and those in which one key hands over to the next.
+            the newest there is, and those in which one key hands over to the next: from the
+            stretch on, so that whoever knows only the key of a later day can check it, too.
         keys: verifier keys, for information: whoever verifies pins one that came another way.
     """
 
@@ -93,12 +95,14 @@ class Written:
         shown: records that came with all that there is of them.
         withheld: records that the filters left out.
         deleted: records whose payloads retention had deleted.
+        deleted_by: the last record of retention that deleted one of them.
     """
 
     digest: str = ""
     shown: int = 0
     withheld: int = 0
     deleted: int = 0
+    deleted_by: int = 0
 
 
 def plan(place: Place, selection: Selection) -> Plan:
@@ -167,17 +171,22 @@ def _body(
         }
     )
     for one, is_wanted in chosen(place, what, progress):
-        event = one.event
-        withheld = not is_wanted and str(event and event.event_type) not in ALWAYS_TOLD
+        event = _intact(one, one.seq)
+        # What is gone is gone for everybody: that it went rightly is to be checked in every export.
+        is_gone = event.payload is None
+        withheld = not is_wanted and not is_gone and str(event.event_type) not in ALWAYS_TOLD
         if withheld:
             written.withheld += 1
-        elif event is not None and event.payload is None:
+        elif is_gone:
             written.deleted += 1
+            written.deleted_by = max(written.deleted_by, event.deleted_by or 0)
         else:
             written.shown += 1
         yield _record(one, withheld=withheld)
+    behind = {"deleted_by": written.deleted_by} if written.deleted_by > what.last else {}
     for size, note in what.checkpoints:
-        yield _line({"checkpoint": note, "after": [one.hex() for one in _after(place, what, size)]})
+        after = [one.hex() for one in _after(place, what, size)]
+        yield _line({"checkpoint": note, "after": after, **behind})
 
 
 def filters(selection: Selection) -> dict[str, object]:
@@ -210,16 +219,17 @@ def checksums(place: Place, after: int, upto: int) -> Iterator[bytes]:
 
 
 def _checkpoints(connection: Connection, first: int, last: int) -> tuple[tuple[int, str], ...]:
-    handovers = tables.rows_beginning(connection, _BEGINNING % b"SIGNING_KEY_ROTATED")
-    begins = [last, *(row.seq for row in handovers if isinstance(row.seq, int))]
+    rows = tables.rows_beginning(connection, _BEGINNING % b"SIGNING_KEY_ROTATED")
+    handovers = [row.seq for row in rows if isinstance(row.seq, int)]
+    newest = checkpoint_table.newest(connection)
+    notes = checkpoint_table.after(connection, last - 1, 1) or ([newest] if newest else [])
+    for seq in handovers:
+        if seq >= first:
+            notes += checkpoint_table.after(connection, seq - 1, 1)
     found: dict[int, str] = {}
-    for seq in begins:
-        if first <= seq <= last:
-            notes = checkpoint_table.after(connection, seq - 1, 1)
-            newest = checkpoint_table.newest(connection)
-            for stored in notes or ([newest] if newest is not None and seq == last else []):
-                if isinstance(stored.size, int) and isinstance(stored.note, bytes):
-                    found[stored.size] = stored.note.decode("utf-8", "replace")
+    for stored in notes:
+        if isinstance(stored.size, int) and isinstance(stored.note, bytes):
+            found[stored.size] = stored.note.decode("utf-8", "replace")
     # What was signed before the stretch began says nothing of it.
     return tuple(sorted((size, note) for size, note in found.items() if size >= first - 1))
 

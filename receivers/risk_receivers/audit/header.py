@@ -7,11 +7,9 @@ nothing that :meth:`Header.encode` would not have written.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from risk_policy.contracts.audit import HEADER_FIELDS, SCHEMA, EventType
 from risk_receivers.audit.canonical import decode, quoted, text, utf8
@@ -24,8 +22,7 @@ _EVENT_TYPE: Final = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _EVENT_TYPES: Final = {member.value: member for member in EventType}
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of :data:`risk_policy.contracts.audit.HEADER_FIELDS`, typed.
 
     Attributes:
@@ -73,8 +70,10 @@ _utc_timestamp: Final = lru_cache(maxsize=64)(_timestamp)
 def parse_header(data: bytes) -> Header:
     """The header of stored bytes. Raises NotCanonicalError saying what is wrong with them."""
     if found := _WHOLE.fullmatch(data):
-        with suppress(ValueError):  # a time that there is not, which is told of below
+        try:
             return _matched(*found.groups())
+        except ValueError:
+            pass  # a time that there is not, which is told of below
     values = decode(data)
     if not isinstance(values, dict):
         raise NotCanonicalError("is no JSON object")

@@ -6,8 +6,8 @@ that kind is looked up: records are read while their payloads are still there, a
 under it are put on record by number. Where that has not been done yet, everything that the kept
 part does not rule out stays. So whether a payload was held can be told after it is gone, too.
 
-An account or an alert is looked for anywhere in a payload, as a whole word: what is kept without
-need harms nobody, what is deleted against the law cannot be brought back.
+An account or an alert is looked for anywhere in a payload, as a whole word whatever its case: what
+is kept without need harms nobody, what is deleted against the law cannot be brought back.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ from risk_receivers.audit.header import Header, timestamp
 #: Numbers of records: first and last of each stretch, in order and apart.
 Ranges = tuple[tuple[int, int], ...]
 
-#: What belongs to a word, so that account 1 is not found in 10, and main not in main-2.
-_LETTER: Final = r"[\w.-]"
+#: What a word may not follow on, so that account 1 is not found in 21, and main not in old-main;
+#: but JSON writes the end of a line as a letter behind a backslash.
+_BEGINS: Final = r"(?:(?<![\w.-])|(?<=\\[bfnrt])|(?<=\\u00[01][0-9a-f]))"
+#: And what may not follow on it: nor is main found in main-2, though it is where a sentence ends.
+_ENDS: Final = r"(?![.-]*\w)"
 
 
 def ranges_of(seqs: Iterable[int]) -> Ranges:
@@ -162,10 +165,10 @@ class Hold:
 
 
 def _names(text: str, words: Iterable[str]) -> bool:
-    """Whether a payload holds one of some words, whole."""
-    written = (json.dumps(word, ensure_ascii=False)[1:-1] for word in words)
+    """Whether a payload holds one of some words, whole, whatever its case, as `query` looks."""
+    written = (json.dumps(word.casefold(), ensure_ascii=False)[1:-1] for word in words)
     any_of = "|".join(map(re.escape, written))
-    return re.search(f"(?<!{_LETTER})(?:{any_of})(?!{_LETTER})", text) is not None
+    return re.search(f"{_BEGINS}(?:{any_of}){_ENDS}", text.casefold()) is not None
 
 
 def _number(value: JsonValue) -> int | None:
@@ -174,8 +177,16 @@ def _number(value: JsonValue) -> int | None:
     raise ValueError(f"{value!r} is no record's number")
 
 
+def moment(value: JsonValue) -> datetime:
+    """A time as it stands on record. Raises ValueError for what cannot be compared with others."""
+    found = datetime.fromisoformat(str(value))
+    if found.tzinfo is None:
+        raise ValueError(f"{value!r} has no zone")
+    return found
+
+
 def _time(value: JsonValue) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(str(value))
+    return None if value is None else moment(value)
 
 
 def _words(value: JsonValue) -> frozenset[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +11,7 @@ from typing import Final, TypeVar, cast
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit.canonical import JsonValue, decode, quoted, text, utf8
+from risk_receivers.audit.canonical import DEEPEST, JsonValue, decode, quoted, text, utf8
 from risk_receivers.audit.errors import NotCanonicalError, UnrecordableError
 
 Word = TypeVar("Word", Severity, Category, ActorType)
@@ -17,8 +19,9 @@ Word = TypeVar("Word", Severity, Category, ActorType)
 _TEXTS = ("id", "message", "action_taken", "action_reason")
 _OPTIONAL_TEXTS = ("alert_id", "trade_id", "position_id", "actor_id")
 _FIELDS = frozenset(PAYLOAD_FIELDS)
+_VOCABULARY: Final = {"severity": Severity, "category": Category, "actor_type": ActorType}
 _WORDS: Final[Mapping[type[StrEnum], Mapping[str, StrEnum]]] = {
-    kind: {word.value: word for word in kind} for kind in (Severity, Category, ActorType)
+    kind: {word.value: word for word in kind} for kind in _VOCABULARY.values()
 }
 #: Types of values that were found to be right: a handful.
 _SHAPES: Final[set[tuple[type, ...]]] = set()
@@ -84,6 +87,36 @@ def _or_null(value: str | None) -> str:
     return "null" if value is None else quoted(value)
 
 
+def _cell(name: str) -> str:
+    """A field's bytes, as nearly all are written: with nothing in it that is escaped."""
+    if name == "details":
+        return r"(\{.*\})"
+    if name in _VOCABULARY:
+        words = "|".join(map(json.dumps, _VOCABULARY[name]))
+        return f"(?:{words})" if name == "actor_type" else f"(?:null|{words})"
+    plain = r'"[ !#-\[\]-~]*"'
+    return plain if name in _TEXTS else f"(?:null|{plain})"
+
+
+_CELLS: Final = ",".join(f'"{name}":{_cell(name)}' for name in sorted(_FIELDS))
+_PLAIN: Final = re.compile(rf"\{{{_CELLS}\}}".encode(), re.DOTALL)
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether bytes are seen to be a payload at a glance; of others that says nothing.
+
+    Whatever they hold, canonical details between fields that are canonical is a canonical payload.
+    """
+    found = _PLAIN.fullmatch(data)
+    if found is None or found[1].count(b"{") + found[1].count(b"[") >= DEEPEST:
+        return False
+    try:
+        decode(found[1])
+    except NotCanonicalError:
+        return False
+    return True
+
+
 def parse_payload(data: bytes) -> Payload:
     """The payload of stored bytes. Raises NotCanonicalError saying what is wrong with them."""
     values = decode(data)
@@ -129,7 +162,7 @@ def _wrong_type(values: Mapping[str, object]) -> str:
 
 def _wrong_word(values: Mapping[str, object]) -> str:
     """Which field holds no word of the vocabulary, empty if none."""
-    for name, kind in (("severity", Severity), ("category", Category), ("actor_type", ActorType)):
+    for name, kind in _VOCABULARY.items():
         if not isinstance(values[name], kind | None):
             return f"{name} is {values[name]!r}; it must be a {kind.__name__}"
     return ""

@@ -1,7 +1,8 @@
 """Proofs from a stored chain: that a record is in what was signed, that one head grew from another.
 
-Invariant: a proof that is handed out has been checked the way its receiver will. One that a
-damaged or rewritten chain would lead to is an error, never a proof.
+Invariant: a proof that is handed out has been checked the way its receiver will, but for the
+signature, which he checks with a key of his own. One that a damaged or rewritten chain would lead
+to is an error, never a proof.
 """
 
 from __future__ import annotations
@@ -69,8 +70,6 @@ class Growth:
 
     first: TreeHead
     first_note: bytes
-    second: TreeHead
-    second_note: bytes
     proof: Proof
 
 
@@ -92,7 +91,7 @@ def prove_inclusion(connection: Connection, seq: int) -> Inclusion:
 
 def prove_growth(connection: Connection, first: int) -> Growth:
     """That the newest checkpoint goes on from the first so many records. Raises ProofError."""
-    head, note = _newest(connection)
+    head, _ = _newest(connection)
     tree = Tree()
     tree.extend(tables.checksums(connection, 0, first))
     begun = TreeHead(first, tree.root)
@@ -105,7 +104,7 @@ def prove_growth(connection: Connection, first: int) -> Growth:
         kept = stored.note
         if _head(kept) != begun:
             raise ProofError(f"the checkpoint at {first} was signed over other records than these")
-    return Growth(begun, kept, head, note, proof)
+    return Growth(begun, kept, proof)
 
 
 def _newest(connection: Connection) -> tuple[TreeHead, bytes]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit import tables
@@ -23,6 +23,7 @@ from risk_receivers.audit.retained import Missing
 from risk_receivers.audit.retention_records import Known
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
+from risk_receivers.shapes.audit import Event
 
 T = TypeVar("T")
 
@@ -115,7 +116,7 @@ def stored_event(
     )
 
 
-def as_json(event: StoredEvent) -> dict[str, Any]:
+def as_json(event: StoredEvent) -> Event:
     """The event as programs are given it."""
     payload = event.payload
     return {
@@ -140,7 +141,7 @@ def as_json(event: StoredEvent) -> dict[str, Any]:
             "alert_id": payload.alert_id,
             "trade_id": payload.trade_id,
             "position_id": payload.position_id,
-            "details": payload.details,
+            "details": dict(payload.details),
             "action_taken": payload.action_taken,
             "action_reason": payload.action_reason,
             "actor_type": payload.actor_type,

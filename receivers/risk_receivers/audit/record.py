@@ -7,14 +7,14 @@ its cells are ``object`` until they have been looked at.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 
-from risk_policy.contracts.audit import SALT_BYTES
+from risk_policy.contracts.audit import PERMANENT, SALT_BYTES, EventType
 from risk_receivers.audit.chain import leaf_hash, payload_hash
 from risk_receivers.audit.errors import NotCanonicalError
 from risk_receivers.audit.header import Header, parse_header
-from risk_receivers.audit.payload import Payload, parse_payload
+from risk_receivers.audit.payload import Payload, is_plain, parse_payload
 
 
 class StoredRow(NamedTuple):
@@ -30,12 +30,14 @@ class StoredRow(NamedTuple):
 class NoRecord:
     """Stands in a cell of what was to be a record and is none."""
 
+    def __repr__(self) -> str:
+        return "none that can be read"
+
 
 NO_RECORD: Final = NoRecord()
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRecord:
+class CheckedRecord(NamedTuple):
     """What could be read of a row, and every reason not to trust it.
 
     Attributes:
@@ -50,11 +52,22 @@ class CheckedRecord:
     is_gone: bool = False
 
 
-def check_record(row: StoredRow, *, payload_is_right: bool = False) -> CheckedRecord:
+class Link(NamedTuple):
+    """What a record that is right by itself has to be held against its neighbours with."""
+
+    seq: int
+    event_type: EventType | str
+    origin: str
+    previous_checksum: str
+    recorded_at: datetime
+    checksum: bytes
+
+
+def check_record(row: StoredRow, *, reads_others: bool = True) -> CheckedRecord:
     """Checks everything about a row that needs no other row.
 
-    A payload that is known to be right is not looked at again, and not in the answer. Whether one
-    may be gone needs others: see :mod:`risk_receivers.audit.retained`.
+    Unless it ``reads_others``, only payloads of permanent records are in the answer; all are
+    checked. Whether one may be gone needs others: see :mod:`risk_receivers.audit.retained`.
     """
     problems: list[str] = []
     header: Header | None = None
@@ -79,8 +92,10 @@ def check_record(row: StoredRow, *, payload_is_right: bool = False) -> CheckedRe
         problems.append(f"the header says seq {header.seq}; it was moved here or copied from there")
     is_record = not isinstance(row.header, NoRecord)
     is_gone = is_record and row.salt is None and row.payload is None
-    is_done = is_gone or not is_record or payload_is_right
-    payload = None if is_done else _check_payload(row, header, problems)
+    payload = None
+    if is_record and not is_gone:
+        is_read = reads_others or header is None or header.event_type in PERMANENT
+        payload = _check_payload(row, header, problems, is_read=is_read)
     return CheckedRecord(header, payload, checksum, tuple(problems), is_gone)
 
 
@@ -96,7 +111,9 @@ def readable(rows: Iterable[StoredRow]) -> Iterator[tuple[int, Header, bytes | N
         yield row.seq, header, row.payload if isinstance(row.payload, bytes) else None
 
 
-def _check_payload(row: StoredRow, header: Header | None, problems: list[str]) -> Payload | None:
+def _check_payload(
+    row: StoredRow, header: Header | None, problems: list[str], *, is_read: bool
+) -> Payload | None:
     if not isinstance(row.salt, bytes) or len(row.salt) != SALT_BYTES:
         problems.append(f"the salt is {_kind(row.salt)}, not {SALT_BYTES} bytes")
         return None
@@ -105,6 +122,8 @@ def _check_payload(row: StoredRow, header: Header | None, problems: list[str]) -
         return None
     if header is not None and payload_hash(row.salt, row.payload).hex() != header.payload_hash:
         problems.append("the payload is not the one that the header's hash was made of")
+    if not is_read and is_plain(row.payload):
+        return None
     try:
         return parse_payload(row.payload)
     except NotCanonicalError as error:

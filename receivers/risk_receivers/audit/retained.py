@@ -21,7 +21,7 @@ from typing import Final
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.header import Header
-from risk_receivers.audit.holds import Hold, HoldFilter, Ranges, is_in
+from risk_receivers.audit.holds import Hold, HoldFilter, Ranges, is_in, moment
 from risk_receivers.audit.payload import Payload
 
 #: What is due is deleted so much later. A clock that is ahead by less deletes nothing too early, so
@@ -171,7 +171,7 @@ def _applied(known: Retained, header: Header, payload: Payload) -> Retained:
             Applied(
                 seq=header.seq,
                 at=header.recorded_at,
-                due_before=datetime.fromisoformat(str(details["due_before"])),
+                due_before=moment(details["due_before"]),
                 ranges={kind: tuple(sorted(found)) for kind, found in ranges.items()},
                 holds=tuple(known.holds.values()),
             ),
@@ -229,7 +229,10 @@ def _released(known: Retained, header: Header, payload: Payload) -> Retained:
 def _rows(value: JsonValue) -> list[Mapping[str, JsonValue]]:
     if not isinstance(value, list):
         raise TypeError("a list is expected")
-    return [one for one in value if isinstance(one, Mapping)]
+    found = [one for one in value if isinstance(one, Mapping)]
+    if len(found) < len(value):
+        raise TypeError("a table is expected")
+    return found
 
 
 def _seq(value: JsonValue) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from risk_receivers.audit.chain import EMPTY, Head
@@ -112,21 +113,48 @@ class SegmentedChain:
         return self.head().size
 
     def problems(self) -> list[str]:
-        """What is staged and not what the files hold, or what was changed about its tables."""
-        return self._staged.problems() + [
-            f"record {row.seq} is staged as something else than what its segment holds"
-            for row in self._staged.rows()
-            if isinstance(row.seq, int)
-            and (filed := self._segments.at(row.seq)) is not None
-            and not is_left_over(filed)
-            and not is_same(row, filed)
-        ]
+        """What is staged and not what the files hold, or what was changed about either's form."""
+        return [*self._staged.problems(), *self._exchanged(), *self._misshapen()]
+
+    def _exchanged(self) -> Iterator[str]:
+        for row in self._staged.rows():
+            if not isinstance(row.seq, int) or (filed := self._segments.at(row.seq)) is None:
+                continue
+            if not is_left_over(filed) and not is_same(row, filed):
+                yield f"record {row.seq} is staged as something else than what its segment holds"
+
+    def _misshapen(self) -> Iterator[str]:
+        """Records are found by the names of files: one that lies hides them from whoever asks."""
+        listed = self._segments.listed()
+        for first, path in listed:
+            found = self._segments.first_of(path)
+            if found is not None and found.seq != first and _says_its_number(found):
+                yield f"{path.name} begins with record {found.seq}; the file was renamed or moved"
+            if self._has_junk(path, is_last=path == listed[-1][1]):
+                yield f"{path.name} ends with what is no record"
+
+    def _has_junk(self, path: Path, *, is_last: bool) -> bool:
+        """Whether a segment ends with what nobody is writing, nor a crash has left."""
+        begin = self._segments.no_record_from(path)
+        if begin is None or (is_last and self._is_staged_beyond()):
+            return False
+        # Whoever was adding it when it was looked at has added it by now.
+        return self._segments.no_record_from(path) == begin
+
+    def _is_staged_beyond(self) -> bool:
+        filed = head_of(self._segments.last())
+        return self._staged.head().size > filed.size
 
     def _filed(self, rows: Iterator[StoredRow]) -> Iterator[StoredRow]:
-        """What the files hold, up to what a crash left of a write: all of that is staged."""
+        """What the files hold, without what a crash left of a write: all of that is staged."""
+        is_torn = False
         for row in rows:
-            if is_left_over(row) and isinstance(row.seq, int) and self._staged.row_at(row.seq):
-                return
+            staged = None
+            if isinstance(row.seq, int) and (is_torn or is_left_over(row)):
+                staged = self._staged.row_at(row.seq)
+            is_torn = is_torn or (is_left_over(row) and staged is not None)
+            if is_torn and (is_left_over(row) or (staged is not None and is_same(staged, row))):
+                continue
             yield row
 
     def forget(self, seqs: Sequence[int]) -> int:
@@ -172,6 +200,11 @@ def is_same(staged: StoredRow, filed: StoredRow) -> bool:
     """Whether both are one record, whose payload may have gone from either."""
     is_whole = staged.payload is not None and filed.payload is not None
     return staged[:3] == filed[:3] and (not is_whole or staged[3:] == filed[3:])
+
+
+def _says_its_number(row: StoredRow) -> bool:
+    """Whether a header has its line's number, its last field; else it is the line that lies."""
+    return isinstance(row.header, bytes) and row.header.endswith(f'"seq":{row.seq}}}'.encode())
 
 
 def _end_of(rows: Sequence[StoredRow], before: int) -> int:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -99,11 +99,23 @@ class Segments:
     def last(self) -> StoredRow | None:
         """The last whole line's record, or what stands there. Raises OSError."""
         for _, path in reversed(self.listed()):
-            with _opened(path) as file:
+            with self._opened(path) as file:
                 if end := file.whole_size():
                     line = file.line_before(end)
                     return decode(line) or unreadable(None)
         return None
+
+    def first_of(self, path: Path) -> StoredRow | None:
+        """The first record of a segment; None if there is none. Raises OSError."""
+        with self._opened(path) as file:
+            line, _ = next(file.lines(0), (b"", 0))
+        return decode(line)
+
+    def no_record_from(self, path: Path) -> int | None:
+        """Where what is behind the last whole line of a segment begins. Raises OSError."""
+        with self._opened(path) as file:
+            end = file.whole_size()
+            return end if end < file.size else None
 
     def at(self, seq: int) -> StoredRow | None:
         """One record, if it is there. Raises OSError."""
@@ -122,7 +134,7 @@ class Segments:
         begin = 0 if seq is None else seq + 1
         expected = begin or 1
         for _, path in self._from(begin):
-            with _opened(path) as file:
+            with self._opened(path) as file:
                 for line, _ in file.lines(0 if seq is None else file.find(begin)):
                     row = decode(line) or unreadable(expected)
                     if isinstance(row.seq, int):
@@ -138,9 +150,42 @@ class Segments:
     def lines(self, beginning: int = 0) -> Iterator[tuple[Path, int, bytes]]:
         """Every whole line of the segments from that which holds a record on: file, place, text."""
         for _, path in self._from(beginning):
-            with _opened(path) as file:
+            with self._opened(path) as file:
                 for line, place in file.lines(0):
                     yield path, place, line
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[_File]:
+        with _descriptor(path) as descriptor:
+            yield _File(descriptor)
+
+
+class HeldSegments(Segments):
+    """The segment files that there are at one moment, whatever takes the place of one later on.
+
+    They may still grow. Retention rewrites a file beside it, so what is held here stays whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open them all. Raises OSError, also if they are more than a process may have open."""
+        super().__init__(folder)
+        self._held: dict[Path, int] = {}
+        with ExitStack() as opened:
+            for _, path in super().listed():
+                self._held[path] = opened.enter_context(_descriptor(path))
+            self._opened_files = opened.pop_all()
+
+    def listed(self) -> list[tuple[int, Path]]:
+        """Each segment's first record and its file, in order."""
+        return [(int(path.stem), path) for path in self._held]
+
+    def close(self) -> None:
+        """Let go of them."""
+        self._opened_files.close()
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[_File]:
+        yield _File(self._held[path])
 
 
 def unreadable(seq: int | None) -> StoredRow:
@@ -153,7 +198,7 @@ class _File:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size
 
     def lines(self, begin: int) -> Iterator[tuple[bytes, int]]:
         """Whole lines without their ends, each with the place where it begins."""
@@ -166,7 +211,7 @@ class _File:
 
     def whole_size(self) -> int:
         """Where the last whole line ends; 0 if there is none."""
-        return self._newline_before(self._size) + 1
+        return self._newline_before(self.size) + 1
 
     def line_before(self, end: int) -> bytes:
         """The whole line that ends there."""
@@ -205,9 +250,12 @@ class _File:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_File]:
+def _descriptor(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield _File(descriptor)
+        yield descriptor
+    except OSError as error:
+        error.filename = error.filename or str(path)  # reading by a descriptor names none
+        raise
     finally:
         os.close(descriptor)

@@ -15,7 +15,7 @@ from risk_receivers.database.server import SCHEMA, ServerConnection
 _VERSION: Final = "store_version"
 _SCHEMAS: Final = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
 _RELATIONS: Final = (
-    "SELECT c.relname, c.relkind, c.relrowsecurity FROM pg_class c "
+    "SELECT c.relname, c.relkind, c.relrowsecurity, c.relpersistence FROM pg_class c "
     "JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = ? AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
 )
@@ -25,6 +25,11 @@ _COLUMNS: Final = (
     "WHERE n.nspname = ? AND c.relname = ? AND a.attnum > 0 AND NOT a.attisdropped "
     "ORDER BY a.attnum"
 )
+_COUNTED: Final = (
+    "SELECT c.relname, a.attname FROM pg_attribute a "
+    "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = ? AND c.relkind = 'r' AND a.attidentity <> '' ORDER BY c.relname"
+)
 _ADDED: Final = (
     "SELECT 'trigger', t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ?1 AND NOT t.tgisinternal "
@@ -32,11 +37,28 @@ _ADDED: Final = (
     "JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = ?1"
 )
+#: Tables whose rows are another's as well, and go by no key of its.
+_CHILDREN: Final = (
+    "SELECT p.relname, c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+    "JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace n ON n.oid = p.relnamespace "
+    "WHERE n.nspname = ?"
+)
+_KEYS: Final = (
+    "SELECT c.relname, pg_get_constraintdef(k.oid) FROM pg_constraint k "
+    "JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = ? AND k.contype = 'p'"
+)
+_LOGGED: Final = "p"
 
 
 def names(connection: ServerConnection) -> set[str]:
     """The tables there are."""
-    return {name for name, kind, _ in connection.execute(_RELATIONS, (SCHEMA,)) if kind == "r"}
+    return {name for name, kind, *_ in connection.execute(_RELATIONS, (SCHEMA,)) if kind == "r"}
+
+
+def columns(connection: ServerConnection, table: str) -> list[str]:
+    """A table's columns, in order; none if there is no such table."""
+    return [name for name, _ in connection.execute(_COLUMNS, (SCHEMA, table))]
 
 
 def check_version(connection: ServerConnection, known: int) -> int:
@@ -69,22 +91,49 @@ def note_version(connection: ServerConnection, version: int) -> None:
     connection.execute(f"INSERT INTO {_VERSION} (version) VALUES (?)", (version,))  # noqa: S608
 
 
+def move_aside(connection: ServerConnection, suffix: str) -> str | None:
+    """Give the schema another name, in the caller's transaction; which, if it held any table."""
+    if not names(connection):
+        return None
+    moved = f"{SCHEMA}_{suffix}"
+    connection.run(f'ALTER SCHEMA {SCHEMA} RENAME TO "{moved}"')
+    return moved
+
+
+def count_on(connection: ServerConnection) -> None:
+    """Have every counter go on behind the highest number there is."""
+    for table, column in connection.execute(_COUNTED, (SCHEMA,)):
+        following = f"(SELECT coalesce(max({column}), 0) + 1 FROM {table})"  # noqa: S608 - ours
+        counter = f"pg_get_serial_sequence('{SCHEMA}.{table}', '{column}')"
+        connection.run(f"SELECT setval({counter}, {following}, false)")
+
+
 def definition_problems(connection: ServerConnection, definitions: Mapping[str, str]) -> list[str]:
-    """What was changed about the tables: their columns, triggers or rules on them, hidden rows."""
-    kinds = {name: (kind, hides) for name, kind, hides in connection.execute(_RELATIONS, (SCHEMA,))}
+    """What was changed about the tables: their form, and what acts on their rows or hides some."""
+    found = {name: tuple(rest) for name, *rest in connection.execute(_RELATIONS, (SCHEMA,))}
+    keys = dict(connection.execute(_KEYS, (SCHEMA,)).fetchall())
     problems = []
     for name, definition in definitions.items():
-        if name not in kinds:
+        if name not in found:
             problems.append(f"the table {name} is missing")
             continue
-        kind, hides = kinds[name]
+        kind, hides, persistence = found[name]
         if kind != "r":
             problems.append(f"{name} is no table: somebody put something else in its place")
         if hides:
             problems.append(f"a policy may hide rows of the table {name}")
-        found = connection.execute(_COLUMNS, (SCHEMA, name)).fetchall()
-        if found != _columns(definition):
+        if persistence != _LOGGED:
+            problems.append(f"the table {name} does not survive a crash of the server (UNLOGGED)")
+        columns = _columns(definition)
+        if connection.execute(_COLUMNS, (SCHEMA, name)).fetchall() != columns:
             problems.append(f"the table {name} was not made by this program: its types differ")
+        if keys.get(name) != f"PRIMARY KEY ({columns[0][0]})":
+            problems.append(f"the table {name} has lost its primary key: it may hold a row twice")
+    problems += [
+        f"the table {child} adds rows to the audit tables"
+        for name, child in connection.execute(_CHILDREN, (SCHEMA,))
+        if name in definitions
+    ]
     problems += [
         f"a {kind} {added} was added to the audit tables"
         for kind, added, table in connection.execute(_ADDED, (SCHEMA,))

@@ -8,7 +8,7 @@ from typing import Final
 from risk_receivers.audit import server_tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.record import StoredRow
-from risk_receivers.database.connection import Connection
+from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.server import ServerConnection
 
 DEFINITIONS: Final = {
@@ -166,4 +166,22 @@ def definition_problems(connection: Connection) -> list[str]:
     there = {name for kind, name, _ in found if kind == "table"}
     missing = DEFINITIONS.keys() - there - MAY_BE_MISSING
     problems += [f"the table {name} is missing" for name in sorted(missing)]
-    return problems
+    return problems + [
+        problem
+        for name in sorted(there & DEFINITIONS.keys())
+        for problem in _torn(connection, name)
+    ]
+
+
+def _torn(connection: Connection, table: str) -> Iterator[str]:
+    """What is wrong with the pages of a table.
+
+    Whoever goes through the records in order and whoever looks one up by its number come by other
+    pages: in a file that was edited byte by byte they can find different ones.
+    """
+    try:
+        (found,) = connection.execute(f"PRAGMA quick_check({table})").fetchone()
+    except DATABASE_ERRORS as error:
+        found = str(error)
+    if found != "ok":
+        yield f"the table {table} is damaged: {' '.join(str(found).split())}"

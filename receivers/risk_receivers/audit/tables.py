@@ -36,6 +36,7 @@ APPLICATION_ID: Final = 0x52736B57
 
 _CHECKSUMS: Final = 5000
 _ORPHANS_SHOWN: Final = 10
+_TABLE_INFO: Final = "SELECT name FROM pragma_table_info(?) ORDER BY cid"
 
 
 def prepare(connection: Connection) -> None:
@@ -189,6 +190,13 @@ def names(connection: Connection) -> set[str]:
     return {name for (name,) in found}
 
 
+def columns(connection: Connection, table: str) -> list[str]:
+    """A table's columns, in order; none if there is no such table."""
+    if isinstance(connection, ServerConnection):
+        return server_tables.columns(connection, table)
+    return [name for (name,) in connection.execute(_TABLE_INFO, (table,))]
+
+
 def orphaned_payloads(connection: Connection) -> list[int]:
     """The first payloads that belong to no header."""
     found = connection.execute(
@@ -257,15 +265,24 @@ def read(place: Place, ask: Callable[[Connection], T]) -> T:
 
     Raises UnreadableDatabaseError naming the file, and what ``ask`` raises.
     """
-    path = path_of(place)
     if isinstance(place, Server):
         with closing(open_read_only(place)) as connection:
             return ask(connection)
+    path = path_of(place)
+    try:
+        return _read(path, ask)
+    except OSError as error:
+        if str(segments_of(path)) not in str(error.filename):
+            raise
+        raise UnreadableDatabaseError(f"{path}: its segments cannot be read: {error}") from error
+
+
+def _read(path: Path, ask: Callable[[Connection], T]) -> T:
     stamp = _stamp_at_rest(path)
     if stamp is not None:
         # At rest even a read-only connection would create SQLite's side files, so it is read
         # as immutable, and once more if a writer came along meanwhile.
-        with closing(open_read_only(place, immutable=True)) as connection:
+        with closing(open_read_only(path, immutable=True)) as connection:
             try:
                 found = ask(connection)
             except (*DATABASE_ERRORS, AuditError):
@@ -274,7 +291,7 @@ def read(place: Place, ask: Callable[[Connection], T]) -> T:
             else:
                 if _stamp_at_rest(path) == stamp:
                     return found
-    with closing(open_read_only(place)) as connection:
+    with closing(open_read_only(path)) as connection:
         return ask(connection)
 
 

@@ -5,10 +5,12 @@ says about keys up to there is known. What is a problem:
 
 - one that cannot be read, whose root is not the tree's, or that stands at another size;
 - one not signed by the key in force: the pinned one, or else the first that the chain names, and
-  after a recorded rotation the new one, with both on the first checkpoint that covers it;
+  after a recorded rotation the new one, with both on the first checkpoint that covers it: with
+  all of them if it covers several, so that nobody hands over to himself in between;
 - one missing between two others: each names the one before it;
 - one beyond the chain's end: the end was cut off;
-- records at the end that have waited for a signature longer than any signer takes.
+- records that have waited for a signature longer than any signer takes while a service ran, and
+  have none at the end; or a chain that was to be signed by a pinned key, and is not at all.
 
 Without a pinned key this finds whether chain and signatures belong together. Whether they are
 those of the right signer, only somebody who has kept its key can tell.
@@ -21,7 +23,13 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Final
 
-from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY, EventType
+from risk_policy.contracts.audit import (
+    COMMAND_ORIGINS,
+    COMMANDED,
+    NEW_VERIFIER_KEY,
+    VERIFIER_KEY,
+    EventType,
+)
 from risk_receivers.audit.chain import TreeHead
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
@@ -29,6 +37,7 @@ from risk_receivers.audit.header import Header
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.note import NoteError, VerifierKey
 from risk_receivers.audit.payload import Payload
+from risk_receivers.audit.record import Link
 
 #: The next checkpoints beyond a size, in order, as many as one likes.
 Source = Callable[[int], Sequence[StoredCheckpoint]]
@@ -62,12 +71,16 @@ class CheckpointVerifier:
         self._due = max(newest, _at(last) if last else 0)
         self._pinned = tuple(pinned)
         self._keys: tuple[VerifierKey, ...] = ()
+        self._retired: set[VerifierKey] = set()
         self._signed = 0
         self._next_at: float = 0  # before that there is nothing to look at
         self._diverged = False
         self._began = False
         self._unsigned_since: datetime | None = None
         self._newest_at: datetime | None = None
+        self._longest_wait = timedelta()
+        self._first_at: datetime | None = None
+        self._late: list[str] = []
         self._signed_by = ""
 
     @property
@@ -80,18 +93,36 @@ class CheckpointVerifier:
         """Which key has signed the last one that was right."""
         return self._signed_by
 
+    @property
+    def late(self) -> Sequence[str]:
+        """Which checkpoints came late: what was done before them, they do not tell."""
+        return tuple(self._late)
+
     def add(
-        self, seq: int, header: Header | None, payload: Payload | None, tree: Tree
+        self, seq: int, header: Header | Link | None, payload: Payload | None, tree: Tree
     ) -> Iterable[str]:
         """A record and the tree that ends with it."""
         if header is not None:
-            # Nobody signs while nothing runs.
-            if self._unsigned_since is None or header.event_type == EventType.SERVICE_STARTED:
-                self._unsigned_since = header.recorded_at
-            self._newest_at = header.recorded_at
+            # What commands record may come when no service runs that could have it signed.
+            if header.origin not in COMMAND_ORIGINS or header.event_type not in COMMANDED:
+                if self._unsigned_since is None:
+                    self._unsigned_since = header.recorded_at
+                elif header.event_type == EventType.SERVICE_STARTED:  # nobody signed until then
+                    self._longest_wait = self._wait
+                    self._unsigned_since = header.recorded_at
+                self._newest_at = header.recorded_at
+                if self._first_at is None:
+                    self._first_at = header.recorded_at
             if header.event_type in _KEY_EVENTS:
                 return [*self._learn(header, payload), *self._checked(seq, tree)]
         return self._checked(seq, tree) if seq >= self._next_at else ()
+
+    @property
+    def _wait(self) -> timedelta:
+        """The longest time that a service ran while a record of its had no signature."""
+        if self._unsigned_since is None or self._newest_at is None:
+            return self._longest_wait
+        return max(self._longest_wait, self._newest_at - self._unsigned_since)
 
     def _checked(self, seq: int, tree: Tree) -> Iterator[str]:
         while (one := self._next(seq)) is not None:
@@ -110,28 +141,26 @@ class CheckpointVerifier:
                 "its end was cut off"
             )
             return
-        if self._pinned and not self._began:
+        if self._began and (wait := self._wait) > LONGEST_WAIT:
+            yield (
+                f"records beyond {self._signed} have no signed checkpoint, the first of them "
+                f"for {wait.total_seconds():.0f} s: the signer fails, or checkpoints were deleted"
+            )
+        elif self._pinned and not (self._began and self._signed):
             yield f"nothing in this chain is signed by the pinned key {self._pinned[0].short}"
-        since, newest = self._unsigned_since, self._newest_at
-        if self._began and since is not None and newest is not None:
-            waited = newest - since
-            if waited > LONGEST_WAIT:
-                yield (
-                    f"records beyond {self._signed} have no signed checkpoint, the first of them "
-                    f"for {waited.total_seconds():.0f} s: the signer fails, or checkpoints were "
-                    "deleted"
-                )
 
-    def _learn(self, header: Header, payload: Payload | None) -> Iterator[str]:
+    def _learn(self, header: Header | Link, payload: Payload | None) -> Iterator[str]:
         """What a record says about keys."""
         try:
             if header.event_type == EventType.SIGNING_BEGAN:
-                self._unsigned_since = header.recorded_at
+                if not self._began:  # what was recorded until then waited for nobody
+                    self._unsigned_since, self._longest_wait = header.recorded_at, timedelta()
                 yield from self._begin(header.seq, _named(payload, VERIFIER_KEY))
             elif header.event_type == EventType.SIGNING_KEY_ROTATED:
                 old, new = _named(payload, VERIFIER_KEY), _named(payload, NEW_VERIFIER_KEY)
                 if self._keys and old == self._keys[-1]:
-                    self._keys = (old, new)
+                    self._keys = (*self._keys, new)
+                    self._retired.add(old)
                 else:
                     yield f"record {header.seq} hands over from {old.short}, which is not in force"
         except NoteError as error:
@@ -139,19 +168,27 @@ class CheckpointVerifier:
 
     def _begin(self, seq: int, key: VerifierKey) -> Iterator[str]:
         is_first, self._began = not self._began, True
-        if key in self._pinned or (is_first and not self._pinned):
+        if key in self._retired:
+            yield f"record {seq} names the key {key.short}, in whose place there is another"
+        elif key in self._pinned or (is_first and not self._pinned):
+            self._retired.update(one for one in self._keys if one != key)
             self._keys = (key,)
         elif self._pinned:
             self._keys = self._keys or self._pinned[:1]
             yield f"record {seq} names the key {key.short}, which is not the pinned one"
         elif key not in self._keys:
-            yield f"record {seq} names the key {key.short}, which none before it vouches for"
+            self._keys = (key,)  # said once, and not of every checkpoint from here on
+            yield (
+                f"record {seq} names the key {key.short}, which none before it vouches for; if the "
+                "one before was lost, pin both"
+            )
 
     def _check(self, stored: StoredCheckpoint, head: TreeHead) -> Iterator[str]:
         size = _at(stored)
         where = f"the checkpoint at {size}"
         before, self._signed = self._signed, size
-        self._unsigned_since = None
+        self._note_delay(before, size)
+        self._unsigned_since, self._longest_wait = None, timedelta()
         try:
             checkpoint, note = Checkpoint.of(stored.note if type(stored.note) is bytes else b"")
         except NoteError as error:
@@ -182,6 +219,16 @@ class CheckpointVerifier:
         else:
             self._signed_by = self._keys[-1].short
         self._keys = self._keys[-1:]
+
+    def _note_delay(self, before: int, size: int) -> None:
+        waited = self._wait
+        if not before and self._first_at is not None and self._newest_at is not None:
+            waited = self._newest_at - self._first_at  # whatever ran: nothing vouches for any of it
+        if waited > LONGEST_WAIT:
+            self._late.append(
+                f"records {before + 1} to {size} had no signature for {waited.total_seconds():.0f} "
+                "s: what was done to them until then, only a head that was kept elsewhere can tell"
+            )
 
     def _next(self, upto: int) -> StoredCheckpoint | None:
         """The next one, if it goes no further than that."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from risk_policy.model.channels import Channels
 from risk_receivers.channels.dead_letters import lost_by_channel
@@ -12,6 +11,7 @@ from risk_receivers.channels.outbox import owed_since
 from risk_receivers.channels.standing import Standing
 from risk_receivers.database.connection import Connection
 from risk_receivers.schema import from_text
+from risk_receivers.shapes.channels import Channel
 
 
 def overview(
@@ -19,10 +19,10 @@ def overview(
     standings: Mapping[str, Standing],
     connection: Connection,
     now: datetime,
-) -> list[dict[str, Any]]:
+) -> list[Channel]:
     """All channels in the order of the policy; of those that are off only what is left over."""
     lost = lost_by_channel(connection)
-    found: list[dict[str, Any]] = []
+    found: list[Channel] = []
     for name in channels.names():
         standing = standings.get(name)
         if standing is None:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
@@ -22,7 +22,7 @@ from risk_policy.vocabulary import Category
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.tables import open_read_only
-from risk_receivers.caller import actor
+from risk_receivers.caller import actor, problem
 from risk_receivers.channels.dead_letters import (
     ResendError,
     dead_letters,
@@ -38,7 +38,6 @@ from risk_receivers.courier import Courier
 from risk_receivers.database.place import Place
 from risk_receivers.store.writer import Transaction, Writer
 
-Answer = Response | tuple[Response, int]
 _MOST_ROWS: Final = 1000
 #: Whoever tries channels out waits this long for all of them together: longer than one request may
 #: take that is going on, and one more. It keeps one of the service's threads busy.
@@ -58,26 +57,36 @@ class ChannelParts:
     wake: Callable[[], None]
 
 
-class _TestRequest(BaseModel):
+#: Of a message, as the store counts them.
+_Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class TrialRequest(BaseModel):
+    """Send a test through some channels, or through all."""
+
     model_config = ConfigDict(extra="forbid")
 
     author: OperatorName
     channels: list[str] = []
 
 
-class _ResendRequest(BaseModel):
+class ResendRequest(BaseModel):
+    """Send one dead letter again, or all of them."""
+
     model_config = ConfigDict(extra="forbid")
 
     author: OperatorName
-    message: int | None = None
+    message: _Number | None = None
 
 
-class _DismissRequest(BaseModel):
+class DismissRequest(BaseModel):
+    """Let a dead letter be."""
+
     model_config = ConfigDict(extra="forbid")
 
     author: OperatorName
     comment: Reason
-    message: int
+    message: _Number
 
 
 def channel_views(parts: ChannelParts) -> Blueprint:
@@ -86,34 +95,34 @@ def channel_views(parts: ChannelParts) -> Blueprint:
     one_at_a_time = threading.Lock()
 
     @api.get("/channels")
-    def channels() -> Answer:
+    def channels() -> Response:
         standings = {name: courier.standing for name, courier in parts.couriers.items()}
         with closing(open_read_only(parts.database)) as connection:
             return jsonify(channels=overview(parts.channels, standings, connection, utc_now()))
 
     @api.post("/channels/test")
-    def test() -> Answer:
-        body = _TestRequest.model_validate_json(request.get_data(cache=False))
+    def test() -> Response:
+        body = TrialRequest.model_validate_json(request.get_data(cache=False))
         names = list(dict.fromkeys(body.channels)) or list(parts.couriers)
         if unknown := [name for name in names if name not in parts.couriers]:
             enabled = ", ".join(parts.couriers) or "none"
-            return _error(404, f"{', '.join(unknown)}: not enabled; enabled are: {enabled}")
+            return problem(404, f"{', '.join(unknown)}: not enabled; enabled are: {enabled}")
         if not one_at_a_time.acquire(blocking=False):
-            return _error(503, "somebody tries the channels out already; wait until that is over")
+            return problem(503, "somebody tries the channels out already; wait until that is over")
         try:
             return jsonify(results=_try_out(parts, names, actor(body.author)))
         finally:
             one_at_a_time.release()
 
     @api.get("/dead-letters")
-    def listing() -> Answer:
+    def listing() -> Response:
         with closing(open_read_only(parts.database)) as connection:
             found = dead_letters(connection, _MOST_ROWS)
         return jsonify(dead_letters=[asdict(one) for one in found])
 
     @api.post("/dead-letters/resend")
-    def send_again() -> Answer:
-        body = _ResendRequest.model_validate_json(request.get_data(cache=False))
+    def send_again() -> Response:
+        body = ResendRequest.model_validate_json(request.get_data(cache=False))
         who = actor(body.author)  # the writer's thread does not know who calls
 
         def work(transaction: Transaction) -> list[int]:
@@ -126,13 +135,13 @@ def channel_views(parts: ChannelParts) -> Blueprint:
         try:
             sent = parts.writer.run(work, _PATIENCE_SECONDS)
         except ResendError as error:
-            return _error(409, str(error))
+            return problem(409, str(error))
         parts.wake()
         return jsonify(resent=sent)
 
     @api.post("/dead-letters/dismiss")
-    def let_be() -> Answer:
-        body = _DismissRequest.model_validate_json(request.get_data(cache=False))
+    def let_be() -> Response:
+        body = DismissRequest.model_validate_json(request.get_data(cache=False))
         who = actor(body.author)
 
         def work(transaction: Transaction) -> None:
@@ -141,7 +150,7 @@ def channel_views(parts: ChannelParts) -> Blueprint:
         try:
             parts.writer.run(work, _PATIENCE_SECONDS)
         except ResendError as error:
-            return _error(409, str(error))
+            return problem(409, str(error))
         return jsonify(dismissed=body.message)
 
     return api
@@ -194,7 +203,3 @@ def _record(parts: ChannelParts, author: str, said: str, details: Mapping[str, J
         actor_id=author,
     )
     return parts.writer.run(lambda transaction: transaction.append(event), _PATIENCE_SECONDS)
-
-
-def _error(code: int, message: str) -> tuple[Response, int]:
-    return jsonify(error=message), code

@@ -77,3 +77,14 @@ def is_damage(error: BaseException) -> bool:
 def is_unreadable(error: BaseException) -> bool:
     """Whether that, in no more particular words, is all that it says."""
     return type(error) is sqlite3.DatabaseError
+
+
+def is_lost(connection: Connection, error: BaseException) -> bool:
+    """Whether an error came of a server that cannot be asked any more, and so says nothing else."""
+    if not isinstance(error, ServerError):
+        return False
+    try:
+        connection.execute("SELECT 1").fetchone()
+    except DATABASE_ERRORS:
+        return True
+    return False

@@ -46,10 +46,9 @@ def take(place: Server) -> psycopg.Connection[Any] | None:
         with _lock:
             waiting = _idle.get(place)
             connection = waiting.pop() if waiting else None
-        # Nobody asked, so whatever there is to read is the server's farewell.
-        if connection is None or not select.select([connection.fileno()], [], [], 0)[0]:
+        if connection is None or not _says_something(connection):
             return connection
-        connection.close()
+        connection.close()  # nobody asked, so it is the server's farewell
 
 
 def give_back(place: Server, connection: psycopg.Connection[Any]) -> None:
@@ -61,3 +60,9 @@ def give_back(place: Server, connection: psycopg.Connection[Any]) -> None:
                 waiting.append(connection)
                 return
     connection.close()
+
+
+def _says_something(connection: psycopg.Connection[Any]) -> bool:
+    looking = select.poll()  # unlike select, it takes any number that a descriptor may have
+    looking.register(connection.fileno(), select.POLLIN)
+    return bool(looking.poll(0))

@@ -6,7 +6,7 @@ nobody's concern. No message of an error holds what the connection was made with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -131,9 +131,9 @@ class ServerConnection:
         """Runs one statement. Raises ServerError."""
         translated = translate(sql)
         # By number of a sequence, by name of a mapping: the statement decides, not the type.
-        values = [_kept(parameters[place]) for place in translated.places]  # type: ignore[index]
-        cursor = self._raw.cursor()
+        values = [kept(parameters[place]) for place in translated.places]  # type: ignore[index]
         try:
+            cursor = self._raw.cursor()  # refused by a connection that was lost before
             cursor.execute(translated.sql.encode(), values or None)
         except psycopg.Error as error:
             raise _told(error, unreachable=self._raw.closed) from error
@@ -142,18 +142,28 @@ class ServerConnection:
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> ServerCursor:
         """Runs one statement with each of several values. Raises ServerError."""
         translated = translate(sql)
-        rows = [[_kept(row[int(place)]) for place in translated.places] for row in parameters]
-        cursor = self._raw.cursor()
+        rows = [[kept(row[int(place)]) for place in translated.places] for row in parameters]
         try:
+            cursor = self._raw.cursor()
             cursor.executemany(translated.sql.encode(), rows)
         except psycopg.Error as error:
             raise _told(error, unreachable=self._raw.closed) from error
         return ServerCursor(cursor)
 
+    def fill(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Puts rows into a table, as fast as the server takes them. Raises ServerError."""
+        try:
+            cursor = self._raw.cursor()
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN".encode()) as copy:
+                for row in rows:
+                    copy.write_row([kept(value) for value in row])
+        except psycopg.Error as error:
+            raise _told(error, unreachable=self._raw.closed) from error
+
     def run(self, sql: str) -> ServerCursor:
         """Runs statements of PostgreSQL's own, as they are written. Raises ServerError."""
-        cursor = self._raw.cursor()
         try:
+            cursor = self._raw.cursor()
             cursor.execute(sql.encode())
         except psycopg.Error as error:
             raise _told(error, unreachable=self._raw.closed) from error
@@ -170,7 +180,7 @@ class ServerConnection:
             idle.give_back(self._place, self._raw)
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
     """A value as PostgreSQL keeps it: truths are numbers, and text holds no NUL."""
     if type(value) is bool:
         return int(value)

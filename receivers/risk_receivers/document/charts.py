@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from itertools import groupby, pairwise
+from textwrap import wrap
 from typing import Final
 
 from risk_receivers.document.model import (
     BarChart,
+    Bound,
     Chart,
     Moment,
     Point,
@@ -28,6 +30,11 @@ from risk_receivers.document.words import described, moment
 _WIDTH: Final = 960
 _LEFT: Final = 90
 _RIGHT: Final = 16
+#: With bounds, whose names stand there, where no line runs through them.
+_NAMED_RIGHT: Final = 130
+_LONGEST_BOUND: Final = 18
+#: Names that would touch each other are moved apart.
+_APART: Final = 14
 _PLOT: Final = 220
 _TICKS: Final = 4
 _DAYS: Final = 5
@@ -37,6 +44,7 @@ _BAR: Final = 26
 _NAMES: Final = 240
 _BARS: Final = _WIDTH - _NAMES - 110
 _LONGEST_NAME: Final = 34
+_LEGEND_CHARACTERS: Final = 120
 #: More points than this say nothing that a screen or a sheet of paper can show.
 _MOST_POINTS: Final = 1200
 #: How many kinds of line the style sheet knows.
@@ -82,51 +90,59 @@ def _bars(chart: BarChart) -> tuple[list[str], int]:
 
 
 def _times(chart: TimeChart) -> tuple[list[str], int]:
-    values = [
-        value
-        for value in (
-            *(point.value for one in chart.series for point in one.points),
-            *(bound.value for bound in chart.bounds),
-        )
-        if value is not None
-    ]
+    drawn = [point.value for one in chart.series for point in one.points]
+    if chart.stacked and drawn:
+        drawn = [0.0, *(sum(p.value or 0.0 for p in stack) for stack in _stacks(chart.series))]
+    bounds = [bound.value for bound in chart.bounds]
+    values = [value for value in (*drawn, *bounds) if value is not None]
     times = [point.at for one in chart.series for point in one.points]
     times += [one.at for one in chart.moments]
+    if chart.stacked and times:
+        times.append(max(times) + _stretch(chart.series))
     if not values or not times:
         return [_nothing(20)], 32
     top = 10 + _LINE * (len(chart.moments) > 0)
-    frame = _Frame(top, values, min(times), max(times))
+    frame = _Frame(top, values, min(times), max(times), _NAMED_RIGHT if bounds else _RIGHT)
     parts = [*_axis(frame, chart.unit), *_dates(frame)]
-    for bound in chart.bounds:
-        y = f"{frame.y(bound.value):.1f}"
-        parts += [
-            (
-                f'<line class="bound {bound.tone}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" '
-                f'y2="{y}"/>'
-            ),
-            (
-                f'<text class="note" text-anchor="end" x="{_WIDTH - _RIGHT}" '
-                f'y="{frame.y(bound.value) - 4:.1f}">{escape(bound.label)}</text>'
-            ),
-        ]
-    for at, one in enumerate(chart.series):
-        parts += _series(frame, one, at)
+    parts += _bounds(frame, chart.bounds)
+    if chart.stacked:
+        parts += _columns(frame, chart.series)
+    else:
+        for at, one in enumerate(chart.series):
+            parts += _series(frame, one, at)
     parts += _moments(frame, chart.moments)
     legend, height = _legend(chart, top + _PLOT + 48)
     return parts + legend, height
 
 
+def _bounds(frame: _Frame, bounds: Sequence[Bound]) -> Iterator[str]:
+    lowest = math.inf  # of the names that stand above
+    for bound in sorted(bounds, key=lambda one: one.value):
+        y = frame.y(bound.value)
+        yield (
+            f'<line class="bound {bound.tone}" x1="{_LEFT}" x2="{frame.right}" y1="{y:.1f}" '
+            f'y2="{y:.1f}"/>'
+        )
+        lowest = min(y + 4, lowest - _APART)
+        yield (
+            f'<text class="note" x="{frame.right + 6}" y="{lowest:.1f}">'
+            f"{escape(_short(bound.label, _LONGEST_BOUND))}</text>"
+        )
+
+
 class _Frame:
     """A plot area: times and values to pixels, from one round value to another."""
 
-    def __init__(self, top: int, values: Sequence[float], first: datetime, last: datetime) -> None:
+    def __init__(
+        self, top: int, values: Sequence[float], first: datetime, last: datetime, margin: int
+    ) -> None:
         low, high = min(values), max(values)
         if low == high:
             low, high = min(low, 0.0), max(high, 0.0) or 1.0
         step = _round_step((high - low) / _TICKS)
-        if all(value == int(value) for value in values):
-            step = max(step, 1.0)
-        self.top = top
+        if all(value == int(value) for value in values) and step != int(step):
+            step = _round_step(math.ceil(step))  # there is no half of what is counted
+        self.top, self.right = top, _WIDTH - margin
         self.low, self.high = math.floor(low / step) * step, math.ceil(high / step) * step
         self.ticks = [
             self.low + step * at for at in range(round((self.high - self.low) / step) + 1)
@@ -135,7 +151,7 @@ class _Frame:
 
     def x(self, at: datetime) -> float:
         share = (at - self.first).total_seconds() / self.span
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * share
+        return _LEFT + (self.right - _LEFT) * share
 
     def y(self, value: float) -> float:
         return self.top + _PLOT * (1 - (value - self.low) / (self.high - self.low))
@@ -150,7 +166,7 @@ def _round_step(least: float) -> float:
 def _axis(frame: _Frame, unit: Unit) -> Iterator[str]:
     for value in frame.ticks:
         y = frame.y(value)
-        yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<line class="grid" x1="{_LEFT}" x2="{frame.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield (
             f'<text class="tick" text-anchor="end" x="{_LEFT - 8}" y="{y + 4:.1f}">'
             f"{escape(_tick(value, unit))}</text>"
@@ -204,6 +220,34 @@ def _series(frame: _Frame, series: Series, at: int) -> Iterator[str]:
             )
 
 
+def _stacks(series: Sequence[Series]) -> Iterator[tuple[Point, ...]]:
+    """What stands on top of each other."""
+    return zip(*(one.points for one in series), strict=True)
+
+
+def _stretch(series: Sequence[Series]) -> timedelta:
+    points = series[0].points
+    return points[1].at - points[0].at if len(points) > 1 else timedelta(seconds=1)
+
+
+def _columns(frame: _Frame, series: Sequence[Series]) -> Iterator[str]:
+    stretch = _stretch(series)
+    for stack in _stacks(series):
+        below = 0.0
+        for at, (one, point) in enumerate(zip(series, stack, strict=True)):
+            if not point.value:
+                continue
+            x, top = frame.x(point.at), frame.y(below + point.value)
+            width = max(frame.x(point.at + stretch) - x - 2, 1.0)
+            said = f"{one.name}: {Unit.NUMBER.shown(point.value)}, from {moment(point.at)}"
+            yield (
+                f'<rect class="column {_kind(one, at)}" x="{x + 1:.1f}" y="{top:.1f}" '
+                f'width="{width:.1f}" height="{frame.y(below) - top:.1f}">'
+                f"<title>{escape(said)}</title></rect>"
+            )
+            below += point.value
+
+
 def _moments(frame: _Frame, moments: Sequence[Moment]) -> Iterator[str]:
     """Numbered at the top; the legend says what they are."""
     for at, one in enumerate(moments, 1):
@@ -225,17 +269,20 @@ def _legend(chart: TimeChart, y: int) -> tuple[list[str], int]:
         kind = _kind(one, at)
         if x > _LEFT and x + 44 + 7 * len(one.name) > _WIDTH:
             x, y = _LEFT, y + _LINE
-        parts.append(
-            f'<circle class="dot {kind}" cx="{x + 14}" cy="{y - 4}" r="4"/>'
-            if one.dots
-            else f'<line class="line {kind}" x1="{x}" x2="{x + 28}" y1="{y - 4}" y2="{y - 4}"/>'
-        )
+        if chart.stacked:
+            mark = f'<rect class="column {kind}" x="{x}" y="{y - 10}" width="28" height="11"/>'
+        elif one.dots:
+            mark = f'<circle class="dot {kind}" cx="{x + 14}" cy="{y - 4}" r="4"/>'
+        else:
+            mark = f'<line class="line {kind}" x1="{x}" x2="{x + 28}" y1="{y - 4}" y2="{y - 4}"/>'
+        parts.append(mark)
         parts.append(f'<text class="value" x="{x + 36}" y="{y}">{escape(one.name)}</text>')
         x += 60 + 7 * len(one.name)
     for number, moment_ in enumerate(chart.moments, 1):
-        y += _LINE
         words = f"{number}  {moment(moment_.at)}  {moment_.label}"
-        parts.append(f'<text class="value" x="{_LEFT}" y="{y}">{escape(_short(words, 130))}</text>')
+        for line in wrap(words, _LEGEND_CHARACTERS, subsequent_indent="   "):
+            y += _LINE
+            parts.append(f'<text class="value" x="{_LEFT}" y="{y}">{escape(line)}</text>')
     return parts, y + 12
 
 

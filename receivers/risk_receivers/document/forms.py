@@ -24,14 +24,13 @@ class Form(StrEnum):
 @dataclass(frozen=True, slots=True)
 class _Made:
     suffix: str
-    media_type: str
     make: Callable[[Document], bytes]
 
 
 _MADE: Final = {
-    Form.MARKDOWN: _Made(".md", "text/markdown", lambda one: markdown(one).encode()),
-    Form.HTML: _Made(".html", "text/html", lambda one: html(one).encode()),
-    Form.PDF: _Made(".pdf", "application/pdf", pdf),
+    Form.MARKDOWN: _Made(".md", lambda one: markdown(one).encode()),
+    Form.HTML: _Made(".html", lambda one: html(one).encode()),
+    Form.PDF: _Made(".pdf", pdf),
 }
 
 
@@ -43,8 +42,3 @@ def written(document: Document, form: Form) -> bytes:
 def suffix_of(form: Form) -> str:
     """How names of files in a form end."""
     return _MADE[form].suffix
-
-
-def media_type_of(form: Form) -> str:
-    """What a form calls itself in mails and answers."""
-    return _MADE[form].media_type

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 from itertools import count
@@ -34,6 +35,10 @@ from risk_receivers.document.model import (
 )
 from risk_receivers.document.style import PAPER, PAPER_PICTURE, SCREEN
 
+#: A time of a day, which is read as one word.
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?")
+#: Where words end within names such as DRAWDOWN_WARNING or drawdown/main.
+_ENDS: Final = re.compile(r"[_/](?=\w)")
 #: What is said of a tone to whoever sees no colour.
 _SAID: Final = {
     Tone.PLAIN: "",
@@ -59,11 +64,22 @@ def paper(document: Document) -> str:
         opening, rest = svg(chart, number).split("\n", 1)
         return f"{opening}\n<style>{PAPER_PICTURE}</style>\n{rest}"
 
-    return _page(document, "", PAPER, picture)
+    return _page(document, "", PAPER, picture, _breakable)
 
 
-def _page(document: Document, head: str, style: str, picture: Callable[[Chart, int], str]) -> str:
-    writer = _Writer(picture)
+def _breakable(text: str) -> str:
+    """Escaped; a long name may be broken where its words end."""
+    return _ENDS.sub(r"\g<0><wbr>", escape(text))
+
+
+def _page(
+    document: Document,
+    head: str,
+    style: str,
+    picture: Callable[[Chart, int], str],
+    words: Callable[[str], str] = escape,
+) -> str:
+    writer = _Writer(picture, words)
     meta = "".join(
         f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in document.meta
     )
@@ -81,7 +97,7 @@ def _page(document: Document, head: str, style: str, picture: Callable[[Chart, i
 </head>
 <body>
 <main>
-<h1>{escape(document.title)}</h1>
+<h1 data-about="{escape(document.about)}">{escape(document.title)}</h1>
 <dl class="meta">{meta}</dl>
 {body}
 </main>
@@ -91,10 +107,11 @@ def _page(document: Document, head: str, style: str, picture: Callable[[Chart, i
 
 
 class _Writer:
-    """Writes blocks, and numbers the pictures."""
+    """Writes blocks, and numbers the pictures; ``words`` escapes what stands in cells."""
 
-    def __init__(self, picture: Callable[[Chart, int], str]) -> None:
+    def __init__(self, picture: Callable[[Chart, int], str], words: Callable[[str], str]) -> None:
         self._picture = picture
+        self._words = words
         self._numbers = count(1)
 
     def blocks(self, blocks: tuple[Block, ...], level: int) -> Iterator[str]:
@@ -114,9 +131,10 @@ class _Writer:
             case Preformatted():
                 yield f"<pre>{escape(block.text)}</pre>"
             case Figures():
-                yield f'<dl class="figures">{"".join(map(_figure, block.figures))}</dl>'
+                kind = f"figures in-{_in_a_row(len(block.figures))}"
+                yield f'<dl class="{kind}">{"".join(map(_figure, block.figures))}</dl>'
             case Table():
-                yield _table(block)
+                yield self._table(block)
             case Findings():
                 yield _findings(block)
             case BarChart() | TimeChart():
@@ -125,6 +143,45 @@ class _Writer:
                 yield "</figure>"
             case _:
                 assert_never(block)
+
+    def _table(self, table: Table) -> str:
+        if not table.rows:
+            title = f"{escape(table.title)}: " if table.title.strip() else ""
+            return f'<p class="empty">{title}{escape(table.empty)}</p>'
+        caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
+        heads = "".join(
+            f'<th scope="col"{_number(column.numeric)}>{escape(column.title)}</th>'
+            for column in table.columns
+        )
+        body = "\n".join(self._row(table, row) for row in table.rows)
+        # A table that is too wide can be moved with the keyboard, too.
+        label = escape(table.title or "table")
+        return (
+            f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table>{caption}'
+            f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+        )
+
+    def _row(self, table: Table, row: tuple[Cell, ...]) -> str:
+        cells = "".join(
+            f"<td{_number(column.numeric)}>{self._cell(cell)}</td>"
+            for column, cell in zip(table.columns, row, strict=True)
+        )
+        return f"<tr>{cells}</tr>"
+
+    def _cell(self, cell: Cell) -> str:
+        if not isinstance(cell, Mark):
+            written = self._words(cell)
+            return f"<time>{written}</time>" if _TIME.fullmatch(cell) else written
+        if cell.code:
+            return f"<code>{escape(cell.text)}</code>"
+        if cell.tone is Tone.PLAIN:
+            return self._words(cell.text)
+        return f'<b class="{cell.tone}">{self._words(cell.text)}</b>'
+
+
+def _in_a_row(count: int) -> int:
+    """So many that no row is left with one or two."""
+    return next((number for number in (4, 5, 3) if count % number == 0), 4)
 
 
 def _figure(figure: Figure) -> str:
@@ -136,46 +193,8 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def _table(table: Table) -> str:
-    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    heads = "".join(
-        f'<th scope="col"{_number(column.numeric)}>{escape(column.title)}</th>'
-        for column in table.columns
-    )
-    if table.rows:
-        body = "\n".join(_row(table, row) for row in table.rows)
-    else:
-        body = (
-            f'<tr><td class="empty" colspan="{len(table.columns)}">{escape(table.empty)}</td></tr>'
-        )
-    # A table that is too wide can be moved with the keyboard, too.
-    label = escape(table.title or "table")
-    return (
-        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table>{caption}'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def _row(table: Table, row: tuple[Cell, ...]) -> str:
-    cells = "".join(
-        f"<td{_number(column.numeric)}>{_cell(cell)}</td>"
-        for column, cell in zip(table.columns, row, strict=True)
-    )
-    return f"<tr>{cells}</tr>"
-
-
 def _number(is_number: bool) -> str:  # noqa: FBT001 - a column's one property
     return ' class="number"' if is_number else ""
-
-
-def _cell(cell: Cell) -> str:
-    if not isinstance(cell, Mark):
-        return escape(cell)
-    if cell.code:
-        return f"<code>{escape(cell.text)}</code>"
-    if cell.tone is Tone.PLAIN:
-        return escape(cell.text)
-    return f'<b class="{cell.tone}">{escape(cell.text)}</b>'
 
 
 def _findings(findings: Findings) -> str:

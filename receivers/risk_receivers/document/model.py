@@ -73,11 +73,6 @@ class Mark:
 Cell = str | Mark
 
 
-def text_of(cell: Cell) -> str:
-    """A cell's words."""
-    return cell.text if isinstance(cell, Mark) else cell
-
-
 @dataclass(frozen=True, slots=True)
 class Paragraph:
     """A few sentences. With a tone other than plain it stands out."""
@@ -228,13 +223,19 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class TimeChart:
-    """Values over time."""
+    """Values over time.
+
+    Attributes:
+        stacked: each series holds amounts of equal stretches of time, which begin at its points:
+            columns on top of each other, the first series at the bottom.
+    """
 
     title: str
     series: tuple[Series, ...]
     bounds: tuple[Bound, ...] = ()
     moments: tuple[Moment, ...] = ()
     unit: Unit = Unit.NUMBER
+    stacked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +256,11 @@ class Document:
 
     Attributes:
         meta: what it is about and made of: label and value, in order.
+        about: what stands on every sheet of paper beside the title; may be empty.
     """
 
     title: str
     meta: tuple[tuple[str, str], ...]
     blocks: tuple[Block, ...]
     language: str = "en"
+    about: str = ""

@@ -63,6 +63,11 @@ svg text.value { fill: var(--ink); }
 .dot.s3 { fill: var(--fourth); } .dot.good { fill: var(--good); }
 .dot.warning { fill: var(--warning); } .dot.critical { fill: var(--critical); }
 .dot.emergency { fill: var(--emergency); }
+.column { fill: var(--first); } .column.s1 { fill: var(--second); }
+.column.s2 { fill: var(--third); } .column.s3 { fill: var(--fourth); }
+.column.warning { fill: var(--warning); fill-opacity: .45; }
+.column.critical { fill: var(--critical); fill-opacity: .75; }
+.column.emergency { fill: var(--emergency); }
 .bound { stroke: var(--dim); stroke-dasharray: 2 4; } .bound.warning { stroke: var(--warning); }
 .bound.critical { stroke: var(--critical); } .bound.emergency { stroke: var(--emergency); }
 .moment { stroke: var(--dim); stroke-width: 1.2; } .moment.warning { stroke: var(--warning); }
@@ -101,6 +106,7 @@ th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px sol
   vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--dim); font-weight: 500; overflow-wrap: normal; }
 td.number, th.number { text-align: right; white-space: nowrap; }
+time { white-space: nowrap; }
 code, pre { font: .85em/1.4 ui-monospace, 'DejaVu Sans Mono', monospace; overflow-wrap: anywhere; }
 pre { background: var(--soft); padding: .6rem .8rem; white-space: pre-wrap; }
 """
@@ -129,14 +135,21 @@ PAPER: Final = _resolved(
     "@page { size: A4 landscape; margin: 15mm 15mm 18mm; "
     "@bottom-left { content: string(title); font: 8pt 'DejaVu Sans', sans-serif; "
     "color: var(--dim); } "
+    "@bottom-center { content: string(about); font: 8pt 'DejaVu Sans', sans-serif; "
+    "color: var(--dim); } "
     "@bottom-right { content: counter(page) ' / ' counter(pages); "
     "font: 8pt 'DejaVu Sans', sans-serif; color: var(--dim); } }\n"
     f"{_PAGE}{_PAPER}"
     "body { max-width: none; padding: 0; font: 9pt/1.4 'DejaVu Sans', sans-serif; }\n"
-    "h1 { string-set: title content(); }\n"
+    "h1 { string-set: title content(), about attr(data-about); }\n"
+    "h2 { margin-top: 6mm; }\n"
     ".scroll { overflow: visible; } dl.figures dd.value { font-size: 14pt; }\n"
-    "dl.figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 3mm; }\n"
-    "dl.figures div { min-width: 0; } figure svg { width: 200mm; }\n"
+    "dl.figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 3mm; "
+    "margin: 3mm 0; }\n"
+    "dl.figures.in-3 { grid-template-columns: repeat(3, 1fr); }\n"
+    "dl.figures.in-5 { grid-template-columns: repeat(5, 1fr); }\n"
+    "dl.figures div { min-width: 0; padding: 2mm 3mm; }\n"
+    "figure { margin: 2mm 0; } figure svg { width: 190mm; }\n"
 )
 #: What a picture on paper brings along.
 PAPER_PICTURE: Final = _resolved(_PICTURE)

@@ -13,6 +13,7 @@ from risk_receivers.document.model import (
     Point,
     Series,
     Table,
+    TimeChart,
     Unit,
 )
 
@@ -29,7 +30,7 @@ def described(chart: Chart) -> str:
     """One sentence for whoever does not see the picture."""
     if isinstance(chart, BarChart):
         return _bars(chart)
-    told = [_line(one, chart.unit) for one in chart.series]
+    told = [_amounts(one) if chart.stacked else _line(one, chart.unit) for one in chart.series]
     told += [f"{bound.label}: {chart.unit.shown(bound.value)}" for bound in chart.bounds]
     told += [f"{one.label}: {moment(one.at)}" for one in chart.moments]
     return f"{chart.title}. {'; '.join(told) or _EMPTY}."
@@ -44,14 +45,7 @@ def tables(chart: Chart) -> list[Table]:
             (bar.label, chart.unit.shown(bar.value)) for bar in chart.bars
         ]
         return [Table.of(chart.title, ("", "value"), rows, numeric=(1,), empty=_EMPTY)]
-    heads = ("", "points", "first", "lowest", "highest", "last")
-    of_series = Table.of(
-        chart.title,
-        heads,
-        [_summary(one, chart.unit) for one in chart.series],
-        numeric=(1, 2, 3, 4, 5),
-        empty=_EMPTY,
-    )
+    of_series = _stacked(chart) if chart.stacked else _lines(chart)
     levels = [(bound.label, chart.unit.shown(bound.value)) for bound in chart.bounds]
     times = [(one.label, moment(one.at)) for one in chart.moments]
     found = [of_series]
@@ -91,6 +85,12 @@ def _bars(chart: BarChart) -> str:
     return f"{chart.title}. {', '.join(map(one, chart.bars)) or _EMPTY}."
 
 
+def _amounts(series: Series) -> str:
+    values = [point.value or 0.0 for point in series.points]
+    total, most = (Unit.NUMBER.shown(one) for one in (sum(values), max(values, default=0.0)))
+    return f"{series.name}: {total} all together, at most {most} in one stretch"
+
+
 def _line(series: Series, unit: Unit) -> str:
     found = extremes(series.points)
     if found is None:
@@ -100,6 +100,23 @@ def _line(series: Series, unit: Unit) -> str:
         f"{series.name}: from {low} ({moment(found.lowest.at)}) to {high} "
         f"({moment(found.highest.at)}), last {unit.shown(found.last.value or 0.0)}"
     )
+
+
+def _lines(chart: TimeChart) -> Table:
+    heads = ("", "points", "first", "lowest", "highest", "last")
+    rows = [_summary(one, chart.unit) for one in chart.series]
+    return Table.of(chart.title, heads, rows, numeric=(1, 2, 3, 4, 5), empty=_EMPTY)
+
+
+def _stacked(chart: TimeChart) -> Table:
+    """Amounts add up."""
+    rows = []
+    for one in chart.series:
+        values = [point.value or 0.0 for point in one.points]
+        most = max(values, default=0.0)
+        rows.append((one.name, chart.unit.shown(sum(values)), chart.unit.shown(most)))
+    heads = ("", "all together", "most in one")
+    return Table.of(chart.title, heads, rows, numeric=(1, 2), empty=_EMPTY)
 
 
 def _summary(series: Series, unit: Unit) -> tuple[Cell, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from risk_receivers.body import Body, BodyReader, Receive
+from risk_receivers.problem import problem_of
 from risk_receivers.recorder import ACT_AFTER_SECONDS
+from risk_receivers.sessions.credentials import Credentials
 
 T = TypeVar("T")
 #: Bodies larger than this are read by a thread: the event loop has other requests to answer.
@@ -24,6 +26,17 @@ class Reply:
     content: dict[str, Any]
     retry_after_seconds: int | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def problem(
+    code: int,
+    detail: str,
+    retry_after_seconds: int | None = None,
+    *,
+    more: Mapping[str, Any] | None = None,
+) -> Reply:
+    """What cannot be done, and why."""
+    return Reply(code, problem_of(code, detail, more), retry_after_seconds)
 
 
 class Door(Protocol):
@@ -57,6 +70,19 @@ class GetDoor(Protocol):
 
     async def show(self, query: str, headers: Mapping[bytes, bytes], receive: Receive) -> Reply:
         """Answer a request; ``receive`` tells when nobody waits for it any more."""
+
+
+class OpenDoor(Protocol):
+    """Answers one path to anybody, whom it may ask for something else than a token."""
+
+    @property
+    def methods(self) -> Collection[str]:
+        """What it answers."""
+
+    async def answer(
+        self, method: str, credentials: Credentials, address: str, receive: Receive
+    ) -> Reply:
+        """Answer a request, whose body it reads itself."""
 
 
 class SignedDoor(Protocol):

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.contracts.operator import OperatorName
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, WholeDoor, recorded
+from risk_receivers.doors.door import Reply, WholeDoor, problem, recorded
 from risk_receivers.invalid import problems_of
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -29,11 +29,13 @@ class _Criterion(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     what: _Text
-    met: bool
+    met: StrictBool
     evidence: _Text
 
 
-class _DrillEvent(BaseModel):
+class DrillEvent(BaseModel):
+    """That a drill began, or how it ended."""
+
     model_config = ConfigDict(extra="forbid")
 
     phase: Literal["started", "ended"]
@@ -55,20 +57,20 @@ class DrillDoor(WholeDoor):
     async def take(self, body: Body) -> Reply:
         """Record it."""
         try:
-            said = _DrillEvent.model_validate_json(body.data)
+            said = DrillEvent.model_validate_json(body.data)
         except ValidationError as error:
-            return Reply(400, {"error": problems_of(error)})
+            return problem(400, problems_of(error))
         event = _event(said, body)
         try:
             work = self._writer.submit(lambda transaction: transaction.append(event))
             seq = await recorded(work, self._deadline_seconds)
         except (TimeoutError, StoreError) as error:
             _log.error("a drill is not on record: %s", error)
-            return Reply(503, {"error": "the store cannot record this now; try again"}, 1)
+            return problem(503, "the store cannot record this now; try again", 1)
         return Reply(200, {"audit_seq": seq})
 
 
-def _event(said: _DrillEvent, body: Body) -> AuditEvent:
+def _event(said: DrillEvent, body: Body) -> AuditEvent:
     ended = said.phase == "ended"
     failed = ended and said.result != "PASS"
     return AuditEvent(

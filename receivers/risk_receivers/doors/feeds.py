@@ -14,11 +14,12 @@ from typing import Final
 from risk_policy.catalogue import metrics as m
 from risk_receivers.body import Body, BodyReader, End
 from risk_receivers.config_changes import RulesWatch
-from risk_receivers.doors.door import Reply, read, recorded, recorded_or_acted
+from risk_receivers.doors.door import Reply, problem, read, recorded, recorded_or_acted
 from risk_receivers.gate.pulse import Pulse
 from risk_receivers.intake.alert import Batch, Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.kill.trip import SpooledTrip
+from risk_receivers.latencies import took_in
 from risk_receivers.ledger import Outcome
 from risk_receivers.recorder import Received, Recorder, trips_of
 from risk_receivers.store.errors import StoreError
@@ -77,9 +78,9 @@ class FeedDoor:
             if refusal := await self._record(batch, received):
                 return refusal
             if batch.left_out:
-                return Reply(413, {"error": f"{batch.left_out}; what came before was recorded"})
+                return problem(413, f"{batch.left_out}; what came before was recorded")
         if complaint:
-            return Reply(body.code, {"error": f"{complaint}; what came before that was recorded"})
+            return problem(body.code, f"{complaint}; what came before that was recorded")
         return Reply(200, {"status": "recorded"})
 
     async def _record(self, batch: Batch, received: Received) -> Reply | None:
@@ -89,7 +90,7 @@ class FeedDoor:
         for part in _parts(batch):
             try:
                 # Each part has its time: what is large must not fail for ever.
-                counts.update((await self._recorded(part, received, trips)).counts)
+                outcome = await self._recorded(part, received, trips)
             except TimeoutError:
                 return self._not_recorded("the store is too slow; nothing was promised")
             except StoreError as error:
@@ -98,8 +99,11 @@ class FeedDoor:
             except Exception:  # noqa: BLE001 - a mistake must end as "send it again", never as 2xx
                 _log.exception("not recorded")
                 self._telemetry.unexpected()
-                return Reply(503, {"error": "this could not be recorded; see the service's log"})
+                return problem(503, "this could not be recorded; see the service's log")
             trips = ()  # all of them are in the first part
+            counts.update(outcome.counts)
+            acted = outcome.tripped or outcome.restricted
+            took_in(self._telemetry, part, outcome.began, received_at=received.at, acted=acted)
         self._count(batch, counts, received)
         return None
 
@@ -116,7 +120,7 @@ class FeedDoor:
     def _not_recorded(self, why: str) -> Reply:
         complaint = self._recorder.complaint
         # Some of it may be on record, or come to be: repeats of an alert are one incident.
-        return Reply(503, {"error": f"{why}, send it again{complaint and '; '}{complaint}"})
+        return problem(503, f"{why}, send it again{complaint and '; '}{complaint}")
 
     def _count(self, batch: Batch, counts: Counter[str], received: Received) -> None:
         feed = batch.feed.value

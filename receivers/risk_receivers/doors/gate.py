@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 from risk_receivers.body import Receive
-from risk_receivers.doors.door import Reply
+from risk_receivers.doors.door import Reply, problem
 from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.shapes.system import Gate
 
 LEASE_HEADER: Final = b"riskwarden-lease-seconds"
 LONGEST_WAIT_SECONDS: Final = 30
@@ -41,12 +42,12 @@ class GateDoor:
         """What the gate says, now or once it says something else."""
         seconds = _wait_of(query)
         if seconds is None:
-            return Reply(400, {"error": f"wait must be a number from 0 to {LONGEST_WAIT_SECONDS}"})
+            return problem(400, f"wait must be a number from 0 to {LONGEST_WAIT_SECONDS}")
         asked_at = time.monotonic()
         known = headers.get(b"if-none-match", b"")
         if seconds and known == self._tag:
             if self._waiting >= _MOST_WAITING:
-                return Reply(503, {"error": "too many are waiting; ask without wait"}, 1)
+                return problem(503, "too many are waiting; ask without wait", 1)
             self._waiting += 1
             try:
                 await self._changed(known, seconds, receive)
@@ -62,7 +63,7 @@ class GateDoor:
         told = ((b"etag", tag), (LEASE_HEADER, lease), (b"cache-control", b"no-cache"))
         if known == tag:
             return Reply(304, {}, headers=told)
-        return Reply(200, said(self._gate, self._withheld()), headers=told)
+        return Reply(200, dict(said(self._gate, self._withheld())), headers=told)
 
     async def _changed(self, known: bytes, seconds: float, receive: Receive) -> None:
         until = time.monotonic() + seconds
@@ -85,7 +86,7 @@ class GateDoor:
         return f'"{gate.version}-{state}"'.encode()
 
 
-def said(gate: GatePublisher, withheld: list[str]) -> dict[str, Any]:
+def said(gate: GatePublisher, withheld: list[str]) -> Gate:
     """What the gate says, as it is told by HTTP."""
     detail = gate.detail
     return {

@@ -16,7 +16,7 @@ from risk_policy.contracts.operator import KillScope, OperatorName, Reason
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, WholeDoor, recorded_or_acted
+from risk_receivers.doors.door import Reply, WholeDoor, problem, recorded_or_acted
 from risk_receivers.errors import LooserModeError
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.invalid import problems_of
@@ -30,7 +30,9 @@ _KEPT_ASIDE: Final = (
 _log = logging.getLogger(__name__)
 
 
-class _KillRequest(BaseModel):
+class KillRequest(BaseModel):
+    """Trip the kill switch, or tighten it."""
+
     model_config = ConfigDict(extra="forbid")
 
     mode: KillMode
@@ -54,9 +56,13 @@ class KillDoor(WholeDoor):
     async def take(self, body: Body) -> Reply:
         """Trip, or tighten."""
         try:
-            wanted = _KillRequest.model_validate_json(body.data)
+            wanted = KillRequest.model_validate_json(body.data)
         except ValidationError as error:
-            return Reply(400, {"error": problems_of(error)})
+            return problem(400, problems_of(error))
+        return await self.trip(wanted, body)
+
+    async def trip(self, wanted: KillRequest, body: Body) -> Reply:
+        """Do what was understood."""
         received = Received()
         scope = Scope.parse(wanted.scope)
         kill = OperatorKill(
@@ -78,11 +84,11 @@ class KillDoor(WholeDoor):
                 act_after_seconds=self._deadline_seconds if is_looser else ACT_AFTER_SECONDS,
             )
         except LooserModeError as error:
-            return Reply(409, {"error": str(error)})
+            return problem(409, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the recorder closes the gate
             _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))
             said = self._recorder.complaint or _KEPT_ASIDE
-            return Reply(503, {"error": f"the gate is closed; {said}"})
+            return problem(503, f"the gate is closed; {said}")
         assert outcome.kill is not None
         state = outcome.kill.of(scope)
         assert state.mode is not None

@@ -20,10 +20,11 @@ from risk_policy.vocabulary import Permission
 from risk_receivers.access import Access, Refused
 from risk_receivers.auth import NO_TOKEN
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, WholeDoor, recorded
+from risk_receivers.doors.door import Reply, WholeDoor, problem, recorded
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.clearing import Change, Request, What
 from risk_receivers.kill.loosening import Loosening, Step
+from risk_receivers.kill.second_factor import SecondFactor, person_of
 from risk_receivers.recorder import Recorder
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction
@@ -33,14 +34,18 @@ _LOOK_SECONDS: Final = 0.02
 _log = logging.getLogger(__name__)
 
 
-class _Order(BaseModel):
+class SwitchRequest(BaseModel):
+    """Who wants something of the kill switch, and why."""
+
     model_config = ConfigDict(extra="forbid")
 
     actor: OperatorName
     reason: Reason
 
 
-class _Loosening(_Order):
+class LooseningRequest(SwitchRequest):
+    """The first step, or with its confirmation the second."""
+
     kill_id: Annotated[str, StringConstraints(max_length=200)] = ""
     confirmation: Annotated[str, StringConstraints(max_length=200)] = ""
     totp: Annotated[str, StringConstraints(max_length=20)] = ""
@@ -62,7 +67,7 @@ class _Door(WholeDoor):
 
     def _unreadable(self, body: Body, path: str, error: ValidationError) -> Reply:
         self._refused(body.address, path, _MALFORMED, body.by)
-        return Reply(400, {"error": problems_of(error)})
+        return problem(400, problems_of(error))
 
     async def _done(
         self, work: Callable[[Transaction], Change], answer: Callable[[], dict[str, Any]]
@@ -71,11 +76,11 @@ class _Door(WholeDoor):
             change = await recorded(self._recorder.change(work), self._deadline_seconds)
         except TimeoutError:
             error = "the store is too slow; it may take effect yet: look with riskwarden status"
-            return Reply(503, {"error": error})
+            return problem(503, error)
         except StoreError as failure:
             _log.error("an order about the kill switch is not recorded: %s", failure)
-            return Reply(503, {"error": "the store cannot record it now, so nothing was changed"})
-        return Reply(409, {"error": change.refusal}) if change.refusal else Reply(200, answer())
+            return problem(503, "the store cannot record it now, so nothing was changed")
+        return problem(409, change.refusal) if change.refusal else Reply(200, answer())
 
 
 class Decides(Protocol):
@@ -93,7 +98,7 @@ class Decides(Protocol):
 
 
 class LoosenDoor(_Door):
-    """``POST /api/v1/kill/clear``, ``/api/v1/kill/disarm`` and
+    """``POST /api/v1/system/kill-switch/clear``, ``/api/v1/system/kill-switch/disarm`` and
     ``/api/v1/restrictions/{id}/resume``, each first and second step.
     """
 
@@ -107,6 +112,7 @@ class LoosenDoor(_Door):
         *,
         blind: Callable[[], str],
         terms: KillSwitch,
+        second_factor: SecondFactor,
         access: Access,
     ) -> None:
         """``blind`` says why nobody could tell what fires; empty if that is known."""
@@ -115,12 +121,13 @@ class LoosenDoor(_Door):
         self._what = what
         self._blind = blind
         self._terms = terms
+        self._second_factor = second_factor
         self._access = access
 
     async def take(self, body: Body) -> Reply:
         """Give a code, or do what was confirmed with one."""
         try:
-            wanted = _Loosening.model_validate_json(body.data)
+            wanted = LooseningRequest.model_validate_json(body.data)
         except ValidationError as error:
             return self._unreadable(body, self._path(body), error)
         request = Request(
@@ -129,12 +136,15 @@ class LoosenDoor(_Door):
             body.actor(wanted.actor),
             wanted.reason,
         )
-        step = Step(request, wanted.confirmation, body.address, body.by_name, wanted.totp)
+        step = Step(
+            *(request, wanted.confirmation, body.address, body.by_name, wanted.totp),
+            person_of(body.by),
+        )
         if refusal := self._may_not(body, step):
             return refusal
         await self._until_recorded()
         if not step.code:
-            return await self._ask(step)
+            return await self._ask(step, body)
         return await self._done(
             lambda transaction: self._decides.confirm(
                 transaction, step, blind=self._blind(), unrecorded=self._recorder.unrecorded
@@ -145,17 +155,17 @@ class LoosenDoor(_Door):
     def _path(self, body: Body) -> str:
         if self._what is What.RESUME:
             return f"/api/v1/restrictions/{body.subject}/resume"
-        return f"/api/v1/kill/{self._what.value}"
+        return f"/api/v1/system/kill-switch/{self._what.value}"
 
     def _may_not(self, body: Body, step: Step) -> Reply | None:
         """Each step takes a permission of its own."""
         need = Permission.CONFIRM if step.code else Permission.LOOSEN
         if body.by is None:
-            return Reply(401, {"error": NO_TOKEN})
+            return problem(401, NO_TOKEN)
         if self._access.has(body.by, need):
             return None
         refusal = self._access.refuse(body.by, body.address, self._path(body), need)
-        return Reply(refusal.code, {"error": refusal.error})
+        return problem(refusal.code, refusal.error)
 
     async def _until_recorded(self) -> None:
         """Where the store was slow, a trip is recorded a moment after it has acted."""
@@ -164,7 +174,7 @@ class LoosenDoor(_Door):
                 while self._recorder.unrecorded:  # noqa: ASYNC110 - threads set no asyncio.Event
                     await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _ask(self, step: Step) -> Reply:
+    async def _ask(self, step: Step, body: Body) -> Reply:
         codes: list[str] = []
 
         def work(transaction: Transaction) -> Change:
@@ -180,7 +190,7 @@ class LoosenDoor(_Door):
                 "confirmation": codes[0],
                 "expires_in_seconds": self._terms.confirm_within_seconds,
                 "needs_second_person": self._terms.needs_second_person,
-                "needs_totp": self._terms.needs_totp,
+                "needs_totp": self._second_factor.needed_of(body.by),
                 "what": self._what.value,
                 "kill_id": step.request.kill_id,
             },
@@ -188,7 +198,7 @@ class LoosenDoor(_Door):
 
 
 class ArmDoor(_Door):
-    """``POST /api/v1/kill/arm``: one step, for it loosens nothing."""
+    """``POST /api/v1/system/kill-switch/arm``: one step, for it loosens nothing."""
 
     def __init__(
         self,
@@ -203,9 +213,9 @@ class ArmDoor(_Door):
     async def take(self, body: Body) -> Reply:
         """Arm."""
         try:
-            wanted = _Order.model_validate_json(body.data)
+            wanted = SwitchRequest.model_validate_json(body.data)
         except ValidationError as error:
-            return self._unreadable(body, "/api/v1/kill/arm", error)
+            return self._unreadable(body, "/api/v1/system/kill-switch/arm", error)
         request = Request(What.DISARM, "", body.actor(wanted.actor), wanted.reason)
         step = Step(request, "", body.address, body.by_name)
         return await self._done(

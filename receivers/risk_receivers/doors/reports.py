@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from risk_receivers.body import Body
-from risk_receivers.doors.door import Reply, WholeDoor, read
+from risk_receivers.doors.door import Reply, WholeDoor, problem, read
 from risk_receivers.errors import NotYetError
 from risk_receivers.recorder import Recorder
 from risk_receivers.reports.intake import UnreadableReportsError, read_reports
@@ -43,7 +43,7 @@ class ReportsDoor(WholeDoor):
         try:
             return await self._record(body.data)
         except UnreadableReportsError as error:
-            return Reply(400, {"error": str(error)})
+            return problem(400, str(error))
         except NotYetError as error:
             return _later(str(error))
         except TimeoutError:
@@ -72,9 +72,9 @@ class ReportsDoor(WholeDoor):
         if taken.recorded or taken.duplicates or 200 in codes:
             return Reply(200, content)
         named = "; ".join(refused.error for refused in rejected[:_MOST_NAMED])
-        return Reply(max(codes), {"error": named, **content})
+        return problem(max(codes), named, more=content)
 
 
 def _later(why: str) -> Reply:
     error = f"{why}; send the reports again, each under the id that it has"
-    return Reply(503, {"error": error}, _RETRY_SECONDS)
+    return problem(503, error, _RETRY_SECONDS)

@@ -24,7 +24,7 @@ from risk_receivers.channels.buttons import Buttons
 from risk_receivers.channels.http import revealed_url
 from risk_receivers.channels.slack import slack_signing_secret
 from risk_receivers.database.place import Place
-from risk_receivers.doors.door import Reply, recorded
+from risk_receivers.doors.door import Reply, problem, recorded
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import AUTH_FAILED, Telemetry
@@ -87,7 +87,7 @@ class SlackDoor:
                 "not in alerting.channels.slack.allowed_users",
             )
         if not self._buttons.has_room:
-            return Reply(503, {"error": "too many presses wait already; press again later"})
+            return problem(503, "too many presses wait already; press again later")
         if not allowed:
             self._buttons.refuse(press)
             return Reply(200, {})
@@ -97,7 +97,7 @@ class SlackDoor:
             if not isinstance(error, StoreError | TimeoutError):
                 self._telemetry.unexpected()
             _log.error("a press in Slack could not be kept: %s", error)
-            return Reply(503, {"error": "the store cannot record it now; press again later"})
+            return problem(503, "the store cannot record it now; press again later")
         return Reply(200, {})
 
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from risk_policy.contracts.alert import ESCALATION
 from risk_policy.vocabulary import Action, Category, Escalation, Severity
 
 #: The actions that trip the kill switch, as written.
 TRIPPING = frozenset(action.value for action in Action if action.trips_kill_switch)
+#: What is longer is cut, for PostgreSQL refuses it in an index: 2,704 bytes hold the three texts of
+#: a key, a character has four at most, and nothing that came with such an alert could be recorded.
+_MOST_KEY_CHARACTERS: Final = 200
+_KEY_BEGINNING: Final = 160
+
+
+def key_of(name: str) -> str:
+    """A name as the store finds things by it; one that is cut is still one of a kind."""
+    if len(name) <= _MOST_KEY_CHARACTERS:
+        return name
+    return f"{name[:_KEY_BEGINNING]}…{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 class Feed(StrEnum):
@@ -47,8 +60,8 @@ class Alert:
 
     @property
     def escalation(self) -> str:
-        """Why it counts as worse than its tier, as written."""
-        return self.labels.get(ESCALATION) or Escalation.NONE.value
+        """Why it counts as worse than its tier, as written, if that is not over-long."""
+        return key_of(self.labels.get(ESCALATION, "")) or Escalation.NONE.value
 
     @property
     def trips(self) -> bool:

@@ -11,15 +11,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Final
 
 import msgspec
 
 from risk_policy.contracts import alert as labels
 from risk_policy.vocabulary import Action, Category, Severity
-from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed
+from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed, key_of
 from risk_receivers.intake.odd import Odd
-from risk_receivers.intake.salvage import elements, webhook_elements
+from risk_receivers.intake.salvage import (
+    beginnings,
+    elements,
+    has_several_lists,
+    webhook_elements,
+)
 from risk_receivers.intake.sender_clock import End, SenderClock
 
 #: More than any sender has to say at once; each one costs time, whatever it holds.
@@ -119,23 +125,28 @@ class Parser:
                 odd.complain("the body is no list of alerts")
         except _DECODE_ERRORS as error:
             odd.complain(f"the body is no list of alerts: {error}")
-        return _each(elements(body)) if is_array else ()
+            if not is_array:
+                return _each((), body, broken=True)
+        return _each(elements(body), body) if is_array else ()
 
     def _notification_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
         try:
             webhook = _decode_webhook(body)
         except _DECODE_ERRORS as error:
             odd.complain(f"the body is no Alertmanager webhook: {error}")
-            return _each(webhook_elements(body))
+            return _each(webhook_elements(body), body, broken=True)
         if webhook.version != _WEBHOOK_VERSION:
             odd.complain(f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}")
         if webhook.truncated > 0:
             odd.add(_left_out(webhook))
+        if has_several_lists(body):
+            odd.complain("the body holds more than one list of alerts")
+            return _each(webhook_elements(body), body)
         alerts = bytes(webhook.alerts)
         if not alerts.startswith(b"["):
             odd.complain("the body is no Alertmanager webhook: its alerts are no list")
             return ()
-        return _each(elements(alerts))
+        return _each(elements(alerts), alerts)
 
     def _sort(self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime) -> Batch:
         alerts: list[Alert] = []
@@ -185,8 +196,8 @@ class Parser:
             feed=feed,
             firing=end.fires,
             alertname=alertname,
-            risk_id=risk_id,
-            tier=names.get(labels.TIER, ""),
+            risk_id=key_of(risk_id),
+            tier=key_of(names.get(labels.TIER, "")),
             severity=_SEVERITIES.get(names.get(labels.SEVERITY, ""), self._default_severity),
             category=_CATEGORIES.get(names.get(labels.CATEGORY, "")),
             action=names.get(labels.ACTION, ""),
@@ -224,12 +235,27 @@ def _left_out(webhook: _Webhook) -> Malformed:
     )
 
 
-def _each(pieces: Iterable[bytes]) -> Iterator[_WireAlert | Malformed]:
+def _each(
+    pieces: Iterable[bytes], whole: bytes, *, broken: bool = False
+) -> Iterator[_WireAlert | Malformed]:
+    """Every piece; and if any is broken, the alerts that it has taken for a part of itself.
+
+    An open text turns all that follows inside out: where the pieces are cut means nothing then.
+    """
+    read: set[bytes] = set()
     for piece in pieces:
         try:
             yield _decode_alert(piece)
         except _DECODE_ERRORS as error:
+            broken = True
             yield Malformed(f"not an alert: {error}", piece)
+        else:
+            read.add(piece)
+    if broken:
+        for piece in islice(beginnings(whole), MOST_PIECES):
+            if piece not in read:
+                with suppress(*_DECODE_ERRORS):
+                    yield _decode_alert(piece)
 
 
 def _utc(at: datetime | None) -> datetime | None:

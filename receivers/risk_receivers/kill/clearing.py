@@ -40,6 +40,7 @@ class LooseningRefusedError(ReceiversError):
 class What(StrEnum):
     """What can be asked for."""
 
+    TRIP = "trip"
     CLEAR = "clear"
     DISARM = "disarm"
     RESUME = "resume"  # trading, that a restriction holds back

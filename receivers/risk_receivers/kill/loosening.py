@@ -31,14 +31,10 @@ from risk_receivers.kill.clearing import (
     What,
     obstacle,
 )
+from risk_receivers.kill.second_factor import WRONG_CODE, SecondFactor
 from risk_receivers.kill.switch import EventKind, KillEvent
-from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.store.writer import Transaction
 
-WRONG_TOTP: Final = (
-    "the policy asks for a code of the authenticator (totp), and this one is missing, wrong, too "
-    "old or was used; after three wrong ones, wait until the authenticator shows another"
-)
 _TITLES: Final = {
     EventKind.CLEARED: "KILL SWITCH CLEARED",
     EventKind.DISARMED: "KILL SWITCH DISARMED",
@@ -73,6 +69,7 @@ class Step:
         address: from where it was asked.
         by: whose token came with it.
         totp: a code of an authenticator.
+        person: who is logged in; empty for whoever brought a token.
     """
 
     request: Request
@@ -80,6 +77,7 @@ class Step:
     address: str
     by: str = ""
     totp: str = ""
+    person: str = ""
 
 
 def firing(connection: Connection, covered: Scope = EVERYTHING) -> list[str]:
@@ -97,10 +95,10 @@ def firing(connection: Connection, covered: Scope = EVERYTHING) -> list[str]:
 class Loosening:
     """Decides and records."""
 
-    def __init__(self, outbox: Outbox, codes: Codes, time_codes: TimeCodes | None = None) -> None:
+    def __init__(self, outbox: Outbox, codes: Codes, second_factor: SecondFactor) -> None:
         self._outbox = outbox
         self._codes = codes
-        self._time_codes = time_codes
+        self._second_factor = second_factor
 
     def ask(
         self, transaction: Transaction, step: Step, *, blind: str, unrecorded: bool
@@ -135,9 +133,9 @@ class Loosening:
             return self._refused(transaction, step, state, str(error))
         if refusal := self._obstacle(transaction, step, state, blind, unrecorded=unrecorded):
             return self._refused(transaction, step, state, refusal)
-        if self._time_codes and not self._time_codes.take(transaction, step.totp):
+        if not self._second_factor.take(transaction, step.person, step.totp):
             self._codes.fail(step.code)
-            return self._refused(transaction, step, state, WRONG_TOTP)
+            return self._refused(transaction, step, state, WRONG_CODE)
         self._codes.use(step.code)
         if step.request.what is What.CLEAR:
             event = state.on_clear(step.request.kill_id, transaction.now)

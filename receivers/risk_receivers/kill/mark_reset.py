@@ -33,9 +33,9 @@ from risk_receivers.facts import fact, keep_fact
 from risk_receivers.kill import journal
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.clearing import Codes, LooseningRefusedError, Request, Sight, What
-from risk_receivers.kill.loosening import WRONG_TOTP, Step
+from risk_receivers.kill.loosening import Step
+from risk_receivers.kill.second_factor import WRONG_CODE, SecondFactor
 from risk_receivers.kill.switch import KillSwitch
-from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.store.writer import Transaction
 
 #: Name of the stored fact that says what the latest reset of an account was.
@@ -68,10 +68,10 @@ def request_of(change: MarkChange, actor: str, reason: str) -> Request:
 class MarkResets:
     """Decides and records."""
 
-    def __init__(self, outbox: Outbox, codes: Codes, time_codes: TimeCodes | None) -> None:
+    def __init__(self, outbox: Outbox, codes: Codes, second_factor: SecondFactor) -> None:
         self._outbox = outbox
         self._codes = codes
-        self._time_codes = time_codes
+        self._second_factor = second_factor
 
     def ask(
         self, transaction: Transaction, step: Step, change: MarkChange, *, unrecorded: bool
@@ -98,9 +98,9 @@ class MarkResets:
             return _refused(transaction, step, change, str(error))
         if refusal := _obstacle(change, state, unrecorded=unrecorded):
             return _refused(transaction, step, change, refusal)
-        if self._time_codes and not self._time_codes.take(transaction, step.totp):
+        if not self._second_factor.take(transaction, step.person, step.totp):
             self._codes.fail(step.code)
-            return _refused(transaction, step, change, WRONG_TOTP)
+            return _refused(transaction, step, change, WRONG_CODE)
         self._codes.use(step.code)
         text = (
             f"operator {step.request.actor} may {_words(change)}, which the exporter does if the "

@@ -12,7 +12,7 @@ from risk_policy.quantities import duration
 from risk_policy.vocabulary import Severity
 from risk_receivers.document.model import Finding, Findings, Section, Tone
 from risk_receivers.periodic import figures
-from risk_receivers.periodic.amounts import amount
+from risk_receivers.periodic.amounts import amount, share, span
 from risk_receivers.periodic.subject import Subject
 
 Rule = Callable[[Subject], Finding | None]
@@ -84,13 +84,15 @@ def _unanswered(subject: Subject) -> Finding | None:
     waiting = [
         one
         for one in subject.told.alerts
-        if one.is_open_at(end) and one.acked_at is None and one.worst.rank >= Severity.CRITICAL.rank
+        if one.is_open_at(end)
+        and not one.acks_in_force
+        and one.worst.rank >= Severity.CRITICAL.rank
     ]
     if not waiting:
         return None
     names = ", ".join(dict.fromkeys(one.name for one in waiting))
     return Finding(
-        f"Critical alerts fire and nobody has acknowledged them: {names}.",
+        f"Critical alerts fire, and nobody has acknowledged them or still does: {names}.",
         f"{len(waiting)} open at the end of the period",
         Tone.CRITICAL,
     )
@@ -127,7 +129,7 @@ def _long_open(subject: Subject) -> Finding | None:
     return Finding(
         f"Alerts have fired for more than a day: {names}. End what causes them, or change the "
         "limit if that is how things are meant to be.",
-        f"{len(old)} open for more than {duration(_OPEN_SECONDS)}",
+        f"{len(old)} open for more than {span(_OPEN_SECONDS)}",
     )
 
 
@@ -145,7 +147,7 @@ def _missed(subject: Subject) -> Finding | None:
     missed = [one for one in subject.levels if one.is_met is False]
     if not missed:
         return None
-    told = ", ".join(f"{one.name} {one.reached or 0:.2%}" for one in missed)
+    told = ", ".join(f"{one.name} {share(one.reached or 0.0)}" for one in missed)
     return Finding(
         "Objectives were missed; see the service levels for which cases.",
         f"{told}; wanted {', '.join(one.objective for one in missed)}",

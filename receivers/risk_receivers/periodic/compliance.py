@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from risk_receivers.audit.verify import Verification
+from risk_receivers.audit.verifier import Verification
 from risk_receivers.document.model import (
     Document,
     Finding,
     Findings,
+    Paragraph,
     Preformatted,
     Section,
     Table,
     Tone,
 )
-from risk_receivers.periodic import parts, tables
+from risk_receivers.periodic import noted, parts, tables
 from risk_receivers.periodic.advice import advice
 from risk_receivers.periodic.subject import Subject
-
-_CONFIGURATION = (
-    "CONFIG_CHANGED", "KILL_SWITCH_ARMED", "KILL_SWITCH_DISARMED", "LEGAL_HOLD_PLACED",
-    "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_RELEASED", "SIGNING_BEGAN", "SIGNING_KEY_ROTATED",
-)  # fmt: skip
-_REFUSED = ("ACCESS_REFUSED", "SILENCE_TOO_BROAD", "INTAKE_QUARANTINED")
-_TAKEN = ("AUDIT_EXPORTED", "AUDIT_BACKED_UP", "AUDIT_RESTORED")
-_REMOVED = ("RETENTION_APPLIED", "RECORDS_PRUNED")
 
 
 def compliance(subject: Subject) -> Document:
     """The report on a period."""
     found = subject.totals
-    breaches = [one for one in subject.told.alerts_in(subject.period) if one.is_breach]
+    breaches = [
+        one for one in subject.told.alerts if one.is_breach and one.is_open_in(subject.period)
+    ]
+    carried_over = sum(one.at < subject.period.start for one in breaches)
     return parts.document(
         "Risk Audit Report",
         subject,
         Section(
             "Summary",
             (
+                *_in_a_word(subject),
                 parts.headline(
                     parts.counted("Total Alerts", found.alerts),
                     parts.counted("Critical Alerts", found.critical, Tone.CRITICAL),
@@ -51,22 +48,56 @@ def compliance(subject: Subject) -> Document:
         Section("Alert Distribution", parts.distribution(subject)),
         Section(
             "Risk Breaches",
-            (tables.alert_rows(subject, "", breaches, "no threshold was breached"),),
+            (
+                *parts.carried_over(carried_over),
+                tables.alert_rows(subject, "", breaches, "no breach of a threshold is on record"),
+            ),
         ),
-        Section("Trades Blocked", (tables.blocked(subject),)),
+        Section("Trades Blocked", _blocked(subject)),
         Section("Kill Switch", (tables.kills(subject),)),
         Section("Restrictions at the Gate", (tables.restrictions(subject),)),
         Section("Acknowledgements", tables.acks(subject)),
         Section(
             "Changes of Configuration",
-            (tables.notes(subject, _CONFIGURATION, "nothing was changed"),),
+            (tables.notes(subject, noted.CONFIGURATION, "nothing was changed"),),
+        ),
+        Section(
+            "Users and Tokens",
+            (tables.notes(subject, noted.ACCESS, "nobody's rights were changed"),),
+        ),
+        Section(
+            "Silences that Acknowledge Nothing",
+            (tables.notes(subject, noted.SILENCES, "nothing was silenced"),),
         ),
         Section(
             "Refused and Suspicious",
-            (tables.notes(subject, _REFUSED, "nothing was refused"),),
+            (tables.notes(subject, noted.REFUSED, "nothing of the kind is on record"),),
+        ),
+        Section(
+            "Seen by the Security Monitor",
+            (tables.notes(subject, noted.SUSPICIOUS, "nothing of the kind is on record"),),
         ),
         *advice(subject),
         _integrity(subject),
+    )
+
+
+def _blocked(subject: Subject) -> tuple[Table, ...]:
+    """Counted first, where there are many; then one by one."""
+    groups, each = tables.blocked_groups(subject), tables.blocked(subject)
+    return (groups, each) if len(each.rows) > len(groups.rows) else (each,)
+
+
+def _in_a_word(subject: Subject) -> tuple[Paragraph, ...]:
+    """What everything below rests on; that it is broken stands before everything else already."""
+    if not subject.is_trustworthy:
+        return ()
+    return (
+        Paragraph(
+            f"Chain validation: PASSED, all {subject.verification.events:,} records to the end of "
+            f"the chain; {subject.verification.signed:,} of them are signed.",
+            Tone.GOOD,
+        ),
     )
 
 
@@ -100,11 +131,11 @@ def _integrity(subject: Subject) -> Section:
             ),
             Section(
                 "Exported, backed up, restored",
-                (tables.notes(subject, _TAKEN, "nothing of the kind is on record"),),
+                (tables.notes(subject, noted.TAKEN, "nothing of the kind is on record"),),
             ),
             Section(
                 "Removed by retention",
-                (tables.notes(subject, _REMOVED, "nothing was removed in this period"),),
+                (tables.notes(subject, noted.REMOVED, "nothing was removed in this period"),),
             ),
         ),
     )

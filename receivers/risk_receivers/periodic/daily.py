@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from risk_policy.quantities import duration, percent
+from risk_policy.quantities import duration
 from risk_policy.vocabulary import Severity
 from risk_receivers.document.model import Block, Document, Paragraph, Section, Table, Tone
 from risk_receivers.periodic import figures, parts, tables
 from risk_receivers.periodic.advice import advice
+from risk_receivers.periodic.amounts import share
 from risk_receivers.periodic.subject import Subject
 
 
@@ -70,7 +71,7 @@ def _gaps(subject: Subject) -> tuple[Block, ...]:
         if (took := duration(round(seconds, 1)))
     ]
     rows += [
-        (f"account {account}: time with measured snapshots", percent(covered))
+        (f"account {account}: time with measured snapshots", share(covered))
         for account, covered in sorted(subject.measured.covered.items())
     ]
     starts = subject.told.counts(subject.period)["SERVICE_STARTED"]

@@ -17,7 +17,8 @@ from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.record import CheckedRecord, check_record
-from risk_receivers.audit.verify import Progress, Verification
+from risk_receivers.audit.verifier import Verification
+from risk_receivers.audit.verify import Progress
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 from risk_receivers.verification import verify_store

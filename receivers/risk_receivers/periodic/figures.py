@@ -67,7 +67,7 @@ def totals(told: Told, period: Period) -> Totals:
         delivered=sum(one.is_delivered for one in deliveries),
         given_up=sum(not one.is_delivered and not one.taken_over_by for one in deliveries),
         taken_over=sum(bool(one.taken_over_by) for one in deliveries),
-        refused_access=counts["ACCESS_REFUSED"],
+        refused_access=counts["ACCESS_REFUSED"] + counts["LOGIN_REFUSED"],
         events=sum(counts.values()),
         gone=sum(gone.values()),
     )
@@ -80,6 +80,18 @@ def by_category(told: Told, period: Period) -> Counter[str]:
     )
     if gone := told.gone_in(period)["ALERT_CREATED"]:
         found["payload gone"] = gone
+    return found
+
+
+def percents(counts: Sequence[int]) -> list[int]:
+    """Shares in whole percent that add up to 100: the largest rests are rounded up."""
+    total = sum(counts)
+    if not total:
+        return [0 for _ in counts]
+    found = [100 * count // total for count in counts]
+    by_rest = sorted(range(len(counts)), key=lambda at: -(100 * counts[at] % total))
+    for at in by_rest[: 100 - sum(found)]:
+        found[at] += 1
     return found
 
 

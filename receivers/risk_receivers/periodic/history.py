@@ -7,14 +7,17 @@ years costs no more memory than what its reports are about.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from risk_policy.vocabulary import Severity
+from risk_policy.contracts.alert import NO_ACCOUNT
+from risk_policy.contracts.restriction import HELD_BY_ACTION
+from risk_policy.vocabulary import Action, Severity
 from risk_receivers.audit.payload import Payload
+from risk_receivers.periodic.answers import Answers
 from risk_receivers.periodic.facts import Fact
+from risk_receivers.periodic.noted import NOTED
 from risk_receivers.periodic.told import (
-    Ack,
     Alert,
     Blocked,
     Delivery,
@@ -27,23 +30,17 @@ from risk_receivers.periodic.told import (
     Told,
 )
 
-#: Told as they stand, in reports that have a place for them.
-_NOTED: Final = frozenset(
-    (
-        "ACCESS_REFUSED", "AUDIT_BACKED_UP", "AUDIT_EXPORTED", "AUDIT_RESTORED", "CONFIG_CHANGED",
-        "INTAKE_QUARANTINED", "KILL_SWITCH_ARMED",
-        "KILL_SWITCH_DISARMED", "KILL_SWITCH_RESTORED", "KILL_SWITCH_UNCONFIRMED",
-        "LEGAL_HOLD_EXTENDED", "LEGAL_HOLD_PLACED", "LEGAL_HOLD_RELEASED", "RECORDS_PRUNED",
-        "RESTRICTION_RESTORED",
-        "RETENTION_APPLIED", "SERVICE_STARTED", "SIGNING_BEGAN", "SIGNING_KEY_ROTATED",
-        "SILENCE_TOO_BROAD", "STORM_BEGAN",
-    )
-)  # fmt: skip
 #: Messages from which people learn that something fires.
 _TELLING: Final = ("firing", "escalated", "continued", "expired")
 #: A digest stands for the alerts that it names.
 _DIGEST: Final = "digest:"
+#: An account of which its record says nothing.
+_NOBODY: Final = frozenset(("", NO_ACCOUNT))
 _EVERYTHING: Final = "*"
+#: What an alert can ask for that the gate then holds.
+_AT_THE_GATE: Final = frozenset(
+    action.value for action in Action if action in HELD_BY_ACTION or action.trips_kill_switch
+)
 
 
 def told(facts: Iterable[Fact], since: datetime) -> Told:
@@ -63,9 +60,10 @@ class _Telling:
         self._last: datetime | None = None
         self._types: list[tuple[datetime, str]] = []
         self._gone: list[tuple[datetime, str]] = []
+        self._unrecorded: list[tuple[datetime, datetime]] = []
         self._alerts: dict[str, Alert] = {}
         self._digests: dict[str, tuple[str, ...]] = {}
-        self._acks: list[Ack] = []
+        self._answers = Answers(self._alerts, since)
         self._blocked: list[Blocked] = []
         self._kills: dict[str, Kill] = {}
         self._restrictions: dict[str, Restriction] = {}
@@ -78,12 +76,15 @@ class _Telling:
             "ALERT_DISPATCHED": self._handed_on,
             "ALERT_ESCALATED": self._escalated,
             "ALERT_CONTINUED": self._continued,
-            "ALERT_ACKNOWLEDGED": self._acknowledged,
+            "ALERT_ACKNOWLEDGED": self._answers.acknowledged,
+            "ALERT_ACK_CHANGED": self._answers.changed,
+            "ALERT_ACK_ENDED": self._answers.ended,
             "ALERT_RESOLVED": self._ended,
             "ALERT_EXPIRED": self._ended,
             "TRADE_BLOCKED": self._blocked_trade,
             "KILL_SWITCH_ACTIVATED": self._tripped,
             "KILL_SWITCH_TIGHTENED": self._tightened,
+            "KILL_SWITCH_TRIGGER_RECORDED": self._triggered_again,
             "KILL_SWITCH_FLAT_CONFIRMED": self._flat,
             "KILL_SWITCH_CLEARED": self._cleared,
             "POSITION_FORCE_CLOSED": self._force_closed,
@@ -102,6 +103,8 @@ class _Telling:
 
     def add(self, fact: Fact) -> None:
         """One event more."""
+        if fact.type == "SERVICE_STARTED" and self._last and fact.at >= self._since:
+            self._unrecorded.append((self._last, fact.at))
         self._first = self._first or fact.at
         self._last = fact.at
         is_asked_about = fact.at >= self._since
@@ -113,7 +116,7 @@ class _Telling:
             return
         if handler := self._handlers.get(fact.type):
             handler(fact, fact.payload)
-        if is_asked_about and fact.type in _NOTED:
+        if is_asked_about and fact.type in NOTED:
             by = fact.payload.actor_id or ""
             self._notes.append(Note(fact.seq, fact.type, fact.at, fact.payload.message, by))
 
@@ -121,7 +124,7 @@ class _Telling:
         """Everything that was told."""
         return Told(
             alerts=tuple(self._alerts.values()),
-            acks=tuple(self._acks),
+            acks=tuple(self._answers.acks),
             blocked=tuple(self._blocked),
             kills=tuple(self._kills.values()),
             restrictions=tuple(self._restrictions.values()),
@@ -131,6 +134,7 @@ class _Telling:
             notes=tuple(self._notes),
             types=tuple(self._types),
             gone=tuple(self._gone),
+            unrecorded=tuple(self._unrecorded),
             first=self._first,
             last=self._last,
         )
@@ -142,11 +146,15 @@ class _Telling:
         if payload.alert_id is None:
             return
         began = fact.text("incident_starts_at") or fact.text("starts_at")
+        breach = labels.get("risk_id", ""), labels.get("tier", "")
+        is_held = any(
+            one.breach == breach and one.lifted_at is None for one in self._restrictions.values()
+        )
         self._alerts[payload.alert_id] = Alert(
             id=payload.alert_id,
             name=labels.get("alertname", payload.alert_id),
-            risk_id=labels.get("risk_id", ""),
-            tier=labels.get("tier", ""),
+            risk_id=breach[0],
+            tier=breach[1],
             account=labels.get("account", ""),
             category=payload.category,
             severity=payload.severity or Severity.INFO,
@@ -155,6 +163,8 @@ class _Telling:
             value=said.get("value", ""),
             threshold=said.get("threshold", ""),
             summary=said.get("summary", ""),
+            asks_gate=labels.get("action", "") in _AT_THE_GATE,
+            held_at=fact.at if is_held else None,  # what outlived the alert of before
         )
 
     def _escalated(self, fact: Fact, payload: Payload) -> None:
@@ -179,27 +189,6 @@ class _Telling:
             if fact.at < self._since and fact.type == "ALERT_RESOLVED":
                 del self._alerts[alert.id]
 
-    def _acknowledged(self, fact: Fact, payload: Payload) -> None:
-        about = fact.text("risk_id")
-        tiers = fact.details.get("tiers")
-        covered = tuple(tiers) if isinstance(tiers, (list, tuple)) else ()
-        by = payload.actor_id or fact.text("author")
-        taken_on = [
-            alert
-            for alert in self._alerts.values()
-            if alert.id == payload.alert_id
-            or (alert.risk_id == about and alert.tier in covered and alert.ended_at is None)
-        ]
-        # Whoever acknowledges a breach answers the alert that had waited longest for it.
-        waited = [alert for alert in taken_on if alert.acked_at is None]
-        oldest = min(waited, key=lambda alert: alert.at, default=None)
-        for alert in waited:
-            alert.acked_at, alert.acked_by = fact.at, by
-        if fact.at >= self._since:
-            seconds = (fact.at - oldest.at).total_seconds() if oldest else None
-            worst = oldest.worst if oldest else None
-            self._acks.append(Ack(fact.at, by, fact.text("comment"), about, seconds, worst))
-
     def _alert(self, payload: Payload) -> Alert | None:
         return self._alerts.get(payload.alert_id or "")
 
@@ -218,6 +207,8 @@ class _Telling:
     def _tripped(self, fact: Fact, payload: Payload) -> None:
         kill_id = fact.text("kill_id") or f"record {fact.seq}"
         cause = fact.text("cause")
+        self._is_held(fact, payload)
+        account = fact.table("labels").get("account", "")
         self._kills[kill_id] = Kill(
             id=kill_id,
             at=fact.at,
@@ -227,10 +218,19 @@ class _Telling:
             by=payload.actor_id or cause or payload.actor_type.value.lower(),
             reason=payload.action_reason or payload.message,
             starts_at=_time(fact.text("starts_at")),
+            accounts={account} - _NOBODY,
         )
 
+    def _is_held(self, fact: Fact, payload: Payload) -> None:
+        """What an alert asked for at the gate is there."""
+        if alert := self._alert(payload):
+            alert.held_at = alert.held_at or fact.at
+
+    def _triggered_again(self, fact: Fact, payload: Payload) -> None:
+        self._is_held(fact, payload)
+
     def _tightened(self, fact: Fact, payload: Payload) -> None:
-        del payload
+        self._is_held(fact, payload)
         if kill := self._kills.get(fact.text("kill_id")):
             kill.mode = fact.text("mode") or kill.mode
             kill.tightened.append(fact.at)
@@ -254,14 +254,17 @@ class _Telling:
         del payload
         if kill := self._kills.get(fact.text("kill_id")):
             kill.closed += 1
+            kill.accounts |= {fact.text("account")} - _NOBODY
 
     def _cancelled(self, fact: Fact, payload: Payload) -> None:
         del payload
         orders = fact.details.get("order_ids")
         if (kill := self._kills.get(fact.text("kill_id"))) and isinstance(orders, (list, tuple)):
             kill.cancelled += len(orders)
+            kill.accounts |= {fact.text("account")} - _NOBODY
 
     def _imposed(self, fact: Fact, payload: Payload) -> None:
+        self._is_held(fact, payload)
         alert = self._alert(payload)
         self._restrictions[self._restriction_of(fact)] = Restriction(
             id=self._restriction_of(fact),
@@ -269,6 +272,7 @@ class _Telling:
             kind=fact.text("kind"),
             scope=fact.text("scope") or _EVERYTHING,
             cause=fact.text("cause"),
+            breach=(fact.text("risk_id"), fact.text("tier")),
             starts_at=alert.starts_at if alert else None,
         )
 
@@ -324,7 +328,8 @@ class _Telling:
 
     def _silent(self, fact: Fact, payload: Payload) -> None:
         del payload
-        self._outages.append(Outage(fact.text("feed"), fact.at))
+        seconds = _seconds(fact.text("silent_seconds"))  # it is noticed after some time only
+        self._outages.append(Outage(fact.text("feed"), fact.at - timedelta(seconds=seconds)))
 
     def _heard(self, fact: Fact, payload: Payload) -> None:
         del payload
@@ -340,6 +345,13 @@ class _Telling:
         if fact.at >= self._since:
             told = (fact.text("scenario"), fact.text("environment"), fact.text("result"))
             self._drills.append(Drill(fact.at, *told))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # records from before it was told have none
+        return 0.0
 
 
 def _time(text: str) -> datetime | None:

@@ -26,7 +26,7 @@ def in_short(document: Document, subject: Subject) -> tuple[str, ...]:
     told = ", ".join(
         amount(count, name, _MORE.get(name, "")) for name, count in counted.items() if count
     )
-    lines = [f"{document.title}, {subject.period}: {told or 'nothing happened'}"]
+    lines = [f"{document.title}, {subject.period}: {told or 'nothing on record'}"]
     if not subject.is_trustworthy:
         lines.append("The audit chain is broken: what is damaged was left out of the report.")
     missed = [one.name for one in subject.levels if one.is_met is False]

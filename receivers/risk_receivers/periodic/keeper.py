@@ -8,7 +8,6 @@ file; one that dies after it never does.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import EventType
 from risk_policy.vocabulary import Category, Severity
@@ -29,6 +29,7 @@ from risk_receivers.facts import fact, keep_fact
 from risk_receivers.periodic.order import Answer, Order
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.schedule import latest_due, next_due, period_end, period_of
+from risk_receivers.periodic.shelf import FILE_NAME
 from risk_receivers.periodic.writing import write_report
 from risk_receivers.schema import from_text, to_text
 from risk_receivers.store.writer import Transaction, Writer
@@ -37,10 +38,11 @@ from risk_receivers.workers import ROUND_ERRORS, Worker
 
 _FACT: Final = "reported:"
 _LAST_MOMENT: Final = timedelta(microseconds=1)
-_NAME: Final = re.compile(r"[a-z]+-\d{8}-(\d{8})\.(?:md|html|pdf)")
 #: A clock may be set; nobody needs a report to the minute.
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 60.0
+#: One try that fails and succeeds when it is repeated is nobody's business.
+_TRIES_BEFORE_TOLD: Final = 3
 #: What was recorded before a period's end may still be on its way to the disk right after it.
 _SETTLING: Final = timedelta(seconds=5)
 _log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class ReportKeeper(Worker):
         self._outbox = outbox
         self._wake_couriers = wake_couriers
         self._clock = clock
+        self._failed_tries = 0
 
     def round(self) -> float | None:
         """Write what is due; in how many seconds to look again."""
@@ -83,6 +86,9 @@ class ReportKeeper(Worker):
             except ROUND_ERRORS as error:
                 failed = True
                 _log.error("the %s report is not written yet, trying again: %s", kind, error)
+        self._failed_tries = self._failed_tries + 1 if failed else 0
+        is_told = self._failed_tries >= _TRIES_BEFORE_TOLD
+        self._telemetry.set(m.REPORTS_FAILING, value=float(is_told))
         if failed:
             return _RETRY_SECONDS
         now = self._clock()
@@ -186,7 +192,7 @@ class ReportKeeper(Worker):
         """Remove what is older than the policy keeps."""
         before = f"{now - timedelta(days=self._settings.keep_days):%Y%m%d}"
         for path in self._folder.iterdir():
-            if (name := _NAME.fullmatch(path.name)) and name[1] < before:
+            if (name := FILE_NAME.fullmatch(path.name)) and name["last"] < before:
                 path.unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 
 from risk_policy.catalogue import metrics as m
+from risk_policy.contracts.jobs import EXPORTER_JOB, RECEIVERS_JOB
 from risk_receivers.document.model import Point
 from risk_receivers.periodic.errors import ReportError
 from risk_receivers.periodic.period import Period
@@ -23,14 +24,9 @@ from risk_receivers.periodic.period import Period
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=3.0)
 #: Points of a line; a chart shows no more.
 _POINTS: Final = 300
-#: As the generated prometheus.yml calls them, and what each of them is.
-JOBS: Final = {
-    "riskwarden-exporter": "exporter",
-    "riskwarden-receivers": "receivers",
-    "alertmanager": "Alertmanager",
-    "prometheus": "Prometheus",
-}
-_PACED: Final = ("riskwarden-exporter", "riskwarden-receivers")
+#: Those that are scraped as often as the policy says, so that their scrapes, answered or not, tell
+#: when Prometheus looked. The others, Prometheus itself among them, are scraped more rarely.
+_PACED: Final = (EXPORTER_JOB, RECEIVERS_JOB)
 _NO_ANSWER: Final = "Prometheus at {url} does not answer ({why}); what it measures is left out"
 
 
@@ -50,11 +46,10 @@ class Up:
     Attributes:
         ratio: of the scrapes that there were.
         covered: the share of the period for which there were scrapes; of the rest nobody knows.
-            None for what is not scraped as often as the policy has exporter and receivers be.
     """
 
     ratio: float
-    covered: float | None
+    covered: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +146,12 @@ def _measured(prometheus: Prometheus, period: Period, scrape_seconds: float) -> 
     expected = period.seconds / scrape_seconds
 
     def extreme(name: str) -> dict[str, Extreme]:
+        # An account has several series if its exporter was moved, or its currency was changed.
         found = {
-            how: prometheus.value(f"{how}_over_time({name}{window})", period.end, "account")
-            for how in ("min", "max", "last")
+            how: prometheus.value(
+                f"{of} by (account) ({how}_over_time({name}{window}))", period.end, "account"
+            )
+            for how, of in (("min", "min"), ("max", "max"), ("last", "max"))
         }
         accounts = {account for values in found.values() for account in values}
         return {
@@ -161,9 +159,11 @@ def _measured(prometheus: Prometheus, period: Period, scrape_seconds: float) -> 
             for account in accounts
         }
 
-    snapshots = prometheus.value(f"count_over_time({m.EQUITY.name}{window})", period.end, "account")
-    scrapes = prometheus.value(f"count_over_time(up{window})", period.end, "job")
-    answered = prometheus.value(f"sum_over_time(up{window})", period.end, "job")
+    counted = f"sum by (account) (count_over_time({m.EQUITY.name}{window}))"
+    snapshots = prometheus.value(counted, period.end, "account")
+    scrapes = prometheus.value(f"sum by (job) (count_over_time(up{window}))", period.end, "job")
+    answered = prometheus.value(f"sum by (job) (sum_over_time(up{window}))", period.end, "job")
+    looked = {job: min(scrapes.get(job, 0.0) / expected, 1.0) for job in _PACED}
     sizes = prometheus.value(f"max_over_time({m.AUDIT_EVENTS.name}{window})", period.end, "job")
     return Measured(
         source=f"Prometheus at {prometheus.url}",
@@ -171,13 +171,13 @@ def _measured(prometheus: Prometheus, period: Period, scrape_seconds: float) -> 
         drawdown=extreme(m.DRAWDOWN.name),
         daily_pnl=extreme(m.DAILY_PNL.name),
         equity=extreme(m.EQUITY.name),
-        equity_line=prometheus.line(m.EQUITY.name, period, "account"),
-        drawdown_line=prometheus.line(m.DRAWDOWN.name, period, "account"),
+        equity_line=prometheus.line(f"max by (account) ({m.EQUITY.name})", period, "account"),
+        drawdown_line=prometheus.line(f"max by (account) ({m.DRAWDOWN.name})", period, "account"),
         covered={name: min(count / expected, 1.0) for name, count in snapshots.items()},
         up={
             job: Up(
                 answered.get(job, 0.0) / count,
-                min(count / expected, 1.0) if job in _PACED else None,
+                looked.get(job, max(looked.values())),
             )
             for job, count in scrapes.items()
             if count

@@ -10,7 +10,7 @@ import msgspec
 from risk_policy import Policy
 from risk_policy.model.reports import Objectives
 from risk_policy.vocabulary import Severity
-from risk_receivers.database.place import Place, Segmented, Server, path_of
+from risk_receivers.database.place import Place, Server, path_of
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.terms import Terms
 
@@ -19,8 +19,8 @@ class Order(msgspec.Struct, frozen=True):
     """What to write of what, and where to.
 
     Attributes:
-        database: where the store is kept; ``segmented`` if its chain is in files beside it, and
-            ``dsn``, which may hold a password, if a server keeps it.
+        database: where the store is kept, and ``dsn``, which may hold a password, if a server keeps
+            it. Readers find segment files by themselves.
         signing_key: beside which the signer keeps what it has signed last.
         folder: where the files go; ``name`` is theirs without the ending.
         forms: how the report is written, the first of them if no more.
@@ -28,7 +28,6 @@ class Order(msgspec.Struct, frozen=True):
 
     kind: str
     database: str
-    segmented: bool
     dsn: str
     signing_key: str
     start: datetime
@@ -62,7 +61,6 @@ class Order(msgspec.Struct, frozen=True):
         return cls(
             kind=kind,
             database=str(path_of(database)),
-            segmented=isinstance(database, Segmented),
             dsn=database.dsn if isinstance(database, Server) else "",
             signing_key=str(signing_key),
             start=period.start,
@@ -83,9 +81,7 @@ class Order(msgspec.Struct, frozen=True):
     def place(self) -> Place:
         """Where the store is kept."""
         path = Path(self.database)
-        if self.dsn:
-            return Server(self.dsn, path)
-        return Segmented(path) if self.segmented else path
+        return Server(self.dsn, path) if self.dsn else path
 
     @property
     def period(self) -> Period:

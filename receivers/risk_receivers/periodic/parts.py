@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from risk_policy.quantities import duration
 from risk_policy.vocabulary import Severity
 from risk_receivers.document.model import (
     Bar,
@@ -23,7 +22,7 @@ from risk_receivers.document.model import (
     tone_of,
 )
 from risk_receivers.periodic import figures
-from risk_receivers.periodic.amounts import amount
+from risk_receivers.periodic.amounts import amount, span
 from risk_receivers.periodic.subject import Subject
 
 #: Pieces that a period's activity is shown in.
@@ -39,10 +38,18 @@ def document(title: str, subject: Subject, *blocks: Block) -> Document:
         ("Period", str(subject.period)),
         ("Generated", f"{subject.period.shown(subject.made_at)} ({zone})"),
         ("Audit chain", f"{subject.verification.events} events, head {subject.verification.tree}"),
+        ("On record until", _last_record(subject)),
         ("Measured by", subject.measured.source or "nobody"),
         ("Policy of this report", f"sha256 {subject.policy_digest}"),
     )
-    return Document(title, meta, (*_first(subject), *blocks))
+    return Document(title, meta, (*_first(subject), *blocks), about=str(subject.period))
+
+
+def _last_record(subject: Subject) -> str:
+    """The last before the period's end; whether what was open then still is, nobody knows."""
+    last = subject.told.last
+    zone = subject.period.zone
+    return "nothing" if last is None else f"{subject.period.shown(last)} ({zone})"
 
 
 def _first(subject: Subject) -> list[Paragraph]:
@@ -99,7 +106,37 @@ def _first(subject: Subject) -> list[Paragraph]:
                 Tone.WARNING,
             )
         )
+    last = subject.told.last
+    if first is not None and last is not None and first < subject.period.end:
+        found += _ends_early(subject, last)
     return found
+
+
+def _ends_early(subject: Subject, last: datetime) -> list[Paragraph]:
+    """A copy of an older chain is as intact as the chain itself, and knows nothing since."""
+    if last >= subject.period.start:
+        return []
+    return [
+        Paragraph(
+            "Nothing was recorded in this period: the last record before it is of "
+            f"{subject.period.shown(last)}. Whether nothing happened, nobody recorded, or this is "
+            "an older copy, the chain does not tell.",
+            Tone.WARNING,
+        )
+    ]
+
+
+def carried_over(count: int) -> tuple[Paragraph, ...]:
+    """That some of what is listed began earlier, and is in no total of what began."""
+    if not count:
+        return ()
+    breaches = amount(count, "breach", "breaches")
+    return (
+        Paragraph(
+            f"{breaches} began before the period and stood open in it; totals of the period count "
+            "what began in it."
+        ),
+    )
 
 
 def compared(
@@ -141,17 +178,21 @@ def activity(subject: Subject) -> TimeChart:
         for severity, found in counts.items()
         if any(found)
     )
-    return TimeChart(f"Alerts that began, each {duration(round(step.total_seconds()))}", series)
+    title = f"Alerts that began, for each {span(round(step.total_seconds()))}"
+    return TimeChart(title, series, stacked=True)
 
 
 def distribution(subject: Subject) -> tuple[BarChart, Table]:
     """Alerts by category, with their share."""
     counts = figures.by_category(subject.told, subject.period)
-    total = sum(counts.values())
+    ordered = counts.most_common()
+    shares = figures.percents([count for _, count in ordered])
     rows = [
-        (name.replace("_", " "), f"{count:,}", f"{count / total:.0%}")
-        for name, count in counts.most_common()
+        (name.replace("_", " "), f"{count:,}", f"{share}%")
+        for (name, count), share in zip(ordered, shares, strict=True)
     ]
+    if rows:
+        rows.append(("all", f"{sum(counts.values()):,}", "100%"))
     bars = tuple(Bar(name.replace("_", " "), count) for name, count in counts.most_common())
     table = Table.of("", ("Category", "Count", "%"), rows, numeric=(1, 2), empty="no alerts")
     return BarChart("Alerts by category", bars, is_in_table=True), table

@@ -22,7 +22,9 @@ def sla(subject: Subject) -> Document:
         parts.headline(
             parts.counted("Objectives met", met, Tone.GOOD),
             parts.counted("Missed", missed, Tone.CRITICAL),
-            parts.counted("Without data", unknown, Tone.WARNING, "met by nobody, missed by nobody"),
+            parts.counted(
+                "Cannot be told", unknown, Tone.WARNING, "too little is known to say either"
+            ),
         ),
         Section("Levels", (tables.levels_table(subject.levels),)),
         Section("How they are measured", (Findings(tuple(measures)),)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from risk_receivers.audit.verify import Progress, Verification
+from risk_receivers.audit.verifier import Verification
+from risk_receivers.audit.verify import Progress
 from risk_receivers.database.place import Place
 from risk_receivers.periodic import facts, figures
 from risk_receivers.periodic.figures import Totals
@@ -86,7 +87,8 @@ def gather(
         return None if steps is None else partial(steps, what)
 
     chain = facts.verified(database, signing_key=signing_key, progress=telling("verifying"))
-    since = period.before.start
+    # What is compared with, and what can have begun before and be decided in the period.
+    since = period.start - timedelta(seconds=max(period.seconds, terms.longest_promise_seconds))
     told = chain.read(period.end, lambda found: put_together(found, since), telling("reading"))
     measured = measure(prometheus, period, terms.scrape_seconds) if prometheus else UNASKED
     return Subject(

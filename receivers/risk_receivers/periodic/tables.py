@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from risk_policy.quantities import duration, percent
+from risk_policy.quantities import duration
 from risk_receivers.document.model import Block, Cell, Mark, Paragraph, Table, Tone, tone_of
 from risk_receivers.periodic import figures
+from risk_receivers.periodic.amounts import share
 from risk_receivers.periodic.levels import QUANTILES, Level
 from risk_receivers.periodic.subject import Subject
-from risk_receivers.periodic.told import Alert
+from risk_receivers.periodic.told import Alert, Kill
 
 _NOBODY: Final = "nobody"
 _EVERYTHING: Final = "everything"
@@ -58,7 +60,7 @@ def alert_rows(subject: Subject, title: str, alerts: Iterable[Alert], empty: str
         )
         for one in alerts
     ]
-    heads = ("When", "Alert", "About", "Severity", "Value / threshold", "Lasted", "Acknowledged")
+    heads = ("Began", "Alert", "About", "Severity", "Value / threshold", "Lasted", "Acknowledged")
     return Table.of(title, heads, rows, empty=empty)
 
 
@@ -116,7 +118,6 @@ def kills(subject: Subject) -> Table:
     for one in subject.told.kills:
         if not _was_in_force(subject, one.cleared_at):
             continue
-        flat = max(one.flat.values(), default=None)
         rows.append(
             (
                 period.shown(one.at),
@@ -125,7 +126,7 @@ def kills(subject: Subject) -> Table:
                 one.by,
                 one.reason,
                 f"{one.closed} closed, {one.cancelled} orders cancelled",
-                "not confirmed" if flat is None else f"after {_took(one.at, flat)}",
+                _flat(one),
                 Mark("in force", Tone.EMERGENCY)
                 if one.cleared_at is None
                 else f"{period.shown(one.cleared_at)} by {one.cleared_by or _NOBODY}: "
@@ -134,6 +135,30 @@ def kills(subject: Subject) -> Table:
         )
     heads = ("Tripped", "Covers", "Mode", "By", "Why", "Positions", "Flat", "Cleared")
     return Table.of("", heads, rows, empty="the kill switch was not in force at any time")
+
+
+def blocked_groups(subject: Subject) -> Table:
+    """The same, counted by who was refused and why."""
+    counts = Counter(
+        (one.account, one.limit or one.reason)
+        for one in subject.told.blocked
+        if one.at in subject.period
+    )
+    rows = [(account, why, f"{count:,}") for (account, why), count in counts.most_common()]
+    return Table.of(
+        "", ("Account", "Why", "Times"), rows, numeric=(2,), empty="no order was refused"
+    )
+
+
+def _flat(kill: Kill) -> str:
+    """When the last account was that is known; those that are not are named."""
+    if not kill.flat:
+        return "not confirmed"
+    took = f"after {_took(kill.at, max(kill.flat.values()))}"
+    waiting = sorted(kill.accounts - kill.flat.keys())
+    if not waiting:
+        return took
+    return f"{', '.join(waiting)} not confirmed; {', '.join(sorted(kill.flat))} {took}"
 
 
 def restrictions(subject: Subject) -> Table:
@@ -169,7 +194,7 @@ def deliveries(subject: Subject) -> Table:
                 f"{good:,}",
                 f"{over:,}",
                 Mark(f"{lost:,}", Tone.CRITICAL if lost else Tone.PLAIN),
-                f"{good / len(mine):.2%}",
+                share(good / len(mine)),
             )
         )
     heads = ("Channel", "Confirmed", "Taken over by another", "Given up", "Confirmed of all")
@@ -210,7 +235,7 @@ def levels_table(levels: Sequence[Level]) -> Table:
         (
             one.name,
             one.objective,
-            "no data" if one.reached is None else percent(one.reached),
+            "no data" if one.reached is None else share(one.reached),
             str(one.samples) if one.samples else "–",
             *(
                 duration(round(one.seconds[share], 3)) if share in one.seconds else "–"
@@ -229,7 +254,9 @@ def levels_table(levels: Sequence[Level]) -> Table:
 def _acked(alert: Alert) -> str:
     if alert.acked_at is None:
         return "no"
-    return f"by {alert.acked_by or _NOBODY} after {_took(alert.at, alert.acked_at)}"
+    is_lost = alert.ended_at is None and not alert.acks_in_force
+    took = _took(alert.at, alert.acked_at)
+    return f"by {alert.acked_by or _NOBODY} after {took}{', not any more' if is_lost else ''}"
 
 
 def _lasted(subject: Subject, start: datetime, end: datetime | None, how: str) -> str:

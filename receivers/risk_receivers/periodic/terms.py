@@ -24,6 +24,16 @@ class Terms:
     objectives: Objectives
     reaches_people: Severity | None
 
+    @property
+    def longest_promise_seconds(self) -> float:
+        """The most time that anything may take, by the objectives."""
+        promised = self.objectives
+        return max(
+            promised.breach_to_human_seconds,
+            promised.breach_to_gate_seconds,
+            promised.acknowledge_minutes * 60,
+        )
+
     @classmethod
     def of(cls, policy: Policy) -> Terms:
         """The policy's."""

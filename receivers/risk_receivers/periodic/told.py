@@ -26,8 +26,12 @@ class Alert:
 
     Attributes:
         starts_at: when the breach began, as the rules saw it; ``at`` is when it was on record.
+        asks_gate: whether it asks for something at the gate: the kill switch, or less.
+        held_at: when that was done, or found to be done already; None if it never was.
         handed_on_at: when Alertmanager wanted people to be told of it; None if it never did.
         told_at: when the first channel that reaches people had confirmed a message about it.
+        acked_at: when somebody took it on for the first time; ``acks_in_force`` are those of which
+            nobody has told that they ended.
         failed: messages about it that were given up and that no other channel took over.
     """
 
@@ -46,6 +50,9 @@ class Alert:
     escalations: list[Escalation] = field(default_factory=list)
     acked_at: datetime | None = None
     acked_by: str = ""
+    acks_in_force: set[str] = field(default_factory=set)
+    asks_gate: bool = False
+    held_at: datetime | None = None
     handed_on_at: datetime | None = None
     told_at: datetime | None = None
     told_by: str = ""
@@ -66,6 +73,10 @@ class Alert:
     def is_open_at(self, at: datetime) -> bool:
         """Whether it had begun and was not over."""
         return self.at < at and (self.ended_at is None or self.ended_at >= at)
+
+    def is_open_in(self, period: Period) -> bool:
+        """Whether it was, at any time of a period."""
+        return self.at < period.end and (self.ended_at is None or self.ended_at >= period.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,8 @@ class Kill:
 
     Attributes:
         starts_at: when the breach began that tripped it; None if a person did, or none is told.
+        accounts: whom the alert was about that tripped it, and who has closed or cancelled since.
+        flat: when each account confirmed that it held nothing.
     """
 
     id: str
@@ -110,6 +123,7 @@ class Kill:
     tightened: list[datetime] = field(default_factory=list)
     closed: int = 0
     cancelled: int = 0
+    accounts: set[str] = field(default_factory=set)
     flat: dict[str, datetime] = field(default_factory=dict)
     cleared_at: datetime | None = None
     cleared_by: str = ""
@@ -118,13 +132,18 @@ class Kill:
 
 @dataclass(slots=True)
 class Restriction:
-    """What an alert held at the gate."""
+    """What an alert held at the gate.
+
+    Attributes:
+        breach: whose alert that was: its risk_id and tier.
+    """
 
     id: str
     at: datetime
     kind: str
     scope: str
     cause: str
+    breach: tuple[str, str]
     starts_at: datetime | None
     latched: bool = False
     lifted_at: datetime | None = None
@@ -195,6 +214,8 @@ class Told:
     Attributes:
         types: how often each type of event happened, by time: (when, type), oldest first.
         gone: the same for those whose payload is gone.
+        unrecorded: from the last record before each start of the service until then: for some of
+            that time, nobody knows how much, it did not run.
         first: when the oldest record was made, and ``last`` the latest; None in an empty chain.
     """
 
@@ -209,6 +230,7 @@ class Told:
     notes: Sequence[Note]
     types: Sequence[tuple[datetime, str]]
     gone: Sequence[tuple[datetime, str]]
+    unrecorded: Sequence[tuple[datetime, datetime]]
     first: datetime | None
     last: datetime | None
 

@@ -48,7 +48,7 @@ def weekly(subject: Subject) -> Document:
         Section("By category", parts.distribution(subject)),
         Section("Kill switch", (tables.kills(subject),)),
         Section("Restrictions at the gate", (tables.restrictions(subject),)),
-        Section("Trades blocked", (_blocked(subject),)),
+        Section("Trades blocked", (tables.blocked_groups(subject),)),
         Section("Service levels", (tables.levels_table(subject.levels),)),
         Section("Drills", (tables.drills(subject),)),
     )
@@ -132,18 +132,6 @@ def _breaches(subject: Subject) -> Table:
         rows,
         numeric=(1, 2, 3),
         empty="no threshold was crossed",
-    )
-
-
-def _blocked(subject: Subject) -> Table:
-    counts = Counter(
-        (one.account, one.limit or one.reason)
-        for one in subject.told.blocked
-        if one.at in subject.period
-    )
-    rows = [(account, why, str(count)) for (account, why), count in counts.most_common()]
-    return Table.of(
-        "", ("Account", "Why", "Times"), rows, numeric=(2,), empty="no order was refused"
     )
 
 

@@ -15,8 +15,8 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.channels.outbox import Outbox
 from risk_receivers.kill.clearing import Change, Codes, LooseningRefusedError
-from risk_receivers.kill.loosening import WRONG_TOTP, Step
-from risk_receivers.kill.time_codes import TimeCodes
+from risk_receivers.kill.loosening import Step
+from risk_receivers.kill.second_factor import WRONG_CODE, SecondFactor
 from risk_receivers.restrictions import table
 from risk_receivers.restrictions.held import Held, Standing
 from risk_receivers.restrictions.recording import event_of, in_force
@@ -29,10 +29,10 @@ _LONGEST_ID: Final = 40
 class Resuming:
     """Decides and records."""
 
-    def __init__(self, outbox: Outbox, codes: Codes, time_codes: TimeCodes | None = None) -> None:
+    def __init__(self, outbox: Outbox, codes: Codes, second_factor: SecondFactor) -> None:
         self._outbox = outbox
         self._codes = codes
-        self._time_codes = time_codes
+        self._second_factor = second_factor
 
     def ask(
         self,
@@ -77,9 +77,9 @@ class Resuming:
             return _refused(transaction, step, held, str(error))
         if refusal := _obstacle(held, blind):
             return _refused(transaction, step, held, refusal)
-        if self._time_codes and not self._time_codes.take(transaction, step.totp):
+        if not self._second_factor.take(transaction, step.person, step.totp):
             self._codes.fail(step.code)
-            return _refused(transaction, step, held, WRONG_TOTP)
+            return _refused(transaction, step, held, WRONG_CODE)
         self._codes.use(step.code)
         request = step.request
         table.remove(transaction.connection, held)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, jsonify
 
 from risk_receivers.reading import Reading
 from risk_receivers.restrictions.held import Held, Standing
+from risk_receivers.shapes.system import Restriction
 
 
 def restriction_views(reading: Reading) -> Blueprint:
@@ -21,7 +20,7 @@ def restriction_views(reading: Reading) -> Blueprint:
     return api
 
 
-def shown(held: Held) -> dict[str, Any]:
+def shown(held: Held) -> Restriction:
     """One of them, as the API tells it."""
     return {
         "id": held.id,

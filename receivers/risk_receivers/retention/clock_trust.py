@@ -28,22 +28,38 @@ from risk_receivers.database.connection import Connection
 SETTLING: Final = timedelta(days=1)
 
 
-def _uptime() -> float:
+def uptime() -> float:
+    """Seconds that have passed since this machine started, by a clock that nobody can set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class ProcessClock:
     """What this process has seen of the time: since when, without a jump."""
 
-    def __init__(self, now: datetime, uptime: Callable[[], float] = _uptime) -> None:
+    def __init__(self, now: datetime, uptime: Callable[[], float] = uptime) -> None:
         self._uptime = uptime
         self._jump_seen: timedelta | None = None
+        self._jumped = timedelta()
         self._began(now)
+
+    @property
+    def doubt(self) -> str:
+        """Why the clock was not to be believed when it was last looked at; empty if it was.
+
+        Records between many small jumps do not make them time that has passed.
+        """
+        if self._jump_seen is None:
+            return ""
+        hours = self._jumped / timedelta(hours=1)
+        return (
+            f"since {timestamp(self._since)} the clock went {hours:.0f} hours further than time "
+            "has passed here: it was set forward. If it is right, retention goes on in a day"
+        )
 
     def seen_since(self, now: datetime) -> datetime:
         """From when on all time is known to have passed, by a clock that shows ``now``."""
         passed = timedelta(seconds=self._uptime() - self._at)
-        jumped = now - self._since - passed
+        jumped = self._jumped = now - self._since - passed
         if jumped < -GRACE:
             self._began(now)
         elif jumped <= GRACE:

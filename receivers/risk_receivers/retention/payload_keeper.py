@@ -15,8 +15,9 @@ from typing import Final
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit.retained import GRACE
 from risk_receivers.database.place import Place
-from risk_receivers.retention.clock_trust import ProcessClock
+from risk_receivers.retention.clock_trust import ProcessClock, uptime
 from risk_receivers.retention.errors import ClockDoubtedError
 from risk_receivers.retention.pruner import Pruner
 from risk_receivers.store.writer import Writer
@@ -39,14 +40,17 @@ class PayloadKeeper(Worker):
         telemetry: Telemetry,
         retention: AuditRetention,
         clock: Callable[[], datetime] = utc_now,
+        uptime: Callable[[], float] = uptime,
     ) -> None:
         super().__init__("audit-retention", telemetry)
         self._pruner = Pruner(database, writer, rest=self._stopping.wait)
         self._every_seconds = timedelta(hours=retention.prune_every_hours).total_seconds()
         self._clock = clock
-        self._seen = ProcessClock(clock())
+        self._gone_through = clock()
+        self._patience = timedelta(hours=retention.prune_every_hours) + GRACE
+        self._seen = ProcessClock(self._gone_through, uptime)
         self._next = 0.0
-        self._doubt = ""
+        self._why_stopped = ""
 
     def round(self) -> float | None:
         """Delete what is due, if it is time to; in how many seconds to look again."""
@@ -55,27 +59,33 @@ class PayloadKeeper(Worker):
         if time.monotonic() < self._next:
             self._pruner.wipe()
             return _LOOK_SECONDS
+        if why := self._seen.doubt:
+            self._is_stopped(why)
+            return _LOOK_SECONDS
         try:
             gone = self._pruner.prune(now, seen_since)
         except ClockDoubtedError as error:
-            self._doubted(str(error))
+            self._is_stopped(str(error))
             return _LOOK_SECONDS
         except ROUND_ERRORS as error:
             _log.error("payloads that are due are kept for longer: %s", error)
+            if now - self._gone_through > self._patience:
+                self._is_stopped(f"no round has gone through since {self._gone_through}: {error}")
             return _RETRY_SECONDS
         if gone:
             _log.info("retention deleted %d payloads of the audit chain", gone)
-        self._doubted("")
+        self._is_stopped("")
+        self._gone_through = now
         if not self._stopping.is_set():
             self._telemetry.set(m.AUDIT_RETAINED, value=now.timestamp())
             self._next = time.monotonic() + self._every_seconds
         return _LOOK_SECONDS
 
-    def _doubted(self, why: str) -> None:
+    def _is_stopped(self, why: str) -> None:
         self._telemetry.set(m.AUDIT_RETENTION_STOPPED, value=float(bool(why)))
-        if bool(why) != bool(self._doubt):
+        if bool(why) != bool(self._why_stopped):
             if why:
                 _log.error("retention is stopped: %s", why)
             else:
-                _log.warning("retention goes on: the clock is believed again")
-        self._doubt = why
+                _log.warning("retention goes on")
+        self._why_stopped = why

@@ -23,7 +23,7 @@ from risk_receivers.audit.holds import Hold, HoldFilter, ranges_of
 from risk_receivers.audit.record import check_record
 from risk_receivers.audit.retained import GRACE, Applied, Retained
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
-from risk_receivers.database.place import Place, Segmented, Server, path_of
+from risk_receivers.database.place import Place, Segmented, Server, path_of, segments_of
 from risk_receivers.retention import works
 from risk_receivers.retention.clock_trust import doubt
 from risk_receivers.retention.errors import ChangedMeanwhileError, ClockDoubtedError
@@ -71,7 +71,9 @@ class Pruner:
         self._rest = rest
         self._deleted: Callable[[int], None] = lambda _: None
         self._is_wiped = False  # whoever was here before may have died in between
-        self._batch = _BATCH_OF_SEGMENTS if isinstance(database, Segmented) else _BATCH
+        # Commands have the path alone, and a new service's folder is not there yet.
+        is_in_files = isinstance(database, Segmented) or segments_of(path_of(database)).is_dir()
+        self._batch = _BATCH_OF_SEGMENTS if is_in_files else _BATCH
         self._retained = Retained()
 
     def look(self) -> Retained:
@@ -112,8 +114,8 @@ class Pruner:
         if (why := self.doubt(now, seen_since)) and not vouched:
             raise ClockDoubtedError(why)
         self._deleted = deleted
-        gone = 0
-        for _ in range(_ATTEMPTS):
+        gone = in_vain = 0
+        while in_vain < _ATTEMPTS:
             try:
                 gone += self.finish()
                 plan = self._looked_up(now)
@@ -122,9 +124,11 @@ class Pruner:
                 gone += self._apply(plan, vouched if why else "")
             except ChangedMeanwhileError as error:
                 _log.info("retention looks again: %s", error)
+                in_vain += 1
                 continue
             if not plan.is_cut or self._rest(0.0):
                 break
+            in_vain = 0  # what is more than one record names goes record by record
         else:
             raise ChangedMeanwhileError(f"given up after {_ATTEMPTS} attempts; try again later")
         self._is_wiped = self._is_wiped and not gone

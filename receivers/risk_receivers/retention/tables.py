@@ -203,5 +203,7 @@ KEPT: Final = {
     "kill_event_scope": "a kill is never forgotten",
     "merged_trip": "one for each trip that could not be recorded at once: hardly ever any",
     "given_token": "whose a name on record was is never forgotten: a few for each person and year",
+    "person": "goes as the user is removed",
+    "seen_address": "some hundred of each name at most; what was not seen for longest goes",
     "fact": "a few",
 }

@@ -52,6 +52,12 @@ _MOST_LEAVES: Final = 32_768
 _STORE_SECONDS: Final = 30.0
 _URGENT: Final = "KILL_SWITCH_"
 _FAILURES: Final = (SignerError, StoreError, AuditError, OSError, *DATABASE_ERRORS)
+_NOT_RECORDED: Final = "what is stored up to {} is not what this process has recorded"
+_WHAT_NOW: Final = (
+    "Keep a copy of what the signer has signed last (the .state file beside its key), which proves "
+    "it; run the verifier, and restore a verified backup. docs/audit_chain.md says how to go on "
+    "without what is lost"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -154,22 +160,39 @@ class Checkpointer(Worker):
             since = self._unsigned_since = now
         return now - since
 
-    def rotate(self, doing: Doing) -> Rotation:
+    def rotate(self, doing: Doing, *, is_lost: bool = False) -> Rotation:
         """A new key takes over, on record. Raises SignerError, StoreError or what reading does.
 
-        What fails on the way is made up for by itself later: the record says what is due.
+        What fails on the way is made up for by itself later: the record says what is due. From a
+        key that ``is_lost`` nobody takes over; the signer's own is put on record to begin anew.
         """
+        take_over = self._replace_lost if is_lost else self._hand_over
         try:
             with self._turn, closing(tables.open_read_only(self._database)) as connection:
-                self._sign(connection)
-                signer = self._reached()
-                rotation = Rotation(signer.key, signer.prepare())
-                work = partial(journal.rotate, rotation=rotation, doing=doing)
-                self._writer.run(work, _STORE_SECONDS)
+                rotation = take_over(connection, doing)
                 self._sign(connection)
         except _FAILURES as error:
             self._fail(error)
             raise
+        return rotation
+
+    def _hand_over(self, connection: Connection, doing: Doing) -> Rotation:
+        self._sign(connection)
+        signer = self._reached()
+        rotation = Rotation(signer.key, signer.prepare())
+        self._writer.run(partial(journal.rotate, rotation=rotation, doing=doing), _STORE_SECONDS)
+        return rotation
+
+    def _replace_lost(self, connection: Connection, doing: Doing) -> Rotation:
+        signer, known = self._reached(), journal.known_key(connection)
+        if known is None or known in (str(signer.key), str(signer.next)):
+            raise SignerFilesError(
+                f"{signer.key.short} is the key that signs this chain; it is not lost, so rotate it"
+            )
+        rotation = Rotation(VerifierKey.parse(known), signer.key)
+        work = partial(journal.begin_anew, rotation=rotation, doing=doing)
+        self._writer.run(work, _STORE_SECONDS)
+        self._signed = None
         return rotation
 
     def _attempt(self) -> bool:
@@ -193,14 +216,12 @@ class Checkpointer(Worker):
         if self._signed is None:
             self._signed = self._caught_up(connection, signer, rotate=rotate)
         while self._signed.size < target.size:
-            upto = min(target.size, self._signed.size + _MOST_LEAVES)
+            upto = min(target.size, _next_stop(connection, self._signed.size))
             leaves = list(tables.checksums(connection, self._signed.size, upto))
             grown = self._signed.copy()
             grown.extend(leaves)
             if upto == target.size and grown.root != target.root:
-                raise InconsistentHeadError(
-                    f"what is stored up to {upto} is not what this process has recorded"
-                )
+                raise InconsistentHeadError(_NOT_RECORDED.format(upto))
             old_size, turn = self._signed.size, rotate and upto == target.size
             self._store(signer, signer.sign(old_size, leaves, grown.root, rotate=turn), grown)
         self._unsigned_since = None if self._writer.head.size <= target.size else before
@@ -218,8 +239,8 @@ class Checkpointer(Worker):
         elif known != str(signer.key):
             raise SignerFilesError(
                 f"the signer's key is {signer.key.short}, but the chain is signed by "
-                f"{VerifierKey.parse(known).short}; restore that key, or rotate to a new one with "
-                "both"
+                f"{VerifierKey.parse(known).short}; restore that key. If it is lost for good: "
+                "riskwarden audit rotate-key --lost"
             )
         return False
 
@@ -232,23 +253,37 @@ class Checkpointer(Worker):
             )
 
     def _caught_up(self, connection: Connection, signer: Signer, *, rotate: bool) -> Tree:
-        """The tree that the signer has signed last, proven to be this chain's, and stored."""
-        state = signer.latest()
-        size = state.size if state.note else self._writer.tree_head.size
+        """The tree that the signer has signed last, as this chain's checkpoints have it; stored.
+
+        That the records lead to it is for those to find who read all of them.
+        """
+        state, head = signer.latest(), self._writer.tree_head
+        size = state.size if state.note else head.size
         tree = checkpoint_table.tree(connection, size)
         tree.extend(tables.checksums(connection, tree.size, size))
         if tree.size != size:
             raise InconsistentHeadError(
                 f"the signer has signed {size} records, but the chain ends at {tree.size}: its end "
-                "was cut off, or an old copy was put in place"
+                f"was cut off, or an old copy was put in place. {_WHAT_NOW}"
             )
         if state.note and tree.root != state.tree.root:
             raise InconsistentHeadError(
                 f"the first {size} records are not those that the signer has signed: the chain was "
-                "rewritten"
+                f"rewritten, or grew again after its end was cut off. {_WHAT_NOW}"
             )
+        if not state.note and tree.root != head.root:
+            raise InconsistentHeadError(_NOT_RECORDED.format(size))
         newest = checkpoint_table.newest(connection)
         last = newest.note if newest is not None and isinstance(newest.note, bytes) else b""
+        if state.note and not Checkpoint.of(state.note)[1].signed_by([signer.key]):
+            if state.note != last:
+                raise SignerFilesError(
+                    "what the signer has signed last (its .state file) is by another key than its "
+                    "own, as from before a rotation; move it away, and it goes on from what is "
+                    "stored"
+                )
+            self._signed, self._stored, self._last = tree, size, newest
+            return tree
         note = state.note or signer.begin(size, tree.frontier, last, rotate=rotate)
         self._store(signer, note, tree)
         return tree
@@ -287,3 +322,13 @@ class Checkpointer(Worker):
         if sentence != self._problem:
             _log.error("the audit chain is not being signed, trying again: %s", sentence)
         self._problem = sentence
+
+
+def _next_stop(connection: Connection, signed: int) -> int:
+    """Where to sign next at the latest: where a checkpoint is stored already.
+
+    A signer whose memory was restored from a backup signs again what it has forgotten, and what
+    comes of it is the same, byte by byte; past it, two checkpoints would name one before them.
+    """
+    stored = checkpoint_table.after(connection, signed, 1)
+    return min([signed + _MOST_LEAVES, *(one.size for one in stored if isinstance(one.size, int))])

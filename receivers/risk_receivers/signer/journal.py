@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY, ActorType, EventType
-from risk_policy.vocabulary import Category
+from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.database.connection import Connection
@@ -43,6 +43,30 @@ def introduce(transaction: Transaction, key: VerifierKey) -> None:
         )
     )
     keep_fact(transaction.connection, _FACT, str(key))
+
+
+def begin_anew(transaction: Transaction, rotation: Rotation, doing: Doing) -> None:
+    """Put on record that a key signs from here on to which the lost one could not hand over."""
+    transaction.append(
+        AuditEvent(
+            EventType.SIGNING_BEGAN,
+            f"from here on checkpoints are signed by {rotation.new.short}: {rotation.old.short} is "
+            "lost and could not hand over",
+            severity=Severity.CRITICAL,
+            category=Category.SECURITY,
+            details={
+                VERIFIER_KEY: str(rotation.new),
+                "lost_key": str(rotation.old),
+                "from_seq": transaction.head.size + 1,
+                "token": doing.token,
+                "address": doing.address,
+            },
+            action_reason=doing.reason,
+            actor_type=ActorType.USER,
+            actor_id=doing.actor,
+        )
+    )
+    keep_fact(transaction.connection, _FACT, str(rotation.new))
 
 
 def rotate(transaction: Transaction, rotation: Rotation, doing: Doing) -> None:

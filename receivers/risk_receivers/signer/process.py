@@ -57,9 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
-    _log.info("signing as %s at %s", signer.key, options.socket)
     try:
+        signal.signal(signal.SIGTERM, stop)
+        _log.info("signing as %s at %s", signer.key, options.socket)
         server.serve_forever()
     except KeyboardInterrupt:
         _log.info("stopped; signed up to %d", signer.latest().size)
@@ -138,6 +138,8 @@ def _listen(path: Path, signer: KeptSigner) -> _Server:
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
         except ConnectionRefusedError:
+            if not path.is_socket():  # a key, say: whatever it is, it is not ours to take away
+                raise FileExistsError("there is a file there that is no socket") from None
             path.unlink()
         else:
             raise FileExistsError("another signer listens there")

@@ -43,8 +43,8 @@ class Signer(Protocol):
     ) -> bytes:
         """The first checkpoint of a signer that has signed nothing yet.
 
-        ``last`` is the newest checkpoint there is, empty if none: one by this key is named as the
-        one before. A signer without history can contradict nothing, so it needs no leaves.
+        ``last`` is the newest checkpoint there is, empty if none, and is named as the one before.
+        A signer without history can contradict nothing, so it needs no leaves.
         """
 
     def sign(
@@ -109,7 +109,7 @@ class KeptSigner:
                 tree = Tree(size, frontier)
             except ValueError as error:
                 raise InconsistentHeadError(str(error)) from None
-            return self._keep(tree, self._size_of(last), rotate=rotate)
+            return self._keep(tree, _size_of(last), rotate=rotate)
 
     def sign(
         self, old_size: int, leaves: Sequence[bytes], root: bytes, *, rotate: bool = False
@@ -139,6 +139,10 @@ class KeptSigner:
             keys.append(self._file.next)
         made = Checkpoint(self._signing.name, TreeHead(tree.size, tree.root), previous)
         state = State(tree.size, tree.frontier, sign(made.text, *keys).encode())
+        try:
+            state.check()
+        except ValueError as error:  # what cannot be read again would keep it from starting
+            raise InconsistentHeadError(f"refused: {error}") from None
         write_state(self._state_path, state)  # before anybody can have seen the signature
         self._state = state
         self._finish_rotation()
@@ -151,9 +155,8 @@ class KeptSigner:
         if Checkpoint.of(self._state.note)[1].signed_by([self.next]):
             self._file.take_over()
 
-    def _size_of(self, last: bytes) -> int:
-        with suppress(NoteError):
-            checkpoint, note = Checkpoint.of(last)
-            if note.signed_by([self.key]):
-                return checkpoint.head.size
-        return 0
+
+def _size_of(last: bytes) -> int:
+    with suppress(NoteError):
+        return Checkpoint.of(last)[0].head.size
+    return 0

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import Annotated
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StrictBool, StringConstraints
 
 from risk_policy.contracts.operator import LONGEST_REASON, OperatorName
-from risk_receivers.caller import actor, address, caller
+from risk_receivers.caller import actor, address, caller, problem
 from risk_receivers.signer.checkpointer import Checkpointer
 from risk_receivers.signer.errors import SignerError
 from risk_receivers.tokens.registry import Doing
 
-Answer = Response | tuple[Response, int]
 _Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_REASON)
 ]
 
 
-class _RotateRequest(BaseModel):
+class RotateRequest(BaseModel):
+    """Have a new key sign the audit chain."""
+
     model_config = ConfigDict(extra="forbid")
 
     actor: OperatorName
     reason: _Reason
+    lost: StrictBool = False
 
 
 def signing_views(signing: Checkpointer) -> Blueprint:
@@ -31,13 +33,13 @@ def signing_views(signing: Checkpointer) -> Blueprint:
     api = Blueprint("signing", __name__, url_prefix="/api/v1")
 
     @api.post("/audit/signing-key")
-    def rotate() -> Answer:
-        body = _RotateRequest.model_validate_json(request.get_data(cache=False))
+    def rotate() -> Response:
+        body = RotateRequest.model_validate_json(request.get_data(cache=False))
         doing = Doing(actor(body.actor), caller().name, address(), body.reason)
         try:
-            rotation = signing.rotate(doing)
+            rotation = signing.rotate(doing, is_lost=body.lost)
         except SignerError as error:
-            return jsonify(error=f"the signer: {error}"), 503
+            return problem(503 if error.temporary else 409, f"the signer: {error}")
         return jsonify(old=str(rotation.old), new=str(rotation.new), signed=signing.signed)
 
     return api

@@ -1,13 +1,17 @@
-"""A copy of a store that is known to be good, taken while writers write, and put back again.
+"""A copy of a store that is known to be good, taken while writers write.
 
-Invariants: a copy takes its name only when it was read back whole and ends where the store ended
-when it was taken. What stands in the way of a restored one is moved aside, never deleted, and the
-restored store says itself that it was restored, and from what, before it is in anybody's place.
+It is one SQLite database with everything in it, whatever backend the store is kept in: so it can
+be put back into any. A server's own dump would hold neither what was verified nor be readable
+without a server.
+
+Invariant: a copy takes its name only when it was read back whole and ends where the store ended
+when it was taken.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -22,16 +26,19 @@ from risk_receivers.audit.chain import Head
 from risk_receivers.audit.verify import Progress
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
-from risk_receivers.store import head_file
+from risk_receivers.schema import SCHEMA
+from risk_receivers.store import head_file, receipt
 from risk_receivers.store.errors import StoreError
+from risk_receivers.store.moment import held, is_plain
+from risk_receivers.store.pouring import PouringError, pour
 from risk_receivers.store.reserve import sync_folder
 from risk_receivers.verification import verify_store
 
 #: Pages of one step: a megabyte. Between steps the progress is told.
 _PAGES: Final = 256
 _CHUNK: Final = 1 << 20
-#: What belongs to a database beside itself.
-SIDE_FILES: Final = ("-wal", "-shm", ".head")
+#: What a copy may have beside itself before it has its name.
+_SIDE_FILES: Final = ("", "-wal", "-shm", "-journal", ".head", ".lock", ".receipt")
 
 
 class BackupError(StoreError):
@@ -61,32 +68,45 @@ def copied(
 
     Raises BackupError.
     """
+    _discard_left_over(target)
     staging = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         os.close(os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise BackupError(f"{target}: cannot be written: {error.strerror}") from error
     try:
-        head = _copy(source, staging, copying)
-        _note(staging, head)
-        check(staging, f"the copy of {source}", verifying)
-        yield Copy(staging, head, digest_of(staging), staging.stat().st_size)
-    except (OSError, *DATABASE_ERRORS) as error:
-        raise BackupError(f"{source}: cannot be copied to {target}: {error}") from error
+        yield _made(source, staging, copying, verifying)
     finally:
         discard(staging)
 
 
-def publish(copy: Copy, target: Path) -> None:
-    """Gives a copy its name, with the head that is noted beside it. Raises BackupError."""
+def _made(source: Place, staging: Path, copying: Progress, verifying: Progress) -> Copy:
     try:
+        head = _copy(source, staging, copying)
+        _note(staging, head)
+        check(staging, f"the copy of {source}", verifying)
+        return Copy(staging, head, digest_of(staging), staging.stat().st_size)
+    except (OSError, *DATABASE_ERRORS) as error:
+        raise BackupError(f"{source}: cannot be copied to {staging.parent}: {error}") from error
+    except PouringError as error:
+        raise BackupError(f"{source}: {error}") from error
+
+
+def publish(copy: Copy, target: Path) -> None:
+    """Gives a copy its name, with its head and its receipt beside it. Raises BackupError."""
+    is_there = f"{target}: is there already; a backup never replaces one"
+    try:
+        if target.exists():
+            raise BackupError(is_there)
+        # What stands beside it first: it never has its name without them.
+        for beside in (head_file.path_beside, receipt.path_beside):
+            beside(copy.path).replace(beside(target))
         os.link(copy.path, target)  # unlike a rename this never takes another file's place
+        sync_folder(target.parent)
     except FileExistsError:
-        raise BackupError(f"{target}: is there already; a backup never replaces one") from None
+        raise BackupError(is_there) from None
     except OSError as error:
         raise BackupError(f"{target}: cannot be written: {error.strerror}") from error
-    head_file.path_beside(copy.path).replace(head_file.path_beside(target))
-    sync_folder(target.parent)
 
 
 def check(database: Path, what: str, progress: Progress) -> Head:
@@ -108,39 +128,30 @@ def digest_of(path: Path) -> str:
 
 def discard(database: Path) -> None:
     """Delete a database that never got its name, and what belongs to it."""
-    for suffix in ("", *SIDE_FILES, ".lock"):
+    for suffix in _SIDE_FILES:
         with contextlib.suppress(OSError):
             database.with_name(f"{database.name}{suffix}").unlink()
 
 
-def move_aside(database: Path, suffix: str) -> Path | None:
-    """Move a database and what belongs to it out of the way; where it is now. Raises OSError."""
-    moved = None
-    # The side files first: a database that met another's log would take it for its own.
-    for side in (*SIDE_FILES, ""):
-        file = database.with_name(f"{database.name}{side}")
-        if file.exists():
-            moved = database.with_name(f"{database.name}.{suffix}")
-            file.rename(moved.with_name(f"{moved.name}{side}"))
-    return moved
-
-
-def take_place(staging: Path, database: Path) -> None:
-    """Let a restored database, at rest, take its place. Raises OSError."""
-    head_file.path_beside(staging).replace(head_file.path_beside(database))
-    staging.replace(database)
-    sync_folder(database.parent)
+def _discard_left_over(target: Path) -> None:
+    """What a copy of this name has left behind whose process was killed: nobody prunes it."""
+    begin, end = f".{target.name}.", ".part"
+    for left in target.parent.glob(f"{glob.escape(begin)}*{end}*"):
+        process = left.name.removeprefix(begin).partition(end)[0]
+        if process.isdigit() and not Path("/proc", process).exists():
+            discard(target.with_name(f"{begin}{process}{end}"))
 
 
 def _copy(source: Place, staging: Path, progress: Progress) -> Head:
+    head = (_copy_pages if is_plain(source) else _copy_rows)(source, staging, progress)
+    with closing_file(staging) as descriptor:
+        os.fsync(descriptor)
+    return head
+
+
+def _copy_pages(source: Place, staging: Path, progress: Progress) -> Head:
     def ask(connection: Connection) -> Head:
-        if not isinstance(connection, sqlite3.Connection) or isinstance(
-            connection, tables.HoldsChain
-        ):
-            raise BackupError(
-                f"{source}: its chain is not in the database alone; see docs/backup.md for what to "
-                "copy with this storage backend"
-            )
+        assert isinstance(connection, sqlite3.Connection)
         # One view of the store for all steps: without it, every commit meanwhile would begin the
         # copy anew. Writers go on; only their log is not reused until this ends.
         connection.execute("BEGIN")
@@ -152,10 +163,25 @@ def _copy(source: Place, staging: Path, progress: Progress) -> Head:
         connection.execute("COMMIT")
         return head
 
-    head = tables.read(source, ask)
-    with closing_file(staging) as descriptor:
-        os.fsync(descriptor)
-    return head
+    return tables.read(source, ask)
+
+
+def _copy_rows(source: Place, staging: Path, progress: Progress) -> Head:
+    with held(source) as moment, closing(sqlite3.connect(staging, isolation_level=None)) as target:
+        chain = tables.chain_of(moment.connection)
+        problems = [*chain.problems(), *map(_orphan, tables.orphaned_payloads(moment.connection))]
+        if problems:
+            raise BackupError(f"{source} does not verify: {problems[0]}")
+        for pragma in ("journal_mode = MEMORY", "synchronous = OFF"):  # synchronised at the end
+            target.execute(f"PRAGMA {pragma}")
+        target.execute("BEGIN")
+        pour(moment.connection, moment.rows(), moment.end, target, SCHEMA, progress)
+        target.execute("COMMIT")
+        return moment.end
+
+
+def _orphan(seq: int) -> str:
+    return f"record {seq}: a payload without a header"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from risk_receivers.audit import checkpoint_table, retention_records, tables
@@ -18,7 +18,7 @@ from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.retained import Missing, Retained
-from risk_receivers.audit.verify import Finding, Verifier
+from risk_receivers.audit.verifier import Finding, Verifier
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection, ServerError
 from risk_receivers.store import head_file
 from risk_receivers.store.errors import StoreBusyError, StoreError
@@ -130,11 +130,9 @@ class WritableDatabase:
         except OSError as error:
             raise StorageLostError(f"the noted head cannot be synchronised: {error}") from error
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Holds the lock file, waiting in line for it. Raises StoreBusyError."""
-        with self._lock.held(self._busy_timeout_seconds):
-            yield
+        return self._lock.held(self._busy_timeout_seconds)
 
     def head_after(self, known: Head) -> Head:
         """The head inside a transaction, which must still contain what this process knows of.
@@ -228,7 +226,9 @@ class WritableDatabase:
             f"the audit chain ends at {size} and does not hold what {file.name} noted, a record "
             f"{noted.size} with checksum {noted.checksum}: records were lost, as when the "
             "write-ahead log is deleted, or rewritten. Run the verifier and restore a verified "
-            f"backup; to go on without what is lost, move {file.name} away"
+            f"backup; to go on without what is lost, move {file.name} away, and with it what the "
+            "signer has signed last (signing.key.state), or nothing is signed any more; keep both "
+            "files, for they prove what was there"
         )
 
 

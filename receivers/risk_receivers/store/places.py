@@ -16,6 +16,18 @@ def place_of(audit: Audit, data: Path, *, own: bool = False) -> Place:
 
     With ``own`` nothing is kept outside the folder, whatever the policy says.
     """
+    place = named_place(audit, data, own=own)
+    if isinstance(place, Path) and segments_of(place).is_dir():
+        raise StartError(
+            f"{place}: its audit chain is in {segments_of(place)}; say so with "
+            'alerting.audit.storage_backend = "jsonl", or bring it over with riskwarden audit '
+            "backup and audit restore (docs/backup.md)"
+        )
+    return place
+
+
+def named_place(audit: Audit, data: Path, *, own: bool = False) -> Place:
+    """The same, whatever is there by now. Raises StartError."""
     path = data / audit.database_path
     match audit.storage_backend:
         case "jsonl":
@@ -29,9 +41,4 @@ def place_of(audit: Audit, data: Path, *, own: bool = False) -> Place:
             if problem := dsn_problem(dsn):
                 raise StartError(f"{key}: what {audit.postgresql.dsn} holds {problem}")
             return Server(dsn, path)
-    if segments_of(path).is_dir():
-        raise StartError(
-            f"{path}: its audit chain is in {segments_of(path)}; say so with "
-            'alerting.audit.storage_backend = "jsonl"'
-        )
     return path

@@ -17,9 +17,10 @@ from typing import Final
 
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.retained import Missing
 from risk_receivers.audit.segmented import head_of, is_same
 from risk_receivers.audit.segments import Segments, decode, encode, name_of
-from risk_receivers.audit.verify import Verifier
+from risk_receivers.audit.verifier import Verifier
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.reserve import sync_folder
 
@@ -49,14 +50,18 @@ class SegmentFiles:
         listed = self._segments.listed()
         return bool(listed) and listed[-1][1] == self._path and _size(self._path) == self._end
 
-    def complete(self, staged: Iterable[StoredRow]) -> None:
-        """Have the files hold all that is staged, durably. Raises StoreError, OSError."""
+    def complete(self, staged: Iterable[StoredRow], missing: Missing | None = None) -> None:
+        """Have the files hold all that is staged, durably. Raises StoreError, OSError.
+
+        A staged payload may be ``missing`` that retention has deleted: all of a chain that was kept
+        in SQLite is staged when it moves to files.
+        """
         self._folder.mkdir(exist_ok=True)
         sync_folder(self._folder.parent)
         rows = iter(staged)
         first = next(rows, None)
-        missing = self._missing(chain([first], rows), _seq(first)) if first else self._nothing()
-        while some := list(islice(missing, _CHUNK)):
+        lines = self._unfiled(first, rows, missing) if first else self._nothing()
+        while some := list(islice(lines, _CHUNK)):
             self.append(some)
 
     def append(self, rows: Sequence[StoredRow]) -> None:
@@ -113,39 +118,68 @@ class SegmentFiles:
         self._drop_empty()
         return iter(())
 
-    def _missing(self, staged: Iterator[StoredRow], begin: int) -> Iterator[StoredRow]:
+    def _unfiled(
+        self, first: StoredRow, staged: Iterator[StoredRow], missing: Missing | None
+    ) -> Iterator[StoredRow]:
         """What of the staged records the files do not hold yet; whereto is known by then.
 
-        Before ``begin``, the first that is staged, everything was synchronised and is left alone.
+        Before the first that is staged, everything was synchronised and is left alone.
         What stands behind that is what is staged, or what a crash left of it.
         """
+        begin = _seq(first)
         previous = self._segments.at(begin - 1) if begin > 1 else None
         if previous is None and begin > 1:
             raise _lost(self._folder, f"record {begin} is staged, and they do not reach it")
         self._head = head_of(previous)
         self._stand_behind(begin - 1)
-        is_missing = False
-        for row in self._following(staged):
-            is_missing = is_missing or not self._holds(row)
-            if is_missing:
-                self._drop_empty()
-                yield row
+        rows = self._following(chain([first], staged), missing)
+        for row in rows:
+            if self._holds(row):
+                continue
+            self._drop_empty()
+            rest = [row]
+            if behind := self._behind():
+                rest += rows
+                self._require_staged(behind, rest)
+            yield from chain(rest, rows)
+            return
         self._drop_empty()
-        if not is_missing and self._path is not None and self._end != _size(self._path):
+        if self._path is not None and self._end != _size(self._path):
             raise _lost(self._folder, f"{self._path.name} holds what was never staged")
 
-    def _following(self, staged: Iterable[StoredRow]) -> Iterator[StoredRow]:
+    def _behind(self) -> list[StoredRow]:
+        """Whole records behind where the next is to be written: a write that came only in parts."""
+        found = (
+            decode(line)
+            for path, place, line in self._segments.lines(self._head.size)
+            if self._path is None
+            or path > self._path
+            or (path == self._path and place >= self._end)
+        )
+        return [row for row in found if row is not None]
+
+    def _require_staged(self, behind: Iterable[StoredRow], staged: Iterable[StoredRow]) -> None:
+        known = {row.seq: row for row in staged}
+        for filed in behind:
+            row = known.get(filed.seq)
+            if row is None or not is_same(row, filed):
+                raise _lost(self._folder, f"they hold a record {filed.seq} that was never staged")
+
+    def _following(
+        self, staged: Iterator[StoredRow], missing: Missing | None
+    ) -> Iterator[StoredRow]:
         """What is staged, as long as it follows from what the files hold."""
-        verifier = Verifier(start=self._head)
-        for row in staged:
-            verifier.add(row)
+        verifier = Verifier(start=self._head, missing=missing)
+        while some := list(islice(staged, _CHUNK)):
+            for row in some:
+                verifier.add(row)
             if problems := verifier.finish().problems:
                 raise StoreError(
                     f"{self._folder}: what is staged does not follow from the end of the segment "
                     f"files ({problems[0]}); it was changed or put there. Run the verifier and "
                     "restore a verified backup"
                 )
-            yield row
+            yield from some
 
     def _stand_behind(self, seq: int) -> None:
         """What is written next is written behind this record; at the beginning without one."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from risk_receivers.audit.chain import Head
+from risk_receivers.audit.retention_records import Known
 from risk_receivers.audit.segmented import FORGOTTEN, SegmentedConnection
 from risk_receivers.audit.segments import Segments
 from risk_receivers.audit.table_chain import TableChain
@@ -83,7 +84,7 @@ class SegmentedDatabase(WritableDatabase):
 
     def _complete(self) -> None:
         try:
-            self._segments.complete(self._staged.rows())
+            self._segments.complete(self._staged.rows(), Known().missing(self.connection))
         except OSError as error:
             raise StorageLostError(f"the segment files cannot be written: {error}") from error
 

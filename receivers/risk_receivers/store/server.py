@@ -12,6 +12,7 @@ promoted before it had everything, has lost records without a word, and is caugh
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from risk_receivers.audit import server_tables
@@ -41,8 +42,9 @@ class ServerDatabase(WritableDatabase):
         self._place = place
         if place.path.exists():
             raise StoreError(
-                f"{place.path} holds what was recorded until now, in SQLite; keep it, and move it "
-                f"and its {head_file.path_beside(place.path).name} away to begin anew in PostgreSQL"
+                f"{place.path} holds what was recorded until now: bring it over with riskwarden "
+                "audit backup and audit restore (docs/backup.md). Or keep it, and move it and its "
+                f"{head_file.path_beside(place.path).name} away to go on with what PostgreSQL holds"
             )
         super().__init__(place.path, busy_timeout_seconds=busy_timeout_seconds, name=str(place))
         self._files = (head_file.path_beside(place.path),)
@@ -51,38 +53,53 @@ class ServerDatabase(WritableDatabase):
         return ServerConnection(self._place, read_only=False)
 
     def _begin(self) -> None:
-        milliseconds = int(self._busy_timeout_seconds * 1000)
-        try:
-            self.connection.run(
-                f"BEGIN; SET LOCAL lock_timeout = {milliseconds}; "
-                f"SELECT pg_advisory_xact_lock({_TURN})"
-            )
-        except ServerError as error:
-            if not error.busy:
-                raise
-            self.rollback()
-            raise StoreBusyError(
-                f"{self.name}: another writer has held the turn for more than "
-                f"{self._busy_timeout_seconds:g} s; not recorded, try again"
-            ) from error
+        take_turn(self.connection, self.name, self._busy_timeout_seconds)
 
     def _commit(self) -> None:
-        # A transaction in which a statement has failed is undone by COMMIT, without an error.
-        said = self.connection.run("COMMIT").said
-        if said != "COMMIT":
-            raise StorageLostError(f"the server did not commit but says {said}")
+        commit(self.connection)
 
     def _make_room(self) -> None:
         server_tables.make_schema(self.connection)
 
     def _set_pragmas(self) -> None:
-        found = dict(self.connection.execute(_SETTINGS).fetchall())
-        if int(found["server_version_num"]) < _OLDEST:
-            raise StoreError("is older than PostgreSQL 15")
-        if found["server_encoding"] != "UTF8":
-            raise StoreError(f"its encoding is {found['server_encoding']}; create one with UTF8")
-        for name in ("fsync", "full_page_writes"):
-            if found[name] != "on":
-                raise StoreError(f"runs with {name} = {found[name]}: what it confirms may be lost")
-        if found["synchronous_commit"] in ("off", "local"):  # what waits for standbys may stay
-            self.connection.run("SET synchronous_commit = on")
+        require_durable(self.connection)
+
+
+def take_turn(connection: ServerConnection, name: str, timeout: float) -> None:
+    """Begins a transaction in which nobody else writes. Raises StoreBusyError."""
+    try:
+        connection.run(
+            f"BEGIN; SET LOCAL lock_timeout = {int(timeout * 1000)}; "
+            f"SELECT pg_advisory_xact_lock({_TURN})"
+        )
+    except ServerError as error:
+        if not error.busy:
+            raise
+        with contextlib.suppress(ServerError):
+            connection.execute("ROLLBACK")
+        raise StoreBusyError(
+            f"{name}: another writer has held the turn for more than {timeout:g} s; "
+            "not recorded, try again"
+        ) from error
+
+
+def commit(connection: ServerConnection) -> None:
+    """Makes a transaction durable. Raises StorageLostError, or ServerError."""
+    # A transaction in which a statement has failed is undone by COMMIT, without an error.
+    said = connection.run("COMMIT").said
+    if said != "COMMIT":
+        raise StorageLostError(f"the server did not commit but says {said}")
+
+
+def require_durable(connection: ServerConnection) -> None:
+    """Has what is committed last, or raises StoreError."""
+    found = dict(connection.execute(_SETTINGS).fetchall())
+    if int(found["server_version_num"]) < _OLDEST:
+        raise StoreError("is older than PostgreSQL 15")
+    if found["server_encoding"] != "UTF8":
+        raise StoreError(f"its encoding is {found['server_encoding']}; create one with UTF8")
+    for name in ("fsync", "full_page_writes"):
+        if found[name] != "on":
+            raise StoreError(f"runs with {name} = {found[name]}: what it confirms may be lost")
+    if found["synchronous_commit"] in ("off", "local"):  # what waits for standbys may stay
+        connection.run("SET synchronous_commit = on")

@@ -74,7 +74,8 @@ class Writer:
             queue_depth: most works that wait.
             busy_timeout_seconds: how long to wait for another process that holds the lock
                 file, or for a program that ignores it.
-            recorded: is told the types of the events of each commit, once they are durable.
+            recorded: is told the types of the events of each commit, once they are durable; of
+                none if the chain has grown by what another process recorded.
         """
         if not origin:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
@@ -226,11 +227,13 @@ class Writer:
             transaction.closed = True
             database.commit(transaction.head, self._head)
         database.confirm_place()
+        has_grown = transaction.head != self._head
         self._head = transaction.head
         self._tree.extend(others)
         self._tree.extend(transaction.checksums)
         self._grown = self._tree.size, self._tree.frontier
-        self._recorded(transaction.appended)
+        if has_grown:
+            self._recorded(transaction.appended)
         for answer in answers:
             answer()
         database.tidy()

@@ -7,8 +7,7 @@ once, whatever the store does, and an answer says whether that is on record.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,8 +21,8 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
+from risk_receivers.on_record import on_record
 from risk_receivers.schema import to_text
-from risk_receivers.store.errors import StoreTimeoutError
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.tokens import table
@@ -35,8 +34,6 @@ from risk_receivers.workers import ROUND_ERRORS, Worker
 _USES_SECONDS: Final = 60.0
 #: How long the last of them may keep a stop waiting.
 _STOP_SECONDS: Final = 2.0
-#: How long somebody waits for the store.
-_PATIENCE_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +83,7 @@ class Registry:
             transaction.append(_event(EventType.TOKEN_CREATED, said, token, doing))
             return token
 
-        return self._recorded(work), secret
+        return on_record(self._writer, work, self._book.put), secret
 
     def revoke(self, name: str, doing: Doing) -> GivenToken:
         """From now on it is no good. Raises NoSuchTokenError, or StoreError: then it is no good
@@ -106,35 +103,13 @@ class Registry:
             transaction.append(_event(EventType.TOKEN_REVOKED, said, found, doing))
             return replace(found, revoked_at=transaction.now)
 
-        revoked = self._recorded(work)
+        revoked = on_record(self._writer, work, self._book.put)
         self._owed.pop(found.id, None)
         return revoked
 
     def all(self) -> list[GivenToken]:
         """Every token there was, the latest first."""
         return self._book.all()
-
-    def _recorded(self, work: Callable[[Transaction], GivenToken]) -> GivenToken:
-        """What was recorded, once the book has it. A commit that comes too late gets there, too."""
-        recording = self._writer.submit(work)
-        answer: Future[GivenToken] = Future()
-
-        def follow_up(done: Future[GivenToken]) -> None:
-            try:
-                self._book.put(token := done.result())
-                answer.set_result(token)
-            except (Exception, CancelledError) as error:  # noqa: BLE001 - belongs to who waits
-                answer.set_exception(error)
-
-        recording.add_done_callback(follow_up)
-        try:
-            return answer.result(_PATIENCE_SECONDS)
-        except TimeoutError:
-            if answer.done():
-                return answer.result()
-            if recording.cancel():
-                raise StoreTimeoutError("the store is too slow; nothing was recorded") from None
-            raise StoreTimeoutError("the store is too slow; it may be recorded yet") from None
 
 
 class Uses(Worker):

@@ -7,16 +7,16 @@ recorded series has the labels that its rules give it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS, Kind
-from risk_policy.catalogue.metrics import METRICS, Metric
+from risk_policy.catalogue.metrics import METRICS
+from risk_policy.catalogue.metrics.foreign import ALERTS, FOREIGN, UP
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.contracts import alert as labels
-from risk_rules import system
 
 #: What Prometheus adds to everything it scrapes.
 TARGET_LABELS: Final = frozenset({"job", "instance"})
@@ -28,10 +28,17 @@ IDENTITY: Final = frozenset(
         *(name for alert in SYSTEM_ALERTS for name in alert.identity),
     }
 )
-FOREIGN: Final = {
-    metric.name: metric for metric in vars(system).values() if isinstance(metric, Metric)
+#: What labels alerts have depends on the alerts; these every one has.
+_ALERTS: Final = replace(
+    ALERTS, labels=(labels.ALERTNAME, "alertstate", labels.SEVERITY), component="prometheus"
+)
+_METRICS: Final = {**FOREIGN, ALERTS.name: _ALERTS, **METRICS}
+#: Of every sample, a histogram's included.
+_LABELS: Final = {
+    sample: (metric, frozenset(names))
+    for metric in _METRICS.values()
+    for sample, names in metric.samples.items()
 }
-_METRICS: Final = {**FOREIGN, **METRICS}
 
 
 class Quantity(Enum):
@@ -69,10 +76,11 @@ _RANGES: Final = {
     m.CHANNEL_UP.name: _UP_TO_ALL,
     m.AUDIT_INTACT.name: _UP_TO_ALL,
     m.AUDIT_RETENTION_STOPPED.name: _UP_TO_ALL,
+    m.REPORTS_FAILING.name: _UP_TO_ALL,
     m.LIVE_ORDERS_RULED_OUT.name: _UP_TO_ALL,
     m.GATING_FLAG.name: _UP_TO_ALL,
     m.WRITER_HEALTHY.name: _UP_TO_ALL,
-    system.UP.name: _UP_TO_ALL,
+    UP.name: _UP_TO_ALL,
     m.SPREAD.name: Range(0, 2),
     **{
         metric.name: _FROM_ZERO
@@ -134,17 +142,15 @@ class Origin:
 
 def names() -> frozenset[str]:
     """Every metric that somebody exports or records."""
-    return frozenset(_METRICS)
+    return frozenset(_LABELS)
 
 
 def exported_labels(name: str) -> frozenset[str] | None:
     """The labels of a metric that is scraped; None if none of that name is."""
-    metric = _METRICS.get(name)
-    if metric is None:
+    if name not in _LABELS:
         return None
-    if metric.component == "rules":
-        return frozenset(metric.labels) | IDENTITY
-    return frozenset(metric.labels) | TARGET_LABELS
+    metric, own = _LABELS[name]
+    return own | (IDENTITY if metric.component == "rules" else TARGET_LABELS)
 
 
 def is_recorded(name: str) -> bool:
@@ -155,9 +161,9 @@ def is_recorded(name: str) -> bool:
 
 def is_counter(name: str) -> bool | None:
     """Whether it only ever grows; None if nobody knows the metric."""
-    if name not in _METRICS and not name.endswith("_total"):
+    if name not in _LABELS and not name.endswith("_total"):
         return None
-    return name.endswith("_total") or _METRICS[name].kind == "counter"
+    return name.endswith("_total") or _LABELS[name][0].kind in ("counter", "histogram")
 
 
 def compatible(pinned: Mapping[str, str], static: Iterable[tuple[str, str]]) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from risk_policy.catalogue.metrics.foreign import FOREIGN, SCRAPE_DURATION, UP
+from risk_policy.contracts.jobs import own_scrape_seconds
 from risk_policy.model import Policy
 from risk_rules.lint.finding import Reporter
-from risk_rules.lint.known import FOREIGN
 from risk_rules.lint.rules import Rule
 from risk_rules.lint.shape import Shapes
-from risk_rules.timing import own_scrape_seconds
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ class Subject:
         recorded = {rule.interval for rule in self.rules if rule.record == metric}
         if recorded:
             return frozenset(recorded - {0.0})
-        if metric in FOREIGN and metric != "up":
+        if metric in FOREIGN and metric not in (UP.name, SCRAPE_DURATION.name):
             return frozenset({own_scrape_seconds(self.policy)})
         return frozenset({self.policy.alerting.prometheus.scrape_interval_seconds})

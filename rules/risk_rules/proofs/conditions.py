@@ -10,11 +10,11 @@ from typing import Any, Final
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import LIMITS
-from risk_policy.catalogue.metrics import Metric
+from risk_policy.catalogue.metrics import Metric, foreign
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.jobs import EXPORTER_JOB, RECEIVERS_JOB
 from risk_policy.model import Policy
-from risk_rules import system as conditions
 from risk_rules.promql import number
 from risk_rules.proofs.board import Board, Line, Truth
 from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, selector
@@ -77,6 +77,7 @@ class ConditionsProof:
             (system.DEAD_LETTERS, m.DEAD_LETTERS, 0, "channel"),
             (system.CHAIN_UNSIGNED, m.AUDIT_UNSIGNED, own.audit_unsigned_seconds, ""),
             (system.RETENTION_STOPPED, m.AUDIT_RETENTION_STOPPED, 0, ""),
+            (system.REPORTS_FAILING, m.REPORTS_FAILING, 0, ""),
         ]
         below: list[tuple[SystemAlert, Metric, float, str]] = [
             (system.VAR_INCOMPLETE, m.VAR_COVERED, least, "account"),
@@ -87,8 +88,8 @@ class ConditionsProof:
         self._flag(board, system.CHAIN_BROKEN, m.AUDIT_INTACT, {})
         self._flag(board, system.NOT_RECORDING, m.WRITER_HEALTHY, {})
         for metric, job in (
-            (conditions.PROMETHEUS_RELOADED, "prometheus"),
-            (conditions.ALERTMANAGER_RELOADED, "alertmanager"),
+            (foreign.PROMETHEUS_RELOADED, "prometheus"),
+            (foreign.ALERTMANAGER_RELOADED, "alertmanager"),
         ):
             self._flag(board, system.CONFIG_RELOAD_FAILED, metric, {"job": job})
 
@@ -160,8 +161,8 @@ class ConditionsProof:
         skewed = tuple(at + offset for at, offset in zip(stamps, offsets, strict=True))
         right = tuple(stamps)
         for metric, job, instance in (
-            (m.EXPORTER_TIME, conditions.EXPORTER_JOB, "one"),
-            (m.RECEIVERS_TIME, conditions.RECEIVERS_JOB, "three"),
+            (m.EXPORTER_TIME, EXPORTER_JOB, "one"),
+            (m.RECEIVERS_TIME, RECEIVERS_JOB, "three"),
         ):
             identity = {"instance": instance}
             line = board.feed_samples(metric, {"job": job, **identity}, skewed)
@@ -238,9 +239,9 @@ class ConditionsProof:
         """Counters that stand still, then rise once; the end is left to the slow tests."""
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
         for alert, metric, identity, named in (
-            (system.RULES_FAILING, conditions.RULE_FAILURES, {}, {"rule_group": "g"}),
-            (system.RULES_LATE, conditions.RULE_MISSED, {}, {"rule_group": "g"}),
-            (system.ALERTS_UNDELIVERED, conditions.UNDELIVERED, {"alertmanager": "http://a"}, {}),
+            (system.RULES_FAILING, foreign.RULE_FAILURES, {}, {"rule_group": "g"}),
+            (system.RULES_LATE, foreign.RULE_MISSED, {}, {"rule_group": "g"}),
+            (system.ALERTS_UNDELIVERED, foreign.UNDELIVERED, {"alertmanager": "http://a"}, {}),
             (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
             (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
         ):

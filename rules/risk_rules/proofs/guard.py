@@ -70,6 +70,7 @@ class GuardProof:
                              (3.0, tick), (0.0, 0))  # fmt: skip
         board.feed(m.SECURITY_BLOCKED, _TWO, (0.0, 0))
         board.expect(system.ADDRESS_BLOCKED, lambda now: blocked.at(now) or None)
+        self._key_overdue(board)
         # It lasts as long as the silence does, and is about this silence alone.
         this = {"silence": "5e1f"}
         broad = board.feed(
@@ -84,6 +85,24 @@ class GuardProof:
         board.feed(m.SILENCE_TOO_BROAD, {**this, **_TWO}, (0.0, 0))
         board.feed(m.SILENCE_TOO_BROAD, {"silence": "other", **_ONE}, (0.0, 0))
         board.expect(system.SILENCE_TOO_BROAD, lambda now: broad.at(now) or None, this)
+
+    def _key_overdue(self, board: Board) -> None:
+        """As old as it may become, older, and changed; another has more time left."""
+        tick = board.clock.tick
+        most = float(self.policy.alerting.security.rotation.api_keys_days * 86_400)
+        this, other = {"secret": "alerting.auth.runtime_token"}, {"secret": "token grafana"}
+        board.feed(m.SECRET_ROTATE_AFTER, {**this, **_ONE}, (most, 0))
+        board.feed(m.SECRET_ROTATE_AFTER, {**other, **_ONE}, (most, 0))
+        board.feed(m.SECRET_AGE, {**other, **_ONE}, (most, 0))
+        age = board.feed(
+            m.SECRET_AGE, {**this, **_ONE}, (most, 2 * tick), (most + 60, 2 * tick), (0.0, 0)
+        )
+
+        def overdue(now: int) -> float | None:
+            value = age.at(now)
+            return value if value is not None and value > most else None
+
+        board.expect(system.KEY_OVERDUE, overdue, this)
 
     def _live_orders(self, board: Board) -> None:
         """Ruled out, possible, ruled out and possible again; of two exporters the worse counts."""

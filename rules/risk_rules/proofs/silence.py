@@ -8,12 +8,14 @@ from typing import Any
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
+from risk_policy.catalogue.metrics.foreign import UP
 from risk_policy.contracts import alert as labels
 from risk_policy.contracts.artefact import duration
+from risk_policy.contracts.jobs import EXPORTER_JOB
 from risk_policy.model import Policy
 from risk_rules.proofs.board import Board, Line, Truth
 from risk_rules.proofs.series import Clock, Sample, milliseconds, samples_check
-from risk_rules.system import EXPORTER_JOB, LOOKED, RECENT, UP
+from risk_rules.system import LOOKED, RECENT
 
 _GONE: Sample = None
 _ONE, _TWO, _THREE = (

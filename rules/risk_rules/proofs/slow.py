@@ -9,16 +9,16 @@ from typing import Any
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
+from risk_policy.catalogue.metrics import foreign
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.jobs import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB
 from risk_policy.model import Policy
-from risk_rules import system as conditions
 from risk_rules.proofs.board import Board, Line, Truth, acknowledged
 from risk_rules.proofs.conditions import remembered, rising
 from risk_rules.proofs.guard import unconfirmed_and_gone
 from risk_rules.proofs.series import Clock, Sample, milliseconds
 from risk_rules.proofs.silence import SilenceProof
-from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
 
 _GONE: Sample = None
 _ONE = {"instance": "one"}
@@ -104,11 +104,11 @@ class SlowProof:
             (system.RECEIVERS_DOWN, RECEIVERS_JOB),
             (system.ALERTMANAGER_DOWN, ALERTMANAGER_JOB),
         ):
-            board.feed(UP, {"job": job, **_ONE}, (0.0, 0))
+            board.feed(foreign.UP, {"job": job, **_ONE}, (0.0, 0))
             self._expect(board, alert, always, about=job)
         self._expect(board, system.EXPORTER_DOWN, always, about=EXPORTER_JOB)
-        board.feed(UP, {"job": EXPORTER_JOB, **_ONE}, (1.0, 0))
-        board.feed(UP, {"job": EXPORTER_JOB, "instance": "two"}, (0.0, 0))
+        board.feed(foreign.UP, {"job": EXPORTER_JOB, **_ONE}, (1.0, 0))
+        board.feed(foreign.UP, {"job": EXPORTER_JOB, "instance": "two"}, (0.0, 0))
         stale = 10 * self.policy.alerting.system.snapshot_stale_seconds
         board.feed(m.SNAPSHOT_AGE, {"account": "old", **_ONE}, (stale, 0))
         self._expect(board, system.DATA_STALE, lambda _: stale, {"account": "old"})
@@ -116,7 +116,7 @@ class SlowProof:
         for name in self.policy.alerting.system.required_limits:
             about = {"account": "bare", "watched": name}
             self._expect(board, system.LIMIT_UNEVALUABLE, always, about)
-        board.feed(conditions.PROMETHEUS_RELOADED, {"job": "prometheus"}, (0.0, 0))
+        board.feed(foreign.PROMETHEUS_RELOADED, {"job": "prometheus"}, (0.0, 0))
         self._expect(board, system.CONFIG_RELOAD_FAILED, lambda _: 0.0, {"job": "prometheus"})
         board.feed(m.FAST_LANE_UNACKNOWLEDGED, _ONE, (1.0, 0))
         self._expect(board, system.FAST_LANE_UNHEARD, always, _ONE)
@@ -130,13 +130,13 @@ class SlowProof:
         cut = remembered(self.policy, self.clock, lambda now: size.at(now) == 5)
         self._expect(board, system.CHAIN_TRUNCATED, cut)
         rises = tuple(float(number) for number in range(2 * self._last // self.clock.scrape))
-        failing = board.feed_samples(conditions.RULE_FAILURES, {"rule_group": "g"}, rises)
+        failing = board.feed_samples(foreign.RULE_FAILURES, {"rule_group": "g"}, rises)
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
         self._expect(board, system.RULES_FAILING, rising(failing, window))
 
     def _nobody(self, board: Board) -> None:
         """An exporter that answers and knows of no account."""
-        board.feed(UP, {"job": EXPORTER_JOB, **_ONE}, (1.0, 0))
+        board.feed(foreign.UP, {"job": EXPORTER_JOB, **_ONE}, (1.0, 0))
         stale = milliseconds(self.policy.alerting.system.snapshot_stale_seconds)
         self._expect(board, system.NO_ACCOUNT, lambda now: 1.0 if now >= stale else None)
 
@@ -169,9 +169,9 @@ class SlowProof:
         """A failure counts for its window; a limit that is withdrawn is missed for a while."""
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
         for alert, metric, identity, named in (
-            (system.RULES_FAILING, conditions.RULE_FAILURES, {}, {"rule_group": "g"}),
-            (system.RULES_LATE, conditions.RULE_MISSED, {}, {"rule_group": "g"}),
-            (system.ALERTS_UNDELIVERED, conditions.UNDELIVERED, {"alertmanager": "http://a"}, {}),
+            (system.RULES_FAILING, foreign.RULE_FAILURES, {}, {"rule_group": "g"}),
+            (system.RULES_LATE, foreign.RULE_MISSED, {}, {"rule_group": "g"}),
+            (system.ALERTS_UNDELIVERED, foreign.UNDELIVERED, {"alertmanager": "http://a"}, {}),
             (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
             (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
         ):

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
+from risk_policy.catalogue.metrics.foreign import UP
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
+from risk_policy.contracts.jobs import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB
 from risk_policy.model import Policy
 from risk_rules.proofs.board import Board, Line, Truth
 from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, samples_check
-from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
 from risk_rules.timing import account_hold_seconds, failure_memory_seconds
 
 _NUDGE: Final = 0.001

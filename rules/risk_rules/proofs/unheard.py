@@ -7,12 +7,13 @@ from typing import Any
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
+from risk_policy.catalogue.metrics.foreign import UP
+from risk_policy.contracts.jobs import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB
 from risk_policy.model import Policy
 from risk_policy.vocabulary import Severity
 from risk_rules.proofs.board import Board, Truth
 from risk_rules.proofs.series import Clock, milliseconds
 from risk_rules.proofs.system import PartsProof
-from risk_rules.system import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB, UP
 
 _ONE = {"instance": "one"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chain_archive import Archive
 from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,13 +16,16 @@ from signed_notes import NoteSigner, checkpoint, rfc9162_root
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
+from risk_receivers.audit import checkpoint_table, export, tables
 from risk_receivers.audit.canonical import encode
 from risk_receivers.audit.chain import EMPTY, Record, follow, leaf_hash
 from risk_receivers.audit.errors import UnrecordableError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.export import ALWAYS_TOLD
 from risk_receivers.audit.record import StoredRow, check_record
+from risk_receivers.audit.selection import Selection
 from risk_receivers.audit.verify import verify as verify_rows
+from risk_receivers.store.writer import Transaction
 from riskwarden.auditor import riskwarden_verify as auditor
 
 _JSON = st.recursive(
@@ -48,14 +52,42 @@ def test_both_verifiers_agree_on_what_a_record_may_hold(
         ).encode()
     except UnicodeEncodeError:
         return
+    agreed(payload)
+
+
+def agreed(payload: bytes) -> bool:
+    """Whether a record with this payload is right: all ways to look at it say the same."""
     event = AuditEvent(EventType.ALERT_CREATED, "m")
     object.__setattr__(event, "payload", payload)
     record = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
     row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
     line = as_lines([record])[1]
     block = auditor.check_block(1, line)
-    assert bool(block.problems) == bool(check_record(row).problems)
+    is_right = not block.problems
+    assert is_right == (not check_record(row).problems)
+    assert is_right == (not check_record(row, reads_others=False).problems)
     assert block.leaves in (record.checksum, bytes(32))
+    return is_right
+
+
+_PLAIN = AuditEvent(
+    EventType.ALERT_CREATED, "drawdown is 10 %", details={"n": 1, "why": "}"}, alert_id="d/main"
+).payload
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, len(_PLAIN)), st.integers(0, 3), st.text('"\\{}[],:an0 \x01\x7fé', max_size=3)
+)
+def test_a_glance_takes_no_payload_that_care_refuses(at: int, gone: int, put: str) -> None:
+    agreed(_PLAIN[:at] + put.encode() + _PLAIN[at + gone :])
+
+
+def test_a_payload_may_be_nested_as_deep_for_a_glance_as_for_care() -> None:
+    assert agreed(_PLAIN)
+    for levels, is_right in ((29, True), (30, True), (31, False), (32, False)):
+        nested = b"[" * levels + b"]" * levels
+        assert agreed(_PLAIN.replace(b'"n":1', b'"n":' + nested)) == is_right, levels
 
 
 @pytest.mark.parametrize(
@@ -162,6 +194,43 @@ def test_a_stretch_from_behind_a_handover_wants_the_key_of_today(tmp_path: Path)
     report = audited(tmp_path, content, key=OLD.vkey)
     assert report.code == 3
     assert "may have handed over before record 3" in report.unchecked[0]
+
+
+LAST = NoteSigner("desk", 4)
+
+
+@pytest.mark.parametrize("pinned", [OLD, NEW, LAST])
+def test_every_stretch_is_proven_to_whoever_knows_a_key_of_then_or_later(
+    tmp_path: Path, pinned: NoteSigner
+) -> None:
+    archive = Archive(tmp_path)
+    for old, new in ((OLD, NEW), (NEW, LAST)):
+        archive.add(count=3)
+        details: dict[str, Any] = {"verifier_key": old.vkey, "new_verifier_key": new.vkey}
+        archive.add(EventType.SIGNING_KEY_ROTATED, details=details)
+    archive.add(count=2)
+    rows = tables.read(archive.database, lambda connection: list(tables.rows(connection)))
+    leaves = [row.checksum for row in rows if isinstance(row.checksum, bytes)]
+
+    def sign(transaction: Transaction) -> None:
+        for size in range(1, 11):
+            signers = [OLD] * (size <= 4) + [NEW] * (4 <= size <= 8) + [LAST] * (size >= 8)
+            note = checkpoint(size, rfc9162_root(leaves[:size]), *signers)
+            checkpoint_table.insert(transaction.connection, note.encode(), [])
+
+    archive.writer.run(sign, 30)
+    archive.writer.stop()
+    for first, last in ((1, 2), (1, 4), (1, 6), (1, 10), (2, 3), (3, 7)):
+        what = export.plan(archive.database, Selection(first=first, last=last))
+        lines = export.lines(archive.database, what, NOW, export.Written(), lambda *_: None)
+        report = audited(tmp_path, b"".join(lines), key=pinned.vkey)
+        assert (report.code, report.problems, report.unchecked) == (0, [], []), (first, last)
+    content = b"".join([*as_lines(rows[:2]), *lines_of(checkpoint(2, b"0" * 32, pinned))])
+    assert audited(tmp_path, ended([content], 2), key=pinned.vkey).code == 1
+
+
+def lines_of(note: str) -> list[bytes]:
+    return [f"{json.dumps({'checkpoint': note})}\n".encode()]
 
 
 @pytest.mark.parametrize("block", [1, 700, 2500, 1 << 20])

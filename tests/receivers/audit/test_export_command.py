@@ -6,20 +6,19 @@ import csv
 import gzip
 import io
 import json
-from functools import partial
+import os
 from hashlib import sha256
 from pathlib import Path
 
 import pyrage
 import pytest
 from typer.testing import CliRunner, Result
+from writers import append, writing
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit import query
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.database.place import Segmented
-from risk_receivers.store.writer import Transaction, Writer
 from riskwarden.app import application
 from riskwarden.auditor import riskwarden_verify as auditor
 
@@ -37,7 +36,8 @@ def policy(folder: Path, terms: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def without_a_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RISKWARDEN_EXPORT_PASSPHRASE", raising=False)
+    for name in ("RISKWARDEN_EXPORT_PASSPHRASE", "RISKWARDEN_EXPORT_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_what_was_exported_by_whom_is_on_record(
@@ -89,6 +89,9 @@ def test_csv_says_that_it_proves_nothing_and_holds_no_formula(
     ]  # fmt: skip
     with pytest.raises(auditor.UnreadableError, match="for reading only"):
         auditor.verify(target, auditor.Pinned())
+    (event,) = query.events(database, 12)
+    assert event.payload is not None
+    assert event.payload.details["content_sha256"] == sha256(target.read_bytes()).hexdigest()
 
 
 def test_only_who_has_the_key_reads_what_was_encrypted_for_it(
@@ -129,6 +132,54 @@ def test_a_passphrase_never_stands_on_the_command_line(
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RISKWARDEN_EXPORT_PASSPHRASE", ""),
+        ("RISKWARDEN_EXPORT_PASSPHRASE_FILE", ""),
+        ("RISKWARDEN_EXPORT_PASSPHRASE_FILE", "/nowhere"),
+        ("RISKWARDEN_EXPORT_PASSPHRASE_FILE", "/"),
+        ("RISKWARDEN_EXPORT_PASSPHRASE_FILE", os.devnull),
+    ],
+)
+def test_a_passphrase_that_cannot_be_had_lets_nothing_out_unencrypted(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    done = export(database, tmp_path / "out.jsonl")
+    assert done.exit_code == 2
+    assert f"{name} is set" in done.stderr
+    assert not list(tmp_path.glob("*out*"))
+    assert query.head(database).size == 12
+
+
+def test_a_file_is_what_its_name_says(database: Path, tmp_path: Path) -> None:
+    for options in ([], ["--no-gzip"]):
+        for name in ("out.jsonl.age", "out.jsonl.gz.age"):
+            done = export(database, tmp_path / name, *options)
+            assert done.exit_code == 2
+            assert "is called encrypted" in done.stderr
+    assert not list(tmp_path.glob("*out*"))
+    plain = policy(tmp_path, "compress = false")
+    assert export(database, tmp_path / "out.jsonl.gz", "--policy", plain).exit_code == 0
+    packed = (tmp_path / "out.jsonl.gz").read_bytes()
+    assert gzip.decompress(packed).startswith(b'{"riskwarden_export":1,')
+
+
+def test_only_a_file_is_ever_replaced(database: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (folder, pipe):
+        for options in ([], ["--no-gzip"], ["--no-gzip", "--force"]):
+            done = export(database, target, *options)
+            assert done.exit_code == 2
+            assert "is no file" in done.stderr
+    assert sorted(tmp_path.glob("out*")) == [folder]
+    assert query.head(database).size == 12
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--age-recipient", "age1nobody"], "no age recipient"),
@@ -159,9 +210,12 @@ def test_the_policy_says_what_an_export_is_and_whether_it_has_to_be_encrypted(
     done = export(database, target, "--policy", strict, "--format", "json")
     assert done.exit_code == 2
     assert "allows csv, not json" in done.stderr
-    plain = policy(tmp_path, 'formats = ["csv"]\ncompress = false')
+    plain = policy(tmp_path, 'formats = ["csv", "json"]\ncompress = false')
     assert export(database, target, "--policy", plain).exit_code == 0
     assert target.read_text().startswith("# for reading only")
+    named = tmp_path / "out.jsonl"
+    assert export(database, named, "--policy", plain).exit_code == 0
+    assert named.read_text().startswith("{")
 
 
 def test_a_damaged_store_is_not_exported_and_says_which_record(
@@ -182,12 +236,8 @@ def test_a_damaged_store_is_not_exported_and_says_which_record(
 def test_a_chain_in_segment_files_is_exported_alike(tmp_path: Path) -> None:
     store = tmp_path / "audit" / "audit.db"
     store.parent.mkdir()
-    terms = AuditRetention()
-    writer = Writer(Segmented(store), origin="test", retention=terms, batch=5, queue_depth=5)
-    writer.start()
-    event = AuditEvent(EventType.ALERT_CREATED, "alert")
-    writer.run(partial(Transaction.append, event=event), timeout=30)
-    writer.stop()
+    with writing(Segmented(store)) as writer:
+        append(writer, AuditEvent(EventType.ALERT_CREATED, "alert"))
     assert export(store, tmp_path / "out.jsonl").exit_code == 0
     assert auditor.verify(tmp_path / "out.jsonl.gz", auditor.Pinned()).problems == []
     assert query.events(store)[-1].event_type == "AUDIT_EXPORTED"
@@ -198,6 +248,9 @@ def test_a_copy_is_exported_without_a_trace(database: Path, tmp_path: Path) -> N
     copy.parent.mkdir()
     copy.write_bytes(database.read_bytes())
     before = sha256(copy.read_bytes()).hexdigest()
+    done = export(copy, tmp_path / "out.jsonl")
+    assert done.exit_code == 2
+    assert "--no-record" in done.stderr
     assert export(copy, tmp_path / "out.jsonl", "--no-record").exit_code == 0
     assert sha256(copy.read_bytes()).hexdigest() == before
     assert list(copy.parent.iterdir()) == [copy]

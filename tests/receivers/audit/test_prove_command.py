@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
+from writers import append, started
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit import checkpoint_table
 from risk_receivers.audit.chain import TreeHead
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.merkle import Tree, check_consistency, check_inclusion
 from risk_receivers.audit.note import SigningKey, sign
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Transaction
 from riskwarden.app import application
 
 KEY = SigningKey.generate("riskwarden/test")
@@ -31,12 +31,11 @@ KEY = SigningKey.generate("riskwarden/test")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve records, signed at 4 and at 11."""
     path = tmp_path_factory.mktemp("prove") / "audit.db"
-    writer = Writer(path, origin="test", retention=AuditRetention(), batch=50, queue_depth=50)
-    writer.start()
+    writer = started(path)
     tree, before = Tree(), 0
     for number in range(1, 13):
         event = AuditEvent(EventType.ALERT_CREATED, f"alert {number}", details={"n": number})
-        writer.run(partial(Transaction.append, event=event), timeout=30)
+        append(writer, event)
         head = writer.tree_head
         tree.append(bytes.fromhex(writer.head.checksum))
         assert tree.root == head.root

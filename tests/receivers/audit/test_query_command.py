@@ -9,22 +9,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
+from writers import append, started, writing
 
 from risk_policy.contracts.audit import ActorType, EventType
-from risk_policy.model.audit import AuditRetention
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit import browse
+from risk_receivers.audit import browse, query
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.store.writer import Transaction, Writer
+from risk_receivers.store.writer import Writer
 from riskwarden.app import application
+from riskwarden.commands.audit.shown import table
 
 STORY = (
     AuditEvent(EventType.SERVICE_STARTED, "receivers started", category=Category.SYSTEM),
@@ -64,19 +65,9 @@ STORY = (
 )
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Writer]:
-    writer = Writer(path, origin="test", retention=AuditRetention(), batch=50, queue_depth=50)
-    writer.start()
-    try:
-        yield writer
-    finally:
-        writer.stop()
-
-
 def record(writer: Writer, *events: AuditEvent) -> None:
     for event in events:
-        writer.run(partial(Transaction.append, event=event), timeout=30)
+        append(writer, event)
 
 
 @pytest.fixture
@@ -151,10 +142,53 @@ def test_no_spreadsheet_takes_a_message_for_a_formula(story: Path) -> None:
         assert not any((cell or "").startswith(("=", "+", "-", "@")) for cell in row.values())
 
 
-def test_nothing_that_was_recorded_steers_the_terminal(story: Path) -> None:
-    for done in (audit("query", story), audit("tail", story), audit("show", story, 3)):
-        assert "\x1b[31m" not in done.stdout
-        assert "HYPERLINK" in done.stdout
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_nor_where_it_splits_the_line_at_something_else(tmp_path: Path, separator: str) -> None:
+    evil = ("a;=1", "a\n=1", "a\r\n+1", "a;\t-1", 'a;"=1"', "a| @x", "\uff1d1", "' =1", "\t=1")
+    path = tmp_path / "evil.db"
+    with writing(path) as writer:
+        record(writer, *(AuditEvent(EventType.ALERT_CREATED, one) for one in evil))
+    text = io.StringIO(audit("query", path, "--csv").stdout, newline="")
+    for row in csv.reader(text, delimiter=separator):
+        for cell in row:
+            assert not cell.strip(" '\"").startswith(tuple("=+-@\uff1d")) or cell.startswith("'")
+
+
+@pytest.mark.parametrize("way", [[], ["--csv"], ["--json"]])
+def test_nothing_that_was_recorded_steers_the_terminal(story: Path, way: list[str]) -> None:
+    with writing(story) as writer:
+        record(writer, AuditEvent(EventType.ALERT_CREATED, "C1 \x9b31m and \u202eback"))
+    shown = [audit("show", story, seq, *more) for seq in (3, 6) for more in ([], ["--json"])]
+    for done in (audit("query", story, *way), audit("tail", story), *shown):
+        assert not {"\x1b", "\x9b", "\u202e"} & {*done.stdout}
+        assert "HYPERLINK" in done.stdout or "C1 \\u009b31m" in done.stdout
+
+
+def test_json_reads_back_what_would_have_steered(tmp_path: Path) -> None:
+    path, message = tmp_path / "steering.db", '\x9b31m \u202e \u2028 \\ " \x7f'
+    with writing(path) as writer:
+        record(writer, AuditEvent(EventType.ALERT_CREATED, message))
+    assert json.loads(audit("query", path, "--json").stdout)["payload"]["message"] == message
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_nothing_is_cut_off_in_a_narrow_terminal(story: Path, width: int) -> None:
+    shown = io.StringIO()
+    Console(file=shown, width=width).print(table(query.events(story)))
+    assert "\u2026" not in shown.getvalue()
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "0001-01-01T00:00-14:00"])
+def test_everything_may_be_asked_from_the_first_day_there_is(story: Path, since: str) -> None:
+    for command in ("query", "tail"):
+        assert seqs(audit(command, story, "--since", since, "--json")) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("command", ["show", "prove"])
+def test_a_number_that_no_record_can_have_is_none(story: Path, command: str) -> None:
+    done = audit(command, story, 10**23)
+    assert done.exit_code == 1
+    assert "there is no record 1000" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -165,6 +199,8 @@ def test_nothing_that_was_recorded_steers_the_terminal(story: Path) -> None:
         ("--since yesterday", "is no time"),
         ("--since 999999w", "longer ago than there are dates"),
         ("--since 1h --until 2h", "nothing lies between"),
+        ("--since 0001-01-01T00:00+14:00", "beyond the dates"),
+        ("--until 9999-12-31T23:59-14:00", "beyond the dates"),
         ("--json --csv", "exclude each other"),
     ],
 )
@@ -223,11 +259,7 @@ def test_whoever_asks_for_the_last_hour_does_not_wait_for_years(
 ) -> None:
     path, now = tmp_path / "long.db", datetime.now(UTC)
     times = [now - timedelta(days=days) for days in (900, 0, 800, 700, 600, 500, 0, 3, 0, 0)]
-    writer = Writer(
-        path, origin="t", retention=AuditRetention(), batch=1, queue_depth=9,
-        clock=lambda: times.pop(0),
-    )  # fmt: skip
-    writer.start()
+    writer = started(path, batch=1, clock=lambda: times.pop(0))
     record(writer, *[STORY[0]] * len(times))
     writer.stop()
     monkeypatch.setattr(browse, "_PAGE", 2)
@@ -272,6 +304,8 @@ def test_a_record_that_the_next_does_not_follow_from_is_not_shown_as_intact(
 
 
 def test_what_follows_is_shown_as_it_is_recorded_until_ctrl_c(story: Path) -> None:
+    older = story.with_name("older.db")
+    older.write_bytes(story.read_bytes())
     asked = [sys.executable, "-m", "riskwarden", "audit", "tail", "-f", "-n", "1", "--json"]
     with subprocess.Popen(
         [*asked, "--type", "kill", "--database", str(story)],
@@ -280,6 +314,9 @@ def test_what_follows_is_shown_as_it_is_recorded_until_ctrl_c(story: Path) -> No
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as following:
+        # It ends by itself for nobody who waits in vain.
+        end = Timer(60, following.kill)
+        end.start()
         assert following.stdout is not None
         assert json.loads(following.stdout.readline())["header"]["seq"] == 5
         with writing(story) as writer:
@@ -287,9 +324,20 @@ def test_what_follows_is_shown_as_it_is_recorded_until_ctrl_c(story: Path) -> No
             assert json.loads(following.stdout.readline())["header"]["seq"] == 7
             record(writer, STORY[4])
             assert json.loads(following.stdout.readline())["header"]["seq"] == 8
+        # As `audit restore` puts a backup in its place: nothing of the old one is left, and its log
+        # stays where somebody reads while the writer ends.
+        for part in ("-wal", "-shm", ".head"):
+            story.with_name(f"{story.name}{part}").unlink(missing_ok=True)
+        older.replace(story)
+        assert following.stderr is not None
+        assert "ends at record 5 now" in following.stderr.readline()
+        with writing(story) as writer:
+            record(writer, STORY[3])
+            assert json.loads(following.stdout.readline())["header"]["seq"] == 6
         following.send_signal(signal.SIGINT)
         rest, said = following.communicate(timeout=20)
-    assert (rest, said, following.returncode) == ("", "", 0)
+        end.cancel()
+    assert (rest, said.strip(), following.returncode) == ("", "", 0)
 
 
 def test_the_latest_lines_are_shown_oldest_first(story: Path) -> None:

@@ -61,7 +61,7 @@ def messages(rows: Rows) -> list[str]:
 
 def forged(row: StoredRow, **changes: Any) -> StoredRow:
     """A row whose header was changed by somebody who knows how checksums are made."""
-    header = replace(parse_header(blob(row.header)), **changes).encode()
+    header = parse_header(blob(row.header))._replace(**changes).encode()
     return row._replace(header=header, checksum=leaf_hash(header))
 
 
@@ -136,7 +136,7 @@ def test_an_edited_payload_is_caught(rows: Rows) -> None:
 def test_an_edited_payload_with_its_hash_is_caught(rows: Rows) -> None:
     payload = blob(rows[2].payload).replace(b"7 %", b"1 %")
     hashed = payload_hash(blob(rows[2].salt), payload).hex()
-    header = replace(parse_header(blob(rows[2].header)), payload_hash=hashed).encode()
+    header = parse_header(blob(rows[2].header))._replace(payload_hash=hashed).encode()
     rows[2] = rows[2]._replace(payload=payload, header=header)
     assert "record 3: the stored checksum is not the header's; one of them was changed" in messages(
         rows
@@ -270,15 +270,14 @@ def test_a_clock_that_stepped_back_is_a_warning_and_no_problem(
 ) -> None:
     records = chain([AuditEvent(EventType.ALERT_CREATED, "x")] * 2)
     first = parse_header(records[0].header)
-    later = replace(first, recorded_at=first.recorded_at + timedelta(hours=1)).encode()
-    second = replace(
-        parse_header(records[1].header), previous_checksum=leaf_hash(later).hex()
-    ).encode()
+    later = first._replace(recorded_at=first.recorded_at + timedelta(hours=1)).encode()
+    second = parse_header(records[1].header)
+    linked = second._replace(previous_checksum=leaf_hash(later).hex()).encode()
     found = verify(
         stored(
             [
                 replace(records[0], header=later, checksum=leaf_hash(later)),
-                replace(records[1], header=second, checksum=leaf_hash(second)),
+                replace(records[1], header=linked, checksum=leaf_hash(linked)),
             ]
         )
     )
@@ -308,6 +307,23 @@ def test_a_chain_rewritten_as_a_whole_is_caught_by_a_head_noted_before(
 def test_a_chain_that_grew_still_passes_through_a_head_noted_before(rows: Rows) -> None:
     assert verify(rows, expected=head_of(rows[2])).ok
     assert verify(rows, expected=EMPTY).ok
+
+
+def test_a_head_that_was_cut_short_is_held_against_the_chain_all_the_same(rows: Rows) -> None:
+    tree = str(verify(rows).tree)
+    for head in (tree[:24], tree[:14]):
+        assert verify(rows, expected=Head.parse(head)).ok
+        other = head[:-1] + ("0" if head[-1] != "0" else "1")
+        assert "rewritten" in str(verify(rows, expected=Head.parse(other)).problems[0])
+    with pytest.raises(ValueError, match="the first of them"):
+        Head.parse(tree[:13])
+
+
+def test_the_head_of_an_empty_chain_is_one_that_every_chain_passes_through(rows: Rows) -> None:
+    empty = verify([])
+    for expected in (Head.parse(str(empty.tree)), empty.head):
+        assert verify(rows, expected=expected).ok
+    assert not verify(rows, expected=Head(0, "1" * 64)).ok
 
 
 def test_all_problems_are_counted_and_only_the_first_are_kept(rows: Rows) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from stores import in_every_backend
+from writers import started
 
 from risk_policy.contracts.audit import EventType
-from risk_policy.model.audit import AuditRetention
+from risk_receivers.audit import tables
 from risk_receivers.audit.chain import Head
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import head
 from risk_receivers.audit.verify import verify_database
 from risk_receivers.database.place import Place
-from risk_receivers.store.writer import Writer
+from risk_receivers.store.head_file import path_beside
+from risk_receivers.verification import verify_store
 
 Tamper = Callable[..., None]
 
@@ -33,8 +39,7 @@ def test_reading_a_database_at_rest_leaves_everything_as_it_was(database: Path) 
 
 @in_every_backend("database")
 def test_a_database_is_verified_while_it_is_written(database: Place) -> None:
-    writer = Writer(database, origin="t", retention=AuditRetention(), batch=20, queue_depth=100)
-    writer.start()
+    writer = started(database)
     stop = threading.Event()
     busy = AuditEvent(EventType.ALERT_CREATED, "busy")
 
@@ -160,6 +165,60 @@ def test_a_database_with_overwritten_pages_is_a_finding(database: Path) -> None:
     found = verify_database(database)
     assert not found.ok
     assert "cannot be read" in found.problems[-1].message
+
+
+def test_a_record_that_is_hidden_from_whoever_looks_it_up_is_found(database: Path) -> None:
+    """One byte of the tree's inner page: going through all records comes by it as before."""
+    with closing(sqlite3.connect(database)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'audit_header'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = bytearray(database.read_bytes())
+    page = (root - 1) * size
+    inner, first_cell = data[page], page + int.from_bytes(data[page + 12 : page + 14])
+    assert inner == 5, "a page of keys and children"
+    hidden = data[first_cell + 4]
+    data[first_cell + 4] -= 1
+    database.write_bytes(data)
+    assert tables.read(database, lambda found: tables.row_at(found, hidden)) is None
+    found = verify_database(database)
+    assert "the table audit_header is damaged" in str(found.problems[0])
+
+
+def test_a_noted_head_that_is_not_for_this_reader_is_a_warning(database: Path) -> None:
+    """As for an auditor with an account of his own on the machine."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        copy = Path(shutil.copy(database, folder))
+        copy.chmod(0o644)
+        noted = path_beside(copy)
+        shutil.copy(path_beside(database), noted)
+        noted.chmod(0)
+        user = os.geteuid()
+        try:
+            os.seteuid(user or 65534)  # root may read everything
+            found = verify_store(copy)
+        finally:
+            os.seteuid(user)
+    assert found.ok, found.problems
+    assert "the noted head cannot be read" in str(found.warnings[0])
+
+
+def test_checkpoints_that_cannot_be_read_are_a_finding(database: Path, tamper: Tamper) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'audit_checkpoint'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    tamper(database, "INSERT INTO audit_checkpoint VALUES (7, x'00', x'')")
+    data = bytearray(database.read_bytes())
+    data[(root - 1) * size : (root - 1) * size + 8] = b"\xde" * 8
+    database.write_bytes(data)
+    found = verify_database(database, last=StoredCheckpoint(9, b""))
+    told = [problem.message for problem in found.problems]
+    assert any("the table audit_checkpoint is damaged" in message for message in told)
+    assert sum("the checkpoints beyond 0 cannot be read" in message for message in told) == 1
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from alertmanager_stand_in import AlertmanagerStandIn
+from writers import started
 
-from risk_policy import default_policy_path, load_policy
+from risk_policy import Policy, default_policy_path, load_policy
 from risk_policy.clock import utc_now
-from risk_policy.model.audit import AuditRetention
 from risk_policy.model.escalation import Acknowledgement
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.acks import table
@@ -34,7 +34,7 @@ from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
 from risk_receivers.refusals import Refusals
 from risk_receivers.restrictions.recording import Restricting
-from risk_receivers.schema import SCHEMA
+from risk_receivers.security.opening import open_monitor
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import Telemetry
 
@@ -63,6 +63,8 @@ class Behind:
         )
         self.parser = Parser(Severity.WARNING, lease_seconds=60)
         self.refusals = Refusals(self.writer, self.telemetry)
+        everything = (self.database, self.writer, self.telemetry, self.refusals)
+        self.monitor = open_monitor(Policy(), *everything).monitor
         self.keeper = AckKeeper(
             client=self.client,
             database=self.database,
@@ -76,7 +78,7 @@ class Behind:
     def restart(self) -> None:
         """Another service on the same store."""
         self.writer.stop()
-        self.writer = opened(self.database)
+        self.writer = started(self.database)
         self.__post_init__()
 
     def desk(self, secret: str, via: str) -> tuple[Desk, Buttons]:
@@ -107,24 +109,11 @@ class Behind:
         return None
 
 
-def opened(database: Path) -> Writer:
-    writer = Writer(
-        database,
-        origin="test",
-        retention=AuditRetention(),
-        schema=SCHEMA,
-        batch=100,
-        queue_depth=100,
-    )
-    writer.start()
-    return writer
-
-
 @pytest.fixture
 def behind(tmp_path: Path, words: Any) -> Iterator[Behind]:
     """A store that knows of one breach."""
     database = tmp_path / "audit.db"
-    writer = opened(database)
+    writer = started(database)
     with AlertmanagerStandIn() as alertmanager:
         client = AlertmanagerClient(alertmanager.endpoint, deadline_seconds=10)
         found = Behind(database, writer, alertmanager, words, client)

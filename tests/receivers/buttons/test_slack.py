@@ -31,6 +31,8 @@ from risk_receivers.channels.slack import SlackChannel
 from risk_receivers.doors.slack import SLACK_PATH, SlackDoor
 from risk_receivers.front import Front
 from risk_receivers.schema import to_text
+from risk_receivers.streams.streams import Streams
+from risk_receivers.streams.wire import Wire
 
 OLGA = "slack:U0OLGA olga"
 SETTINGS = Slack(allowed_users=("U0OLGA", "U0PAVEL"))
@@ -69,20 +71,21 @@ class Rig:
             refused=self.behind.refusals.note,
             timeout_seconds=5,
         )
+        telemetry, refused = self.behind.telemetry, self.behind.refusals.note
         self.front = Front(
             doors={},
             behind=_nothing,
             access=Access(
-                Tokens({key: key.value for key in Key}),
-                Permissions(),
-                self.behind.telemetry,
-                self.behind.refusals.note,
+                Tokens({key: key.value for key in Key}), Permissions(), telemetry, refused
             ),
             telemetry=self.behind.telemetry,
             bodies=BodyReader(max_mib=1, timeout_seconds=5),
             refused=self.behind.refusals.note,
+            monitor=self.behind.monitor,
             signed={SLACK_PATH: door},
             shown={},
+            streams=Wire(Streams({}, heartbeat_seconds=9, most=1, stopping=bool)),
+            opened={},
         )
 
     def tell(self, render: Render = as_told, kind: Kind = Kind.FIRING) -> None:
@@ -204,7 +207,7 @@ def test_what_slack_did_not_sign_is_refused_and_on_record(
     change(headers)
     for _ in range(20):
         code, answer = rig.send(body, headers)
-        assert (code, why in answer["error"]) == (403, True)
+        assert (code, why in answer["detail"]) == (403, True)
     rig.buttons.round()
     assert rig.behind.alertmanager.silences == {}
     assert rig.behind.metric('risk_security_events_total{kind="auth_failed"}') == 20

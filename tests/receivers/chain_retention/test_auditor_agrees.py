@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -103,7 +105,7 @@ def test_what_retention_deleted_is_exported_as_gone_and_found_right(archive: Arc
     lines = export.lines(archive.database, what, archive.now, written, lambda *_: None)
     report = audited(archive.path.parent, b"".join(lines), now=archive.now)
     assert report.problems == []
-    assert (report.deleted, report.withheld) == (0, 4)
+    assert (report.deleted, report.withheld) == (4, 0)  # nobody withholds what is gone
     archive.tamper(GO, values=(5,))
     with pytest.raises(ReceiversError, match="record 5"):
         b"".join(export.lines(archive.database, what, archive.now, written, lambda *_: None))
@@ -118,3 +120,60 @@ def test_a_stretch_without_its_retention_is_not_called_broken(archive: Archive) 
     report = audited(archive.path.parent, b"".join(lines), now=archive.now + DAY)
     assert report.code == 3
     assert "outside this export" in report.unchecked[0]
+
+
+def exported(
+    archive: Archive, selection: Selection, size: int, meanwhile: Callable[[], object] = lambda: 0
+) -> bytes:
+    """An export with a checkpoint over so many records, and what happens while it is written."""
+    rows = tables.read(archive.database, lambda connection: list(tables.rows(connection)))
+    leaves = [row.checksum for row in rows[:size] if isinstance(row.checksum, bytes)]
+    note = checkpoint(size, rfc9162_root(leaves), SIGNER)
+    what = replace(export.plan(archive.database, selection), checkpoints=((size, note),))
+
+    def written() -> Iterator[bytes]:
+        lines = export.lines(archive.database, what, archive.now, export.Written(), lambda *_: None)
+        yield next(lines)
+        meanwhile()
+        yield from lines
+
+    return b"".join(written())
+
+
+def test_what_was_deleted_by_a_retention_behind_the_export_is_not_called_broken(
+    archive: Archive,
+) -> None:
+    archive.add(count=4)
+    archive.days_pass(92)
+    archive.prune()
+    for last in (3, 4, 10, 96):  # each of them signed as the chain's end, as it once was
+        content = exported(archive, Selection(last=last), last)
+        report = audited(archive.path.parent, content, key=SIGNER.vkey, now=archive.now)
+        assert (report.code, report.problems) == (3, [])
+        assert "have the whole chain exported" in report.unchecked[0]
+    content = exported(archive, Selection(), 97)
+    report = audited(archive.path.parent, content, key=SIGNER.vkey, now=archive.now)
+    assert (report.code, report.deleted) == (0, 4)
+
+
+def test_retention_that_comes_while_it_is_exported_breaks_no_export(archive: Archive) -> None:
+    archive.add(count=4)
+    archive.days_pass(92)
+    content = exported(archive, Selection(), 96, lambda: archive.prune())
+    report = audited(archive.path.parent, content, key=SIGNER.vkey, now=archive.now)
+    assert (report.code, report.problems, report.deleted) == (3, [], 4)
+
+
+def test_what_no_retention_may_have_deleted_is_wrong_in_any_stretch(archive: Archive) -> None:
+    archive.add(count=4)
+    archive.add(EventType.KILL_SWITCH_ACTIVATED)
+    archive.days_pass(20)
+    for gone, why in ((5, "it is kept for ever"), (3, "no retention allowed that")):
+        rows = tables.read(archive.database, lambda connection: list(tables.rows(connection)))
+        rows[gone - 1] = rows[gone - 1]._replace(salt=None, payload=None)
+        before = [rfc9162_root([row.checksum for row in rows[:2]]).hex()]  # type: ignore[misc]
+        content = ended(as_lines(rows[2:], before=before), len(rows) - 2)
+        report = audited(archive.path.parent, content, now=archive.now)
+        assert report.code == 1
+        assert report.problems[0].startswith(f"record {gone}: ")
+        assert why in report.problems[0]

@@ -9,6 +9,7 @@ from chain_archive import BEGIN, DAY, Archive
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.errors import DamagedRecordError
+from risk_receivers.retention.pruner import Pruner
 from risk_receivers.schema import to_text
 
 HELD = "UPDATE audit_payload SET salt = NULL, payload = NULL WHERE seq = 1"
@@ -25,6 +26,16 @@ def test_what_is_due_goes_and_the_chain_verifies(archive: Archive) -> None:
     assert archive.gone() == [1, 2, 3, 6]
     found = archive.verify()
     assert (found.problems, found.deleted) == ((), 4)
+
+
+@pytest.mark.parametrize("archive", ["jsonl"], indirect=True)
+def test_a_command_that_has_the_path_alone_rewrites_a_segment_once(archive: Archive) -> None:
+    archive.add(EventType.ALERT_CREATED, 120)
+    archive.days_pass(91)
+    steps: list[int] = []
+    pruner = Pruner(archive.path, archive.writer, rest=lambda _: False)
+    assert pruner.prune(archive.now, archive.now, deleted=steps.append) == 120
+    assert steps == [120]
 
 
 def test_what_went_is_on_record_for_ever_with_numbers_types_and_why(archive: Archive) -> None:

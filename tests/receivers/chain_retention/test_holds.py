@@ -10,6 +10,7 @@ from risk_policy.contracts.audit import EventType
 from risk_receivers.audit import retention_records
 from risk_receivers.audit.holds import HoldFilter
 from risk_receivers.audit.tables import open_read_only
+from risk_receivers.retention import plan
 from risk_receivers.retention.errors import HoldError
 
 ALL = HoldFilter()
@@ -75,6 +76,32 @@ def test_a_hold_covers_what_meets_all_of_its_conditions(
     archive.prune()
     assert archive.gone() == sorted({1, 2, 3, 4, 5} - set(held))
     assert archive.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("message", "is_held"),
+    [
+        ("drawdown of main is 12 %", True),
+        ("drawdown of MAIN is 12 %", True),
+        ("these are over their limit:\nmain", True),
+        ("over:\tmain,other", True),
+        ("\x1fmain", True),
+        ("nothing trades on main.", True),
+        ("nothing trades on main...", True),
+        ("drawdown of main-2 is 12 %", False),
+        ("drawdown of main.two is 12 %", False),
+        ("drawdown of old-main is 12 %", False),
+        ("drawdown of mainland is 12 %", False),
+        ("drawdown of domain is 12 %", False),
+    ],
+)
+def test_a_name_is_found_wherever_and_however_it_is_written(
+    archive: Archive, message: str, is_held: bool
+) -> None:
+    archive.add(message=message)
+    place(archive, HoldFilter(accounts=frozenset({"Main"})))
+    archive.days_pass(92)
+    assert archive.prune() == (0 if is_held else 1)
 
 
 @stores.in_every_backend("archive")
@@ -186,4 +213,16 @@ def test_more_pieces_than_one_record_names_are_named_by_several(archive: Archive
     assert archive.prune() == 1100
     assert len(archive.of_type(EventType.RETENTION_APPLIED)) == 2
     assert len(archive.of_type(EventType.LEGAL_HOLD_EXTENDED)) == 2
+    assert archive.problems() == []
+
+
+def test_as_many_pieces_as_there_are_go_in_one_round(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MOST_RANGES", 2)
+    place(archive, HoldFilter(accounts=frozenset({"main"})))
+    archive.add_each({"account": account} for _ in range(30) for account in ("other", "main"))
+    archive.days_pass(92)
+    assert archive.prune() == 30
+    assert len(archive.of_type(EventType.RETENTION_APPLIED)) == 15
     assert archive.problems() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from risk_receivers.document.errors import PdfError
 from risk_receivers.document.forms import Form, written
-from risk_receivers.document.html import html
+from risk_receivers.document.html import html, paper
 from risk_receivers.document.markdown import markdown
 from risk_receivers.document.model import (
     Bar,
@@ -40,6 +41,7 @@ from risk_receivers.document.model import (
 from risk_receivers.document.pdf import MOST_ROWS, pdf
 
 BEGAN = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+PLACED = ("x", "y", "width", "height")
 KNOWN_TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "dl", "div", "dt",
     "dd", "p", "section", "figure", "figcaption", "svg", "desc", "text", "line", "rect", "circle",
@@ -140,6 +142,67 @@ def test_a_page_tells_those_who_do_not_see_it_what_its_tables_and_pictures_are()
 def test_a_gap_in_what_was_measured_is_a_gap_in_the_line() -> None:
     drawn = [one for one in Page(html(sample())).all("polyline") if "s0" in (one["class"] or "")]
     assert [len((line["points"] or "").split()) for line in drawn] == [2, 2]
+
+
+def test_names_of_levels_stand_beside_the_plot_and_touch_neither_lines_nor_each_other() -> None:
+    levels = (0.10, 0.101, 0.20)
+    bounds = tuple(Bound(f"level {value}", value) for value in levels)
+    line = Series("main", (at(0, 0.0), at(9, 0.25)))
+    seen = Page(html(Document("d", (), (TimeChart("Drawdown", (line,), bounds),))))
+    names = [one for one in seen.all("text") if one["class"] == "note"]
+    heights = sorted(float(one["y"] or 0) for one in names)
+    assert all(below - above >= 14 for above, below in pairwise(heights))
+    (drawn,) = seen.all("polyline")
+    last = max(float(point.split(",")[0]) for point in (drawn["points"] or "").split())
+    assert all(float(one["x"] or 0) > last for one in names)
+
+
+@pytest.mark.parametrize("most", [1, 3, 7, 10, 95])
+def test_what_is_counted_has_no_halves(most: int) -> None:
+    line = Series("alerts", (at(0, 0.0), at(9, float(most))))
+    page = html(Document("d", (), (TimeChart("Alerts", (line,)),)))
+    ticks = re.findall(r'<text class="tick" text-anchor="end"[^>]*>([^<:]*)</text>', page)
+    assert len(ticks) >= 2
+    assert all(tick.replace(",", "").isdecimal() for tick in ticks), ticks
+
+
+def test_columns_stand_on_each_other_and_say_what_they_are() -> None:
+    hours = [BEGAN + timedelta(hours=number) for number in range(3)]
+
+    def series(name: str, counts: list[float], tone: Tone) -> Series:
+        points = tuple(Point(at, count) for at, count in zip(hours, counts, strict=True))
+        return Series(name, points, tone=tone)
+
+    below, above = [2.0, 0.0, 1.0], [3.0, 1.0, 0.0]
+    both = (series("warning", below, Tone.WARNING), series("critical", above, Tone.CRITICAL))
+    document = Document("d", (), (TimeChart("Alerts", both, stacked=True),))
+    assert "| critical | 4 | 3 |" in markdown(document)
+    assert "warning: 3 all together, at most 2 in one stretch" in html(document)
+    seen = Page(html(document))
+    drawn = [one for one in seen.all("rect") if float(one["width"] or 0) > 30]
+    assert [one["class"] for one in drawn] == [
+        "column s0 warning", "column s1 critical", "column s1 critical", "column s0 warning",
+    ]  # fmt: skip
+    first, second, *_ = [{name: float(one[name] or 0) for name in PLACED} for one in drawn]
+    assert (first["x"], first["width"]) == (second["x"], second["width"])
+    assert second["y"] + second["height"] == pytest.approx(first["y"], abs=0.2)
+    assert second["height"] / first["height"] == pytest.approx(1.5, abs=0.01)
+    assert "critical: 3, from 2026-11-02 09:00:00 UTC" in seen.text
+
+
+def test_a_table_without_rows_is_a_sentence_and_has_no_headings() -> None:
+    page = html(
+        Document("d", (), (Table.of("Kills", ("when", "who"), [], empty="there was none"),))
+    )
+    assert '<p class="empty">Kills: there was none</p>' in page
+    assert "<th" not in page
+
+
+def test_on_paper_a_time_is_one_word_and_a_long_name_ends_where_its_words_do() -> None:
+    row = ("2026-11-02 09:00:00", "POSITION_SIZE_BREACH", "<_b>")
+    page = paper(Document("d", (), (Table.of("", ("when", "what", "how"), [row]),)))
+    assert "<time>2026-11-02 09:00:00</time>" in page
+    assert "<td>POSITION_<wbr>SIZE_<wbr>BREACH</td><td>&lt;_<wbr>b&gt;</td>" in page
 
 
 def test_a_chart_without_data_says_so_in_every_form() -> None:

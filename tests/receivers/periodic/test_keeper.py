@@ -53,6 +53,7 @@ class House:
         self.now = MONDAY
         self.outbox = Outbox(enabled_channels(self.policy))
         self.woken = 0
+        self.telemetry = Telemetry()
         self.keeper = self.open()
 
     def open(self) -> ReportKeeper:
@@ -62,7 +63,7 @@ class House:
             self.desk.database,
             self.desk._writer,
             self.outbox,
-            Telemetry(),
+            self.telemetry,
             wake_couriers=self._wake,
             clock=lambda: self.now,
         )
@@ -192,6 +193,22 @@ def test_a_report_that_cannot_be_written_is_tried_again(
     (at_home.folder / "reports").unlink()
     at_home.look(MONDAY + DAY + timedelta(minutes=2))
     assert len(at_home.written()) == 1
+
+
+def test_a_report_that_cannot_be_written_for_long_is_told_to_prometheus(house: Make) -> None:
+    at_home = house()
+    at_home.look(SOON)
+    database, elsewhere = at_home.desk.database, at_home.folder / "elsewhere.db"
+    assert isinstance(database, Path)
+    database.rename(elsewhere)
+    said = []
+    for minute in range(1, 5):
+        at_home.look(MONDAY + DAY + timedelta(minutes=minute))
+        said.append(b"risk_reports_failing 1.0" in at_home.telemetry.exposition())
+    assert said == [False, False, True, True]
+    elsewhere.rename(database)
+    at_home.look(SOON)
+    assert b"risk_reports_failing 0.0" in at_home.telemetry.exposition()
 
 
 def test_reports_go_when_the_policy_does_not_want_them_any_more(house: Make) -> None:

@@ -12,11 +12,14 @@ import pytest
 from loopback_http import LoopbackServer, Reply
 from loopback_prometheus import Prometheus, free_port
 
+from risk_policy import parse_policy
 from risk_receivers.document.markdown import markdown
 from risk_receivers.periodic.kinds import KINDS
+from risk_receivers.periodic.levels import levels
 from risk_receivers.periodic.measured import Extreme, Measured, Up, measure
 from risk_receivers.periodic.period import Period
 from risk_receivers.periodic.subject import Subject
+from risk_receivers.periodic.terms import Terms
 
 Gather = Callable[..., Subject]
 #: Two hours ago: what is much older Prometheus would forget.
@@ -43,6 +46,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         *series("risk_equity", 'account="main"', [1000.0 - minute for minute in range(30)]),
         *series("risk_audit_chain_size", 'job="riskwarden-receivers"', [35.0] * 30),
         *series("up", 'job="riskwarden-exporter"', [1.0] * 27 + [0.0] * 3),
+        # Two of them, of which one is dead; and Prometheus about itself, who never sees it down.
+        *series("up", 'job="alertmanager",instance="a"', [1.0] * 30)[1:],
+        *series("up", 'job="alertmanager",instance="b"', [0.0] * 30)[1:],
+        *series("up", 'job="prometheus"', [1.0] * 30)[1:],
         "# EOF",
         "",
     ]
@@ -75,7 +82,24 @@ def test_extremes_and_how_much_of_the_period_they_cover(measured: Measured) -> N
 
 
 def test_uptime_is_of_what_was_scraped_and_says_how_much_that_was(measured: Measured) -> None:
-    assert measured.up == {"riskwarden-exporter": Up(0.9, 0.5)}
+    assert measured.up == {
+        "riskwarden-exporter": Up(0.9, 0.5),
+        "alertmanager": Up(0.5, 0.5),
+        "prometheus": Up(1.0, 0.5),
+    }
+
+
+def test_a_prometheus_that_was_down_half_of_the_time_has_not_met_its_uptime(
+    measured: Measured, day: Path, gathered: Gather
+) -> None:
+    found = levels(gathered(day).told, HOUR, measured, Terms.of(parse_policy(b"")))
+    verdicts = {one.name: one.verdict for one in found if one.name.startswith("uptime")}
+    assert verdicts == {
+        "uptime of Prometheus": "cannot be told",
+        "uptime of exporter": "missed",
+        "uptime of Alertmanager": "missed",
+        "uptime of receivers": "no data",
+    }
 
 
 def test_a_line_holds_what_was_measured(measured: Measured) -> None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 import signer_crash
 from signer_crash import CALLS, NAME, labour, tree_of
+from traced_child import answering
 
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.note import VerifierKey
@@ -38,23 +37,13 @@ pytestmark = pytest.mark.skipif(
 def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
     """Makes tries, each in a folder of its own."""
     folder = tmp_path_factory.mktemp("tries")
-    program = [sys.executable, signer_crash.__file__]
-    with subprocess.Popen(
-        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        tries, outcomes = process.stdin, process.stdout
-        assert tries
-        assert outcomes
+    with answering(signer_crash.__file__) as ask:
 
         def make(call: str, number: int, ending: str) -> tuple[Path, dict[str, Any]]:
             place = folder / f"{call}.{number}.{ending}"
-            print(place, call, number, ending, file=tries, flush=True)
-            answer = outcomes.readline()
-            assert answer, "the process that makes the tries died; its traceback is above"
-            return place / "key", json.loads(answer)
+            return place / "key", json.loads(ask(f"{place} {call} {number} {ending}"))
 
         yield make
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("ending", ["SIGKILL", "EIO"])

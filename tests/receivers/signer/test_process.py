@@ -183,6 +183,13 @@ def test_a_second_one_does_not_start(process: Process) -> None:
     assert "another signer listens there" in process.log
 
 
+def test_a_file_where_the_socket_is_to_be_is_left_alone(process: Process) -> None:
+    process.socket.write_text("somebody's")
+    assert process.spawn().wait(20) == 2
+    assert "a file there that is no socket" in process.log
+    assert process.socket.read_text() == "somebody's"
+
+
 def test_what_listens_there_but_is_no_signer_is_said(process: Process) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as impostor:
         impostor.bind(str(process.socket))

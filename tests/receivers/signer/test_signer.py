@@ -11,7 +11,7 @@ import pytest
 from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.audit.note import Note, VerifierKey
+from risk_receivers.audit.note import VerifierKey
 from risk_receivers.signer.errors import InconsistentHeadError, NotThereError, SignerFilesError
 from risk_receivers.signer.files import public_path, state_path
 from risk_receivers.signer.signer import KeptSigner
@@ -126,18 +126,26 @@ def test_nothing_leaves_it_that_cannot_be_kept(signer: KeptSigner, key_path: Pat
     assert signer.latest() == before
 
 
-def test_without_its_memory_it_names_the_last_checkpoint_that_is_its_own(
+def test_without_its_memory_it_names_the_last_checkpoint_that_there_is(
     signer: KeptSigner, opened: Callable[[], KeptSigner], key_path: Path
 ) -> None:
     last = signer.latest().note
     state_path(key_path).unlink()
     note = opened().begin(7, tree_of(leaves(7)).frontier, last)
     assert Checkpoint.of(note)[0].previous == 5
-    state_path(key_path).unlink()
-    foreign = last.replace(b"\n5\n", b"\n6\n", 1)
-    assert Note.parse(foreign).text != Note.parse(last).text
-    note = opened().begin(7, tree_of(leaves(7)).frontier, foreign)
-    assert Checkpoint.of(note)[0].previous == 0
+    for nonsense in (b"", b"is no checkpoint"):
+        state_path(key_path).unlink()
+        note = opened().begin(7, tree_of(leaves(7)).frontier, nonsense)
+        assert Checkpoint.of(note)[0].previous == 0
+
+
+def test_a_size_that_no_checkpoint_has_is_refused_and_not_remembered(
+    opened: Callable[[], KeptSigner],
+) -> None:
+    for size in (10**16, 2**60, 2**70):
+        with pytest.raises(InconsistentHeadError, match="is no size"):
+            opened().begin(size, [bytes(32)] * size.bit_count(), b"")
+    assert not opened().latest().note
 
 
 def test_a_key_is_used_by_one_process_alone_and_only_if_nobody_else_may_read_it(

@@ -12,16 +12,15 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import crash_points
 import pytest
-from crash_points import CALLS, ENDINGS, Outcome, Try, make_writer, work_of
+from crash_points import CALLS, Outcome, Try, make_writer, work_of
 from power_cut import Disk, calls_of
+from traced_child import ENDINGS, answering
 
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import events
@@ -44,13 +43,7 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
     """Makes tries, each in a folder of its own."""
     folder = tmp_path_factory.mktemp("tries")
     made = 0
-    program = [sys.executable, crash_points.__file__]
-    with subprocess.Popen(
-        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        tries, outcomes = process.stdin, process.stdout
-        assert tries
-        assert outcomes
+    with answering(crash_points.__file__) as ask:
 
         def make(
             call: str, number: int, ending: str, begin: Path | None = None, in_files: bool = False
@@ -58,13 +51,9 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
             nonlocal made
             made += 1
             one = Try(str(folder / str(made)), str(begin or ""), call, number, ending, in_files)
-            print(json.dumps(asdict(one)), file=tries, flush=True)
-            answer = outcomes.readline()
-            assert answer, "the process that makes the tries died; its traceback is above"
-            return Path(one.folder), Outcome(**json.loads(answer))
+            return Path(one.folder), Outcome(**json.loads(ask(json.dumps(asdict(one)))))
 
         yield make
-    assert process.returncode == 0
 
 
 def grown_store(attempt: Attempt, *, in_files: bool) -> Path:

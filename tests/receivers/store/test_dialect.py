@@ -6,15 +6,14 @@ import re
 
 import pytest
 from stores import in_every_backend
+from writers import writing
 
-from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit import tables
 from risk_receivers.audit.table_chain import DEFINITIONS
 from risk_receivers.database.dialect import translate
 from risk_receivers.database.place import Place
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.transaction import Transaction
-from risk_receivers.store.writer import Writer
 
 
 @pytest.mark.parametrize(
@@ -56,8 +55,8 @@ def test_the_services_tables_are_made_once_and_started_on_again(path: Place) -> 
         *DEFINITIONS,
     } - {"placed_buttons"}
     for _ in range(2):
-        writer = start(path)
-        writer.stop()
+        with writing(path):
+            pass
         assert names <= tables.read(path, tables.names)
 
 
@@ -81,16 +80,5 @@ def test_what_is_known_of_a_message_goes_with_it(path: Place) -> None:
             )
         ]
 
-    writer = start(path)
-    try:
+    with writing(path) as writer:
         assert writer.run(work, 30) == [0, 0]
-    finally:
-        writer.stop()
-
-
-def start(place: Place) -> Writer:
-    writer = Writer(
-        place, origin="t", retention=AuditRetention(), schema=SCHEMA, batch=5, queue_depth=5
-    )
-    writer.start()
-    return writer

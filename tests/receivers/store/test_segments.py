@@ -10,19 +10,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from chain_archive import DAY, Archive
 
 from risk_policy.contracts.audit import EventType
 from risk_policy.model.audit import Audit
 from risk_receivers.audit import tables
+from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import events, head
 from risk_receivers.audit.record import StoredRow
-from risk_receivers.audit.segments import Segments, decode, encode
+from risk_receivers.audit.segments import Segments, decode, encode, name_of
 from risk_receivers.audit.table_chain import TableChain
 from risk_receivers.database.place import Place, Segmented, segments_of
 from risk_receivers.errors import StartError
 from risk_receivers.store import segment_files
 from risk_receivers.store.errors import StoreError, StoreFailedError
+from risk_receivers.store.moment import held
 from risk_receivers.store.places import place_of
 from risk_receivers.store.segment_files import SegmentFiles
 from risk_receivers.store.writer import Transaction, Writer
@@ -189,6 +192,70 @@ def test_a_staged_record_that_was_exchanged_is_refused(
         write(make_writer, written, [])
 
 
+def behind_a_torn_line(place: Segmented, line: bytes) -> list[bytes]:
+    """Make the last line but one no record, as a power cut may, and add one behind the last."""
+    lines = last(place).read_bytes().splitlines(keepends=True)
+    lines[-2] = bytes(30) + lines[-2][30:]
+    last(place).write_bytes(b"".join([*lines, line]))
+    return lines
+
+
+def test_what_came_in_parts_verifies_and_is_made_whole(
+    written: Segmented, make_writer: MakeWriter
+) -> None:
+    whole = last(written).read_bytes()
+    behind_a_torn_line(written, b"")
+    assert (verify_store(written).ok, verify_store(written).events) == (True, 11)
+    write(make_writer, written, [])
+    assert last(written).read_bytes() == whole
+
+
+def test_what_somebody_put_behind_a_torn_line_is_seen_and_not_written_over(
+    written: Segmented, make_writer: MakeWriter, tmp_path: Path
+) -> None:
+    other = Segmented(tmp_path / "other" / "audit.db")
+    write(make_writer, other, [_several] * 4)
+    row = tables.read(other, lambda c: tables.row_at(c, 12))
+    assert row is not None
+    behind_a_torn_line(written, encode(row))
+    held = last(written).read_bytes()
+    assert "record 12" in problems(written)
+    with pytest.raises(StoreError, match="a record 12 that was never staged"):
+        write(make_writer, written, [])
+    assert last(written).read_bytes() == held
+
+
+def test_what_is_behind_the_last_line_and_nobody_staged_is_found(
+    written: Segmented, make_writer: MakeWriter
+) -> None:
+    write(make_writer, written, [lambda _: None])  # nothing is staged any more
+    assert verify_store(written).ok
+    with last(written).open("ab") as file:
+        file.write(b"not a line")
+    assert "ends with what is no record" in problems(written)
+    with pytest.raises(StoreError, match="ends with what is no record"):
+        write(make_writer, written, [])
+
+
+def test_a_segment_that_was_renamed_is_found(
+    place: Segmented, make_writer: MakeWriter, alert: Alert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment_files, "SEGMENT_BYTES", 1500)
+    write(make_writer, place, [alert(f"{number}") for number in range(10)])
+    _, second, *_ = segments(place)
+    begin = int(second.stem)
+    second.rename(second.with_name(name_of(begin - 1)))
+    assert tables.read(place, lambda c: tables.row_at(c, begin - 1)) is None
+    assert f"begins with record {begin}; the file was renamed" in problems(place)
+
+
+def test_segments_that_cannot_be_read_are_named(written: Segmented) -> None:
+    (segments_of(written.path) / name_of(99)).mkdir()
+    assert name_of(99) in problems(written)
+    with pytest.raises(UnreadableDatabaseError, match=name_of(99)):
+        events(written)
+
+
 LINES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "a payload": lambda s: [*s[:4], s[4].replace(b"one of", b"two of"), *s[5:]],
     "a header": lambda s: [*s[:4], s[4].replace(b"ALERT_CREATED", b"CONFIG_CHANGE", 1), *s[5:]],
@@ -305,3 +372,19 @@ def test_what_the_files_do_not_take_is_not_acknowledged_and_comes_with_the_next_
     said = [event.payload.message for event in events(place) if event.payload]
     assert said in (["a", "b", "c"], ["a", "c"])
     assert verify_store(place).ok
+
+
+def test_what_is_held_of_one_moment_stays_whatever_retention_deletes_meanwhile(
+    place: Segmented,
+) -> None:
+    archive = Archive(place)
+    archive.add(count=3)
+    archive.come_to(archive.now + 100 * DAY)
+    with held(place) as moment:
+        assert archive.prune() == 3
+        archive.add(count=2)
+        rows = list(moment.rows())
+    archive.writer.stop(30)
+    assert len(rows) == moment.end.size < head(place).size
+    assert all(row.payload is not None for row in rows)
+    assert archive.gone() == [1, 2, 3]

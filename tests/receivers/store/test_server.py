@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -148,6 +150,12 @@ def test_a_commit_is_synchronised_whatever_the_database_says(
             "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
             "CREATE TRIGGER t BEFORE INSERT ON audit_header FOR EACH ROW EXECUTE FUNCTION f()"
         ),
+        "ALTER TABLE audit_payload SET UNLOGGED",
+        "ALTER TABLE audit_payload DROP CONSTRAINT audit_payload_pkey",
+        (
+            "CREATE TABLE more () INHERITS (audit_payload); "
+            "INSERT INTO more SELECT 99, salt, payload FROM audit_payload WHERE seq = 1"
+        ),
         "DROP TABLE audit_payload",
     ],
 )
@@ -160,6 +168,26 @@ def test_what_somebody_did_to_the_tables_is_found(
     with beside(place) as other:
         other.execute(statement.encode())
     assert not verify_store(place).ok
+
+
+def test_a_server_that_is_lost_while_it_is_verified_says_nothing_of_the_chain(
+    writer: Writer, place: Server
+) -> None:
+    def many(transaction: Transaction) -> None:
+        for number in range(600):
+            transaction.append(AuditEvent(EventType.ALERT_CREATED, f"{number}"))
+
+    writer.run(many, 30)
+
+    def end_it(done: int, _: int) -> None:
+        with beside(place) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid != pg_backend_pid()"
+            )
+
+    with pytest.raises(UnreadableDatabaseError, match=r"the server was lost: .* past 500 records"):
+        verify_store(place, progress=end_it)
 
 
 def test_a_server_that_has_lost_records_is_not_written_to(
@@ -237,6 +265,23 @@ def test_the_dsn_is_missed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert place_of(Audit(storage_backend="postgresql"), tmp_path, own=True) == (
         tmp_path / "audit" / "audit.db"
     )
+
+
+def test_a_reader_is_served_by_a_process_that_has_many_files_open(
+    writer: Writer, place: Server, alert: Alert
+) -> None:
+    writer.run(alert("a"), 30)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 1200), hard), hard))
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1050)]
+    try:
+        with kept_open(place):
+            for _ in range(2):
+                assert said(place) == ["a"]
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_reader_takes_up_what_another_let_go_of_unless_the_server_has_ended_it(

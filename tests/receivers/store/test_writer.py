@@ -245,6 +245,26 @@ def test_before_its_start_a_writer_takes_nothing(make_writer: MakeWriter, alert:
         writer.submit(alert("x"))
 
 
+def test_that_the_chain_has_grown_is_told_and_nothing_else(
+    make_writer: MakeWriter, alert: Alert
+) -> None:
+    told: list[list[str]] = []
+    writer = make_writer(recorded=lambda types: told.append(list(types)))
+    writer.start()
+    for work in (alert("mine"), _nothing, _nothing):
+        writer.run(work, 30)
+    assert told == [["ALERT_CREATED"]]
+    other = make_writer()
+    other.start()
+    other.run(alert("another's"), 30)
+    writer.run(_nothing, 30)
+    assert told == [["ALERT_CREATED"], []]
+
+
+def _nothing(_: Transaction) -> None:
+    """Asks for a commit, as whoever wants to know that there can be one."""
+
+
 def test_stopping_commits_what_waits_and_takes_nothing_more(
     writer: Writer, path: Place, alert: Alert, gate: Any
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tampering import story
 from tampering.case import Case, Layer
 from tampering.forger import Forger
-from tampering.table import CASES, PAGE, page
+from tampering.table import CASES, PAGE, README, page, readme
 from typer.testing import CliRunner
 
 from risk_receivers.store.errors import StoreError
@@ -132,6 +133,15 @@ def test_a_chain_that_went_on_is_not_blamed(forger: Forger, told: Any) -> None:
     assert verify_as_everybody(forger, told) == {NOTHING}
 
 
+def test_a_chain_that_went_on_with_an_older_memory_of_the_signer_is_not_blamed(
+    forger: Forger, told: Any
+) -> None:
+    """As it was restored from a backup; the store is not older."""
+    shutil.copyfile(told.old / forger.memory.relative_to(forger.data), forger.memory)
+    story.go_on(forger.data, "spread of ETH-EUR is 35 bp", "and 33 bp")
+    assert verify_as_everybody(forger, told) == {NOTHING}
+
+
 def test_a_chain_whose_payloads_were_deleted_when_they_were_due_is_not_blamed(
     forger: Forger, told: Any
 ) -> None:
@@ -151,7 +161,8 @@ def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-def test_the_page_is_what_the_cases_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), (
-        "run python -m tampering.table in tests/support"
-    )
+def test_the_page_and_the_readmes_table_are_what_the_cases_say() -> None:
+    anew = "run python -m tampering.table in tests/support"
+    assert PAGE.read_text(encoding="utf-8") == page(), anew
+    said = README.read_text(encoding="utf-8")
+    assert said == readme(said), anew

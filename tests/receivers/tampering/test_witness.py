@@ -107,6 +107,13 @@ def test_a_history_written_anew_with_the_stolen_key_is_told_by_who_saw_the_old_o
     key = ("--key", str(forger.key_file.with_name("signing.key.pub")))
     assert verify(receivers.data, *key) == (0, [])
 
+    # It listens on every address now; Prometheus goes on to know it by the one in the policy.
+    receivers.host = "0.0.0.0"  # noqa: S104 - as in a container
+    known = (
+        f'\n[alerting.endpoints]\nreceivers = "127.0.0.1:{receivers.port}"\n'
+        "[alerting.dashboard.tls]\nat_proxy = true\n"
+    )
+    receivers.policy.write_text(receivers.policy.read_text() + known)
     receivers.spawn(port=receivers.port)
     until(lambda: fires(witness, system.CHAIN_BROKEN.name), "the chain is said to be broken")
     assert receivers.verified().ok, "nothing but a witness can tell"

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from tampering import story
 from tampering.case import Case, Layer
 from tampering.forger import Forger, Key
 from tampering.story import BREACH
@@ -38,6 +39,32 @@ def _relink_with_a_key_of_his_own(forger: Forger) -> None:
     _relink(forger)
     forger.relink(2)
     forger.sign_anew(key)
+    forger.forget()
+
+
+def _relink_and_start(forger: Forger) -> None:
+    _relink_unsigned(forger)
+    forger.forge(forger.last + 1, "the receivers are up", {"event_type": "SERVICE_STARTED"})
+    forger.note_head()
+
+
+def _relink_and_have_it_signed(forger: Forger) -> None:
+    _relink_and_deny(forger)
+    forger.run("DELETE FROM fact WHERE name = 'signing_key'")
+    story.go_on(forger.data, "the clerk knows nothing of it")
+
+
+def _relink_with_keys_that_took_over(forger: Forger) -> None:
+    first, second = (
+        Key("riskwarden/audit", f"attackers {n}. key, 32 bytes long.".encode()) for n in "12"
+    )
+    sizes = [size for size in sorted(forger.checkpoints()) if size > 5]
+    _relink(forger)
+    forger.hand_over(4, forger.public_key, first.verifier)
+    forger.hand_over(5, first.verifier, second.verifier)
+    forger.relink(4)
+    forger.sign_anew(second, *sizes)
+    forger.sign_beside(sizes[0], first)
     forger.forget()
 
 
@@ -103,6 +130,25 @@ CASES: Final = (
         "and the record that tells that the chain is signed",
         _relink_and_deny,
         (Layer.PINNED,),
+    ),
+    Case(
+        "+ fresh start",
+        "or leaves that, and records at the end that the service has just started",
+        _relink_and_start,
+        (Layer.UNSIGNED,),
+    ),
+    Case(
+        "+ have it signed",
+        "or denies it, and starts the service, which begins to sign what it finds",
+        _relink_and_have_it_signed,
+        (Layer.WITNESS,),
+    ),
+    Case(
+        "+ keys that took over",
+        "or puts on record that the key was rotated to his first, and on to his second, and signs "
+        "everything with those",
+        _relink_with_keys_that_took_over,
+        (Layer.SIGNATURE,),
     ),
     Case(
         "+ attacker key",

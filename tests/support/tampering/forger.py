@@ -236,6 +236,26 @@ class Forger:
                 root = _base64(merkle_root(leaves[:size]))
                 self.write_checkpoint(size, key.sign(f"{key.name}\n{number}\n{root}\n{rest}"))
 
+    def sign_beside(self, size: int, key: Key) -> None:
+        """Add another signature to a checkpoint."""
+        with self.at_the_tables() as tables:
+            (note,) = tables.execute(
+                "SELECT note FROM audit_checkpoint WHERE size = ?", (size,)
+            ).fetchone()
+        text, _, signatures = note.decode().partition("\n\n")
+        _, _, another = key.sign(f"{text}\n").decode().partition("\n\n")
+        self.write_checkpoint(size, f"{text}\n\n{signatures}{another}".encode())
+
+    def hand_over(self, seq: int, old: str, new: str) -> None:
+        """Put on record that one key took over from another, in the place of a record."""
+        payload = self.row(seq).payload
+        assert payload is not None
+        details = {"verifier_key": old, "new_verifier_key": new}
+        changed = canonical({**json.loads(payload), "details": details})
+        self.run("UPDATE audit_payload SET payload = ? WHERE seq = ?", changed, seq)
+        self.edit_header(seq, event_type="SIGNING_KEY_ROTATED", expires_at=None)
+        self.rehash_payload(seq)
+
     def export(self, file: Path) -> None:
         """Write an export of his own making: what stands there, with nothing looked at."""
         with self.at_the_tables() as connection:

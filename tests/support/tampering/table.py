@@ -1,6 +1,6 @@
-"""Every case, and the page of the documentation that is made of them.
+"""Every case, and what is made of them: a page of the documentation, and the README's table.
 
-``python -m tampering.table`` in tests/support writes the page anew.
+``python -m tampering.table`` in tests/support writes both anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from typing import Final
 from tampering import checkpoints, contents, ends, order, retention, staging
 from tampering.case import Case
 
-PAGE: Final = Path(__file__).parents[3] / "docs" / "tampering.md"
+_ROOT: Final = Path(__file__).parents[3]
+PAGE: Final = _ROOT / "docs" / "tampering.md"
+README: Final = _ROOT / "README.md"
+_BEGIN: Final = "<!-- attacks, by python -m tampering.table -->\n"
+_END: Final = "<!-- end of attacks -->\n"
 CASES: Final[tuple[Case, ...]] = (
     *contents.CASES,
     *order.CASES,
@@ -41,19 +45,32 @@ vouches for.
 With a signer of its own, under its own user, the key cannot be taken from where the database is
 written, nor can what the signer remembers.
 
-| attack | what the attacker does | known by |
-|---|---|---|
 """
+_HEADING: Final = "| attack | what the attacker does | known by |\n|---|---|---|\n"
 
 
 def page() -> str:
     """The page."""
-    rows = (
+    return _OPENING + _table()
+
+
+def readme(text: str) -> str:
+    """The README with its table."""
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError("the README has no place for the table")
+    summary = f"<summary>All {len(CASES)} of them</summary>"
+    return f"{before}{begin}<details>{summary}\n\n{_table()}\n</details>\n{end}{after}"
+
+
+def _table() -> str:
+    return _HEADING + "".join(
         f"| {case.name} | {case.does} | {', '.join(layer.title for layer in case.caught)} |\n"
         for case in CASES
     )
-    return _OPENING + "".join(rows)
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")

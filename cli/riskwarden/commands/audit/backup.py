@@ -10,7 +10,9 @@ import typer
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.errors import ReceiversError
+from risk_receivers.store import receipt
 from risk_receivers.store.backup import BackupError, copied, publish
 from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bar
 from riskwarden.commands.common import (
@@ -35,11 +37,14 @@ def backup(
 ) -> None:
     """Copy the whole store while the receivers run, and read the copy back whole.
 
-    Keep the two files that it makes together, on another machine. That it was made, where its
-    chain ends and the file's digest go on record. Exit code 1: the store itself is broken.
+    One SQLite file holds all of it, whichever backend the store is in, and goes back into any. Keep
+    the three files that it makes together, on another machine. That it was made, where its chain
+    ends and the file's digest go on record. Exit code 1: the store itself is broken.
     """
     loaded = policy_or_fail(policy)
     path = database_or_fail(database, data, policy)
+    if not destination.parent.is_dir():
+        fail(f"{destination.parent}: no such folder; make it, or mount what it is on")
     if destination.exists():
         fail(f"{destination}: is there already; a backup never replaces one")
     by_whom = operator_name()
@@ -65,12 +70,14 @@ def backup(
                     "head": str(copy.head),
                 },
             )
-            record(path, loaded, event)
+            receipt.keep(path, record(path, loaded, event), copy.path)
             publish(copy, destination)
     except NotRecordedError as error:
         fail(f"{error}; no backup was made, since it could not be put on record")
     except BackupError as error:
         fail(str(error), 1)
+    except (*DATABASE_ERRORS, OSError) as error:
+        fail(f"{destination}: {error}")
     except ReceiversError as error:
         fail(str(error))
     except KeyboardInterrupt:

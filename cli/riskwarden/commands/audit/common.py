@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from risk_policy import UnsetVariableError
+from risk_receivers.audit.canonical import LARGEST_INTEGER
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.note import NoteError, VerifierKey
 from risk_receivers.database.place import Place
@@ -21,6 +22,8 @@ DatabaseOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--database", help="The audit database itself.", show_default=False),
 ]
+#: Is told how many of how many are done.
+Tell: TypeAlias = Callable[[int, int], None]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -55,22 +58,39 @@ def key_or_fail(text: str) -> VerifierKey:
         fail(f"--key {text.strip()}: {error}")
 
 
-@contextmanager
-def progress_bar(*doing: str) -> Iterator[list[Callable[[int, int], None]]]:
-    """Bars on standard error, one for each thing that is done, seen once it has begun.
+def record_or_fail(seq: int, place: Place) -> int:
+    """A record's number, or the command ends: none is larger than what JSON holds exactly."""
+    if seq > LARGEST_INTEGER:
+        fail(f"{place}: there is no record {seq}", 1)
+    return seq
 
-    Each is told how many of how many are done.
+
+@contextmanager
+def progress_bar(*doing: str) -> Iterator[list[Tell]]:
+    """Bars on standard error, one for each thing that is done."""
+    with progress_bars() as bar_of:
+        yield [bar_of(name) for name in doing]
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str], Tell]]:
+    """Makes bars on standard error, each by what is done, seen once that has begun.
+
+    Where that is no terminal there are none.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+    shown = Progress(
+        *(*columns, TimeElapsedColumn()), console=err, transient=True, disable=not err.is_terminal
+    )
+    with shown as bars:
 
-        def told(name: str) -> Callable[[int, int], None]:
-            task = bar.add_task(name, total=None, start=False, visible=False)
+        def bar_of(name: str) -> Tell:
+            task = bars.add_task(name, total=None, start=False, visible=False)
 
             def tell(done: int, total: int) -> None:
-                bar.start_task(task)
-                bar.update(task, completed=done, total=total, visible=True)
+                bars.start_task(task)
+                bars.update(task, completed=done, total=total, visible=True)
 
             return tell
 
-        yield [told(name) for name in doing]
+        yield bar_of

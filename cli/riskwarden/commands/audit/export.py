@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 from collections.abc import Iterator
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -41,7 +43,8 @@ from riskwarden.on_record import NotRecordedError, can_be_written, is_a_store, r
 from riskwarden.operator import operator_name, printable
 from riskwarden.sealed import Seal, SealError, Staged, check_recipients, publish, staged, taken
 
-_PASSPHRASE: Final = Secret("${RISKWARDEN_EXPORT_PASSPHRASE}")
+_VARIABLE: Final = "RISKWARDEN_EXPORT_PASSPHRASE"
+_PASSPHRASE: Final = Secret(f"${{{_VARIABLE}}}")
 #: The signer announces nothing to another process; it takes a second or less.
 _LOOK_SECONDS: Final = 0.1
 _CSV_SAYS: Final = "# for reading only: nothing in CSV can be verified; the JSON export can\n"
@@ -107,10 +110,10 @@ def export(
         since, until, types, severity, category, account, actor, alert, text, first=first, last=last
     )
     chosen = format_or_fail(loaded, form, destination)
+    if gzip is None and ".gz" in destination.suffixes:
+        gzip = True
     seal = seal_or_fail(loaded, tuple(age_recipient or ()), passphrase_file, gzip=gzip)
-    target = seal.named(destination)
-    if target.exists() and not force:
-        fail(taken(target))
+    target = _target_or_fail(destination, seal, force=force)
     _require_record(path, no_record=no_record)
     try:
         what = _signed_plan(path, selection, loaded)
@@ -151,12 +154,28 @@ def _signed_plan(path: Place, selection: Selection, policy: Policy) -> Plan:
         time.sleep(_LOOK_SECONDS)
 
 
+def _target_or_fail(destination: Path, seal: Seal, *, force: bool) -> Path:
+    """The file that it will be, or the command ends. Nothing else is ever replaced by one."""
+    if ".age" in destination.suffixes and not seal.encrypts:
+        fail(
+            f"{destination}: is called encrypted; name who may read it with --age-recipient, or "
+            "give a passphrase"
+        )
+    target = seal.named(destination)
+    for path in (destination, target):
+        if path.exists() and not path.is_file():
+            fail(f"{path}: is no file; name the file that is to be written")
+    if target.exists() and not force:
+        fail(taken(target))
+    return target
+
+
 def format_or_fail(policy: Policy, asked: Format | None, destination: Path) -> Format:
     """The format that was asked for, by its name or the file's; the policy's first otherwise."""
     allowed = [Format(one) for one in policy.alerting.audit.export.formats]
     if asked is None:
-        endings = {ending.lstrip(".") for ending in destination.suffixes}
-        asked = next((one for one in Format if one.value in endings), None)
+        endings = {ending.lstrip(".").removesuffix("l") for ending in destination.suffixes}
+        asked = next((one for one in Format if one.value in endings), None)  # .jsonl is JSON, too
     if asked is None:
         return allowed[0] if allowed else Format.JSON
     if asked not in allowed:
@@ -222,6 +241,8 @@ def exported_event(
 def _require_record(path: Place, *, no_record: bool) -> None:
     if no_record and is_a_store(path):
         fail(f"{path}: is a store and no copy; what is exported from it goes on record")
+    if not no_record and not is_a_store(path):
+        fail(f"{path}: is a copy, which nothing writes to; add --no-record to export from it")
     if not no_record and not can_be_written(path):
         fail(
             f"{path}: may not be written to, so that nothing can be put on record; run it as the "
@@ -230,14 +251,22 @@ def _require_record(path: Place, *, no_record: bool) -> None:
 
 
 def _passphrase_or_fail(file: Path | None) -> str:
+    """The passphrase that was given in one of the ways, empty if none was, or the command ends.
+
+    Whoever has set one means it: what cannot be read never lets an export out unencrypted.
+    """
+    given = next((name for name in (_VARIABLE, f"{_VARIABLE}_FILE") if name in os.environ), "")
+    if file is None and not given:
+        return ""
+    source = given if file is None else f"--passphrase-file {file}"
     try:
         found = _PASSPHRASE.reveal() if file is None else file.read_text(encoding="utf-8")
     except UnsetVariableError:
-        return ""
+        fail(f"{source} is set, but holds no passphrase, or names no file that can be read")
     except (OSError, ValueError) as error:
-        fail(f"--passphrase-file {file}: cannot be read: {error}")
+        fail(f"{source}: cannot be read: {error}")
     if not (found := found.strip("\r\n")):
-        fail(f"--passphrase-file {file}: is empty")
+        fail(f"{source}: is empty")
     return found
 
 
@@ -251,11 +280,22 @@ def _content(
 
 def _csv(path: Place, what: Plan, written: Written, progress: Progress) -> Iterator[bytes]:
     """Those that are wanted, for people; there is no withholding where nothing is proven."""
+    digest = sha256()
+    for row in _csv_rows(path, what, written, progress):
+        digest.update(row)
+        yield row
+    written.digest = digest.hexdigest()
+
+
+def _csv_rows(path: Place, what: Plan, written: Written, progress: Progress) -> Iterator[bytes]:
     yield _CSV_SAYS.encode()
     yield _row(shown.CSV_COLUMNS)
     for one, is_wanted in exporting.chosen(path, what, progress):
         if is_wanted and one.event is not None:
-            written.shown += 1
+            if one.event.payload is None:
+                written.deleted += 1
+            else:
+                written.shown += 1
             yield _row(shown.csv_row(one.event))
 
 

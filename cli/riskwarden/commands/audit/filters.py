@@ -69,10 +69,6 @@ def selection_or_fail(
     last: int | None = None,
 ) -> Selection:
     """What the options select, or the command ends."""
-    try:
-        kinds = frozenset[str]().union(*(types_named(name) for name in types or ()))
-    except UnknownTypeError as error:
-        fail(f"--type: {error}")
     now = utc_now()
     begin, end = moment_or_fail("--since", since, now), moment_or_fail("--until", until, now)
     if begin and end and begin >= end:
@@ -82,7 +78,7 @@ def selection_or_fail(
         until=end,
         first=first,
         last=last,
-        types=kinds,
+        types=types_or_fail(types),
         severities=frozenset(severities or ()),
         categories=frozenset(categories or ()),
         accounts=frozenset(accounts or ()),
@@ -90,6 +86,14 @@ def selection_or_fail(
         alerts=frozenset(alerts or ()),
         text=text,
     )
+
+
+def types_or_fail(names: Sequence[str] | None) -> frozenset[str]:
+    """The event types that are named, none if all are meant; or the command ends."""
+    try:
+        return frozenset[str]().union(*(types_named(name) for name in names or ()))
+    except UnknownTypeError as error:
+        fail(f"--type: {error}")
 
 
 def moment_or_fail(option: str, text: str | None, now: datetime) -> datetime | None:
@@ -109,4 +113,9 @@ def moment_or_fail(option: str, text: str | None, now: datetime) -> datetime | N
             "2030-01-31, 2030-01-31T12:00, 2030-01-31T12:00+01:00"
         )
     # Records are in UTC, and the machine's own zone is nobody's who reads them elsewhere.
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        fail(f"{option} {text}: lies beyond the dates that there are, in UTC")

@@ -14,12 +14,17 @@ from rich.table import Table
 from risk_policy.clock import utc_now
 from risk_receivers.audit import retention_records, tables
 from risk_receivers.audit.holds import Hold, HoldFilter
-from risk_receivers.audit.selection import UnknownTypeError, types_named
 from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
+from risk_receivers.retention import covered
 from risk_receivers.retention.errors import HoldError
-from riskwarden.commands.audit.common import DatabaseOption, JsonOption, database_or_fail
+from riskwarden.commands.audit.common import (
+    DatabaseOption,
+    JsonOption,
+    database_or_fail,
+    progress_bar,
+)
 from riskwarden.commands.audit.filters import (
     AccountsOption,
     AlertsOption,
@@ -27,9 +32,11 @@ from riskwarden.commands.audit.filters import (
     TypesOption,
     UntilOption,
     moment_or_fail,
+    types_or_fail,
 )
+from riskwarden.commands.audit.shown import folded
 from riskwarden.commands.audit.writing import ByOption, pruner_of, start_or_fail
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
 
 app = typer.Typer(help="Legal holds: what must not be deleted.", no_args_is_help=True)
 
@@ -48,8 +55,10 @@ def _group() -> None:
 def place(
     name: NameArgument,
     reason: ReasonOption,
-    first: Annotated[int | None, typer.Option("--first", help="From this record on.")] = None,
-    last: Annotated[int | None, typer.Option("--last", help="Up to this record.")] = None,
+    first: Annotated[
+        int | None, typer.Option("--first", min=1, help="From this record on.")
+    ] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="Up to this record.")] = None,
     since: SinceOption = None,
     until: UntilOption = None,
     types: TypesOption = None,
@@ -64,7 +73,8 @@ def place(
     """Keep what meets all the conditions, whatever its age: what is there and what is to come.
 
     It holds as soon as it is on record, and until `riskwarden audit hold release`. An account or
-    an alert is looked for anywhere in a record, as a whole word.
+    an alert is looked for anywhere in a record, as a whole word whatever its case. How many of
+    the payloads that are there fall under it is said.
     """
     if not name.strip() or not reason.strip():
         fail("a hold needs a name and a reason, for the record")
@@ -75,7 +85,13 @@ def place(
     with _failing(path), pruner_of(path, by) as (writer, pruner):
         start_or_fail(writer, path)
         seq = pruner.place(name.strip(), reason.strip(), covers)
-    out.print(f"legal hold {name} is in force (record {seq}): {covers}", markup=False)
+    out.print(f"legal hold {name.strip()} is in force (record {seq}): {covers}", markup=False)
+    with _failing(path), progress_bar("looking") as (reached,):
+        count = covered.count(path, covers, seq, reached)
+    if count:
+        out.print(f"{count:,} of the payloads that are there fall under it")
+    else:
+        warn("nothing that is there falls under it: see whether it is written as the records do")
 
 
 @app.command()
@@ -94,7 +110,7 @@ def release(
     with _failing(path), pruner_of(path, by) as (writer, pruner):
         start_or_fail(writer, path)
         seq = pruner.release(name.strip(), reason.strip())
-    out.print(f"legal hold {name} is released (record {seq})", markup=False)
+    out.print(f"legal hold {name.strip()} is released (record {seq})", markup=False)
 
 
 @app.command("list")
@@ -109,17 +125,19 @@ def list_(
     path = database_or_fail(database, data, policy)
     with _failing(path):
         known = tables.read(path, retention_records.read)
-    holds = sorted((*known.holds.values(), *(known.released if everyone else ())), key=_by_record)
+    released = known.released if everyone else ()
+    holds = sorted((*known.holds.values(), *released), key=lambda hold: hold.seq)
     if as_json:
         typer.echo(json.dumps([_as_json(hold) for hold in holds], indent=2))
         return
     if not holds:
         out.print("no legal hold is in force")
         return
-    table = Table("name", "since", "by", "covers", "why", "released", box=None, pad_edge=False)
+    names = ("name", "since", "by", "covers", "why", "released")
+    table = Table(*map(folded, names), box=None, pad_edge=False)
     for hold in holds:
-        released = f"{hold.released_at:%F} by {hold.released_by}" if hold.released_at else ""
-        cells = (hold.name, f"{hold.at:%F}", hold.by, str(hold.filter), hold.reason, released)
+        ended = f"{hold.released_at:%F} by {hold.released_by}" if hold.released_at else ""
+        cells = (hold.name, f"{hold.at:%F}", hold.by, str(hold.filter), hold.reason, ended)
         table.add_row(*map(escape, cells))
     out.print(table)
 
@@ -144,16 +162,12 @@ def _filter(
     alerts: list[str] | None,
 ) -> HoldFilter:
     now = utc_now()
-    try:
-        kinds = frozenset[str]().union(*(types_named(name) for name in types or ()))
-    except UnknownTypeError as error:
-        fail(f"--type: {error}")
     covers = HoldFilter(
         first=first,
         last=last,
         since=moment_or_fail("--since", since, now),
         until=moment_or_fail("--until", until, now),
-        types=kinds,
+        types=types_or_fail(types),
         accounts=frozenset(accounts or ()),
         alerts=frozenset(alerts or ()),
     )
@@ -162,10 +176,6 @@ def _filter(
     if covers.is_empty:
         fail("no record can meet these conditions: they end before they begin")
     return covers
-
-
-def _by_record(hold: Hold) -> int:
-    return hold.seq
 
 
 def _as_json(hold: Hold) -> dict[str, Any]:

@@ -8,12 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from risk_policy.visible import visible
 from risk_receivers.audit import tables
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.merkle import Proof, ProofError
 from risk_receivers.audit.prove import Growth, Inclusion, prove_growth, prove_inclusion
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
-from riskwarden.commands.audit.common import DatabaseOption, JsonOption, database_or_fail
+from riskwarden.commands.audit.common import (
+    DatabaseOption,
+    JsonOption,
+    database_or_fail,
+    record_or_fail,
+)
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail
 
 
@@ -41,6 +47,8 @@ def prove(
     database cannot be read.
     """
     path = database_or_fail(database, data, policy)
+    for size in (seq, since or 1):
+        record_or_fail(size, path)
 
     def ask(connection: Connection) -> tuple[Inclusion, Growth | None]:
         found = prove_inclusion(connection, seq)
@@ -50,10 +58,13 @@ def prove(
         inclusion, growth = tables.read(path, ask)
     except ProofError as error:
         fail(f"{path}: {error}; see what riskwarden audit verify says", 1)
-    except (UnreadableDatabaseError, *DATABASE_ERRORS) as error:
+    except UnreadableDatabaseError as error:
+        fail(str(error))
+    except DATABASE_ERRORS as error:
         fail(f"{path}: {error}")
     if as_json:
-        typer.echo(json.dumps(_as_json(inclusion, growth), indent=2, ensure_ascii=False))
+        told = json.dumps(_as_json(inclusion, growth), indent=2, ensure_ascii=False)
+        typer.echo(visible(told))
         return
     typer.echo(f"record {seq}, whose header is the leaf:\n\n{inclusion.header.decode()}\n")
     typer.echo(f"is in the signed chain {inclusion.head}:\n\n{inclusion.text}")

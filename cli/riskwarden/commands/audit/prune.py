@@ -68,17 +68,17 @@ def prune(
             doubt = pruner.doubt(now, now)
             with progress_bar("looking") as (reached,):
                 plan = pruner.plan(now, reached)
-            if as_json:
-                typer.echo(json.dumps(_as_json(path, plan, doubt), indent=2))
-            else:
+            is_due = bool(plan.count or plan.unlooked)
+            is_doubted = bool(doubt) and not clock_is_right
+            if not as_json:
                 _show(path, plan)
-            if dry_run:
-                if doubt:
-                    warn(f"{doubt}; it would not be deleted now")
+            elif dry_run or is_doubted or not is_due:
+                _tell(path, plan, doubt, 0)
+            if dry_run and doubt:
+                warn(f"{doubt}; it would not be deleted now")
+            if dry_run or not is_due:
                 return
-            if not plan.count and not plan.unlooked:
-                return
-            if doubt and not clock_is_right:
+            if is_doubted:
                 fail(f"{doubt}. Or say so with --clock-is-right; nothing was deleted", 1)
             _confirm(plan, yes=yes)
             start_or_fail(writer, path)
@@ -87,7 +87,9 @@ def prune(
             fail(f"{error}; nothing was deleted", 1)
         except (*DATABASE_ERRORS, ReceiversError, OSError) as error:
             fail(f"{path}: {error}")
-    if not as_json:
+    if as_json:
+        _tell(path, plan, doubt, gone)
+    else:
         out.print(f"{gone:,} payloads deleted; their headers stay, and the chain verifies")
 
 
@@ -133,6 +135,10 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
         fail("what is deleted cannot be brought back; add --yes if that is meant")
     if not typer.confirm(f"Delete {plan.count:,} payloads for good?"):
         fail("nothing was deleted", 1)
+
+
+def _tell(path: Place, plan: Plan, doubt: str, gone: int) -> None:
+    typer.echo(json.dumps({**_as_json(path, plan, doubt), "deleted": gone}, indent=2))
 
 
 def _as_json(path: Place, plan: Plan, doubt: str) -> dict[str, Any]:

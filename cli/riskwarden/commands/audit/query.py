@@ -99,26 +99,11 @@ class Reader:
 
     def latest_first(self) -> Iterator[StoredEvent]:
         """Those selected, or the command ends where the database cannot be read."""
-        since, before = self._selection.since, 0
-        try:
-            for one in backward(self._path):
-                if event := self.chosen(one):
-                    yield event
-                if since is not None and one.event is not None:
-                    before = before + 1 if one.event.recorded_at < since - _DAY else 0
-                    if before >= _LONG_AGO:
-                        return
-        except (UnreadableDatabaseError, *DATABASE_ERRORS) as error:
-            fail(f"{self._path}: {error}")
+        return self._chosen(self._since(backward(self._path)))
 
     def oldest_first(self) -> Iterator[StoredEvent]:
         """The same the other way round."""
-        try:
-            for one in forward(self._path):
-                if event := self.chosen(one):
-                    yield event
-        except (UnreadableDatabaseError, *DATABASE_ERRORS) as error:
-            fail(f"{self._path}: {error}")
+        return self._chosen(forward(self._path))
 
     def chosen(self, one: Browsed) -> StoredEvent | None:
         """The event of a record if it is selected."""
@@ -132,6 +117,24 @@ class Reader:
         if event.payload is None and self._selection.needs_payload:
             self._pruned += 1
         return event if self._selection.wants_payload(event.payload) else None
+
+    def _chosen(self, records: Iterable[Browsed]) -> Iterator[StoredEvent]:
+        try:
+            for one in records:
+                if event := self.chosen(one):
+                    yield event
+        except (UnreadableDatabaseError, *DATABASE_ERRORS) as error:
+            fail(f"{self._path}: {error}")
+
+    def _since(self, records: Iterable[Browsed]) -> Iterator[Browsed]:
+        """The latest first, as long as some of them may have been recorded since then."""
+        since, before = self._selection.since, 0
+        for one in records:
+            yield one
+            if since is not None and one.event is not None:
+                before = before + 1 if since - one.event.recorded_at > _DAY else 0
+                if before >= _LONG_AGO:
+                    return
 
     def finish(self) -> None:
         """Say what was not shown; the command ends with 1 if something was damaged."""

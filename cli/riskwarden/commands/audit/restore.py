@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
-from risk_receivers.audit import checkpoint_table, tables
-from risk_receivers.audit.chain import EMPTY, Head
+from risk_receivers.audit.chain import Head
 from risk_receivers.audit.event import AuditEvent
-from risk_receivers.database.connection import DATABASE_ERRORS, Connection
-from risk_receivers.errors import ReceiversError
+from risk_receivers.audit.verify import Progress
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place, Segmented, path_of
+from risk_receivers.errors import ReceiversError, StartError
 from risk_receivers.gate.folder import FolderLock
-from risk_receivers.signer.files import read_state, state_path
-from risk_receivers.store import head_file
-from risk_receivers.store.backup import (
-    BackupError,
-    check,
-    copied,
-    digest_of,
-    move_aside,
-    take_place,
-)
+from risk_receivers.schema import SCHEMA
+from risk_receivers.signer.files import state_path
+from risk_receivers.store import receipt
+from risk_receivers.store.backup import BackupError, check, copied, digest_of
+from risk_receivers.store.lock_file import LockFile
+from risk_receivers.store.places import named_place
+from risk_receivers.store.placing import file_chain, in_the_way, take_place
+from risk_receivers.store.receipt import ReceiptError
 from riskwarden.commands.audit.common import progress_bar
+from riskwarden.commands.audit.loss import furthest, lost_or_fail
 from riskwarden.commands.common import (
     LATEST,
     DataOption,
@@ -41,10 +42,27 @@ from riskwarden.commands.common import (
     policy_or_fail,
     warn,
 )
-from riskwarden.lenient import LenientPolicy
 from riskwarden.on_record import NotRecordedError, record
 from riskwarden.operator import operator_name, printable
 from riskwarden.stack.layout import Layout
+
+#: Beyond any turn of a writer that lives.
+_PATIENCE_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was restored.
+
+    Attributes:
+        seq: the record that says so.
+        aside: what was there, by the names it has now.
+    """
+
+    head: Head
+    lost: int
+    seq: int
+    aside: list[str]
 
 
 def restore(
@@ -60,85 +78,100 @@ def restore(
     data: DataOption = LATEST,
     policy: PolicyOption = None,
 ) -> None:
-    """Put a backup in the place of the store, while no receivers run on it.
+    """Put a backup where the policy has the store kept, while no receivers run on it.
 
-    It is verified first. Where the head that is noted beside the store lies beyond it, records are
-    lost; their number has to be named with --accept-loss. That it was restored, from what, and what
-    is lost stands in the restored chain itself.
+    Whichever backend the backup was made from: so a store moves from one to another. It is verified
+    first. Where the head that is noted beside the store lies beyond it, records are lost; their
+    number has to be named with --accept-loss. That it was restored, from what, and what is lost
+    stands in the restored chain itself.
     """
     loaded = policy_or_fail(policy)
-    if (backend := loaded.alerting.audit.storage_backend) != "sqlite":
-        fail(f"a {backend} store is put back as docs/backup.md says, not by this command")
-    database = data / LenientPolicy(policy).database
-    if not is_file(source):
-        fail(f"{source}: no backup, or not for you to read")
-    if database.exists() and not force:
-        fail(f"{database}: is there already; --force moves it aside")
-    database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with (
-            _alone(data),
-            interruptible(),
-            progress_bar("verifying", "copying", "verifying") as (first, copying, verifying),
-        ):
-            check(source, str(source), first)
-            with copied(source, database, copying=copying, verifying=verifying) as copy:
-                signing_key = data / LenientPolicy(policy).signing_key
-                noted = _noted(database, signing_key)
-                lost = _lost_or_fail(copy.path, copy.head, noted, accept_loss)
-                event = _event(source, copy.head, noted, lost, reason)
-                # Before it takes its place: no restored store is ever there that does not say so.
-                seq = record(copy.path, loaded, event)
-                suffix = f"replaced-{utc_now():%Y%m%dT%H%M%SZ}"
-                moved = move_aside(database, suffix)
-                if lost:
-                    _let_it_sign_again(signing_key, suffix)
-                take_place(copy.path, database)
+        target = named_place(loaded.alerting.audit, data)
+    except StartError as error:
+        fail(str(error))
+    try:
+        if not is_file(source):
+            fail(f"{source}: no backup, or not for you to read")
+        if not force and (there := in_the_way(target)):
+            fail(f"{there[0]}: is there already; --force moves it aside")
+        path_of(target).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone(data, path_of(target)), interruptible():
+            done = _restored(source, target, loaded, data, accept_loss, reason)
+        if isinstance(target, Segmented):
+            with progress_bar("filing") as (filing,):
+                filing(0, done.head.size)
+                file_chain(target)
     except NotRecordedError as error:
         fail(f"{error}; nothing was restored, since it could not be put on record")
-    except BackupError as error:
+    except (BackupError, ReceiptError) as error:
         fail(str(error), 1)
+    except (*DATABASE_ERRORS, OSError) as error:
+        fail(f"{target}: {error}")
     except ReceiversError as error:
         fail(str(error))
-    except OSError as error:
-        fail(f"{database}: {error}")
     except KeyboardInterrupt:
         fail("interrupted; nothing was restored", 130)
-    if lost:
-        warn(f"{lost} records are lost; record {seq} says so")
-    aside = f"; what was there is {moved.name} now" if moved else ""
+    if done.lost:
+        warn(f"{done.lost} records are lost; record {done.seq} says so")
+    aside = f"; what was there is {' and '.join(done.aside)} now" if done.aside else ""
     out.print(
-        f"{database}: restored up to record {copy.head.size}, head {copy.head}{aside}", markup=False
+        f"{target}: restored up to record {done.head.size}, head {done.head}{aside}", markup=False
     )
 
 
+def _restored(
+    source: Path, target: Place, policy: Policy, data: Path, accepted: int | None, reason: str
+) -> _Done:
+    signing_key = data / policy.alerting.audit.signing.key_path
+    with (
+        progress_bar("verifying", "copying", "verifying", "placing") as bars,
+        _copied_with_receipt(source, path_of(target), bars) as (copy, head),
+    ):
+        noted = furthest(target, signing_key)
+        lost = lost_or_fail(copy, head, noted, accepted)
+        event = _event(source, head, noted, lost, reason)
+        # Before it takes its place: no restored store is ever there that does not say so.
+        seq = record(copy, policy, event, schema=SCHEMA)
+        suffix = f"replaced-{utc_now():%Y%m%dT%H%M%S%fZ}"
+
+        def let_sign_again() -> None:
+            if lost:
+                _let_it_sign_again(signing_key, suffix)
+
+        aside = take_place(copy, target, suffix, let_sign_again, bars[3])
+    return _Done(head, lost, seq, aside)
+
+
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """With no receivers on this data folder, nor any that start."""
-    lock = FolderLock(Layout(data).gate)
-    try:
-        yield
-    finally:
-        lock.release()
+def _copied_with_receipt(
+    source: Path, database: Path, bars: list[Progress]
+) -> Iterator[tuple[Path, Head]]:
+    """A verified copy beside its later place, and where its chain ends.
 
-
-def _noted(database: Path, signing_key: Path) -> Head | None:
-    """The furthest that the store is known to have reached: by its noted head, itself, its signer.
-
-    Each of them may be gone or unreadable, which is what something is being restored for.
+    The receipt is its last record, if that was the store's next one.
     """
-    heads: list[Head] = []
-    with contextlib.suppress(head_file.NotedHeadError):
-        if noted := head_file.read(database):
-            heads.append(noted)
-    if database.exists():
-        with contextlib.suppress(ReceiversError, *DATABASE_ERRORS):
-            heads.append(tables.read(database, tables.head))
-    with contextlib.suppress(ReceiversError, OSError):
-        state = read_state(state_path(signing_key))
-        if state.size > max((head.size for head in heads), default=0):
-            heads.append(Head(state.size, state.tree.root.hex()))
-    return max(heads, key=lambda head: head.size, default=None)
+    check(source, str(source), bars[0])
+    row = receipt.read(source, digest_of(source))
+    with copied(source, database, copying=bars[1], verifying=bars[2]) as copy:
+        head = copy.head
+        if row is not None and receipt.follows(row, head):
+            head = receipt.append(row, copy.path)
+        yield copy.path, head
+
+
+@contextmanager
+def _alone(data: Path, database: Path) -> Iterator[None]:
+    """With no receivers on this data folder, nor any that start, nor a command that records."""
+    gate = FolderLock(Layout(data).gate)
+    try:
+        with (
+            closing(LockFile(database.with_name(f"{database.name}.lock"))) as lock,
+            lock.held(_PATIENCE_SECONDS),
+        ):
+            yield
+    finally:
+        gate.release()
 
 
 def _let_it_sign_again(signing_key: Path, suffix: str) -> None:
@@ -149,37 +182,6 @@ def _let_it_sign_again(signing_key: Path, suffix: str) -> None:
     state = state_path(signing_key)
     if state.exists():
         state.rename(state.with_name(f"{state.name}.{suffix}"))
-
-
-def _lost_or_fail(copy: Path, head: Head, noted: Head | None, accepted: int | None) -> int:
-    """How many records are lost, or the command ends unless somebody has named their number."""
-    if noted is None or noted == EMPTY:
-        lost, why = 0, ""
-    elif noted.size > head.size:
-        lost = noted.size - head.size
-        why = f"the store had {noted.size} records, the backup has {head.size}"
-    else:
-        is_same = noted.checksum in _seen_at(copy, noted.size)
-        lost = 0 if is_same else noted.size
-        why = f"the backup is of another chain: its record {noted.size} is not the store's"
-    if lost != (accepted or 0):
-        if not lost:
-            fail(f"--accept-loss {accepted}: no records are lost; leave it out")
-        fail(f"{why}: {lost} would be lost. To go on, --accept-loss {lost}", 1)
-    return lost
-
-
-def _seen_at(copy: Path, size: int) -> set[str]:
-    """The checksum and the root that a chain had at a size."""
-
-    def ask(connection: Connection) -> set[str]:
-        tree = checkpoint_table.tree(connection, size)
-        tree.extend(tables.checksums(connection, tree.size, size))
-        row = tables.row_at(connection, size)
-        checksum = row.checksum if row is not None else None
-        return {tree.root.hex(), checksum.hex() if isinstance(checksum, bytes) else ""}
-
-    return tables.read(copy, ask)
 
 
 def _event(source: Path, head: Head, noted: Head | None, lost: int, reason: str) -> AuditEvent:

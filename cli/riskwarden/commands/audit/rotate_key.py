@@ -13,6 +13,9 @@ from riskwarden.operator import Operator, operator_name, printable
 
 def rotate_key(
     reason: Annotated[str, typer.Option("--reason", help="Why; it goes on record.")],
+    lost: Annotated[
+        bool, typer.Option("--lost", help="The key in force is lost: nobody can take over from it.")
+    ] = False,
     data: DataOption = LATEST,
     policy: PolicyOption = None,
     receivers: ReceiversOption = None,
@@ -22,8 +25,12 @@ def rotate_key(
     It is put on record, and the checkpoint that covers this is signed by both keys: who has pinned
     the first key goes on with it. The old key is deleted. Where somebody else may have had it, tell
     your auditors which head was the last that you trust.
+
+    With --lost the key that the signer has now, made anew or restored, begins to sign, on record.
+    Nobody vouches for it but you: from then on verify with both keys, --key OLD --key NEW.
     """
-    body = {"actor": operator_name(), "reason": printable(reason)}
+    body = {"actor": operator_name(), "reason": printable(reason), "lost": lost}
     answer = Operator(data, policy, receivers).ask("POST", "/api/v1/audit/signing-key", body)
-    err.print(f"it takes over from {answer['old']}, signed by both up to {answer['signed']}:")
+    signed = f"up to {answer['signed']}" if lost else f"by both up to {answer['signed']}"
+    err.print(f"it takes over from {answer['old']}, signed {signed}:")
     typer.echo(answer["new"])

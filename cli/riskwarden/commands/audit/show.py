@@ -14,7 +14,12 @@ from risk_receivers.audit.browse import Browsed, at
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.query import as_json as event_as_json
 from risk_receivers.database.connection import DATABASE_ERRORS
-from riskwarden.commands.audit.common import DatabaseOption, JsonOption, database_or_fail
+from riskwarden.commands.audit.common import (
+    DatabaseOption,
+    JsonOption,
+    database_or_fail,
+    record_or_fail,
+)
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 
 
@@ -35,14 +40,15 @@ def show(
     """
     path = database_or_fail(database, data, policy)
     try:
-        one, after = at(path, seq)
+        one, after = at(path, record_or_fail(seq, path))
     except (UnreadableDatabaseError, *DATABASE_ERRORS) as error:
         fail(f"{path}: {error}")
     if one is None:
         fail(f"{path}: there is no record {seq}", 1)
     broken = _link_after(one, after)
     if as_json:
-        typer.echo(json.dumps(_as_json(one, broken, raw=raw), indent=2, ensure_ascii=False))
+        told = json.dumps(_as_json(one, broken, raw=raw), indent=2, ensure_ascii=False)
+        typer.echo(visible(told))
     else:
         _print(one, broken, after, raw=raw)
     raise typer.Exit(0 if one.event is not None and not broken else 1)
@@ -63,7 +69,7 @@ def _print(one: Browsed, broken: str, after: Browsed | None, *, raw: bool) -> No
             header.add_row(name, Text(_said(value)))
         out.print(header)
         if told["payload"] is None:
-            out.print("the payload was deleted by retention")
+            out.print(f"the payload was deleted by retention (record {told['deleted_by']})")
         else:
             payload = Table(show_header=False, title="payload", title_justify="left")
             for name, value in told["payload"].items():

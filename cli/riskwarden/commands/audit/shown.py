@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from risk_policy.visible import visible
 from risk_receivers.audit.browse import Browsed
@@ -22,15 +23,24 @@ CSV_COLUMNS: Final = (
     "position_id", "actor_type", "actor_id", "message", "action_taken", "action_reason", "details",
     "origin", "expires_at", "checksum",
 )  # fmt: skip
+_COLUMNS: Final = ("time (UTC)", "type", "severity", "account", "by", "message")
 _STYLES: Final = {"warning": "yellow", "critical": "red", "emergency": "bold red"}
-#: What a spreadsheet takes for the beginning of a formula, the two that it strips off included.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: Where a spreadsheet takes a formula to begin, full-width signs included: at the beginning of a
+#: cell, and since it may split a line at something else than a comma and then sees no quotes, also
+#: behind whatever else ends a cell or a line.
+_FORMULA: Final = re.compile(r"(^|[;|\t\r\n])(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_STRIPPED: Final = ("\t", "\r")
 _PRUNED: Final = "(deleted by retention)"
+
+
+def folded(name: str) -> Column:
+    """A column of which nothing is cut off, however narrow the terminal is."""
+    return Column(name, overflow="fold")
 
 
 def table(events: Iterable[StoredEvent]) -> Table:
     """Events one a row."""
-    shown = Table("seq", "time (UTC)", "type", "severity", "account", "by", "message")
+    shown = Table(Column("seq", no_wrap=True), *map(folded, _COLUMNS))
     for event in events:
         payload = event.payload
         severity = (payload and payload.severity) or ""
@@ -58,11 +68,12 @@ def line(event: StoredEvent) -> str:
 
 def json_line(event: StoredEvent) -> str:
     """An event as one line of JSON, of the same shape as the API gives it."""
-    return json.dumps(as_json(event), ensure_ascii=False, separators=(",", ":"), default=_plain)
+    told = json.dumps(as_json(event), ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return visible(told)  # which JSON reads back
 
 
 def write_csv(stream: TextIO, events: Iterable[StoredEvent]) -> None:
-    """Events as CSV, for people: no spreadsheet takes any of it for a formula."""
+    """Events as CSV, for people: neither a spreadsheet nor a terminal obeys what stands in it."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for event in events:
@@ -86,6 +97,8 @@ def csv_row(event: StoredEvent) -> list[str]:
             if name not in cells and name != "details":
                 cells[name] = getattr(payload, name)
         cells["details"] = json.dumps(payload.details, ensure_ascii=False, default=_plain)
+    else:
+        cells["message"] = _PRUNED
     return [_cell(cells.get(name)) for name in CSV_COLUMNS]
 
 
@@ -95,8 +108,8 @@ def damaged(one: Browsed) -> None:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = _FORMULA.sub(r"\1'", visible("" if value is None else str(value)))
+    return f"'{text}" if text.startswith(_STRIPPED) else text
 
 
 def _accounts(event: StoredEvent) -> str:

@@ -16,7 +16,14 @@ from riskwarden.commands.audit import filters as by
 from riskwarden.commands.audit import shown
 from riskwarden.commands.audit.common import DatabaseOption, database_or_fail
 from riskwarden.commands.audit.query import Reader
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, interruptible
+from riskwarden.commands.common import (
+    LATEST,
+    DataOption,
+    PolicyOption,
+    fail,
+    interruptible,
+    warn,
+)
 
 #: New records are to be seen within a second.
 _LOOK_SECONDS: Final = 0.25
@@ -42,7 +49,10 @@ def tail(
     policy: PolicyOption = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Show the latest records, a line each, and with -f those that follow."""
+    """Show the latest records, a line each, and with -f those that follow.
+
+    That a store was put back meanwhile, and now ends before what was shown, is said.
+    """
     selection = by.selection_or_fail(
         since, None, types, severity, category, account, actor, alert, text
     )
@@ -60,6 +70,9 @@ def tail(
             return
         with interruptible():
             while True:
+                if (size := stored.head(path).size) < end:
+                    warn(f"{path}: ends at record {size} now, and record {end} was there")
+                    end = size
                 for one in forward(path, end):
                     end = one.seq
                     if chosen := reader.chosen(one):

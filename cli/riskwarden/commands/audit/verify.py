@@ -11,7 +11,7 @@ import typer
 
 from risk_receivers.audit.chain import Head
 from risk_receivers.audit.errors import UnreadableDatabaseError
-from risk_receivers.audit.verify import Verification
+from risk_receivers.audit.verifier import Verification
 from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.prometheus_witness import seen_heads

@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
+from risk_policy.contracts.audit import AUDIT_COMMAND
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.database.place import Place
 from risk_receivers.retention.pruner import Pruner
@@ -19,9 +20,6 @@ from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
 from riskwarden.commands.common import fail
 from riskwarden.on_record import is_a_store
-
-#: As it stands in the headers of what these commands record.
-_ORIGIN: Final = "riskwarden audit"
 
 ByOption: TypeAlias = Annotated[
     str | None,
@@ -47,7 +45,7 @@ def pruner_of(path: Place, by: str | None) -> Iterator[tuple[Writer, Pruner]]:
 
     What it records is kept for ever, whatever the policy says.
     """
-    writer = Writer(path, origin=_ORIGIN, retention=AuditRetention(), batch=1, queue_depth=10)
+    writer = Writer(path, origin=AUDIT_COMMAND, retention=AuditRetention(), batch=1, queue_depth=10)
     try:
         yield writer, Pruner(path, writer, doer=Doer(who(by)), rest=_rest)
     finally:

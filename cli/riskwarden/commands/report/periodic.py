@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from risk_policy.clock import utc_now
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.periodic.errors import PeriodError
 from risk_receivers.periodic.kinds import KINDS
 from risk_receivers.periodic.period import Period, moment
-from risk_receivers.periodic.subject import Steps, gather
+from risk_receivers.periodic.subject import gather
 from risk_receivers.periodic.terms import Terms
-from riskwarden.commands.audit.common import DatabaseOption, database_or_fail
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, err, fail, policy_or_fail
+from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bars
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, policy_or_fail
 from riskwarden.commands.report.common import FormOption, OutputOption, deliver, form_of
 from riskwarden.stack.layout import Layout
 
@@ -115,7 +114,8 @@ def _report(
         endpoints = Layout(data).read_endpoints() or loaded.alerting.endpoints
         prometheus = f"http://{endpoints.prometheus}"
     try:
-        with _told() as steps:
+        with progress_bars() as bar_of:
+            bar = cache(bar_of)
             subject = gather(
                 Terms.of(loaded),
                 path,
@@ -123,23 +123,8 @@ def _report(
                 made_at=now,
                 prometheus=prometheus,
                 signing_key=signing_key,
-                steps=steps,
+                steps=lambda what, done, total: bar(what)(done, total),
             )
     except UnreadableDatabaseError as error:
         fail(str(error))
     deliver(kind.write(subject), written_as, output)
-
-
-@contextmanager
-def _told() -> Iterator[Steps]:
-    """Bars on a terminal's standard error, gone when everything is known."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def step(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield step

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from risk_exporter import ExporterError
 from risk_exporter.days import DAYS_FILE, DayRecord, read_days
@@ -19,14 +16,8 @@ from risk_policy.clock import utc_now
 from risk_runtime.errors import RiskRuntimeError
 from riskwarden.backtest.errors import BacktestInputError
 from riskwarden.backtest.inputs import Book, read
-from riskwarden.commands.common import (
-    LATEST,
-    DataOption,
-    PolicyOption,
-    err,
-    fail,
-    policy_or_fail,
-)
+from riskwarden.commands.audit.common import progress_bar
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, policy_or_fail
 from riskwarden.commands.report.common import FormOption, OutputOption, deliver, form_of
 from riskwarden.stack.layout import Layout
 from riskwarden.var_backtest.document import About, document
@@ -134,17 +125,9 @@ def _replayed(
     policy: Policy, prices: Path | None, account: str, level: float | None, last: date | None
 ) -> tuple[str, str, list[DayRecord]]:
     source = read(prices, Book(account, _CASH), None, None, last)
-    with _told(len(source.snapshots)) as progress:
+    with progress_bar("replaying") as (progress,):
         days = replayed_days(policy, source, confidence_pct=level, progress=progress)
     return source.account, f"a replay of {source.name}", days
-
-
-@contextmanager
-def _told(rows: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal's standard error, gone when it is full."""
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("replaying", total=rows)
-        yield lambda: bar.advance(task)
 
 
 def _day(option: str, text: str | None) -> date | None:

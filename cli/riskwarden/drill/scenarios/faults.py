@@ -157,7 +157,7 @@ def credential_leak(stage: OwnStage, notes: Notes) -> None:
     notes.expect(
         "no token stands in a log", met=not found, evidence=", ".join(found) or "none found"
     )
-    code, _ = stage.call("GET", "/api/v1/status")
+    code, _ = stage.call("GET", "/api/v1/system/status")
     notes.expect("operators are still let in", met=code == 200, evidence=f"status {code}")
     notes.later("after a real leak: new tokens, restart, riskwarden audit verify", "operator")
 

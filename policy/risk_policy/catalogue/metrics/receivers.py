@@ -110,6 +110,29 @@ MESSAGES: Final = Metric(
     kind="counter",
     component="receivers",
 )
+MESSAGE_DELAY: Final = Metric(
+    "risk_message_delay_seconds",
+    "Time from when a message to people is due until its channel has confirmed it, by channel.",
+    ("channel",),
+    kind="histogram",
+    component="receivers",
+)
+STAGE_SECONDS: Final = Metric(
+    "risk_pipeline_stage_seconds",
+    "Time that what begins to fire takes, by stage: evaluation_to_receipt; receipt_to_record, with "
+    "what the gate does about it; breach_to_gate, of both, where it holds orders back; and "
+    "breach_to_human, of what is critical, until a channel has confirmed that somebody has it.",
+    ("stage",),
+    kind="histogram",
+    component="receivers",
+)
+ACK_DELAY: Final = Metric(
+    "risk_acknowledgement_delay_seconds",
+    "Time from when an incident began until somebody first acknowledged it, by severity.",
+    ("severity",),
+    kind="histogram",
+    component="receivers",
+)
 MESSAGES_HELD: Final = Metric(
     "risk_messages_held_total",
     "Messages held back for a digest, by reason "
@@ -231,7 +254,7 @@ AUDIT_RETAINED: Final = Metric(
 )
 AUDIT_RETENTION_STOPPED: Final = Metric(
     "risk_audit_retention_stopped",
-    "1 while payloads that are due are kept, because the clock is not to be believed.",
+    "1 while payloads that are due are kept: the clock is not to be believed, or deleting fails.",
     (),
     component="receivers",
 )
@@ -259,18 +282,50 @@ AUDIT_UNSIGNED: Final = Metric(
     (),
     component="receivers",
 )
+REPORTS_FAILING: Final = Metric(
+    "risk_reports_failing",
+    "1 while a report that is due has not been written in several tries.",
+    (),
+    component="receivers",
+)
 SECURITY_EVENTS: Final = Metric(
     "risk_security_events_total",
-    "Suspicious events, by kind (auth_failed, rate_limited, intrusion, bulk_export, after_hours).",
+    "Suspicious events, by kind (auth_failed, login_failed, rate_limited, intrusion, new_address, "
+    "bulk_export, after_hours).",
     ("kind",),
     kind="counter",
+    component="receivers",
+)
+LOGINS: Final = Metric(
+    "risk_logins_total",
+    "Log-ins of people, by what became of them (succeeded, failed, locked, busy, logged_out).",
+    ("outcome",),
+    kind="counter",
+    component="receivers",
+)
+SESSIONS: Final = Metric(
+    "risk_sessions",
+    "Sessions of people who are logged in.",
+    (),
     component="receivers",
 )
 SECURITY_BLOCKED: Final = Metric(
     "risk_security_blocked_addresses",
     "Addresses that the security monitor blocks.",
     (),
-    component="monitor",
+    component="receivers",
+)
+SECRET_AGE: Final = Metric(
+    "risk_secret_age_seconds",
+    "How long ago a secret that is in use was changed; absent where nobody knows.",
+    ("secret",),
+    component="receivers",
+)
+SECRET_ROTATE_AFTER: Final = Metric(
+    "risk_secret_rotate_after_seconds",
+    "How old a secret that is in use may become, by the policy.",
+    ("secret",),
+    component="receivers",
 )
 BUTTON_PRESSES: Final = Metric(
     "risk_button_presses_total",

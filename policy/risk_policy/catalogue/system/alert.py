@@ -31,7 +31,6 @@ class SystemAlert:
         duration: dotted policy key, in seconds, for which the condition has to hold; empty
             if it fires at once.
         identity: labels that say what it is about; none if there is only one of it.
-        escalates: whether it counts as worse while nobody acknowledges it.
         measured: a sentence with ``{subject}`` and ``{value}``; empty if the value says nothing.
         kind: what the value is.
         is_event: whether it tells of something that happened. It is shown for a while, and that
@@ -39,6 +38,7 @@ class SystemAlert:
         action_key: dotted policy key of what the silence it tells of leads to, if there is one.
         trips_if: dotted policy key of a switch with which it trips the kill switch; empty if it
             never does.
+        never_escalates: what is critical counts as worse while nobody acknowledges it, unless this.
     """
 
     name: str
@@ -52,12 +52,17 @@ class SystemAlert:
     identity: tuple[str, ...] = ()
     category: Category = Category.SYSTEM
     layer: Layer = Layer.SYSTEM
-    escalates: bool = False
     measured: str = ""
     kind: Kind = Kind.NUMBER
     is_event: bool = False
     action_key: str = ""
     trips_if: str = ""
+    never_escalates: bool = False
+
+    @property
+    def escalates(self) -> bool:
+        """Whether it counts as worse while nobody acknowledges it."""
+        return self.severity is Severity.CRITICAL and not self.never_escalates
 
     def action_under(self, policy: Policy) -> Action:
         """What it asks for under a policy."""

@@ -16,7 +16,7 @@ def _security(
 ) -> SystemAlert:
     return SystemAlert(
         name, limit, severity, Action.REVIEW, "", summary, meaning, advice,
-        category=Category.SECURITY, escalates=severity is Severity.CRITICAL,
+        category=Category.SECURITY,
     )  # fmt: skip
 
 
@@ -28,11 +28,26 @@ SECURITY_ALERTS: Final = {
         "Wrong tokens arrive: a part with an old token, or somebody who guesses.",
         "Look for the address in the receivers' log; rotate the token if it may be known.",
     ),
+    "login_failed": _security(
+        "SECURITY_LOGIN_FAILED", "login_failed", Severity.WARNING,
+        "Log-ins keep failing",
+        "Somebody has forgotten a password, or guesses at it.",
+        "See who and from where: riskwarden audit query --type LOGIN_REFUSED. If it was nobody of "
+        "yours, keep the address out; if a password may be known, riskwarden user password.",
+    ),
+    "new_address": _security(
+        "SECURITY_NEW_ADDRESS", "new_address", Severity.WARNING,
+        "A token or a user comes from an address that it never came from before",
+        "Somebody moved, a machine was given another address, or a secret is in other hands.",
+        "See whose it is: riskwarden audit query --type NEW_ADDRESS_SEEN. If nobody knows the "
+        "address, revoke the token or shut the user out: riskwarden token revoke, riskwarden user "
+        "disable.",
+    ),
     "rate_limited": _security(
         "SECURITY_RATE_LIMITED", "rate_limited", Severity.WARNING,
         "Somebody sends more requests than they may",
         "A client is broken, or the service is being probed.",
-        "Look for the address in the log; block it if it is a stranger's.",
+        "GET /api/v1/security shows addresses and blocks; keep it out if it is a stranger's.",
     ),
     "intrusion": _security(
         "SECURITY_INTRUSION", "intrusion", Severity.CRITICAL,
@@ -58,8 +73,22 @@ ADDRESS_BLOCKED: Final = SystemAlert(
     "SECURITY_ADDRESS_BLOCKED", "address_blocked", Severity.INFO, Action.LOG, "",
     "The security monitor blocks addresses",
     "Requests from them are refused.",
-    "Check that none of them is yours.",
+    "Check that none of them is yours: GET /api/v1/security shows them. A block ends by itself, or "
+    "with DELETE /api/v1/security/blocks/<address>.",
     category=Category.SECURITY,
+)  # fmt: skip
+
+KEY_OVERDUE: Final = SystemAlert(
+    "SECURITY_KEY_OVERDUE", "key_overdue", Severity.WARNING, Action.REVIEW, "",
+    "A secret is older than it may become: {subject}",
+    "The longer a secret is in use, the more places it may have got to.",
+    "Make a new one, put it where the old one is, restart what reads it, and end the old one. If "
+    "it is in an environment variable NAME, tell NAME_ROTATED_AT. GET /api/v1/security lists "
+    "every secret with its age, those of which nobody knows it first; docs/security.md.",
+    identity=("secret",),
+    category=Category.SECURITY,
+    measured="It is {value} old.",
+    kind=Kind.TIME,
 )  # fmt: skip
 
 SILENCE_TOO_BROAD: Final = SystemAlert(
@@ -165,6 +194,7 @@ ALERT_STORM: Final = SystemAlert(
     category=Category.KILL_SWITCH,
     layer=Layer.KILL_SWITCH,
     measured="It began {value} times.",
+    never_escalates=True,
     trips_if="alerting.kill_switch.on_storm",
 )  # fmt: skip
 

@@ -28,7 +28,6 @@ EXPORTER_DOWN: Final = SystemAlert(
     "Prometheus gets no risk figures, so no limit can be watched.",
     "Check that the trading runtime and its exporter run and that Prometheus can reach them. "
     "Treat the account as unwatched: consider tripping the kill switch by hand.",
-    escalates=True,
 )  # fmt: skip
 
 RECEIVERS_DOWN: Final = SystemAlert(
@@ -38,7 +37,6 @@ RECEIVERS_DOWN: Final = SystemAlert(
     "No alert is recorded and the kill switch cannot trip. The gate closes by itself once its "
     "lease runs out.",
     "Start the receivers service. Alerts that still fire are sent again and recorded then.",
-    escalates=True,
 )  # fmt: skip
 
 NOT_RECORDING: Final = SystemAlert(
@@ -48,7 +46,6 @@ NOT_RECORDING: Final = SystemAlert(
     "of them, and the gate refuses new risk. The kill switch still trips.",
     "End whatever else holds the audit database, a backup or an sqlite shell; /readyz says whether "
     "it hangs. Otherwise look for room and errors on the disk, mend them, restart the receivers.",
-    escalates=True,
 )  # fmt: skip
 
 ALERTMANAGER_DOWN: Final = SystemAlert(
@@ -58,7 +55,6 @@ ALERTMANAGER_DOWN: Final = SystemAlert(
     "Nobody is told about anything in the usual way. Alerts are still recorded, and the kill "
     "switch still trips.",
     "Start Alertmanager. Until then watch the console or the receivers' API.",
-    escalates=True,
 )  # fmt: skip
 
 #: Raised by Prometheus about other alerts, as nobody else knows of both.
@@ -70,6 +66,7 @@ ALERT_UNHEARD: Final = SystemAlert(
     "receivers.",
     identity=("of_severity", "watched"),
     measured="It fires {value} times.",
+    never_escalates=True,
 )  # fmt: skip
 
 # -- figures that cannot be trusted ----------------------------------------------------------
@@ -80,7 +77,6 @@ DATA_STALE: Final = SystemAlert(
     "The exporter answers, but its figures are old: every limit is judged on the past.",
     "Check the trading runtime: is it alive, is it connected, does its clock run?",
     identity=("account",),
-    escalates=True,
     measured="The latest snapshot of account {subject} is {value} old.",
     kind=Kind.TIME,
 )  # fmt: skip
@@ -93,7 +89,6 @@ RUNTIME_SILENT: Final = SystemAlert(
     "Look at the venue itself, then at the trading runtime and its exporter: start again what is "
     "dead. It ends with the next fresh snapshot; a kill switch that it tripped has to be cleared.",
     identity=("account",),
-    escalates=True,
     action_key="alerting.dead_man.runtime_action",
 )  # fmt: skip
 
@@ -102,7 +97,6 @@ NO_ACCOUNT: Final = SystemAlert(
     "No account has sent a snapshot",
     "The exporter answers, but knows of no account: no limit can be watched.",
     "Check the trading runtime: is it alive, does it send snapshots to this exporter?",
-    escalates=True,
 )  # fmt: skip
 
 CLOCK_SKEW: Final = SystemAlert(
@@ -132,7 +126,6 @@ LIMIT_UNEVALUABLE: Final = SystemAlert(
     "The account is reported, but without the figure that this limit is judged by.",
     "Let the runtime report it, or take the limit out of alerting.system.required_limits.",
     identity=("account", "watched"),
-    escalates=True,
 )  # fmt: skip
 
 VAR_INCOMPLETE: Final = SystemAlert(
@@ -173,7 +166,6 @@ FAST_LANE_UNHEARD: Final = SystemAlert(
     "Look whether the kill switch is tripped; if it is not, trip it. Then see in the exporter's "
     "log what the receivers answer: a token that is wrong, an address, a store that cannot record.",
     identity=("instance",),
-    escalates=True,
     measured="{value} such breaches wait.",
 )  # fmt: skip
 
@@ -193,7 +185,6 @@ RULES_FAILING: Final = SystemAlert(
     "Prometheus cannot evaluate some rules",
     "A rule that fails watches nothing.",
     "Look at Prometheus's rules page and log for the rule and its error.",
-    escalates=True,
 )  # fmt: skip
 
 RULES_LATE: Final = SystemAlert(
@@ -209,7 +200,6 @@ CONFIG_RELOAD_FAILED: Final = SystemAlert(
     "It goes on with the old one: a changed policy is not in force.",
     "Run promtool or amtool check-config on the file, mend it, reload.",
     identity=("job",),
-    escalates=True,
 )  # fmt: skip
 
 ALERTS_UNDELIVERED: Final = SystemAlert(
@@ -249,7 +239,6 @@ CHAIN_BROKEN: Final = SystemAlert(
     "Somebody or something changed what had been recorded.",
     "Do not restart anything. Copy the store, run `riskwarden audit verify`, find the record.",
     category=Category.SECURITY,
-    escalates=True,
     trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
 
@@ -260,7 +249,6 @@ CHAIN_TRUNCATED: Final = SystemAlert(
     "Do not restart anything. Copy the store and compare it with backups and with the heads "
     "that messages carry.",
     category=Category.SECURITY,
-    escalates=True,
     is_event=True,
     trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
@@ -272,7 +260,6 @@ CHAIN_REWRITTEN: Final = SystemAlert(
     "Do not restart anything. Copy the store and compare it with backups and with the heads "
     "that messages carry.",
     category=Category.SECURITY,
-    escalates=True,
     is_event=True,
     trips_if="alerting.kill_switch.on_broken_chain",
 )  # fmt: skip
@@ -293,13 +280,24 @@ CHAIN_UNSIGNED: Final = SystemAlert(
 
 RETENTION_STOPPED: Final = SystemAlert(
     "RISK_AUDIT_RETENTION_STOPPED", "audit_retention_stopped", Severity.WARNING, Action.REVIEW, "",
-    "Nothing is deleted from the audit chain: its clock is not to be believed",
+    "Nothing is deleted from the audit chain, whatever is due",
     "Time has passed on the clock that nobody saw pass: the service did not run for more than a "
-    "day, or somebody has set the clock forward, which would delete what is not due.",
-    "Compare the clock with another one. If it is right, there is nothing to do: retention goes on "
-    "a day later, or at once with `riskwarden audit prune --clock-is-right`. If it is wrong, find "
-    "out who set it, set it right, and run `riskwarden audit verify`.",
+    "day, or somebody has set the clock forward, which would delete what is not due. Or every "
+    "attempt to delete has failed for more than a day.",
+    "The receivers' log says which. Compare the clock with another one. If it is right, there is "
+    "nothing to do: retention goes on a day later, or at once with `riskwarden audit prune "
+    "--clock-is-right`. If it is wrong, find out who set it, set it right, and run `riskwarden "
+    "audit verify`. If attempts fail, `riskwarden audit prune` says why by hand, too.",
     category=Category.SECURITY,
+)  # fmt: skip
+
+REPORTS_FAILING: Final = SystemAlert(
+    "RISK_REPORTS_FAILING", "reports_failing", Severity.WARNING, Action.NOTIFY, "",
+    "A report that is due cannot be written",
+    "Whoever waits for it gets none. It is tried again every minute; what it is about is on "
+    "record, and nothing of it is lost.",
+    "Read the receivers' log for which and why: no room or no permission in the folder of reports, "
+    "a chain that cannot be read, no time. `riskwarden report` writes it by hand.",
 )  # fmt: skip
 
 UNEXPECTED_ERRORS: Final = SystemAlert(
@@ -326,7 +324,6 @@ DISK_FULL: Final = SystemAlert(
     "When it is full, alerts can no longer be recorded and feeds are answered with errors.",
     "Make room now.",
     identity=("component",),
-    escalates=True,
     measured="{value} of it is free.",
     kind=Kind.RATIO,
 )  # fmt: skip

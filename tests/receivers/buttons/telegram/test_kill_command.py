@@ -97,8 +97,10 @@ def test_what_telegram_tells_again_trips_once_and_no_store_holds_a_kill_up(
         "reason": "over",
         "kill_id": receivers.status()["kill_switch"]["kill_id"],
     }
-    code = receivers.call("POST", "/api/v1/kill/clear", json=order).json()["confirmation"]
-    receivers.call("POST", "/api/v1/kill/clear", json={**order, "confirmation": code})
+    code = receivers.call("POST", "/api/v1/system/kill-switch/clear", json=order).json()[
+        "confirmation"
+    ]
+    receivers.call("POST", "/api/v1/system/kill-switch/clear", json={**order, "confirmation": code})
     wait_until(receivers.gate_is_open)
     telegram.say(f"/kill pause {WHY}")
     wait_until(lambda: len(answers(telegram)) == 2)

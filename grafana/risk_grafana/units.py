@@ -1,0 +1,41 @@
+"""What numbers are, and how Grafana writes them. A metric's name says it, by its suffix."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from risk_policy.catalogue.limits import LIMITS, Kind
+from risk_policy.catalogue.metrics import Metric
+
+_MULTIPLES: Final = {limit.metric.name for limit in LIMITS if limit.unit.kind is Kind.NUMBER}
+_MOMENTS: Final = ("_until_seconds", "_since_seconds", "_timestamp_seconds", "_time_seconds")
+
+
+class Unit(Enum):
+    """The values are Grafana's identifiers."""
+
+    RATIO = "percentunit"
+    SECONDS = "s"
+    #: In milliseconds, which an expression has to provide.
+    MOMENT = "dateTimeAsIso"
+    NUMBER = "short"
+    PER_SECOND = "cps"
+    #: A state, shown in words.
+    STATE = "none"
+
+    @property
+    def decimals(self) -> int | None:
+        """How many are worth showing; None leaves it to Grafana."""
+        return {Unit.RATIO: 1, Unit.STATE: 0}.get(self)
+
+
+def unit_of(metric: Metric) -> Unit | None:
+    """What a metric's samples are; None for a Unix time, of which only a difference is shown."""
+    if metric.name in _MULTIPLES:
+        return Unit.NUMBER
+    if metric.name.endswith("_ratio"):
+        return Unit.RATIO
+    if metric.name.endswith(_MOMENTS):
+        return None
+    return Unit.SECONDS if metric.name.endswith("_seconds") else Unit.NUMBER

@@ -1,0 +1,131 @@
+// The list of alerts: what each is about, how it stands, and what somebody can do about it here.
+import { agoSince, showTime, span, now } from "./clock.js";
+import { byId, each, h, set, show, text } from "./dom.js";
+import { icon, reshape } from "./icons.js";
+import { capital, isAcknowledged, isOpen, plain, rank, severityOf, STATES } from "./words.js";
+
+const SHOWN = { open: "Open", all: "Recent" };
+const FIRST = 12;
+
+export class Alerts {
+  /** `acts`: acknowledge, giveBack and comment, each of an alert. */
+  constructor(acts) {
+    this.acts = acts;
+    this.shown = "open";
+    this.most = FIRST;
+    const group = byId("alerts-shown");
+    for (const [value, name] of Object.entries(SHOWN)) group.append(...choice("alerts-shown", value, name, value === this.shown));
+    group.addEventListener("change", (event) => {
+      this.shown = event.target.value;
+      this.most = FIRST;
+      this.again?.();
+    });
+    byId("alerts-more").addEventListener("click", () => {
+      this.most += 50;
+      this.again?.();
+    });
+  }
+
+  render(view) {
+    this.again = () => this.render(view);
+    const { sources, session } = view;
+    const source = this.shown === "open" ? sources.open : sources.alerts;
+    const rows = sorted(source.data?.alerts ?? [], this.shown);
+    const none = !source.data ? (source.error?.message ?? "Nothing is known yet.") : this.shown === "open" ? "No alert is open." : "No alert was ever raised.";
+    text(byId("alerts-none"), none);
+    show(byId("alerts-none"), rows.length === 0);
+    show(byId("alerts-more"), rows.length > this.most);
+    const may = session?.permissions?.includes("acknowledge") ?? false;
+    each(byId("alert-list"), rows.slice(0, this.most), (one) => one.id, (one) => this.#make(one), (made, one) => update(made, one, may));
+  }
+
+  /** Bring the row of an alert into view and give it the focus, among those that are over if need be. */
+  reveal(id) {
+    if (!document.getElementById(rowId(id))) {
+      this.shown = "all";
+      this.most = Infinity;
+      byId("alerts-shown").querySelector("[value=all]").checked = true;
+      this.again?.();
+    }
+    const row = document.getElementById(rowId(id));
+    row?.scrollIntoView({ block: "center" });
+    row?.focus({ preventScroll: true });
+  }
+
+  #make(alert) {
+    const made = {
+      alert,
+      mark: icon("info"),
+      severity: h("span", {}),
+      title: h("span", {}),
+      about: h("span", { class: "alert-about" }),
+      line: h("p", { class: "alert-line" }),
+      acked: h("p", { class: "alert-acked" }),
+      state: h("span", { class: "chip" }),
+      time: h("time", {}),
+      ago: h("span", {}),
+    };
+    const act = (what) => ({ click: () => this.acts[what](made.alert) });
+    made.ack = h("button", { type: "button", on: act("acknowledge") }, "Acknowledge");
+    made.unack = h("button", { type: "button", on: act("giveBack") }, "Give back");
+    made.comment = h("button", { type: "button", class: "quiet", on: act("comment") }, "Comment");
+    made.runbook = h("a", { class: "runbook", target: "_blank", rel: "noopener noreferrer" }, "Runbook");
+    made.node = h(
+      "li",
+      { class: "alert", id: rowId(alert.id), tabindex: "-1" },
+      h("p", { class: "alert-severity" }, made.mark, made.severity),
+      h("div", { class: "alert-main" }, h("h3", {}, made.title, " ", made.about), made.line, made.acked),
+      h("p", { class: "alert-when" }, made.state, h("span", { class: "alert-time" }, made.time, " · ", made.ago)),
+      h("div", { class: "alert-acts" }, made.ack, made.unack, made.comment, made.runbook),
+    );
+    return made;
+  }
+}
+
+const rowId = (id) => `alert-${id}`;
+
+/** What is open and urgent first, then the newest. */
+function sorted(alerts, shown) {
+  const rows = [...alerts];
+  if (shown === "open")
+    rows.sort((a, b) => isAcknowledged(a) - isAcknowledged(b) || rank(severityOf(a)) - rank(severityOf(b)) || (a.starts_at < b.starts_at ? 1 : -1));
+  return rows;
+}
+
+function update(made, alert, may) {
+  made.alert = alert;
+  const severity = severityOf(alert);
+  const open = isOpen(alert);
+  set(made.node, { "data-severity": severity, "data-open": open, "data-state": alert.state });
+  reshape(made.mark, severity);
+  text(made.severity, severity);
+  text(made.title, capital(plain(alert.alertname)));
+  text(made.about, alert.risk_id);
+  text(made.line, alert.annotations?.description ?? alert.annotations?.summary ?? "");
+  const { acknowledged } = alert;
+  text(made.acked, acknowledged ? `${acknowledged.author}, until ${localUntil(acknowledged.until)}: ${acknowledged.comment}` : "");
+  show(made.acked, Boolean(acknowledged));
+  text(made.state, STATES[alert.state] ?? plain(alert.state));
+  showTime(made.time, alert.starts_at);
+  text(made.ago, open || !alert.ends_at ? agoSince(alert.starts_at) : `for ${span(Date.parse(alert.ends_at) - Date.parse(alert.starts_at))}`);
+  const name = `${plain(alert.alertname)}, ${alert.risk_id}`;
+  show(made.ack, may && open && !acknowledged);
+  show(made.unack, may && Boolean(acknowledged));
+  show(made.comment, may);
+  set(made.ack, { "aria-label": `Acknowledge ${name}` });
+  set(made.unack, { "aria-label": `Give back ${name}` });
+  set(made.comment, { "aria-label": `Comment on ${name}` });
+  const runbook = `/runbooks/${encodeURIComponent(alert.alertname)}`;
+  set(made.runbook, { href: runbook, "aria-label": `Runbook of ${plain(alert.alertname)}` });
+}
+
+function localUntil(iso) {
+  const left = Date.parse(iso) - now();
+  return `${new Date(iso).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })} (${left > 0 ? `${span(left)} left` : "over"})`;
+}
+
+/** A radio button that looks like a part of a switch. */
+export function choice(group, value, name, checked) {
+  const id = `${group}-${value}`;
+  return [h("input", { type: "radio", name: group, id, value, checked }), h("label", { for: id }, name)];
+}

@@ -1,0 +1,193 @@
+// The console: asks, listens, and draws what is known. What is not known it does not make up.
+import { get, del, ApiError, keepToken } from "./api.js";
+import { ages } from "./ages.js";
+import { acknowledge, giveBack, remark } from "./alert_dialogs.js";
+import { Alerts } from "./alerts.js";
+import { Announcer } from "./announce.js";
+import { Banner } from "./banner.js";
+import { channels, distribution, drills, held, record } from "./cards.js";
+import { byId, show, text } from "./dom.js";
+import { Head } from "./head.js";
+import { tripDialog } from "./kill_dialog.js";
+import { Limits } from "./limits.js";
+import { Live } from "./live.js";
+import { armDialog, LOOSENINGS, loosenDialog } from "./loosen_dialog.js";
+import { scopesOf, withAlert } from "./model.js";
+import { makeSources } from "./sources.js";
+import { themeSwitch } from "./theme.js";
+import { Tiles } from "./tiles.js";
+import { Timeline } from "./timeline.js";
+import { verdict } from "./verdict.js";
+import { isOpen } from "./words.js";
+
+const TICK = 1000;
+const AGAIN = 3000;
+const AT_ONCE = 300;
+const SELDOM = 3000;
+const sources = makeSources();
+const announcer = new Announcer();
+let session = null;
+let live = null; // what happens
+let gauges = null; // what is measured
+let waiting = false;
+let isReady = false;
+let counted = "";
+
+const done = (words) => {
+  announcer.say(words);
+  refresh("status", "open", "alerts");
+};
+const terms = () => ({ author: session.name, needsTotp: session.needs_totp, done });
+const acts = {
+  trip: () => tripDialog({ ...terms(), scopes: scopesOf(sources.metrics.data ?? []) }),
+  arm: () => armDialog(terms()),
+  disarm: () => loosenDialog(LOOSENINGS.disarm(), terms()),
+  clear: (kill) => loosenDialog(LOOSENINGS.clear(kill), terms()),
+  resume: (one) => loosenDialog(LOOSENINGS.resume(one), terms()),
+  acknowledge: (alert) => acknowledge(alert, session.name, done),
+  giveBack: (alert) => giveBack(alert, session.name, done),
+  comment: (alert) => remark(alert, session.name, done),
+};
+
+const head = new Head();
+const tiles = new Tiles(acts);
+const banner = new Banner(acts);
+const alerts = new Alerts(acts);
+const limits = new Limits();
+const timeline = new Timeline((id) => alerts.reveal(id));
+
+function render() {
+  waiting = false;
+  if (session?.authenticated && sources.status.data && sources.open.data && !isReady) {
+    isReady = true;
+    performance.mark("riskwarden-ready");
+  }
+  const judged = verdict(sources);
+  const openCount = sources.open.isFresh ? sources.open.data.alerts.length : 0;
+  const view = { sources, session, live: live?.isUp ?? false, verdict: judged, openCount };
+  head.render(view);
+  banner.render(view);
+  tiles.render(view);
+  alerts.render(view);
+  limits.render(view);
+  timeline.render(view);
+  distribution(view);
+  channels(view);
+  record(view);
+  drills(view);
+  held(view, acts);
+  ages(sources);
+  announcer.kill(sources.status);
+  announcer.alerts(sources.open);
+  announcer.verdict(judged);
+  countAnew();
+}
+
+/** Draw soon, once for all that changed together. No animation frame: hidden tabs have none. */
+function changed() {
+  if (waiting) return;
+  waiting = true;
+  setTimeout(render, 0);
+}
+
+/** Which alerts are open has changed, so the shares of the categories have. */
+function countAnew() {
+  const ids = (sources.open.data?.alerts ?? []).map((one) => one.id).join();
+  if (ids !== counted && sources.stats.data) soon(SELDOM, "stats", "alerts");
+  counted = ids;
+}
+
+/** Ask again, but however much happens, only so often: a storm of alerts is no storm of questions. */
+function soon(gap, ...names) {
+  for (const name of names) sources[name].hurry(gap, changed);
+}
+
+function refresh(...names) {
+  for (const name of names) sources[name].refresh().then(changed);
+}
+
+function tick() {
+  changed();
+  if (!session?.authenticated) return;
+  live?.tick();
+  gauges?.tick();
+  for (const source of Object.values(sources)) {
+    const stream = source === sources.metrics ? gauges : live;
+    source.poll(stream?.isUp ?? false)?.then(changed);
+  }
+}
+
+function heard(frame) {
+  if (frame.type === "gap" || frame.type === "hello") refresh("status", "open", "alerts");
+  else if (frame.type === "alert") alertHeard(frame.alert);
+  else if (frame.type === "status") stateHeard();
+  else if (frame.type === "metrics" && frame.current) sources.metrics.take(frame.current);
+  changed();
+}
+
+function stateHeard() {
+  soon(AT_ONCE, "status");
+  soon(SELDOM, "drills");
+}
+
+function alertHeard(alert) {
+  sources.open.amend((data) => withAlert(data, alert, isOpen(alert)));
+  sources.alerts.amend((data) => withAlert(data, alert, true));
+  soon(SELDOM, "status");
+}
+
+async function begin() {
+  themeSwitch(byId("theme"));
+  byId("log-out").addEventListener("click", logOut);
+  setInterval(tick, TICK);
+  addEventListener("online", tick);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !session?.authenticated) return;
+    live?.hurry();
+    gauges?.hurry();
+    refresh("status", "open", "metrics");
+  });
+  await logIn();
+  if (!session.authenticated) return;
+  tick();
+  if (document.documentElement.dataset.live === "yes") {
+    live = new Live("/ws/alerts", { onFrame: heard, onChange: changed });
+    gauges = new Live("/ws/metrics", { onFrame: heard, onChange: changed });
+    live.start();
+    gauges.start();
+  }
+}
+
+/** Who looks, as soon as the service says; whoever is nobody is sent to log in. */
+async function logIn() {
+  while (session === null) {
+    try {
+      session = await get("/api/v1/session");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      sources.status.error = error;
+      changed();
+      await new Promise((again) => setTimeout(again, AGAIN));
+    }
+  }
+  if (!session.authenticated) {
+    location.replace("/login");
+    return;
+  }
+  keepToken(session.csrf_token);
+  text(byId("who"), [session.name, session.roles.join(", ").replaceAll("_", " ")].filter(Boolean).join(" · "));
+  show(byId("log-out"), session.by === "session");
+}
+
+async function logOut() {
+  try {
+    await del("/api/v1/session");
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    announcer.say(error.message);
+    return;
+  }
+  location.replace("/login");
+}
+
+begin();

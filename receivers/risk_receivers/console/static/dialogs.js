@@ -1,0 +1,124 @@
+// Dialogs: the browser's own, which keep the focus within, close with Esc and give the focus back.
+import { byId, h, show, text } from "./dom.js";
+import { ApiError } from "./api.js";
+
+let number = 0;
+
+/**
+ * Open one. `build(dialog)` puts content into `dialog.body`; what it returns is given the focus.
+ * Resolves once it is closed.
+ */
+export function openDialog({ title, kind = "", build }) {
+  number += 1;
+  const id = `dialog-${number}`;
+  const heading = h("h2", { id }, title);
+  const body = h("div", { class: "dialog-body" });
+  const refused = h("p", { class: "refused", role: "alert" });
+  const close = h("button", { type: "button", class: "quiet dialog-close", "aria-label": "Close" }, "Close");
+  const node = h("dialog", { class: `dialog ${kind}`, "aria-labelledby": id }, h("header", {}, heading, close), body, refused);
+  const dialog = {
+    node,
+    body,
+    heading,
+    isBusy: false,
+    close: () => node.close(),
+    refuse: (words) => text(refused, words),
+    /** Other content, and the focus where it returns it. */
+    step(content, focus) {
+      text(refused, "");
+      body.replaceChildren(...content);
+      (focus ?? body.querySelector("input, select, textarea, button"))?.focus();
+    },
+    /** Do something that takes time; what goes wrong is said. Gives null then. */
+    async run(form, work) {
+      if (dialog.isBusy) return null;
+      dialog.isBusy = true;
+      text(refused, "");
+      form.setAttribute("aria-busy", "true");
+      try {
+        return { answer: await work() };
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        text(refused, error.message);
+        return null;
+      } finally {
+        dialog.isBusy = false;
+        form.removeAttribute("aria-busy");
+      }
+    },
+  };
+  close.addEventListener("click", () => node.close());
+  byId("dialogs").append(node);
+  node.showModal();
+  const focus = build(dialog);
+  focus?.focus();
+  return new Promise((resolve) => {
+    node.addEventListener("close", () => {
+      dialog.closed = true;
+      node.remove();
+      resolve();
+    });
+  });
+}
+
+/** A labelled field; `hint` stands under it. */
+export function field(label, control, hint) {
+  const id = control.id || `field-${(number += 1)}`;
+  control.id = id;
+  const said = hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null;
+  if (said) control.setAttribute("aria-describedby", said.id);
+  return h("div", { class: "field" }, h("label", { for: id }, label), control, said);
+}
+
+export const reasonField = (name = "Reason", hint = "It goes on record.") => {
+  const control = h("textarea", { name: "reason", rows: 2, maxlength: 500, required: true });
+  return { control, node: field(name, control, hint) };
+};
+
+export const totpField = (required) => {
+  const control = h("input", { name: "totp", inputmode: "numeric", autocomplete: "one-time-code", pattern: "[0-9 ]{6,8}", maxlength: 8, required });
+  return { control, node: field("Code of your authenticator", control, required ? "" : "If you have one.") };
+};
+
+export const buttons = (...nodes) => h("div", { class: "dialog-buttons" }, nodes);
+
+export function submit(name, kind = "primary") {
+  return h("button", { type: "submit", class: kind }, name);
+}
+
+export function cancel(dialog, name = "Cancel") {
+  return h("button", { type: "button", class: "quiet", on: { click: dialog.close } }, name);
+}
+
+/** A form whose submission is `done(event)`; nothing is sent by the browser itself. */
+export function form(done, ...children) {
+  return h(
+    "form",
+    {
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          done(event.currentTarget);
+        },
+      },
+    },
+    children,
+  );
+}
+
+/** Counts down in a text until a code is too old; then `over()`. Gives what ends it. */
+export function countdown(node, seconds, over) {
+  const until = performance.now() + seconds * 1000;
+  const tick = () => {
+    const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
+    text(node, left ? `This can be confirmed for ${left} s.` : "The time is over: begin anew.");
+    show(node, true);
+    if (!left || !node.isConnected) {
+      clearInterval(timer);
+      if (!left && node.isConnected) over();
+    }
+  };
+  const timer = setInterval(tick, 1000);
+  tick();
+  return () => clearInterval(timer);
+}

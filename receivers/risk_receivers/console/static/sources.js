@@ -1,0 +1,112 @@
+// What is known, from when, and whether that is still worth anything. Nothing old passes for new.
+import { since, stamp } from "./clock.js";
+import { ApiError, get } from "./api.js";
+import { categoriesOf, drillsOf, limitsOf } from "./model.js";
+
+// Milliseconds. `every`: how often it is asked for by itself; `calm`: while it is told live, too;
+// `stale`: from when on it counts as unknown. The status is asked for often even then: it says
+// whether somebody is safe.
+export const SOURCES = {
+  status: { path: "/api/v1/system/status", every: 4_000, calm: 5_000, stale: 15_000 },
+  open: { path: "/api/v1/alerts?state=open&limit=500", every: 6_000, calm: 12_000, stale: 30_000 },
+  alerts: { path: "/api/v1/alerts?limit=100", every: 12_000, calm: 20_000, stale: 60_000 },
+  metrics: { path: "/api/v1/metrics/current", every: 6_000, calm: 12_000, stale: 20_000, read: limitsOf },
+  stats: { path: "/api/v1/alerts/stats", every: 30_000, calm: 60_000, stale: 150_000, read: categoriesOf },
+  channels: { path: "/api/v1/channels", every: 20_000, calm: 20_000, stale: 60_000 },
+  drills: { path: "/api/v1/drills", every: 60_000, calm: 60_000, stale: 600_000, read: drillsOf },
+};
+
+export class Source {
+  constructor(name, { path, every, calm, stale, read = (answer) => answer }) {
+    Object.assign(this, { name, path, every, calm, stale, read });
+    this.data = null;
+    this.at = null;
+    this.error = null;
+    this.asking = null;
+    this.notBefore = 0;
+    this.again = false;
+    this.askedAt = null;
+    this.timer = 0;
+    this.due = 0;
+  }
+
+  /** Milliseconds since it was heard of; Infinity if it never was. */
+  get age() {
+    return this.at ? since(this.at) : Infinity;
+  }
+
+  get isFresh() {
+    return this.data !== null && this.age <= this.stale;
+  }
+
+  /** Take an answer, or what came another way, like over the live stream. */
+  take(answer, at = stamp()) {
+    this.data = this.read(answer);
+    this.at = at;
+    this.error = null;
+  }
+
+  /** What was told live is newer than any answer that is still on its way: that one is asked again. */
+  amend(change) {
+    if (this.data !== null) this.data = change(this.data);
+    if (this.asking) this.again = true;
+  }
+
+  /** Ask once; whoever asks meanwhile waits for an answer that was asked for after that. */
+  refresh() {
+    if (this.asking) {
+      this.again = true;
+      return this.asking;
+    }
+    this.asking = this.#ask().finally(() => {
+      this.asking = null;
+    });
+    return this.asking;
+  }
+
+  async #ask() {
+    do {
+      this.again = false;
+      const at = stamp(); // it may have changed while the answer was on its way
+      this.askedAt = at;
+      try {
+        this.take(await get(this.path), at);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        this.error = error;
+        if (error.retryAfter) this.notBefore = Date.now() + error.retryAfter * 1000;
+      }
+    } while (this.again && this.error === null);
+  }
+
+  isDue(live) {
+    if (this.asking || Date.now() < this.notBefore) return false;
+    if (this.error && this.error.status >= 400 && this.error.status < 500 && this.error.status !== 429)
+      return this.sinceAsked > 60_000; // not allowed, or not there: seldom
+    return this.sinceAsked >= (live ? this.calm : this.every);
+  }
+
+  get sinceAsked() {
+    return this.askedAt ? since(this.askedAt) : Infinity;
+  }
+
+  poll(live) {
+    return this.isDue(live) ? this.refresh() : null;
+  }
+
+  /** Ask soon, but no more often than this, however much happens; `then()` once it is answered. */
+  hurry(gap, then) {
+    const wait = Math.max(0, gap - this.sinceAsked);
+    const due = performance.now() + wait;
+    if (this.timer && this.due <= due) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.refresh().then(then);
+    }, wait);
+  }
+}
+
+export const makeSources = () =>
+  Object.fromEntries(Object.entries(SOURCES).map(([name, terms]) => [name, new Source(name, terms)]));

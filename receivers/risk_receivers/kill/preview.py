@@ -1,0 +1,66 @@
+"""What tripping the kill switch would do, and to which positions: told before anybody does it."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.contracts.scope import Scope
+from risk_policy.vocabulary import KillMode
+from risk_receivers.prometheus import PrometheusApi, quoted
+from risk_receivers.shapes.system import Holding
+
+_REFUSED: Final = "orders that add risk are refused at once"
+_STAYS: Final = "it stays so until an authorised person clears it, in two steps"
+STEPS: Final = {
+    KillMode.PAUSE: (_REFUSED, "positions and orders that reduce risk are left alone", _STAYS),
+    KillMode.GRACEFUL: (
+        _REFUSED,
+        "positions are closed at their targets; what is open when the time is over is closed then",
+        _STAYS,
+    ),
+    KillMode.IMMEDIATE: (
+        _REFUSED,
+        "working orders are cancelled",
+        "every position is closed now, by reduce-only orders of the exact quantity",
+        "once the account is confirmed flat, trading halts",
+        _STAYS,
+    ),
+}
+
+
+def holdings(prometheus: PrometheusApi, scope: Scope) -> tuple[list[Holding], str]:
+    """The positions that a kill would cover, the largest first; and what is not known of them.
+
+    Raises PrometheusError.
+    """
+    known = {name: value for name, value in scope.labels.items() if name in _TOLD}
+    matchers = ", ".join(f"{name}={quoted(value)}" for name, value in known.items())
+    currencies = {
+        one["metric"].get("account", ""): one["metric"].get("currency", "")
+        for one in prometheus.instant(m.ACCOUNT_INFO.name)
+    }
+    found = [
+        _holding(one["metric"], float(one["value"][1]), currencies)
+        for one in prometheus.instant(f"{m.POSITION_NOTIONAL.name}{{{matchers}}} != 0")
+    ]
+    found.sort(key=lambda one: -abs(one["notional"] or math.inf))
+    others = " or ".join(sorted(scope.labels.keys() - known.keys()))
+    unknown = f"positions are not told apart by {others}: it covers some of these" if others else ""
+    return found, unknown
+
+
+#: The labels of a scope that positions are told apart by.
+_TOLD: Final = frozenset(m.POSITION_NOTIONAL.labels)
+
+
+def _holding(labels: dict[str, str], notional: float, currencies: dict[str, str]) -> Holding:
+    account = labels.get("account", "")
+    return {
+        "account": account,
+        "symbol": labels.get("symbol", ""),
+        "sector": labels.get("sector", ""),
+        "notional": notional if math.isfinite(notional) else None,
+        "currency": currencies.get(account, ""),
+    }

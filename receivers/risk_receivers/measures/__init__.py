@@ -1,0 +1,1 @@
+"""What Prometheus knows of the limits, for people who look."""

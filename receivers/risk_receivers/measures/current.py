@@ -1,0 +1,140 @@
+"""How far every limit is from its thresholds, and how fresh that is.
+
+All of it is asked of Prometheus in two questions. Of what there is one of for each holding, only
+the most dangerous few are told: those are what somebody has to look at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
+from risk_policy.contracts import alert as labels
+from risk_policy.contracts.limit_alert import bound, clear_level
+from risk_policy.model import Policy
+from risk_receivers.prometheus import PrometheusApi, quoted
+from risk_receivers.shapes.measures import Account, Current, Measured, Threshold, Watched
+
+#: Of each limit.
+MOST_VALUES: Final = 10
+_MOST_DANGEROUS: Final = {Side.ABOVE: "topk", Side.BELOW: "bottomk"}
+_ACCOUNT: Final = "account"
+_BY_NAME: Final = {limit.name: limit for limit in LIMITS}
+_REPORTED: Final = f"max by ({_ACCOUNT}) ({m.SNAPSHOT_TIMESTAMP.name})"
+
+
+def series_of(limit: Limit, matchers: Mapping[str, str] | None = None) -> str:
+    """What a limit is judged by, as PromQL; ``matchers`` are equal to what they name."""
+    wanted = [f"{name}={quoted(value)}" for name, value in (matchers or {}).items()]
+    if any(other.metric is limit.metric for other in LIMITS if other is not limit):
+        # Limits that share a metric have series of their own, told apart by what they are about.
+        wanted.append(f"{labels.RISK_ID}=~{quoted(limit.name + '/.*')}")
+    series = f"{limit.metric.name}{{{', '.join(wanted)}}}"
+    return f"abs({series})" if limit.absolute else series
+
+
+QUESTION: Final = " or ".join(
+    f'label_replace({_MOST_DANGEROUS[limit.side]}({MOST_VALUES}, {series_of(limit)}), "limit", '
+    f'{quoted(limit.name)}, "", "")'
+    for limit in LIMITS
+)
+
+
+def current(
+    policy: Policy, prometheus: PrometheusApi, now: float, *, past: bool = False
+) -> Current:
+    """What every limit stands at, ``now`` as Unix time; if it is ``past``, what they stood at then.
+
+    Raises PrometheusError.
+    """
+    at = now if past else None
+    found: dict[str, list[Measured]] = {limit.name: [] for limit in LIMITS}
+    for sample in prometheus.instant(QUESTION, at):
+        limit = _BY_NAME[sample["metric"]["limit"]]
+        value = float(sample["value"][1])
+        found[limit.name].append(_measured(policy, limit, sample["metric"], value))
+    return {
+        "at": now,
+        "accounts": list(_accounts(policy, prometheus.instant(_REPORTED, at), now)),
+        "limits": [_watched(policy, limit, found[limit.name]) for limit in LIMITS],
+    }
+
+
+def thresholds(policy: Policy, limit: Limit) -> list[Threshold]:
+    """Where each tier begins and clears, mildest first."""
+    return [
+        {
+            "tier": spec.tier.value,
+            "alertname": spec.name,
+            "severity": spec.severity.value,
+            "action": spec.action.value,
+            "threshold": bound(policy, limit, spec),
+            "clears_at": clear_level(policy, limit, spec),
+        }
+        for spec in limit.alerts
+    ]
+
+
+def _watched(policy: Policy, limit: Limit, values: list[Measured]) -> Watched:
+    return {
+        "limit": limit.name,
+        "title": limit.title,
+        "category": limit.category.value,
+        "unit": limit.unit.kind.value,
+        "side": limit.side.name.lower(),
+        "thresholds": thresholds(policy, limit),
+        "values": sorted(
+            values, key=lambda one: -math.inf if one["used"] is None else -one["used"]
+        ),
+    }
+
+
+def _measured(policy: Policy, limit: Limit, found: Mapping[str, str], value: float) -> Measured:
+    beyond = [spec for spec in limit.alerts if _is_beyond(limit, value, bound(policy, limit, spec))]
+    ahead = [spec for spec in limit.alerts if spec not in beyond]
+    following = ahead[0] if ahead else limit.alerts[-1]
+    return {
+        "risk_id": found.get(labels.RISK_ID, ""),
+        "about": {name: found.get(name, "") for name in limit.identity},
+        "value": value if math.isfinite(value) else None,
+        "beyond": beyond[-1].tier.value if beyond else None,
+        "next": ahead[0].tier.value if ahead else None,
+        "used": _used(policy, limit, following, value),
+    }
+
+
+def _is_beyond(limit: Limit, value: float, level: float) -> bool:
+    distance = (value - level) * limit.side.sign
+    return distance >= 0 if limit.inclusive else distance > 0
+
+
+def _used(policy: Policy, limit: Limit, following: AlertSpec, value: float) -> float | None:
+    """How much of the way to the next threshold is gone; 1 is there.
+
+    Where small values are dangerous and thresholds are no losses, as with margin, it is what of
+    the threshold the value still covers, the other way round.
+    """
+    level = bound(policy, limit, following)
+    if not math.isfinite(value) or level == 0:
+        return None
+    if limit.side is Side.BELOW and level > 0:
+        return round(level / value, 6) if value > 0 else None
+    return round(max(0.0, value / level), 6)
+
+
+def _accounts(
+    policy: Policy, samples: Iterable[Mapping[str, Any]], now: float
+) -> Iterable[Account]:
+    patience = policy.alerting.system.snapshot_stale_seconds
+    for sample in samples:
+        reported = float(sample["value"][1])
+        age = now - reported
+        yield {
+            "account": sample["metric"].get(_ACCOUNT, ""),
+            "reported_at": reported,
+            "age_seconds": round(age, 3),
+            "stale": not age <= patience,
+        }

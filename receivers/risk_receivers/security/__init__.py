@@ -1,0 +1,1 @@
+"""Who behaves like an intruder, and for how long nobody listens to them."""

@@ -1,0 +1,159 @@
+"""Streams of alerts and of what limits stand at: as WebSockets, and as server-sent events.
+
+Everybody gets a ``hello`` with the cursor at which they begin, then what they missed since the one
+they came with, then what happens. A ``heartbeat`` comes when nothing else does, so that whoever
+hears nothing for longer knows that the connection is dead and not the market. A connection ends
+with the session or token that opened it, at the next heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qs
+
+from risk_receivers.access import Refusal
+from risk_receivers.streams.broadcast import Broadcast, Listener
+from risk_receivers.streams.frames import Frame, frame
+from risk_receivers.streams.tail import Tail
+
+#: A service that stops is not held up for longer.
+_LOOK_SECONDS: Final = 0.25
+_MOST_CURSOR: Final = 2**53 - 1
+_CURSOR: Final = b"last-event-id"
+
+
+class Follows(Protocol):
+    """What sends frames as long as somebody listens."""
+
+    def follow(self) -> None:
+        """Begin, unless it is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One of them.
+
+    Attributes:
+        tail: what can tell again what somebody missed; None if only the latest counts.
+    """
+
+    broadcast: Broadcast
+    follows: Follows
+    tail: Tail | None = None
+
+
+class StreamError(Exception):
+    """There is no stream for this request; says why.
+
+    Attributes:
+        code: of HTTP.
+    """
+
+    def __init__(self, code: int, why: str) -> None:
+        self.code = code
+        super().__init__(why)
+
+
+class Streams:
+    """By path, what is sent over it."""
+
+    def __init__(
+        self,
+        streams: Mapping[str, Stream],
+        *,
+        heartbeat_seconds: float,
+        most: int,
+        stopping: Callable[[], bool],
+    ) -> None:
+        """``most`` may listen to each stream."""
+        self._streams = dict(streams)
+        self._heartbeat_seconds = heartbeat_seconds
+        self._most = most
+        self._stopping = stopping
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._streams
+
+    def open(self, scope: Mapping[str, Any], allowed: Callable[[], Refusal | None]) -> Opened:
+        """Begin to listen for a request. Raises StreamError."""
+        stream = self._streams[scope["path"]]
+        headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
+        cursor = _cursor_of(bytes(scope["query_string"]).decode("latin-1"), headers)
+        if stream.broadcast.is_full:
+            raise StreamError(
+                503,
+                f"{self._most} connections listen already; close one, or raise "
+                "alerting.dashboard.websocket.max_connections",
+            )
+        return Opened(stream, cursor, self._heartbeat_seconds, allowed, self._stopping)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection that may listen."""
+
+    stream: Stream
+    cursor: int | None
+    heartbeat_seconds: float
+    allowed: Callable[[], Refusal | None]
+    stopping: Callable[[], bool]
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """What it is sent, until it may not listen any more, or falls behind."""
+        with self.stream.broadcast.listening() as listener:
+            self.stream.follows.follow()
+            tail = self.stream.tail
+            begin = tail.cursor if tail else None
+            yield frame("hello", begin, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
+            if tail is not None and begin is not None and self.cursor is not None:
+                async for missed in tail.since(self.cursor, begin):
+                    yield missed
+            async for one in self._live(listener):
+                yield one
+
+    async def _live(self, listener: Listener) -> AsyncIterator[Frame]:
+        tail = self.stream.tail
+        said_at = time.monotonic()
+        while not (listener.is_behind or self.stopping()):
+            found = await listener.next(_LOOK_SECONDS)
+            if found is None and time.monotonic() - said_at >= self.heartbeat_seconds:
+                if self.allowed() is not None:
+                    return
+                found = frame("heartbeat", tail.cursor if tail else None, at=time.time())
+            if found is not None:
+                said_at = time.monotonic()
+                yield found
+
+
+async def until_left(opened: Opened, left: asyncio.Future[None]) -> AsyncIterator[Frame]:
+    """Frames, until whoever listens has gone."""
+    frames = opened.frames()
+    try:
+        while not left.done():
+            following = asyncio.ensure_future(anext(frames))
+            await asyncio.wait((following, left), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                return
+            try:
+                yield following.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        await frames.aclose()  # type: ignore[attr-defined]
+
+
+def _cursor_of(query: str, headers: Mapping[bytes, bytes]) -> int | None:
+    """From where somebody goes on; None for one who begins. Raises StreamError."""
+    asked = parse_qs(query, keep_blank_values=True)
+    text = headers.get(_CURSOR, b"").decode("latin-1") or asked.get("after", [""])[-1]
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= _MOST_CURSOR:
+        return int(text)
+    raise StreamError(400, "after must be the cursor of a frame, a whole number")

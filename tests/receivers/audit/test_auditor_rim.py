@@ -1,0 +1,221 @@
+"""Whatever is handed to the auditor, on whatever machine, gets an answer that it deserves."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from signed_notes import checkpoint, rfc9162_root
+
+from risk_policy.contracts.audit import EventType
+from risk_receivers.audit.chain import EMPTY, Record, follow
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.verify import verify as verify_rows
+from riskwarden.auditor import riskwarden_verify as auditor
+
+
+def signed(records: Sequence[Record | StoredRow]) -> bytes:
+    leaves = [one.checksum for one in records if isinstance(one.checksum, bytes)]
+    note = checkpoint(len(records), rfc9162_root(leaves), SIGNER)
+    tail = f"{json.dumps({'checkpoint': note})}\n".encode()
+    return ended([*as_lines([*records]), tail], len(records))
+
+
+@pytest.mark.parametrize("first", [1, 5])
+def test_an_export_of_nothing_proves_nothing(tmp_path: Path, first: int) -> None:
+    records = a_chain(4)
+    leaves = [one.checksum for one in records]
+    before = [rfc9162_root(leaves).hex()] if first > 1 else []
+    start = {"riskwarden_export": 1, "first": first, "last": first - 1, "before": before}
+    note = checkpoint(first - 1, rfc9162_root(leaves[: first - 1]), SIGNER)
+    for tail in ([], [f"{json.dumps({'checkpoint': note})}\n".encode()]):
+        content = ended([f"{json.dumps(start)}\n".encode(), *tail], 0)
+        path = tmp_path / "nothing.jsonl"
+        path.write_bytes(content)
+        assert auditor.main([str(path), "--key", SIGNER.vkey]) == auditor.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("honest", "changed"),
+    [
+        (b'{"end":', b'{ "end":'),
+        (b'{"end":', b'{"note":"checked and approved","end":'),
+        (b'"sha256":', b'"sha256" :'),
+        (b'"}\n', b'","more":0}\n'),
+    ],
+)
+def test_nothing_is_added_to_the_line_that_no_digest_covers(
+    tmp_path: Path, honest: bytes, changed: bytes
+) -> None:
+    content = signed(a_chain(6))
+    body, _, end = content[:-1].rpartition(b"\n")
+    end = (end + b"\n").replace(honest, changed)
+    assert audited(tmp_path, content, key=SIGNER.vkey).code == 0
+    report = audited(tmp_path, body + b"\n" + end, key=SIGNER.vkey)
+    assert report.code == 1
+    assert "last lines" in report.problems[0]
+
+
+def test_a_large_export_is_checked_where_there_is_no_linux(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "_WORTH_A_PROCESS", 1000)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    content = signed(a_chain(8))
+    assert audited(tmp_path, content, key=SIGNER.vkey, processes=0).code == 0
+    monkeypatch.setattr(auditor, "get_all_start_methods", lambda: ["spawn"])  # as on Windows
+    for processes in (0, 4):
+        assert audited(tmp_path, content, key=SIGNER.vkey, processes=processes).code == 0
+
+
+def test_a_key_that_is_none_is_not_taken_for_no_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export.jsonl.gz"
+    path.write_bytes(gzip.compress(signed(a_chain(3))))
+    empty = tmp_path / "empty.pub"
+    empty.write_text("\n")
+    for key in ("", str(empty)):
+        assert auditor.main([str(path), "--key", key]) == auditor.UNREADABLE
+        assert "holds no key" in capsys.readouterr().err
+
+
+def test_it_says_what_it_found_in_any_terminal(tmp_path: Path) -> None:
+    records = a_chain(3)
+    path = tmp_path / "export.jsonl"
+    path.write_bytes(signed(records))
+    seen = f"2:{'ab' * 32}"
+    done = subprocess.run(
+        [sys.executable, auditor.__file__, str(path), "--key", SIGNER.vkey, "--head", seen],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        timeout=60,
+    )
+    assert done.returncode == auditor.BROKEN
+    assert b"head 2:abababab" in done.stdout
+    assert done.stderr == b""
+
+
+def test_a_head_is_taken_as_a_short_message_has_it(tmp_path: Path) -> None:
+    records = a_chain(5)
+    path = tmp_path / "export"
+    path.write_bytes(signed(records))
+    root = rfc9162_root([one.checksum for one in records]).hex()
+    for digits, code in ((64, 0), (22, 0), (12, 0), (11, 2)):
+        assert auditor.main([str(path), "--head", f"5:{root[:digits]}"]) == code
+    other = f"{root[:11]}{int(root[11], 16) ^ 1:x}"
+    assert auditor.main([str(path), "--head", f"5:{other}"]) == auditor.BROKEN
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_it_reads_what_another_program_decrypts(tmp_path: Path, packed: bool) -> None:
+    content = signed(a_chain(200))
+    done = subprocess.run(
+        [sys.executable, auditor.__file__, "/dev/stdin", "--key", SIGNER.vkey],
+        input=gzip.compress(content) if packed else content,
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_key_file_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export"
+    path.write_bytes(signed(a_chain(3)))
+    assert auditor.main([str(path), "--key", "sining.key.pub"]) == auditor.UNREADABLE
+    assert "is no file that can be read" in capsys.readouterr().err
+
+
+#: What retention and holds put on record, in short.
+TOLD: list[tuple[EventType, dict[str, Any]]] = [
+    (
+        EventType.LEGAL_HOLD_PLACED,
+        {
+            "name": "case",
+            "filter": {"first": 2, "since": "2030-01-01T00:00:00.000000Z", "accounts": ["main"]},
+            "unfinished": {"retention": 3, "next": 2},
+        },
+    ),
+    (
+        EventType.LEGAL_HOLD_EXTENDED,
+        {"name": "case", "looked_at": 2, "found": [{"first": 2, "last": 2}]},
+    ),
+    (
+        EventType.RETENTION_APPLIED,
+        {
+            "ranges": [{"type": "ALERT_CREATED", "first": 1, "last": 2, "count": 2}],
+            "due_before": "2030-06-20T00:00:00.000000Z",
+        },
+    ),
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    found = []
+    for key, item in inner:
+        found.append((*path, key))
+        if isinstance(item, dict | list):
+            found += places(item, (*path, key))
+    return found
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> None:
+    for key in path[:-1]:
+        value = value[key]
+    value[path[-1]] = new
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_records_of_retention_both_verifiers_answer_alike(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    told = copy.deepcopy(TOLD)
+    which = data.draw(st.integers(0, len(told) - 1))
+    details = told[which][1]
+    new = data.draw(
+        st.sampled_from(
+            [None, True, "", "1", 1, 5, -1, [], {}, [1], ["main"], {"first": 1}, "2030-06-20",
+             "2030-06-20T00:00:00", "2030-06-20T00:00:00+14:00", "0001-01-01T00:00:00+14:00"]
+        )
+    )  # fmt: skip
+    put(details, data.draw(st.sampled_from(places(details))), new)
+    events = [AuditEvent(EventType.ALERT_CREATED, "alert") for _ in range(2)]
+    events += [AuditEvent(kind, "told", details=detail) for kind, detail in told]
+    head, rows = EMPTY, []
+    for number, event in enumerate(events):
+        record = follow(
+            head,
+            event,
+            origin="o",
+            recorded_at=NOW + timedelta(days=10 * number),
+            keep_days=5 if number < 2 else None,
+            salt=sha256(bytes([number])).digest()[:16],
+        )
+        head = record.head
+        row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
+        rows.append(row._replace(salt=None, payload=None) if number < 2 else row)
+    now = NOW + timedelta(days=60)
+    ours = verify_rows(rows, now=now)
+    theirs = audited(tmp_path_factory.getbasetemp(), signed(rows), key=SIGNER.vkey, now=now)
+    assert ours.ok == (theirs.code == 0), (ours.problems, theirs.problems)
+    assert sorted(str(one).partition(":")[0] for one in ours.problems) == sorted(
+        one.partition(":")[0] for one in theirs.problems
+    )

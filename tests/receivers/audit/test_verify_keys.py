@@ -1,0 +1,154 @@
+"""Signed checkpoints of a chain: whether they are by the right key."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from signed_log import NAME, Log, the
+
+from risk_policy.contracts.audit import VERIFIER_KEY, EventType
+from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.canonical import JsonValue
+from risk_receivers.audit.chain import TreeHead
+from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.merkle import Tree
+from risk_receivers.audit.note import SigningKey, VerifierKey, sign
+from risk_receivers.audit.verify import verify_database
+from risk_receivers.signer import journal
+from risk_receivers.signer.signer import KeptSigner
+from risk_receivers.store.writer import Transaction
+from risk_receivers.tokens.registry import Doing
+
+Tamper = Callable[..., None]
+
+
+def rewritten(log: Log, key: SigningKey) -> None:
+    """Somebody who can write the store replaces it all, and signs it with a key."""
+    log.writer.stop()
+    with closing(tables.open_read_only(log.path)) as connection:
+        sizes = [1, 4, 7, 10]
+        checksums = list(tables.checksums(connection, 0, 12))
+    tree, before = Tree(), 0
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM audit_checkpoint")
+        for number, checksum in enumerate(checksums, 1):
+            tree.append(checksum)
+            if number in sizes:
+                made = Checkpoint(key.name, TreeHead(number, tree.root), before)
+                note = sign(made.text, key).encode()
+                checkpoint_table.insert(connection, note, tree.frontier)
+                before = number
+
+
+def test_another_key_without_a_word_in_the_chain_is_told(log: Log) -> None:
+    rewritten(log, SigningKey.generate(NAME))
+    assert f"the checkpoint at 4 is not signed by {log.key.short}" in the(log.verify())
+
+
+def test_the_same_key_id_and_another_signature_is_told(log: Log, tamper: Tamper) -> None:
+    log.writer.stop()
+    with closing(sqlite3.connect(log.path)) as connection:
+        (note,) = connection.execute("SELECT note FROM audit_checkpoint WHERE size=4").fetchone()
+    checkpoint, signed = Checkpoint.of(note)
+    other = SigningKey.generate(NAME)
+    forged = sign(checkpoint.text, other)
+    line = signed.signatures[0]
+    broken = note.replace(str(line).encode(), str(forged.signatures[0]).encode())
+    tamper(log.path, "UPDATE audit_checkpoint SET note = ? WHERE size = 4", values=(broken,))
+    assert "the checkpoint at 4 is not signed by" in the(log.verify())
+
+
+def test_a_whole_log_of_somebody_else_is_told_by_the_pinned_key_alone(
+    log: Log, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = KeptSigner(tmp_path_factory.mktemp("other") / "signing.key", NAME)
+    log.writer.stop()
+    assert log.verify(log.key).ok
+    found = log.verify(other.key)
+    assert f"names the key {log.key.short}, which is not the pinned one" in the(found)
+    assert f"is not signed by {other.key.short}" in the(found)
+    other.close()
+
+
+def test_a_pinned_key_that_never_signed_anything_is_told(database: Path) -> None:
+    key = SigningKey.generate(NAME).verifier
+    assert "nothing in this chain is signed by the pinned key" in the(
+        verify_database(database, pinned=[key])
+    )
+
+
+def hand_over(log: Log, old: VerifierKey, new: VerifierKey) -> None:
+    """Put on record that a key takes over, as somebody would who can write the store."""
+    doing = Doing("eve", "stolen", "127.0.0.1", "mine now")
+    rotation = journal.Rotation(old, new)
+    log.writer.run(partial(journal.rotate, rotation=rotation, doing=doing), timeout=30)
+
+
+def test_a_rotation_that_the_old_key_did_not_sign_is_told(log: Log) -> None:
+    """Whoever stole the old key's place has the record, but not its signature."""
+    other = SigningKey.generate(NAME)
+    hand_over(log, log.key, other.verifier)
+    log.append("and on")
+    head = log.writer.tree_head
+    made = Checkpoint(NAME, head, 10)
+    log.store(sign(made.text, other).encode(), log.tree())
+    assert f"is not signed by {log.key.short}, as it must be" in the(log.verify())
+
+
+def test_a_rotation_from_a_key_that_is_not_in_force_is_told(log: Log) -> None:
+    one, two = (SigningKey.generate(NAME).verifier for _ in range(2))
+    hand_over(log, one, two)
+    assert f"hands over from {one.short}, which is not in force" in the(log.verify())
+
+
+def test_keys_that_hand_over_to_each_other_do_not_leave_out_the_one_in_force(log: Log) -> None:
+    """Two rotations before the next checkpoint, which neither key of the last has to vouch for."""
+    one, two = (SigningKey.generate(NAME) for _ in range(2))
+    hand_over(log, log.key, one.verifier)
+    hand_over(log, one.verifier, two.verifier)
+    made = Checkpoint(NAME, log.writer.tree_head, 10)
+    log.store(sign(made.text, one, two).encode(), log.tree())
+    for pinned in ((), (log.key,)):
+        assert f"is not signed by {log.key.short}, as it must be" in the(log.verify(*pinned))
+
+
+def begin(log: Log, key: VerifierKey) -> None:
+    """Put on record that a key begins to sign."""
+    details: dict[str, JsonValue] = {VERIFIER_KEY: str(key)}
+    event = AuditEvent(EventType.SIGNING_BEGAN, "from here on", details=details)
+    log.writer.run(partial(Transaction.append, event=event), timeout=30)
+
+
+def test_a_key_begins_in_the_place_of_a_lost_one_if_both_are_pinned_and_not_the_other_way(
+    log: Log,
+) -> None:
+    new = SigningKey.generate(NAME)
+    begin(log, new.verifier)
+    log.store(sign(Checkpoint(NAME, log.writer.tree_head, 10).text, new).encode(), log.tree())
+    pinned = (log.key, new.verifier)
+    assert log.verify(*pinned).ok
+    assert "which none before it vouches for" in the(log.verify())
+    assert "which is not the pinned one" in the(log.verify(log.key))
+    begin(log, log.key)
+    assert "in whose place there is another" in the(log.verify(*pinned))
+
+
+def test_a_key_that_has_handed_over_does_not_begin_again(log: Log) -> None:
+    """Not even if it is the one that is pinned: it may be why there was another."""
+    new = SigningKey.generate(NAME)
+    old = SigningKey.parse(log.signer_key.read_text())
+    hand_over(log, log.key, new.verifier)
+    log.store(sign(Checkpoint(NAME, log.writer.tree_head, 10).text, old, new).encode(), log.tree())
+    assert log.verify(log.key).ok
+    begin(log, log.key)
+    log.store(sign(Checkpoint(NAME, log.writer.tree_head, 13).text, old).encode(), log.tree())
+    for pinned in ((), (log.key,)):
+        told = the(log.verify(*pinned))
+        assert f"names the key {log.key.short}, in whose place there is another" in told
+        assert f"is not signed by {new.verifier.short}" in told

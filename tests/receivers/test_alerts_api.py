@@ -1,0 +1,90 @@
+"""Alerts over the API: one with its timeline, what people say about it, and how many there were."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from risk_receivers.problem import CONTENT_TYPE
+
+
+def test_an_alert_is_shown_with_all_that_is_on_record_about_it_and_nothing_else(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/main")])
+    receivers.send("alerts", [words.alert(risk_id="drawdown/other")])
+    [incident] = receivers.call(
+        "GET", "/api/v1/alerts", params={"risk_id": "drawdown/main"}
+    ).json()["alerts"]
+    path = f"/api/v1/alerts/{incident['id']}"
+    said = receivers.call(
+        "POST", f"{path}/comments", json={"author": "ann", "comment": "selling half of it"}
+    ).json()
+
+    whole = receivers.call("GET", path).json()
+    assert whole["alert"] == incident
+    events = whole["timeline"]["events"]
+    kinds = [event["header"]["event_type"] for event in events]
+    assert kinds[0] == "ALERT_CREATED"
+    assert kinds[-1] == "ALERT_COMMENTED"
+    assert {event["payload"]["alert_id"] for event in events} == {incident["id"]}
+    assert events[-1]["header"]["seq"] == said["audit_seq"]
+    assert events[-1]["payload"]["message"].endswith(": selling half of it")
+    assert whole["timeline"]["complete"]
+
+    later = receivers.call("GET", path, params={"after_seq": said["audit_seq"] - 1}).json()
+    assert [event["header"]["seq"] for event in later["timeline"]["events"]] == [said["audit_seq"]]
+    # A slash within an id may be escaped or not.
+    escaped = receivers.call("GET", f"/api/v1/alerts/{quote(incident['id'], safe='')}")
+    assert escaped.json()["alert"] == incident
+
+
+@pytest.mark.parametrize("way", [("GET", ""), ("POST", "/comments"), ("POST", "/acknowledge")])
+def test_an_alert_that_there_is_not_is_a_problem_that_says_so(
+    way: tuple[str, str], shared: Any
+) -> None:
+    method, rest = way
+    answer = shared.call(
+        method,
+        f"/api/v1/alerts/drawdown/nobody:warning:1{rest}",
+        json=None if method == "GET" else {"author": "ann", "comment": "c"},
+    )
+    assert answer.status_code in (404, 409)
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    told = answer.json()
+    assert (told["type"], told["status"]) == ("about:blank", answer.status_code)
+    assert "drawdown/nobody:warning:1" in told["detail"]
+
+
+def test_alerts_are_counted_by_what_they_are(receivers: Any, words: Any) -> None:
+    receivers.send("alerts", [words.alert(risk_id=f"drawdown/{name}") for name in ("a", "b", "c")])
+    counted = receivers.call("GET", "/api/v1/alerts/stats").json()
+    assert counted["total"] == 3
+    assert counted["by_state"] == {"CREATED": 3, "DISPATCHED": 0, "RESOLVED": 0, "EXPIRED": 0}
+    assert counted["by_severity"][words.alert()["labels"]["severity"]] == 3
+    assert sum(counted["by_category"].values()) == 3
+    assert list(counted["by_alertname"].values()) == [3]
+    assert (counted["acknowledged"], counted["median_seconds_to_acknowledge"]) == (0, None)
+
+    long_ago = datetime.now(UTC) - timedelta(days=30)
+    before = {"since": long_ago.isoformat(), "until": (long_ago + timedelta(days=1)).isoformat()}
+    assert receivers.call("GET", "/api/v1/alerts/stats", params=before).json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("since=yesterday", "since"),
+        ("since=2026-01-02T00:00:00", "since"),
+        ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
+        ("until=0001-01-01T00:00:00Z", "since"),
+        ("form=2026-01-02", "form"),
+    ],
+)
+def test_a_time_that_is_none_is_named(asked: str, named: str, shared: Any) -> None:
+    answer = shared.call("GET", f"/api/v1/alerts/stats?{asked}")
+    assert answer.status_code == 400
+    assert named in answer.json()["detail"]

@@ -1,0 +1,90 @@
+"""TLS for people, and the plain listener for machines beside it, on a running service."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def with_tls(service: Any, authority: trustme.CA, port: int) -> None:
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    service.data.mkdir(mode=0o710)
+    for number, blob in enumerate(certificate.cert_chain_pems):
+        blob.write_to_path(str(service.data / "cert.pem"), append=number > 0)
+    certificate.private_key_pem.write_to_path(str(service.data / "key.pem"))
+    service.policy.write_text(
+        service.policy.read_text()
+        + f"[alerting.dashboard]\nport = {port}\n[alerting.dashboard.tls]\n"
+        'cert_file = "cert.pem"\nkey_file = "key.pem"\n'
+    )
+
+
+def a_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_people_come_over_tls_and_machines_as_before(
+    stopped: Any, authority: trustme.CA, words: Any
+) -> None:
+    port = a_port()
+    with_tls(stopped, authority, port)
+    service = stopped.start()
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    url = f"https://127.0.0.1:{port}"
+    with httpx.Client(verify=trusted, trust_env=False) as people, ExitStack() as silent:
+        answer = people.get(f"{url}/api/v1/session")
+        assert answer.json()["authenticated"] is False
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        body = {"name": "ann", "roles": ["auditor"], "password": "a slow train north", "actor": "x"}
+        assert service.call("POST", "/api/v1/users", json=body).status_code == 200
+        given = people.post(
+            f"{url}/api/v1/session", json={"name": "ann", "password": body["password"]}
+        )
+        assert given.headers["set-cookie"].startswith("__Host-riskwarden=")
+        assert "; Secure;" in given.headers["set-cookie"]
+        assert people.get(f"{url}/api/v1/system/status").status_code == 200
+        huge = people.get(f"{url}/healthz", headers={"X-Much": "x" * 100_000})
+        assert huge.status_code == 431, "it has the same bounds"
+        # More than may be open of those who say nothing: the first make way, and nobody waits.
+        opened = [
+            silent.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            for _ in range(300)
+        ]
+        assert opened[0].recv(1) == b""
+        assert people.get(f"{url}/healthz").status_code == 200
+        assert service.send("alerts", [words.alert()]).status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+    assert service.stop() == 0
+    assert "Traceback" not in service.log
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "said"),
+    [
+        ("0.0.0.0", "", "tls.at_proxy = true"),  # noqa: S104
+        ("127.0.0.1", 'cert_file = "none.pem"\nkey_file = "none.key"\n', "none.pem"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_at_the_start(
+    stopped: Any, host: str, more: str, said: str
+) -> None:
+    stopped.policy.write_text(f"[alerting.dashboard.tls]\n{more}")
+    stopped.host = host
+    assert stopped.spawn().wait(20) == 2, stopped.log
+    (line,) = stopped.log.splitlines()
+    assert said in line

@@ -1,0 +1,80 @@
+"""The kill switch for people at a screen: told first what would happen, then it happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyotp
+import pytest
+
+PATH = "/api/v1/system/kill-switch"
+WANTED = {"mode": "immediate", "reason": "the feed is wrong", "actor": "ann"}
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+def test_nothing_happens_before_the_second_step_and_then_it_is_a_kill_like_any_other(
+    receivers: Any,
+) -> None:
+    told = receivers.call("POST", PATH, json=WANTED).json()
+    assert (told["mode"], told["scope"], told["word"]) == ("immediate", "*", "IMMEDIATE")
+    assert any("every position is closed now" in step for step in told["steps"])
+    # Nobody can say which positions there are, and that is said instead of "none".
+    assert told["positions"] is None
+    assert "does not answer" in told["unknown"]
+    assert not receivers.gate_says_halt()
+    assert "KILL_SWITCH_ACTIVATED" not in receivers.event_types()
+
+    second = {**WANTED, "confirmation": told["confirmation"], "word": "immediate"}
+    done = receivers.call("POST", PATH, json=second)
+    assert done.status_code == 200, done.text
+    assert done.json()["mode"] == "immediate"
+    assert receivers.gate_says_halt()
+    assert receivers.status()["kill_switch"]["state"] == "TRIPPED"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"confirmation": "none"}, "unknown"),
+        ({"word": ""}, "word must be the mode, PAUSE"),
+        ({"word": "IMMEDIATE"}, "word must be the mode, PAUSE"),
+        ({"mode": "immediate", "word": "IMMEDIATE"}, "another request"),
+        ({"scope": "account=main"}, "another request"),
+        ({"reason": "something else"}, "another request"),
+    ],
+)
+def test_a_second_step_that_is_not_that_of_the_first_trips_nothing_and_is_on_record(
+    change: dict[str, str], why: str, shared: Any
+) -> None:
+    wanted = {**WANTED, "mode": "pause"}
+    code = shared.call("POST", PATH, json=wanted).json()["confirmation"]
+    refused = shared.call(
+        "POST", PATH, json={**wanted, "confirmation": code, "word": "PAUSE", **change}
+    )
+    assert refused.status_code == 409
+    assert why in refused.json()["detail"]
+    assert "nothing was tripped" in refused.json()["detail"]
+    assert not shared.gate_says_halt()
+
+
+def test_where_the_policy_asks_for_codes_of_the_authenticator_a_wrong_one_trips_nothing(
+    stopped: Any,
+) -> None:
+    stopped.environ["RISKWARDEN_TOTP_SECRET"] = SECRET
+    stopped.policy.write_text(
+        f"{stopped.policy.read_text()}[alerting.kill_switch]\nneeds_totp = true\n"
+    )
+    running = stopped.start()
+    told = running.call("POST", PATH, json=WANTED).json()
+    assert told["needs_totp"]
+    second = {**WANTED, "confirmation": told["confirmation"], "word": "IMMEDIATE"}
+    shown = pyotp.TOTP(SECRET).at(datetime.now(UTC))
+    wrong = "000000" if shown != "000000" else "111111"
+    for totp in ("", wrong):
+        refused = running.call("POST", PATH, json={**second, "totp": totp})
+        assert (refused.status_code, "authenticator" in refused.json()["detail"]) == (409, True)
+    assert not running.gate_says_halt()
+    done = running.call("POST", PATH, json={**second, "totp": shown})
+    assert done.status_code == 200, done.text
+    assert running.gate_says_halt()
