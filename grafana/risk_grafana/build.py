@@ -75,8 +75,11 @@ def _panel(policy: Policy, panel: Panel, place: Place, number: int) -> dashboard
         grid_pos=_grid(place),
         targets=[_target(policy, panel, query, index) for index, query in enumerate(panel.queries)],
         links=[
-            _link(f"Runbook: {name}", policy.alerting.runbooks.base_url + name)
-            for name in panel.runbooks
+            *(_to_console(policy) if panel.in_console else ()),
+            *(
+                _link(f"Runbook: {name}", policy.alerting.runbooks.base_url + name)
+                for name in panel.runbooks
+            ),
         ],
         max_data_points=panel.points,
         transformations=_transformations(panel),
@@ -107,6 +110,8 @@ def _transformations(panel: Panel) -> list[dashboard.DataTransformerConfig] | No
     if panel.shape is not Shape.TABLE:
         return None
     columns = {shapes.column(panel, n): query.legend for n, query in enumerate(panel.queries)}
+    # As the first query's is called while none of the others finds anything.
+    columns.setdefault("Value", panel.queries[0].legend)
     return [
         dashboard.DataTransformerConfig(id_val="merge", options={}),
         dashboard.DataTransformerConfig(
@@ -127,9 +132,20 @@ def _links(policy: Policy) -> list[dashboard.DashboardLink]:
         include_vars=True,
         keep_time=True,
     )
+    return [_in_sight(others), *_to_console(policy)]
+
+
+def _to_console(policy: Policy) -> list[dashboard.DashboardLink]:
+    """None where no console is served."""
     if not policy.alerting.dashboard.enabled:
-        return [others]
-    return [others, _link("Operator console", _console(policy))]
+        return []
+    return [_link("Operator console", _console(policy))]
+
+
+def _in_sight(link: dashboard.DashboardLink) -> dashboard.DashboardLink:
+    """Above the panels: the library puts it into a menu, where some Grafanas show no link."""
+    link.placement = None  # type: ignore[assignment]  # as the schema has it
+    return link
 
 
 def _console(policy: Policy) -> str:
@@ -142,14 +158,16 @@ def _console(policy: Policy) -> str:
 
 
 def _link(title: str, url: str) -> dashboard.DashboardLink:
-    return dashboard.DashboardLink(
-        title=title,
-        type_val=dashboard.DashboardLinkType.LINK,
-        icon="external link",
-        tooltip=title,
-        url=url,
-        tags=[],
-        target_blank=True,
+    return _in_sight(
+        dashboard.DashboardLink(
+            title=title,
+            type_val=dashboard.DashboardLinkType.LINK,
+            icon="external link",
+            tooltip=title,
+            url=url,
+            tags=[],
+            target_blank=True,
+        )
     )
 
 

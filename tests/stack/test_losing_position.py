@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import telegram_stand_in
-from grafana_queries import EMBEDDED_ALONE, queries, unanswered
+from grafana_queries import EMBEDDED_ALONE, queries, replaced, unanswered
 from loopback_http import Reply
 from losing_desk import ANSWERED, PAID, UNANSWERED, Book, Desk
 from mail_servers import Postbox, mail_server
@@ -358,6 +358,18 @@ def test_every_panel_of_every_dashboard_shows_something_of_all_this(desk: Desk) 
         return not left
 
     eventually(answered, _SOON, lambda: "no data:\n" + "\n".join(map(str, left)))
+
+
+def test_what_happened_once_is_among_the_events_of_the_range(desk: Desk) -> None:
+    (table,) = [one for one in queries() if one.panel == "Events in this range"]
+    query = replaced(table.expression, scrape_seconds=1, range_seconds=900)
+    prometheus = desk.running.stack.url("prometheus")
+    answer = desk.client.get(f"{prometheus}/api/v1/query", params={"query": query}).json()
+    found = {
+        one["metric"]["event_type"]: float(one["value"][1]) for one in answer["data"]["result"]
+    }
+    assert found["KILL_SWITCH_ACTIVATED"] == pytest.approx(1, abs=0.1)
+    assert min(found.values()) > 0
 
 
 def _heard(desk: Desk) -> float:
