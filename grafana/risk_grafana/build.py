@@ -14,9 +14,11 @@ from risk_grafana.panel import Dashboard, Panel, Query, Row, Shape
 from risk_policy.contracts.artefact import ArtefactError, duration
 from risk_policy.contracts.jobs import own_scrape_seconds
 from risk_policy.model import Policy
+from risk_policy.model.base import split_endpoint
 
 #: What all of them are found by, and link to each other by.
 TAG: Final = "riskwarden"
+_EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - nothing is bound here
 _REFRESH: Final = ["5s", "10s", "30s", "1m", "5m", "15m", "1h"]
 
 
@@ -153,8 +155,10 @@ def _console(policy: Policy) -> str:
     served = policy.alerting.dashboard
     if not served.tls.is_served:
         return f"http://{policy.alerting.endpoints.receivers}/"
-    host = f"[{served.host}]" if ":" in served.host else served.host
-    return f"https://{host}:{served.port}/"
+    host = served.host
+    if host in _EVERYWHERE:  # which is no address that a browser could go to
+        host, _ = split_endpoint(policy.alerting.endpoints.receivers)
+    return f"https://{f'[{host}]' if ':' in host else host}:{served.port}/"
 
 
 def _link(title: str, url: str) -> dashboard.DashboardLink:

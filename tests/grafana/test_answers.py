@@ -130,6 +130,32 @@ def test_the_kill_switch_is_told_in_its_worst_word(
     shown.text = CALM
 
 
+def test_messages_that_another_channel_took_over_are_delivered_and_old_ones_are_no_case(
+    shown: Figures,
+) -> None:
+    def told(sent: int, failed: int, moved: int) -> str:
+        counted = (
+            'risk_messages_total{{channel="mail",outcome="sent"}} {}\n'
+            'risk_audit_events_total{{event_type="NOTIFICATION_FAILED"}} {}\n'
+            'risk_audit_events_total{{event_type="NOTIFICATION_FAILED_OVER"}} {}\n'
+            'risk_messages_dead{{channel="mail"}} 50\n'
+        )
+        return CALM + counted.format(sent, failed, moved)
+
+    def share() -> list[float]:
+        return list(said(shown, "delivery", "Delivered").values())
+
+    try:
+        shown.text = told(0, 0, 0)
+        eventually(lambda: answers(shown, "risk_messages_dead"), 20, "scraped")
+        shown.text = told(6, 2, 2)
+        eventually(lambda: share() == [pytest.approx(1)], 20, "all arrived")
+        shown.text = told(9, 3, 2)
+        eventually(lambda: share() == [pytest.approx(0.9)], 20, "one of ten did not")
+    finally:
+        shown.text = CALM
+
+
 def test_secrets_are_overdue_unknown_or_neither(shown: Figures) -> None:
     assert list(said(shown, "security", "Secrets overdue").values()) == [1]
     assert list(said(shown, "security", "Secrets of unknown age").values()) == [1]

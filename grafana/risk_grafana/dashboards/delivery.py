@@ -39,7 +39,8 @@ def delivery(policy: Policy) -> Dashboard:
                     figure(
                         "Delivered",
                         "Of the messages that came to an end in this range, the share that "
-                        "arrived; dead letters did not.",
+                        "arrived; those did not that were given up and that no other channel took "
+                        "over.",
                         delivered_share(),
                         6,
                         steps=at_least(

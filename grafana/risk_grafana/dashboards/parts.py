@@ -13,6 +13,7 @@ from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import Limit, Side
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.audit import EventType
 from risk_policy.contracts.limit_alert import bound
 
 # -- colours -------------------------------------------------------------------------------
@@ -152,9 +153,14 @@ def tries_that_failed(*labels: str) -> Expression:
 
 
 def delivered_share() -> Expression:
-    """Of the messages that came to an end, the share that arrived."""
+    """Of the messages that came to an end in the range, the share that arrived.
+
+    What another channel took over ends there: dead letters may be much older than the range.
+    """
     sent = increase(m.MESSAGES, outcome="sent").by("sum")
-    return sent / (sent + series(m.DEAD_LETTERS).by("sum"))
+    failed = increase(m.AUDIT_RECORDED, event_type=EventType.NOTIFICATION_FAILED.value).by("sum")
+    moved = increase(m.AUDIT_RECORDED, event_type=EventType.NOTIFICATION_FAILED_OVER.value)
+    return sent / (sent + (failed - moved.by("sum")).at_least(0))
 
 
 def age(metric: Metric, *labels: str) -> Expression:
