@@ -105,12 +105,17 @@ def _ask(reference: Reference, environ: Mapping[str, str], lookup: Lookup) -> tu
         namespace=environ.get("VAULT_NAMESPACE") or None,
         verify=authority or True,
         timeout=_TIMEOUT_SECONDS,
+        # The token would go along, to whomever that is.
+        allow_redirects=False,
         strict_http=True,
     )
     try:
         answer: Any = client.secrets.kv.v2.read_secret_version(
             path=reference.path, mount_point=reference.mount, raise_on_deleted_version=True
         )
+        if getattr(answer, "is_redirect", False):
+            why = "sends on to another address, which is not followed; set VAULT_ADDR to that"
+            raise VaultError(str(reference), f"{_LOG_IN.sub('//', address)} {why}")
         data = answer["data"]
         return data["data"].get(reference.key), data["metadata"]["created_time"]
     except RefusedByVault as error:

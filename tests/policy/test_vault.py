@@ -117,6 +117,14 @@ def test_an_answer_that_is_none_is_not_repeated(
     assert "hunter2" not in str(refused.value)
 
 
+def test_the_token_does_not_follow_to_another_address(vault: VaultStandIn) -> None:
+    with VaultStandIn(HELD) as another:
+        vault.instead = lambda sent: Reply(307, "", {"Location": f"{another.url}{sent.path}"})
+        with pytest.raises(UnsetVariableError, match="sends on to another address"):
+            Secret(SLACK).reveal(environ(vault))
+        assert another.received == []
+
+
 def test_only_a_vault_whose_certificate_is_trusted_is_shown_the_token(tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
     with VaultStandIn(HELD, certificate=certificate) as vault:
