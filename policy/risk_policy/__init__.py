@@ -5,6 +5,7 @@ from risk_policy.errors import (
     PolicyError,
     Problem,
     UnfitTokenError,
+    UnreadableVariableError,
     UnsetVariableError,
 )
 from risk_policy.loader import (
@@ -22,6 +23,7 @@ __all__ = [
     "PolicyError",
     "Problem",
     "UnfitTokenError",
+    "UnreadableVariableError",
     "UnsetVariableError",
     "default_policy_path",
     "load_policy",

@@ -59,9 +59,16 @@ class UnsetVariableError(PolicyError):
         super().__init__(f"set {variable} in the environment, or {variable}_FILE to a file's path")
 
 
-class VaultError(UnsetVariableError):
-    """A secret that should be in Vault is not to be had."""
+class UnreadableVariableError(UnsetVariableError):
+    """Something says where a value is, and there it is not to be had.
 
-    def __init__(self, reference: str, why: str) -> None:
-        super().__init__(reference)
-        self.args = (f"{reference}: {why}",)
+    Who may do without what is not set must not do without this: somebody meant it to be there.
+    """
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(variable)
+        self.args = (f"{variable}: {why}",)
+
+
+class VaultError(UnreadableVariableError):
+    """A secret that should be in Vault is not to be had."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from argon2 import Parameters
 
-from risk_policy import UnsetVariableError
+from risk_policy import UnreadableVariableError, UnsetVariableError
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.model.dashboard import DashboardAuth
@@ -121,6 +121,8 @@ def _make_the_first(
     username, secret = auth.username, auth.password
     try:
         name, password = username.reveal().strip(), secret.reveal()
+    except UnreadableVariableError as error:
+        raise StartError(f"alerting.dashboard.auth: {error}") from None
     except UnsetVariableError:
         return
     try:

@@ -77,6 +77,13 @@ def test_the_first_user_can_be_named_by_the_environment_and_has_no_default(
         sign_in_desk(tmp_path / "weak"),
     ):
         pass
+    monkeypatch.delenv("DASHBOARD_PASSWORD")
+    monkeypatch.setenv("DASHBOARD_PASSWORD_FILE", str(tmp_path / "gone"))
+    with (
+        pytest.raises(StartError, match=r"DASHBOARD_PASSWORD_FILE names .*gone, which"),
+        sign_in_desk(tmp_path / "unread"),
+    ):
+        pass
     monkeypatch.setenv("DASHBOARD_PASSWORD", PASSWORD)
     with sign_in_desk(tmp_path / "good") as desk:
         assert desk.browser("boss").call("GET", SESSION).json()["roles"] == ["admin"]
