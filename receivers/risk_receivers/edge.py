@@ -202,6 +202,7 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
             bodies=bodies,
             refused=core.refusals.note,
             monitor=core.monitor,
+            is_somebodys=sign_in.lock_out.is_somebodys,
             signed=people.signed,
             streams=Wire(streams),
             shown={"/api/v1/gate": GateDoor(core.gate, parts.health.lease_withheld)},

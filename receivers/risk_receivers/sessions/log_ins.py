@@ -20,7 +20,7 @@ from risk_receivers.auth import Identity
 from risk_receivers.doors.door import recorded
 from risk_receivers.errors import ReceiversError
 from risk_receivers.sessions.book import Sessions
-from risk_receivers.sessions.lock_out import LockOut
+from risk_receivers.sessions.lock_out import HAS_TO_WAIT, LockOut
 from risk_receivers.sessions.session import Session, new_id
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
@@ -96,17 +96,24 @@ class LogIns:
         self._refused = refused
         self._entered = entered
 
+    def is_somebodys(self, address: str) -> bool:
+        """Whether anybody has logged in from there before."""
+        return self._lock_out.is_somebodys(address)
+
     async def attempt(
         self, name: str, password: str, code: str, address: str
     ) -> tuple[Session, User, str]:
         """A session, whose it is, and its token. Raises LogInRefusedError."""
         if wait := self._lock_out.wait_seconds(name, address):
-            raise self._no(name, address, "locked", "has to wait after log-ins that failed", wait)
+            raise self._no(name, address, "locked", HAS_TO_WAIT, wait)
         self._lock_out.begin(name, address)
         user = self._users.find(name)
         try:
+            is_stranger = not self._lock_out.is_familiar(name, address)
             verdict = await asyncio.wrap_future(
-                self._hasher.verify(user.password if user else None, password)
+                self._hasher.verify(
+                    user.password if user else None, password, is_stranger=is_stranger
+                )
             )
         except BusyError as error:
             self._lock_out.undecided(name, address)

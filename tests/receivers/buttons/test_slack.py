@@ -82,6 +82,7 @@ class Rig:
             bodies=BodyReader(max_mib=1, timeout_seconds=5),
             refused=self.behind.refusals.note,
             monitor=self.behind.monitor,
+            is_somebodys=bool,
             signed={SLACK_PATH: door},
             shown={},
             streams=Wire(Streams({}, heartbeat_seconds=9, most=1, stopping=bool)),
