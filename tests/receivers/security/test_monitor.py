@@ -164,6 +164,24 @@ def test_somebody_who_may_not_or_brings_nothing_is_no_intruder(desk: SignInDesk)
     assert desk.call("GET", SESSION, address="203.0.113.70").status_code == 200
 
 
+def test_what_a_proxy_in_front_asks_for_is_no_guess_and_keeps_nobody_from_their_session(
+    desk: SignInDesk,
+) -> None:
+    ann = desk.browser("ann", "203.0.113.93")
+    for header in ("Basic YW5uOnNlY3JldA==", "Negotiate YII", "Bearer", "Bearer "):
+        sent = {"Authorization": header}
+        for _ in range(4):
+            assert ann.call("GET", STATUS, headers=sent).status_code == 200
+            assert ann.call("GET", SESSION, headers=sent).json()["name"] == "ann"
+            assert desk.call("GET", STATUS, None, sent, ann.address).status_code == 401
+        # It is no way around what a session takes, either.
+        forged = {**sent, "X-CSRF-Token": "x"}
+        assert ann.call("POST", "/api/v1/kill", {}, headers=forged).status_code == 403
+    assert all(
+        one["address"] != ann.address for one in desk.owner("GET", SECURITY).json()["addresses"]
+    )
+
+
 def test_wrong_passwords_count_as_such(desk: SignInDesk) -> None:
     address = "203.0.113.67"
     before, tokens = counted(desk, "login_failed"), counted(desk, "auth_failed")
