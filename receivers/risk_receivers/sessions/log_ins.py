@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from risk_policy.catalogue import metrics as m
+from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
@@ -39,6 +40,7 @@ WRONG: Final = (
 )
 #: In which the record is waited for.
 _PATIENCE_SECONDS: Final = 10.0
+_WRONG_CODE: Final = "the right password, and a wrong code or none"
 _log = logging.getLogger(__name__)
 
 
@@ -139,20 +141,24 @@ class LogIns:
         self, user: User, code: str, address: str, rehashed: str | None
     ) -> tuple[Session, User, str]:
         number = new_id()
+        codes = self._authenticators.of_user(user)
+        # Before the store is asked: it would tell by its time, and by a failure of its own, that
+        # the password was right.
+        if codes is not None and not codes.is_likely(code, utc_now()):
+            raise _NotThisTimeError(_WRONG_CODE)
 
         def work(transaction: Transaction) -> datetime:
             known = table.find(transaction.connection, user.name)
             if known is None or known.changed_at != user.changed_at:
                 raise _NotThisTimeError("something about the user was changed meanwhile")
-            codes = self._authenticators.of_user(known)
             if codes is not None and not codes.take(transaction, code):
-                raise _NotThisTimeError("the right password, and a wrong code or none")
+                raise _NotThisTimeError(_WRONG_CODE)
             table.note_login(transaction.connection, user.name, transaction.now, rehashed)
             transaction.append(_began(user, number, address, has_code=codes is not None))
             return transaction.now
 
         at = await recorded(self._writer.submit(work), _PATIENCE_SECONDS)
-        self._users.note_login(user.name, at, rehashed)
+        self._users.note_login(user, at, rehashed)
         self._lock_out.succeeded(user.name, address)
         self._telemetry.count(m.LOGINS, "succeeded")
         self._entered(Identity(user.name, user.roles, session=number), address)
