@@ -150,11 +150,16 @@ class Front:
                 what.partition(" ")[0] for what in self._behind_too if what.endswith(f" {known}")
             )
             return _only(", ".join(["POST", *others]), scope)
-        path, address = scope["path"], _address(scope)
-        by = self._access.decide(Credentials.of(scope["headers"]), address, f"POST {known}", path)
+        path, address, what = scope["path"], _address(scope), f"POST {known}"
+        by = self._access.decide(Credentials.of(scope["headers"]), address, what, path)
         if isinstance(by, Refusal):
             return problem(by.code, by.error)
         body = await self._bodies.read(receive)
+        if by.key is None and not self._access.knows(scope["headers"]):
+            # Who sends slowly may have been shut out meanwhile; the policy's own tokens never are.
+            by = self._access.decide(Credentials.of(scope["headers"]), address, what, path)
+            if isinstance(by, Refusal):
+                return problem(by.code, by.error)
         if body.end is End.LEFT:
             return problem(400, "the connection was closed before the body was complete")
         if body.end is not End.COMPLETE and not door.takes_parts:
