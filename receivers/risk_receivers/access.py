@@ -83,6 +83,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "DELETE /api/v1/users/<name>/totp": (Permission.MANAGE_TOKENS,),
     "GET /api/v1/users/<name>/sessions": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
     "DELETE /api/v1/users/<name>/sessions": (Permission.MANAGE_TOKENS,),
+    "PUT /api/v1/session/password": (Permission.READ,),
     "GET /api/v1/security": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
     "DELETE /api/v1/security/blocks/<blocked>": (Permission.MANAGE_TOKENS,),
 }
