@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +179,25 @@ def test_nobody_else_is_believed(
         lambda: OUTSIDE in {one.details["address"] for one in plain.payloads("ACCESS_REFUSED")}
     )
     assert INSIDE not in str(plain.payloads("ACCESS_REFUSED"))
+
+
+def test_a_proxy_that_nobody_named_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        return [one for one in caplog.messages if "X-Forwarded-For is not believed" in one]
+
+    policy = '[alerting.dashboard.api]\ntrusted_proxies = ["10.0.0.9"]\n'
+    with sign_in_desk(tmp_path, policy) as desk:
+        sent = {"X-Forwarded-For": INSIDE}
+        desk.call("GET", STATUS, None, sent, "10.0.0.9")
+        desk.call("GET", STATUS, None, {}, "10.0.0.8")
+        assert told() == []
+        for _ in range(3):
+            desk.call("GET", STATUS, None, sent, "10.0.0.8")
+        assert len(told()) == 1
+        assert told()[0].startswith("what 10.0.0.8 says")
+        assert "alerting.dashboard.api.trusted_proxies" in told()[0]
 
 
 # -- where it listens --------------------------------------------------------------------------
