@@ -88,7 +88,8 @@ class Perimeter:
             await self._keep_out(scope, send)
             return
         more = list(self._headers)
-        if scope["path"].startswith(_PRIVATE):
+        # However many slashes it begins with, it is answered as with one.
+        if f"/{scope['path'].lstrip('/')}".startswith(_PRIVATE):
             more.append(_NO_STORE)
         if self._origins:
             origin = _header(scope, b"origin")

@@ -70,6 +70,15 @@ def test_every_answer_tells_a_browser_to_do_next_to_nothing_with_it(
             assert told["cache-control"] in ("no-store", "no-cache")
 
 
+def test_no_way_to_write_a_path_is_answered_otherwise(plain: SignInDesk) -> None:
+    for path in ("//api/v1/alerts", "///api/v1/session/password"):
+        told = plain.call("GET", path, None, {**BEARER, "Host": "evil.example"}).headers
+        assert told["cache-control"] == "no-store"
+    for path in ("/api/v1//alerts", "/api//v1/kill", "/runbooks//X"):
+        answer = plain.call("GET", path, None, {**BEARER, "Host": "evil.example"})
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+
+
 def test_where_browsers_come_over_tls_they_are_to_come_back_so(fenced: SignInDesk) -> None:
     answer = fenced.call("GET", "/healthz")
     assert answer.headers["strict-transport-security"] == "max-age=31536000"

@@ -259,6 +259,8 @@ def user_views(parts: UserParts, access: Access) -> Blueprint:
     @api.delete("/users/<name>/sessions")
     def log_out(name: str) -> Response:
         body: UserOrder = order(UserOrder)
+        if refusal := may_not(body, about(name)):
+            return refusal
         if parts.users.known(name) is None:
             raise NoSuchUserError(f"there is no user named {name}")
         ended = parts.sessions.end_all(name)

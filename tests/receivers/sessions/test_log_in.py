@@ -247,6 +247,8 @@ def test_who_has_an_authenticator_shows_it_to_log_in_and_for_what_is_dangerous(
         ("POST", "/api/v1/users/ann/disable", {}),
         ("POST", "/api/v1/users/ann/enable", {}),
         ("DELETE", "/api/v1/users/ann", {}),
+        ("DELETE", "/api/v1/users/ann/sessions", {}),
+        ("POST", "/api/v1/audit/signing-key", {"reason": "a try", "lost": True}),
         ("DELETE", "/api/v1/tokens/bot", {}),
     ):
         denied = tina.call(method, path, {"actor": "x", "totp": fresh, **more})
