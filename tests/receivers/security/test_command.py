@@ -61,3 +61,19 @@ def test_who_stands_out_is_shown_and_a_block_is_ended_by_commands(
     again = riskwarden("security", "lift", "127.0.0.1", *here)
     assert again.exit_code == 1
     assert "127.0.0.1 is not blocked" in again.output
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_block_keeps_nobody_from_the_kill_switch_whose_first_token_is_an_old_one(
+    stopped: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
+) -> None:
+    stopped.policy.write_text(f"{stopped.policy.read_text()}{POLICY}")
+    receivers = stopped.start()
+    here = ("--policy", receivers.policy, "--receivers", receivers.url)
+    monkeypatch.setenv("RISKWARDEN_TOKEN", "an-old-one")
+    for _ in range(10):  # a script that looks again and again
+        assert riskwarden("security", *here).exit_code == 1
+    wait_until(lambda: "ADDRESS_BLOCKED" in receivers.event_types())
+    killed = riskwarden("kill", "--mode", "pause", "--reason", "a test", *here)
+    assert killed.exit_code == 0, killed.output
+    assert receivers.gate_says_halt()
