@@ -38,6 +38,7 @@ _GROUPS: Final = (
     "drill",
     "token",
     "user",
+    "security",
     "report",
     "snapshot",
 )

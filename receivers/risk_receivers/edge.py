@@ -53,6 +53,7 @@ from risk_receivers.streams.wire import Wire
 from risk_receivers.tokens.registry import Registry
 from risk_receivers.tokens.views import TokenParts
 from risk_receivers.users.fresh_code import FreshCode
+from risk_receivers.users.own_password import OwnPassword
 from risk_receivers.users.views import UserParts
 
 _WSGI_THREADS: Final = 8
@@ -106,6 +107,17 @@ def parts_of(
             hasher=sign_in.hasher,
             writer=core.writer,
             fresh_code=fresh_code,
+            own_password=OwnPassword(
+                users=sign_in.users,
+                registry=sign_in.registry,
+                sessions=sign_in.sessions,
+                hasher=sign_in.hasher,
+                lock_out=sign_in.lock_out,
+                fresh_code=fresh_code,
+                cookie=sign_in.cookie,
+                refused=core.refusals.note,
+                telemetry=core.telemetry,
+            ),
         ),
         monitor=core.monitor,
         key_ages=key_ages,
@@ -202,6 +214,7 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
             bodies=bodies,
             refused=core.refusals.note,
             monitor=core.monitor,
+            is_somebodys=sign_in.lock_out.is_somebodys,
             signed=people.signed,
             streams=Wire(streams),
             shown={"/api/v1/gate": GateDoor(core.gate, parts.health.lease_withheld)},

@@ -29,6 +29,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _MOST_STRANGERS: Final = 16
 #: These are answered to anybody, always: what watches the service must not lose sight of it.
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+#: What somebody needs to log in. Wrong passwords have bounds of their own (:mod:`.sessions`).
+_WAY_IN: Final = frozenset({"/", "/login", "/api/v1/session"})
+_WAY_IN_BELOW: Final = "/console/"
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -45,14 +48,15 @@ class Front:
         bodies: BodyReader,
         refused: Refused,
         monitor: Monitor,
+        is_somebodys: Callable[[str], bool],
         signed: Mapping[str, SignedDoor],
         shown: Mapping[str, GetDoor],
         streams: Wire,
         opened: Mapping[str, OpenDoor],
     ) -> None:
         """``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
-        where somebody came in vain to a signed one, to which, and why. Raises LookupError for one
-        in no table.
+        where somebody came in vain to a signed one, to which, and why; ``is_somebodys`` says of an
+        address whether anybody has logged in from there. Raises LookupError for one in no table.
         """
         served = {f"POST {path}" for path in doors} | {f"GET {path}" for path in shown}
         to_all = {f"{method} {path}" for path, door in opened.items() for method in door.methods}
@@ -76,6 +80,7 @@ class Front:
         self._bodies = bodies
         self._refused = refused
         self._monitor = monitor
+        self._is_somebodys = is_somebodys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -116,12 +121,16 @@ class Front:
 
     def _turned_away(self, scope: Scope) -> Reply | None:
         """What is answered to strangers from an address that is blocked. Whoever signs requests is
-        no stranger, and probes and scrapes are nobody's.
+        no stranger, probes and scrapes are nobody's, and where people work they can log in: what
+        others do behind the same address keeps nobody from the kill switch.
         """
-        if scope["type"] != "http" or scope["path"] in self._signed or scope["path"] in _PROBES:
+        path, address = scope["path"], _address(scope)
+        if scope["type"] != "http" or path in self._signed or path in _PROBES:
             return None
-        wait = self._monitor.blocked_seconds(_address(scope))
+        wait = self._monitor.blocked_seconds(address)
         if not wait or self._access.knows(scope["headers"]):
+            return None
+        if (path in _WAY_IN or path.startswith(_WAY_IN_BELOW)) and self._is_somebodys(address):
             return None
         return problem(429, _blocked(wait), math.ceil(wait))
 
@@ -141,11 +150,16 @@ class Front:
                 what.partition(" ")[0] for what in self._behind_too if what.endswith(f" {known}")
             )
             return _only(", ".join(["POST", *others]), scope)
-        path, address = scope["path"], _address(scope)
-        by = self._access.decide(Credentials.of(scope["headers"]), address, f"POST {known}", path)
+        path, address, what = scope["path"], _address(scope), f"POST {known}"
+        by = self._access.decide(Credentials.of(scope["headers"]), address, what, path)
         if isinstance(by, Refusal):
             return problem(by.code, by.error)
         body = await self._bodies.read(receive)
+        if by.key is None and not self._access.knows(scope["headers"]):
+            # Who sends slowly may have been shut out meanwhile; the policy's own tokens never are.
+            by = self._access.decide(Credentials.of(scope["headers"]), address, what, path)
+            if isinstance(by, Refusal):
+                return problem(by.code, by.error)
         if body.end is End.LEFT:
             return problem(400, "the connection was closed before the body was complete")
         if body.end is not End.COMPLETE and not door.takes_parts:

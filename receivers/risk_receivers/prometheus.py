@@ -1,8 +1,13 @@
-"""Asks Prometheus over its HTTP API."""
+"""Asks Prometheus over its HTTP API.
+
+Few wait for it at a time, and nobody waits long to be one of them: a thread that waits for one that
+hangs answers nobody who asks how the account stands.
+"""
 
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any, Final
 
 import httpx
@@ -11,6 +16,9 @@ from risk_receivers.errors import ReceiversError
 
 #: Somebody waits for the answer.
 _TIMEOUT_SECONDS: Final = 5.0
+#: Questions that are under way at a time, and how long another one waits for its turn.
+_MOST_AT_A_TIME: Final = 3
+_TURN_SECONDS: Final = 0.5
 
 
 class PrometheusError(ReceiversError):
@@ -23,6 +31,7 @@ class PrometheusApi:
     def __init__(self, url: str) -> None:
         self.url: Final = url.rstrip("/")
         self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self._room = threading.BoundedSemaphore(_MOST_AT_A_TIME)
 
     def close(self) -> None:
         """Let its connections go."""
@@ -40,6 +49,14 @@ class PrometheusApi:
         return self._ask("query_range", asked)
 
     def _ask(self, how: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        if not self._room.acquire(timeout=_TURN_SECONDS):
+            raise PrometheusError(f"Prometheus at {self.url} does not answer: others wait for it")
+        try:
+            return self._answer(how, asked)
+        finally:
+            self._room.release()
+
+    def _answer(self, how: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
         try:
             answer = self._client.post(f"{self.url}/api/v1/{how}", data=asked)
             said = answer.json()

@@ -55,6 +55,7 @@ class SignIn:
     sessions: Sessions
     cookie: Cookie
     second_factor: SecondFactor
+    lock_out: LockOut
     log_ins: LogIns | None
 
 
@@ -75,6 +76,8 @@ def open_sign_in(core: Core, hashing: Parameters) -> Iterator[SignIn]:
     )
     shared = TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp)
     hasher = Hasher(hashing)
+    # A restart ends every session: whoever then has to get in again is no stranger where they work.
+    lock_out = LockOut(familiar=core.monitor.users_places())
     try:
         _make_the_first(auth, users, registry, hasher)
 
@@ -87,7 +90,7 @@ def open_sign_in(core: Core, hashing: Parameters) -> Iterator[SignIn]:
             authenticators=authenticators,
             sessions=sessions,
             hasher=hasher,
-            lock_out=LockOut(),
+            lock_out=lock_out,
             writer=core.writer,
             telemetry=core.telemetry,
             refused=core.refusals.note,
@@ -101,6 +104,7 @@ def open_sign_in(core: Core, hashing: Parameters) -> Iterator[SignIn]:
             sessions=sessions,
             cookie=Cookie(is_secure=alerting.dashboard.tls.is_used),
             second_factor=SecondFactor(shared, authenticators),
+            lock_out=lock_out,
             log_ins=log_ins if auth.enabled and auth.type != "token" else None,
         )
     finally:

@@ -198,3 +198,21 @@ def test_only_so_many_listen_at_a_time_and_each_that_leaves_makes_room(
         wait_until(listens)
         assert running.stop() == 0
         listen_to_the_end(one)
+
+
+@pytest.mark.parametrize("path", ["/ws/metrics", "/ws/alerts"])
+def test_who_may_not_listen_any_more_hears_nothing_more_however_much_is_told(
+    shared: Any, path: str
+) -> None:
+    name = path.rpartition("/")[2]
+    order = {"actor": "tester"}
+    made = shared.call("POST", "/api/v1/tokens", json={**order, "name": name, "roles": ["auditor"]})
+    with listen(shared, path, made.json()["token"]) as connection:
+        hear(connection, "hello")
+        assert shared.call("DELETE", f"/api/v1/tokens/{name}", json=order).status_code == 200
+        with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012 - what comes before is told
+            # Every second there is something to tell, so no heartbeat is due: that is in 30 s.
+            for _ in range(20):
+                connection.recv(timeout=15)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008

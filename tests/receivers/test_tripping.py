@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pyotp
 import pytest
 
@@ -78,3 +81,29 @@ def test_where_the_policy_asks_for_codes_of_the_authenticator_a_wrong_one_trips_
     done = running.call("POST", PATH, json={**second, "totp": shown})
     assert done.status_code == 200, done.text
     assert running.gate_says_halt()
+
+
+def test_a_prometheus_that_hangs_holds_up_neither_who_stops_nor_who_asks_how_it_stands(
+    stopped: Any,
+) -> None:
+    headers = {"Authorization": "Bearer operator-secret"}
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        stopped.prometheus = f"127.0.0.1:{silent.getsockname()[1]}"
+        running = stopped.start()
+
+        def ask() -> int:
+            url = f"{running.url}/api/v1/metrics/current"
+            return httpx.get(url, headers=headers, timeout=60, trust_env=False).status_code
+
+        with ThreadPoolExecutor(16) as consoles:
+            asked = [consoles.submit(ask) for _ in range(16)]
+            told = running.call("POST", PATH, json=WANTED).json()
+            assert told["positions"] is None
+            assert "does not answer" in told["unknown"]
+            # One waits for Prometheus to the end; all of them together would keep every thread.
+            assert running.status()["kill_switch"]["state"] == "ARMED"
+            assert not all(one.done() for one in asked), "they waited for it meanwhile"
+            second = {**WANTED, "confirmation": told["confirmation"], "word": "immediate"}
+            assert running.call("POST", PATH, json=second).status_code == 200
+            assert running.gate_says_halt()
+            assert {one.result() for one in asked} == {503}

@@ -33,6 +33,8 @@ _WRONG_TOTP: Final = (
     "this takes a code of the authenticator (totp), and this one is missing, wrong or too old. "
     "Whoever cannot wait: riskwarden kill"
 )
+#: How long somebody who stops waits to hear what it would do.
+_LOOK_SECONDS: Final = 1.5
 _log = logging.getLogger(__name__)
 
 
@@ -100,11 +102,14 @@ class TripDoor(WholeDoor):
     async def _preview(self, wanted: TripRequest, request: Request, body: Body) -> TripPreview:
         positions: list[Holding] | None = None
         try:
-            positions, unknown = await asyncio.to_thread(
-                holdings, self._prometheus, Scope.parse(wanted.scope)
-            )
+            async with asyncio.timeout(_LOOK_SECONDS):
+                positions, unknown = await asyncio.to_thread(
+                    holdings, self._prometheus, Scope.parse(wanted.scope)
+                )
         except PrometheusError as error:
             unknown = str(error)
+        except TimeoutError:
+            unknown = f"Prometheus does not answer within {_LOOK_SECONDS:g} s"
         return {
             "confirmation": self._codes.give(request, None, body.by_name),
             "expires_in_seconds": self._terms.confirm_within_seconds,

@@ -27,6 +27,8 @@ _USUAL: Final = timedelta(hours=6)
 _LONGEST: Final = timedelta(days=366)
 #: However many look, Prometheus is asked so often.
 _KEPT_SECONDS: Final = 0.5
+#: How long somebody waits for what another asks already. They keep a thread meanwhile.
+_TURN_SECONDS: Final = 2.0
 _LABEL = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -65,13 +67,17 @@ class Measures:
     _kept: Current | None = None
 
     def current(self) -> Current:
-        """Raises PrometheusError."""
-        with self._lock:
+        """Raises PrometheusError. Of all who ask while it hangs, one waits for it to the end."""
+        if not self._lock.acquire(timeout=_TURN_SECONDS):
+            raise PrometheusError("Prometheus does not answer: somebody else waits for it")
+        try:
             if self._kept is None or time.monotonic() - self._asked_at > _KEPT_SECONDS:
                 self._kept = None
                 self._kept = current(self.policy, self.prometheus, time.time())
                 self._asked_at = time.monotonic()
             return self._kept
+        finally:
+            self._lock.release()
 
     def at(self, moment: datetime) -> Current:
         """What they stood at then. Raises PrometheusError."""

@@ -43,6 +43,7 @@ from risk_receivers.tokens.views import CreateRequest, RevokeRequest
 from risk_receivers.users.views import (
     AddUserRequest,
     AuthenticatorRequest,
+    OwnPasswordRequest,
     PasswordRequest,
     RolesRequest,
     UserOrder,
@@ -225,6 +226,12 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "PUT /api/v1/users/<name>/password": Endpoint(
         "Give a user another password", users.User, body=PasswordRequest, refusals=(404,)
+    ),
+    "PUT /api/v1/session/password": Endpoint(
+        "Give oneself another password",
+        users.OwnPasswordChanged,
+        body=OwnPasswordRequest,
+        refusals=(409,),
     ),
     "PUT /api/v1/users/<name>/roles": Endpoint(
         "Give a user other roles", users.User, body=RolesRequest, refusals=(404,)

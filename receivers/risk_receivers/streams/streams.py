@@ -3,7 +3,7 @@
 Everybody gets a ``hello`` with the cursor at which they begin, then what they missed since the one
 they came with, then what happens. A ``heartbeat`` comes when nothing else does, so that whoever
 hears nothing for longer knows that the connection is dead and not the market. A connection ends
-with the session or token that opened it, at the next heartbeat.
+with the session or token that opened it, within a second or so, however much is told over it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from risk_receivers.streams.tail import Tail
 
 #: A service that stops is not held up for longer.
 _LOOK_SECONDS: Final = 0.25
+#: How often it is asked whether somebody still may listen. It must not wait for a heartbeat: where
+#: something is told all the time there is none.
+_ASK_SECONDS: Final = 1.0
 _MOST_CURSOR: Final = 2**53 - 1
 _CURSOR: Final = b"last-event-id"
 
@@ -117,15 +120,18 @@ class Opened:
 
     async def _live(self, listener: Listener) -> AsyncIterator[Frame]:
         tail = self.stream.tail
-        said_at = time.monotonic()
+        said_at = asked_at = time.monotonic()
         while not (listener.is_behind or self.stopping()):
             found = await listener.next(_LOOK_SECONDS)
-            if found is None and time.monotonic() - said_at >= self.heartbeat_seconds:
+            now = time.monotonic()
+            if now - asked_at >= _ASK_SECONDS:
                 if self.allowed() is not None:
                     return
+                asked_at = now
+            if found is None and now - said_at >= self.heartbeat_seconds:
                 found = frame("heartbeat", tail.cursor if tail else None, at=time.time())
             if found is not None:
-                said_at = time.monotonic()
+                said_at = now
                 yield found
 
 

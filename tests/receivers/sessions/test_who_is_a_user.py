@@ -34,6 +34,7 @@ def test_nobody_makes_more_of_themselves(tmp_path: Path) -> None:
             ("PUT", "/api/v1/users/boss/password", {"actor": "tom", "password": PASSWORD}),
             ("POST", "/api/v1/users/boss/totp", {"actor": "tom"}),
             ("DELETE", "/api/v1/users/boss/totp", {"actor": "tom"}),
+            ("DELETE", "/api/v1/users/boss/sessions", {"actor": "tom"}),
         ):
             denied = tom.call(method, path, body)
             assert denied.status_code == 403, (path, denied.text)
