@@ -72,6 +72,8 @@ class Figures:
     def __init__(self, url: str) -> None:
         self.url = url
         self.text = CALM
+        #: When the runtime reported last, as Unix time; None: it does so all the time.
+        self.reported_at: float | None = None
 
 
 @contextmanager
@@ -82,8 +84,9 @@ def figures(folder: Path) -> Iterator[Figures]:
 
     class Exporter(Part):
         def scraped(self) -> None:
-            now = f'risk_snapshot_timestamp_seconds{{account="main"}} {time.time()}\n'
-            self.answer((shown.text + now).encode())
+            at = time.time() if shown.reported_at is None else shown.reported_at
+            now = f'risk_snapshot_timestamp_seconds{{account="main"}} {at}\n'
+            self.answer((shown.text + now).encode() if shown.text else b"")
 
     folder.mkdir()
     with serving(Exporter) as scraped:

@@ -6,6 +6,8 @@ import { capital, isAcknowledged, isOpen, plain, rank, severityOf, STATES } from
 
 const SHOWN = { open: "Open", all: "Recent" };
 const FIRST = 12;
+const NONE = { open: "No alert is open.", all: "No alert was ever raised." };
+const NONE_THEN = { open: "No alert was open when this was heard of last.", all: "No alert had been raised when this was heard of last." };
 
 export class Alerts {
   /** `acts`: acknowledge, giveBack and comment, each of an alert. */
@@ -31,7 +33,7 @@ export class Alerts {
     const { sources, session } = view;
     const source = this.shown === "open" ? sources.open : sources.alerts;
     const rows = sorted(source.data?.alerts ?? [], this.shown);
-    const none = !source.data ? (source.error?.message ?? "Nothing is known yet.") : this.shown === "open" ? "No alert is open." : "No alert was ever raised.";
+    const none = !source.data ? (source.error?.message ?? "Nothing is known yet.") : source.isFresh ? NONE[this.shown] : NONE_THEN[this.shown];
     text(byId("alerts-none"), none);
     show(byId("alerts-none"), rows.length === 0);
     show(byId("alerts-more"), rows.length > this.most);
@@ -111,10 +113,10 @@ function update(made, alert, may) {
   const name = `${plain(alert.alertname)}, ${alert.risk_id}`;
   show(made.ack, may && open && !acknowledged);
   show(made.unack, may && Boolean(acknowledged));
-  show(made.comment, may);
+  text(made.comment, may ? "Comment" : "History");
   set(made.ack, { "aria-label": `Acknowledge ${name}` });
   set(made.unack, { "aria-label": `Give back ${name}` });
-  set(made.comment, { "aria-label": `Comment on ${name}` });
+  set(made.comment, { "aria-label": may ? `Comment on ${name}` : `History of ${name}` });
   const runbook = `/runbooks/${encodeURIComponent(alert.alertname)}`;
   set(made.runbook, { href: runbook, "aria-label": `Runbook of ${plain(alert.alertname)}` });
 }

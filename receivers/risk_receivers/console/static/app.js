@@ -6,6 +6,7 @@ import { Alerts } from "./alerts.js";
 import { Announcer } from "./announce.js";
 import { Banner } from "./banner.js";
 import { channels, distribution, drills, held, record } from "./cards.js";
+import { security } from "./security.js";
 import { byId, show, text } from "./dom.js";
 import { Head } from "./head.js";
 import { tripDialog } from "./kill_dialog.js";
@@ -37,16 +38,17 @@ const done = (words) => {
   announcer.say(words);
   refresh("status", "open", "alerts");
 };
+const may = (...permissions) => permissions.some((one) => session?.permissions?.includes(one));
 const terms = () => ({ author: session.name, needsTotp: session.needs_totp, done });
 const acts = {
-  trip: () => tripDialog({ ...terms(), scopes: scopesOf(sources.metrics.data ?? []) }),
+  trip: () => tripDialog({ ...terms(), scopes: scopesOf(sources.metrics.data?.limits ?? []) }),
   arm: () => armDialog(terms()),
   disarm: () => loosenDialog(LOOSENINGS.disarm(), terms()),
   clear: (kill) => loosenDialog(LOOSENINGS.clear(kill), terms()),
   resume: (one) => loosenDialog(LOOSENINGS.resume(one), terms()),
   acknowledge: (alert) => acknowledge(alert, session.name, done),
   giveBack: (alert) => giveBack(alert, session.name, done),
-  comment: (alert) => remark(alert, session.name, done),
+  comment: (alert) => remark(alert, session.name, done, may("acknowledge")),
 };
 
 const head = new Head();
@@ -76,7 +78,8 @@ function render() {
   record(view);
   drills(view);
   held(view, acts);
-  ages(sources);
+  security(view, may(...sources.security.needs));
+  ages(sources, limits.frozenAge);
   announcer.kill(sources.status);
   announcer.alerts(sources.open);
   announcer.verdict(judged);
@@ -112,6 +115,7 @@ function tick() {
   live?.tick();
   gauges?.tick();
   for (const source of Object.values(sources)) {
+    if (source.needs.length && !may(...source.needs)) continue;
     const stream = source === sources.metrics ? gauges : live;
     source.poll(stream?.isUp ?? false)?.then(changed);
   }

@@ -33,7 +33,8 @@ export function span(milliseconds) {
 }
 
 const ago = (milliseconds) => (milliseconds < 1000 ? "now" : `${span(milliseconds)} ago`);
-export const agoSince = (iso) => ago(now() - Date.parse(iso));
+/** Of an ISO time, or of milliseconds. */
+export const agoSince = (at) => ago(now() - (typeof at === "number" ? at : Date.parse(at)));
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const SHORT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
