@@ -281,8 +281,11 @@ def test_what_alerts_say_is_text_and_none_takes_the_screen_from_the_others(desk:
     desk.fire(**{**WARNING, "risk_id": f"drawdown/{markup}", "account": markup}, said=markup)
     desk.fire(**{**WARNING, "risk_id": f"drawdown/{turned}", "account": turned}, said=turned)
     desk.fire(**{**WARNING, "risk_id": "drawdown/long", "account": "x" * 400}, said="word " * 2000)
+    kill = {"mode": "pause", "reason": "r" * 300, "actor": "tester", "scope": f"symbol={'S' * 60}"}
+    assert desk.receivers.call("POST", "/api/v1/kill", json=kill).status_code == 200
     expect(page.locator(".alert")).to_have_count(3)
     expect(page.locator(".alert-line", has_text=markup)).to_be_visible()
+    expect(page.locator("#banner")).to_contain_text("S" * 60)
     tall = page.evaluate(
         "() => Math.max(...[...document.querySelectorAll('.alert')].map((one) => one.offsetHeight))"
     )
