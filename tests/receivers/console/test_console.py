@@ -106,6 +106,7 @@ def test_an_alert_appears_by_itself_is_taken_on_and_given_back(desk: Any, consol
 
     desk.resolve(**WARNING)
     expect(row).to_be_hidden()
+    expect(page.locator("#alerts")).to_be_focused()
     expect(page.locator("#alerts-none")).to_have_text("No alert is open.")
 
 
@@ -298,6 +299,12 @@ def test_all_of_it_can_be_done_by_keyboard(desk: Any, console: Window) -> None:
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_label("What you do about it").fill("reducing")
+    dialog.get_by_role("button", name="Acknowledge").press("Enter")
+    expect(page.get_by_role("button", name="Give back drawdown warning")).to_be_focused()
+    desk.resolve(**WARNING)  # there is nothing to give back any more
+    expect(page.locator(".alert[data-open=false] button:focus")).to_have_count(1)
 
 
 def test_it_is_legible_to_all_in_every_state_on_every_screen(desk: Any) -> None:
@@ -313,7 +320,7 @@ def test_it_is_legible_to_all_in_every_state_on_every_screen(desk: Any) -> None:
                 page.emulate_media(color_scheme=scheme)
                 rules = () if (screen, scheme) == ("desktop", "light") else OF_LOOKS
                 name = f"{state}-{screen}-{scheme}"
-                page.screenshot(path=PICTURES / f"{name}.png", full_page=state != "dialog")
+                page.screenshot(path=PICTURES / f"{name}.png", full_page="dialog" not in state)
                 assert opened.violations(*rules) == [], name
             wide = "() => document.documentElement.scrollWidth > innerWidth"
             assert not page.evaluate(wide), f"{state} is wider than a {screen}"
@@ -330,6 +337,11 @@ def test_it_is_legible_to_all_in_every_state_on_every_screen(desk: Any) -> None:
         open_trip_dialog(opened, "immediate", "the book is losing faster than it may")
         expect(opened.page.get_by_label("Type IMMEDIATE")).to_be_visible()
     look("dialog")
+    for opened in windows.values():
+        opened.page.keyboard.press("Escape")
+        opened.page.get_by_role("button", name="Comment on drawdown critical").click()
+        expect(opened.page.locator(".story li").first).to_be_visible()
+    look("comment-dialog")
     for opened in windows.values():
         opened.page.keyboard.press("Escape")
     desk.receivers.operator_kill("immediate", "the book is losing faster than it may")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 from chromium import PHONE, Window
 from figures import CALM, TROUBLE
-from playwright.sync_api import Dialog, Page, Route, expect
+from playwright.sync_api import Dialog, Page, Route, WebSocketRoute, expect
 
 pytestmark = pytest.mark.stack
 
@@ -51,7 +51,7 @@ def test_of_an_account_that_fell_silent_the_last_values_stay_grey_and_say_how_ol
     desk.figures.reported_at = time.time() - 600
     level(page, "unknown")
     expect(reasons(page)).to_contain_text("Account main has stopped reporting")
-    expect(limits).to_contain_text("Stale: reported last 10 min ago.")
+    expect(limits).to_contain_text(re.compile(r"Stale: reported last 1\d min ago\."))
     expect(limits.locator("[data-level=safe]")).to_have_count(0)
 
     page.get_by_role("button", name="Stop trading…").click()
@@ -89,6 +89,13 @@ def test_what_is_past_a_threshold_is_not_well_though_no_alert_says_so(
     desk.fire(**WARNING)
     expect(reasons(page)).not_to_contain_text("Drawdown, main")
     level(page, "caution")
+
+    page.route("**/api/v1/alerts?state=open*", lambda route: route.fulfill(status=503, json={}))
+    page.reload()
+    expect(reasons(page)).to_contain_text("Which alerts fire is not known")
+    expect(page.locator("#limits")).to_contain_text("16.3 %")
+    expect(reasons(page)).not_to_contain_text("no alert says so")
+    console.complaints.clear()  # browsers write every 503 to their console
 
 
 def test_values_of_now_never_pass_for_those_of_the_trip(desk: Any, console: Window) -> None:
@@ -236,6 +243,10 @@ def test_what_others_said_of_an_alert_is_read_by_whoever_may_only_look(desk: Any
         "half is <b>sold</b>"
     )
     expect(dialog.get_by_role("textbox")).to_have_count(0)
+    opened.page.keyboard.press("Escape")
+    with opened.page.expect_popup() as runbook:
+        opened.page.get_by_role("link", name="Runbook of drawdown warning").click()
+    expect(runbook.value.locator("body")).to_contain_text("DRAWDOWN_WARNING")
     assert opened.complaints == []
     opened.close()
     desk.calm_down()
@@ -295,6 +306,28 @@ def test_what_alerts_say_is_text_and_none_takes_the_screen_from_the_others(desk:
     assert opened.complaints == []
     opened.close()
     desk.calm_down()
+
+
+def test_however_much_happens_the_page_asks_for_the_status_once_a_second(desk: Any) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    opened = desk.open(
+        before=lambda page: page.route_web_socket("**/ws/alerts*", between), axe=False
+    )
+    page = opened.page
+    asked = "performance.getEntriesByType('resource').filter((one) => /status$/.test(one.name))"
+    page.evaluate("() => performance.clearResourceTimings()")
+    for _ in range(60):
+        sockets[-1].send(json.dumps({"type": "status"}))
+        page.wait_for_timeout(50)
+    page.wait_for_function(f"() => {asked}.length >= 3")
+    times = page.evaluate(f"() => {asked}.map((one) => one.startTime)")
+    assert len(times) <= (times[-1] - times[0]) / 1000 + 3, times  # some it asks for by itself
+    opened.close()
 
 
 def test_a_channel_that_is_late_is_not_well(desk: Any) -> None:

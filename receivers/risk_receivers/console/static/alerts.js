@@ -38,7 +38,9 @@ export class Alerts {
     show(byId("alerts-none"), rows.length === 0);
     show(byId("alerts-more"), rows.length > this.most);
     const may = session?.permissions?.includes("acknowledge") ?? false;
+    const held = byId("alert-list").contains(document.activeElement);
     each(byId("alert-list"), rows.slice(0, this.most), (one) => one.id, (one) => this.#make(one), (made, one) => update(made, one, may));
+    if (held && !byId("alert-list").contains(document.activeElement)) byId("alerts").focus({ preventScroll: true });
   }
 
   /** Bring the row of an alert into view and give it the focus, among those that are over if need be. */
@@ -111,8 +113,11 @@ function update(made, alert, may) {
   showTime(made.time, alert.starts_at);
   text(made.ago, open || !alert.ends_at ? agoSince(alert.starts_at) : `for ${span(Date.parse(alert.ends_at) - Date.parse(alert.starts_at))}`);
   const name = `${plain(alert.alertname)}, ${alert.risk_id}`;
+  const focused = document.activeElement;
   show(made.ack, may && open && !acknowledged);
   show(made.unack, may && Boolean(acknowledged));
+  // Whoever works by keyboard stays where they were: on the button that takes back what they did.
+  if ((focused === made.ack || focused === made.unack) && focused.hidden) ([made.unack, made.ack].find((one) => !one.hidden) ?? made.comment).focus({ preventScroll: true });
   text(made.comment, may ? "Comment" : "History");
   set(made.ack, { "aria-label": `Acknowledge ${name}` });
   set(made.unack, { "aria-label": `Give back ${name}` });

@@ -54,6 +54,14 @@ export function tickName(at) {
   return date.getHours() || date.getMinutes() ? SHORT.format(date) : DAY.format(date);
 }
 
+/** How far local time is from UTC: who has no pointer reckons with that. */
+export function zone() {
+  const minutes = -new Date().getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const two = (number) => String(Math.floor(number)).padStart(2, "0");
+  return `UTC${minutes < 0 ? "−" : "+"}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`;
+}
+
 export function utc(iso) {
   const at = new Date(iso);
   return Number.isNaN(at.getTime()) ? "" : `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;

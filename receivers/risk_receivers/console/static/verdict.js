@@ -128,8 +128,10 @@ function ofMetrics(source, open) {
   return [...found, ...unheard(limits, open).map((one) => about(one.tier === "warning" ? "caution" : "alarm", `${one.name}, ${one.about}: past ${one.tier}, and no alert says so`))];
 }
 
-/** What is past a threshold while no alert is open about it: rules that do not run raise none. */
+/** What is past a threshold while no alert is open about it, as far as all are known: rules that do not run raise none. */
 function unheard(limits, open) {
-  const told = new Set((open.isFresh ? open.data.alerts : []).map((one) => one.risk_id));
-  return limits.filter((one) => one.tier && !one.stale && !told.has(one.riskId)).sort((a, b) => b.pressure - a.pressure);
+  if (!open.isFresh) return [];
+  const told = new Set(open.data.alerts.map((one) => one.risk_id));
+  const isTold = (one) => told.has(one.riskId) || (open.data.next && one.tier === "warning");
+  return limits.filter((one) => one.tier && !one.stale && !isTold(one)).sort((a, b) => b.pressure - a.pressure);
 }
