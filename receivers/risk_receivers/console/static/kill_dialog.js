@@ -73,8 +73,8 @@ function secondStep(dialog, { wanted, preview, needsTotp, back, done }) {
     field(`Type ${expected}`, word),
     totp?.node,
     time,
-    h("p", { class: "hint" }, "Should this page fail you: ", h("code", {}, "riskwarden kill"), "."),
     buttons(stop, h("button", { type: "button", on: { click: () => (ended(), again()) } }, "Back"), cancel(dialog)),
+    h("p", { class: "hint" }, "Should this page fail you: ", h("code", {}, "riskwarden kill"), "."),
   );
   dialog.step([node], word);
   const ended = countdown(time, preview.expires_in_seconds, () => {
