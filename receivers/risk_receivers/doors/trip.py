@@ -23,7 +23,7 @@ from risk_receivers.doors.door import Reply, WholeDoor, problem
 from risk_receivers.doors.kill import KillDoor, KillRequest
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.clearing import Codes, LooseningRefusedError, Request, What
-from risk_receivers.kill.preview import STEPS, holdings
+from risk_receivers.kill.preview import holdings, steps
 from risk_receivers.kill.second_factor import SecondFactor
 from risk_receivers.prometheus import PrometheusApi, PrometheusError
 from risk_receivers.shapes.system import Holding, TripPreview
@@ -58,15 +58,19 @@ class TripDoor(WholeDoor):
         refused: Refused,
         *,
         terms: KillSwitch,
+        stale_seconds: float,
         clock: Callable[[], datetime],
     ) -> None:
-        """``refused`` is told from where a second step came in vain, and why."""
+        """``refused`` is told from where a second step came in vain, and why. What an account holds
+        is in doubt once it did not report for ``stale_seconds``.
+        """
         self._kill = kill
         self._codes = codes
         self._second_factor = second_factor
         self._prometheus = prometheus
         self._refused = refused
         self._terms = terms
+        self._stale_seconds = stale_seconds
         self._clock = clock
 
     async def take(self, body: Body) -> Reply:
@@ -104,7 +108,11 @@ class TripDoor(WholeDoor):
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 positions, unknown = await asyncio.to_thread(
-                    holdings, self._prometheus, Scope.parse(wanted.scope)
+                    holdings,
+                    self._prometheus,
+                    Scope.parse(wanted.scope),
+                    now=self._clock().timestamp(),
+                    stale_seconds=self._stale_seconds,
                 )
         except PrometheusError as error:
             unknown = str(error)
@@ -117,7 +125,7 @@ class TripDoor(WholeDoor):
             "word": _word(wanted),
             "mode": wanted.mode.value,
             "scope": wanted.scope,
-            "steps": [*STEPS[wanted.mode]],
+            "steps": steps(wanted.mode, self._terms.graceful_timeout_minutes),
             "positions": positions,
             "unknown": unknown or None,
         }

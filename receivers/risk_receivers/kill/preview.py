@@ -8,30 +8,38 @@ from typing import Final
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts.scope import Scope
 from risk_policy.vocabulary import KillMode
+from risk_receivers.measures.current import REPORTED
 from risk_receivers.prometheus import PrometheusApi, quoted
 from risk_receivers.shapes.system import Holding
 
 _REFUSED: Final = "orders that add risk are refused at once"
 _STAYS: Final = "it stays so until an authorised person clears it, in two steps"
-STEPS: Final = {
-    KillMode.PAUSE: (_REFUSED, "positions and orders that reduce risk are left alone", _STAYS),
-    KillMode.GRACEFUL: (
-        _REFUSED,
-        "positions are closed at their targets; what is open when the time is over is closed then",
-        _STAYS,
-    ),
-    KillMode.IMMEDIATE: (
-        _REFUSED,
-        "working orders are cancelled",
-        "every position is closed now, by reduce-only orders of the exact quantity",
-        "once the account is confirmed flat, trading halts",
-        _STAYS,
-    ),
-}
 
 
-def holdings(prometheus: PrometheusApi, scope: Scope) -> tuple[list[Holding], str]:
-    """The positions that a kill would cover, the largest first; and what is not known of them.
+def steps(mode: KillMode, graceful_minutes: float) -> list[str]:
+    """What happens, one after the other."""
+    match mode:
+        case KillMode.PAUSE:
+            acts = ["positions and orders that reduce risk are left alone"]
+        case KillMode.GRACEFUL:
+            acts = [
+                "positions are closed at their targets",
+                f"what is open after {graceful_minutes:g} minutes is closed then",
+            ]
+        case KillMode.IMMEDIATE:
+            acts = [
+                "working orders are cancelled",
+                "every position is closed now, by reduce-only orders of the exact quantity",
+                "once the account is confirmed flat, trading halts",
+            ]
+    return [_REFUSED, *acts, _STAYS]
+
+
+def holdings(
+    prometheus: PrometheusApi, scope: Scope, *, now: float, stale_seconds: float
+) -> tuple[list[Holding], str]:
+    """The positions that a kill would cover, the largest first; and what is not known of them:
+    ``now`` is Unix time, and whoever did not report for ``stale_seconds`` may hold something else.
 
     Raises PrometheusError.
     """
@@ -47,8 +55,25 @@ def holdings(prometheus: PrometheusApi, scope: Scope) -> tuple[list[Holding], st
     ]
     found.sort(key=lambda one: -abs(one["notional"] or math.inf))
     others = " or ".join(sorted(scope.labels.keys() - known.keys()))
-    unknown = f"positions are not told apart by {others}: it covers some of these" if others else ""
-    return found, unknown
+    doubts = (
+        [f"positions are not told apart by {others}: it covers some of these"] if others else []
+    )
+    doubts += _silent(prometheus, scope.labels.get("account"), now, stale_seconds)
+    return found, "; ".join(doubts)
+
+
+def _silent(
+    prometheus: PrometheusApi, account: str | None, now: float, stale_seconds: float
+) -> list[str]:
+    """Of whom what they hold is only known from before."""
+    found = []
+    for one in prometheus.instant(REPORTED):
+        name, age = one["metric"].get("account", ""), now - float(one["value"][1])
+        if account in (None, name) and not age <= stale_seconds:
+            found.append(
+                f"account {name} has not reported for {age:.0f} s: it may hold something else"
+            )
+    return sorted(found)
 
 
 #: The labels of a scope that positions are told apart by.

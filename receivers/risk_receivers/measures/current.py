@@ -23,7 +23,11 @@ MOST_VALUES: Final = 10
 _MOST_DANGEROUS: Final = {Side.ABOVE: "topk", Side.BELOW: "bottomk"}
 _ACCOUNT: Final = "account"
 _BY_NAME: Final = {limit.name: limit for limit in LIMITS}
-_REPORTED: Final = f"max by ({_ACCOUNT}) ({m.SNAPSHOT_TIMESTAMP.name})"
+#: Whoever fell silent is told of as silent for so long, though its series are gone at once when its
+#: runtime dies: else nobody would miss it.
+_MISSED: Final = "1h"
+#: When each account reported last, as Unix time.
+REPORTED: Final = f"max by ({_ACCOUNT}) (last_over_time({m.SNAPSHOT_TIMESTAMP.name}[{_MISSED}]))"
 
 
 def series_of(limit: Limit, matchers: Mapping[str, str] | None = None) -> str:
@@ -58,7 +62,7 @@ def current(
         found[limit.name].append(_measured(policy, limit, sample["metric"], value))
     return {
         "at": now,
-        "accounts": list(_accounts(policy, prometheus.instant(_REPORTED, at), now)),
+        "accounts": list(_accounts(policy, prometheus.instant(REPORTED, at), now)),
         "limits": [_watched(policy, limit, found[limit.name]) for limit in LIMITS],
     }
 
