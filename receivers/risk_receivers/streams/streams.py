@@ -3,14 +3,16 @@
 Everybody gets a ``hello`` with the cursor at which they begin, then what they missed since the one
 they came with, then what happens. A ``heartbeat`` comes when nothing else does, so that whoever
 hears nothing for longer knows that the connection is dead and not the market. A connection ends
-with the session or token that opened it, at the next heartbeat.
+with the session or token that opened it, once the time of a heartbeat is over, however much is
+told meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
@@ -104,6 +106,16 @@ class Opened:
 
     async def frames(self) -> AsyncIterator[Frame]:
         """What it is sent, until it may not listen any more, or falls behind."""
+        asked_at = time.monotonic()
+        async with aclosing(self._frames()) as frames:
+            async for one in frames:
+                if time.monotonic() - asked_at >= self.heartbeat_seconds:
+                    if self.allowed() is not None:
+                        return
+                    asked_at = time.monotonic()
+                yield one
+
+    async def _frames(self) -> AsyncGenerator[Frame]:
         with self.stream.broadcast.listening() as listener:
             self.stream.follows.follow()
             tail = self.stream.tail
@@ -120,9 +132,8 @@ class Opened:
         said_at = time.monotonic()
         while not (listener.is_behind or self.stopping()):
             found = await listener.next(_LOOK_SECONDS)
-            if found is None and time.monotonic() - said_at >= self.heartbeat_seconds:
-                if self.allowed() is not None:
-                    return
+            is_due = found is None and time.monotonic() - said_at >= self.heartbeat_seconds
+            if is_due and not (tail and tail.is_blind):
                 found = frame("heartbeat", tail.cursor if tail else None, at=time.time())
             if found is not None:
                 said_at = time.monotonic()
