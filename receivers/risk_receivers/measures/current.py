@@ -132,9 +132,10 @@ def _accounts(
     for sample in samples:
         reported = float(sample["value"][1])
         age = now - reported
+        is_time = math.isfinite(reported)  # JSON has no other numbers
         yield {
             "account": sample["metric"].get(_ACCOUNT, ""),
-            "reported_at": reported,
-            "age_seconds": round(age, 3),
-            "stale": not age <= patience,
+            "reported_at": reported if is_time else None,
+            "age_seconds": round(age, 3) if is_time else None,
+            "stale": not (is_time and age <= patience),
         }
