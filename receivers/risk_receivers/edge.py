@@ -156,6 +156,7 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
         parts.measures.prometheus,
         core.refusals.note,
         terms=terms,
+        stale_seconds=alerting.system.snapshot_stale_seconds,
         clock=utc_now,
     )
     how = (core.recorder, core.refusals.note, patience)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pyotp
 import pytest
+from prometheus_stand_in import prometheus_that_says
 
 PATH = "/api/v1/system/kill-switch"
 WANTED = {"mode": "immediate", "reason": "the feed is wrong", "actor": "ann"}
@@ -78,3 +80,27 @@ def test_where_the_policy_asks_for_codes_of_the_authenticator_a_wrong_one_trips_
     done = running.call("POST", PATH, json={**second, "totp": shown})
     assert done.status_code == 200, done.text
     assert running.gate_says_halt()
+
+
+@pytest.mark.parametrize(
+    ("ages", "scope", "known", "unknown"),
+    [
+        ({"main": 0}, "*", True, None),
+        ({}, "*", False, "nobody reports what any account holds"),
+        ({"main": 0}, "account=mian", False, "nobody reports what mian holds"),
+        ({"main": 7200, "other": 0}, "*", True, "what main holds was last reported 720"),
+        ({"main": 7200, "other": 0}, "account=other", True, None),
+    ],
+)
+def test_positions_that_nobody_reports_any_more_are_not_told_as_none(
+    ages: dict[str, float], scope: str, known: bool, unknown: str | None, stopped: Any
+) -> None:
+    def found(query: str) -> Any:
+        if "snapshot_timestamp" in query:
+            return [({"account": name}, time.time() - age) for name, age in ages.items()]
+        return [({"account": "main", "symbol": "AAPL"}, 1.0)] if "notional" in query else []
+
+    with prometheus_that_says(found) as stopped.prometheus:
+        told = stopped.start().call("POST", PATH, json={**WANTED, "scope": scope}).json()
+    assert (told["positions"] is not None) is known
+    assert told["unknown"] is None if unknown is None else unknown in told["unknown"]

@@ -56,15 +56,19 @@ class TripDoor(WholeDoor):
         refused: Refused,
         *,
         terms: KillSwitch,
+        stale_seconds: float,
         clock: Callable[[], datetime],
     ) -> None:
-        """``refused`` is told from where a second step came in vain, and why."""
+        """``refused`` is told from where a second step came in vain, and why; what an account
+        reported longer ago than ``stale_seconds`` may not be so any more.
+        """
         self._kill = kill
         self._codes = codes
         self._second_factor = second_factor
         self._prometheus = prometheus
         self._refused = refused
         self._terms = terms
+        self._stale_seconds = stale_seconds
         self._clock = clock
 
     async def take(self, body: Body) -> Reply:
@@ -101,7 +105,11 @@ class TripDoor(WholeDoor):
         positions: list[Holding] | None = None
         try:
             positions, unknown = await asyncio.to_thread(
-                holdings, self._prometheus, Scope.parse(wanted.scope)
+                holdings,
+                self._prometheus,
+                Scope.parse(wanted.scope),
+                self._clock().timestamp(),
+                self._stale_seconds,
             )
         except PrometheusError as error:
             unknown = str(error)
