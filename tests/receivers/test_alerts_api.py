@@ -74,6 +74,15 @@ def test_alerts_are_counted_by_what_they_are(receivers: Any, words: Any) -> None
     assert receivers.call("GET", "/api/v1/alerts/stats", params=before).json()["total"] == 0
 
 
+def test_an_alert_has_one_id_and_is_not_found_by_what_only_looks_like_it(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/main")])
+    for number, code in (("1", 200), ("01", 404), ("0", 404)):
+        path = f"/api/v1/alerts/drawdown/main:warning:{number}"
+        assert receivers.call("GET", path).status_code == code
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
@@ -81,6 +90,8 @@ def test_alerts_are_counted_by_what_they_are(receivers: Any, words: Any) -> None
         ("since=2026-01-02T00:00:00", "since"),
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
         ("until=0001-01-01T00:00:00Z", "since"),
+        ("since=0001-01-01T00:00:00%2B10:00", "since: "),
+        ("until=9999-12-31T23:59:59-10:00", "until: "),
         ("form=2026-01-02", "form"),
     ],
 )

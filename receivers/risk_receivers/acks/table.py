@@ -21,7 +21,8 @@ _COLUMNS: Final = (
     "id, standing, matchers, starts_at, ends_at, author, comment, risk_id, tiers, incident, "
     "made_at, extend_until, ended_at, excess"
 )
-_EPISODE: Final = re.compile("[0-9]{1,18}")
+#: As it is written in an id, and in no other way: each incident has one id.
+_EPISODE: Final = re.compile("[1-9][0-9]{0,17}")
 _SELECT: Final = f"SELECT {_COLUMNS} FROM silence "  # noqa: S608 - constants
 _REPLACE: Final = (
     f"INSERT INTO silence ({_COLUMNS}) "  # noqa: S608 - constants

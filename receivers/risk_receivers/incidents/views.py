@@ -163,7 +163,7 @@ def _a_day_before(moment: datetime) -> datetime:
     try:
         return moment - _USUAL
     except OverflowError:  # the first day there is
-        return datetime.min.replace(tzinfo=moment.tzinfo)
+        return datetime.min.replace(tzinfo=moment.tzinfo)  # which is UTC
 
 
 def _unknown(incident: str) -> Response:
