@@ -84,6 +84,41 @@ def test_an_alert_has_one_id_and_is_not_found_by_what_only_looks_like_it(
 
 
 @pytest.mark.parametrize(
+    "odd",
+    [
+        {"risk_id": "a:b:c"},
+        {"risk_id": "two\nlines"},
+        {"risk_id": "../x"},
+        {"risk_id": "x" * 300},
+        {"tier": "of:two"},
+        {"tier": "of/two"},
+        {"tier": "t" * 150},
+        {"tier": ""},
+        {"category": "nobody knows"},
+    ],
+    ids=str,
+)
+def test_whatever_its_labels_are_an_alert_is_found_spoken_of_and_counted(
+    odd: dict[str, str], receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/before")])
+    receivers.send("alerts", [words.alert(**odd)])
+    page = receivers.call("GET", "/api/v1/alerts", params={"limit": 1}).json()
+    [alert] = page["alerts"]
+    following = {"limit": 1, "before": page["next"]}
+    [other] = receivers.call("GET", "/api/v1/alerts", params=following).json()["alerts"]
+    assert other["risk_id"] == "drawdown/before"
+    path = f"/api/v1/alerts/{quote(alert['id'], safe='')}"
+    said = receivers.call("POST", f"{path}/comments", json={"author": "ann", "comment": "odd"})
+    assert said.status_code == 200, said.text
+    shown = receivers.call("GET", path).json()
+    assert shown["alert"] == alert
+    assert shown["timeline"]["events"][-1]["header"]["event_type"] == "ALERT_COMMENTED"
+    counted = receivers.call("GET", "/api/v1/alerts/stats").json()
+    assert sum(counted["by_category"].values()) == counted["total"] == 2
+
+
+@pytest.mark.parametrize(
     ("asked", "named"),
     [
         ("since=yesterday", "since"),
