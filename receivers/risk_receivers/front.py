@@ -40,6 +40,7 @@ class Front:
         *,
         doors: Mapping[str, Door],
         behind: Asgi,
+        probes: Asgi,
         access: Access,
         telemetry: Telemetry,
         bodies: BodyReader,
@@ -50,7 +51,9 @@ class Front:
         streams: Wire,
         opened: Mapping[str, OpenDoor],
     ) -> None:
-        """``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
+        """``behind`` answers what no door does, and ``probes`` that of what watches the service.
+
+        ``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
         where somebody came in vain to a signed one, to which, and why. Raises LookupError for one
         in no table.
         """
@@ -71,6 +74,7 @@ class Front:
         self._opened = dict(opened)
         self._strangers = 0
         self._behind = behind
+        self._probes = probes
         self._access = access
         self._telemetry = telemetry
         self._bodies = bodies
@@ -212,12 +216,13 @@ class Front:
         From somebody without any token no body is read at all: nothing that takes one answers
         them.
         """
+        behind = self._probes if scope["path"] in _PROBES else self._behind
         if not self._access.knows(scope["headers"]):
-            await self._behind(scope, _replay(b"", receive), send)
+            await behind(scope, _replay(b"", receive), send)
             return
         body = await self._bodies.read(receive)
         if body.end is End.COMPLETE:
-            await self._behind(scope, _replay(body.data, receive), send)
+            await behind(scope, _replay(body.data, receive), send)
         elif body.end is not End.LEFT:
             await _respond(send, problem(body.code, self._bodies.complaints[body.end]))
 

@@ -75,6 +75,7 @@ class Rig:
         self.front = Front(
             doors={},
             behind=_nothing,
+            probes=_nothing,
             access=Access(
                 Tokens({key: key.value for key in Key}), Permissions(), telemetry, refused
             ),
