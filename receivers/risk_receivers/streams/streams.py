@@ -120,7 +120,9 @@ class Opened:
             self.stream.follows.follow()
             tail = self.stream.tail
             begin = tail.cursor if tail else None
-            yield frame("hello", begin, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
+            # Whoever goes on has heard nothing beyond their cursor yet, and may be cut off before.
+            at = begin if begin is None or self.cursor is None else self.cursor
+            yield frame("hello", at, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
             if tail is not None and begin is not None and self.cursor is not None:
                 async for missed in tail.since(self.cursor, begin):
                     yield missed
