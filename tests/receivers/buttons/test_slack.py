@@ -74,8 +74,7 @@ class Rig:
         telemetry, refused = self.behind.telemetry, self.behind.refusals.note
         self.front = Front(
             doors={},
-            behind=_nothing,
-            probes=_nothing,
+            **dict.fromkeys(("behind", "probes"), _nothing),
             access=Access(
                 Tokens({key: key.value for key in Key}), Permissions(), telemetry, refused
             ),
