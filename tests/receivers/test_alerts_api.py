@@ -68,6 +68,11 @@ def test_alerts_are_counted_by_what_they_are(receivers: Any, words: Any) -> None
     assert sum(counted["by_category"].values()) == 3
     assert list(counted["by_alertname"].values()) == [3]
     assert (counted["acknowledged"], counted["median_seconds_to_acknowledge"]) == (0, None)
+    # Nobody has acknowledged what Alertmanager was asked to keep quiet, and did not.
+    path = "/api/v1/alerts/drawdown/a:warning:1/acknowledge"
+    said = {"author": "ann", "comment": "mine"}
+    assert receivers.call("POST", path, json=said).status_code == 503
+    assert receivers.call("GET", "/api/v1/alerts/stats").json()["acknowledged"] == 0
 
     long_ago = datetime.now(UTC) - timedelta(days=30)
     before = {"since": long_ago.isoformat(), "until": (long_ago + timedelta(days=1)).isoformat()}

@@ -19,11 +19,13 @@ _BEGUN: Final = (
     "SELECT severity, category, state, alertname, count(*) FROM incident "
     "WHERE created_at >= ? AND created_at < ? GROUP BY severity, category, state, alertname"
 )
-#: The first acknowledgement of each; episodes of a breach are told apart by the id.
+#: The first acknowledgement of each that Alertmanager has made.
 _TAKEN_ON: Final = (
     "SELECT i.created_at, min(s.starts_at) FROM incident AS i JOIN silence AS s "
     "ON s.incident = i.risk_id || ':' || coalesce(nullif(i.tier, ''), 'none') || ':' || i.episode "
-    "WHERE i.created_at >= ? AND i.created_at < ? GROUP BY i.created_at, i.risk_id, i.tier"
+    "AND s.tiers != '[]' AND s.standing NOT IN ('REQUESTED', 'FAILED', 'PENDING') "
+    "WHERE i.created_at >= ? AND i.created_at < ? "
+    "GROUP BY i.created_at, i.risk_id, i.tier, i.episode"
 )
 
 
