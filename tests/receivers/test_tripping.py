@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pyotp
 import pytest
-from prometheus_stand_in import prometheus_that_says
+from prometheus_stand_in import prometheus_that_hangs, prometheus_that_says
 
 PATH = "/api/v1/system/kill-switch"
 WANTED = {"mode": "immediate", "reason": "the feed is wrong", "actor": "ann"}
@@ -104,3 +105,15 @@ def test_positions_that_nobody_reports_any_more_are_not_told_as_none(
         told = stopped.start().call("POST", PATH, json={**WANTED, "scope": scope}).json()
     assert (told["positions"] is not None) is known
     assert told["unknown"] is None if unknown is None else unknown in told["unknown"]
+
+
+def test_who_wants_to_stop_does_not_wait_behind_others_for_a_prometheus_that_hangs(
+    stopped: Any,
+) -> None:
+    with prometheus_that_hangs() as stopped.prometheus, ThreadPoolExecutor(8) as pool:
+        running = stopped.start()
+        asked = [pool.submit(running.call, "POST", PATH, json=WANTED) for _ in range(8)]
+        told = [one.result().json() for one in asked]
+    assert all(one["positions"] is None for one in told)
+    assert all(len(one["confirmation"]) for one in told)
+    assert sum("timed out" in one["unknown"] for one in told) < len(told)

@@ -33,6 +33,9 @@ _WRONG_TOTP: Final = (
     "this takes a code of the authenticator (totp), and this one is missing, wrong or too old. "
     "Whoever cannot wait: riskwarden kill"
 )
+#: Threads that may wait for Prometheus here at a time: large bodies of the feeds are read by others
+#: of them.
+_MOST_LOOKING: Final = 2
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +73,7 @@ class TripDoor(WholeDoor):
         self._terms = terms
         self._stale_seconds = stale_seconds
         self._clock = clock
+        self._looking = 0
 
     async def take(self, body: Body) -> Reply:
         """Take a step."""
@@ -102,17 +106,7 @@ class TripDoor(WholeDoor):
         return ""
 
     async def _preview(self, wanted: TripRequest, request: Request, body: Body) -> TripPreview:
-        positions: list[Holding] | None = None
-        try:
-            positions, unknown = await asyncio.to_thread(
-                holdings,
-                self._prometheus,
-                Scope.parse(wanted.scope),
-                self._clock().timestamp(),
-                self._stale_seconds,
-            )
-        except PrometheusError as error:
-            unknown = str(error)
+        positions, unknown = await self._look(Scope.parse(wanted.scope))
         return {
             "confirmation": self._codes.give(request, None, body.by_name),
             "expires_in_seconds": self._terms.confirm_within_seconds,
@@ -124,6 +118,20 @@ class TripDoor(WholeDoor):
             "positions": positions,
             "unknown": unknown or None,
         }
+
+    async def _look(self, scope: Scope) -> tuple[list[Holding] | None, str]:
+        if self._looking >= _MOST_LOOKING:
+            return None, "others wait for Prometheus already"
+        self._looking += 1
+        now = self._clock().timestamp()
+        try:
+            return await asyncio.to_thread(
+                holdings, self._prometheus, scope, now, self._stale_seconds
+            )
+        except PrometheusError as error:
+            return None, str(error)
+        finally:
+            self._looking -= 1
 
 
 def _word(wanted: TripRequest) -> str:
