@@ -161,10 +161,16 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         "Silences and acknowledgements", alerts.Silences, SilencesQuery
     ),
     "GET /ws/alerts": Endpoint(
-        "What becomes of alerts, as a WebSocket", None, StreamQuery, also=(101,)
+        "What becomes of alerts, as a WebSocket; as server-sent events for who asks for none",
+        _EVENTS,
+        StreamQuery,
+        also=(101,),
     ),
     "GET /ws/metrics": Endpoint(
-        "What limits stand at, again and again, as a WebSocket", None, also=(101,)
+        "What limits stand at, again and again, as a WebSocket; as server-sent events for who asks "
+        "for none",
+        _EVENTS,
+        also=(101,),
     ),
     "GET /api/v1/stream/alerts": Endpoint(
         "What becomes of alerts, as server-sent events", _EVENTS, StreamQuery

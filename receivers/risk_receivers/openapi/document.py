@@ -137,13 +137,12 @@ def _responses(
     is_open: bool,
     is_probe: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    content: dict[str, Any] = {}
     if isinstance(endpoint.answer, str):
-        content = {kind: {"schema": {"type": "string"}} for kind in endpoint.answer.split(", ")}
-    elif endpoint.answer is not None:
+        kinds = endpoint.answer.split(", ")
+        content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    else:
         content = {JSON: {"schema": refs[endpoint.answer]}}
-    if content:
-        yield "200", {"description": "Done", "content": content}
+    yield "200", {"description": "Done", "content": content}
     for code in endpoint.also:
         yield str(code), {"description": HTTPStatus(code).phrase}
     refusals = {*endpoint.refusals, *_ALWAYS}
@@ -203,11 +202,7 @@ def _schemas(
 ) -> tuple[dict[str, Any], dict[object, dict[str, Any]]]:
     """All schemas by name, and how each type is referred to."""
     bodies = [one.body for one in endpoints.values() if isinstance(one.body, type)]
-    answers = [
-        one.answer
-        for one in endpoints.values()
-        if one.answer is not None and not isinstance(one.answer, str)
-    ]
+    answers = [one.answer for one in endpoints.values() if not isinstance(one.answer, str)]
     adapters: list[tuple[object, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in dict.fromkeys(bodies)),
         *(
