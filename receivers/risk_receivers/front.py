@@ -7,6 +7,7 @@ nobody takes a thread who has no token, or whose body is still on its way.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _MOST_STRANGERS: Final = 16
 #: These are answered to anybody, always: what watches the service must not lose sight of it.
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_log = logging.getLogger(__name__)
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -91,26 +93,31 @@ class Front:
             await self._streams.serve(scope, receive, send, lambda: self._may_listen(scope))
             return
         if (signed := self._signed.get(scope["path"])) is not None:
-            await _respond(send, await self._answer_signed(signed, scope, receive))
+            await _respond(send, await self._sure(self._answer_signed(signed, scope, receive)))
             return
         if (shown := self._shown.get(scope["path"])) is not None:
-            await _respond(send, await self._show(shown, scope, receive))
+            await _respond(send, await self._sure(self._show(shown, scope, receive)))
             return
         if (opened := self._opened.get(scope["path"])) is not None:
-            await _respond(send, await self._answer_open(opened, scope, receive))
+            await _respond(send, await self._sure(self._answer_open(opened, scope, receive)))
             return
         named = self._named(scope["path"])
         door = self._doors.get(named[0])
         if door is None or f"{scope['method']} {named[0]}" in self._behind_too:
             await self._hand_on(scope, receive, send)
             return
-        try:
-            reply = await self._answer(door, named, scope, receive)
-        except Exception:  # the server answers 500, which a sender takes for "send it again"
-            self._telemetry.unexpected()
-            raise
+        reply = await self._sure(self._answer(door, named, scope, receive))
         door.answered(reply.code)
         await _respond(send, reply)
+
+    async def _sure(self, answer: Awaitable[Reply]) -> Reply:
+        """An answer, whatever happens; a sender takes a 500 for "send it again"."""
+        try:
+            return await answer
+        except Exception:  # noqa: BLE001 - nobody outside may see how the service is made
+            _log.exception("a request failed")
+            self._telemetry.unexpected()
+            return problem(500, "a mistake in the service; see its log")
 
     def _look_at(self, scope: Scope) -> None:
         """Have the monitor see what is asked, as it came."""

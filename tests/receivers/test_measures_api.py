@@ -8,7 +8,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, NoReturn
 
 import httpx
-from prometheus_stand_in import prometheus_that_hangs, prometheus_that_says
+from prometheus_stand_in import (
+    prometheus_that_answers,
+    prometheus_that_hangs,
+    prometheus_that_says,
+)
 
 HISTORY = "/api/v1/metrics/history?limit=drawdown"
 HEALTH = "/healthz"
@@ -45,3 +49,27 @@ def test_what_is_no_number_is_told_as_null(stopped: Any) -> None:
         answer = stopped.start().call("GET", "/api/v1/metrics/current")
     [account] = json.loads(answer.text, parse_constant=refuse)["accounts"]
     assert account == {"account": "main", "reported_at": None, "age_seconds": None, "stale": True}
+
+
+def test_whatever_prometheus_answers_it_is_a_problem_or_unknown_and_no_mistake_of_ours(
+    stopped: Any,
+) -> None:
+    said = [b""]
+    preview = {"mode": "pause", "reason": "a test", "actor": "ann"}
+    with prometheus_that_answers(lambda _: said[0]) as stopped.prometheus:
+        running = stopped.start()
+        for said[0] in (
+            *(b"", b"null", b"[]", b"<html>", b"\xff", b"[" * 100_000, b'{"status": "error"}'),
+            *(b'{"status": "success"}', b'{"status": "success", "data": {"result": null}}'),
+            b'{"status": "success", "data": {"result": [1, 2]}}',
+            b'{"status": "success", "data": {"result": [{"metric": {}, "value": [1, "x"]}]}}',
+        ):
+            for path in ("/api/v1/metrics/current?at=2026-01-01T00:00:00Z", HISTORY):
+                answer = running.call("GET", path)
+                assert (answer.status_code, said[0][:60]) == (503, said[0][:60])
+                assert "not known now" in answer.json()["detail"]
+            # Nothing keeps anybody from stopping.
+            told = running.call("POST", "/api/v1/system/kill-switch", json=preview)
+            assert (told.status_code, said[0][:60]) == (200, said[0][:60])
+            assert told.json()["positions"] is None
+            assert told.json()["unknown"]

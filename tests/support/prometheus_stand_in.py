@@ -19,14 +19,22 @@ Vector = list[tuple[dict[str, str], float]]
 def prometheus_that_says(found: Callable[[str], Vector]) -> Iterator[str]:
     """Where it listens. It answers every instant query with what is found for it."""
 
+    def answer(query: str) -> bytes:
+        result = [{"metric": labels, "value": [0, str(value)]} for labels, value in found(query)]
+        return json.dumps({"status": "success", "data": {"result": result}}).encode()
+
+    with prometheus_that_answers(answer) as listening:
+        yield listening
+
+
+@contextmanager
+def prometheus_that_answers(answer: Callable[[str], bytes]) -> Iterator[str]:
+    """Where it listens. It answers every query with these bytes."""
+
     class Part(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            result = [
-                {"metric": labels, "value": [0, str(value)]}
-                for labels, value in found(asked["query"][0])
-            ]
-            body = json.dumps({"status": "success", "data": {"result": result}}).encode()
+            body = answer(asked["query"][0])
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -130,6 +130,9 @@ class TripDoor(WholeDoor):
             )
         except PrometheusError as error:
             return None, str(error)
+        except Exception:  # noqa: BLE001 - nothing that is told may keep anybody from stopping
+            _log.exception("what a kill would cover cannot be told")
+            return None, "a mistake in the service; see its log"
         finally:
             self._looking -= 1
 

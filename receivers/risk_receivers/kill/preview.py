@@ -40,21 +40,18 @@ def holdings(
     None, where nobody says what is held. What an account said so long before ``now``, as Unix
     time, may not be so any more. Raises PrometheusError.
     """
-    ages = {
-        one["metric"].get(_ACCOUNT, ""): now - float(one["value"][1])
-        for one in prometheus.instant(_REPORTED)
-    }
+    ages = {one.labels.get(_ACCOUNT, ""): now - one.value for one in prometheus.instant(_REPORTED)}
     account = scope.labels.get(_ACCOUNT)
     if not (ages if account is None else account in ages):
         return None, f"nobody reports what {account or 'any account'} holds"
     known = {name: value for name, value in scope.labels.items() if name in _TOLD}
     matchers = ", ".join(f"{name}={quoted(value)}" for name, value in known.items())
     currencies = {
-        one["metric"].get(_ACCOUNT, ""): one["metric"].get("currency", "")
+        one.labels.get(_ACCOUNT, ""): one.labels.get("currency", "")
         for one in prometheus.instant(m.ACCOUNT_INFO.name)
     }
     found = [
-        _holding(one["metric"], float(one["value"][1]), currencies)
+        _holding(one.labels, one.value, currencies)
         for one in prometheus.instant(f"{m.POSITION_NOTIONAL.name}{{{matchers}}} != 0")
     ]
     found.sort(key=lambda one: -abs(one["notional"] or math.inf))
