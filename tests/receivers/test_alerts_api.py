@@ -126,7 +126,7 @@ def test_whatever_its_labels_are_an_alert_is_found_spoken_of_and_counted(
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ("since=yesterday", "since"),
+        ("since=yesterday", "since: must be a time such as"),
         ("since=2026-01-02T00:00:00", "since"),
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
         ("until=0001-01-01T00:00:00Z", "since"),
