@@ -57,6 +57,9 @@ from risk_receivers.users.own_password import OwnPassword
 from risk_receivers.users.views import UserParts
 
 _WSGI_THREADS: Final = 8
+#: Of their own: whoever watches the service must not take one that waits for a sick store, or for
+#: Alertmanager, for one that is dead.
+_PROBE_THREADS: Final = 2
 
 
 def parts_of(
@@ -193,7 +196,9 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
         access=parts.access,
     )
     streams = open_streams(core, parts)
-    behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
+    app = cast("Any", create_app(parts))
+    behind = WSGIMiddleware(app, workers=_WSGI_THREADS)
+    probes = WSGIMiddleware(app, workers=_PROBE_THREADS)
     try:
         front = Front(
             doors={
@@ -210,6 +215,7 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
                 "/api/v1/drills": DrillDoor(core.writer, patience),
             },
             behind=cast("Asgi", behind),
+            probes=cast("Asgi", probes),
             access=parts.access,
             telemetry=core.telemetry,
             bodies=bodies,
@@ -230,7 +236,8 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
         )
         yield Perimeter(front, alerting.dashboard, refused=core.refusals.note, signed=people.signed)
     finally:
-        _threads_of(behind).shutdown()
+        for application in (behind, probes):
+            _threads_of(application).shutdown()
         parts.measures.prometheus.close()
 
 

@@ -7,6 +7,7 @@ nobody takes a thread who has no token, or whose body is still on its way.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
@@ -32,6 +33,7 @@ _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 #: What somebody needs to log in. Wrong passwords have bounds of their own (:mod:`.sessions`).
 _WAY_IN: Final = frozenset({"/", "/login", "/api/v1/session"})
 _WAY_IN_BELOW: Final = "/console/"
+_log = logging.getLogger(__name__)
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -43,6 +45,7 @@ class Front:
         *,
         doors: Mapping[str, Door],
         behind: Asgi,
+        probes: Asgi,
         access: Access,
         telemetry: Telemetry,
         bodies: BodyReader,
@@ -54,7 +57,9 @@ class Front:
         streams: Wire,
         opened: Mapping[str, OpenDoor],
     ) -> None:
-        """``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
+        """``behind`` answers what no door does, and ``probes`` that of what watches the service.
+
+        ``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
         where somebody came in vain to a signed one, to which, and why; ``is_somebodys`` says of an
         address whether anybody has logged in from there. Raises LookupError for one in no table.
         """
@@ -75,6 +80,7 @@ class Front:
         self._opened = dict(opened)
         self._strangers = 0
         self._behind = behind
+        self._probes = probes
         self._access = access
         self._telemetry = telemetry
         self._bodies = bodies
@@ -92,26 +98,31 @@ class Front:
             await self._streams.serve(scope, receive, send, lambda: self._may_listen(scope))
             return
         if (signed := self._signed.get(scope["path"])) is not None:
-            await _respond(send, await self._answer_signed(signed, scope, receive))
+            await _respond(send, await self._sure(self._answer_signed(signed, scope, receive)))
             return
         if (shown := self._shown.get(scope["path"])) is not None:
-            await _respond(send, await self._show(shown, scope, receive))
+            await _respond(send, await self._sure(self._show(shown, scope, receive)))
             return
         if (opened := self._opened.get(scope["path"])) is not None:
-            await _respond(send, await self._answer_open(opened, scope, receive))
+            await _respond(send, await self._sure(self._answer_open(opened, scope, receive)))
             return
         named = self._named(scope["path"])
         door = self._doors.get(named[0])
         if door is None or f"{scope['method']} {named[0]}" in self._behind_too:
             await self._hand_on(scope, receive, send)
             return
-        try:
-            reply = await self._answer(door, named, scope, receive)
-        except Exception:  # the server answers 500, which a sender takes for "send it again"
-            self._telemetry.unexpected()
-            raise
+        reply = await self._sure(self._answer(door, named, scope, receive))
         door.answered(reply.code)
         await _respond(send, reply)
+
+    async def _sure(self, answer: Awaitable[Reply]) -> Reply:
+        """An answer, whatever happens; a sender takes a 500 for "send it again"."""
+        try:
+            return await answer
+        except Exception:  # noqa: BLE001 - nobody outside may see how the service is made
+            _log.exception("a request failed")
+            self._telemetry.unexpected()
+            return problem(500, "a mistake in the service; see its log")
 
     def _look_at(self, scope: Scope) -> None:
         """Have the monitor see what is asked, as it came."""
@@ -226,12 +237,13 @@ class Front:
         From somebody without any token no body is read at all: nothing that takes one answers
         them.
         """
+        behind = self._probes if scope["path"] in _PROBES else self._behind
         if not self._access.knows(scope["headers"]):
-            await self._behind(scope, _replay(b"", receive), send)
+            await behind(scope, _replay(b"", receive), send)
             return
         body = await self._bodies.read(receive)
         if body.end is End.COMPLETE:
-            await self._behind(scope, _replay(body.data, receive), send)
+            await behind(scope, _replay(body.data, receive), send)
         elif body.end is not End.LEFT:
             await _respond(send, problem(body.code, self._bodies.complaints[body.end]))
 

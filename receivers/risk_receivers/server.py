@@ -27,6 +27,7 @@ from risk_receivers.connection import BoundedConnection
 from risk_receivers.errors import StartError
 from risk_receivers.exposure import require_safe
 from risk_receivers.service import Service, running
+from risk_receivers.stalled import BoundedWebSocket
 from risk_receivers.strangers import Strangers, most_strangers
 from risk_receivers.tls import TlsListener, secured
 
@@ -86,16 +87,14 @@ def idle_seconds(policy: Policy) -> int:
 
 
 def _config(policy: Policy, service: Service, strangers: Strangers) -> uvicorn.Config:
-    connection = partial(
-        BoundedConnection,
-        head_seconds=policy.alerting.intake.body_timeout_seconds,
-        strangers=strangers,
-    )
+    patience = policy.alerting.intake.body_timeout_seconds
+    connection = partial(BoundedConnection, head_seconds=patience, strangers=strangers)
+    websocket = partial(BoundedWebSocket, patience_seconds=patience)
     return uvicorn.Config(
         cast("Any", service.front),
         loop="uvloop",
         http=cast("type[asyncio.Protocol]", connection),
-        ws="websockets-sansio",
+        ws=cast("type[asyncio.Protocol]", websocket),
         ws_max_size=_MOST_SAID,
         ws_per_message_deflate=False,
         lifespan="off",

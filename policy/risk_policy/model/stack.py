@@ -265,7 +265,8 @@ class Intake(Section):
     """``[alerting.intake]``: bounds of what the feeds take in.
 
     Attributes:
-        body_timeout_seconds: how long a request may take to arrive, head and body each.
+        body_timeout_seconds: how long a request may take to arrive, head and body each, and how
+            long an answer may wait to be read.
     """
 
     max_body_mib: Annotated[Number, Field(ge=0.001, le=1024)] = 16

@@ -35,6 +35,9 @@ _WRONG_TOTP: Final = (
 )
 #: How long somebody who stops waits to hear what it would do.
 _LOOK_SECONDS: Final = 1.5
+#: Threads that may wait for Prometheus here at a time: large bodies of the feeds are read by others
+#: of them.
+_MOST_LOOKING: Final = 2
 _log = logging.getLogger(__name__)
 
 
@@ -61,8 +64,8 @@ class TripDoor(WholeDoor):
         stale_seconds: float,
         clock: Callable[[], datetime],
     ) -> None:
-        """``refused`` is told from where a second step came in vain, and why. What an account holds
-        is in doubt once it did not report for ``stale_seconds``.
+        """``refused`` is told from where a second step came in vain, and why; what an account
+        reported longer ago than ``stale_seconds`` may not be so any more.
         """
         self._kill = kill
         self._codes = codes
@@ -72,6 +75,7 @@ class TripDoor(WholeDoor):
         self._terms = terms
         self._stale_seconds = stale_seconds
         self._clock = clock
+        self._looking = 0
 
     async def take(self, body: Body) -> Reply:
         """Take a step."""
@@ -104,20 +108,7 @@ class TripDoor(WholeDoor):
         return ""
 
     async def _preview(self, wanted: TripRequest, request: Request, body: Body) -> TripPreview:
-        positions: list[Holding] | None = None
-        try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                positions, unknown = await asyncio.to_thread(
-                    holdings,
-                    self._prometheus,
-                    Scope.parse(wanted.scope),
-                    now=self._clock().timestamp(),
-                    stale_seconds=self._stale_seconds,
-                )
-        except PrometheusError as error:
-            unknown = str(error)
-        except TimeoutError:
-            unknown = f"Prometheus does not answer within {_LOOK_SECONDS:g} s"
+        positions, unknown = await self._look(Scope.parse(wanted.scope))
         return {
             "confirmation": self._codes.give(request, None, body.by_name),
             "expires_in_seconds": self._terms.confirm_within_seconds,
@@ -129,6 +120,29 @@ class TripDoor(WholeDoor):
             "positions": positions,
             "unknown": unknown or None,
         }
+
+    async def _look(self, scope: Scope) -> tuple[list[Holding] | None, str]:
+        if self._looking >= _MOST_LOOKING:
+            return None, "others wait for Prometheus already"
+        self._looking += 1
+        looked = asyncio.get_running_loop().run_in_executor(
+            None, holdings, self._prometheus, scope, self._clock().timestamp(), self._stale_seconds
+        )
+        looked.add_done_callback(self._has_looked)
+        await asyncio.wait((looked,), timeout=_LOOK_SECONDS)
+        if not looked.done():
+            return None, f"Prometheus does not answer within {_LOOK_SECONDS:g} s"
+        try:
+            return looked.result()
+        except PrometheusError as error:
+            return None, str(error)
+        except Exception:  # noqa: BLE001 - nothing that is told may keep anybody from stopping
+            _log.exception("what a kill would cover cannot be told")
+            return None, "a mistake in the service; see its log"
+
+    def _has_looked(self, looked: asyncio.Future[tuple[list[Holding] | None, str]]) -> None:
+        self._looking -= 1
+        looked.exception()  # or nobody asks for it, after waiting in vain
 
 
 def _word(wanted: TripRequest) -> str:

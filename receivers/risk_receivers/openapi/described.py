@@ -59,7 +59,9 @@ class GateQuery(BaseModel):
 
 
 class StreamQuery(BaseModel):
-    """The cursor of the last frame that somebody has; from now on without one."""
+    """``after`` is the cursor of the last frame that somebody has, as is the header Last-Event-ID,
+    which counts if both are sent; from now on without one.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -160,10 +162,16 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         "Silences and acknowledgements", alerts.Silences, SilencesQuery
     ),
     "GET /ws/alerts": Endpoint(
-        "What becomes of alerts, as a WebSocket", _EVENTS, StreamQuery, also=(101,)
+        "What becomes of alerts, as a WebSocket; as server-sent events for who asks for none",
+        _EVENTS,
+        StreamQuery,
+        also=(101,),
     ),
     "GET /ws/metrics": Endpoint(
-        "What limits stand at, again and again, as a WebSocket", _EVENTS, also=(101,)
+        "What limits stand at, again and again, as a WebSocket; as server-sent events for who asks "
+        "for none",
+        _EVENTS,
+        also=(101,),
     ),
     "GET /api/v1/stream/alerts": Endpoint(
         "What becomes of alerts, as server-sent events", _EVENTS, StreamQuery
@@ -185,7 +193,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /api/v1/drills": Endpoint("The last drills", system.Drills),
     "GET /api/v1/reports": Endpoint("Reports that were written", system.Reports),
     "GET /api/v1/reports/<report>": Endpoint(
-        "A report that was written", "application/octet-stream", refusals=(404,)
+        "A report that was written",
+        "text/markdown, text/html, application/pdf",
+        refusals=(404,),
     ),
     "GET /api/v1/audit": Endpoint("Audit events", audit.Events, AuditQuery),
     "GET /api/v1/audit/<int:seq>": Endpoint("One audit event", audit.Event, refusals=(404,)),

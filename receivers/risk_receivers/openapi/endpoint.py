@@ -14,7 +14,7 @@ class Endpoint:
 
     Attributes:
         summary: what it is for, in a few words.
-        answer: the type of what a 200 holds as JSON, or the content type of one that is text.
+        answer: the type of what a 200 holds as JSON, or the content types of one that is none.
         query: what can be asked in the query string.
         body: what has to be sent; a schema of its own for what is taken however it looks.
         refusals: what it answers besides that is about what was asked: 404, 409.

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -95,7 +96,7 @@ class Streams:
         return Opened(stream, cursor, self._heartbeat_seconds, allowed, self._stopping)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
     """A connection that may listen."""
 
@@ -104,14 +105,30 @@ class Opened:
     heartbeat_seconds: float
     allowed: Callable[[], Refusal | None]
     stopping: Callable[[], bool]
+    _asked_at: float = field(default_factory=time.monotonic)
 
     async def frames(self) -> AsyncIterator[Frame]:
         """What it is sent, until it may not listen any more, or falls behind."""
+        async with aclosing(self._frames()) as frames:
+            async for one in frames:
+                if self._is_over():
+                    return
+                yield one
+
+    def _is_over(self) -> bool:
+        if (now := time.monotonic()) - self._asked_at < _ASK_SECONDS:
+            return False
+        self._asked_at = now
+        return self.allowed() is not None
+
+    async def _frames(self) -> AsyncGenerator[Frame]:
         with self.stream.broadcast.listening() as listener:
             self.stream.follows.follow()
             tail = self.stream.tail
             begin = tail.cursor if tail else None
-            yield frame("hello", begin, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
+            # Whoever goes on has heard nothing beyond their cursor yet, and may be cut off before.
+            at = begin if begin is None or self.cursor is None else self.cursor
+            yield frame("hello", at, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
             if tail is not None and begin is not None and self.cursor is not None:
                 async for missed in tail.since(self.cursor, begin):
                     yield missed
@@ -120,15 +137,12 @@ class Opened:
 
     async def _live(self, listener: Listener) -> AsyncIterator[Frame]:
         tail = self.stream.tail
-        said_at = asked_at = time.monotonic()
-        while not (listener.is_behind or self.stopping()):
+        said_at = time.monotonic()
+        while not (listener.is_behind or self.stopping() or self._is_over()):
             found = await listener.next(_LOOK_SECONDS)
             now = time.monotonic()
-            if now - asked_at >= _ASK_SECONDS:
-                if self.allowed() is not None:
-                    return
-                asked_at = now
-            if found is None and now - said_at >= self.heartbeat_seconds:
+            is_due = found is None and now - said_at >= self.heartbeat_seconds
+            if is_due and not (tail and tail.is_blind):
                 found = frame("heartbeat", tail.cursor if tail else None, at=time.time())
             if found is not None:
                 said_at = now

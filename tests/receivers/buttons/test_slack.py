@@ -75,7 +75,7 @@ class Rig:
         tokens = Tokens({key: key.value for key in Key})
         self.front = Front(
             doors={},
-            behind=_nothing,
+            **dict.fromkeys(("behind", "probes"), _nothing),
             access=Access(tokens, Permissions(), telemetry, refused),
             telemetry=telemetry,
             bodies=BodyReader(max_mib=1, timeout_seconds=5),

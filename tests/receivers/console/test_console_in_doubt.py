@@ -59,7 +59,7 @@ def test_of_an_account_that_fell_silent_the_last_values_stay_grey_and_say_how_ol
     dialog.get_by_role("radio", name=re.compile("graceful")).check()
     dialog.get_by_label("Reason").fill("nobody knows what it does")
     dialog.get_by_role("button", name="Show what would happen").click()
-    expect(dialog).to_contain_text(re.compile(r"Account main has not reported for \d+ s"))
+    expect(dialog).to_contain_text(re.compile(r"main holds was last reported \d+ s ago"))
     expect(dialog).to_contain_text("What is open after 30 minutes is closed then")
     page.keyboard.press("Escape")
 
