@@ -15,6 +15,7 @@ GENERATED = (
     "alertmanager/generated",
     "grafana/generated",
     "grafana/provisioning",
+    "docs/runbooks",
 )
 
 
