@@ -16,6 +16,7 @@ GENERATED = (
     "grafana/generated",
     "grafana/provisioning",
     "docs/runbooks",
+    "docs/reference",
 )
 
 
