@@ -15,6 +15,7 @@ import risk_alertmanager
 import risk_grafana
 import risk_rules
 from risk_policy import Policy
+from riskwarden.reference import reference, runbooks
 
 #: Folder -> file name -> content.
 Artefacts = dict[str, dict[str, str]]
@@ -42,6 +43,8 @@ def folders(policy: Policy) -> Artefacts:
         "alertmanager/generated": risk_alertmanager.generate(policy),
         "grafana/generated": risk_grafana.generate(policy),
         "grafana/provisioning": risk_grafana.provisioning(policy),
+        "docs/runbooks": runbooks(policy),
+        "docs/reference": reference(policy),
     }
 
 

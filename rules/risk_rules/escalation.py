@@ -8,7 +8,6 @@ the receivers: without them nothing is acknowledged, and everything escalates.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
@@ -17,21 +16,13 @@ from risk_policy.catalogue.system import SYSTEM_ALERTS, SystemAlert
 from risk_policy.contracts import limit_alert
 from risk_policy.contracts.alert import NO_ACCOUNT
 from risk_policy.model import Policy
+from risk_policy.unanswered import LAST, enabled, steps
 from risk_policy.vocabulary import Escalation, Severity
 from risk_rules import conditions, limits, promql, wording
 from risk_rules.conditions import Condition
 from risk_rules.latches import Latch, value_of
 from risk_rules.rule import AlertRule, RecordingRule
 from risk_rules.timing import confirmation_seconds, half_evaluation_seconds
-
-_T: Final = "alerting.escalation.time_based."
-#: What an alert counts as after so many minutes without an acknowledgement.
-STEPS: Final = (
-    (_T + "warning_to_critical_minutes", Severity.CRITICAL),
-    (_T + "critical_to_emergency_minutes", Severity.EMERGENCY),
-)
-LAST: Final = _T + "emergency_kill_switch_minutes"
-#: Stands for the account of what is about no account.
 
 
 def time_rules(policy: Policy, limit: Limit) -> Iterator[RecordingRule | AlertRule]:
@@ -59,17 +50,6 @@ def system_time_rules(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
     for alert in alerts:
         for key, severity in steps(alert.severity):
             yield _of_system(policy, alert, key, severity)
-
-
-def enabled(policy: Policy) -> bool:
-    """Whether the policy wants escalation by time."""
-    how = policy.alerting.escalation
-    return how.enabled and how.time_based.enabled
-
-
-def steps(severity: Severity) -> Iterator[tuple[str, Severity]]:
-    """What an alert of a severity escalates to, and the key that says after how many minutes."""
-    return ((key, worse) for key, worse in STEPS if worse.rank > severity.rank)
 
 
 def kill_switch_evaluation(policy: Policy) -> Condition:

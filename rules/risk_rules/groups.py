@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from risk_policy import unanswered
 from risk_policy.catalogue.limits import LIMITS, Limit
 from risk_policy.model import Policy
 from risk_rules import escalation, frequency
@@ -80,7 +81,7 @@ def _system(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
 def _guard(policy: Policy) -> Iterator[RecordingRule | AlertRule]:
     for condition in guard_conditions(policy):
         yield from condition.rules(policy)
-    if escalation.enabled(policy):
+    if unanswered.enabled(policy):
         yield from escalation.kill_switch_evaluation(policy).rules(policy)
 
 

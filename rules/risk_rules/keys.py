@@ -15,8 +15,8 @@ from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit
 from risk_policy.catalogue.system import SYSTEM_ALERTS, SystemAlert
 from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
+from risk_policy.unanswered import LAST, STEPS
 from risk_policy.vocabulary import Escalation
-from risk_rules.escalation import LAST, STEPS
 
 _S: Final = "alerting.system."
 _FREQUENCY: Final = "alerting.escalation.frequency_based."

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from risk_policy import Policy, default_policy_path, parse_policy
 from risk_policy.catalogue import runbooks
 from risk_policy.catalogue.system import SYSTEM_ALERTS
+from risk_policy.unanswered import Step
 from risk_rules.explain import (
     Asked,
     Sample,
@@ -27,7 +28,6 @@ from risk_rules.explain import (
     readings,
     spoken,
 )
-from risk_rules.explain.explanation import Step
 from risk_rules.groups import GUARD, SYSTEM, rule_files
 from risk_rules.keys import system_keys
 from risk_rules.rule import AlertRule

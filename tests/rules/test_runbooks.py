@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
+import promql_parser
 import pytest
+from promql_parser import AggregateExpr, VectorSelector
 
-from risk_policy import Policy, PolicyError
-from risk_policy.catalogue import runbooks
+from risk_policy import Policy, PolicyError, audience
+from risk_policy.catalogue import advice, runbooks
 from risk_policy.catalogue.limits import LIMITS
+from risk_policy.catalogue.metrics import METRICS
+from risk_policy.catalogue.metrics.foreign import FOREIGN
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.contracts.restriction import HELD_BY_ACTION
 from risk_policy.vocabulary import Action
+from risk_rules.explain import explain
 from risk_rules.groups import rule_files
+from risk_rules.lint.known import TARGET_LABELS
+from risk_rules.lint.tree import name_of, walk
 from risk_rules.rule import AlertRule
 
 PolicyWith = Callable[..., Policy]
@@ -32,19 +41,86 @@ def test_every_generated_alert_has_the_runbook_its_link_promises(policy: Policy)
         assert runbooks.render(policy, name).startswith(f"# {name}\n")
 
 
+#: In this order; what else there may be is optional.
+PARTS = (
+    "What it watches", "What it means", "Impact", "Who is told", "What the system does",
+    "Diagnosis", "What to do", "When to escalate", "PromQL",
+)  # fmt: skip
+OPTIONAL = (
+    "All thresholds of this limit", "While nobody acknowledges it", "If the account was retired",
+)  # fmt: skip
+
+
+def queries(text: str) -> list[str]:
+    found = re.findall(r"^```promql\n(.*?)\n```$", text, re.DOTALL | re.MULTILINE)
+    assert text.count("```") == 2 * len(found)
+    return found
+
+
 @pytest.mark.parametrize("name", runbooks.names())
 def test_a_runbook_answers_every_question_and_leaves_no_placeholder(
     name: str, policy: Policy
 ) -> None:
     text = runbooks.render(policy, name)
-    for heading in ("watches", "means", "system does"):
-        assert f"\n## What it {heading}\n" in text or f"\n## What the {heading}\n" in text
-    assert "\n## What to do\n" in text
-    assert "{" not in text
-    assert ".." not in text
+    parts = re.split(r"^## (.*)\n", text, flags=re.MULTILINE)
+    titles, bodies = parts[1::2], parts[2::2]
+    assert [title for title in titles if title not in OPTIONAL] == list(PARTS)
+    assert all(body.strip() for body in bodies)
+    said = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert "{" not in said
+    assert ".." not in said
     assert policy.digest in text
     for fact in ("limit", "severity", "category", "layer", "action"):
         assert f"\n| {fact} | " in text
+
+
+@pytest.mark.parametrize("name", runbooks.names())
+def test_its_queries_parse_and_ask_for_what_is_there(name: str, policy: Policy) -> None:
+    known = {
+        sample: {*labels, *TARGET_LABELS}
+        for metric in (METRICS | FOREIGN).values()
+        for sample, labels in metric.samples.items()
+    }
+    asked = queries(runbooks.render(policy, name))
+    assert len(asked) >= 3
+    for query in asked:
+        expression = promql_parser.parse(query)
+        selectors = [node for node in walk(expression) if isinstance(node, VectorSelector)]
+        assert selectors, query
+        labels: set[str] = set()
+        for selector in selectors:
+            metric = name_of(selector)
+            assert metric in known, query
+            assert {each.name for each in selector.matchers.matchers} <= known[metric], query
+            labels |= known[metric]
+        for node in walk(expression):
+            if isinstance(node, AggregateExpr) and node.modifier is not None:
+                assert set(node.modifier.labels) <= labels, query
+
+
+def test_advice_is_of_use_to_some_alert_and_says_more_than_a_sentence() -> None:
+    limits = {*(limit.name for limit in LIMITS), *(alert.limit for alert in SYSTEM_ALERTS)}
+    files = {path.stem for path in Path(advice.__file__).parent.glob("*.md")}
+    assert files == {advice.family(limit) for limit in limits}
+    written = [advice.advice_on(name) for name in sorted(files)]
+    for each in written:
+        assert len(each.steps.splitlines()) >= 2
+        assert len(each.queries) >= 2
+    assert len({each.impact for each in written}) == len(written)
+
+
+def test_missing_advice_is_named() -> None:
+    with pytest.raises(advice.AdviceError, match=r"no advice about weather.*weather\.md"):
+        advice.advice_on("weather")
+
+
+def test_a_runbook_says_what_rules_explain_says(policy: Policy) -> None:
+    for name in ("DRAWDOWN_EMERGENCY", "CONSECUTIVE_LOSSES_HALT", "RISK_RECEIVERS_DOWN"):
+        text, explained = runbooks.render(policy, name), explain(policy, name)
+        for sentence in explained.system:
+            assert f"- {sentence}\n" in text
+        for each in audience.lines(explained.told, ()):
+            assert f"- {each}\n" in text
 
 
 def test_the_threshold_is_the_one_of_the_policy(policy_with: PolicyWith) -> None:
@@ -75,7 +151,7 @@ def test_the_kill_runbook_says_what_its_mode_does(
 ) -> None:
     edits = () if mode == "immediate" else (('mode = "immediate"', f'mode = "{mode}"'),)
     text = runbooks.render(policy_with(*edits), "DRAWDOWN_EMERGENCY")
-    assert f"kill switch in mode `{mode}`" in text
+    assert f"kill switch in mode {mode}:" in text
     assert consequence in text
 
 
@@ -86,7 +162,9 @@ def test_only_what_trips_the_kill_switch_is_said_to_be_carried_out(policy: Polic
             assert ("Trips the kill switch in mode" in text) is spec.action.trips_kill_switch
             holds = spec.action in HELD_BY_ACTION
             assert ("Holds the gate for what the alert is about" in text) is holds
-            assert ("up to people" in text) is not (spec.action.trips_kill_switch or holds)
+            asked = spec.action not in (Action.LOG, Action.NOTIFY)
+            is_asked = asked and not (spec.action.trips_kill_switch or holds)
+            assert ("that is up to people" in text) is is_asked
     assert not [alert for alert in SYSTEM_ALERTS if alert.action is Action.KILL_SWITCH]
 
 

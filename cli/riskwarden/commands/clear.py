@@ -49,8 +49,10 @@ def clear(
     receivers: ReceiversOption = None,
 ) -> None:
     """Clear a tripped kill switch, in two steps. The gate opens if all else allows it."""
+    if confirm and not kill_id:
+        fail("--confirm goes with the --kill-id that the first step printed; nothing was changed")
     operator = Operator(data, policy, receivers)
-    if not confirm and not kill_id:
+    if not kill_id:
         kill_id = _the_one(operator.ask("GET", "/api/v1/system/status"))
     if not kill_id:
         fail("the kill switch is not tripped; there is nothing to clear", 1)

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from risk_policy import Policy
+from risk_policy import Policy, audience
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.lines import Lines
@@ -31,7 +31,6 @@ from risk_rules.explain import (
     draw,
     queries,
     readings,
-    spoken,
 )
 from risk_rules.explain import explain as explain_alert
 from riskwarden.commands.common import PolicyOption, fail, out, policy_or_fail, policy_path
@@ -39,7 +38,6 @@ from riskwarden.commands.common import PolicyOption, fail, out, policy_or_fail, 
 #: Nobody waits long for an explanation: without an answer it is given without readings.
 _TIMEOUT_SECONDS: Final = 2.0
 _INDENT: Final = 2
-_RECEIVERS: Final = "receivers"
 _COLOURS: Final = {"warning": "yellow", "critical": "red", "emergency": "bold red"}
 
 
@@ -100,7 +98,7 @@ def _show(
     _section("What it watches", [watched.what, watched.condition, *clears, alert.meaning])
     _section("Policy", _settings(source, watched.settings))
     _section("Now", _standing(url, now, watched.threshold))
-    _section("Who is told", _audience(alert))
+    _section("Who is told", audience.lines(alert.told, alert.waits))
     _section("While nobody acknowledges it", draw(alert.timeline, out.width - _INDENT))
     _section(
         "Also escalates",
@@ -142,27 +140,6 @@ def _settings(source: Path, settings: dict[str, str]) -> Iterator[str]:
     for key, value in settings.items():
         line = lines.of(key)
         yield f"{key} = {value} ({source}:{line})" if line else f"{key} = {value} (default)"
-
-
-def _audience(alert: Explanation) -> Iterator[str]:
-    for told in alert.told:
-        first = f"after {spoken(told.first_seconds)}" if told.first_seconds else "at once"
-        silent = f"; not {', '.join(told.silent)}" if told.silent else ""
-        pace = f"{first}, repeated every {spoken(told.repeat_seconds)}"
-        channels = f"{', '.join(told.channels)}, {pace}" if told.channels else "nobody"
-        yield f"{told.severity}: {channels}{silent}"
-        yield from (f"{told.severity}: {each}" for each in told.instead)
-        if told.muted:
-            yield f"{told.severity}: nobody {' or '.join(told.muted)}; what lasts is told after it"
-    if not alert.told:
-        yield "Nobody: people are told when it stops."
-    elif any(told.by != _RECEIVERS for told in alert.told):
-        yield f"Told by {alert.told[0].by}, as the receivers do not work while it fires."
-        if not any(told.channels for told in alert.told):
-            yield "Enable email, Slack or Telegram and alerting.second_way, or nobody hears of it."
-    elif any(told.channels for told in alert.told):
-        yield "Repeats reach the receivers, which decide how often they bother people."
-    yield from alert.waits
 
 
 def _standing(url: str, now: tuple[Reading, ...] | None, threshold: str) -> Iterator[str]:

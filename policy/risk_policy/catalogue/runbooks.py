@@ -1,15 +1,18 @@
 """Runbooks: what an alert watches, what it means, what the system does and what to do now.
 
 Rendered from the catalogue and the policy in force, so a runbook never names a threshold
-that no rule has. It promises nothing that the system does not do: of all actions only those
-that trip the kill switch are carried out by the machine, the others are asked of people.
+that no rule has. Who is told and what the system does comes from where ``rules explain`` has it;
+what people do is written by hand, in :mod:`risk_policy.catalogue.advice`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from risk_policy import restricting
+from risk_policy import audience, response
+from risk_policy.catalogue.advice import advice_on
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.catalogue.system import (
     DATA_STALE,
@@ -21,7 +24,9 @@ from risk_policy.catalogue.system import (
 from risk_policy.errors import PolicyError
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
-from risk_policy.vocabulary import Action, Category, KillMode, Layer, Severity, Tier
+from risk_policy.spoken import spoken
+from risk_policy.unanswered import Step, timeline
+from risk_policy.vocabulary import Action, Category, Layer, Severity, Tier
 
 _SEVERITY_WORDS: Final = {
     Severity.DEBUG: "for the record only",
@@ -78,15 +83,26 @@ def names() -> tuple[str, ...]:
     return of_limits + tuple(alert.name for alert in SYSTEM_ALERTS)
 
 
-def render(policy: Policy, alertname: str) -> str:
-    """The runbook of an alert, in Markdown. Raises UnknownAlertError."""
+def render(
+    policy: Policy,
+    alertname: str,
+    rules: Mapping[str, str] | None = None,
+    link: Callable[[str], str] | None = None,
+) -> str:
+    """The runbook of an alert, in Markdown. Raises UnknownAlertError or AdviceError.
+
+    Args:
+        rules: title of each rule of the alert -> its PromQL, for whoever knows them.
+        link: where an alert's runbook is; below the policy's address unless given.
+    """
+    page = _Page(policy, rules or {}, link or policy.alerting.runbooks.base_url.__add__)
     for limit in LIMITS:
         for spec in limit.alerts:
             if spec.name == alertname:
-                return _of_limit(policy, limit, spec)
+                return page.of_limit(limit, spec)
     for alert in SYSTEM_ALERTS:
         if alert.name == alertname:
-            return _of_system(policy, alert)
+            return page.of_system(alert)
     raise UnknownAlertError(alertname)
 
 
@@ -96,49 +112,125 @@ def advice(alertname: str) -> str:
     return ({alert.name: alert.advice for alert in SYSTEM_ALERTS} | of_limits).get(alertname, "")
 
 
-def _of_limit(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
-    fires = (
-        f"Fires when the value is {_beyond(limit)} **{_threshold(policy, limit, spec)}** "
-        f"(`{spec.threshold}`), {_lasting(_confirmation(policy, spec.tier))} "
-        f"Clears at **{_clear(policy, limit, spec)}**, so that hovering is one breach."
-    )
-    what = f"{limit.metric.help} Watched per {_listed(limit.identity)}, as `{limit.metric.name}`."
-    ladder = [
-        f"| {other.tier} | {_beyond(limit)} {_threshold(policy, limit, other)} "
-        f"| {_link(policy, other.name)} | {ACTION_WORDS[other.action]} |"
-        for other in limit.alerts
-    ]
-    facts = [
-        ("limit", f"`{limit.name}`"),
-        ("tier", f"{spec.tier}: {_TIER_WORDS[spec.tier]}"),
-        *_facts(spec.severity, limit.category, limit.layer, spec.action),
-    ]
-    thresholds = [
-        "## All thresholds of this limit",
-        "\n".join(("| tier | fires | alert | asks for |", "|---|---|---|---|", *ladder)),
-    ]
-    return _page(
-        policy, spec.name, spec.summary, facts, [what, fires], thresholds, spec.meaning,
-        _response(policy, spec.name, spec.severity, spec.action, spec.tier.value), spec.advice,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """How a runbook is put together."""
 
+    policy: Policy
+    rules: Mapping[str, str]
+    link: Callable[[str], str]
 
-def _of_system(policy: Policy, alert: SystemAlert) -> str:
-    tier = [("tier", f"{alert.severity}")] if alert.severity.value in set(Tier) else []
-    facts = [
-        ("limit", f"`{alert.limit}`"),
-        *tier,
-        *_facts(alert.severity, alert.category, alert.layer, alert.action_under(policy)),
-    ]
-    if alert is WATCHDOG:
-        response = "Notes when it last arrived, on each feed. No incident is opened for it."
-    else:
-        response = _response(policy, alert.name, alert.severity, alert.action_under(policy), "")
-    return _page(
-        policy, alert.name, alert.summary, facts, [_condition(policy, alert)], [],
-        alert.meaning, response, alert.advice,
-        _retired(policy) if alert is DATA_STALE else (),
-    )  # fmt: skip
+    def of_limit(self, limit: Limit, spec: AlertSpec) -> str:
+        policy = self.policy
+        wait = _confirmation(policy, spec.tier)
+        fires = (
+            f"Fires when the value is {_beyond(limit)} **{_threshold(policy, limit, spec)}** "
+            f"(`{spec.threshold}`), {_lasting(wait)} "
+            f"Clears at **{_clear(policy, limit, spec)}**, so that hovering is one breach."
+        )
+        what = (
+            f"{limit.metric.help} Watched per {_listed(limit.identity)}, as `{limit.metric.name}`."
+        )
+        ladder = [
+            f"| {other.tier} | {_beyond(limit)} {_threshold(policy, limit, other)} "
+            f"| [{other.name}]({self.link(other.name)}) | {ACTION_WORDS[other.action]} |"
+            for other in limit.alerts
+        ]
+        facts = [
+            ("limit", f"`{limit.name}`"),
+            ("tier", f"{spec.tier}: {_TIER_WORDS[spec.tier]}"),
+            *_facts(spec.severity, limit.category, limit.layer, spec.action),
+        ]
+        thresholds = [
+            "## All thresholds of this limit",
+            "\n".join(("| tier | fires | alert | asks for |", "|---|---|---|---|", *ladder)),
+        ]
+        steps = timeline(policy, spec.name, spec.severity, wait, escalates=True)
+        return self._whole(
+            spec, limit.name, facts, [what, fires, *thresholds],
+            (*self._told(spec.name, spec.severity, limit.category, spec.action, steps),
+             *_done(response.to_limit(policy, limit, spec))),
+            _first_look(limit, spec, policy),
+        )  # fmt: skip
+
+    def of_system(self, alert: SystemAlert) -> str:
+        policy = self.policy
+        action = alert.action_under(policy)
+        tier = [("tier", f"{alert.severity}")] if alert.severity.value in set(Tier) else []
+        facts = [
+            ("limit", f"`{alert.limit}`"),
+            *tier,
+            *_facts(alert.severity, alert.category, alert.layer, action),
+        ]
+        wait = policy.number(alert.duration) if alert.duration else 0.0
+        steps = timeline(policy, alert.name, alert.severity, wait, escalates=alert.escalates)
+        told = self._told(alert.name, alert.severity, alert.category, action, steps)
+        if alert is WATCHDOG:
+            told = ("## Who is told", *audience.lines((), ()))
+        return self._whole(
+            alert, alert.limit, facts, [_condition(policy, alert)],
+            (*told, *_done(response.to_system(policy, alert))),
+            _query("Where it fires", f'ALERTS{{alertname="{alert.name}"}}'),
+            _retired(policy) if alert is DATA_STALE else (),
+        )  # fmt: skip
+
+    def _told(
+        self, name: str, severity: Severity, category: Category, action: Action,
+        steps: tuple[Step, ...],
+    ) -> tuple[str, ...]:  # fmt: skip
+        every = sorted({severity, *(Severity(step.severity) for step in steps)}, key=_rank)
+        told = tuple(audience.told(self.policy, each, category, action, name) for each in every)
+        waiting = tuple(audience.waits(self.policy, severity, category))
+        if any(each.by != "receivers" for each in told):
+            waiting = ()
+        later = [
+            f"After {spoken(step.after_seconds)}: {step.event}."
+            if step.alert != name
+            else f"After {spoken(step.after_seconds)} it counts as {step.severity}."
+            for step in steps[1:]
+        ]
+        unanswered = ("## While nobody acknowledges it", _bullets(later)) if later else ()
+        return ("## Who is told", _bullets(audience.lines(told, waiting)), *unanswered)
+
+    def _whole(
+        self,
+        alert: AlertSpec | SystemAlert,
+        limit: str,
+        facts: list[tuple[str, str]],
+        watched: list[str],
+        system: tuple[str, ...],
+        first_look: str,
+        more: tuple[str, ...] = (),
+    ) -> str:
+        written = advice_on(limit)
+        table = "\n".join(("| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts)))
+        rules = [_query(title, expression) for title, expression in self.rules.items()]
+        own = rules or [f"`riskwarden rules explain {alert.name}` prints the rules."]
+        blocks = [
+            f"# {alert.name}",
+            f"{alert.summary.replace('{subject}', '…')}.",
+            table,
+            "## What it watches",
+            *watched,
+            "## What it means",
+            alert.meaning,
+            "## Impact",
+            written.impact,
+            *system,
+            "## Diagnosis",
+            first_look,
+            written.diagnosis,
+            "## What to do",
+            f"**First:** {alert.advice}",
+            written.steps,
+            *more,
+            "## When to escalate",
+            written.escalate,
+            "## PromQL",
+            *own,
+            f"_From the policy with sha256 `{self.policy.digest}`._",
+        ]
+        return "\n\n".join(blocks) + "\n"
 
 
 def _retired(policy: Policy) -> tuple[str, str, str]:
@@ -191,36 +283,34 @@ def _condition(policy: Policy, alert: SystemAlert) -> str:
     return f"{summary}. Fires at the first evaluation that sees it."
 
 
-def _page(
-    policy: Policy,
-    name: str,
-    summary: str,
-    facts: list[tuple[str, str]],
-    watched: list[str],
-    thresholds: list[str],
-    meaning: str,
-    response: str,
-    advice: str,
-    more: tuple[str, ...] = (),
-) -> str:
-    table = "\n".join(("| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts)))
-    blocks = [
-        f"# {name}",
-        f"{summary.replace('{subject}', '…')}.",
-        table,
-        "## What it watches",
-        *watched,
-        *thresholds,
-        "## What it means",
-        meaning,
-        "## What the system does",
-        response,
-        "## What to do",
-        advice,
-        *more,
-        f"_From the policy with sha256 `{policy.digest}`._",
-    ]
-    return "\n\n".join(blocks) + "\n"
+def _done(sentences: tuple[str, ...]) -> tuple[str, str]:
+    return "## What the system does", _bullets(sentences)
+
+
+def _first_look(limit: Limit, spec: AlertSpec, policy: Policy) -> str:
+    """What every threshold is asked first: how far beyond, and since when."""
+    name = limit.metric.name
+    value = f"abs({name})" if limit.absolute else name
+    bound = limit.bound(policy.number(spec.threshold))
+    since = f'time() - risk:breach_since_seconds{{limit="{limit.name}",tier="{spec.tier}"}}'
+    return "\n\n".join(
+        (
+            _query("What is beyond the threshold now", f"{value} {limit.operator} {bound:g}"),
+            _query("For how many seconds", since),
+        )
+    )
+
+
+def _query(question: str, expression: str) -> str:
+    return f"{question}:\n\n```promql\n{expression}\n```"
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank
 
 
 def _facts(
@@ -232,38 +322,6 @@ def _facts(
         ("layer", f"{layer.value.replace('_', ' ')}: {_LAYER_WORDS[layer]}"),
         ("action", f"{action.value.replace('_', ' ')}: {ACTION_WORDS[action]}"),
     ]
-
-
-def _response(policy: Policy, name: str, severity: Severity, action: Action, tier: str) -> str:
-    wait = policy.alerting.routing.of(severity).group_wait_seconds
-    soon = f"after {wait:g} s" if wait else "at once"
-    lines = [
-        "Puts the alert on record in the audit chain before it answers, and opens an incident.",
-        f"Tells people {soon}, through every channel that takes {severity} alerts.",
-        "Lets silences quiet people only: they reach neither the record nor the gate.",
-    ]
-    if action.trips_kill_switch:
-        lines += _kill_lines(policy)
-    elif held := restricting.told(policy, name, action, tier):
-        lines += [*held, "Closes nothing by itself."]
-    else:
-        lines.append("Leaves orders and positions alone: what the action asks for is up to people.")
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _kill_lines(policy: Policy) -> tuple[str, str, str]:
-    kill = policy.alerting.kill_switch
-    timeout = f"{kill.graceful_timeout_minutes:g} min"
-    closing = {
-        KillMode.PAUSE: "open positions are managed on",
-        KillMode.GRACEFUL: f"positions close at their targets, the rest after {timeout}",
-        KillMode.IMMEDIATE: "working orders are cancelled and positions closed at once",
-    }[kill.mode]
-    return (
-        f"Trips the kill switch in mode `{kill.mode}`: the gate refuses new risk, {closing}.",
-        "Keeps it tripped until an authorised person clears it, which waits for this to end.",
-        "Calls flat unknown until the runtime has confirmed it.",
-    )
 
 
 def _threshold(policy: Policy, limit: Limit, spec: AlertSpec) -> str:
@@ -290,7 +348,3 @@ def _lasting(seconds: float) -> str:
 
 def _listed(words: tuple[str, ...]) -> str:
     return " and ".join(words)
-
-
-def _link(policy: Policy, alertname: str) -> str:
-    return f"[{alertname}]({policy.alerting.runbooks.base_url}{alertname})"

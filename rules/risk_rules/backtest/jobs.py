@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from risk_policy import unanswered
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS, Limit
 from risk_policy.contracts import alert as labels
@@ -150,7 +151,7 @@ class Replay:
                 continue
             yield group
         interval = self.clock.evaluation_seconds
-        if escalation.enabled(policy):
+        if unanswered.enabled(policy):
             rules = escalation.kill_switch_evaluation(policy).rules(policy)
             yield RuleGroup("riskwarden-guard", interval, rules)
         if frequency.enabled(policy) and storm_possible:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from risk_policy.audience import within
 from risk_policy.model import Policy
 from risk_policy.model.mute_times import BusinessHours, MuteTime
+from risk_policy.spoken import listed, spoken
 from risk_policy.vocabulary import KillMode, Severity
 from risk_rules.diff.change import Change, Kind
 from risk_rules.diff.settings import Settings
-from risk_rules.explain.windows import within
-from risk_rules.explain.words import listed, spoken
 
 _MODE: Final = "alerting.kill_switch.mode"
 _TIMEOUT: Final = "alerting.kill_switch.graceful_timeout_minutes"

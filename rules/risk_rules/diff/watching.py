@@ -10,11 +10,11 @@ from risk_policy.catalogue.system import EXPORTER_DOWN, SYSTEM_ALERTS
 from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
+from risk_policy.spoken import listed, spoken
+from risk_policy.unanswered import LAST, STEPS
 from risk_policy.vocabulary import Tier
 from risk_rules.diff.change import Change, Kind
 from risk_rules.diff.settings import Settings
-from risk_rules.escalation import LAST, STEPS
-from risk_rules.explain.words import listed, spoken
 from risk_rules.keys import CLEAR_KEY, system_keys
 
 _E: Final = "alerting.escalation."

@@ -8,38 +8,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from risk_policy import restricting, second_way
+from risk_policy import response, second_way
+from risk_policy.audience import Told, told, waits
 from risk_policy.catalogue.limits import AlertSpec, Limit, Side
 from risk_policy.catalogue.system import WATCHDOG, SystemAlert
 from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
-from risk_policy.vocabulary import Action, Category, KillMode, Severity, Tier
-from risk_rules.explain.audience import acknowledgement, command, told, waits
-from risk_rules.explain.explanation import Explanation, Rising, Step, Told, Watched
+from risk_policy.spoken import ago, listed, spoken
+from risk_policy.unanswered import Step, timeline
+from risk_policy.vocabulary import Action, Category, Severity, Tier
+from risk_rules.explain.acknowledging import acknowledgement, command
+from risk_rules.explain.drawing import draw
+from risk_rules.explain.explanation import Explanation, Rising, Watched
 from risk_rules.explain.finding import UnknownAlertError, find
+from risk_rules.explain.own_rules import rules_of
 from risk_rules.explain.readings import Asked, Reading, Sample, queries, readings
 from risk_rules.explain.rising import rising
-from risk_rules.explain.timeline import draw, timeline
-from risk_rules.explain.words import ago, listed, spoken
 from risk_rules.groups import rule_files
 from risk_rules.keys import CLEAR_KEY, setting, system_keys
-from risk_rules.rule import AlertRule
 from risk_rules.timing import confirmation_seconds
 
 _SIDES: Final = {Side.ABOVE: "rises above", Side.BELOW: "falls below"}
 _REACHES: Final = {Side.ABOVE: "rises to", Side.BELOW: "falls to"}
-_KILL_MODES: Final = {
-    KillMode.PAUSE: "no new entries; what is open is managed on",
-    KillMode.GRACEFUL: "what is open closes at its targets, the rest after {timeout}",
-    KillMode.IMMEDIATE: "working orders are cancelled and positions closed at once",
-}
-_RECORD: Final = "Records it in the audit chain and opens an incident, whatever is silenced."
-_RECORD_LATER: Final = (
-    "Records it in the audit chain and opens an incident once the receivers work again, if it "
-    "still fires then."
-)
-_WATCHDOG: Final = ("Notes when it last arrived, on each feed; no incident is opened for it.",)
 
 
 def explain(policy: Policy, name: str) -> Explanation:
@@ -85,10 +76,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
         acknowledgement=acknowledgement(
             policy, limit.name, limit.identity, tiers[:position], tiers[position:]
         ),
-        system=(
-            *_told_at_once(policy, spec.action),
-            *_does(policy, (spec.name, spec.action, spec.tier), _held(policy, limit), _RECORD),
-        ),
+        system=response.to_limit(policy, limit, spec),
         rules=_rules(policy, spec.name),
     )  # fmt: skip
 
@@ -122,9 +110,7 @@ def _system(policy: Policy, alert: SystemAlert) -> Explanation:
         timeline=steps,
         rising=(),
         acknowledgement=quiet if heard else replace(quiet, own=""),
-        system=_WATCHDOG if alert is WATCHDOG
-        else _does(policy, (alert.name, alert.action_under(policy), ""), (),
-                   _RECORD if heard else _RECORD_LATER),
+        system=response.to_system(policy, alert),
         rules=_rules(policy, alert.name),
     )  # fmt: skip
 
@@ -157,74 +143,13 @@ def _lasting(seconds: float) -> str:
     return f" and has done so for {spoken(seconds)} without a break."
 
 
-def _held(policy: Policy, limit: Limit) -> tuple[str, ...]:
-    if not limit.cooldown:
-        return ()
-    minutes = policy.number(f"{limit.cooldown}.cooldown_minutes")
-    start = policy.text(f"{limit.cooldown}.cooldown_from")
-    return (f"Keeps it firing until {spoken(minutes * 60)} after the {start} of the breach.",)
-
-
 def _lane_keys(action: Action) -> tuple[str, ...]:
     lane = "alerting.fast_lane"
     return (f"{lane}.enabled", f"{lane}.confirm_snapshots") if action.trips_kill_switch else ()
 
 
-def _told_at_once(policy: Policy, action: Action) -> tuple[str, ...]:
-    lane = policy.alerting.fast_lane
-    if not (lane.enabled and action.trips_kill_switch):
-        return ()
-    count = lane.confirm_snapshots
-    when = f"{count} snapshots in a row are" if count > 1 else "a snapshot is"
-    told = f"The exporter's fast lane raises it as soon as {when} beyond the threshold"
-    return (f"{told}, without waiting for Prometheus.",)
-
-
-def _does(
-    policy: Policy, about: tuple[str, Action, str], held: tuple[str, ...], record: str
-) -> tuple[str, ...]:
-    name, action, tier = about
-    if not action.trips_kill_switch:
-        if gate := restricting.told(policy, name, action, tier):
-            return (record, *held, *gate, "Closes nothing by itself.")
-        if action in (Action.LOG, Action.NOTIFY):
-            return (record, *held, "Leaves orders and positions alone.")
-        asked = action.value.replace("_", " ")
-        return (
-            record,
-            *held,
-            f"Asks for: {asked}. Leaves orders and positions alone: that is up to people.",
-        )
-    kill = policy.alerting.kill_switch
-    closing = _KILL_MODES[kill.mode].format(timeout=spoken(kill.graceful_timeout_minutes * 60))
-    return (
-        record,
-        *held,
-        f"Trips the kill switch in mode {kill.mode}: the gate refuses new risk, {closing}.",
-        "Stays tripped, also when this resolves, until an authorised person clears it.",
-    )
-
-
 def _rules(policy: Policy, name: str) -> dict[str, str]:
-    """The alert's own rules, its escalations, and the recorded series they stand on."""
-    found: dict[str, str] = {}
-    for groups in rule_files(policy).values():
-        rules = [rule for group in groups for rule in group.rules]
-        own = [rule for rule in rules if isinstance(rule, AlertRule) and rule.name == name]
-        if not own:
-            continue
-        about = {(rule.labels.get("limit"), rule.labels.get("tier")) for rule in own}
-        for rule in rules:
-            named = (rule.labels.get("limit"), rule.labels.get("tier"))
-            if isinstance(rule, AlertRule):
-                if rule.name == name:
-                    severity, why = rule.labels["severity"], rule.labels["escalation"]
-                    found[f"alert {severity}" + ("" if why == "none" else f" by {why}")] = (
-                        rule.expression
-                    )
-            elif named in about or (named[1] is None and named[0] in {each for each, _ in about}):
-                found[f"record {rule.name}"] = rule.expression
-    return found
+    return rules_of(rule_files(policy), name)
 
 
 __all__ = [
@@ -240,5 +165,6 @@ __all__ = [
     "find",
     "queries",
     "readings",
+    "rules_of",
     "spoken",
 ]

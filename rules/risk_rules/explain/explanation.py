@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from risk_policy.audience import Told
+from risk_policy.unanswered import Step
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -22,47 +25,6 @@ class Watched:
     threshold: str = ""
     clear: str = ""
     settings: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Who is told about a severity, and at what pace.
-
-    Attributes:
-        channels: enabled ones that take this severity.
-        silent: those that do not, with the reason.
-        first_seconds: after how long the first message goes out.
-        more_seconds: after how long a change of the same group does.
-        repeat_seconds: after how long it is repeated while nothing changes.
-        muted: when people are not told of it all the same.
-        by: who tells them.
-        instead: who takes over from a channel, and when.
-    """
-
-    severity: str
-    channels: tuple[str, ...]
-    silent: tuple[str, ...]
-    first_seconds: float
-    more_seconds: float
-    repeat_seconds: float
-    muted: tuple[str, ...] = ()
-    by: str = "receivers"
-    instead: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What happens while nobody acknowledges it, and when.
-
-    Attributes:
-        after_seconds: since the breach began.
-        event: a few words for a drawing.
-    """
-
-    after_seconds: float
-    event: str
-    severity: str
-    alert: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from risk_policy.catalogue.system import ALERT_STORM
 from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
 from risk_policy.quantities import shown
+from risk_policy.spoken import spoken
 from risk_rules import frequency, trend
 from risk_rules.explain.explanation import Rising
-from risk_rules.explain.words import spoken
 from risk_rules.rule import AlertRule
 
 

@@ -1,24 +1,47 @@
-"""Who is told about an alert, how fast, when not, and what makes it quiet."""
+"""Who is told about an alert, how fast, and when not: for runbooks and for ``rules explain``."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from risk_policy import second_way
-from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
+from risk_policy.model.mute_times import BusinessHours, MuteTime
 from risk_policy.quiet import NEVER_MUTED_ACTIONS, quiet_of
-from risk_policy.vocabulary import Action, Category, Severity, Tier
-from risk_rules.explain.explanation import Acknowledgement, Told
-from risk_rules.explain.windows import within
-from risk_rules.explain.words import listed, spoken
-from risk_rules.promql import quoted
+from risk_policy.spoken import listed, spoken
+from risk_policy.vocabulary import Action, Category, Severity
 
-_OWN: Final = "riskwarden ack INCIDENT --comment=why"
 #: Categories of which nothing waits.
 _URGENT: Final = (Category.KILL_SWITCH, Category.SECURITY)
+_RECEIVERS: Final = "receivers"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told about a severity, and at what pace.
+
+    Attributes:
+        channels: enabled ones that take this severity.
+        silent: those that do not, with the reason.
+        first_seconds: after how long the first message goes out.
+        more_seconds: after how long a change of the same group does.
+        repeat_seconds: after how long it is repeated while nothing changes.
+        muted: when people are not told of it all the same.
+        by: who tells them.
+        instead: who takes over from a channel, and when.
+    """
+
+    severity: str
+    channels: tuple[str, ...]
+    silent: tuple[str, ...]
+    first_seconds: float
+    more_seconds: float
+    repeat_seconds: float
+    muted: tuple[str, ...] = ()
+    by: str = _RECEIVERS
+    instead: tuple[str, ...] = ()
 
 
 def told(policy: Policy, severity: Severity, category: Category, action: Action, name: str) -> Told:
@@ -85,6 +108,28 @@ def _muted(policy: Policy, severity: Severity, category: Category) -> Iterator[s
         yield f"outside of business hours ({within(policy.alerting.business_hours)})"
 
 
+def lines(every: tuple[Told, ...], waiting: Iterable[str]) -> Iterator[str]:
+    """Who is told, in sentences: for each severity, then what waits for a digest."""
+    for each in every:
+        first = f"after {spoken(each.first_seconds)}" if each.first_seconds else "at once"
+        silent = f"; not {', '.join(each.silent)}" if each.silent else ""
+        pace = f"{first}, repeated every {spoken(each.repeat_seconds)}"
+        channels = f"{', '.join(each.channels)}, {pace}" if each.channels else "nobody"
+        yield f"{each.severity}: {channels}{silent}"
+        yield from (f"{each.severity}: {other}" for other in each.instead)
+        if each.muted:
+            yield f"{each.severity}: nobody {' or '.join(each.muted)}; what lasts is told after it"
+    if not every:
+        yield "Nobody: people are told when it stops."
+    elif any(each.by != _RECEIVERS for each in every):
+        yield f"Told by {every[0].by}, as the receivers do not work while it fires."
+        if not any(each.channels for each in every):
+            yield "Enable email, Slack or Telegram and alerting.second_way, or nobody hears of it."
+    elif any(each.channels for each in every):
+        yield "Repeats reach the receivers, which decide how often they bother people."
+    yield from waiting
+
+
 def waits(policy: Policy, severity: Severity, category: Category) -> Iterator[str]:
     """Messages that are told later, in a digest. What is new or worse never is, but in a storm."""
     how = policy.alerting
@@ -99,40 +144,13 @@ def waits(policy: Policy, severity: Severity, category: Category) -> Iterator[st
         yield f"Ends and repeats beyond {most} {severity} messages a minute wait for a digest."
 
 
-def acknowledgement(
-    policy: Policy,
-    limit: str,
-    identity: tuple[str, ...],
-    tiers: tuple[Tier, ...],
-    worse: tuple[Tier, ...],
-) -> Acknowledgement:
-    """The silence that acknowledges tiers of a limit, the last of them being the one meant.
-
-    Args:
-        worse: tiers beyond it, which stay loud.
-    """
-    if not tiers:
-        return Acknowledgement("Nothing: it tells of something, and does not escalate.", "")
-    risk_id = labels.risk_id(limit, *(name.upper() for name in identity))
-    words = tuple(tier.value for tier in tiers)
-    return Acknowledgement(_covers(tiers, worse), command(policy, risk_id, words), _OWN, words)
-
-
-def command(policy: Policy, risk_id: str, tiers: tuple[str, ...]) -> str:
-    """The amtool command that acknowledges tiers of one risk_id for an hour."""
-    one = len(tiers) == 1
-    tier = f'{labels.TIER}="{tiers[0]}"' if one else f'{labels.TIER}=~"{"|".join(tiers)}"'
-    arguments = [
-        "amtool", "silence", "add",
-        f"--alertmanager.url=http://{policy.alerting.endpoints.alertmanager}",
-        "--duration=1h", "--comment=why", f"{labels.RISK_ID}={quoted(risk_id)}", tier,
-    ]  # fmt: skip
-    return shlex.join(arguments)
-
-
-def _covers(tiers: tuple[Tier, ...], worse: tuple[Tier, ...]) -> str:
-    rest = f"; tier {listed(worse, 'or')} still notifies" if worse else ""
-    return (
-        "An active silence on its risk_id and tiers, never on its severity. It covers tier "
-        f"{listed(tiers)} with all escalations{rest}. When it ends, the clock starts anew."
-    )
+def within(window: MuteTime | BusinessHours) -> str:
+    """When a window is, e.g. ``22:00-06:00, saturday, UTC``."""
+    if isinstance(window, MuteTime) and window.start and window.end:
+        parts = [f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}"]
+    else:
+        parts = [*window.times, *window.weekdays]
+    if isinstance(window, MuteTime):
+        parts += [f"day {day} of the month" for day in window.days_of_month]
+        parts += window.months
+    return ", ".join([*parts, window.location])

@@ -1,4 +1,4 @@
-"""The clock of an alert that nobody answers, and a drawing of it that fits a width."""
+"""The clock of an alert that nobody answers, drawn so that it fits a width."""
 
 from __future__ import annotations
 
@@ -6,30 +6,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from risk_policy.catalogue import system
-from risk_policy.model import Policy
-from risk_policy.vocabulary import Severity
-from risk_rules import escalation
-from risk_rules.explain.explanation import Step
-from risk_rules.explain.words import spoken
+from risk_policy.spoken import spoken
+from risk_policy.unanswered import Step
 
 _GAP: Final = 2
-_MINUTE: Final = 60
-
-
-def timeline(
-    policy: Policy, alert: str, severity: Severity, confirmation: float, *, escalates: bool
-) -> tuple[Step, ...]:
-    """Every step from the beginning of the breach on, while nobody acknowledges it."""
-    steps = [Step(confirmation, f"fires: {severity}", severity.value, alert)]
-    if escalates and escalation.enabled(policy):
-        for key, worse in escalation.steps(severity):
-            after = confirmation + policy.number(key) * _MINUTE
-            steps.append(Step(after, worse.value, worse.value, alert))
-        after = confirmation + policy.number(escalation.LAST) * _MINUTE
-        last = system.KILL_SWITCH_EVALUATION
-        steps.append(Step(after, "kill-switch evaluation", last.severity.value, last.name))
-    return tuple(steps)
 
 
 def draw(steps: tuple[Step, ...], width: int) -> list[str]:
