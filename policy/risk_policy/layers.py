@@ -126,6 +126,7 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         found = merged.get(key)
-        both = isinstance(found, dict) and isinstance(value, dict)
-        merged[key] = _over(found, value) if both else value
+        if isinstance(found, dict) and isinstance(value, dict):
+            value = _over(found, value)
+        merged[key] = value
     return merged
