@@ -14,6 +14,7 @@ from risk_policy.loader import (
     parse_policy,
     read_values,
     written_keys,
+    written_places,
 )
 from risk_policy.model import Policy
 
@@ -30,4 +31,5 @@ __all__ = [
     "parse_policy",
     "read_values",
     "written_keys",
+    "written_places",
 ]

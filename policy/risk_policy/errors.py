@@ -18,16 +18,19 @@ class Problem:
         value: what stands there, as it may be shown; empty if nothing or a secret.
         message: what is wrong and what would be right.
         line: line in the file, 0 if unknown.
+        source: the file, if it is another one than that whose problems are told.
     """
 
     key: str
     value: str
     message: str
     line: int = 0
+    source: str = ""
 
     def render(self, source: str) -> str:
         """One line: file, line, key, value, message."""
-        where = f"{source}:{self.line}" if self.line else source
+        file = self.source or source
+        where = f"{file}:{self.line}" if self.line else file
         subject = f"{self.key} = {self.value}" if self.value else self.key
         return f"{where}: {subject}: {self.message}" if subject else f"{where}: {self.message}"
 
