@@ -21,6 +21,8 @@ from typing import Final
 from risk_receivers.turn import STANDBY_LOCK
 
 _LOOK_SECONDS: Final = 0.02
+#: There is nothing else left that could be done.
+_LEAST_BACK_SECONDS: Final = 60.0
 
 
 class Outcome(Enum):
@@ -71,28 +73,36 @@ def upgrade(old: str, new: str, releases: Releases, say: Callable[[str], None]) 
         return Ended(Outcome.NOTHING_CHANGED, f"{new} would not start: {why}")
     say(f"{new} starts, {old} still works")
     why = releases.start(new)
-    if not why and releases.waits is not None and not _soon(releases.waits, releases):
+    if (
+        not why
+        and releases.waits is not None
+        and not _soon(releases.waits, releases.within_seconds)
+    ):
         why = f"it has not loaded within {releases.within_seconds:g} s"
-    if why:
-        releases.stop(new)
-        return Ended(Outcome.NOTHING_CHANGED, f"{new} did not start: {why}")
-    say(f"{old} stops, {new} takes over")
     began = time.monotonic()
-    why = releases.stop(old)
-    if not why and _soon(releases.is_ready, releases):
-        return Ended(Outcome.DONE, gap_seconds=time.monotonic() - began)
-    why = why or f"it was not ready within {releases.within_seconds:g} s"
+    stopped = ""
+    if why:
+        stopped = releases.stop(new)
+        if releases.is_ready():
+            return Ended(Outcome.NOTHING_CHANGED, f"{new} did not start: {why}")
+    else:
+        say(f"{old} stops, {new} takes over")
+        began = time.monotonic()
+        why = releases.stop(old)
+        if not why and _soon(releases.is_ready, releases.within_seconds):
+            return Ended(Outcome.DONE, gap_seconds=time.monotonic() - began)
+        why = why or f"it was not ready within {releases.within_seconds:g} s"
+        stopped = releases.stop(new)
     say(f"{new}: {why}; {old} comes back")
-    stopped = releases.stop(new)
     back = releases.start(old)
-    if _soon(releases.is_ready, releases):
+    if _soon(releases.is_ready, max(_LEAST_BACK_SECONDS, releases.within_seconds)):
         return Ended(Outcome.ROLLED_BACK, f"{new}: {why}", time.monotonic() - began)
     reasons = "; ".join(one for one in (why, stopped, back) if one)
     return Ended(Outcome.NEITHER_IS_READY, reasons, time.monotonic() - began)
 
 
-def _soon(condition: Callable[[], bool], releases: Releases) -> bool:
-    until = time.monotonic() + releases.within_seconds
+def _soon(condition: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
     return any(condition() for _ in _looks(until))
 
 

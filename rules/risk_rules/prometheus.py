@@ -26,6 +26,7 @@ from risk_policy.contracts.jobs import (
 )
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
+from risk_rules.remote_write import remote_write
 
 CONFIG_FILE: Final = "prometheus.yml"
 #: Where the rule files are, beside the configuration.
@@ -38,7 +39,10 @@ Run Prometheus with --rules.alert.resend-delay={resend_delay}.
 
 
 def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str:
-    """The configuration, for the policy's endpoints or for others. Raises ArtefactError."""
+    """The configuration, for the policy's endpoints or for others.
+
+    Raises ArtefactError or RemoteWriteError.
+    """
     at = endpoints or policy.alerting.endpoints
     timing = policy.alerting.prometheus
     own = duration(own_scrape_seconds(policy))
@@ -57,6 +61,7 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
             _job(ALERTMANAGER_JOB, *_alertmanagers(policy, at), scrape_interval=own),
         ],
     }
+    content |= remote_write(policy)
     comment = _COMMENT.strip().format(
         token_file=token_file(policy, ALERT_FEED_TOKEN),
         has=where_tokens_are(policy),

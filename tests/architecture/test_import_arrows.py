@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,3 +106,12 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long.keys() <= {ONE_FILE}
+
+
+def test_no_file_of_tests_is_without_one() -> None:
+    """An empty one passes: a merge can leave it so, and nobody would miss what it has shown."""
+    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests_runtimes").rglob("test_*.py")]
+    assert len(files) > 300
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
+    empty = {name for name, text in texts.items() if not re.search(r"^ *def test_", text, re.M)}
+    assert not empty

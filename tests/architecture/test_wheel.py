@@ -121,3 +121,14 @@ def test_the_auditors_program_is_installed_as_a_command_of_its_own(installed: Pa
     path, _, said = run(installed, program).partition("\n")
     assert Path(path).is_relative_to(installed)
     assert "NAME+ID+KEY" in said
+
+
+def test_the_profiles_stand_on_the_policy_that_is_installed(installed: Path) -> None:
+    program = (
+        "from risk_policy import default_policy_path, load_policy\n"
+        "path = default_policy_path().parent / 'profiles' / 'development.toml'\n"
+        "print(path, load_policy(path).alerting.second_way.enabled)"
+    )
+    path, enabled = run(installed, program).split()
+    assert Path(path).is_relative_to(installed)
+    assert enabled == "False"

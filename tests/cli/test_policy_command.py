@@ -103,7 +103,7 @@ def test_show_as_json_carries_the_digest() -> None:
 
 def test_the_schema_describes_the_file() -> None:
     schema = json.loads(policy("schema").stdout)
-    assert set(schema["properties"]) == {"alerting"}
+    assert set(schema["properties"]) == {"alerting", "extends"}
     assert schema["additionalProperties"] is False
 
 

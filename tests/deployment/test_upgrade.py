@@ -113,11 +113,14 @@ class Desk:
             assert time.monotonic() < deadline, [p.read_text() for p in self.folder.glob("*.log")]
             time.sleep(0.02)
 
-    def upgrade(self, *more: str, check: str = "true") -> subprocess.CompletedProcess[str]:
+    def upgrade(
+        self, *more: str, check: str = "true", watch: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         program = f"{sys.executable} {self.folder / 'manager.py'} {self.folder}"
         return nursery.run(
             "riskwarden",
-            *("upgrade", "blue", "green", "--url", self.url, "--data", str(self.data)),
+            *("upgrade", "blue", "green", "--url", self.url),
+            *(("--data", str(self.data)) if watch else ()),
             *("--check", check, "--start", f"{program} start {{}}"),
             *("--stop", f"{program} stop {{}}", "--within", "60", *more),
         )
@@ -221,12 +224,10 @@ def test_a_release_takes_over_and_nothing_is_lost_or_recorded_twice(desk: Desk) 
 
 
 def test_a_release_that_does_not_get_ready_is_rolled_back(desk: Desk) -> None:
-    turn = "from pathlib import Path; from risk_receivers.turn import wait_for_turn; "
-    program = f"wait_for_turn(Path({str(desk.data)!r}), 60, lambda: False); import time"
-    desk.install("green", sys.executable, "-c", f"{turn}{program}; time.sleep(600)")
+    desk.install("green", sys.executable, "-c", "import time; time.sleep(600)")
     assert desk.send("before")
     blue = desk.pid("blue")
-    done = desk.upgrade("--within", "3")
+    done = desk.upgrade("--within", "2", watch=False)
     assert done.returncode == 3, done.stderr
     assert "rolled back to blue" in done.stderr
     assert desk.pid("green") is None
@@ -248,6 +249,16 @@ def test_a_release_that_could_not_start_changes_nothing(desk: Desk, fault: str) 
     assert desk.pid("blue") == blue
     assert desk.is_ready()
     assert desk.send("still")
+
+
+def test_a_start_that_takes_the_old_one_down_and_fails_is_rolled_back(desk: Desk) -> None:
+    """As where one service is replaced by itself: the old one is gone before the new one is."""
+    program = f"{sys.executable} {desk.folder / 'manager.py'} {desk.folder}"
+    start = f"test {{}} = blue || {{ {program} stop blue; false; }} && {program} start {{}}"
+    done = desk.upgrade("--start", f"sh -c '{start}'", "--stop", "true")
+    assert done.returncode == 3, done.stderr
+    assert "rolled back to blue" in done.stderr
+    assert desk.is_ready()
 
 
 def test_a_spare_waits_and_takes_over_from_one_that_was_killed(desk: Desk) -> None:

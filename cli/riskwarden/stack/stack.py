@@ -224,7 +224,9 @@ def _own(policy: Policy) -> Policy:
     audit = alerting.audit
     if audit.storage_backend == "postgresql":
         audit = audit.model_copy(update={"storage_backend": "sqlite"})
-    prometheus = alerting.prometheus.model_copy(update={"more_alertmanagers": ()})
+    prometheus = alerting.prometheus.model_copy(
+        update={"more_alertmanagers": (), "remote_write_file": ""}
+    )
     more = {"audit": audit, "prometheus": prometheus}
     return with_tokens_beside(
         policy.model_copy(update={"alerting": alerting.model_copy(update=more)})

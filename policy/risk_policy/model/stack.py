@@ -48,6 +48,8 @@ class Prometheus(Section):
         retention_days: how long Prometheus keeps samples.
         more_alertmanagers: the other members of Alertmanager's cluster. Prometheus tells each of
             them of every alert, for any one may be dead.
+        remote_write_file: a file with Prometheus's own ``remote_write``, relative to the policy
+            file that names it. Empty sends samples nowhere.
     """
 
     scrape_interval_seconds: _Interval = 1
@@ -62,6 +64,7 @@ class Prometheus(Section):
     ] = 1
     retention_days: Days = 15
     more_alertmanagers: tuple[Endpoint, ...] = ()
+    remote_write_file: str = ""
 
 
 class Confirmation(Section):
