@@ -127,7 +127,8 @@ def _responses(
     endpoint: Endpoint, refs: Mapping[object, dict[str, Any]], *, is_open: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(endpoint.answer, str):
-        content: dict[str, Any] = {endpoint.answer: {"schema": {"type": "string"}}}
+        kinds = (endpoint.answer, *endpoint.or_as)
+        content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in kinds}
     else:
         content = {JSON: {"schema": refs[endpoint.answer]}}
     yield "200", {"description": "Done", "content": content}

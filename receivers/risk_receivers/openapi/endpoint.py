@@ -19,6 +19,7 @@ class Endpoint:
         body: what has to be sent; a schema of its own for what is taken however it looks.
         refusals: what it answers besides that is about what was asked: 404, 409.
         also: further answers without a body, such as 304.
+        or_as: other content types that the same is told in, where they are asked for.
     """
 
     summary: str
@@ -27,3 +28,4 @@ class Endpoint:
     body: type[BaseModel] | dict[str, Any] | None = None
     refusals: tuple[int, ...] = ()
     also: tuple[int, ...] = ()
+    or_as: tuple[str, ...] = ()
