@@ -15,12 +15,14 @@ from typing import Final
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
-body { margin: 0 auto; padding: 1rem; max-width: 52rem; overflow-wrap: anywhere;
+body { margin: 0 auto; padding: 1rem; max-width: 52rem; overflow-wrap: break-word;
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 1.6rem; }
 pre { padding: .6rem; overflow-x: auto; border: 1px solid #8886; border-radius: 6px; }
 pre, code { font: 14px/1.4 ui-monospace, monospace; }
-table { border-collapse: collapse; } td, th { padding: .2rem .6rem; border: 1px solid #8886;
+p code, li code, td a { overflow-wrap: anywhere; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+td, th { padding: .2rem .6rem; border: 1px solid #8886;
   text-align: left; vertical-align: top; }
 li { margin: .3rem 0; }
 """
