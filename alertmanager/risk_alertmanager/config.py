@@ -9,15 +9,17 @@ from risk_alertmanager.inhibition import inhibit_rules
 from risk_alertmanager.routes import RECEIVER, route_tree
 from risk_alertmanager.second_way import Reveal
 from risk_alertmanager.time_intervals import time_intervals
-from risk_policy.contracts.artefact import NOTIFICATION_FEED_TOKEN_FILE, NOTIFICATION_PATH
+from risk_policy.contracts.artefact import (
+    NOTIFICATION_FEED_TOKEN,
+    NOTIFICATION_PATH,
+    token_file,
+    where_tokens_are,
+)
 from risk_policy.contracts.document import render
 from risk_policy.model import Policy
 from risk_policy.model.stack import Endpoints
 
-_COMMENT: Final = (
-    f"{NOTIFICATION_FEED_TOKEN_FILE}, beside this file, has to hold the token of the notification "
-    "feed."
-)
+_COMMENT: Final = "{token_file}{has} to hold the token of the notification feed."
 
 
 def generate(policy: Policy) -> dict[str, str]:
@@ -37,18 +39,20 @@ def alertmanager_config(
         ArtefactError: something cannot be written.
     """
     at = endpoints or policy.alerting.endpoints
+    token = token_file(policy, NOTIFICATION_FEED_TOKEN)
     own_way = second_way.second_way(policy, reveal)
-    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(at)]}]
+    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(at, token)]}]
     content: dict[str, Any] = {
         "route": route_tree(policy, () if own_way is None else (second_way.route(policy),)),
         **({"time_intervals": quiet} if (quiet := time_intervals(policy)) else {}),
         "inhibit_rules": inhibit_rules(),
         "receivers": [*receivers, *([own_way] if own_way else [])],
     }
-    return render(policy, content, "\n".join((_COMMENT, *second_way.remarks(policy, reveal))))
+    comment = _COMMENT.format(token_file=token, has=where_tokens_are(policy))
+    return render(policy, content, "\n".join((comment, *second_way.remarks(policy, reveal))))
 
 
-def _webhook(at: Endpoints) -> dict[str, Any]:
+def _webhook(at: Endpoints, token: str) -> dict[str, Any]:
     return {
         "url": f"http://{at.receivers}{NOTIFICATION_PATH}",
         "send_resolved": True,
@@ -59,7 +63,7 @@ def _webhook(at: Endpoints) -> dict[str, Any]:
             "follow_redirects": False,
             "authorization": {
                 "type": "Bearer",
-                "credentials_file": NOTIFICATION_FEED_TOKEN_FILE,
+                "credentials_file": token,
             },
         },
     }

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "ack": "acks",
     "unack": "acks",
     "acks": "acks",
+    "upgrade": "upgrade",
 }
 _GROUPS: Final = (
     "policy",
@@ -38,6 +39,7 @@ _GROUPS: Final = (
     "drill",
     "token",
     "user",
+    "security",
     "report",
     "snapshot",
 )

@@ -11,7 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from risk_policy import InvalidPolicyError, UnfitTokenError, UnsetVariableError, read_values
+from risk_policy import (
+    InvalidPolicyError,
+    UnfitTokenError,
+    UnreadableVariableError,
+    UnsetVariableError,
+    read_values,
+)
 from risk_policy.environment import Secret
 from risk_policy.model.base import split_endpoint
 from risk_policy.model.policy import Alerting
@@ -118,8 +124,8 @@ def revealed(secret: Secret) -> str:
     """The token that a variable holds; "" if it is not set, or holds none."""
     try:
         return secret.reveal_token()
-    except UnsetVariableError:
-        return ""
-    except UnfitTokenError as error:
+    except (UnfitTokenError, UnreadableVariableError) as error:
         warn(str(error))
+        return ""
+    except UnsetVariableError:
         return ""

@@ -31,7 +31,10 @@ _PATIENCE_SECONDS: Final = 15.0
 _TOKEN: Final = "operator_token"  # noqa: S105 - its name
 _OWN: Final = Secret("${RISKWARDEN_TOKEN}")
 _KILL: Final = "/api/v1/kill"
-_TURNED_AWAY: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+#: Nobody knows who it is; 429 is what strangers hear from where too much was wrong, so a token that
+#: is good may be answered all the same.
+_STRANGER: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.TOO_MANY_REQUESTS)
+_TURNED_AWAY: Final = (*_STRANGER, httpx.codes.FORBIDDEN)
 
 
 class NoAnswerError(Exception):
@@ -98,7 +101,7 @@ class Operator:
             fail(strange, 1)
         if answer.status_code != httpx.codes.OK:
             refusal = f"{url}{path}: {content.get('detail') or answer.reason_phrase}"
-            if is_kill and answer.status_code == httpx.codes.UNAUTHORIZED:
+            if is_kill and answer.status_code in _STRANGER:
                 raise TurnedAwayError(refusal, sent=False)
             fail(refusal, 1)
         return content

@@ -204,10 +204,13 @@ class RiskExporter(Collector):
         with self._lock:
             self._refused[reason] += 1
 
-    def count_blocked(self, account: str, limit: str) -> None:
-        """Count an order that was refused, by the pre-trade limit's name or ``gate``."""
+    def count_blocked(self, account: str, limit: str, by: int = 1) -> None:
+        """Count orders that were refused, by the pre-trade limit's name or ``gate``.
+
+        By 0 it is counted from now on: Prometheus sees no growth in what was never at 0.
+        """
         with self._lock:
-            self._blocked[account, limit] += 1
+            self._blocked[account, limit] += by
 
     def count_unexpected(self, error: Exception) -> None:
         """Count an exception that nobody had planned for; the same one only once."""

@@ -14,9 +14,11 @@ from risk_grafana.panel import Dashboard, Panel, Query, Row, Shape
 from risk_policy.contracts.artefact import ArtefactError, duration
 from risk_policy.contracts.jobs import own_scrape_seconds
 from risk_policy.model import Policy
+from risk_policy.model.base import split_endpoint
 
 #: What all of them are found by, and link to each other by.
 TAG: Final = "riskwarden"
+_EVERYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - nothing is bound here
 _REFRESH: Final = ["5s", "10s", "30s", "1m", "5m", "15m", "1h"]
 
 
@@ -75,8 +77,11 @@ def _panel(policy: Policy, panel: Panel, place: Place, number: int) -> dashboard
         grid_pos=_grid(place),
         targets=[_target(policy, panel, query, index) for index, query in enumerate(panel.queries)],
         links=[
-            _link(f"Runbook: {name}", policy.alerting.runbooks.base_url + name)
-            for name in panel.runbooks
+            *(_to_console(policy) if panel.in_console else ()),
+            *(
+                _link(f"Runbook: {name}", policy.alerting.runbooks.base_url + name)
+                for name in panel.runbooks
+            ),
         ],
         max_data_points=panel.points,
         transformations=_transformations(panel),
@@ -107,6 +112,8 @@ def _transformations(panel: Panel) -> list[dashboard.DataTransformerConfig] | No
     if panel.shape is not Shape.TABLE:
         return None
     columns = {shapes.column(panel, n): query.legend for n, query in enumerate(panel.queries)}
+    # As the first query's is called while none of the others finds anything.
+    columns.setdefault("Value", panel.queries[0].legend)
     return [
         dashboard.DataTransformerConfig(id_val="merge", options={}),
         dashboard.DataTransformerConfig(
@@ -127,9 +134,20 @@ def _links(policy: Policy) -> list[dashboard.DashboardLink]:
         include_vars=True,
         keep_time=True,
     )
+    return [_in_sight(others), *_to_console(policy)]
+
+
+def _to_console(policy: Policy) -> list[dashboard.DashboardLink]:
+    """None where no console is served."""
     if not policy.alerting.dashboard.enabled:
-        return [others]
-    return [others, _link("Operator console", _console(policy))]
+        return []
+    return [_link("Operator console", _console(policy))]
+
+
+def _in_sight(link: dashboard.DashboardLink) -> dashboard.DashboardLink:
+    """Above the panels: the library puts it into a menu, where some Grafanas show no link."""
+    link.placement = None  # type: ignore[assignment]  # as the schema has it
+    return link
 
 
 def _console(policy: Policy) -> str:
@@ -137,19 +155,23 @@ def _console(policy: Policy) -> str:
     served = policy.alerting.dashboard
     if not served.tls.is_served:
         return f"http://{policy.alerting.endpoints.receivers}/"
-    host = f"[{served.host}]" if ":" in served.host else served.host
-    return f"https://{host}:{served.port}/"
+    host = served.host
+    if host in _EVERYWHERE:  # which is no address that a browser could go to
+        host, _ = split_endpoint(policy.alerting.endpoints.receivers)
+    return f"https://{f'[{host}]' if ':' in host else host}:{served.port}/"
 
 
 def _link(title: str, url: str) -> dashboard.DashboardLink:
-    return dashboard.DashboardLink(
-        title=title,
-        type_val=dashboard.DashboardLinkType.LINK,
-        icon="external link",
-        tooltip=title,
-        url=url,
-        tags=[],
-        target_blank=True,
+    return _in_sight(
+        dashboard.DashboardLink(
+            title=title,
+            type_val=dashboard.DashboardLinkType.LINK,
+            icon="external link",
+            tooltip=title,
+            url=url,
+            tags=[],
+            target_blank=True,
+        )
     )
 
 

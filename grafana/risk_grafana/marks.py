@@ -59,7 +59,7 @@ def all_of_them() -> list[dashboard.AnnotationQuery]:
 
 
 def _annotation(mark: Mark) -> dashboard.AnnotationQuery:
-    return dashboard.AnnotationQuery(
+    found = dashboard.AnnotationQuery(
         name=mark.name,
         datasource=datasource(),
         enable=True,
@@ -78,3 +78,6 @@ def _annotation(mark: Mark) -> dashboard.AnnotationQuery:
             instant=False,
         ),
     )
+    # Above the panels, where it can be switched off: the library puts it into a menu.
+    found.placement = None  # type: ignore[assignment]
+    return found

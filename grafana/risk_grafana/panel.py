@@ -88,6 +88,7 @@ class Panel:
         least: where its axis begins at the latest; ``most`` where it ends at the earliest.
         runbooks: alerts whose runbooks it links to.
         names_alerts: whether its series are alerts, each of which links to its runbook.
+        in_console: whether it links to the operator console, where people act on what it shows.
         stacked: whether its lines are parts of a whole.
         calculation: what a number or a bar is made of when there are several values.
     """
@@ -104,6 +105,7 @@ class Panel:
     most: float | None = None
     runbooks: tuple[str, ...] = ()
     names_alerts: bool = False
+    in_console: bool = False
     stacked: bool = False
     calculation: str = "lastNotNull"
 

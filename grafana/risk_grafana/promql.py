@@ -73,6 +73,18 @@ class Expression:
         unit = Unit.RATIO if self.unit is other.unit else self.unit
         return self._with(word, other, unit, loose=True)
 
+    def where(self, other: Expression, *on: str) -> Expression:
+        """Only the series for which the other side has one with the same labels ``on``."""
+        return _joined(self, f"and on ({_listed(on, self, other)})", other, self)
+
+    def without(self, other: Expression, *on: str) -> Expression:
+        """Only the series for which the other side has none with the same labels ``on``."""
+        return _joined(self, f"unless on ({_listed(on, self, other)})", other, self)
+
+    def inverse(self) -> Expression:
+        """1 divided by each value."""
+        return _joined(_number(1), "/", self, self)
+
     def since(self, other: Expression) -> Expression:
         """How many seconds ago the other's Unix time was."""
         if other.unit is not None or self.unit is not None:
@@ -169,15 +181,20 @@ def series(metric: Metric, **pinned: str | Iterable[str]) -> Expression:
     return _selected(metric, metric.name, metric.labels, pinned)
 
 
-def choices(metric: Metric, label: str, *narrowed: str, **pinned: Iterable[str]) -> str:
-    """What Grafana asks for the values of a variable, narrowed by others."""
-    found = _selected(metric, metric.name, metric.labels, dict(pinned))
-    for name in (label, *narrowed):
-        _listed((name,), found)
+def choices(
+    metrics: Metric | tuple[Metric, ...], label: str, *narrowed: str, **pinned: Iterable[str]
+) -> str:
+    """What Grafana asks for the values of a variable, of all that has it, narrowed by others."""
+    several = metrics if isinstance(metrics, tuple) else (metrics,)
+    for metric in several:
+        _listed((label, *narrowed), _selected(metric, metric.name, metric.labels, dict(pinned)))
     matchers = [_matcher(name, wanted) for name, wanted in pinned.items()]
     matchers += [f'{name}=~"${name}"' for name in narrowed]
+    names = [metric.name for metric in several]
+    if len(names) > 1:
+        matchers.insert(0, _matcher("__name__", names))
     inside = ",".join(matchers)
-    return f"label_values({metric.name}{{{inside}}}, {label})"
+    return f"label_values({names[0] if len(names) == 1 else ''}{{{inside}}}, {label})"
 
 
 def rate(metric: Metric, **pinned: str | Iterable[str]) -> Expression:

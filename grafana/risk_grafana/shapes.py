@@ -20,7 +20,7 @@ from risk_policy.vocabulary import Tier
 
 #: What a threshold's line is called, and its colour.
 THRESHOLD_LEGEND: Final = "threshold: {{tier}}"
-_TIERS: Final = {
+TIER_COLOURS: Final = {
     Tier.WARNING: Colour.NOTICE,
     Tier.CRITICAL: Colour.BAD,
     Tier.EMERGENCY: Colour.WORST,
@@ -100,7 +100,8 @@ def _mappings(panel: Panel) -> list[dashboard.ValueMapping]:
         str(value): dashboard.ValueMappingResult(text=text, color=colour.value, index=index)
         for index, (value, (text, colour)) in enumerate(panel.words.items())
     }
-    return [dashboard.ValueMap(options=named), nobody_knows]
+    # While an alert does not fire it has no value, and that is known.
+    return [dashboard.ValueMap(options=named), *([] if panel.names_alerts else [nobody_knows])]
 
 
 def _override(name: str, **properties: object) -> dashboard.DashboardFieldConfigSourceOverrides:
@@ -125,7 +126,7 @@ def _threshold_lines(panel: Panel) -> list[dashboard.DashboardFieldConfigSourceO
             custom__lineWidth=1,
             custom__fillOpacity=0,
         )
-        for tier, colour in _TIERS.items()
+        for tier, colour in TIER_COLOURS.items()
     ]
 
 

@@ -18,15 +18,19 @@ DATASOURCE_UID: Final = "riskwarden-prometheus"
 DATASOURCE_NAME: Final = "Riskwarden Prometheus"
 _EVERY: Final = ".+"
 
-#: Where the values of each come from: a metric that has it as long as there is any, and by what
-#: else they are narrowed. Those that narrow come first.
+#: Where the values of each come from: what has it, of which a runtime may tell only some, and by
+#: what else they are narrowed. Those that narrow come first.
 _FROM: Final[Mapping[str, str]] = {
     "job": choices(UP, "job", job=tuple(JOBS)),
     "instance": choices(UP, "instance", "job"),
     "account": choices(m.EQUITY, "account", "job", "instance"),
-    "strategy": choices(m.STRATEGY_USAGE, "strategy", "account"),
-    "venue": choices(m.VENUE_USAGE, "venue", "account"),
-    "symbol": choices(m.POSITION_SIZE, "symbol", "account"),
+    "strategy": choices((m.STRATEGY_USAGE, m.TRADE_EDGE), "strategy", "account"),
+    "venue": choices(
+        (m.VENUE_USAGE, m.WEBSOCKET_LAG, m.ORDER_PLACEMENT, m.ORDER_FILL), "venue", "account"
+    ),
+    "symbol": choices(
+        (m.POSITION_SIZE, m.SPREAD, m.ATR_BASELINE, m.PRICE_RANGE), "symbol", "account"
+    ),
 }
 
 

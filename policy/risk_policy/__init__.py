@@ -5,6 +5,7 @@ from risk_policy.errors import (
     PolicyError,
     Problem,
     UnfitTokenError,
+    UnreadableVariableError,
     UnsetVariableError,
 )
 from risk_policy.loader import (
@@ -13,6 +14,7 @@ from risk_policy.loader import (
     parse_policy,
     read_values,
     written_keys,
+    written_places,
 )
 from risk_policy.model import Policy
 
@@ -22,10 +24,12 @@ __all__ = [
     "PolicyError",
     "Problem",
     "UnfitTokenError",
+    "UnreadableVariableError",
     "UnsetVariableError",
     "default_policy_path",
     "load_policy",
     "parse_policy",
     "read_values",
     "written_keys",
+    "written_places",
 ]

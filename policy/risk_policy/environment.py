@@ -19,7 +19,12 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from risk_policy import vault
-from risk_policy.errors import UnfitTokenError, UnsetVariableError, VaultError
+from risk_policy.errors import (
+    UnfitTokenError,
+    UnreadableVariableError,
+    UnsetVariableError,
+    VaultError,
+)
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -54,19 +59,47 @@ def lookup(name: str, environ: Mapping[str, str]) -> str:
     """The value of a variable.
 
     Raises:
-        UnsetVariableError: neither NAME nor a readable NAME_FILE is there, or it is empty.
+        UnsetVariableError: neither NAME nor NAME_FILE is set.
+        UnreadableVariableError: what one of them points to is not to be had.
     """
     value = environ.get(name, "")
     if not value and (path := environ.get(f"{name}_FILE", "")):
-        try:
-            value = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:  # not there, not text, or no path at all
-            raise UnsetVariableError(name) from error
+        value = _from_file(name, path)
     if not value:
         raise UnsetVariableError(name)
     if vault.is_meant(value):
+        if name == vault.TOKEN:
+            raise UnreadableVariableError(name, "what opens Vault cannot be kept in it")
         return vault.read(vault.parse(value), environ, lookup)
     return value
+
+
+def _from_file(name: str, path: str) -> str:
+    """What a secret's file holds, without the white space around it."""
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        why = "is not there"
+    except OSError as error:
+        why = f"cannot be read ({error.strerror or type(error).__name__})"
+    except ValueError:  # no path at all, or no text
+        why = "is no text file"
+    else:
+        if value:
+            return value
+        why = "is empty"
+    # Only what is a path for sure is repeated: it may be the secret itself by mistake.
+    where = Path(path)
+    is_path = where.is_absolute() and where.parent != Path("/") and _is_there(where.parent)
+    told = f"{name}_FILE names {path}, which" if is_path else f"what {name}_FILE names"
+    raise UnreadableVariableError(name, f"{told} {why}") from None
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:

@@ -18,16 +18,19 @@ class Problem:
         value: what stands there, as it may be shown; empty if nothing or a secret.
         message: what is wrong and what would be right.
         line: line in the file, 0 if unknown.
+        source: the file, if it is another one than that whose problems are told.
     """
 
     key: str
     value: str
     message: str
     line: int = 0
+    source: str = ""
 
     def render(self, source: str) -> str:
         """One line: file, line, key, value, message."""
-        where = f"{source}:{self.line}" if self.line else source
+        file = self.source or source
+        where = f"{file}:{self.line}" if self.line else file
         subject = f"{self.key} = {self.value}" if self.value else self.key
         return f"{where}: {subject}: {self.message}" if subject else f"{where}: {self.message}"
 
@@ -59,9 +62,16 @@ class UnsetVariableError(PolicyError):
         super().__init__(f"set {variable} in the environment, or {variable}_FILE to a file's path")
 
 
-class VaultError(UnsetVariableError):
-    """A secret that should be in Vault is not to be had."""
+class UnreadableVariableError(UnsetVariableError):
+    """Something says where a value is, and there it is not to be had.
 
-    def __init__(self, reference: str, why: str) -> None:
-        super().__init__(reference)
-        self.args = (f"{reference}: {why}",)
+    Who may do without what is not set must not do without this: somebody meant it to be there.
+    """
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(variable)
+        self.args = (f"{variable}: {why}",)
+
+
+class VaultError(UnreadableVariableError):
+    """A secret that should be in Vault is not to be had."""

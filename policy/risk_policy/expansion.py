@@ -115,7 +115,9 @@ class _Walk:
             return node
         key = dotted(parts)
         if fields.is_secret(found):
-            self._expanded(node, key, active=active and parts[:2] not in _ASKED_LATER)
+            # What nobody needs yet is not asked for: it may be in a Vault that does not answer.
+            if active and parts[:2] not in _ASKED_LATER:
+                self._expanded(node, key, active=True)
             return node
         if not fields.is_expandable(found):
             self._problems.append(Problem(key, repr(node), _NOT_HERE))

@@ -10,8 +10,9 @@ from typing import Final
 _LONGEST_PART: Final = 60
 _DEEPEST_IMPLIED: Final = 15
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-_PART: Final = r"""(?:"(?:[^"\\]|\\.)*+"|'[^']*+'|[A-Za-z0-9_-]++)"""
-_DOTTED: Final = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+"
+# No group of alternatives is possessive: Python before 3.11.5 gets that wrong.
+_PART: Final = r"""(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|'[^']*+'|[A-Za-z0-9_-]++)"""
+_DOTTED: Final = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*"
 _HEADER: Final = re.compile(rf"\s*+\[\[?[ \t]*+({_DOTTED})[ \t]*+\]")
 _ASSIGNMENT: Final = re.compile(rf"\s*+({_DOTTED})[ \t]*+=")
 

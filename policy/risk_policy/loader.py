@@ -6,7 +6,6 @@ they are written: nothing that a variable holds.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,12 +13,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from risk_policy import layers
 from risk_policy import source as source_file
 from risk_policy.checks import relation_problems
 from risk_policy.errors import InvalidPolicyError, Problem
 from risk_policy.expansion import expand
 from risk_policy.explain import did_you_mean, explain, show
-from risk_policy.lines import Lines, dotted
+from risk_policy.layers import Layers, Place
+from risk_policy.lines import dotted
 from risk_policy.model.policy import Alerting, Policy
 from risk_policy.values import Values
 
@@ -34,7 +35,7 @@ def default_policy_path() -> Path:
 
 
 def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> Policy:
-    """Read and check a policy file.
+    """Read and check a policy file, with what it extends.
 
     Raises:
         InvalidPolicyError: with every problem found.
@@ -44,7 +45,15 @@ def load_policy(path: Path, environ: Mapping[str, str] | None = None) -> Policy:
 
 def written_keys(path: Path) -> dict[str, int]:
     """Every key that a policy file sets, with its line. Raises InvalidPolicyError."""
-    return source_file.parse(source_file.read_bytes(path), str(path)).written()
+    return {key: place.line for key, place in written_places(path).items()}
+
+
+def written_places(path: Path) -> dict[str, Place]:
+    """Every key that a policy file or what it extends sets, with the file and line that count.
+
+    Raises InvalidPolicyError.
+    """
+    return layers.read(path).written()
 
 
 def read_values(path: Path) -> Values:
@@ -53,14 +62,14 @@ def read_values(path: Path) -> Values:
     For whoever needs one key of it in an emergency. Raises InvalidPolicyError for what is not
     even TOML.
     """
-    return Values(source_file.parse(source_file.read_bytes(path), str(path)).tree)
+    return Values(layers.read(path).tree)
 
 
 def parse_policy(
     data: bytes, source: str = "alerting.toml", environ: Mapping[str, str] | None = None
 ) -> Policy:
-    """Check the content of a policy file. Raises InvalidPolicyError."""
-    file = source_file.parse(data, source)
+    """Check the content of a policy file, with what it extends. Raises InvalidPolicyError."""
+    file = layers.parse(data, source)
     problems = list(_foreign_tables(file.tree))
     tree = file.tree.get(_ROOT, {})
     if not isinstance(tree, dict):
@@ -80,11 +89,12 @@ def parse_policy(
         )
     problems += _news(problems, relation_problems(Values({_ROOT: expansion.expanded})))
     if problems or alerting is None:
-        raise InvalidPolicyError(source, _ordered(problems, file.lines))
+        raise InvalidPolicyError(source, _ordered(problems, file))
     return Policy(
         alerting=alerting,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=file.digest,
         source=source,
+        written_in={key: place.file for key, place in file.written().items()},
         as_written={_ROOT: expansion.written},
     )
 
@@ -95,12 +105,13 @@ def _news(told: list[Problem], more: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in more if problem.key not in keys]
 
 
-def _ordered(problems: list[Problem], lines: Lines) -> tuple[Problem, ...]:
-    located = [
-        Problem(problem.key, problem.value, problem.message, problem.line or lines.of(problem.key))
-        for problem in problems
-    ]
-    ordered = sorted(located, key=lambda problem: (problem.line == 0, problem.line, problem.key))
+def _ordered(problems: list[Problem], file: Layers) -> tuple[Problem, ...]:
+    names = ["", *(name for name, _ in reversed(file.files))]
+
+    def place(problem: Problem) -> tuple[bool, int, int, str]:
+        return problem.line == 0, names.index(problem.source), problem.line, problem.key
+
+    ordered = sorted(map(file.located, problems), key=place)
     return tuple(dict.fromkeys(ordered))
 
 

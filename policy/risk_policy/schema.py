@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from risk_policy.layers import EXTENDS
 from risk_policy.model import Policy
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 #: What a policy carries that nobody writes.
-_NOT_WRITTEN: Final = ("digest", "source", "as_written")
+_NOT_WRITTEN: Final = ("digest", "source", "as_written", "written_in")
 #: Bounds of numbers stand in pydantic's words where something else looks at the value first.
 _BOUNDS: Final = {
     "ge": "minimum",
@@ -28,6 +29,10 @@ def policy_schema() -> dict[str, Any]:
     assert isinstance(described, dict)
     for internal in _NOT_WRITTEN:
         described["properties"].pop(internal)
+    described["properties"][EXTENDS] = {
+        "type": "string",
+        "description": "The policy file that this one is an overlay of, relative to this one.",
+    }
     return {"$schema": DIALECT, **described}
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from risk_policy.errors import VaultError
@@ -23,8 +24,11 @@ _REFERENCE: Final = re.compile(
 PATTERN: Final = (
     _REFERENCE.pattern.replace("?P<mount>", "").replace("?P<path>", "").replace("?P<key>", "")
 )
+#: The variable that holds what opens Vault.
+TOKEN: Final = "VAULT_TOKEN"  # noqa: S105 - its name
 #: A service that starts waits no longer for each of its secrets.
 _TIMEOUT_SECONDS: Final = 5
+_LOG_IN: Final = re.compile(r"//[^/]*@")
 
 
 class Lookup(Protocol):
@@ -89,37 +93,66 @@ def _ask(reference: Reference, environ: Mapping[str, str], lookup: Lookup) -> tu
     address = environ.get("VAULT_ADDR", "")
     if not address:
         raise VaultError(str(reference), "set VAULT_ADDR to Vault's URL")
+    token = lookup(TOKEN, environ)
+    if not (token.isascii() and token.isprintable()):
+        raise VaultError(str(reference), f"what {TOKEN} holds fits no HTTP header")
+    authority = environ.get("VAULT_CACERT", "")
+    if authority and not Path(authority).is_file():
+        raise VaultError(str(reference), f"VAULT_CACERT names {authority}, which is no file")
     client = hvac.Client(
         url=address,
-        token=lookup("VAULT_TOKEN", environ),
+        token=token,
         namespace=environ.get("VAULT_NAMESPACE") or None,
-        verify=environ.get("VAULT_CACERT") or True,
+        verify=authority or True,
         timeout=_TIMEOUT_SECONDS,
+        # The token would go along, to whomever that is.
+        allow_redirects=False,
         strict_http=True,
     )
     try:
         answer: Any = client.secrets.kv.v2.read_secret_version(
             path=reference.path, mount_point=reference.mount, raise_on_deleted_version=True
         )
+        if getattr(answer, "is_redirect", False):
+            why = "sends on to another address, which is not followed; set VAULT_ADDR to that"
+            raise VaultError(str(reference), f"{_LOG_IN.sub('//', address)} {why}")
         data = answer["data"]
         return data["data"].get(reference.key), data["metadata"]["created_time"]
     except RefusedByVault as error:
         raise VaultError(str(reference), _why(error, reference)) from None
     # What hvac asks with raises errors of its own, which are OSErrors.
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        why = f"{address} does not answer as Vault does ({type(error).__name__})"
-        raise VaultError(str(reference), why) from None
+        why = _failures(error)
+        raise VaultError(str(reference), f"{_LOG_IN.sub('//', address)} {why}") from None
     finally:
         client.adapter.close()
+
+
+def _failures(error: Exception) -> str:
+    """What became of a request that nobody answered as Vault does; what it held is not told."""
+    kind = type(error).__name__
+    said = {
+        "SSLError": "shows a certificate that is not to be trusted; VAULT_CACERT names the file of "
+        "its authority",
+        "ConnectTimeout": f"does not answer within {_TIMEOUT_SECONDS} seconds",
+        "ReadTimeout": f"does not answer within {_TIMEOUT_SECONDS} seconds",
+        "MissingSchema": "is no URL; VAULT_ADDR must read https://host:port",
+        "InvalidSchema": "is no URL; VAULT_ADDR must read https://host:port",
+        "InvalidURL": "is no URL; VAULT_ADDR must read https://host:port",
+    }
+    return said.get(kind, f"does not answer as Vault does ({kind})")
 
 
 def _why(error: Exception, reference: Reference) -> str:
     kind = type(error).__name__
     said = {
-        "Forbidden": f"VAULT_TOKEN may not read {reference.mount}/data/{reference.path}",
+        "Forbidden": f"VAULT_TOKEN has ended, or may not read {reference.mount}/data/"
+        f"{reference.path}",
         "Unauthorized": "VAULT_TOKEN is not good any more",
         "InvalidPath": f"there is nothing under {reference.path} in {reference.mount} (KV version "
         "2), or it was deleted",
         "VaultDown": "Vault is sealed or in maintenance",
+        "VaultNotInitialized": "Vault was never set up",
+        "RateLimitExceeded": "Vault is asked too often; try again later",
     }
     return said.get(kind, f"Vault refuses ({kind})")

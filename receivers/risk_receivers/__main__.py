@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         serve(
             *(policy, options.data, host, port, alertmanager),
             own_store=options.own_store,
+            take_over_seconds=options.take_over,
         )
     except (StartError, StoreError) as error:
         return _refuse(discretion.applied(str(error)))
@@ -86,6 +87,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--prometheus", help="host:port; alerting.endpoints.prometheus unless given"
+    )
+    parser.add_argument(
+        "--take-over",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long for another one on this data folder to end, then go on in its place",
     )
     return parser.parse_args(arguments)
 

@@ -83,6 +83,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "DELETE /api/v1/users/<name>/totp": (Permission.MANAGE_TOKENS,),
     "GET /api/v1/users/<name>/sessions": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
     "DELETE /api/v1/users/<name>/sessions": (Permission.MANAGE_TOKENS,),
+    "PUT /api/v1/session/password": (Permission.READ,),
     "GET /api/v1/security": (Permission.MANAGE_TOKENS, Permission.AUDIT_READ),
     "DELETE /api/v1/security/blocks/<blocked>": (Permission.MANAGE_TOKENS,),
 }
@@ -180,7 +181,7 @@ class Access:
         found, session = self._identify(credentials, is_use=True)
         if isinstance(found, Identity):
             return found, session
-        if not credentials.authorization:
+        if not credentials.has_token:
             return None, None
         self._note(address, path, found.why, found.identity)
         return Refusal(401, found.why)
@@ -197,7 +198,7 @@ class Access:
             # A cookie that is too old is what every page brings that was left open.
             if found.why != _NO_SESSION:
                 self._note(address, path, found.why, found.identity)
-            if self._watch and credentials.authorization and found.identity is None:
+            if self._watch and credentials.has_token and found.identity is None:
                 self._watch.guessed(address, path)
             return Refusal(401, f"{found.why}; {self._wanted(needs)}")
         if session is not None and not what.startswith(_SAFE):
@@ -226,7 +227,7 @@ class Access:
         self, credentials: Credentials, *, is_use: bool
     ) -> tuple[Identity | Stranger, Session | None]:
         """A token says who somebody is, whatever cookies come with it."""
-        if credentials.authorization:
+        if credentials.has_token:
             return self.tokens.identify(credentials.authorization), None
         token = self.cookie.token_in(credentials.cookie)
         if not token:

@@ -92,6 +92,8 @@ def create_app(parts: Parts) -> Flask:
     app = Flask("risk_receivers", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = round(parts.policy.alerting.intake.max_body_mib * 2**20)
+    # Where a redirect leads is not what somebody says that this host is called.
+    app.url_map.merge_slashes = False
     app.url_map.converters["incident"] = IncidentConverter
     app.register_blueprint(_probes(parts))
     app.register_blueprint(_operator(parts))
@@ -110,7 +112,7 @@ def create_app(parts: Parts) -> Flask:
     app.register_blueprint(restriction_views(parts.reading))
     app.register_blueprint(token_views(parts.tokens, parts.access))
     app.register_blueprint(user_views(parts.users, parts.access))
-    app.register_blueprint(signing_views(parts.signing))
+    app.register_blueprint(signing_views(parts.signing, parts.users.fresh_code))
     app.register_blueprint(document_views())
     dashboard = parts.policy.alerting.dashboard
     if dashboard.enabled:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 #: Its form alone; whether there is such a moment is seen by who reads it.
 _FORM: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)")
@@ -22,5 +23,13 @@ def _rfc3339(text: object) -> object:
     return unescaped
 
 
-#: A moment of RFC 3339.
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+def _in_utc(moment: datetime) -> datetime:
+    """On the first and the last day there is, some zones have hours that UTC does not."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must be a time between the years 1 and 9999 in UTC") from error
+
+
+#: A moment of RFC 3339, in UTC.
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_in_utc)]

@@ -4,7 +4,8 @@ The parser keeps what it has not understood yet, and puts a header together piec
 header without end would take the memory, and then the loop, of everybody. So a request's head,
 and whatever else is no body (trailers), ends after so many bytes, headers and seconds. No token
 has been looked at by then; these bounds are all that stands against strangers, and that they
-make way for each other (:mod:`.strangers`).
+make way for each other (:mod:`.strangers`). Whoever does not read what is answered is let go, too
+(:mod:`.stalled`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from risk_receivers.problem import CONTENT_TYPE, problem_of
+from risk_receivers.stalled import Stalled
 from risk_receivers.strangers import Strangers
 
 #: Eight times what other servers take; no token and no path of ours comes near it.
@@ -68,6 +70,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._owes_refusal = False
         self._upgraded = False
         self._timer: asyncio.TimerHandle | None = None
+        self._stalled = Stalled(self.loop, head_seconds)
 
     # Narrower than asyncio's own, as uvicorn declares it: a stream server gives no other.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -79,8 +82,19 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._stop_timer()
+        self._stalled.ends()
         self._strangers.no_more(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """As much waits to be read as may."""
+        super().pause_writing()
+        self._stalled.begins(self.transport)
+
+    def resume_writing(self) -> None:
+        """It is read."""
+        super().resume_writing()
+        self._stalled.ends()
 
     def data_received(self, data: bytes) -> None:
         """Parse slice by slice, so that too much is noticed while it is little."""
@@ -137,6 +151,7 @@ class BoundedConnection(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """From now on another protocol has the connection, with bounds of its own."""
         self._stop_timer()
+        self._stalled.ends()
         self._upgraded = True
         self._strangers.no_more(self)
         super().handle_websocket_upgrade()

@@ -53,9 +53,13 @@ from risk_receivers.streams.wire import Wire
 from risk_receivers.tokens.registry import Registry
 from risk_receivers.tokens.views import TokenParts
 from risk_receivers.users.fresh_code import FreshCode
+from risk_receivers.users.own_password import OwnPassword
 from risk_receivers.users.views import UserParts
 
 _WSGI_THREADS: Final = 8
+#: Of their own: whoever watches the service must not take one that waits for a sick store, or for
+#: Alertmanager, for one that is dead.
+_PROBE_THREADS: Final = 2
 
 
 def parts_of(
@@ -106,6 +110,17 @@ def parts_of(
             hasher=sign_in.hasher,
             writer=core.writer,
             fresh_code=fresh_code,
+            own_password=OwnPassword(
+                users=sign_in.users,
+                registry=sign_in.registry,
+                sessions=sign_in.sessions,
+                hasher=sign_in.hasher,
+                lock_out=sign_in.lock_out,
+                fresh_code=fresh_code,
+                cookie=sign_in.cookie,
+                refused=core.refusals.note,
+                telemetry=core.telemetry,
+            ),
         ),
         monitor=core.monitor,
         key_ages=key_ages,
@@ -156,6 +171,7 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
         parts.measures.prometheus,
         core.refusals.note,
         terms=terms,
+        stale_seconds=alerting.system.snapshot_stale_seconds,
         clock=utc_now,
     )
     how = (core.recorder, core.refusals.note, patience)
@@ -180,7 +196,9 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
         access=parts.access,
     )
     streams = open_streams(core, parts)
-    behind = WSGIMiddleware(cast("Any", create_app(parts)), workers=_WSGI_THREADS)
+    app = cast("Any", create_app(parts))
+    behind = WSGIMiddleware(app, workers=_WSGI_THREADS)
+    probes = WSGIMiddleware(app, workers=_PROBE_THREADS)
     try:
         front = Front(
             doors={
@@ -197,11 +215,13 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
                 "/api/v1/drills": DrillDoor(core.writer, patience),
             },
             behind=cast("Asgi", behind),
+            probes=cast("Asgi", probes),
             access=parts.access,
             telemetry=core.telemetry,
             bodies=bodies,
             refused=core.refusals.note,
             monitor=core.monitor,
+            is_somebodys=sign_in.lock_out.is_somebodys,
             signed=people.signed,
             streams=Wire(streams),
             shown={"/api/v1/gate": GateDoor(core.gate, parts.health.lease_withheld)},
@@ -216,7 +236,8 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
         )
         yield Perimeter(front, alerting.dashboard, refused=core.refusals.note, signed=people.signed)
     finally:
-        _threads_of(behind).shutdown()
+        for application in (behind, probes):
+            _threads_of(application).shutdown()
         parts.measures.prometheus.close()
 
 

@@ -7,6 +7,7 @@ nobody takes a thread who has no token, or whose body is still on its way.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
@@ -29,6 +30,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _MOST_STRANGERS: Final = 16
 #: These are answered to anybody, always: what watches the service must not lose sight of it.
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+#: What somebody needs to log in. Wrong passwords have bounds of their own (:mod:`.sessions`).
+_WAY_IN: Final = frozenset({"/", "/login", "/api/v1/session"})
+_WAY_IN_BELOW: Final = "/console/"
+_log = logging.getLogger(__name__)
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -40,19 +45,23 @@ class Front:
         *,
         doors: Mapping[str, Door],
         behind: Asgi,
+        probes: Asgi,
         access: Access,
         telemetry: Telemetry,
         bodies: BodyReader,
         refused: Refused,
         monitor: Monitor,
+        is_somebodys: Callable[[str], bool],
         signed: Mapping[str, SignedDoor],
         shown: Mapping[str, GetDoor],
         streams: Wire,
         opened: Mapping[str, OpenDoor],
     ) -> None:
-        """``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
-        where somebody came in vain to a signed one, to which, and why. Raises LookupError for one
-        in no table.
+        """``behind`` answers what no door does, and ``probes`` that of what watches the service.
+
+        ``doors``, ``signed``, ``shown`` and ``opened`` are by path; ``refused`` is told from
+        where somebody came in vain to a signed one, to which, and why; ``is_somebodys`` says of an
+        address whether anybody has logged in from there. Raises LookupError for one in no table.
         """
         served = {f"POST {path}" for path in doors} | {f"GET {path}" for path in shown}
         to_all = {f"{method} {path}" for path, door in opened.items() for method in door.methods}
@@ -71,11 +80,13 @@ class Front:
         self._opened = dict(opened)
         self._strangers = 0
         self._behind = behind
+        self._probes = probes
         self._access = access
         self._telemetry = telemetry
         self._bodies = bodies
         self._refused = refused
         self._monitor = monitor
+        self._is_somebodys = is_somebodys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
@@ -87,26 +98,31 @@ class Front:
             await self._streams.serve(scope, receive, send, lambda: self._may_listen(scope))
             return
         if (signed := self._signed.get(scope["path"])) is not None:
-            await _respond(send, await self._answer_signed(signed, scope, receive))
+            await _respond(send, await self._sure(self._answer_signed(signed, scope, receive)))
             return
         if (shown := self._shown.get(scope["path"])) is not None:
-            await _respond(send, await self._show(shown, scope, receive))
+            await _respond(send, await self._sure(self._show(shown, scope, receive)))
             return
         if (opened := self._opened.get(scope["path"])) is not None:
-            await _respond(send, await self._answer_open(opened, scope, receive))
+            await _respond(send, await self._sure(self._answer_open(opened, scope, receive)))
             return
         named = self._named(scope["path"])
         door = self._doors.get(named[0])
         if door is None or f"{scope['method']} {named[0]}" in self._behind_too:
             await self._hand_on(scope, receive, send)
             return
-        try:
-            reply = await self._answer(door, named, scope, receive)
-        except Exception:  # the server answers 500, which a sender takes for "send it again"
-            self._telemetry.unexpected()
-            raise
+        reply = await self._sure(self._answer(door, named, scope, receive))
         door.answered(reply.code)
         await _respond(send, reply)
+
+    async def _sure(self, answer: Awaitable[Reply]) -> Reply:
+        """An answer, whatever happens; a sender takes a 500 for "send it again"."""
+        try:
+            return await answer
+        except Exception:  # noqa: BLE001 - nobody outside may see how the service is made
+            _log.exception("a request failed")
+            self._telemetry.unexpected()
+            return problem(500, "a mistake in the service; see its log")
 
     def _look_at(self, scope: Scope) -> None:
         """Have the monitor see what is asked, as it came."""
@@ -116,12 +132,16 @@ class Front:
 
     def _turned_away(self, scope: Scope) -> Reply | None:
         """What is answered to strangers from an address that is blocked. Whoever signs requests is
-        no stranger, and probes and scrapes are nobody's.
+        no stranger, probes and scrapes are nobody's, and where people work they can log in: what
+        others do behind the same address keeps nobody from the kill switch.
         """
-        if scope["type"] != "http" or scope["path"] in self._signed or scope["path"] in _PROBES:
+        path, address = scope["path"], _address(scope)
+        if scope["type"] != "http" or path in self._signed or path in _PROBES:
             return None
-        wait = self._monitor.blocked_seconds(_address(scope))
+        wait = self._monitor.blocked_seconds(address)
         if not wait or self._access.knows(scope["headers"]):
+            return None
+        if (path in _WAY_IN or path.startswith(_WAY_IN_BELOW)) and self._is_somebodys(address):
             return None
         return problem(429, _blocked(wait), math.ceil(wait))
 
@@ -141,11 +161,16 @@ class Front:
                 what.partition(" ")[0] for what in self._behind_too if what.endswith(f" {known}")
             )
             return _only(", ".join(["POST", *others]), scope)
-        path, address = scope["path"], _address(scope)
-        by = self._access.decide(Credentials.of(scope["headers"]), address, f"POST {known}", path)
+        path, address, what = scope["path"], _address(scope), f"POST {known}"
+        by = self._access.decide(Credentials.of(scope["headers"]), address, what, path)
         if isinstance(by, Refusal):
             return problem(by.code, by.error)
         body = await self._bodies.read(receive)
+        if by.key is None and not self._access.knows(scope["headers"]):
+            # Who sends slowly may have been shut out meanwhile; the policy's own tokens never are.
+            by = self._access.decide(Credentials.of(scope["headers"]), address, what, path)
+            if isinstance(by, Refusal):
+                return problem(by.code, by.error)
         if body.end is End.LEFT:
             return problem(400, "the connection was closed before the body was complete")
         if body.end is not End.COMPLETE and not door.takes_parts:
@@ -212,12 +237,13 @@ class Front:
         From somebody without any token no body is read at all: nothing that takes one answers
         them.
         """
+        behind = self._probes if scope["path"] in _PROBES else self._behind
         if not self._access.knows(scope["headers"]):
-            await self._behind(scope, _replay(b"", receive), send)
+            await behind(scope, _replay(b"", receive), send)
             return
         body = await self._bodies.read(receive)
         if body.end is End.COMPLETE:
-            await self._behind(scope, _replay(body.data, receive), send)
+            await behind(scope, _replay(body.data, receive), send)
         elif body.end is not End.LEFT:
             await _respond(send, problem(body.code, self._bodies.complaints[body.end]))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final
 
@@ -52,6 +53,7 @@ _PREFLIGHT_SECONDS: Final = b"600"
 _METHODS: Final = b"GET, POST, PUT, DELETE"
 _ASKED_WITH: Final = f"authorization, content-type, {CSRF_HEADER}".encode()
 _OUTSIDE: Final = "comes from outside alerting.dashboard.api.allowed_networks"
+_log = logging.getLogger(__name__)
 
 
 class Perimeter:
@@ -72,17 +74,22 @@ class Perimeter:
         self._proxies = _networks(dashboard.api.trusted_proxies)
         self._origins = frozenset(origin.encode() for origin in dashboard.api.cors_origins)
         self._unfenced = frozenset(signed) | _PROBES | _machines()
+        #: Nobody was told yet of one that is not believed.
+        self._looks_for_proxies = True
         self._headers = [*_HEADERS, _HSTS] if dashboard.tls.is_used else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection."""
+        if self._looks_for_proxies:
+            self._look_for_a_proxy(scope)
         if self._proxies:
             scope["client"] = (self._client(scope), 0)
         if self._networks and not self._lets_in(scope):
             await self._keep_out(scope, send)
             return
         more = list(self._headers)
-        if scope["path"].startswith(_PRIVATE):
+        # However many slashes it begins with, it is answered as with one.
+        if f"/{scope['path'].lstrip('/')}".startswith(_PRIVATE):
             more.append(_NO_STORE)
         if self._origins:
             origin = _header(scope, b"origin")
@@ -101,6 +108,18 @@ class Perimeter:
             await send(message)
 
         await self._inside(scope, receive, send_more)
+
+    def _look_for_a_proxy(self, scope: Scope) -> None:
+        """Behind one that is not named everybody has its address: who guesses makes all wait."""
+        address = _peer(scope)
+        if _header(scope, b"x-forwarded-for") and not _is_in(address, self._proxies):
+            self._looks_for_proxies = False
+            _log.warning(
+                "what %s says in X-Forwarded-For is not believed: whoever comes through it counts "
+                "as one address, for log-ins, blocks and the record. If it is the proxy in front, "
+                "name it in alerting.dashboard.api.trusted_proxies",
+                address,
+            )
 
     def _client(self, scope: Scope) -> str:
         """Who sends it: of what a trusted proxy says, the last that is no such proxy itself."""

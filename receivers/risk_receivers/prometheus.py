@@ -1,20 +1,67 @@
-"""Asks Prometheus over its HTTP API."""
+"""Asks Prometheus over its HTTP API. What it answers has the form that is promised, or is none."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import httpx
+import msgspec
 
 from risk_receivers.errors import ReceiversError
 
+T = TypeVar("T")
 #: Somebody waits for the answer.
 _TIMEOUT_SECONDS: Final = 5.0
 
 
 class PrometheusError(ReceiversError):
     """Prometheus does not answer, or not what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is so of one thing."""
+
+    labels: dict[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What was so of one thing, by Unix time."""
+
+    labels: dict[str, str]
+    values: list[tuple[float, float]]
+
+
+class _Sample(msgspec.Struct):
+    metric: dict[str, str]
+    value: tuple[float, str]
+
+
+class _Series(msgspec.Struct):
+    metric: dict[str, str]
+    values: list[tuple[float, str]]
+
+
+class _Data(msgspec.Struct, Generic[T]):
+    result: list[T]
+
+
+class _Said(msgspec.Struct, Generic[T]):
+    status: str
+    data: _Data[T] | None = None
+    error: str = ""
+
+
+_decode_vector = msgspec.json.Decoder(_Said[_Sample])
+_decode_matrix = msgspec.json.Decoder(_Said[_Series])
+_ERRORS: Final = (
+    *(httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError),
+    *(UnicodeError, ValueError, RecursionError),
+)
 
 
 class PrometheusApi:
@@ -28,28 +75,40 @@ class PrometheusApi:
         """Let its connections go."""
         self._client.close()
 
-    def instant(self, query: str, at: float | None = None) -> list[dict[str, Any]]:
+    def instant(self, query: str, at: float | None = None) -> list[Sample]:
         """The samples of a vector now, or at a Unix time. Raises PrometheusError."""
-        return self._ask("query", {"query": query} | ({} if at is None else {"time": at}))
-
-    def over(
-        self, query: str, start: float, end: float, step_seconds: float
-    ) -> list[dict[str, Any]]:
-        """The series of a range, Unix times. Raises PrometheusError."""
-        asked = {"query": query, "start": start, "end": end, "step": step_seconds}
-        return self._ask("query_range", asked)
-
-    def _ask(self, how: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+        asked = {"query": query} | ({} if at is None else {"time": str(at)})
         try:
-            answer = self._client.post(f"{self.url}/api/v1/{how}", data=asked)
-            said = answer.json()
-            if said["status"] != "success":
-                raise PrometheusError(f"Prometheus at {self.url} refuses: {said['error']}")
-            found: list[dict[str, Any]] = said["data"]["result"]
-        except (httpx.HTTPError, httpx.InvalidURL, KeyError, TypeError, ValueError) as error:
-            why = str(error) or type(error).__name__
-            raise PrometheusError(f"Prometheus at {self.url} does not answer: {why}") from error
-        return found
+            found = self._ask("query", asked, _decode_vector)
+            return [Sample(one.metric, float(one.value[1])) for one in found]
+        except _ERRORS as error:
+            raise self._none(error) from error
+
+    def over(self, query: str, start: float, end: float, step_seconds: float) -> list[Series]:
+        """The series of a range, Unix times. Raises PrometheusError."""
+        asked = {"query": query, "start": str(start), "end": str(end), "step": str(step_seconds)}
+        try:
+            found = self._ask("query_range", asked, _decode_matrix)
+            return [
+                Series(one.metric, [(at, float(value)) for at, value in one.values])
+                for one in found
+            ]
+        except _ERRORS as error:
+            raise self._none(error) from error
+
+    def _ask(
+        self, how: str, asked: dict[str, str], decoder: msgspec.json.Decoder[_Said[T]]
+    ) -> list[T]:
+        answer = self._client.post(f"{self.url}/api/v1/{how}", data=asked)
+        said = decoder.decode(answer.content)
+        if said.status != "success" or said.data is None:
+            why = said.error or f"it answers {answer.status_code} and does not say why"
+            raise PrometheusError(f"Prometheus at {self.url} refuses: {why}")
+        return said.data.result
+
+    def _none(self, error: Exception) -> PrometheusError:
+        why = str(error) or type(error).__name__
+        return PrometheusError(f"Prometheus at {self.url} does not answer: {why}")
 
 
 def quoted(text: str) -> str:

@@ -27,8 +27,10 @@ from risk_receivers.connection import BoundedConnection
 from risk_receivers.errors import StartError
 from risk_receivers.exposure import require_safe
 from risk_receivers.service import Service, running
+from risk_receivers.stalled import BoundedWebSocket
 from risk_receivers.strangers import Strangers, most_strangers
 from risk_receivers.tls import TlsListener, secured
+from risk_receivers.turn import wait_for_turn
 
 #: How long a stop waits for requests that are being answered.
 _STOP_SECONDS: Final = 5
@@ -51,8 +53,12 @@ def serve(
     alertmanager: str = "",
     *,
     own_store: bool = False,
+    take_over_seconds: float = 0.0,
 ) -> None:
-    """Run until a signal asks to stop. Raises StartError or StoreError."""
+    """Run until a signal asks to stop. Raises StartError or StoreError.
+
+    ``take_over_seconds`` is how long another service on this data folder may take to end first.
+    """
     stopping = _StopRequest()
     os.umask(0o077)  # what it keeps is nobody else's, but for the gate
     if not data.is_dir():
@@ -61,6 +67,10 @@ def serve(
     with ExitStack() as stack:
         dashboard = policy.alerting.dashboard
         require_safe(host, port, dashboard)
+        if take_over_seconds:
+            wait_for_turn(data, take_over_seconds, lambda: stopping.asked)
+            if stopping.asked:
+                return
         listener = stack.enter_context(_bound(host, port))
         tls = secured(dashboard, data)
         if tls is not None:
@@ -86,16 +96,14 @@ def idle_seconds(policy: Policy) -> int:
 
 
 def _config(policy: Policy, service: Service, strangers: Strangers) -> uvicorn.Config:
-    connection = partial(
-        BoundedConnection,
-        head_seconds=policy.alerting.intake.body_timeout_seconds,
-        strangers=strangers,
-    )
+    patience = policy.alerting.intake.body_timeout_seconds
+    connection = partial(BoundedConnection, head_seconds=patience, strangers=strangers)
+    websocket = partial(BoundedWebSocket, patience_seconds=patience)
     return uvicorn.Config(
         cast("Any", service.front),
         loop="uvloop",
         http=cast("type[asyncio.Protocol]", connection),
-        ws="websockets-sansio",
+        ws=cast("type[asyncio.Protocol]", websocket),
         ws_max_size=_MOST_SAID,
         ws_per_message_deflate=False,
         lifespan="off",

@@ -10,7 +10,7 @@ from typing import Final
 
 from argon2 import Parameters
 
-from risk_policy import UnsetVariableError
+from risk_policy import UnreadableVariableError, UnsetVariableError
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.model.dashboard import DashboardAuth
@@ -55,6 +55,7 @@ class SignIn:
     sessions: Sessions
     cookie: Cookie
     second_factor: SecondFactor
+    lock_out: LockOut
     log_ins: LogIns | None
 
 
@@ -75,6 +76,8 @@ def open_sign_in(core: Core, hashing: Parameters) -> Iterator[SignIn]:
     )
     shared = TimeCodes.from_policy(alerting.auth.totp_secret, needed=terms.needs_totp)
     hasher = Hasher(hashing)
+    # A restart ends every session: whoever then has to get in again is no stranger where they work.
+    lock_out = LockOut(familiar=core.monitor.users_places())
     try:
         _make_the_first(auth, users, registry, hasher)
 
@@ -87,7 +90,7 @@ def open_sign_in(core: Core, hashing: Parameters) -> Iterator[SignIn]:
             authenticators=authenticators,
             sessions=sessions,
             hasher=hasher,
-            lock_out=LockOut(),
+            lock_out=lock_out,
             writer=core.writer,
             telemetry=core.telemetry,
             refused=core.refusals.note,
@@ -101,6 +104,7 @@ def open_sign_in(core: Core, hashing: Parameters) -> Iterator[SignIn]:
             sessions=sessions,
             cookie=Cookie(is_secure=alerting.dashboard.tls.is_used),
             second_factor=SecondFactor(shared, authenticators),
+            lock_out=lock_out,
             log_ins=log_ins if auth.enabled and auth.type != "token" else None,
         )
     finally:
@@ -121,6 +125,8 @@ def _make_the_first(
     username, secret = auth.username, auth.password
     try:
         name, password = username.reveal().strip(), secret.reveal()
+    except UnreadableVariableError as error:
+        raise StartError(f"alerting.dashboard.auth: {error}") from None
     except UnsetVariableError:
         return
     try:

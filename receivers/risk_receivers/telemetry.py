@@ -33,10 +33,15 @@ LOGIN_FAILED: Final = (m.SECURITY_EVENTS, "login_failed")
 Samples = Iterable[tuple[tuple[str, ...], float]]
 
 
-#: Counters that rules watch: one that is missing cannot be told from one at 0.
+#: Counters of which the first event counts: Prometheus sees no growth in what was never at 0.
 _FROM_ZERO: Final[Mapping[Metric, Sequence[tuple[str, ...]]]] = {
     m.INCIDENT_ESCALATIONS: [(why.value,) for why in Escalation],
-    m.AUDIT_RECORDED: [(kind.value,) for kind in EventType if kind.value.startswith("ALERT_")],
+    m.AUDIT_RECORDED: [(kind.value,) for kind in EventType],
+    m.FEED_ALERTS: [
+        (feed, outcome)
+        for feed in ("alerts", "notifications")
+        for outcome in ("created", "escalated", "repeated", "resolved", "ignored")
+    ],
     m.SECURITY_EVENTS: [(kind,) for kind in SECURITY_ALERTS],
     m.LOGINS: [(outcome,) for outcome in ("succeeded", "failed", "locked", "busy", "logged_out")],
     m.UNEXPECTED_ERRORS: [(COMPONENT,)],

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, duration
+from risk_policy.contracts.artefact import (
+    ALERT_FEED_TOKEN,
+    duration,
+    token_file,
+    where_tokens_are,
+)
 from risk_policy.contracts.document import render
 from risk_policy.contracts.jobs import (
     ALERTMANAGER_JOB,
@@ -26,9 +31,9 @@ CONFIG_FILE: Final = "prometheus.yml"
 #: Where the rule files are, beside the configuration.
 RULES_FOLDER: Final = "rules"
 
-_COMMENT: Final = f"""
-{ALERT_FEED_TOKEN_FILE}, beside this file, has to hold the token of the alert feed.
-Run Prometheus with --rules.alert.resend-delay={{resend_delay}}.
+_COMMENT: Final = """
+{token_file}{has} to hold the token of the alert feed.
+Run Prometheus with --rules.alert.resend-delay={resend_delay}.
 """
 
 
@@ -49,11 +54,15 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
             _job(EXPORTER_JOB, at.exporter),
             _job(RECEIVERS_JOB, at.receivers),
             _job(PROMETHEUS_JOB, at.prometheus, scrape_interval=own),
-            _job(ALERTMANAGER_JOB, at.alertmanager, scrape_interval=own),
+            _job(ALERTMANAGER_JOB, *_alertmanagers(policy, at), scrape_interval=own),
         ],
     }
-    resend_delay = duration(timing.resend_delay_seconds)
-    return render(policy, content, _COMMENT.strip().format(resend_delay=resend_delay))
+    comment = _COMMENT.strip().format(
+        token_file=token_file(policy, ALERT_FEED_TOKEN),
+        has=where_tokens_are(policy),
+        resend_delay=duration(timing.resend_delay_seconds),
+    )
+    return render(policy, content, comment)
 
 
 def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
@@ -65,18 +74,25 @@ def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
         # A token must never follow a redirect to somebody else.
         "follow_redirects": False,
     }
-    people = {**common, **_target(at.alertmanager)}
+    people = {**common, **_targets(*_alertmanagers(policy, at))}
     machine = {
         **common,
-        "authorization": {"type": "Bearer", "credentials_file": ALERT_FEED_TOKEN_FILE},
-        **_target(at.receivers),
+        "authorization": {
+            "type": "Bearer",
+            "credentials_file": token_file(policy, ALERT_FEED_TOKEN),
+        },
+        **_targets(at.receivers),
     }
     return [machine, people]
 
 
-def _job(name: str, endpoint: str, **settings: str) -> dict[str, Any]:
-    return {"job_name": name, **settings, **_target(endpoint)}
+def _alertmanagers(policy: Policy, at: Endpoints) -> tuple[str, ...]:
+    return (at.alertmanager, *policy.alerting.prometheus.more_alertmanagers)
 
 
-def _target(endpoint: str) -> dict[str, Any]:
-    return {"static_configs": [{"targets": [endpoint]}]}
+def _job(name: str, *endpoints: str, **settings: str) -> dict[str, Any]:
+    return {"job_name": name, **settings, **_targets(*endpoints)}
+
+
+def _targets(*endpoints: str) -> dict[str, Any]:
+    return {"static_configs": [{"targets": list(endpoints)}]}

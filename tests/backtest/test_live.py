@@ -3,9 +3,8 @@
 Both are shown the book without a gate: what it holds back changes a book, not what a book raises.
 
 Live, a day is shown until every rule has judged it, and only then the next; and the replay shows
-every day for as many scrapes as it was shown live. So a loaded machine makes this test slower and
-never wrong, windows of frequency included, to a scrape. On every day, the same alerts fire on both
-sides.
+what Prometheus has scraped, scrape by scrape. So a loaded machine makes this test slower and never
+wrong. On every day, the same alerts fire on both sides.
 
 A trend is about less than a scrape. So what the rules of trends have seen live, evaluation by
 evaluation, is replayed as a history of its own, at their pace and in their phase; at every one of
@@ -19,11 +18,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
-from live_judgement import Day, live
+from live_judgement import Day, Scrape, live
 from trends_seen import TREND_WINDOW_SECONDS, Name, Seen, name_of
 
 from risk_policy import Policy
@@ -40,6 +39,8 @@ FIRST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_FIRST", str(USUAL)))
 LAST = date.fromisoformat(os.environ.get("RISKWARDEN_LIVE_LAST", "2008-10-10"))
 #: A scrape times out after its interval, so that is long; rules may be evaluated more often.
 SCRAPE_SECONDS, EVALUATION_SECONDS = 1.0, 0.1
+#: How many scrapes an evaluation may be late.
+SLACK_ROWS = 2
 #: Limits whose trends are watched: of an account and of holdings, on either side. All of them would
 #: keep Prometheus busy with little else.
 TRENDS = {"daily_loss", "drawdown", "position_loss", "position_size"}
@@ -76,10 +77,13 @@ def test_every_day_the_same_alerts_fire_in_a_backtest_and_live(
     source = read(None, Book("main", Decimal(1_000_000)), None, FIRST, LAST)
     history = measured(quick, "main", source.snapshots, source.closes, source.name)
     clock = Clock.of(quick, SCRAPE_SECONDS)
-    days, seen = live(quick, Replay(quick, history, clock).limits, source, TRENDS, tmp_path)
-    shown, judged = as_shown(history, days)
-    found = merged(run_jobs(list(Replay(quick, shown, clock).jobs()), workers=2))
-    fired = by_row((one for one in found if not is_trend(one)), len(shown.times))
+    days, scrapes, seen = live(
+        quick, Replay(quick, history, clock).limits, source, TRENDS, tmp_path
+    )
+    shown = rows_of(history, scrapes)
+    replay = Replay(quick, as_shown(history, shown), clock)
+    found = merged(run_jobs(list(replay.jobs()), workers=2))
+    fired = by_row((one for one in found if not is_trend(one)), len(shown))
     names = set().union(*fired)
     assert any(name[0] == "DRAWDOWN_EMERGENCY" for name in names)
     assert any(Escalation.FREQUENCY in name for name in names)
@@ -87,7 +91,7 @@ def test_every_day_the_same_alerts_fire_in_a_backtest_and_live(
 
     different = {
         str(at.date()): sides
-        for at, row, day in zip(history.times, judged, days, strict=True)
+        for at, day, row in zip(history.times, days, asked_at(days, shown, scrapes), strict=True)
         if (sides := not_alike(day.firing, fired, row))
     }
     assert different == {}
@@ -103,10 +107,10 @@ def test_every_day_the_same_alerts_fire_in_a_backtest_and_live(
 def not_alike(live: set[Name], fired: Sequence[set[Name]], row: int) -> dict[str, set[Name]]:
     """What fires on one side only.
 
-    A window of frequency may end between two scrapes, and a replay knows nothing in between: there,
-    what fired a scrape earlier or later is the same.
+    A window of frequency may end between two scrapes, or an evaluation be late, and a replay knows
+    neither: what begins or ends to fire in the replay around the time in question is left out.
     """
-    around = fired[max(row - 1, 0) : row + 2]
+    around = fired[max(row - SLACK_ROWS, 0) : row + SLACK_ROWS + 1]
     sometimes, always = set.union(*around), set.intersection(*around)
     differing = {
         "backtest only": fired[row] - live,
@@ -116,23 +120,50 @@ def not_alike(live: set[Name], fired: Sequence[set[Name]], row: int) -> dict[str
     return {side: left for side, names in differing.items() if (left := names - at_an_end)}
 
 
-def as_shown(history: History, days: Sequence[Day]) -> tuple[History, list[int]]:
-    """The history with every day as long as it was shown live; and the rows they were judged at."""
-    scrapes = [
-        round((until.scraped_at - day.scraped_at) / SCRAPE_SECONDS) for day, until in pairwise(days)
+def rows_of(history: History, scrapes: Sequence[Scrape]) -> list[int]:
+    """The history as Prometheus got it: at each row, which is a scrape, the day it knew of.
+
+    A scrape without an answer counts as one that shows the same: the rules hold on to what they
+    know meanwhile.
+    """
+    day_of = {time.timestamp(): day for day, time in enumerate(history.times)}
+    # Scrapes are on time to a few milliseconds, or late.
+    shown = {
+        row_at(one.at + SCRAPE_SECONDS / 2, scrapes): day_of[one.market_time] for one in scrapes
+    }
+    return list(accumulate(range(max(shown) + 1), lambda day, row: shown.get(row, day)))
+
+
+def row_at(time: float, scrapes: Sequence[Scrape]) -> int:
+    """The row of the last scrape until a time."""
+    return int((time - scrapes[0].at) / SCRAPE_SECONDS)
+
+
+def asked_at(days: Sequence[Day], shown: Sequence[int], scrapes: Sequence[Scrape]) -> list[int]:
+    """The rows at which it was asked what fires: of those of the day, as a scrape that began before
+    may have been answered after.
+    """
+    return [
+        max(
+            row
+            for row, at in enumerate(shown)
+            if at == number and row <= row_at(day.asked, scrapes)
+        )
+        for number, day in enumerate(days)
     ]
-    until_judged = [int((day.judged_at - day.scraped_at) / SCRAPE_SECONDS) for day in days]
-    rows = [day for day, count in enumerate((*scrapes, until_judged[-1] + 1)) for _ in range(count)]
-    first = [rows.index(day) for day in range(len(days))]
+
+
+def as_shown(history: History, days: Sequence[int]) -> History:
+    """The history with the days of these rows."""
     return replace(
         history,
         # Rows are at times of their own; what a rule sees does not depend on those.
-        times=tuple(history.times[day] + timedelta(seconds=row) for row, day in enumerate(rows)),
-        equity=tuple(history.equity[day] for day in rows),
+        times=tuple(history.times[day] + timedelta(seconds=row) for row, day in enumerate(days)),
+        equity=tuple(history.equity[day] for day in days),
         series=tuple(
-            replace(one, values=tuple(one.values[day] for day in rows)) for one in history.series
+            replace(one, values=tuple(one.values[day] for day in days)) for one in history.series
         ),
-    ), [row + wait for row, wait in zip(first, until_judged, strict=True)]
+    )
 
 
 def compared(policy: Policy, seen: Seen) -> set[Name]:

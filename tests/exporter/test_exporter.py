@@ -355,8 +355,10 @@ def test_refused_orders_are_counted_by_account_and_limit(
 ) -> None:
     for account, limit in (("b", "gate"), ("a", "edge"), ("b", "gate"), ("b", "edge")):
         exporter.count_blocked(account, limit)
+    exporter.count_blocked("a", "stop", by=0)
     x = scrape(exporter)
     name = "risk_trades_blocked_total"
+    assert x.value(name, account="a", limit="stop") == 0
     assert x.value(name, account="a", limit="edge") == 1
     assert x.value(name, account="b", limit="gate") == 2
     assert x.value(name, account="b", limit="edge") == 1

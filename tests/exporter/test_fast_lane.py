@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from risk_exporter import FastLane, RiskExporter, StartError
-from risk_policy import Policy, parse_policy
+from risk_policy import Policy, UnreadableVariableError, parse_policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts.snapshot import Snapshot
 
@@ -234,6 +234,23 @@ def test_without_a_token_or_switched_off_there_is_no_lane_and_the_exporter_says_
     off = b"[alerting.fast_lane]\nenabled = false"
     assert FastLane.from_policy(parse_policy(off, environ={})) is None
     assert metric(exporter, "risk_fast_lane_on") == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RISKWARDEN_ALERT_FEED_TOKEN_FILE", "/nowhere/at/all"),
+        ("RISKWARDEN_ALERT_FEED_TOKEN", "vault://secret/desk#feed"),
+    ],
+)
+def test_a_token_that_should_be_there_and_cannot_be_read_is_no_lane_that_nobody_wanted(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    for name in ("RISKWARDEN_ALERT_FEED_TOKEN", "VAULT_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UnreadableVariableError):
+        FastLane.from_policy(parse_policy(b"", environ={}))
 
 
 @pytest.mark.parametrize(

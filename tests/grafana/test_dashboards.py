@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import grafana_queries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
+from stack_under_test import edited_policy
 
 import risk_grafana
-from risk_policy import Policy
+from risk_policy import Policy, load_policy
 from risk_policy.catalogue import system
 from risk_policy.catalogue.limits import LIMITS
 
@@ -22,7 +24,7 @@ Boards = dict[str, dict[str, Any]]
 def test_every_subject_has_its_dashboard(dashboards: Boards) -> None:
     assert set(dashboards) == {
         "overview", "positions", "drawdown", "alerts", "kill-switch", "delivery", "audit",
-        "latency", "sla",
+        "latency", "security", "sla",
     }  # fmt: skip
     assert len({board["title"] for board in dashboards.values()}) == len(dashboards)
     for name, board in dashboards.items():
@@ -50,7 +52,15 @@ def test_grafanas_own_library_reads_each_and_writes_the_same(dashboards: Boards)
     for board in dashboards.values():
         read = Dashboard.from_json(board)
         written = json.loads(json.dumps(read, cls=JSONEncoder))
-        assert written == board
+        # Which it adds by a mistake of its own as it reads; see below.
+        assert _in_sight(written) == board
+
+
+def test_links_and_marks_stand_above_the_panels_and_in_no_menu(dashboards: Boards) -> None:
+    """A Grafana that knows of placements shows no link at all that is to be in its menu."""
+    for board in dashboards.values():
+        assert _in_sight(board) == board
+        assert len(board["links"]) == 2
 
 
 def test_ids_are_unique_and_nothing_overlaps_or_leaves_the_grid(dashboards: Boards) -> None:
@@ -86,7 +96,7 @@ def test_links_lead_to_runbooks_that_there_are_and_to_the_console(
     base = policy.alerting.runbooks.base_url
     known = {spec.name for limit in LIMITS for spec in limit.alerts}
     known |= {alert.name for alert in system.SYSTEM_ALERTS}
-    linked = set()
+    linked, acted_on = set(), set()
     for board in dashboards.values():
         others, console = board["links"]
         assert (others["type"], others["tags"]) == ("dashboards", ["riskwarden"])
@@ -94,8 +104,13 @@ def test_links_lead_to_runbooks_that_there_are_and_to_the_console(
         assert console["url"] == f"http://{policy.alerting.endpoints.receivers}/"
         for panel in grafana_queries.panels(board):
             for link in panel.get("links", ()):
+                if link["title"] == "Operator console":
+                    assert link["url"] == console["url"]
+                    acted_on.add(panel["title"])
+                    continue
                 assert link["url"].startswith(base)
                 linked.add(link["url"].removeprefix(base))
+    assert {"Kill switch", "Tripped", "What fires", "Dead letters", "Chain"} <= acted_on
     assert linked <= known
     assert {"DRAWDOWN_EMERGENCY", "RISK_AUDIT_CHAIN_BROKEN", "RISK_CHANNEL_FAILING"} <= linked
 
@@ -111,10 +126,7 @@ def test_every_limit_is_drawn_with_its_thresholds_and_leads_to_its_runbooks(
         if any(f'risk_threshold{{limit="{limit.name}"}}' in one["expr"] for one in panel["targets"])
         and {spec.name for spec in limit.alerts} <= _runbooks(panel)
     }
-    # Two limits of one metric, above and below, of which a line would say nothing.
-    assert {limit.name for limit in LIMITS} - drawn == {
-        "volatility_expansion", "volatility_contraction",
-    }  # fmt: skip
+    assert {limit.name for limit in LIMITS} == drawn
 
 
 def test_what_takes_the_whole_range_is_not_asked_at_a_thousand_points(dashboards: Boards) -> None:
@@ -158,6 +170,75 @@ def test_what_can_be_chosen_is_what_panels_depend_on(dashboards: Boards) -> None
             assert variable["multi"]
             assert variable["includeAll"]
             assert variable["current"]["value"] == ["$__all"]
+
+
+def test_colours_turn_where_the_policy_has_each_tier_begin(tmp_path: Path) -> None:
+    edits = (
+        ("max_drawdown_critical_pct = 15", "max_drawdown_critical_pct = 17"),
+        ("\nvar_warning_pct = 80", "\nvar_warning_pct = 60"),
+        ("daily_loss_breach_pct = 5", "daily_loss_breach_pct = 4"),
+    )
+    files = risk_grafana.generate(load_policy(edited_policy(tmp_path, *edits), {}))
+    now = {
+        panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        for panel in grafana_queries.panels(json.loads(files["drawdown.json"]))
+        if panel["type"] == "stat"
+    }
+    assert [(one["value"], one["color"]) for one in now["Drawdown"]] == [
+        (None, "green"), (0.1, "yellow"), (0.17, "orange"), (0.2, "red"),
+    ]  # fmt: skip
+    assert [(one["value"], one["color"]) for one in now["Today"]] == [
+        (None, "orange"), (-0.04, "yellow"), (-0.02, "green"),
+    ]  # fmt: skip
+    assert now["Value at risk, of its limit"][1]["value"] == 0.6
+    (accounts,) = [
+        panel
+        for panel in grafana_queries.panels(json.loads(files["overview.json"]))
+        if panel["title"] == "Accounts"
+    ]
+    columns = {
+        one["matcher"]["options"]: {each["id"]: each.get("value") for each in one["properties"]}
+        for one in accounts["fieldConfig"]["overrides"]
+    }
+    assert columns["Value at risk, of its limit"]["thresholds"]["steps"][1]["value"] == 0.6
+    assert columns["Today"]["thresholds"]["steps"][0]["color"] == "orange"
+
+
+def test_an_alert_that_does_not_fire_is_not_called_unknown(dashboards: Boards) -> None:
+    found = 0
+    for board in dashboards.values():
+        for panel in grafana_queries.panels(board):
+            if panel["type"] == "state-timeline":
+                kinds = [one["type"] for one in panel["fieldConfig"]["defaults"]["mappings"]]
+                is_of_alerts = panel["title"] == "What fires"
+                assert kinds == (["value"] if is_of_alerts else ["value", "special"])
+                found += is_of_alerts
+    assert found == 2
+
+
+def test_a_table_of_which_only_the_first_query_finds_anything_names_its_column(
+    dashboards: Boards,
+) -> None:
+    for board in dashboards.values():
+        for panel in grafana_queries.panels(board):
+            if panel["type"] == "table":
+                renamed = panel["transformations"][1]["options"]["renameByName"]
+                assert renamed["Value"] == panel["targets"][0]["legendFormat"]
+
+
+def test_shares_of_which_little_is_missing_are_told_apart(dashboards: Boards) -> None:
+    """99.94% keeps a promise of 99.9% and 99.86% does not; 3 basis points are not 0.0%."""
+    for board in dashboards.values():
+        for panel in grafana_queries.panels(board):
+            fields = panel["fieldConfig"]["defaults"]
+            assert fields["unit"] != "percentunit" or fields["decimals"] == 2
+
+
+def _in_sight(value: Any) -> Any:
+    """The same, of which nothing is to be in the menu of controls."""
+    if isinstance(value, dict):
+        return {name: _in_sight(one) for name, one in value.items() if one != "inControlsMenu"}
+    return [_in_sight(one) for one in value] if isinstance(value, list) else value
 
 
 def _runbooks(panel: dict[str, Any]) -> set[str]:

@@ -35,14 +35,18 @@ def selectors(asked: Asked) -> Iterator[VectorSelector]:
 
 
 def labels_of(selector: VectorSelector) -> frozenset[str] | None:
-    """What alerts are told by beside what every one has depends on them."""
+    """What all it asks for has. What alerts have beside what every one has depends on them."""
+    if selector.name is None:
+        (names,) = [one.value for one in selector.matchers.matchers if one.name == "__name__"]
+        each = [known.exported_labels(name) for name in names.split("|")]
+        return frozenset.intersection(*(one or frozenset() for one in each)) | {"__name__"}
     own = known.exported_labels(str(selector.name))
     return own and own | frozenset(ALERTS.labels if selector.name == ALERTS.name else ())
 
 
 def test_there_is_something_to_ask() -> None:
     assert len(ALL) > 250
-    assert len({one.dashboard for one in ALL}) == 9
+    assert len({one.dashboard for one in ALL}) == 10
 
 
 def test_every_metric_and_label_is_in_the_catalogue() -> None:

@@ -13,6 +13,7 @@ from stack_under_test import edited_policy
 import risk_grafana
 from risk_policy import Policy, load_policy
 
+_HOST = 'host = "127.0.0.1"\nport = 8080'
 #: The line of the switch, with the heading that it stands below.
 _DASHBOARD = "[alerting.dashboard]\nenabled = true"
 ROOT = Path(__file__).parents[2] / "grafana" / "provisioning"
@@ -84,9 +85,18 @@ def test_objectives_and_limits_of_the_policy_are_where_colours_turn(tmp_path: Pa
             ),
             ["https://127.0.0.1:8443/"],
         ),
+        (
+            (
+                ('cert_file = ""', 'cert_file = "cert.pem"'),
+                ('key_file = ""', 'key_file = "key.pem"'),
+                (_HOST, _HOST.replace("127.0.0.1", "0.0.0.0")),  # noqa: S104 - nothing is bound
+                ('receivers = "127.0.0.1:9465"', 'receivers = "desk.example:9465"'),
+            ),
+            ["https://desk.example:8080/"],
+        ),
         (((_DASHBOARD, _DASHBOARD.replace("true", "false")),), []),
     ],
-    ids=["plain, on loopback", "over TLS", "none is served"],
+    ids=["plain, on loopback", "over TLS", "over TLS, on every address", "none is served"],
 )
 def test_the_console_is_linked_to_where_browsers_reach_it(
     tmp_path: Path, edits: tuple[tuple[str, str], ...], links: list[str]

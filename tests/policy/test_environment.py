@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from risk_policy import InvalidPolicyError, Problem, fields, parse_policy
+from risk_policy import (
+    InvalidPolicyError,
+    Problem,
+    UnreadableVariableError,
+    UnsetVariableError,
+    fields,
+    parse_policy,
+)
+from risk_policy.environment import Secret, lookup
 from risk_policy.model.policy import Alerting
 
 Refused = Callable[..., tuple[Problem, ...]]
@@ -140,3 +149,45 @@ def test_every_url_in_a_list_of_secrets_is_one(refused: Refused) -> None:
         (problem,) = refused(text)
         assert problem.key.startswith(f"alerting.channels.apprise.{key}")
         assert HELD not in str(problem)
+
+
+def test_a_file_counts_where_the_variable_is_not_set_without_the_white_space_around_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "pw"
+    file.write_text(f"\n{HELD}\r\n")
+    assert lookup("PW", {"PW_FILE": str(file)}) == HELD
+    assert lookup("PW", {"PW": "", "PW_FILE": str(file)}) == HELD
+    assert lookup("PW", {"PW": "another", "PW_FILE": str(file)}) == "another"
+    file.write_text("rotated")
+    assert Secret("${PW}").reveal({"PW_FILE": str(file)}) == "rotated"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "which is not there"), (b" \n", "which is empty"), (b"\xff\xfe", "which is no text")],
+    ids=["missing", "empty", "no text"],
+)
+def test_a_file_that_holds_no_secret_says_where_it_was_looked_for(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    file = tmp_path / "pw"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UnreadableVariableError) as refused:
+        lookup("PW", {"PW_FILE": str(file)})
+    assert str(refused.value).startswith(f"PW: PW_FILE names {file}, {why}")
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_with_what_the_system_says(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableVariableError, match=r"cannot be read \(Is a directory\)"):
+        lookup("PW", {"PW_FILE": str(tmp_path)})
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "/hunter2", "xoxb-1/hunter2", "/9j/hunter2", "h\0"])
+def test_a_secret_that_stands_where_its_file_should_is_not_repeated(secret: str) -> None:
+    with pytest.raises(UnreadableVariableError, match="what PW_FILE names") as refused:
+        lookup("PW", {"PW_FILE": secret})
+    assert secret not in str(refused.value)
+    with pytest.raises(UnsetVariableError, match="set PW in the environment"):
+        lookup("PW", {})

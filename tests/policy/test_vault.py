@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loopback_http import Reply, make_certificate
 from vault_stand_in import TOKEN, VaultStandIn
 
 from risk_policy import UnsetVariableError, parse_policy
@@ -52,7 +53,13 @@ def test_what_opens_vault_may_stand_in_a_file(vault: VaultStandIn, tmp_path: Pat
         (SLACK, {"VAULT_ADDR": ""}, "set VAULT_ADDR"),
         (SLACK, {"VAULT_TOKEN": ""}, "set VAULT_TOKEN"),
         (SLACK, {"VAULT_TOKEN": "hvs.another"}, "may not read secret/data/riskwarden/prod"),
+        (SLACK, {"VAULT_TOKEN": SLACK}, "what opens Vault cannot be kept in it"),
+        (SLACK, {"VAULT_TOKEN": f"{TOKEN}\n{TOKEN}"}, "fits no HTTP header"),
+        (SLACK, {"VAULT_TOKEN": "", "VAULT_TOKEN_FILE": "/etc/gone/token"}, "VAULT_TOKEN_FILE"),
+        (SLACK, {"VAULT_CACERT": "/etc/gone/ca.pem"}, "VAULT_CACERT names /etc/gone/ca.pem, which"),
         (SLACK, {"VAULT_ADDR": "http://127.0.0.1:1"}, "does not answer"),
+        (SLACK, {"VAULT_ADDR": "http://eve:hunter2@127.0.0.1:1"}, "http://127.0.0.1:1 does not"),
+        (SLACK, {"VAULT_ADDR": "vault.example:8200"}, "VAULT_ADDR must read https://host:port"),
         ("vault://secret/riskwarden/prod#teams", {}, "under the key teams"),
         ("vault://secret/riskwarden/prod#port", {}, "no text under the key port"),
         ("vault://secret/elsewhere#slack", {}, "nothing under elsewhere"),
@@ -88,3 +95,55 @@ def test_what_is_no_reference_is_refused_and_not_repeated(wrong: str) -> None:
     with pytest.raises(UnsetVariableError, match="must read vault://mount/path#key") as refused:
         lookup("NAME", {"NAME": wrong})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Reply(429, '{"errors": []}'), "asked too often"),
+        (Reply(500, '{"errors": ["hunter2"]}'), "InternalServerError"),
+        (Reply(200, "<html>hunter2</html>"), "does not answer as Vault does"),
+        (Reply(200, '{"data": {"data": null}}'), "does not answer as Vault does"),
+        (Reply(200, '{"data": {"slack": "hunter2"}}'), "does not answer as Vault does"),
+    ],
+    ids=["busy", "broken", "somebody else", "nothing", "version 1"],
+)
+def test_an_answer_that_is_none_is_not_repeated(
+    vault: VaultStandIn, answer: Reply, said: str
+) -> None:
+    vault.instead = lambda _: answer
+    with pytest.raises(UnsetVariableError, match=said) as refused:
+        Secret(SLACK).reveal(environ(vault))
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_token_does_not_follow_to_another_address(vault: VaultStandIn) -> None:
+    with VaultStandIn(HELD) as another:
+        vault.instead = lambda sent: Reply(307, "", {"Location": f"{another.url}{sent.path}"})
+        with pytest.raises(UnsetVariableError, match="sends on to another address"):
+            Secret(SLACK).reveal(environ(vault))
+        assert another.received == []
+
+
+def test_only_a_vault_whose_certificate_is_trusted_is_shown_the_token(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with VaultStandIn(HELD, certificate=certificate) as vault:
+        with pytest.raises(
+            UnsetVariableError, match="VAULT_CACERT names the file of its authority"
+        ):
+            Secret(SLACK).reveal(environ(vault))
+        assert vault.received == []
+        trusted = environ(vault, VAULT_CACERT=str(tmp_path / "cert.pem"))
+        assert Secret(SLACK).reveal(trusted) == HELD["riskwarden/prod"]["slack"]
+
+
+def test_vault_is_not_asked_for_what_a_policy_only_names(vault: VaultStandIn) -> None:
+    text = f"""
+        [alerting.channels.slack]
+        enabled = false
+        webhook_url = "{SLACK}"
+        [alerting.auth]
+        operator_token = "{SLACK}"
+        """
+    parse_policy(text.encode(), environ=environ(vault))
+    assert vault.received == []

@@ -68,19 +68,70 @@ def test_alerts_are_counted_by_what_they_are(receivers: Any, words: Any) -> None
     assert sum(counted["by_category"].values()) == 3
     assert list(counted["by_alertname"].values()) == [3]
     assert (counted["acknowledged"], counted["median_seconds_to_acknowledge"]) == (0, None)
+    # Nobody has acknowledged what Alertmanager was asked to keep quiet, and did not.
+    path = "/api/v1/alerts/drawdown/a:warning:1/acknowledge"
+    said = {"author": "ann", "comment": "mine"}
+    assert receivers.call("POST", path, json=said).status_code == 503
+    assert receivers.call("GET", "/api/v1/alerts/stats").json()["acknowledged"] == 0
 
     long_ago = datetime.now(UTC) - timedelta(days=30)
     before = {"since": long_ago.isoformat(), "until": (long_ago + timedelta(days=1)).isoformat()}
     assert receivers.call("GET", "/api/v1/alerts/stats", params=before).json()["total"] == 0
 
 
+def test_an_alert_has_one_id_and_is_not_found_by_what_only_looks_like_it(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/main")])
+    for number, code in (("1", 200), ("01", 404), ("0", 404)):
+        path = f"/api/v1/alerts/drawdown/main:warning:{number}"
+        assert receivers.call("GET", path).status_code == code
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"risk_id": "a:b:c"},
+        {"risk_id": "two\nlines"},
+        {"risk_id": "../x"},
+        {"risk_id": "x" * 300},
+        {"tier": "of:two"},
+        {"tier": "of/two"},
+        {"tier": "t" * 150},
+        {"tier": ""},
+        {"category": "nobody knows"},
+    ],
+    ids=str,
+)
+def test_whatever_its_labels_are_an_alert_is_found_spoken_of_and_counted(
+    odd: dict[str, str], receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert(risk_id="drawdown/before")])
+    receivers.send("alerts", [words.alert(**odd)])
+    page = receivers.call("GET", "/api/v1/alerts", params={"limit": 1}).json()
+    [alert] = page["alerts"]
+    following = {"limit": 1, "before": page["next"]}
+    [other] = receivers.call("GET", "/api/v1/alerts", params=following).json()["alerts"]
+    assert other["risk_id"] == "drawdown/before"
+    path = f"/api/v1/alerts/{quote(alert['id'], safe='')}"
+    said = receivers.call("POST", f"{path}/comments", json={"author": "ann", "comment": "odd"})
+    assert said.status_code == 200, said.text
+    shown = receivers.call("GET", path).json()
+    assert shown["alert"] == alert
+    assert shown["timeline"]["events"][-1]["header"]["event_type"] == "ALERT_COMMENTED"
+    counted = receivers.call("GET", "/api/v1/alerts/stats").json()
+    assert sum(counted["by_category"].values()) == counted["total"] == 2
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [
-        ("since=yesterday", "since"),
+        ("since=yesterday", "since: must be a time such as"),
         ("since=2026-01-02T00:00:00", "since"),
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
         ("until=0001-01-01T00:00:00Z", "since"),
+        ("since=0001-01-01T00:00:00%2B10:00", "since: "),
+        ("until=9999-12-31T23:59:59-10:00", "until: "),
         ("form=2026-01-02", "form"),
     ],
 )

@@ -82,6 +82,8 @@ def test_a_record_that_there_is_not_is_a_problem(path: str, busy: Any) -> None:
         ("before_seq=0", "before_seq"),
         ("since=yesterday", "since"),
         ("seq=3", "seq"),
+        ("order=desc&after_seq=3", "after_seq: "),
+        ("before_seq=3", "before_seq: "),
     ],
 )
 def test_what_cannot_be_asked_is_named(asked: str, named: str, busy: Any) -> None:

@@ -152,3 +152,16 @@ def test_six_digits_cannot_be_guessed_one_after_the_other() -> None:
         assert not take(totp.at(at)), "not even the right one"
         assert take(totp.at(at), seconds=30)
         assert not take(totp.at(at), seconds=30)
+
+
+def test_who_guesses_at_what_loosens_keeps_nobody_from_stopping() -> None:
+    totp, at = pyotp.TOTP(TOTP), datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+    good = {totp.at(at + timedelta(seconds=drift)) for drift in (-30, 0, 30)}
+    wrong = [code for code in map("{:06}".format, range(9)) if code not in good][:4]
+    codes = TimeCodes(TOTP)
+    assert not any(codes.is_likely(code, at) for code in wrong)
+    assert not codes.is_likely(totp.at(at), at), "not even the right one"
+    assert codes.is_shown(totp.at(at), at)
+    assert not any(codes.is_shown(code, at) for code in wrong)
+    assert not codes.is_shown(totp.at(at), at)
+    assert codes.is_shown(totp.at(at), at + timedelta(seconds=30))

@@ -284,6 +284,33 @@ def test_an_action_that_cannot_be_taken_is_told(
     assert incidents == ([] if labels.get("risk_id") == "" else [("drawdown/main",)])
 
 
+@pytest.mark.parametrize(
+    ("feed", "body"),
+    [
+        ("alerts", '[{"labels": {"action": "kill_switch"}, "startsAt": "AT, I think"}]'),
+        ("alerts", '[{"labels": {"action": "halt_new_trades", "at": "AT'),
+        ("alerts", '{"labels": {"action": "kill_switch"}, "startsAt": "AT"}'),
+        ("notifications", '{"alert": [{"labels": {"action": "kill_switch"}}], "at": "AT"}'),
+        ("notifications", '{"version": "4", "alerts": {"action": "kill_switch", "at": "AT"}}'),
+    ],
+)
+def test_what_cannot_be_read_and_may_ask_for_an_action_is_told_once(
+    feed: str, body: str, receivers: Any, wait_until: Callable[..., Any]
+) -> None:
+    for minute in range(3):
+        at = f"2026-03-02T15:0{minute}:00Z"
+        assert receivers.send(feed, body.replace("AT", at).encode()).status_code == 200
+    wait_until(lambda: "ALERT QUARANTINED" in receivers.log)
+    told = receivers.rows(
+        "SELECT channel, kind, count(DISTINCT subject) FROM message GROUP BY channel, kind"
+    )
+    assert {(kind, count) for _, kind, count in told} == {("quarantined", 1)}
+    harmless = b'[{"labels": {"action": "log"}, "startsAt": "yesterday"}, 7]'
+    assert receivers.send("alerts", harmless).status_code == 200
+    seen = receivers.rows("SELECT count(*) FROM message WHERE kind = 'quarantined'")
+    assert seen == [(sum(1 for _ in told),)]
+
+
 def test_an_alert_without_an_action_and_without_a_subject_is_somebody_elses(
     shared: Any, words: Any
 ) -> None:

@@ -36,6 +36,18 @@ def test_it_says_who_may_and_every_reference_in_it_leads_somewhere() -> None:
         assert ref.rpartition("/")[2] in made["components"]["schemas"], ref
 
 
+def test_it_says_what_is_answered_and_what_parameters_mean() -> None:
+    paths = document(ENDPOINTS)["paths"]
+    listed = paths["/api/v1/alerts"]["get"]["description"]
+    assert "`before` is the last one of the page in front" in listed
+    assert {"101", "200"} <= set(paths["/ws/alerts"]["get"]["responses"])
+    report = paths["/api/v1/reports/{report}"]["get"]["responses"]["200"]["content"]
+    assert set(report) == {"text/markdown", "text/html", "application/pdf"}
+    # A stranger from a blocked address is told so, wherever they knock; probes always answer.
+    assert {"403", "429"} <= set(paths["/login"]["get"]["responses"])
+    assert "429" not in paths["/healthz"]["get"]["responses"]
+
+
 def refs_of(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*map(refs_of, value))

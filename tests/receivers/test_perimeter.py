@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +68,15 @@ def test_every_answer_tells_a_browser_to_do_next_to_nothing_with_it(
         assert "server" not in told
         if path.startswith("/api/"):
             assert told["cache-control"] in ("no-store", "no-cache")
+
+
+def test_no_way_to_write_a_path_is_answered_otherwise(plain: SignInDesk) -> None:
+    for path in ("//api/v1/alerts", "///api/v1/session/password"):
+        told = plain.call("GET", path, None, {**BEARER, "Host": "evil.example"}).headers
+        assert told["cache-control"] == "no-store"
+    for path in ("/api/v1//alerts", "/api//v1/kill", "/runbooks//X"):
+        answer = plain.call("GET", path, None, {**BEARER, "Host": "evil.example"})
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
 
 
 def test_where_browsers_come_over_tls_they_are_to_come_back_so(fenced: SignInDesk) -> None:
@@ -178,6 +188,25 @@ def test_nobody_else_is_believed(
         lambda: OUTSIDE in {one.details["address"] for one in plain.payloads("ACCESS_REFUSED")}
     )
     assert INSIDE not in str(plain.payloads("ACCESS_REFUSED"))
+
+
+def test_a_proxy_that_nobody_named_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        return [one for one in caplog.messages if "X-Forwarded-For is not believed" in one]
+
+    policy = '[alerting.dashboard.api]\ntrusted_proxies = ["10.0.0.9"]\n'
+    with sign_in_desk(tmp_path, policy) as desk:
+        sent = {"X-Forwarded-For": INSIDE}
+        desk.call("GET", STATUS, None, sent, "10.0.0.9")
+        desk.call("GET", STATUS, None, {}, "10.0.0.8")
+        assert told() == []
+        for _ in range(3):
+            desk.call("GET", STATUS, None, sent, "10.0.0.8")
+        assert len(told()) == 1
+        assert told()[0].startswith("what 10.0.0.8 says")
+        assert "alerting.dashboard.api.trusted_proxies" in told()[0]
 
 
 # -- where it listens --------------------------------------------------------------------------

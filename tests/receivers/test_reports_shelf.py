@@ -17,6 +17,8 @@ def shelf(stopped: Any) -> Any:
     for name in NAMES:
         (folder / name).write_text(f"# {name}")
     (folder / "notes.txt").write_text("mine")
+    (folder / "daily-20260301-20260399.md").write_text("no such day")
+    (folder / "daily-20260303-20260303.md").symlink_to(folder / "gone")
     (stopped.data / "secret-20260301-20260301.md").write_text("not a report")
     return stopped.start()
 
@@ -28,6 +30,7 @@ def test_reports_are_listed_and_handed_out_as_they_were_written(shelf: Any) -> N
     assert (found[0]["first_day"], found[0]["last_day"]) == ("2026-02-23", "2026-03-01")
     answer = shelf.call("GET", f"/api/v1/reports/{NAMES[0]}")
     assert answer.text == f"# {NAMES[0]}"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
     # It holds what people wrote: no browser may take it for a page of ours.
     assert answer.headers["content-disposition"].startswith("attachment")
     for other in ("notes.txt", "daily-20260302-20260302.md", "..%2Fsecret-20260301-20260301.md"):

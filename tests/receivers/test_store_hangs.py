@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -148,3 +148,23 @@ def test_a_full_queue_refuses_and_an_emergency_halts_even_then(
             thread.join()
     wait_until(lambda: "KILL_SWITCH_ACTIVATED" in receivers.event_types())
     assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
+
+
+def test_probes_are_answered_while_everybody_else_waits_for_the_store(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert()])
+    path = "/api/v1/alerts/drawdown/main:warning:1/comments"
+    said = {"author": "ann", "comment": "seen"}
+
+    def ask(probe: str) -> int:
+        if probe:
+            return int(receivers.call("GET", probe, token="", timeout=60).status_code)
+        return int(receivers.call("POST", path, json=said, timeout=60).status_code)
+
+    with locked_database(receivers), ThreadPoolExecutor(20) as pool:
+        # More than the application has threads, and then the probes.
+        asked = {pool.submit(ask, probe): probe for probe in [*[""] * 12, "/healthz", "/metrics"]}
+        answers = [(asked[done], done.result()) for done in as_completed(asked)]
+    assert set(answers[:2]) == {("/healthz", 200), ("/metrics", 200)}
+    assert set(answers[2:]) == {("", 503)}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pyotp
 import pytest
+from prometheus_stand_in import prometheus_that_hangs, prometheus_that_says
 
 PATH = "/api/v1/system/kill-switch"
 WANTED = {"mode": "immediate", "reason": "the feed is wrong", "actor": "ann"}
@@ -78,3 +83,65 @@ def test_where_the_policy_asks_for_codes_of_the_authenticator_a_wrong_one_trips_
     done = running.call("POST", PATH, json={**second, "totp": shown})
     assert done.status_code == 200, done.text
     assert running.gate_says_halt()
+
+
+def test_a_prometheus_that_hangs_holds_up_neither_who_stops_nor_who_asks_how_it_stands(
+    stopped: Any,
+) -> None:
+    headers = {"Authorization": "Bearer operator-secret"}
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        stopped.prometheus = f"127.0.0.1:{silent.getsockname()[1]}"
+        running = stopped.start()
+
+        def ask() -> int:
+            url = f"{running.url}/api/v1/metrics/current"
+            return httpx.get(url, headers=headers, timeout=60, trust_env=False).status_code
+
+        with ThreadPoolExecutor(16) as consoles:
+            asked = [consoles.submit(ask) for _ in range(16)]
+            told = running.call("POST", PATH, json=WANTED).json()
+            assert told["positions"] is None
+            assert "does not answer" in told["unknown"]
+            # One waits for Prometheus to the end; all of them together would keep every thread.
+            assert running.status()["kill_switch"]["state"] == "ARMED"
+            assert not all(one.done() for one in asked), "they waited for it meanwhile"
+            second = {**WANTED, "confirmation": told["confirmation"], "word": "immediate"}
+            assert running.call("POST", PATH, json=second).status_code == 200
+            assert running.gate_says_halt()
+            assert {one.result() for one in asked} == {503}
+
+
+@pytest.mark.parametrize(
+    ("ages", "scope", "known", "unknown"),
+    [
+        ({"main": 0}, "*", True, None),
+        ({}, "*", False, "nobody reports what any account holds"),
+        ({"main": 0}, "account=mian", False, "nobody reports what mian holds"),
+        ({"main": 7200, "other": 0}, "*", True, "what main holds was last reported 720"),
+        ({"main": 7200, "other": 0}, "account=other", True, None),
+    ],
+)
+def test_positions_that_nobody_reports_any_more_are_not_told_as_none(
+    ages: dict[str, float], scope: str, known: bool, unknown: str | None, stopped: Any
+) -> None:
+    def found(query: str) -> Any:
+        if "snapshot_timestamp" in query:
+            return [({"account": name}, time.time() - age) for name, age in ages.items()]
+        return [({"account": "main", "symbol": "AAPL"}, 1.0)] if "notional" in query else []
+
+    with prometheus_that_says(found) as stopped.prometheus:
+        told = stopped.start().call("POST", PATH, json={**WANTED, "scope": scope}).json()
+    assert (told["positions"] is not None) is known
+    assert told["unknown"] is None if unknown is None else unknown in told["unknown"]
+
+
+def test_who_wants_to_stop_does_not_wait_behind_others_for_a_prometheus_that_hangs(
+    stopped: Any,
+) -> None:
+    with prometheus_that_hangs() as stopped.prometheus, ThreadPoolExecutor(8) as pool:
+        running = stopped.start()
+        asked = [pool.submit(running.call, "POST", PATH, json=WANTED) for _ in range(8)]
+        told = [one.result().json() for one in asked]
+    assert all(one["positions"] is None for one in told)
+    assert all(len(one["confirmation"]) for one in told)
+    assert sum("timed out" in one["unknown"] for one in told) < len(told)

@@ -325,6 +325,24 @@ def test_both_feeds_are_there_and_neither_can_hold_back_the_other_for_long(
         assert feed["follow_redirects"] is False
 
 
+def test_every_alertmanager_of_a_cluster_is_told_and_scraped(policy_with: PolicyWith) -> None:
+    cluster = ("more_alertmanagers = []", 'more_alertmanagers = ["b:9493"]')
+    config = yaml.safe_load(risk_rules.prometheus_config(policy_with(cluster)))
+    targets = [{"targets": ["127.0.0.1:9493", "b:9493"]}]
+    machine, people = config["alerting"]["alertmanagers"]
+    assert people["static_configs"] == config["scrape_configs"][3]["static_configs"] == targets
+    assert machine["static_configs"] == [{"targets": ["127.0.0.1:9465"]}]
+
+
+def test_tokens_may_lie_where_a_container_has_its_secrets(policy_with: PolicyWith) -> None:
+    elsewhere = ('token_files_path = "secrets"', 'token_files_path = "/run/secrets"')
+    text = risk_rules.prometheus_config(policy_with(elsewhere))
+    machine, _ = yaml.safe_load(text)["alerting"]["alertmanagers"]
+    assert machine["authorization"]["credentials_file"] == "/run/secrets/alert_feed_token"
+    assert "# /run/secrets/alert_feed_token, has to hold" not in text
+    assert "# /run/secrets/alert_feed_token has to hold" in text
+
+
 def test_other_endpoints_change_the_targets_and_nothing_else(policy: Policy) -> None:
     names = ("exporter", "receivers", "prometheus", "alertmanager")
     wanted = {name: f"127.0.0.2:{port}" for port, name in enumerate(names, 7001)}

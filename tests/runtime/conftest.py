@@ -145,8 +145,8 @@ class Rig:
         self.on_day(snapshot.market_time.date())
         return figures
 
-    def count_blocked(self, account: str, limit: str) -> None:
-        self.exporter.count_blocked(account, limit)
+    def count_blocked(self, account: str, limit: str, by: int = 1) -> None:
+        self.exporter.count_blocked(account, limit, by)
 
     def seed_closes(self, account: str, closes: dict[str, dict[str, float]]) -> None:
         self.exporter.seed_closes(account, closes)

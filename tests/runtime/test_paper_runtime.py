@@ -20,6 +20,7 @@ from risk_runtime.errors import AccountStoreError
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.broker import TradingMode
 from risk_runtime.paper.runtime import Pace
+from risk_runtime.pretrade import PreTradeLimit
 from risk_runtime.prices import load_prices
 
 PRICES = load_prices()
@@ -60,6 +61,8 @@ def test_the_exporter_is_told_of_losing_trades_and_of_nothing_the_runtime_does_n
     losses = published[m.CONSECUTIVE_LOSSES.name]
     assert losses.values.tolist() == [broker.losses_in_row]
     assert max(told) >= 2
+    refused = published[m.TRADES_BLOCKED.name]
+    assert {one["limit"] for one in refused.labels} == {"gate", *PreTradeLimit}
     assert m.PRICE_RANGE.name in published
     for metric in (m.MARGIN_LEVEL, m.STRATEGY_USAGE, m.POSITION_RISK, m.POSITION_WITHOUT_STOP):
         assert metric.name not in published
@@ -320,6 +323,7 @@ def test_refused_orders_are_counted_by_what_refused_them(
     refused = [report.limit for report in rig.reports if isinstance(report, TradeBlocked)]
     assert {limit or "gate" for limit in refused} == {"order_size", "gate"}
     (block,) = [b for b in exporter.blocks() if b.metric is m.TRADES_BLOCKED]
-    counted = {x["limit"]: n for x, n in zip(block.labels, block.values.tolist(), strict=True)}
+    every = {x["limit"]: n for x, n in zip(block.labels, block.values.tolist(), strict=True)}
+    counted = {limit: n for limit, n in every.items() if n}
     assert counted == {"order_size": refused.count("order_size"), "gate": refused.count("")}
     assert len(rig.journal("order_blocked")) == len(refused)

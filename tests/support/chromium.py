@@ -12,13 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 _AXE: Final = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
 #: WCAG 2.2, levels A and AA, and what axe calls good practice.
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DESKTOP: Final = {"width": 1440, "height": 900}
 PHONE: Final = {"width": 360, "height": 780}
+#: Milliseconds that anything may take on a machine that is busy with other tests. Nothing waits
+#: longer than it has to.
+PATIENCE: Final = 45_000
 
 
 @contextmanager
@@ -68,7 +78,8 @@ def window(browser: Browser, *, axe: bool = True, **how: Any) -> Window:
     """Open one; ``how`` is what Playwright's contexts take."""
     assert _AXE.is_file(), "axe-core is not installed (./dev setup does it)"
     context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **how})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     if axe:  # the page's own policy lets no script of others in
         context.add_init_script(path=_AXE)
     page = context.new_page()

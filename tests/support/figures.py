@@ -36,13 +36,13 @@ risk_position_return_ratio{account="main",symbol="WTI",risk_id="position_loss/ma
 risk_sector_concentration_ratio{account="main",sector="technology",risk_id="sector_concentration/main/technology"} 0.267
 risk_asset_concentration_ratio{account="main",asset="AAPL",risk_id="asset_concentration/main/AAPL"} 0.175
 """.lstrip()
-#: The same account in trouble.
+#: The same account in trouble: what is past a threshold is what the alerts of the book are about.
 TROUBLE: Final = (
     CALM.replace("0.041", "0.163")
     .replace("-0.0083", "-0.0312")
     .replace("} 0.58", "} 0.91")
-    .replace("} 0.49", "} 0.84")
-    .replace("0.006", "0.024")
+    .replace("} 0.49", "} 0.71")
+    .replace("0.006", "0.016")
     .replace("} 0.72", "} 0.88")
 )
 #: What fires in the pictures: name, risk_id, tier, what is said of it, minutes ago, and for how long
@@ -72,6 +72,8 @@ class Figures:
     def __init__(self, url: str) -> None:
         self.url = url
         self.text = CALM
+        #: When the runtime reported last, as Unix time; None: it does so all the time.
+        self.reported_at: float | None = None
 
 
 @contextmanager
@@ -82,8 +84,9 @@ def figures(folder: Path) -> Iterator[Figures]:
 
     class Exporter(Part):
         def scraped(self) -> None:
-            now = f'risk_snapshot_timestamp_seconds{{account="main"}} {time.time()}\n'
-            self.answer((shown.text + now).encode())
+            at = time.time() if shown.reported_at is None else shown.reported_at
+            now = f'risk_snapshot_timestamp_seconds{{account="main"}} {at}\n'
+            self.answer((shown.text + now).encode() if shown.text else b"")
 
     folder.mkdir()
     with serving(Exporter) as scraped:

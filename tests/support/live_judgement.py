@@ -40,20 +40,27 @@ class Day:
     """A day as it was judged live.
 
     Attributes:
-        scraped_at: when Prometheus first had it, in seconds since 1970.
-        judged_at: when every rule had judged it.
+        asked: when every rule had judged it, and it was asked what fires, in seconds since 1970.
         firing: what fired then, trends apart.
     """
 
-    scraped_at: float
-    judged_at: float
+    asked: float
     firing: set[Name]
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """What Prometheus was shown by the exporter, in seconds since 1970: when, and as of when."""
+
+    at: float
+    market_time: float
 
 
 def live(
     policy: Policy, limits: tuple[Limit, ...], source: Source, trends: set[str], folder: Path
-) -> tuple[list[Day], list[Seen]]:
-    """What a real Prometheus has firing, day by day; and what the rules of trends have seen.
+) -> tuple[list[Day], list[Scrape], list[Seen]]:
+    """What a real Prometheus has firing, day by day, and what it has scraped; and what the rules of
+    trends have seen.
 
     Parameters:
         trends: names of the limits whose trends are watched.
@@ -69,7 +76,8 @@ def live(
         exporter.seed_closes("main", {s: dict(days) for s, days in source.closes.items()})
         with ExporterServer(exporter, listen=at.exporter), prometheus(folder, at.prometheus) as it:
             days = [it.judge(exporter, snapshot) for snapshot in source.snapshots]
-            return days, [it.seen(policy, limit) for limit in limits if it.was_breached(limit)]
+            seen = [it.seen(policy, limit) for limit in limits if it.was_breached(limit)]
+            return days, it.scrapes(), seen
 
 
 def is_of_trends(group: RuleGroup) -> bool:
@@ -128,18 +136,23 @@ class Prometheus:
                 if group["name"].removeprefix("riskwarden-") not in ("system", "recorded")
             )  # fmt: skip
 
-        scraped_at = since = eventually(scraped, 60, f"{snapshot.trading_day} is scraped")
+        since = eventually(scraped, 60, f"{snapshot.trading_day} is scraped")
         # The first round of groups counts what may have begun only in the one before.
         eventually(judged, 60, f"every rule has judged {snapshot.trading_day}")
         since = time.time()
         eventually(judged, 60, f"every rule has judged {snapshot.trading_day} once more")
-        judged_at = time.time()
+        asked = time.time()
         firing = {
             name_of(alert["metric"])
             for alert in self._ask('ALERTS{alertstate="firing",escalation!="trend"}')
             if is_about_risk(alert["metric"])
         }
-        return Day(scraped_at, judged_at, firing)
+        return Day(asked, firing)
+
+    def scrapes(self) -> list[Scrape]:
+        """Every scrape of the exporter that was answered, in order of time."""
+        [(_, shown)] = self._samples("risk_market_timestamp_seconds")
+        return [Scrape(at / 1000, market_time) for at, market_time in sorted(shown.items())]
 
     def was_breached(self, limit: Limit) -> bool:
         """Whether it has a trend to speak of: that is one of a breach, towards a worse one."""

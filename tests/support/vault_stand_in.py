@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from loopback_http import LoopbackServer, Received, Reply
 
@@ -13,8 +14,13 @@ TOKEN = "hvs.the-vault-token"
 class VaultStandIn(LoopbackServer):
     """Holds the secrets of one mount."""
 
-    def __init__(self, secrets: Mapping[str, Mapping[str, object]], mount: str = "secret") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        secrets: Mapping[str, Mapping[str, object]],
+        mount: str = "secret",
+        certificate: Path | None = None,
+    ) -> None:
+        super().__init__(certificate)
         self.secrets = secrets
         self.deleted: set[str] = set()
         self.is_sealed = False

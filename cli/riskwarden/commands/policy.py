@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from risk_policy import Policy, written_keys
+from risk_policy import Policy, written_keys, written_places
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.pending import without_effect
 from risk_policy.schema import policy_schema
@@ -63,13 +63,16 @@ def show(
     if as_json:
         typer.echo(json.dumps({"sha256": loaded.digest, **values}, indent=2, ensure_ascii=False))
         return
-    written = written_keys(policy_path(path or policy))
+    written = written_places(policy_path(path or policy))
+    has_layers = len({place.file for place in written.values()}) > 1
     table = Table(title=f"{loaded.source}  sha256 {loaded.short_digest}…", title_justify="left")
     table.add_column("key")
     table.add_column("value", overflow="fold")
     table.add_column("from")
     for key, value in flat(values).items():
-        origin = "file" if key in written else "default"
+        place = written.get(key)
+        where = f"{Path(place.file).name}:{place.line}" if place and has_layers else "file"
+        origin = where if place else "default"
         table.add_row(key, json.dumps(value, ensure_ascii=False), origin)
     out.print(table)
 

@@ -23,7 +23,12 @@ import yaml
 import risk_alertmanager
 import risk_rules
 from risk_policy import Policy
-from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, NOTIFICATION_FEED_TOKEN_FILE
+from risk_policy.contracts.artefact import (
+    ALERT_FEED_TOKEN,
+    BESIDE,
+    NOTIFICATION_FEED_TOKEN,
+    with_tokens_beside,
+)
 from risk_rules.lint import (
     AMLINT_ADDS,
     Finding,
@@ -142,6 +147,7 @@ def _show(
 def _generated(policy: Policy) -> _Files:
     """What the policy generates, under the names it has in the tree."""
     files = _Files()
+    policy = with_tokens_beside(policy)  # promtool looks whether the files are there
     try:
         generated = risk_rules.generate_rules(policy)
     except risk_rules.RulesError as error:
@@ -253,8 +259,8 @@ def _written(folder: Path, files: dict[str, str]) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         written[str(path)] = shown
-    for token in (ALERT_FEED_TOKEN_FILE, NOTIFICATION_FEED_TOKEN_FILE):
-        path = folder / token
+    for token in (ALERT_FEED_TOKEN, NOTIFICATION_FEED_TOKEN):
+        path = folder / BESIDE / token
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return written

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from risk_policy import InvalidPolicyError, Policy
+from risk_policy import InvalidPolicyError, Policy, layers
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.contracts.safety_snapshot_parts import (
     AccountGates,
@@ -17,9 +17,9 @@ from risk_policy.contracts.safety_snapshot_parts import (
     SettingValue,
     TierOfAlert,
 )
+from risk_policy.layers import Layers
 from risk_policy.loader import parse_policy
 from risk_policy.model.policy import Alerting
-from risk_policy.source import parse
 from riskwarden.safety_snapshot.sources import Content, Sources, content_of, reason_of
 
 #: The tables that limit something, and hold no secret. Others are none of a snapshot's business.
@@ -74,11 +74,16 @@ def read_policy(path: Path, sources: Sources) -> ReadPolicy:
         return ReadPolicy(path, None, None, {})
     try:
         policy = parse_policy(content.data, str(path))
-        written = parse(content.data, str(path)).written()
+        written = _lines(layers.parse(content.data, str(path)), path)
     except InvalidPolicyError as error:
         return _as_far_as_it_goes(path, content, error, sources)
     sources.read(name, path, content.written_at)
-    return ReadPolicy(path, policy, content.digest, written)
+    return ReadPolicy(path, policy, policy.digest, written)
+
+
+def _lines(file: Layers, path: Path) -> dict[str, int]:
+    """The lines of the named file; a key that stands in another one has no line in this."""
+    return {key: at.line for key, at in file.written().items() if at.file == str(path)}
 
 
 def _as_far_as_it_goes(
@@ -86,14 +91,15 @@ def _as_far_as_it_goes(
 ) -> ReadPolicy:
     """A policy with problems, if they lie outside of what limits: a channel's variable, which only
     the service has, takes no limit out of force."""
-    lines = sorted({problem.line for problem in error.problems if problem.line})
+    named = {"", str(path)}
+    lines = sorted({one.line for one in error.problems if one.line and one.source in named})
     where = f" in line {', '.join(map(str, lines[:10]))}" if lines else ""
     count = len(error.problems)
     note = f"{count} problem{'s' if count != 1 else ''}{where}: riskwarden policy check"
     prefixes = tuple(f"alerting.{table}." for table in _NEEDED)
     try:
-        source = parse(content.data, str(path))
-        tree = source.tree["alerting"]
+        file = layers.parse(content.data, str(path))
+        tree = file.tree["alerting"]
         needed = {table: tree[table] for table in _NEEDED if table in tree}
         if any(f"{problem.key}.".startswith(prefixes) for problem in error.problems):
             raise ValueError(note)  # noqa: TRY301 - as what is no policy at all
@@ -102,8 +108,8 @@ def _as_far_as_it_goes(
         sources.unreadable("policy", path, note)
         return ReadPolicy(path, None, content.digest, {})
     sources.read("policy", path, content.written_at, f"{note}; what limits is without one")
-    policy = Policy(alerting=alerting, digest=content.digest, source=str(path))
-    return ReadPolicy(path, policy, content.digest, source.written())
+    policy = Policy(alerting=alerting, digest=file.digest, source=str(path))
+    return ReadPolicy(path, policy, file.digest, _lines(file, path))
 
 
 def limits_of(

@@ -13,6 +13,7 @@ import httpx
 import risk_alertmanager
 import risk_rules
 from risk_policy import Policy
+from risk_policy.contracts.artefact import with_tokens_beside
 from risk_policy.model.stack import Endpoints
 from risk_rules.prometheus import RULES_FOLDER
 from riskwarden.artefacts import settle
@@ -67,7 +68,7 @@ class Stack:
     def __init__(self, policy: Policy, layout: Layout, processes: Processes) -> None:
         self.layout = layout
         self.endpoints = reserved_endpoints(policy.alerting.endpoints, processes.keep)
-        self.policy = _own_store(_reachable_runbooks(policy, self.endpoints))
+        self.policy = _own(_reachable_runbooks(policy, self.endpoints))
         self._processes = processes
         self._environ = layout.environment(policy)
 
@@ -217,11 +218,14 @@ def _reachable_runbooks(policy: Policy, endpoints: Endpoints) -> Policy:
     )
 
 
-def _own_store(policy: Policy) -> Policy:
-    """The policy with the record in the data folder: what only plays is nobody else's record."""
-    audit = policy.alerting.audit
+def _own(policy: Policy) -> Policy:
+    """The policy with everything in the data folder: what only plays is nobody else's record."""
+    alerting = policy.alerting
+    audit = alerting.audit
     if audit.storage_backend == "postgresql":
         audit = audit.model_copy(update={"storage_backend": "sqlite"})
-    return policy.model_copy(
-        update={"alerting": policy.alerting.model_copy(update={"audit": audit})}
+    prometheus = alerting.prometheus.model_copy(update={"more_alertmanagers": ()})
+    more = {"audit": audit, "prometheus": prometheus}
+    return with_tokens_beside(
+        policy.model_copy(update={"alerting": alerting.model_copy(update=more)})
     )

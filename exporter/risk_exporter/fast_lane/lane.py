@@ -30,7 +30,7 @@ from risk_exporter.fast_lane.posting import Door, Outcome
 from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts.limit_alert import REPEATS_UNTIL_END, repeat_seconds
-from risk_policy.errors import UnsetVariableError
+from risk_policy.errors import UnreadableVariableError, UnsetVariableError
 
 #: After a first failure; doubled each time, up to the pace at which alerts are repeated. A
 #: service that is being restarted is back within seconds, and every try is one small request.
@@ -109,6 +109,7 @@ class FastLane:
 
         Raises:
             StartError: the receivers' URL cannot be used.
+            UnreadableVariableError: the token should be somewhere, and is not to be had there.
             UnfitTokenError: the token cannot be sent.
         """
         if not policy.alerting.fast_lane.enabled:
@@ -116,6 +117,8 @@ class FastLane:
         secret = policy.alerting.auth.alert_feed_token
         try:
             return cls(policy, secret.reveal_token(), receivers)
+        except UnreadableVariableError:
+            raise  # somebody meant it to be there, and counts on the lane
         except UnsetVariableError:
             return None
 

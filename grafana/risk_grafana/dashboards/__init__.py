@@ -13,6 +13,7 @@ from risk_grafana.dashboards.kill_switch import kill_switch
 from risk_grafana.dashboards.latency import latency
 from risk_grafana.dashboards.overview import overview
 from risk_grafana.dashboards.positions import positions
+from risk_grafana.dashboards.security import security
 from risk_grafana.dashboards.sla import sla
 from risk_grafana.panel import Dashboard
 from risk_policy import Policy
@@ -27,5 +28,6 @@ DASHBOARDS: Final[tuple[Callable[[Policy], Dashboard], ...]] = (
     delivery,
     audit,
     latency,
+    security,
     sla,
 )

@@ -45,6 +45,7 @@ FIRING: Final = Panel(
     12,
     words=dict(enumerate(zip(_WORTH_A_LINE, _COLOURS, strict=True), 1)),
     names_alerts=True,
+    in_console=True,
 )
 
 
@@ -134,6 +135,7 @@ def alerts(policy: Policy) -> Dashboard:
                         ),
                         12,
                         10,
+                        in_console=True,
                     ),
                     Panel(
                         Shape.TABLE,

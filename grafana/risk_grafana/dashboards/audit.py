@@ -8,15 +8,22 @@ from risk_grafana.dashboards.parts import (
     YES_IS_GOOD,
     age,
     figure,
+    in_console,
     lines,
     older_than,
     state,
 )
 from risk_grafana.panel import Colour, Dashboard, Panel, Query, Row, Shape
-from risk_grafana.promql import increase, rate, series
+from risk_grafana.promql import Expression, increase, rate, series
+from risk_grafana.units import Unit
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue import system
+
+
+def _there_were() -> Expression:
+    """How many events of each type the range has, of the types of which it has any."""
+    return increase(m.AUDIT_RECORDED).by("sum", "event_type").above(0)
 
 
 def audit(policy: Policy) -> Dashboard:
@@ -30,7 +37,11 @@ def audit(policy: Policy) -> Dashboard:
             Row(
                 "Now",
                 (
-                    state("Chain", m.AUDIT_INTACT.help, series(m.AUDIT_INTACT).by("min"), INTACT),
+                    in_console(
+                        state(
+                            "Chain", m.AUDIT_INTACT.help, series(m.AUDIT_INTACT).by("min"), INTACT
+                        )
+                    ),
                     state(
                         "Recording",
                         m.WRITER_HEALTHY.help,
@@ -90,21 +101,34 @@ def audit(policy: Policy) -> Dashboard:
                     ),
                     lines(
                         "Events",
-                        m.AUDIT_RECORDED.help,
-                        (rate(m.AUDIT_RECORDED).by("sum", "event_type"), "{{event_type}}"),
+                        m.AUDIT_RECORDED.help + " Those that there were in this range.",
+                        (
+                            rate(m.AUDIT_RECORDED)
+                            .by("sum", "event_type")
+                            .where(_there_were(), "event_type"),
+                            "{{event_type}}",
+                        ),
                     ),
                     Panel(
                         Shape.TABLE,
                         "Events in this range",
                         m.AUDIT_RECORDED.help,
-                        (Query(increase(m.AUDIT_RECORDED).by("sum", "event_type"), "Events"),),
+                        (Query(_there_were(), "Events"),),
                         6,
                     ),
                     Panel(
                         Shape.TABLE,
                         "The head, in words",
-                        m.AUDIT_HEAD.help,
-                        (Query(series(m.AUDIT_HEAD).by("max", "word"), "Word"),),
+                        m.AUDIT_HEAD.help + " In hexadecimal digits, without zeros in front; "
+                        "word 0 is the end of the root that riskwarden audit says.",
+                        (
+                            Query(
+                                series(m.AUDIT_HEAD)
+                                .by("max", "instance", "word")
+                                .shown_as(Unit.DIGITS),
+                                "Word",
+                            ),
+                        ),
                         6,
                     ),
                 ),
@@ -142,17 +166,13 @@ def audit(policy: Policy) -> Dashboard:
                 ),
             ),
             Row(
-                "Who was refused, and what nobody had planned for",
+                "What nobody had planned for",
                 (
-                    lines(
-                        "Suspicious events",
-                        m.SECURITY_EVENTS.help,
-                        (increase(m.SECURITY_EVENTS).by("sum", "kind"), "{{kind}}"),
-                    ),
                     lines(
                         "Unexpected errors",
                         m.UNEXPECTED_ERRORS.help,
                         (increase(m.UNEXPECTED_ERRORS).by("sum", "component"), "{{component}}"),
+                        width=24,
                         runbooks=(system.UNEXPECTED_ERRORS.name,),
                     ),
                 ),

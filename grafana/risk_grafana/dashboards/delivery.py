@@ -11,6 +11,7 @@ from risk_grafana.dashboards.parts import (
     at_least,
     delivered_share,
     figure,
+    in_console,
     lines,
     tries_that_failed,
 )
@@ -38,7 +39,8 @@ def delivery(policy: Policy) -> Dashboard:
                     figure(
                         "Delivered",
                         "Of the messages that came to an end in this range, the share that "
-                        "arrived; dead letters did not.",
+                        "arrived; those did not that were given up and that no other channel took "
+                        "over.",
                         delivered_share(),
                         6,
                         steps=at_least(
@@ -52,12 +54,14 @@ def delivery(policy: Policy) -> Dashboard:
                         6,
                         steps=SOME_IS_NOTICE,
                     ),
-                    figure(
-                        "Dead letters",
-                        m.DEAD_LETTERS.help,
-                        series(m.DEAD_LETTERS).by("sum"),
-                        6,
-                        steps=NONE_IS_GOOD,
+                    in_console(
+                        figure(
+                            "Dead letters",
+                            m.DEAD_LETTERS.help,
+                            series(m.DEAD_LETTERS).by("sum"),
+                            6,
+                            steps=NONE_IS_GOOD,
+                        )
                     ),
                     figure(
                         "Time to deliver, 95%",

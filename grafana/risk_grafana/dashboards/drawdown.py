@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from risk_grafana.dashboards.parts import figure, lines, watched
+from risk_grafana.dashboards.parts import figure, lines, steps_of, watched
 from risk_grafana.panel import Colour, Dashboard, Row
 from risk_grafana.promql import series, within_range
 from risk_policy import Policy
@@ -14,7 +14,7 @@ from risk_policy.catalogue import metrics as m
 _ACCOUNT: Final = "{{account}}"
 
 
-def drawdown(_: Policy) -> Dashboard:
+def drawdown(policy: Policy) -> Dashboard:
     """The dashboard under a policy."""
     return Dashboard(
         "drawdown",
@@ -25,19 +25,33 @@ def drawdown(_: Policy) -> Dashboard:
             Row(
                 "Now",
                 (
-                    figure("Drawdown", m.DRAWDOWN.help, series(m.DRAWDOWN).by("max"), 6),
+                    figure(
+                        "Drawdown",
+                        m.DRAWDOWN.help,
+                        series(m.DRAWDOWN).by("max"),
+                        6,
+                        steps=steps_of(policy, limits.DRAWDOWN),
+                    ),
                     figure(
                         "Deepest in this range",
                         "The largest drawdown that was seen in the range that is shown.",
                         within_range("max", m.DRAWDOWN).by("max"),
                         6,
+                        steps=steps_of(policy, limits.DRAWDOWN),
                     ),
-                    figure("Today", m.DAILY_PNL.help, series(m.DAILY_PNL).by("min"), 6),
+                    figure(
+                        "Today",
+                        m.DAILY_PNL.help,
+                        series(m.DAILY_PNL).by("min"),
+                        6,
+                        steps=steps_of(policy, limits.DAILY_LOSS),
+                    ),
                     figure(
                         "Value at risk, of its limit",
                         m.VAR_USAGE.help,
                         series(m.VAR_USAGE).by("max"),
                         6,
+                        steps=steps_of(policy, limits.VAR),
                     ),
                 ),
             ),

@@ -15,6 +15,7 @@ from risk_grafana.dashboards.parts import (
     YES_OR_NO,
     age,
     figure,
+    in_console,
     lines,
     state,
 )
@@ -45,17 +46,21 @@ def kill_switch(_: Policy) -> Dashboard:
             Row(
                 "Now",
                 (
-                    state(
-                        "Armed",
-                        m.KILL_SWITCH_ARMED.help,
-                        series(m.KILL_SWITCH_ARMED).by("min"),
-                        ARMED,
+                    in_console(
+                        state(
+                            "Armed",
+                            m.KILL_SWITCH_ARMED.help,
+                            series(m.KILL_SWITCH_ARMED).by("min"),
+                            ARMED,
+                        )
                     ),
-                    state(
-                        "Tripped",
-                        m.KILL_SWITCH_TRIPPED.help,
-                        series(m.KILL_SWITCH_TRIPPED).by("max"),
-                        TRIPPED,
+                    in_console(
+                        state(
+                            "Tripped",
+                            m.KILL_SWITCH_TRIPPED.help,
+                            series(m.KILL_SWITCH_TRIPPED).by("max"),
+                            TRIPPED,
+                        )
                     ),
                     state(
                         "Confirmed flat",

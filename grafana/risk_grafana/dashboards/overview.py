@@ -7,7 +7,6 @@ from typing import Final
 
 from risk_grafana.dashboards.alerts import FIRING
 from risk_grafana.dashboards.parts import (
-    ARMED,
     INTACT,
     NONE_IS_GOOD,
     OPEN_OR_CLOSED,
@@ -16,13 +15,16 @@ from risk_grafana.dashboards.parts import (
     USAGE,
     YES_IS_GOOD,
     figure,
+    in_console,
     lines,
     older_than,
     state,
+    steps_of,
     watched,
 )
-from risk_grafana.panel import Colour, Dashboard, Panel, Query, Row, Shape
+from risk_grafana.panel import Colour, Dashboard, Panel, Query, Row, Shape, Words
 from risk_grafana.promql import Expression, series
+from risk_grafana.units import Unit
 from risk_policy import Policy
 from risk_policy.catalogue import limits
 from risk_policy.catalogue import metrics as m
@@ -30,27 +32,48 @@ from risk_policy.catalogue.limits import LIMITS, Limit, Side
 from risk_policy.catalogue.metrics.foreign import UP
 from risk_policy.contracts.jobs import JOBS
 
+#: A bar says no more than that: what falls to nothing would be infinitely far beyond.
+_FARTHEST: Final = 10.0
+_DISARMED, _ARMED, _TRIPPED, _PARTLY = range(4)
+_KILL_SWITCH: Final[Words] = {
+    _ARMED: ("armed", Colour.GOOD),
+    _DISARMED: ("disarmed", Colour.BAD),
+    _PARTLY: ("PARTLY TRIPPED", Colour.WORST),
+    _TRIPPED: ("TRIPPED", Colour.WORST),
+}
+_NARROW_SCOPES: Final = ("account", "strategy", "venue", "symbol")
+
+
+def _kill_switch() -> Expression:
+    """What it is, worst first."""
+    tripped = series(m.KILL_SWITCH_TRIPPED).by("max").above(0)
+    partly = series(m.KILLS, scope=_NARROW_SCOPES).by("max").above(0)
+    armed = series(m.KILL_SWITCH_ARMED).by("min")
+    return _always(tripped, _TRIPPED) | _always(partly, _PARTLY) | armed
+
+
+def _always(found: Expression, value: int) -> Expression:
+    return found.at_least(value).at_most(value)
+
 
 def _usage(side: Side, *, loss: bool) -> Expression:
-    """How much of the way to its mildest threshold each limit has gone."""
-    names = [
-        limit.name
-        for limit in LIMITS
-        if limit.side is side and limit.loss is loss and _is_measured_from_zero(limit)
-    ]
+    """How much of the way to its mildest threshold each limit has gone.
+
+    Where small values are dangerous and thresholds are no losses, as with margin, it is what of
+    the threshold the value still covers, the other way round; the console's bars say the same.
+    """
+    names = [limit.name for limit in LIMITS if limit.side is side and limit.loss is loss]
     nearest = "min" if side is Side.ABOVE else "max"
     value = series(m.LIMIT_VALUE, limit=names)
     bound = series(m.THRESHOLD, limit=names).by(nearest, "limit")
-    return value.over(bound, on=("limit",)).by("max", "limit")
-
-
-def _is_measured_from_zero(limit: Limit) -> bool:
-    """Those below a positive threshold have no way to it: margin, an edge, a contraction."""
-    return limit.side is Side.ABOVE or limit.loss
+    way = value.over(bound, on=("limit",))
+    if side is Side.BELOW and not loss:
+        way = way.at_least(1 / _FARTHEST).inverse().shown_as(Unit.RATIO)
+    return way.by("max", "limit")
 
 
 def _ways() -> Iterator[Query]:
-    for side, loss in ((Side.ABOVE, False), (Side.BELOW, True)):
+    for side, loss in ((Side.ABOVE, False), (Side.BELOW, True), (Side.BELOW, False)):
         yield Query(_usage(side, loss=loss), "{{limit}}")
 
 
@@ -58,27 +81,31 @@ def _account(function: str, metric: m.Metric) -> Expression:
     return series(metric).by(function, "account")
 
 
-ACCOUNTS: Final = Panel(
-    Shape.TABLE,
-    "Accounts",
-    "The latest figures of each account: what it is worth, today's result, its fall from the peak, "
-    "what is at risk, and how old the figures are.",
-    (
-        Query(_account("max", m.EQUITY), "Equity"),
-        Query(
-            _account("min", m.DAILY_PNL),
-            "Today",
-            ((None, Colour.WORST), (0, Colour.GOOD)),
+def _accounts(policy: Policy) -> Panel:
+    def judged(function: str, limit: Limit, legend: str) -> Query:
+        return Query(_account(function, limit.metric), legend, steps_of(policy, limit))
+
+    return Panel(
+        Shape.TABLE,
+        "Accounts",
+        "The latest figures of each account: what it is worth, today's result, its fall from the "
+        "peak, what is at risk, and how old the figures are.",
+        (
+            Query(_account("max", m.EQUITY), "Equity"),
+            judged("min", limits.DAILY_LOSS, "Today"),
+            judged("max", limits.DRAWDOWN, "Drawdown"),
+            judged("max", limits.VAR, "Value at risk, of its limit"),
+            judged("max", limits.GROSS_EXPOSURE, "Gross exposure"),
+            Query(_account("max", m.POSITIONS_OPEN), "Positions"),
+            Query(
+                _account("max", m.SNAPSHOT_AGE),
+                "Age of the figures",
+                older_than(policy.alerting.system.snapshot_stale_seconds),
+            ),
         ),
-        Query(_account("max", m.DRAWDOWN), "Drawdown"),
-        Query(_account("max", m.VAR_USAGE), "Value at risk, of its limit", USAGE),
-        Query(_account("max", m.EXPOSURE_GROSS_RATIO), "Gross exposure"),
-        Query(_account("max", m.POSITIONS_OPEN), "Positions"),
-        Query(_account("max", m.SNAPSHOT_AGE), "Age of the figures"),
-    ),
-    24,
-    6,
-)
+        24,
+        6,
+    )
 
 
 def overview(policy: Policy) -> Dashboard:
@@ -92,11 +119,14 @@ def overview(policy: Policy) -> Dashboard:
             Row(
                 "Now",
                 (
-                    state(
-                        "Kill switch",
-                        "Whether it would trip. Not armed: it is tripped already, or disarmed.",
-                        series(m.KILL_SWITCH_ARMED).by("min"),
-                        ARMED,
+                    in_console(
+                        state(
+                            "Kill switch",
+                            "Whether it is tripped, over everything or over a part, or would trip. "
+                            "Disarmed, it trips for people alone.",
+                            _kill_switch(),
+                            _KILL_SWITCH,
+                        )
                     ),
                     state(
                         "Gate",
@@ -104,17 +134,21 @@ def overview(policy: Policy) -> Dashboard:
                         series(m.GATE_OPEN).by("min"),
                         OPEN_OR_CLOSED,
                     ),
-                    figure(
-                        "Open incidents",
-                        "Everything that is not over, acknowledged or not.",
-                        series(m.INCIDENTS_OPEN).by("sum"),
-                        steps=SOME_IS_NOTICE,
+                    in_console(
+                        figure(
+                            "Open incidents",
+                            "Everything that is not over, acknowledged or not.",
+                            series(m.INCIDENTS_OPEN).by("sum"),
+                            steps=SOME_IS_NOTICE,
+                        )
                     ),
-                    figure(
-                        "Critical and emergency",
-                        "Open incidents that somebody has to act on at once.",
-                        series(m.INCIDENTS_OPEN, severity=("critical", "emergency")).by("sum"),
-                        steps=NONE_IS_GOOD,
+                    in_console(
+                        figure(
+                            "Critical and emergency",
+                            "Open incidents that somebody has to act on at once.",
+                            series(m.INCIDENTS_OPEN, severity=("critical", "emergency")).by("sum"),
+                            steps=NONE_IS_GOOD,
+                        )
                     ),
                     state(
                         "Audit chain",
@@ -134,7 +168,7 @@ def overview(policy: Policy) -> Dashboard:
             Row(
                 "Accounts",
                 (
-                    ACCOUNTS,
+                    _accounts(policy),
                     lines(
                         "Equity",
                         m.EQUITY.help,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from risk_grafana.panel import Colour, Panel, Query, Shape, Steps, Words
 from risk_grafana.promql import Expression, clock, increase, series
-from risk_grafana.shapes import THRESHOLD_LEGEND
+from risk_grafana.shapes import THRESHOLD_LEGEND, TIER_COLOURS
 from risk_grafana.units import unit_of
+from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import Limit, Side
 from risk_policy.catalogue.metrics import Metric
+from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.limit_alert import bound
 
 # -- colours -------------------------------------------------------------------------------
-#: Of a share of what is allowed.
+#: Of a share of the way to a threshold.
 USAGE: Final[Steps] = (
     (None, Colour.GOOD),
     (0.8, Colour.NOTICE),
@@ -34,6 +38,16 @@ NO_IS_GOOD: Final[Words] = {0: ("no", Colour.GOOD), 1: ("YES", Colour.WORST)}
 HELD_BACK: Final[Words] = {1: ("held back", Colour.GOOD), 0: ("possible", Colour.BAD)}
 TRUE_OR_FALSE: Final[Words] = {1: ("true", Colour.CALM), 0: ("false", Colour.UNKNOWN)}
 YES_OR_NO: Final[Words] = {1: ("yes", Colour.CALM), 0: ("no", Colour.UNKNOWN)}
+
+
+def steps_of(policy: Policy, limit: Limit) -> Steps:
+    """The colour of each tier from where the policy has it begin."""
+    bounds = [(bound(policy, limit, spec), TIER_COLOURS[spec.tier]) for spec in limit.alerts]
+    if limit.side is Side.ABOVE:
+        return ((None, Colour.GOOD), *bounds)
+    levels = [level for level, _ in reversed(bounds)]
+    colours = [colour for _, colour in reversed(bounds)]
+    return tuple(zip((None, *levels), (*colours, Colour.GOOD), strict=True))
 
 
 def older_than(seconds: float) -> Steps:
@@ -75,6 +89,11 @@ def threshold_query(limit: Limit) -> Query:
     unit = unit_of(limit.metric)
     assert unit is not None  # a limit is compared with a ratio, a time or a number
     return Query(found.shown_as(unit), THRESHOLD_LEGEND)
+
+
+def in_console(panel: Panel) -> Panel:
+    """The same, linked to the operator console, where people act on it."""
+    return replace(panel, in_console=True)
 
 
 def state(
@@ -134,9 +153,14 @@ def tries_that_failed(*labels: str) -> Expression:
 
 
 def delivered_share() -> Expression:
-    """Of the messages that came to an end, the share that arrived."""
+    """Of the messages that came to an end in the range, the share that arrived.
+
+    What another channel took over ends there: dead letters may be much older than the range.
+    """
     sent = increase(m.MESSAGES, outcome="sent").by("sum")
-    return sent / (sent + series(m.DEAD_LETTERS).by("sum"))
+    failed = increase(m.AUDIT_RECORDED, event_type=EventType.NOTIFICATION_FAILED.value).by("sum")
+    moved = increase(m.AUDIT_RECORDED, event_type=EventType.NOTIFICATION_FAILED_OVER.value)
+    return sent / (sent + (failed - moved.by("sum")).at_least(0))
 
 
 def age(metric: Metric, *labels: str) -> Expression:

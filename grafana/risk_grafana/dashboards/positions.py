@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from risk_grafana.dashboards.parts import figure, lines, watched
+from risk_grafana.dashboards.parts import figure, lines, steps_of, watched
 from risk_grafana.panel import Dashboard, Row
-from risk_grafana.promql import series
+from risk_grafana.promql import Expression, series
 from risk_policy import Policy
 from risk_policy.catalogue import limits
 from risk_policy.catalogue import metrics as m
@@ -16,7 +16,13 @@ _MOST: Final = 15
 _SYMBOL: Final = "{{account}} {{symbol}}"
 
 
-def positions(_: Policy) -> Dashboard:
+def _notional() -> Expression:
+    """Of the largest positions, long or short."""
+    held = series(m.POSITION_NOTIONAL).by("sum", "account", "symbol")
+    return held.where(held.absolute().worst(_MOST), "account", "symbol")
+
+
+def positions(policy: Policy) -> Dashboard:
     """The dashboard under a policy."""
     return Dashboard(
         "positions",
@@ -36,14 +42,22 @@ def positions(_: Policy) -> Dashboard:
                         m.EXPOSURE_GROSS_RATIO.help,
                         series(m.EXPOSURE_GROSS_RATIO).by("max"),
                         6,
+                        steps=steps_of(policy, limits.GROSS_EXPOSURE),
                     ),
                     figure(
                         "Net exposure",
-                        m.EXPOSURE_NET_RATIO.help,
-                        series(m.EXPOSURE_NET_RATIO).by("max"),
+                        m.EXPOSURE_NET_RATIO.help + " The largest of any account, long or short.",
+                        series(m.EXPOSURE_NET_RATIO).absolute().by("max"),
                         6,
+                        steps=steps_of(policy, limits.NET_EXPOSURE),
                     ),
-                    figure("Leverage", m.LEVERAGE.help, series(m.LEVERAGE).by("max"), 6),
+                    figure(
+                        "Leverage",
+                        m.LEVERAGE.help,
+                        series(m.LEVERAGE).by("max"),
+                        6,
+                        steps=steps_of(policy, limits.LEVERAGE),
+                    ),
                 ),
             ),
             Row(
@@ -52,25 +66,25 @@ def positions(_: Policy) -> Dashboard:
                     lines(
                         "Notional",
                         m.POSITION_NOTIONAL.help,
-                        (
-                            series(m.POSITION_NOTIONAL).by("sum", "account", "symbol").worst(_MOST),
-                            _SYMBOL,
-                        ),
+                        (_notional(), _SYMBOL),
                         least=None,
                     ),
                     watched(limits.POSITION_SIZE, _SYMBOL, most=_MOST),
                     watched(limits.POSITION_LOSS, _SYMBOL, most=_MOST),
                     watched(limits.TRADE_RISK, _SYMBOL, most=_MOST),
-                    watched(limits.WITHOUT_STOP, _SYMBOL, 8, most=_MOST),
-                    watched(limits.TIME_EXIT, _SYMBOL, 8, most=_MOST),
-                    lines(
-                        "Average true range since entry",
-                        m.POSITION_ATR.help,
-                        (
-                            series(m.POSITION_ATR).by("max", "account", "symbol").worst(_MOST),
-                            _SYMBOL,
-                        ),
-                        width=8,
+                    watched(limits.WITHOUT_STOP, _SYMBOL, most=_MOST),
+                    watched(limits.TIME_EXIT, _SYMBOL, most=_MOST),
+                    watched(
+                        limits.VOLATILITY_EXPANSION,
+                        _SYMBOL,
+                        title="Average true range since entry, the largest",
+                        most=_MOST,
+                    ),
+                    watched(
+                        limits.VOLATILITY_CONTRACTION,
+                        _SYMBOL,
+                        title="Average true range since entry, the smallest",
+                        most=_MOST,
                     ),
                 ),
             ),

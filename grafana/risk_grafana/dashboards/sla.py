@@ -64,8 +64,8 @@ def sla(policy: Policy) -> Dashboard:
                     ),
                     figure(
                         "Messages delivered",
-                        "Of the messages that came to an end in this range; dead letters did not "
-                        "arrive.",
+                        "Of the messages that came to an end in this range; those did not arrive "
+                        "that were given up and that no other channel took over.",
                         delivered_share(),
                         6,
                         steps=at_least(wanted.delivery_success_pct / 100),

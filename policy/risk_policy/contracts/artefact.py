@@ -12,9 +12,11 @@ from risk_policy.model import Policy
 
 #: Where Alertmanager delivers notifications, on the receivers service.
 NOTIFICATION_PATH: Final = "/api/v1/notifications"
-#: Bearer tokens, relative to the configuration file that refers to them.
-ALERT_FEED_TOKEN_FILE: Final = "secrets/alert_feed_token"  # noqa: S105 - a path
-NOTIFICATION_FEED_TOKEN_FILE: Final = "secrets/notification_feed_token"  # noqa: S105 - a path
+#: Names of the files with bearer tokens that the configurations refer to.
+ALERT_FEED_TOKEN: Final = "alert_feed_token"  # noqa: S105 - a name
+NOTIFICATION_FEED_TOKEN: Final = "notification_feed_token"  # noqa: S105 - a name
+#: The folder of them beside the configuration.
+BESIDE: Final = "secrets"
 
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
@@ -35,6 +37,24 @@ def heading(policy: Policy) -> str:
         "# DO NOT EDIT: `riskwarden generate` writes this file from the policy; change that.\n"
         f"# policy sha256: {policy.digest}\n"
     )
+
+
+def token_file(policy: Policy, name: str) -> str:
+    """Where a configuration finds a token: relative to itself, or absolute."""
+    return f"{policy.alerting.auth.token_files_path}/{name}"
+
+
+def with_tokens_beside(policy: Policy) -> Policy:
+    """The policy for configurations that have their tokens beside them, wherever they lie."""
+    alerting = policy.alerting
+    auth = alerting.auth.model_copy(update={"token_files_path": BESIDE})
+    return policy.model_copy(update={"alerting": alerting.model_copy(update={"auth": auth})})
+
+
+def where_tokens_are(policy: Policy) -> str:
+    """The rest of a sentence that begins with a token's file."""
+    absolute = policy.alerting.auth.token_files_path.startswith("/")
+    return " has" if absolute else ", beside this file, has"
 
 
 def duration(seconds: float) -> str:

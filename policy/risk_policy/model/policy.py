@@ -86,14 +86,17 @@ class Alerting(Section):
 class Policy(Section):
     """A valid policy, with the digest of the file it was read from.
 
-    ``digest`` is what ``sha256sum`` prints for the file, so that anybody can check which
-    policy a running part was started with; ``as_written`` is the file's tree, unexpanded.
+    ``digest`` is what ``sha256sum`` prints for the file (and those that it extends, the lowest
+    first), so that anybody can check which policy a running part was started with;
+    ``as_written`` is the file's tree, unexpanded, and ``written_in`` says which file each of its
+    keys is from.
     """
 
     alerting: Alerting = Alerting()
     digest: str = Field(default="", exclude=True)
     source: str = Field(default="", exclude=True)
     as_written: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
+    written_in: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
 
     @property
     def short_digest(self) -> str:

@@ -25,6 +25,7 @@ from risk_policy.model.base import (
     WholeNumber,
 )
 from risk_policy.model.names import LimitName
+from risk_policy.model.second_way import FolderPath
 from risk_policy.vocabulary import KillMode, Severity
 
 _Interval = Annotated[
@@ -45,6 +46,8 @@ class Prometheus(Section):
         resend_delay_seconds: how often a firing alert is repeated to the alert feed.
         feed_timeout_seconds: after which a hung receivers service is given up for this batch.
         retention_days: how long Prometheus keeps samples.
+        more_alertmanagers: the other members of Alertmanager's cluster. Prometheus tells each of
+            them of every alert, for any one may be dead.
     """
 
     scrape_interval_seconds: _Interval = 1
@@ -58,6 +61,7 @@ class Prometheus(Section):
         AtMost(10, "older Prometheus makes every alert wait for its slowest receiver"),
     ] = 1
     retention_days: Days = 15
+    more_alertmanagers: tuple[Endpoint, ...] = ()
 
 
 class Confirmation(Section):
@@ -265,7 +269,8 @@ class Intake(Section):
     """``[alerting.intake]``: bounds of what the feeds take in.
 
     Attributes:
-        body_timeout_seconds: how long a request may take to arrive, head and body each.
+        body_timeout_seconds: how long a request may take to arrive, head and body each, and how
+            long an answer may wait to be read.
     """
 
     max_body_mib: Annotated[Number, Field(ge=0.001, le=1024)] = 16
@@ -297,6 +302,9 @@ class Auth(Section):
     authenticator's ``totp_secret`` (base32, 26 characters or more) if ``needs_totp``.
 
     Attributes:
+        token_files_path: where Prometheus and Alertmanager find the tokens of the feeds, as files
+            alert_feed_token and notification_feed_token: a folder beside their configuration,
+            unless it is absolute.
         token_days: how long a named token lasts that is made without saying so.
         most_token_days: how long one may last at most.
     """
@@ -308,6 +316,7 @@ class Auth(Section):
     operator_token: Secret = Secret("${RISKWARDEN_OPERATOR_TOKEN}")
     approver_token: Secret = Secret("${RISKWARDEN_APPROVER_TOKEN}")
     totp_secret: Secret = Secret("${RISKWARDEN_TOTP_SECRET}")
+    token_files_path: FolderPath = "secrets"  # noqa: S105 - a folder
     token_days: _TokenDays = 90
     most_token_days: _TokenDays = 365
 

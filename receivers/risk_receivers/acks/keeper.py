@@ -37,8 +37,8 @@ from risk_receivers.acks.silences import (
     Breach,
     Silence,
     SilenceState,
-    ack_matchers,
     acknowledged,
+    matchers_for,
     one_line,
     worse_muted,
 )
@@ -314,7 +314,7 @@ class AckKeeper:
 
     def _request(self, breach: Breach, lasting: timedelta, author: str, comment: str) -> Muting:
         now = _whole_milliseconds(utc_now())
-        matchers = ack_matchers(breach.risk_id, breach.tier)
+        matchers = matchers_for(breach)
         return Muting(
             id=f"request:{uuid4()}",
             standing=Standing.REQUESTED,

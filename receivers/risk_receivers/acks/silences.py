@@ -21,6 +21,7 @@ from typing import Final
 from risk_policy.contracts.alert import ESCALATION, RISK_ID, SEVERITY, TIER
 from risk_policy.vocabulary import Tier
 from risk_receivers.acks.regex import UnreadableRegexError, compiled, literal
+from risk_receivers.intake.alert import key_of
 
 #: Tiers from mildest to worst; alerts without a threshold have none.
 TIERS: Final = ("", *(tier.value for tier in Tier))
@@ -129,10 +130,16 @@ def mutes(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool | None
     return True if certain else None
 
 
-def named_risk_id(matchers: Iterable[Matcher]) -> str | None:
-    """The one ``risk_id`` that matchers are about, if they are about one."""
+def risk_id_label(matchers: Iterable[Matcher]) -> str | None:
+    """The one ``risk_id`` that matchers are about, as it is written, if they are about one."""
     values = (matcher.only_value for matcher in matchers if matcher.name == RISK_ID)
     return next((value for value in values if value), None)
+
+
+def named_risk_id(matchers: Iterable[Matcher]) -> str | None:
+    """The same as incidents have it, where one that is too long is cut."""
+    label = risk_id_label(matchers)
+    return None if label is None else key_of(label)
 
 
 def acknowledged(matchers: tuple[Matcher, ...], firing: Iterable[Breach]) -> tuple[str, ...]:
@@ -185,3 +192,9 @@ def ack_matchers(risk_id: str, tier: str) -> tuple[Matcher, ...]:
         Matcher(RISK_ID, risk_id),
         Matcher(TIER, "|".join(tiers), is_regex=regex),
     )
+
+
+def matchers_for(breach: Breach) -> tuple[Matcher, ...]:
+    """Those of a breach, as its labels have them: a risk_id that is too long is cut here alone."""
+    labels = breach.labels
+    return ack_matchers(labels.get(RISK_ID) or breach.risk_id, labels.get(TIER, breach.tier))

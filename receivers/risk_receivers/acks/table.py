@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from risk_receivers.acks.silences import Breach, Matcher
+from risk_receivers.acks.silences import Breach, Matcher, risk_id_label
 from risk_receivers.acks.state import Muting, Standing
 from risk_receivers.database.connection import Connection
 from risk_receivers.schema import from_text, optional_text, optional_time, to_text
@@ -21,13 +21,15 @@ _COLUMNS: Final = (
     "id, standing, matchers, starts_at, ends_at, author, comment, risk_id, tiers, incident, "
     "made_at, extend_until, ended_at, excess"
 )
-_EPISODE: Final = re.compile("[0-9]{1,18}")
+#: As it is written in an id, and in no other way: each incident has one id.
+_EPISODE: Final = re.compile("[1-9][0-9]{0,17}")
 _SELECT: Final = f"SELECT {_COLUMNS} FROM silence "  # noqa: S608 - constants
 _REPLACE: Final = (
     f"INSERT INTO silence ({_COLUMNS}) "  # noqa: S608 - constants
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
 )
+_MOST_COLONS: Final = 20
 _OPEN: Final = (
     # Literals: with values of its own SQLite would not use the index of open ones.
     "SELECT risk_id, tier, episode, labels FROM incident WHERE state IN ('CREATED', 'DISPATCHED')"
@@ -75,14 +77,19 @@ def answered_since(
 def breach_of(connection: Connection, incident: str) -> tuple[str, str] | None:
     """The ``risk_id`` and the tier of an incident, open or over."""
     rest, _, episode = incident.rpartition(":")
-    risk_id, _, tier = rest.rpartition(":")
     if not _EPISODE.fullmatch(episode):
         return None
-    found: tuple[str, str] | None = connection.execute(
-        "SELECT risk_id, tier FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?",
-        (risk_id, "" if tier == "none" else tier, int(episode)),
-    ).fetchone()
-    return found
+    parts = rest.split(":")
+    # Tiers of ours are plain words; where somebody else's holds a colon, each is tried.
+    for words in range(1, min(len(parts), _MOST_COLONS)):
+        risk_id, tier = ":".join(parts[:-words]), ":".join(parts[-words:])
+        found: tuple[str, str] | None = connection.execute(
+            "SELECT risk_id, tier FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?",
+            (risk_id, "" if tier == "none" else tier, int(episode)),
+        ).fetchone()
+        if found:
+            return found
+    return None
 
 
 def keep(connection: Connection, muting: Muting) -> None:
@@ -122,7 +129,7 @@ def open_breaches(connection: Connection) -> list[Breach]:
 
 
 def held_until(connection: Connection, now: datetime) -> dict[tuple[str, str], datetime]:
-    """Until when each (risk_id, tier) is acknowledged; past if that was lately."""
+    """Until when each (risk_id, tier), as labels have them, is acknowledged; past if lately."""
     rows = connection.execute(
         f"{_SELECT}WHERE tiers != '[]' AND (ended_at IS NULL OR ended_at > ?)",
         (to_text(now - _SHOWN_AFTER),),
@@ -137,7 +144,7 @@ def _ends(mutings: Iterable[Muting]) -> dict[tuple[str, str], datetime]:
             continue
         end = muting.ended_at or muting.ends_at
         for tier in muting.tiers:
-            key = (muting.risk_id, tier)
+            key = (risk_id_label(muting.matchers) or "", tier)
             ends[key] = max(end, ends.get(key, end))
     return ends
 

@@ -81,6 +81,9 @@ def audit_views(
             return problem(400, f"type: {error}")
         end = head()
         backwards = wanted.order == "desc"
+        if ignored := wanted.model_fields_set & {"after_seq" if backwards else "before_seq"}:
+            [name] = ignored
+            return problem(400, f"{name}: goes on from a page of the other order")
         start = (wanted.before_seq or end.size + 1) if backwards else wanted.after_seq
         found = reading.browse(selection, start, wanted.limit, backwards=backwards)
         events: Events = {

@@ -27,7 +27,8 @@ from risk_receivers.shapes.users import Whoami
 from risk_receivers.users.book import UserBook
 from risk_receivers.users.passwords import MOST_LENGTH
 
-#: Log-ins that go on at a time, and those of one address: slow senders take nobody else's place.
+#: Log-ins that go on at a time, and those of one address: slow senders take nobody else's place,
+#: and that of nobody who works here, however many addresses they send from.
 _MOST_AT_A_TIME: Final = 64
 _MOST_OF_ONE_ADDRESS: Final = 4
 #: A name, a password and a code, however they are written.
@@ -84,9 +85,8 @@ class SessionDoor:
         if self._log_ins is None:
             return problem(403, _SWITCHED_OFF)
         sender = subscriber(address)
-        if (
-            self._going_on[sender] >= _MOST_OF_ONE_ADDRESS
-            or self._going_on.total() >= _MOST_AT_A_TIME
+        if self._going_on[sender] >= _MOST_OF_ONE_ADDRESS or (
+            self._going_on.total() >= _MOST_AT_A_TIME and not self._log_ins.is_somebodys(address)
         ):
             return problem(503, "too many log-ins are on their way; try again", 1)
         self._going_on[sender] += 1

@@ -23,7 +23,7 @@ from risk_receivers.doors.door import Reply, WholeDoor, problem
 from risk_receivers.doors.kill import KillDoor, KillRequest
 from risk_receivers.invalid import problems_of
 from risk_receivers.kill.clearing import Codes, LooseningRefusedError, Request, What
-from risk_receivers.kill.preview import STEPS, holdings
+from risk_receivers.kill.preview import holdings, steps
 from risk_receivers.kill.second_factor import SecondFactor
 from risk_receivers.prometheus import PrometheusApi, PrometheusError
 from risk_receivers.shapes.system import Holding, TripPreview
@@ -33,6 +33,11 @@ _WRONG_TOTP: Final = (
     "this takes a code of the authenticator (totp), and this one is missing, wrong or too old. "
     "Whoever cannot wait: riskwarden kill"
 )
+#: How long somebody who stops waits to hear what it would do.
+_LOOK_SECONDS: Final = 1.5
+#: Threads that may wait for Prometheus here at a time: large bodies of the feeds are read by others
+#: of them.
+_MOST_LOOKING: Final = 2
 _log = logging.getLogger(__name__)
 
 
@@ -56,16 +61,21 @@ class TripDoor(WholeDoor):
         refused: Refused,
         *,
         terms: KillSwitch,
+        stale_seconds: float,
         clock: Callable[[], datetime],
     ) -> None:
-        """``refused`` is told from where a second step came in vain, and why."""
+        """``refused`` is told from where a second step came in vain, and why; what an account
+        reported longer ago than ``stale_seconds`` may not be so any more.
+        """
         self._kill = kill
         self._codes = codes
         self._second_factor = second_factor
         self._prometheus = prometheus
         self._refused = refused
         self._terms = terms
+        self._stale_seconds = stale_seconds
         self._clock = clock
+        self._looking = 0
 
     async def take(self, body: Body) -> Reply:
         """Take a step."""
@@ -98,13 +108,7 @@ class TripDoor(WholeDoor):
         return ""
 
     async def _preview(self, wanted: TripRequest, request: Request, body: Body) -> TripPreview:
-        positions: list[Holding] | None = None
-        try:
-            positions, unknown = await asyncio.to_thread(
-                holdings, self._prometheus, Scope.parse(wanted.scope)
-            )
-        except PrometheusError as error:
-            unknown = str(error)
+        positions, unknown = await self._look(Scope.parse(wanted.scope))
         return {
             "confirmation": self._codes.give(request, None, body.by_name),
             "expires_in_seconds": self._terms.confirm_within_seconds,
@@ -112,10 +116,33 @@ class TripDoor(WholeDoor):
             "word": _word(wanted),
             "mode": wanted.mode.value,
             "scope": wanted.scope,
-            "steps": [*STEPS[wanted.mode]],
+            "steps": steps(wanted.mode, self._terms.graceful_timeout_minutes),
             "positions": positions,
             "unknown": unknown or None,
         }
+
+    async def _look(self, scope: Scope) -> tuple[list[Holding] | None, str]:
+        if self._looking >= _MOST_LOOKING:
+            return None, "others wait for Prometheus already"
+        self._looking += 1
+        looked = asyncio.get_running_loop().run_in_executor(
+            None, holdings, self._prometheus, scope, self._clock().timestamp(), self._stale_seconds
+        )
+        looked.add_done_callback(self._has_looked)
+        await asyncio.wait((looked,), timeout=_LOOK_SECONDS)
+        if not looked.done():
+            return None, f"Prometheus does not answer within {_LOOK_SECONDS:g} s"
+        try:
+            return looked.result()
+        except PrometheusError as error:
+            return None, str(error)
+        except Exception:  # noqa: BLE001 - nothing that is told may keep anybody from stopping
+            _log.exception("what a kill would cover cannot be told")
+            return None, "a mistake in the service; see its log"
+
+    def _has_looked(self, looked: asyncio.Future[tuple[list[Holding] | None, str]]) -> None:
+        self._looking -= 1
+        looked.exception()  # or nobody asks for it, after waiting in vain
 
 
 def _word(wanted: TripRequest) -> str:

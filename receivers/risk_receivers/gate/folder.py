@@ -16,14 +16,15 @@ from risk_receivers.errors import GateBusyError, StartError
 _FOLDER_MODE: Final = 0o750
 #: ``riskwarden kill`` has the lock as long as it writes HALT and why: that stops nobody's start.
 _PATIENCE_SECONDS: Final = 1.0
-#: flock waits for ever or not at all, so a wait with an end can only look again.
-_LOOK_SECONDS: Final = 0.02
 
 
 class FolderLock:
     """Held from the beginning until it is let go, or its process ends."""
 
-    def __init__(self, folder: Path) -> None:
+    #: flock waits for ever or not at all, so a wait with an end can only look again.
+    LOOK_SECONDS: Final = 0.02
+
+    def __init__(self, folder: Path, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         """Make the folder fit and take it. Raises StartError, GateBusyError among them."""
         try:
             if not folder.is_dir():
@@ -39,7 +40,7 @@ class FolderLock:
         except OSError as error:
             raise StartError(f"{folder}: the gate folder cannot be used: {error}") from error
         try:
-            self._take()
+            self._take(time.monotonic() + patience_seconds)
         except OSError as error:
             self.release()
             raise GateBusyError(
@@ -47,15 +48,14 @@ class FolderLock:
                 "stop it, or use another --data"
             ) from error
 
-    def _take(self) -> None:
-        until = time.monotonic() + _PATIENCE_SECONDS
+    def _take(self, until: float) -> None:
         while True:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() >= until:
                     raise
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(self.LOOK_SECONDS)
             else:
                 return
 

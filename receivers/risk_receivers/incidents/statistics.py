@@ -14,15 +14,18 @@ from risk_receivers.shapes.alerts import AlertStatistics
 
 #: Beyond those nobody reads on; the rest is in the total.
 _MOST_NAMES: Final = 20
+_NO_CATEGORY: Final = "none"
 _BEGUN: Final = (
     "SELECT severity, category, state, alertname, count(*) FROM incident "
     "WHERE created_at >= ? AND created_at < ? GROUP BY severity, category, state, alertname"
 )
-#: The first acknowledgement of each; episodes of a breach are told apart by the id.
+#: The first acknowledgement of each that Alertmanager has made.
 _TAKEN_ON: Final = (
     "SELECT i.created_at, min(s.starts_at) FROM incident AS i JOIN silence AS s "
     "ON s.incident = i.risk_id || ':' || coalesce(nullif(i.tier, ''), 'none') || ':' || i.episode "
-    "WHERE i.created_at >= ? AND i.created_at < ? GROUP BY i.created_at, i.risk_id, i.tier"
+    "AND s.tiers != '[]' AND s.standing NOT IN ('REQUESTED', 'FAILED', 'PENDING') "
+    "WHERE i.created_at >= ? AND i.created_at < ? "
+    "GROUP BY i.created_at, i.risk_id, i.tier, i.episode"
 )
 
 
@@ -35,7 +38,7 @@ def statistics(connection: Connection, since: datetime, until: datetime) -> Aler
     names: Counter[str] = Counter()
     for severity, category, state, alertname, count in connection.execute(_BEGUN, span):
         severities[severity] += count
-        categories[category] += count
+        categories[category or _NO_CATEGORY] += count
         states[state] += count
         names[alertname] += count
     waits = sorted(
@@ -47,7 +50,7 @@ def statistics(connection: Connection, since: datetime, until: datetime) -> Aler
         "until": until.isoformat(),
         "total": severities.total(),
         "by_severity": {one.value: severities[one.value] for one in Severity},
-        "by_category": {one.value: categories[one.value] for one in Category},
+        "by_category": {**{one.value: 0 for one in Category}, **categories},
         "by_state": {one.value: states[one.value] for one in State},
         "by_alertname": dict(names.most_common(_MOST_NAMES)),
         "acknowledged": len(waits),

@@ -25,8 +25,8 @@ from risk_receivers.shapes.alerts import AlertInFull
 from risk_receivers.store.writer import Writer
 
 MOST_ROWS: Final = 1000
-#: What an alert's id looks like: ``risk_id:tier:episode``.
-INCIDENT: Final = r".{1,500}:[^:/]{1,100}:[0-9]{1,18}"
+#: What an alert's id looks like: ``risk_id:tier:episode``. The first two are whatever labels are.
+INCIDENT: Final = r"[\s\S]{1,500}:[1-9][0-9]{0,17}"
 _OPEN: Final = "open"
 _STATES: Final = (_OPEN, ACKNOWLEDGED, ESCALATED, *(state.value for state in State))
 #: What is counted unless somebody says from when.
@@ -147,7 +147,7 @@ def alert_views(parts: AlertParts) -> Blueprint:
             EventType.ALERT_COMMENTED,
             f"{who} on {incident}: {body.comment}",
             severity=Severity(found["severity"]),
-            category=Category(found["category"]),
+            category=Category(found["category"]) if found["category"] else None,
             alert_id=incident,
             details={"comment": body.comment, "labels": dict(found["labels"])},
             actor_type=ActorType.USER,
@@ -163,7 +163,7 @@ def _a_day_before(moment: datetime) -> datetime:
     try:
         return moment - _USUAL
     except OverflowError:  # the first day there is
-        return datetime.min.replace(tzinfo=moment.tzinfo)
+        return datetime.min.replace(tzinfo=moment.tzinfo)  # which is UTC
 
 
 def _unknown(incident: str) -> Response:

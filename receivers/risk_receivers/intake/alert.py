@@ -88,11 +88,13 @@ class Malformed:
     Attributes:
         asks: whether it asks for an action that nobody can tell or relate to anything, or may do
             so. People have to know of that at once.
+        varies: whether the same, sent again, is other bytes: its times are among them.
     """
 
     reason: str
     raw: bytes
     asks: bool = False
+    varies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

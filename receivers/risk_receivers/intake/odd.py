@@ -6,12 +6,24 @@ number in what is said about the body, which is one piece of evidence itself.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from risk_policy.vocabulary import Action
 from risk_receivers.intake.alert import Malformed
 
 #: More of them are a broken sender, not broken alerts.
 MOST_KEPT: Final = 20
+#: What no one has to be told of at once.
+_IDLE: Final = (Action.LOG, Action.NOTIFY, Action.REVIEW)
+_ASKING: Final = re.compile(
+    "|".join(action.value for action in Action if action not in _IDLE).encode()
+)
+
+
+def unreadable(reason: str, raw: bytes) -> Malformed:
+    """A piece of which nobody can tell what it says; one that names an action may ask for it."""
+    return Malformed(reason, raw, asks=_ASKING.search(raw) is not None, varies=True)
 
 
 class Odd:
@@ -27,11 +39,13 @@ class Odd:
         self._kept: list[Malformed] = []
         self._kept_asking = 0
         self._more_ask = False
+        self._unreadable = False
         self.more = 0
 
-    def complain(self, reason: str) -> None:
-        """About the body itself."""
+    def complain(self, reason: str, *, unreadable: bool = False) -> None:
+        """About the body itself; one that is ``unreadable`` may hold anything."""
         self._complaints.append(reason)
+        self._unreadable = self._unreadable or unreadable
 
     def add(self, piece: Malformed) -> None:
         """A piece that cannot be read, or of which people have to know."""
@@ -56,5 +70,8 @@ class Odd:
             )
         if not reasons:
             return tuple(self._kept)
-        whole = Malformed("; ".join(reasons), self._body, asks=self._more_ask)
+        asks = self._more_ask
+        if self._unreadable and not self._kept_asking:  # else it is told of the piece
+            asks = asks or _ASKING.search(self._body) is not None
+        whole = Malformed("; ".join(reasons), self._body, asks, varies=True)
         return (whole, *self._kept)

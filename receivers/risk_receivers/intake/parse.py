@@ -19,7 +19,7 @@ import msgspec
 from risk_policy.contracts import alert as labels
 from risk_policy.vocabulary import Action, Category, Severity
 from risk_receivers.intake.alert import TRIPPING, Alert, Batch, Feed, Malformed, key_of
-from risk_receivers.intake.odd import Odd
+from risk_receivers.intake.odd import Odd, unreadable
 from risk_receivers.intake.salvage import (
     beginnings,
     elements,
@@ -122,9 +122,9 @@ class Parser:
         try:
             _check_json(body)
             if not is_array:
-                odd.complain("the body is no list of alerts")
+                odd.complain("the body is no list of alerts", unreadable=True)
         except _DECODE_ERRORS as error:
-            odd.complain(f"the body is no list of alerts: {error}")
+            odd.complain(f"the body is no list of alerts: {error}", unreadable=not is_array)
             if not is_array:
                 return _each((), body, broken=True)
         return _each(elements(body), body) if is_array else ()
@@ -133,7 +133,7 @@ class Parser:
         try:
             webhook = _decode_webhook(body)
         except _DECODE_ERRORS as error:
-            odd.complain(f"the body is no Alertmanager webhook: {error}")
+            odd.complain(f"the body is no Alertmanager webhook: {error}", unreadable=True)
             return _each(webhook_elements(body), body, broken=True)
         if webhook.version != _WEBHOOK_VERSION:
             odd.complain(f"webhook version {webhook.version!r} instead of {_WEBHOOK_VERSION!r}")
@@ -144,7 +144,8 @@ class Parser:
             return _each(webhook_elements(body), body)
         alerts = bytes(webhook.alerts)
         if not alerts.startswith(b"["):
-            odd.complain("the body is no Alertmanager webhook: its alerts are no list")
+            why = "the body is no Alertmanager webhook: its alerts are no list"
+            odd.complain(why, unreadable=True)
             return ()
         return _each(elements(alerts), alerts)
 
@@ -157,7 +158,7 @@ class Parser:
             try:
                 alert = self._alert(feed, item, now)
             except _UnreadableError as error:
-                odd.add(Malformed(str(error), msgspec.json.encode(item)))
+                odd.add(unreadable(str(error), msgspec.json.encode(item)))
                 continue
             if complaint := _complaint(item.labels):
                 # Without its times, which differ in every repeat.
@@ -248,7 +249,7 @@ def _each(
             yield _decode_alert(piece)
         except _DECODE_ERRORS as error:
             broken = True
-            yield Malformed(f"not an alert: {error}", piece)
+            yield unreadable(f"not an alert: {error}", piece)
         else:
             read.add(piece)
     if broken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +20,7 @@ from risk_receivers.store.writer import Transaction
 _KEPT_BYTES: Final = 65_536
 _REASON_CHARACTERS: Final = 300
 _TOLD_BYTES: Final = 500
+_FIGURES: Final = re.compile(rb"[0-9][0-9.,]*")
 
 
 def quarantine(
@@ -67,7 +69,7 @@ def quarantine(
     return outbox.owe(
         transaction.connection,
         Message(
-            subject=f"quarantine:{digest}",
+            subject=f"quarantine:{_told_as(malformed, digest)}",
             kind=Kind.QUARANTINED,
             severity=severity,
             title="ALERT QUARANTINED",
@@ -76,3 +78,10 @@ def quarantine(
             audit_seq=seq,
         ),
     )
+
+
+def _told_as(malformed: Malformed, digest: str) -> str:
+    """What people are told of once: every repeat has other times, and other figures."""
+    if not malformed.varies:
+        return digest
+    return hashlib.sha256(_FIGURES.sub(b"0", malformed.raw[:_KEPT_BYTES])).hexdigest()

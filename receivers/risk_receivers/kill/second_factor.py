@@ -24,6 +24,9 @@ class CodeTaker(Protocol):
     def is_shown(self, code: str, at: datetime) -> bool:
         """Whether the authenticator shows it. It is good for more: what it is asked for stops."""
 
+    def is_likely(self, code: str, at: datetime) -> bool:
+        """Whether :meth:`take` would not find it wrong; it may have been used. Asks no store."""
+
     def take(self, transaction: Transaction, code: str) -> bool:
         """Whether a code is good now; from then on it is not any more."""
 

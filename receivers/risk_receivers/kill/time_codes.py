@@ -18,7 +18,7 @@ import pyotp
 from risk_policy import UnsetVariableError
 from risk_policy.environment import Secret
 from risk_receivers.errors import StartError
-from risk_receivers.facts import fact, keep_fact
+from risk_receivers.facts import fact, forget_fact, keep_fact
 from risk_receivers.store.writer import Transaction
 
 #: Steps of 30 s by which the authenticator's clock may be off, either way.
@@ -48,7 +48,7 @@ class TimeCodes:
         except (binascii.Error, ValueError) as error:
             raise StartError(f"{_KEY}: is not base32") from error
         self._fact = f"{_FACT}:{whose}" if whose else _FACT
-        self._wrong = (0, 0)  # in which step there were how many
+        self._stopping, self._taking = _Wrong(), _Wrong()
 
     @classmethod
     def from_policy(cls, secret: Secret, *, needed: bool) -> TimeCodes | None:
@@ -61,40 +61,55 @@ class TimeCodes:
             raise StartError(f"{_KEY}: {error}") from error
 
     def is_shown(self, code: str, at: datetime) -> bool:
-        """Whether the authenticator shows it. It is good for more: what it is asked for stops."""
-        now = self._totp.timecode(at)
-        if not code.strip() or self._is_guessing(now):
-            return False
-        if self._step_of(code, now) is None:
-            self._wrong = (now, self._wrong_in(now) + 1)
-            return False
-        return True
+        """Whether the authenticator shows it. It is good for more: what it is asked for stops.
+
+        Who guesses elsewhere does not use up the tries of whoever stops something.
+        """
+        return self._step(code, at, self._stopping) is not None
+
+    def is_likely(self, code: str, at: datetime) -> bool:
+        """Whether :meth:`take` would not find it wrong; it may have been used. Asks no store."""
+        return self._step(code, at, self._taking) is not None
 
     def take(self, transaction: Transaction, code: str) -> bool:
         """Whether a code is good now; from then on it is not any more."""
-        now = self._totp.timecode(transaction.now)
-        if not code.strip() or self._is_guessing(now):
-            return False
-        step = self._step_of(code, now)
-        if step is None:
-            self._wrong = (now, self._wrong_in(now) + 1)
-            return False
+        step = self._step(code, transaction.now, self._taking)
         connection = transaction.connection
-        if step <= int(fact(connection, self._fact) or -1):
+        if step is None or step <= int(fact(connection, self._fact) or -1):
             return False
         keep_fact(connection, self._fact, str(step))
         return True
 
-    def _wrong_in(self, step: int) -> int:
-        return self._wrong[1] if self._wrong[0] == step else 0
+    def begin_anew(self, transaction: Transaction) -> None:
+        """The secret is a new one, of which no code was taken. Else a clock that once was ahead
+        would keep every code of every secret from being good until it is as late again.
+        """
+        forget_fact(transaction.connection, self._fact)
 
-    def _is_guessing(self, step: int) -> bool:
-        return self._wrong_in(step) >= _MOST_WRONG
-
-    def _step_of(self, code: str, now: int) -> int | None:
+    def _step(self, code: str, at: datetime, wrong: _Wrong) -> int | None:
+        """Which of the steps near this moment a code is of, unless somebody guesses."""
+        now = self._totp.timecode(at)
+        code = code.strip()
+        if not code or wrong.within(now) >= _MOST_WRONG:
+            return None
         found = None
         for step in range(now - _DRIFT, now + _DRIFT + 1):  # all of them: time tells nothing
             expected = self._totp.generate_otp(step).encode()
-            if hmac.compare_digest(expected, code.strip().encode()):
+            if hmac.compare_digest(expected, code.encode()):
                 found = step
+        if found is None:
+            wrong.one_more(now)
         return found
+
+
+class _Wrong:
+    """Wrong codes within the present step."""
+
+    def __init__(self) -> None:
+        self._step = self._count = 0
+
+    def within(self, step: int) -> int:
+        return self._count if self._step == step else 0
+
+    def one_more(self, step: int) -> None:
+        self._step, self._count = step, self.within(step) + 1

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.contracts import alert as labels
 from risk_policy.contracts.limit_alert import bound, clear_level
 from risk_policy.model import Policy
-from risk_receivers.prometheus import PrometheusApi, quoted
+from risk_receivers.prometheus import PrometheusApi, PrometheusError, Sample, quoted
 from risk_receivers.shapes.measures import Account, Current, Measured, Threshold, Watched
 
 #: Of each limit.
@@ -23,7 +23,11 @@ MOST_VALUES: Final = 10
 _MOST_DANGEROUS: Final = {Side.ABOVE: "topk", Side.BELOW: "bottomk"}
 _ACCOUNT: Final = "account"
 _BY_NAME: Final = {limit.name: limit for limit in LIMITS}
-_REPORTED: Final = f"max by ({_ACCOUNT}) ({m.SNAPSHOT_TIMESTAMP.name})"
+#: Whoever fell silent is told of as silent for so long, though its series are gone at once when its
+#: runtime dies: else nobody would miss it.
+_MISSED: Final = "1h"
+#: When each account reported last, as Unix time.
+REPORTED: Final = f"max by ({_ACCOUNT}) (last_over_time({m.SNAPSHOT_TIMESTAMP.name}[{_MISSED}]))"
 
 
 def series_of(limit: Limit, matchers: Mapping[str, str] | None = None) -> str:
@@ -53,12 +57,13 @@ def current(
     at = now if past else None
     found: dict[str, list[Measured]] = {limit.name: [] for limit in LIMITS}
     for sample in prometheus.instant(QUESTION, at):
-        limit = _BY_NAME[sample["metric"]["limit"]]
-        value = float(sample["value"][1])
-        found[limit.name].append(_measured(policy, limit, sample["metric"], value))
+        limit = _BY_NAME.get(sample.labels.get("limit", ""))
+        if limit is None:
+            raise PrometheusError(f"Prometheus at {prometheus.url} answers what was not asked")
+        found[limit.name].append(_measured(policy, limit, sample.labels, sample.value))
     return {
         "at": now,
-        "accounts": list(_accounts(policy, prometheus.instant(_REPORTED, at), now)),
+        "accounts": list(_accounts(policy, prometheus.instant(REPORTED, at), now)),
         "limits": [_watched(policy, limit, found[limit.name]) for limit in LIMITS],
     }
 
@@ -125,16 +130,15 @@ def _used(policy: Policy, limit: Limit, following: AlertSpec, value: float) -> f
     return round(max(0.0, value / level), 6)
 
 
-def _accounts(
-    policy: Policy, samples: Iterable[Mapping[str, Any]], now: float
-) -> Iterable[Account]:
+def _accounts(policy: Policy, samples: Iterable[Sample], now: float) -> Iterable[Account]:
     patience = policy.alerting.system.snapshot_stale_seconds
     for sample in samples:
-        reported = float(sample["value"][1])
+        reported = sample.value
         age = now - reported
+        is_time = math.isfinite(reported)  # JSON has no other numbers
         yield {
-            "account": sample["metric"].get(_ACCOUNT, ""),
-            "reported_at": reported,
-            "age_seconds": round(age, 3),
-            "stale": not age <= patience,
+            "account": sample.labels.get(_ACCOUNT, ""),
+            "reported_at": reported if is_time else None,
+            "age_seconds": round(age, 3) if is_time else None,
+            "stale": not (is_time and age <= patience),
         }

@@ -32,9 +32,9 @@ def history(
     found = prometheus.over(series_of(limit, about), start, end, step_seconds)
     lines: list[Line] = [
         {
-            "risk_id": one["metric"].get(labels.RISK_ID, ""),
-            "about": {name: one["metric"].get(name, "") for name in limit.identity},
-            "points": [(at, _finite(float(value))) for at, value in one["values"]],
+            "risk_id": one.labels.get(labels.RISK_ID, ""),
+            "about": {name: one.labels.get(name, "") for name in limit.identity},
+            "points": [(at, _finite(value)) for at, value in one.values],
         }
         for one in found[:MOST_LINES]
     ]

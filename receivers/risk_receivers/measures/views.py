@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -27,6 +29,10 @@ _USUAL: Final = timedelta(hours=6)
 _LONGEST: Final = timedelta(days=366)
 #: However many look, Prometheus is asked so often.
 _KEPT_SECONDS: Final = 0.5
+#: So many of the service's threads may wait for Prometheus at a time, and others so long for one
+#: of these places: a Prometheus that hangs must not hold up probes, acknowledgements and status.
+_MOST_WAITING: Final = 4
+_PLACE_SECONDS: Final = 0.5
 _LABEL = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -62,20 +68,37 @@ class Measures:
     prometheus: PrometheusApi
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _asked_at: float = float("-inf")
-    _kept: Current | None = None
+    _kept: Current | PrometheusError | None = None
+    _places: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(_MOST_WAITING), repr=False
+    )
 
     def current(self) -> Current:
         """Raises PrometheusError."""
         with self._lock:
             if self._kept is None or time.monotonic() - self._asked_at > _KEPT_SECONDS:
-                self._kept = None
-                self._kept = current(self.policy, self.prometheus, time.time())
+                try:
+                    self._kept = current(self.policy, self.prometheus, time.time())
+                except PrometheusError as error:  # whoever waited meanwhile is told the same
+                    self._kept = error
                 self._asked_at = time.monotonic()
+            if isinstance(self._kept, PrometheusError):
+                raise PrometheusError(str(self._kept))
             return self._kept
 
     def at(self, moment: datetime) -> Current:
         """What they stood at then. Raises PrometheusError."""
         return current(self.policy, self.prometheus, moment.timestamp(), past=True)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """For whoever has one of the service's few threads. Raises PrometheusError."""
+        if not self._places.acquire(timeout=_PLACE_SECONDS):
+            raise PrometheusError(f"{_MOST_WAITING} others wait for Prometheus already")
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 def measure_views(measures: Measures) -> Blueprint:
@@ -89,7 +112,8 @@ def measure_views(measures: Measures) -> Blueprint:
     @api.get("/metrics/current")
     def now() -> Response:
         wanted = CurrentQuery.model_validate(request.args.to_dict())
-        return jsonify(measures.at(wanted.at) if wanted.at else measures.current())
+        with measures.place():
+            return jsonify(measures.at(wanted.at) if wanted.at else measures.current())
 
     @api.get("/metrics/history")
     def past() -> Response:
@@ -112,7 +136,8 @@ def measure_views(measures: Measures) -> Blueprint:
         start, end = since.timestamp(), until.timestamp()
         least = measures.policy.alerting.prometheus.scrape_interval_seconds
         step = max(wanted.step_seconds or 0.0, step_for(start, end, least))
-        found = history(measures.policy, measures.prometheus, limit, about, start, end, step)
+        with measures.place():
+            found = history(measures.policy, measures.prometheus, limit, about, start, end, step)
         return jsonify(found)
 
     return api

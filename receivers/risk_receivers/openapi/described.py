@@ -43,6 +43,7 @@ from risk_receivers.tokens.views import CreateRequest, RevokeRequest
 from risk_receivers.users.views import (
     AddUserRequest,
     AuthenticatorRequest,
+    OwnPasswordRequest,
     PasswordRequest,
     RolesRequest,
     UserOrder,
@@ -58,7 +59,9 @@ class GateQuery(BaseModel):
 
 
 class StreamQuery(BaseModel):
-    """The cursor of the last frame that somebody has; from now on without one."""
+    """``after`` is the cursor of the last frame that somebody has, as is the header Last-Event-ID,
+    which counts if both are sent; from now on without one.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -159,10 +162,16 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         "Silences and acknowledgements", alerts.Silences, SilencesQuery
     ),
     "GET /ws/alerts": Endpoint(
-        "What becomes of alerts, as a WebSocket", _EVENTS, StreamQuery, also=(101,)
+        "What becomes of alerts, as a WebSocket; as server-sent events for who asks for none",
+        _EVENTS,
+        StreamQuery,
+        also=(101,),
     ),
     "GET /ws/metrics": Endpoint(
-        "What limits stand at, again and again, as a WebSocket", _EVENTS, also=(101,)
+        "What limits stand at, again and again, as a WebSocket; as server-sent events for who asks "
+        "for none",
+        _EVENTS,
+        also=(101,),
     ),
     "GET /api/v1/stream/alerts": Endpoint(
         "What becomes of alerts, as server-sent events", _EVENTS, StreamQuery
@@ -184,7 +193,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /api/v1/drills": Endpoint("The last drills", system.Drills),
     "GET /api/v1/reports": Endpoint("Reports that were written", system.Reports),
     "GET /api/v1/reports/<report>": Endpoint(
-        "A report that was written", "application/octet-stream", refusals=(404,)
+        "A report that was written",
+        "text/markdown, text/html, application/pdf",
+        refusals=(404,),
     ),
     "GET /api/v1/audit": Endpoint("Audit events", audit.Events, AuditQuery),
     "GET /api/v1/audit/<int:seq>": Endpoint("One audit event", audit.Event, refusals=(404,)),
@@ -226,6 +237,12 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "PUT /api/v1/users/<name>/password": Endpoint(
         "Give a user another password", users.User, body=PasswordRequest, refusals=(404,)
     ),
+    "PUT /api/v1/session/password": Endpoint(
+        "Give oneself another password",
+        users.OwnPasswordChanged,
+        body=OwnPasswordRequest,
+        refusals=(409,),
+    ),
     "PUT /api/v1/users/<name>/roles": Endpoint(
         "Give a user other roles", users.User, body=RolesRequest, refusals=(404,)
     ),
@@ -257,7 +274,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /readyz": Endpoint("Whether it is ready", common.Alive),
     "GET /metrics": Endpoint("Its metrics, for Prometheus", _TEXT),
     "GET /runbooks/<alertname>": Endpoint(
-        "What to do about an alert", _MARKDOWN, refusals=(404,), or_as=(_HTML,)
+        "What to do about an alert", f"{_MARKDOWN}, {_HTML}", refusals=(404,)
     ),
     "GET /api/v1/openapi.json": Endpoint("This document", _ANY),
     "GET /": Endpoint("The operator console", _HTML, also=(304,)),

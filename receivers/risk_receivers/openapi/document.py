@@ -35,6 +35,7 @@ _SCHEMAS: Final = {
 _WORD: Final = {"type": "string", "minLength": 1}
 #: What any request can be answered with, whatever it asks for.
 _ALWAYS: Final = (500, 503)
+_PROBES: Final = ("/healthz", "/readyz", "/metrics")
 _WITH_A_BODY: Final = (400, 408, 413)
 
 
@@ -79,9 +80,9 @@ def _operation(
     operation: dict[str, Any] = {
         "operationId": _PARAMETER.sub("", what).lower().replace(" /", "_").replace("/", "_"),
         "summary": endpoint.summary,
-        "description": _who(needs),
+        "description": " ".join(filter(None, (_who(needs), _asked(endpoint)))),
         "security": _security(needs),
-        "responses": dict(_responses(endpoint, refs, is_open=not needs)),
+        "responses": dict(_responses(endpoint, refs, is_open=not needs, is_probe=path in _PROBES)),
     }
     kinds = {name: kind for kind, name in _PARAMETER.findall(what)}
     parameters = [
@@ -123,11 +124,21 @@ def _who(needs: tuple[Need, ...]) -> str:
     return f"Takes {', or '.join(said)}."
 
 
+def _asked(endpoint: Endpoint) -> str:
+    """What its parameters mean, as whoever reads them was told."""
+    said = endpoint.query.__doc__ if endpoint.query is not None else None
+    return " ".join((said or "").replace("``", "`").split())
+
+
 def _responses(
-    endpoint: Endpoint, refs: Mapping[object, dict[str, Any]], *, is_open: bool
+    endpoint: Endpoint,
+    refs: Mapping[object, dict[str, Any]],
+    *,
+    is_open: bool,
+    is_probe: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(endpoint.answer, str):
-        kinds = (endpoint.answer, *endpoint.or_as)
+        kinds = endpoint.answer.split(", ")
         content: dict[str, Any] = {kind: {"schema": {"type": "string"}} for kind in kinds}
     else:
         content = {JSON: {"schema": refs[endpoint.answer]}}
@@ -135,8 +146,10 @@ def _responses(
     for code in endpoint.also:
         yield str(code), {"description": HTTPStatus(code).phrase}
     refusals = {*endpoint.refusals, *_ALWAYS}
+    if not is_probe:
+        refusals |= {403, 429}  # whoever is outside, or asks for too much
     if not is_open:
-        refusals |= {401, 403, 429}
+        refusals.add(401)
     if endpoint.query is not None:
         refusals.add(400)
     if endpoint.body is not None:

@@ -14,12 +14,11 @@ class Endpoint:
 
     Attributes:
         summary: what it is for, in a few words.
-        answer: the type of what a 200 holds as JSON, or the content type of one that is text.
+        answer: the type of what a 200 holds as JSON, or the content types of one that is none.
         query: what can be asked in the query string.
         body: what has to be sent; a schema of its own for what is taken however it looks.
         refusals: what it answers besides that is about what was asked: 404, 409.
         also: further answers without a body, such as 304.
-        or_as: other content types that the same is told in, where they are asked for.
     """
 
     summary: str
@@ -28,4 +27,3 @@ class Endpoint:
     body: type[BaseModel] | dict[str, Any] | None = None
     refusals: tuple[int, ...] = ()
     also: tuple[int, ...] = ()
-    or_as: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ They hold what people wrote, so a browser is told to keep one and not to show it
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +20,10 @@ from risk_receivers.shapes.system import Report
 FILE_NAME: Final = re.compile(
     r"(?P<kind>[a-z]+)-(?P<first>\d{8})-(?P<last>\d{8})\.(?P<format>md|html|pdf)"
 )
+#: What is text is UTF-8, which Flask says by itself.
 _TYPES: Final = {
-    "md": "text/markdown; charset=utf-8",
-    "html": "text/html; charset=utf-8",
+    "md": "text/markdown",
+    "html": "text/html",
     "pdf": "application/pdf",
 }
 
@@ -54,19 +56,22 @@ def written(folder: Path) -> list[Report]:
     """The reports of a folder, the latest period first; none if there is no folder."""
     found: list[Report] = []
     for path in folder.iterdir() if folder.is_dir() else ():
-        if (name := FILE_NAME.fullmatch(path.name)) is None:
-            continue
-        found.append(
-            {
-                "name": path.name,
-                "kind": name["kind"],
-                "first_day": _day(name["first"]),
-                "last_day": _day(name["last"]),
-                "format": name["format"],
-                "bytes": path.stat().st_size,
-            }
-        )
+        # What only looks like one, or is being taken away just now, hides no other.
+        with contextlib.suppress(ValueError, OSError):
+            if (name := FILE_NAME.fullmatch(path.name)) is not None and path.is_file():
+                found.append(_told(path, name))
     return sorted(found, key=lambda one: (one["last_day"], one["name"]), reverse=True)
+
+
+def _told(path: Path, name: re.Match[str]) -> Report:
+    return {
+        "name": path.name,
+        "kind": name["kind"],
+        "first_day": _day(name["first"]),
+        "last_day": _day(name["last"]),
+        "format": name["format"],
+        "bytes": path.stat().st_size,
+    }
 
 
 def _day(digits: str) -> str:

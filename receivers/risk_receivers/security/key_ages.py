@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from risk_receivers.workers import Worker
 _DAY: Final = 86_400.0
 #: Somebody who rotates a key sees soon that it counts; nothing depends on it.
 _LOOK_SECONDS: Final = 600.0
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 _SIGNING_KEY: Final = "alerting.audit.signing.key_path"
 
 
@@ -39,8 +40,8 @@ class KeyAge:
 
     def age_seconds(self, now: datetime) -> float | None:
         """None if nobody knows."""
-        if self.changed_at is None:
-            return None
+        if self.changed_at is None or self.changed_at - now > _CLOCKS_DIFFER:
+            return None  # a date that is still to come is a slip, and would be fine for years
         return max(0.0, (now - self.changed_at).total_seconds())
 
 
@@ -67,8 +68,11 @@ class KeyAges(Worker):
 
     def round(self) -> float | None:
         """Look at those that are kept elsewhere."""
+        # A Vault that does not answer makes no secret younger, and ends no alert about its age.
+        with self._lock:
+            before = {one.name: one.changed_at for one in self._known}
         found = [
-            KeyAge(one.name, one.changed_at, self._days(one.of) * _DAY)
+            KeyAge(one.name, one.changed_at or before.get(one.name), self._days(one.of) * _DAY)
             for one in used_secrets(self._policy, self._environ)
         ]
         try:

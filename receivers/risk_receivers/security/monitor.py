@@ -19,9 +19,10 @@ from risk_policy.windows import Interval
 from risk_receivers.auth import Identity, Key
 from risk_receivers.refusals import Heard
 from risk_receivers.security.exports import Exports
-from risk_receivers.security.places import Places
+from risk_receivers.security.places import USER, Places
 from risk_receivers.security.score import Act, Scores
 from risk_receivers.security.signs import signs_in
+from risk_receivers.sessions.lock_out import HAS_TO_WAIT
 from risk_receivers.telemetry import Telemetry
 
 #: Whatever takes one of these and changes something is dangerous.
@@ -69,12 +70,13 @@ class Monitor:
     def refused(
         self, address: str, path: str, why: str, by: Identity | None, kind: EventType
     ) -> None:
-        """Somebody was refused, who has been counted. A log-in that failed is a guess; who brings
-        nothing, or is known and may not do something, is no intruder.
+        """Somebody was refused, who has been counted. A log-in that failed is a guess, unless they
+        have to wait: then nobody looked at it. Who brings nothing, or is known and may not do
+        something, is no intruder.
         """
-        del why, by
+        del by
         if kind is EventType.LOGIN_REFUSED:
-            self._add(address, path, Act.LOGIN_FAILED)
+            self._add(address, path, Act.RATE_LIMITED if why == HAS_TO_WAIT else Act.LOGIN_FAILED)
 
     def guessed(self, address: str, path: str) -> None:
         """Somebody brought a wrong token, who has been counted."""
@@ -99,7 +101,7 @@ class Monitor:
         self, by: Identity, address: str, what: str, path: str, needs: tuple[Permission | Key, ...]
     ) -> None:
         """Somebody may have what they ask for."""
-        who = f"{'user' if by.session else 'token'} {by.name}"
+        who = f"{USER if by.session else 'token '}{by.name}"
         if self._places.is_new(who, address):
             self._telemetry.count(m.SECURITY_EVENTS, "new_address")
             self._record(address, path, "a new address", by, EventType.NEW_ADDRESS_SEEN)
@@ -122,6 +124,10 @@ class Monitor:
     def blocked_seconds(self, address: str) -> float:
         """For how long nobody listens to strangers from an address; 0 if somebody does."""
         return self.scores.blocked_seconds(address) if self.scores else 0.0
+
+    def users_places(self) -> dict[str, list[str]]:
+        """From where everybody comes who logs in, the latest last."""
+        return self._places.of_users()
 
     def blocks(self) -> int:
         """How many addresses are blocked."""

@@ -24,6 +24,8 @@ from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
+#: What a user is known by here; a token of the same name is another matter.
+USER: Final = "user "
 #: Addresses of one name, and names: of more, what was not seen for longest is forgotten.
 MOST_OF_ONE: Final = 100
 MOST_NAMES: Final = 1000
@@ -74,6 +76,15 @@ class Places(Worker):
                     self._forget(gone, each)
         self.wake()
         return not is_first
+
+    def of_users(self) -> dict[str, list[str]]:
+        """From where everybody comes who logs in, the latest last."""
+        with self._lock:
+            return {
+                who.removeprefix(USER): [*places]
+                for who, places in self._known.items()
+                if who.startswith(USER)
+            }
 
     def round(self) -> float | None:
         """Write down what is new."""

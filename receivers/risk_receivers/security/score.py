@@ -22,6 +22,9 @@ _SECOND: Final = 1_000_000_000
 #: Addresses whose points are known, and those that are blocked: a few hundred kilobytes.
 MOST_SCORES: Final = 4096
 MOST_BLOCKS: Final = 1024
+#: So many times what blocks are the most points: who hammered for a minute is forgotten as soon
+#: after a block as who just reached it, and others behind the same address do not pay for hours.
+_MOST_TIMES: Final = 2.0
 #: Less is forgotten, and shown as nothing.
 _LEAST_POINTS: Final = 0.5
 
@@ -94,7 +97,7 @@ class Scores:
         key, now = subscriber(address), self._clock()
         with self._lock:
             known = self._points.pop(key, None)
-            points = self._now(known, now) + POINTS[act]
+            points = min(self._now(known, now) + POINTS[act], _MOST_TIMES * self.block_at)
             self._points[key] = _Points(points, now)  # the last to be forgotten
             if len(self._points) > MOST_SCORES:
                 self._points.popitem(last=False)

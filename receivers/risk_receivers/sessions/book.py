@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -90,6 +90,22 @@ class Sessions:
         if is_use:
             self._used_ns[digest] = now
         return session, user
+
+    def renew(self, number: str, before: User, after: User) -> tuple[Session, str] | None:
+        """What a session rests on was changed by whoever has it: it goes on as long as it would
+        have, by another token, and nothing that was known of it opens anything. None if it is over.
+        """
+        with self._lock:
+            for digest, session in list(self._by_digest.items()):
+                if session.id != number or session.rests_on != before.changed_at:
+                    continue
+                self._forget(digest)
+                token = new_token()
+                renewed = replace(session, rests_on=after.changed_at, csrf_token=new_token())
+                self._used_ns[digest_of(token.encode())] = self._clock()
+                self._by_digest[digest_of(token.encode())] = renewed
+                return renewed, token
+        return None
 
     def end(self, token: bytes) -> Session | None:
         """Somebody logs out; what they were logged in by."""

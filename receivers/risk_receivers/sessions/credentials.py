@@ -47,6 +47,14 @@ class Credentials:
                 found.setdefault(_FIELDS[name], value)
         return cls(**found)
 
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a bearer token, good or not. What a proxy in front asks for is none: a
+        browser sends it with every request, beside its cookie.
+        """
+        scheme, _, token = self.authorization.partition(b" ")
+        return scheme.lower() == b"bearer" and bool(token.strip())
+
     def comes_from(self, origins: Iterable[str]) -> bool:
         """Whether a page of this service sends it, one of these origins, or no page at all.
 

@@ -1,8 +1,8 @@
 """Who has to wait before another log-in is even looked at: by name, and by address.
 
 Nobody is locked out of anything but logging in: tokens, sessions that are open and the kill go on.
-And nobody is locked out by strangers where they work: an address from which somebody has logged in
-counts by itself, whatever fails elsewhere in that name.
+And nobody is locked out by strangers where they work: somebody who has logged in from an address
+before counts there by themselves, whatever fails elsewhere in that name, or there in others'.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import ipaddress
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from risk_policy.contracts.gate import now_ns
 from risk_receivers.sessions.backoff import Backoff
 
+#: Why a log-in is not looked at, as it goes on record.
+HAS_TO_WAIT: Final = "has to wait after log-ins that failed"
 #: Slips of the hand. Guessing at what follows takes a day for some hundred tries.
 FREE_TRIES_OF_A_NAME: Final = 5
 #: Several people may come from one address.
@@ -50,9 +52,17 @@ def subscriber(address: str) -> str:
 class LockOut:
     """Decides. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], int] = now_ns) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], int] = now_ns,
+        familiar: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """``familiar`` says from where who has come before, the latest last."""
         self._lock = threading.Lock()
         self._familiar: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        for name, places in (familiar or {}).items():
+            for place in places:
+                self._learn(name, place)
 
         def backoff(free: int) -> Backoff:
             return Backoff(
@@ -77,8 +87,24 @@ class LockOut:
     def wait_seconds(self, name: str, address: str) -> int:
         """For how many seconds no log-in of this name from this address is looked at."""
         of_name = self._by_name.wait_seconds(self._key(name, address))
-        of_address = self._by_address.wait_seconds(subscriber(address))
+        # Whoever has logged in here does not pay for what others do behind the same address.
+        of_address = (
+            0.0
+            if self.is_familiar(name, address)
+            else self._by_address.wait_seconds(subscriber(address))
+        )
         return math.ceil(max(of_name, of_address, self._good.wait_seconds(name)))
+
+    def is_familiar(self, name: str, address: str) -> bool:
+        """Whether somebody of this name has logged in from here before."""
+        with self._lock:
+            return subscriber(address) in self._familiar.get(name, ())
+
+    def is_somebodys(self, address: str) -> bool:
+        """Whether anybody has."""
+        place = subscriber(address)
+        with self._lock:
+            return any(place in places for places in self._familiar.values())
 
     def begin(self, name: str, address: str) -> None:
         """A log-in is looked at; it failed until somebody says otherwise."""
@@ -98,17 +124,18 @@ class LockOut:
         self._by_name.forgive(self._key(name, address))
         self._by_address.take_back(subscriber(address))
         with self._lock:
-            places = self._familiar.setdefault(name, OrderedDict())
-            places[subscriber(address)] = None
-            places.move_to_end(subscriber(address))
-            while len(places) > _MOST_PLACES:
-                places.popitem(last=False)
-            self._familiar.move_to_end(name)
-            while len(self._familiar) > _MOST_NAMES:
-                self._familiar.popitem(last=False)
+            self._learn(name, subscriber(address))
+
+    def _learn(self, name: str, place: str) -> None:
+        places = self._familiar.setdefault(name, OrderedDict())
+        places[place] = None
+        places.move_to_end(place)
+        while len(places) > _MOST_PLACES:
+            places.popitem(last=False)
+        self._familiar.move_to_end(name)
+        while len(self._familiar) > _MOST_NAMES:
+            self._familiar.popitem(last=False)
 
     def _key(self, name: str, address: str) -> str:
-        place = subscriber(address)
-        with self._lock:
-            is_familiar = place in self._familiar.get(name, ())
-        return f"{name} at {place}" if is_familiar else name
+        familiar = self.is_familiar(name, address)
+        return f"{name} at {subscriber(address)}" if familiar else name

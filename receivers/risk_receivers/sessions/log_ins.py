@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from risk_policy.catalogue import metrics as m
+from risk_policy.clock import utc_now
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
@@ -20,7 +21,7 @@ from risk_receivers.auth import Identity
 from risk_receivers.doors.door import recorded
 from risk_receivers.errors import ReceiversError
 from risk_receivers.sessions.book import Sessions
-from risk_receivers.sessions.lock_out import LockOut
+from risk_receivers.sessions.lock_out import HAS_TO_WAIT, LockOut
 from risk_receivers.sessions.session import Session, new_id
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Transaction, Writer
@@ -39,6 +40,7 @@ WRONG: Final = (
 )
 #: In which the record is waited for.
 _PATIENCE_SECONDS: Final = 10.0
+_WRONG_CODE: Final = "the right password, and a wrong code or none"
 _log = logging.getLogger(__name__)
 
 
@@ -96,17 +98,24 @@ class LogIns:
         self._refused = refused
         self._entered = entered
 
+    def is_somebodys(self, address: str) -> bool:
+        """Whether anybody has logged in from there before."""
+        return self._lock_out.is_somebodys(address)
+
     async def attempt(
         self, name: str, password: str, code: str, address: str
     ) -> tuple[Session, User, str]:
         """A session, whose it is, and its token. Raises LogInRefusedError."""
         if wait := self._lock_out.wait_seconds(name, address):
-            raise self._no(name, address, "locked", "has to wait after log-ins that failed", wait)
+            raise self._no(name, address, "locked", HAS_TO_WAIT, wait)
         self._lock_out.begin(name, address)
         user = self._users.find(name)
         try:
+            is_stranger = not self._lock_out.is_familiar(name, address)
             verdict = await asyncio.wrap_future(
-                self._hasher.verify(user.password if user else None, password)
+                self._hasher.verify(
+                    user.password if user else None, password, is_stranger=is_stranger
+                )
             )
         except BusyError as error:
             self._lock_out.undecided(name, address)
@@ -132,20 +141,24 @@ class LogIns:
         self, user: User, code: str, address: str, rehashed: str | None
     ) -> tuple[Session, User, str]:
         number = new_id()
+        codes = self._authenticators.of_user(user)
+        # Before the store is asked: it would tell by its time, and by a failure of its own, that
+        # the password was right.
+        if codes is not None and not codes.is_likely(code, utc_now()):
+            raise _NotThisTimeError(_WRONG_CODE)
 
         def work(transaction: Transaction) -> datetime:
             known = table.find(transaction.connection, user.name)
             if known is None or known.changed_at != user.changed_at:
                 raise _NotThisTimeError("something about the user was changed meanwhile")
-            codes = self._authenticators.of_user(known)
             if codes is not None and not codes.take(transaction, code):
-                raise _NotThisTimeError("the right password, and a wrong code or none")
+                raise _NotThisTimeError(_WRONG_CODE)
             table.note_login(transaction.connection, user.name, transaction.now, rehashed)
             transaction.append(_began(user, number, address, has_code=codes is not None))
             return transaction.now
 
         at = await recorded(self._writer.submit(work), _PATIENCE_SECONDS)
-        self._users.note_login(user.name, at, rehashed)
+        self._users.note_login(user, at, rehashed)
         self._lock_out.succeeded(user.name, address)
         self._telemetry.count(m.LOGINS, "succeeded")
         self._entered(Identity(user.name, user.roles, session=number), address)

@@ -23,6 +23,7 @@ class Alert(TypedDict):
 
     ``state`` is CREATED, DISPATCHED, RESOLVED or EXPIRED as it is kept, ACKNOWLEDGED while an
     acknowledgement of an open one holds, ESCALATED while an open one counts as worse than its tier.
+    ``category`` is null for an alert that says none, or one that there is not.
     """
 
     id: str
@@ -32,7 +33,7 @@ class Alert(TypedDict):
     state: str
     alertname: str
     severity: str
-    category: str
+    category: str | None
     action: str
     starts_at: Time
     ends_at: Time | None
@@ -56,7 +57,8 @@ class Alerts(TypedDict):
 class AlertStatistics(TypedDict):
     """Of the alerts that began in ``[since, until)``; names are the 20 most frequent.
 
-    ``by_state`` is as the states are kept. Seconds are from an alert's beginning to its first
+    ``by_state`` is as the states are kept; in ``by_category``, "none" are those of no category, if
+    there are any. Seconds are from an alert's beginning to its first
     acknowledgement, of those that were acknowledged; null if none was.
     """
 

@@ -9,11 +9,14 @@ from risk_receivers.shapes.base import WHOLE, Texts
 
 @WHOLE
 class Account(TypedDict):
-    """How fresh what is known of an account is; Unix time. A stale one is not known."""
+    """How fresh what is known of an account is; Unix time, null if it is not a number.
+
+    A stale one is not known.
+    """
 
     account: str
-    reported_at: float
-    age_seconds: float
+    reported_at: float | None
+    age_seconds: float | None
     stale: bool
 
 

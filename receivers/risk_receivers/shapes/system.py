@@ -85,8 +85,9 @@ class Holding(TypedDict):
 class TripPreview(TypedDict):
     """What tripping would do, and what the second step takes.
 
-    ``positions`` are as Prometheus knows them, the largest first; null if it cannot be asked, and
-    ``unknown`` says why then, or what of the scope positions are not told apart by.
+    ``positions`` are as Prometheus knows them, the largest first; null if it cannot be asked or
+    nobody reports any. ``unknown`` says why then, whose positions were reported too long ago, and
+    what of the scope positions are not told apart by.
     """
 
     confirmation: str

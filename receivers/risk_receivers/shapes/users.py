@@ -42,6 +42,17 @@ class User(TypedDict):
 
 
 @WHOLE
+class OwnPasswordChanged(TypedDict):
+    """Somebody has another password, and their session another cookie and this token; ``ended`` is
+    how many other sessions of theirs are over.
+    """
+
+    name: str
+    csrf_token: str
+    ended: int
+
+
+@WHOLE
 class Users(TypedDict):
     """Everybody who may log in, or might again."""
 

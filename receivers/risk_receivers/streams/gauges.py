@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from risk_receivers.measures.views import Measures
 from risk_receivers.prometheus import PrometheusError
 from risk_receivers.streams.broadcast import Broadcast
 from risk_receivers.streams.frames import Frame, frame
+
+_MISTAKE: Final = "a mistake in the service; see its log"
+_log = logging.getLogger(__name__)
 
 
 class Gauges:
@@ -46,3 +50,6 @@ class Gauges:
             return frame("metrics", current=self._measures.current(), problem=None, **about)
         except PrometheusError as error:
             return frame("metrics", current=None, problem=str(error), **about)
+        except Exception:  # noqa: BLE001 - nobody may take the last frame for what is so now
+            _log.exception("what limits stand at cannot be told")
+            return frame("metrics", current=None, problem=_MISTAKE, **about)

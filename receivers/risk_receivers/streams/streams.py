@@ -3,15 +3,16 @@
 Everybody gets a ``hello`` with the cursor at which they begin, then what they missed since the one
 they came with, then what happens. A ``heartbeat`` comes when nothing else does, so that whoever
 hears nothing for longer knows that the connection is dead and not the market. A connection ends
-with the session or token that opened it, at the next heartbeat.
+with the session or token that opened it, within a second or so, however much is told over it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -22,6 +23,9 @@ from risk_receivers.streams.tail import Tail
 
 #: A service that stops is not held up for longer.
 _LOOK_SECONDS: Final = 0.25
+#: How often it is asked whether somebody still may listen. It must not wait for a heartbeat: where
+#: something is told all the time there is none.
+_ASK_SECONDS: Final = 1.0
 _MOST_CURSOR: Final = 2**53 - 1
 _CURSOR: Final = b"last-event-id"
 
@@ -92,7 +96,7 @@ class Streams:
         return Opened(stream, cursor, self._heartbeat_seconds, allowed, self._stopping)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
     """A connection that may listen."""
 
@@ -101,14 +105,30 @@ class Opened:
     heartbeat_seconds: float
     allowed: Callable[[], Refusal | None]
     stopping: Callable[[], bool]
+    _asked_at: float = field(default_factory=time.monotonic)
 
     async def frames(self) -> AsyncIterator[Frame]:
         """What it is sent, until it may not listen any more, or falls behind."""
+        async with aclosing(self._frames()) as frames:
+            async for one in frames:
+                if self._is_over():
+                    return
+                yield one
+
+    def _is_over(self) -> bool:
+        if (now := time.monotonic()) - self._asked_at < _ASK_SECONDS:
+            return False
+        self._asked_at = now
+        return self.allowed() is not None
+
+    async def _frames(self) -> AsyncGenerator[Frame]:
         with self.stream.broadcast.listening() as listener:
             self.stream.follows.follow()
             tail = self.stream.tail
             begin = tail.cursor if tail else None
-            yield frame("hello", begin, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
+            # Whoever goes on has heard nothing beyond their cursor yet, and may be cut off before.
+            at = begin if begin is None or self.cursor is None else self.cursor
+            yield frame("hello", at, heartbeat_seconds=self.heartbeat_seconds, at=time.time())
             if tail is not None and begin is not None and self.cursor is not None:
                 async for missed in tail.since(self.cursor, begin):
                     yield missed
@@ -118,14 +138,14 @@ class Opened:
     async def _live(self, listener: Listener) -> AsyncIterator[Frame]:
         tail = self.stream.tail
         said_at = time.monotonic()
-        while not (listener.is_behind or self.stopping()):
+        while not (listener.is_behind or self.stopping() or self._is_over()):
             found = await listener.next(_LOOK_SECONDS)
-            if found is None and time.monotonic() - said_at >= self.heartbeat_seconds:
-                if self.allowed() is not None:
-                    return
+            now = time.monotonic()
+            is_due = found is None and now - said_at >= self.heartbeat_seconds
+            if is_due and not (tail and tail.is_blind):
                 found = frame("heartbeat", tail.cursor if tail else None, at=time.time())
             if found is not None:
-                said_at = time.monotonic()
+                said_at = now
                 yield found
 
 

@@ -2,7 +2,7 @@
 
 The cursor of every frame is the number of a record. So whoever was away asks for what is beyond
 their last one: that is read from the store, and what comes meanwhile waits. Nothing is missed and
-nothing told twice.
+nothing told twice. While the store cannot be read nobody is told that nothing happens.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Tail:
         self._head = head
         self._broadcast = broadcast
         self._cursor = 0
+        #: Whether nobody knows what was recorded since.
+        self.is_blind = False
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -76,11 +78,13 @@ class Tail:
         while self._broadcast.is_heard:
             try:
                 frames, seq = await asyncio.to_thread(self._read, self._cursor, None)
-            except (AuditError, *DATABASE_ERRORS) as error:
-                # Whoever listens sees no more events, and judges by the age of the last.
-                _log.error("the record cannot be followed: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, whoever listens goes on
+                self.is_blind = True
+                known = isinstance(error, (AuditError, *DATABASE_ERRORS))
+                _log.error("the record cannot be followed: %s", error, exc_info=not known)
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
+            self.is_blind = False
             is_news, self._cursor = seq > self._cursor, max(seq, self._cursor)
             for one in frames:
                 self._broadcast.send(one)

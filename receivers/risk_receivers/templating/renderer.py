@@ -90,6 +90,7 @@ class Renderer:
 
 
 def templates_folder(policy: Policy) -> Path | None:
-    """Where the user's templates lie: relative to the policy file, with which they belong."""
+    """Where the user's templates lie: relative to the policy file that names them."""
     path = policy.alerting.channels.templates_path
-    return Path(policy.source).parent / path if path else None
+    file = policy.written_in.get("alerting.channels.templates_path", policy.source)
+    return Path(file).parent / path if path else None

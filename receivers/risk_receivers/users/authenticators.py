@@ -36,6 +36,9 @@ class _Refusing:
     def is_shown(self, code: str, at: datetime) -> bool:  # noqa: ARG002
         return False
 
+    def is_likely(self, code: str, at: datetime) -> bool:  # noqa: ARG002
+        return False
+
     def take(self, transaction: Transaction, code: str) -> bool:  # noqa: ARG002
         return False
 

@@ -63,9 +63,12 @@ class UserBook:
             self._by_name = {key: user for key, user in self._by_name.items() if key != name}
             self._out -= {name}
 
-    def note_login(self, name: str, at: datetime, rehashed: str | None) -> None:
-        """Somebody logged in."""
+    def note_login(self, known: User, at: datetime, rehashed: str | None) -> None:
+        """Somebody logged in, as whom they were known then. If they have another password by now
+        it is that one: what was hashed anew is the old one.
+        """
         with self._lock:
-            if (user := self._by_name.get(name)) is not None:
-                user = replace(user, last_login_at=at, password=rehashed or user.password)
-                self._by_name = {**self._by_name, name: user}
+            if (user := self._by_name.get(known.name)) is not None:
+                if rehashed is not None and user.changed_at == known.changed_at:
+                    user = replace(user, password=rehashed)
+                self._by_name = {**self._by_name, known.name: replace(user, last_login_at=at)}

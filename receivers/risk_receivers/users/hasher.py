@@ -2,7 +2,8 @@
 
 One hash at a time, by a thread that makes way for every other, and few that wait for it: a flood
 of log-ins takes the memory of one hash and what processor time is left over. Whoever comes when
-too many wait is told so, and nothing is decided about them.
+too many wait is told so, and nothing is decided about them. Strangers leave room for those who
+have logged in from where they are before.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -55,18 +57,22 @@ class Hasher:
         self._argon2 = PasswordHasher.from_parameters(parameters)
         self._nobodys = _nobodys_hash(parameters)
         self._room = threading.BoundedSemaphore(most_waiting)
+        self._strangers_room = threading.BoundedSemaphore(max(1, most_waiting // 2))
         self._thread = ThreadPoolExecutor(1, "hasher", _make_way)
 
     def hash(self, password: str) -> Future[str]:
         """What is kept of a password. Raises BusyError."""
-        return self._submit(lambda: self._argon2.hash(normalised(password)))
+        return self._submit(lambda: self._argon2.hash(normalised(password)), self._room)
 
-    def verify(self, kept: str | None, password: str) -> Future[Verdict]:
+    def verify(
+        self, kept: str | None, password: str, *, is_stranger: bool = False
+    ) -> Future[Verdict]:
         """Whether a password is the one of which ``kept`` is kept; None is nobody's.
 
         That takes as long for nobody's as for anybody's. Raises BusyError.
         """
-        return self._submit(lambda: self._verdict(kept, normalised(password)))
+        rooms = (self._strangers_room, self._room) if is_stranger else (self._room,)
+        return self._submit(lambda: self._verdict(kept, normalised(password)), *rooms)
 
     def close(self) -> None:
         """Finish what is being hashed; what waits is not hashed any more."""
@@ -82,15 +88,19 @@ class Hasher:
         is_stale = self._argon2.check_needs_rehash(kept)
         return Verdict(good=True, rehashed=self._argon2.hash(password) if is_stale else None)
 
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
-        if not self._room.acquire(blocking=False):
-            raise BusyError("too many log-ins at the same time; try again in a few seconds")
-        try:
-            future = self._thread.submit(work)
-        except RuntimeError as error:  # it was closed
-            self._room.release()
-            raise BusyError("the service stops") from error
-        future.add_done_callback(lambda _: self._room.release())
+    def _submit(self, work: Callable[[], T], *rooms: threading.BoundedSemaphore) -> Future[T]:
+        """Once there is a place in each of these rooms."""
+        with ExitStack() as taken:
+            for room in rooms:
+                if not room.acquire(blocking=False):
+                    raise BusyError("too many log-ins at the same time; try again in a few seconds")
+                taken.callback(room.release)
+            try:
+                future = self._thread.submit(work)
+            except RuntimeError as error:  # it was closed
+                raise BusyError("the service stops") from error
+            leave = taken.pop_all()
+        future.add_done_callback(lambda _: leave.close())
         return future
 
 

@@ -89,6 +89,7 @@ class UserRegistry:
         sealed, codes = found
 
         def change(user: User, transaction: Transaction) -> User:
+            codes.begin_anew(transaction)  # undone again, if the code is wrong
             if not codes.take(transaction, code):
                 raise WrongCodeError(
                     "the code is wrong or too old; bring the one that the authenticator shows now, "

@@ -27,6 +27,7 @@ from risk_receivers.users.authenticators import Authenticators
 from risk_receivers.users.book import UserBook
 from risk_receivers.users.fresh_code import FreshCode
 from risk_receivers.users.hasher import BusyError, Hasher
+from risk_receivers.users.own_password import OwnPassword, PasswordStaysError
 from risk_receivers.users.passwords import MOST_LENGTH, fault_of
 from risk_receivers.users.registry import (
     NoSuchUserError,
@@ -53,6 +54,7 @@ class UserParts:
     hasher: Hasher
     writer: Writer
     fresh_code: FreshCode
+    own_password: OwnPassword
 
 
 _Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_REASON)]
@@ -83,6 +85,16 @@ class PasswordRequest(UserOrder):
     """Another password."""
 
     password: _Password
+
+
+class OwnPasswordRequest(BaseModel):
+    """Another password for whoever is logged in; ``totp`` is a code of their authenticator."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    old: _Password
+    new: _Password
+    totp: _Code = ""
 
 
 class RolesRequest(UserOrder):
@@ -162,6 +174,26 @@ def user_views(parts: UserParts, access: Access) -> Blueprint:
         user = parts.registry.set_password(name, hashed(body.password), _doing(body))
         return jsonify(**_view(user, parts))
 
+    @api.put("/session/password")
+    def own_password() -> Response:
+        body: OwnPasswordRequest = order(OwnPasswordRequest)
+        try:
+            changed = parts.own_password.change(caller(), address(), body.old, body.new, body.totp)
+        except PasswordStaysError as error:
+            more = {"needs_totp": True} if error.needs_totp else {}
+            refusal = problem(error.code, str(error), **more)
+            if error.retry_after_seconds is not None:
+                refusal.headers["Retry-After"] = str(error.retry_after_seconds)
+            return refusal
+        done: shapes.OwnPasswordChanged = {
+            "name": changed.session.name,
+            "csrf_token": changed.session.csrf_token,
+            "ended": changed.ended,
+        }
+        answer = jsonify(done)
+        answer.headers.add(*changed.cookie)
+        return answer
+
     @api.put("/users/<name>/roles")
     def roles(name: str) -> Response:
         body: RolesRequest = order(RolesRequest)
@@ -227,6 +259,8 @@ def user_views(parts: UserParts, access: Access) -> Blueprint:
     @api.delete("/users/<name>/sessions")
     def log_out(name: str) -> Response:
         body: UserOrder = order(UserOrder)
+        if refusal := may_not(body, about(name)):
+            return refusal
         if parts.users.known(name) is None:
             raise NoSuchUserError(f"there is no user named {name}")
         ended = parts.sessions.end_all(name)

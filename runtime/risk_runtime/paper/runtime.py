@@ -42,7 +42,7 @@ from risk_runtime.paper.within import symbols_within, whole
 from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.pretrade.checks import boottime
 from risk_runtime.prices import TradingDay, closes_of
-from risk_runtime.reporting.ports import Figures, Observer, ReportSink
+from risk_runtime.reporting.ports import Figures, Observer, ReportSink, count_from_zero
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +121,7 @@ class PaperRuntime:
                 f"the stored account is {self._stored.account!r}, not {terms.account!r}; "
                 "use its name, or another folder"
             )
+        count_from_zero(exporter, terms.account)
         self._until = self._stored.replayed_until
         self._day_number = self._stored.day_number
         self._flat_for_kill = self._stored.flat_for_kill

@@ -39,6 +39,24 @@ def test_an_acknowledged_alert_is_quiet_and_its_escalation_too(people: Any) -> N
     assert people.incident()["severity"] == "critical"
 
 
+def test_an_alert_whose_risk_id_is_too_long_to_be_found_by_is_acknowledged_all_the_same(
+    people: Any,
+) -> None:
+    about = f"drawdown/{'x' * 300}"
+    people.fire(risk_id=about)
+    incident = people.receivers.call("GET", "/api/v1/alerts").json()["alerts"][0]["id"]
+    people.await_told("firing", incident)
+    assert people.ack(incident)["tiers"] == ["warning"]
+    assert people.incident(incident)["state"] == "ACKNOWLEDGED"
+    assert people.acked_until(risk_id=about) is not None  # rules join it by the label
+    people.wait_until(
+        lambda: all(one["status"]["silencedBy"] for one in people.alertmanager.alerts()),
+        what="Alertmanager keeps it quiet",
+    )
+    people.unack(incident)
+    assert people.incident(incident)["state"] != "ACKNOWLEDGED"
+
+
 def test_a_worse_tier_is_told_although_the_milder_one_is_acknowledged(people: Any) -> None:
     people.fire()
     people.await_told("firing")

@@ -72,16 +72,16 @@ class Rig:
             timeout_seconds=5,
         )
         telemetry, refused = self.behind.telemetry, self.behind.refusals.note
+        tokens = Tokens({key: key.value for key in Key})
         self.front = Front(
             doors={},
-            behind=_nothing,
-            access=Access(
-                Tokens({key: key.value for key in Key}), Permissions(), telemetry, refused
-            ),
-            telemetry=self.behind.telemetry,
+            **dict.fromkeys(("behind", "probes"), _nothing),
+            access=Access(tokens, Permissions(), telemetry, refused),
+            telemetry=telemetry,
             bodies=BodyReader(max_mib=1, timeout_seconds=5),
-            refused=self.behind.refusals.note,
+            refused=refused,
             monitor=self.behind.monitor,
+            is_somebodys=bool,
             signed={SLACK_PATH: door},
             shown={},
             streams=Wire(Streams({}, heartbeat_seconds=9, most=1, stopping=bool)),

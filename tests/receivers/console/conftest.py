@@ -24,6 +24,8 @@ TERMS = """
 enabled = true
 [alerting.kill_switch]
 confirm_within_seconds = 60
+[alerting.security.blocking]
+never = []
 """
 
 
@@ -43,6 +45,7 @@ class Desk:
         self, name: str = NAME, before: Callable[[Page], object] | None = None, **how: Any
     ) -> Window:
         """A window with the console in it, and somebody logged in; nobody if the name is empty."""
+        self.receivers.hear_watchdog()  # however long ago the service was started
         opened = window(self.browser, **how)
         if before is not None:
             before(opened.page)
@@ -123,7 +126,8 @@ class Desk:
 
     def calm_down(self) -> None:
         """All is well again."""
-        self.figures.text = CALM
+        self.receivers.hear_watchdog()
+        self.figures.text, self.figures.reported_at = CALM, None
         self.clear()
         self.wait_until(lambda: not self._resolved(), what="no alert is open")
 
@@ -149,6 +153,27 @@ class Desk:
         finally:
             self.receivers.process.send_signal(signal.SIGCONT)
             self.receivers.hear_watchdog()
+
+
+@pytest.fixture
+def console(desk: Desk) -> Iterator[Window]:
+    """A window with somebody logged in; what its page complains about fails the test."""
+    yield from watched(desk, NAME)
+
+
+@pytest.fixture
+def careful(desk: Desk) -> Iterator[Window]:
+    """The same, of somebody who has an authenticator."""
+    yield from watched(desk, desk.somebody_careful())
+
+
+def watched(desk: Desk, name: str) -> Iterator[Window]:
+    opened = desk.open(name, axe=False)
+    yield opened
+    complaints = list(opened.complaints)
+    opened.close()
+    desk.calm_down()
+    assert complaints == []
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,6 @@ from figures import BOOK, CATEGORIES, TROUBLE
 from playwright.sync_api import WebSocketRoute, expect
 
 pytestmark = pytest.mark.stack
-NAME: Final = "olga"
 
 #: Untracked; two of them are in the README.
 PICTURES: Final = Path(__file__).parents[3] / "var" / "screenshots" / "console"
@@ -31,27 +29,6 @@ LONG_OVER: Final = {"name": "VAR_BREACH_WARNING", "risk_id": "var/main", "accoun
 #: What axe looks at again where the same page looks another way.
 OF_LOOKS: Final = ("color-contrast", "target-size", "scrollable-region-focusable")
 SEEN: Final = {"desktop": DESKTOP, "phone": PHONE}
-
-
-@pytest.fixture
-def console(desk: Any) -> Iterator[Window]:
-    """A window with somebody logged in; what its page complains about fails the test."""
-    yield from watched(desk, NAME)
-
-
-@pytest.fixture
-def careful(desk: Any) -> Iterator[Window]:
-    """The same, of somebody who has an authenticator."""
-    yield from watched(desk, desk.somebody_careful())
-
-
-def watched(desk: Any, name: str) -> Iterator[Window]:
-    opened: Window = desk.open(name, axe=False)
-    yield opened
-    complaints = list(opened.complaints)
-    opened.close()
-    desk.calm_down()
-    assert complaints == []
 
 
 def card(opened: Window, about: str) -> Any:
@@ -129,6 +106,7 @@ def test_an_alert_appears_by_itself_is_taken_on_and_given_back(desk: Any, consol
 
     desk.resolve(**WARNING)
     expect(row).to_be_hidden()
+    expect(page.locator("#alerts")).to_be_focused()
     expect(page.locator("#alerts-none")).to_have_text("No alert is open.")
 
 
@@ -154,7 +132,8 @@ def test_the_kill_switch_is_tripped_with_a_code_and_the_frozen_limits_are_those_
     expect(dialog.get_by_role("alert")).to_contain_text("authenticator")
     assert not desk.receivers.gate_says_halt()
     careful.complaints.clear()  # browsers write every 409 to their console
-    dialog.get_by_label("Code of your authenticator").fill(desk.code(careful.user))
+    code = desk.code(careful.user)
+    dialog.get_by_label("Code of your authenticator").fill(f"{code[:3]} {code[3:]}")
     stop.click()
     banner = page.get_by_role("region", name="Kill switch tripped")
     expect(banner).to_contain_text("the feed is wrong")
@@ -218,6 +197,8 @@ def test_what_is_old_is_unknown_and_never_green(desk: Any, console: Window) -> N
         expect(page.locator("#verdict-line")).to_contain_text("Nothing was heard for 1 min")
         expect(page.locator("[data-level=safe]")).to_have_count(0)
         expect(page.locator("#connection")).to_contain_text("No connection")
+        expect(page.locator("#alerts-none")).to_contain_text("when this was heard of last")
+        expect(page.locator("#held-none")).to_contain_text("When last heard of")
         expect(page).to_have_title("Unknown · Riskwarden")
     page.clock.run_for(2_000)
     expect(page.locator("#verdict")).to_have_attribute("data-level", "safe")
@@ -270,7 +251,7 @@ def test_what_somebody_may_not_do_is_not_offered(desk: Any) -> None:
     expect(opened.page.locator("#limits-note")).to_be_hidden()
     row = card(opened, "drawdown/main")
     expect(row.get_by_role("link", name="Runbook")).to_be_visible()
-    expect(row.get_by_role("button")).to_have_count(0)
+    expect(row.get_by_role("button")).to_have_text(["History"])
     expect(opened.page.locator("#tiles").get_by_role("button")).to_have_count(0)
     assert opened.complaints == []
     opened.close()
@@ -318,6 +299,12 @@ def test_all_of_it_can_be_done_by_keyboard(desk: Any, console: Window) -> None:
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_label("What you do about it").fill("reducing")
+    dialog.get_by_role("button", name="Acknowledge").press("Enter")
+    expect(page.get_by_role("button", name="Give back drawdown warning")).to_be_focused()
+    desk.resolve(**WARNING)  # there is nothing to give back any more
+    expect(page.locator(".alert[data-open=false] button:focus")).to_have_count(1)
 
 
 def test_it_is_legible_to_all_in_every_state_on_every_screen(desk: Any) -> None:
@@ -333,7 +320,7 @@ def test_it_is_legible_to_all_in_every_state_on_every_screen(desk: Any) -> None:
                 page.emulate_media(color_scheme=scheme)
                 rules = () if (screen, scheme) == ("desktop", "light") else OF_LOOKS
                 name = f"{state}-{screen}-{scheme}"
-                page.screenshot(path=PICTURES / f"{name}.png", full_page=state != "dialog")
+                page.screenshot(path=PICTURES / f"{name}.png", full_page="dialog" not in state)
                 assert opened.violations(*rules) == [], name
             wide = "() => document.documentElement.scrollWidth > innerWidth"
             assert not page.evaluate(wide), f"{state} is wider than a {screen}"
@@ -350,6 +337,11 @@ def test_it_is_legible_to_all_in_every_state_on_every_screen(desk: Any) -> None:
         open_trip_dialog(opened, "immediate", "the book is losing faster than it may")
         expect(opened.page.get_by_label("Type IMMEDIATE")).to_be_visible()
     look("dialog")
+    for opened in windows.values():
+        opened.page.keyboard.press("Escape")
+        opened.page.get_by_role("button", name="Comment on drawdown critical").click()
+        expect(opened.page.locator(".story li").first).to_be_visible()
+    look("comment-dialog")
     for opened in windows.values():
         opened.page.keyboard.press("Escape")
     desk.receivers.operator_kill("immediate", "the book is losing faster than it may")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignInDesk]:
 def test_who_keeps_failing_is_not_listened_to_until_somebody_ends_it(desk: SignInDesk) -> None:
     bad = "203.0.113.66"
     assert desk.metric(BLOCKED) == 0
-    ann = desk.browser("ann", bad)
     assert hammer(desk, bad, 12) == [401] * 10 + [429] * 2
     for method, path in [
         ("GET", "/api/v1/openapi.json"),
@@ -81,6 +81,7 @@ def test_who_keeps_failing_is_not_listened_to_until_somebody_ends_it(desk: SignI
         assert "without a good token or session" in answer.json()["detail"]
     # Whoever is known goes on, and so do probes and scrapes.
     assert desk.call("GET", STATUS, None, GOOD, bad).status_code == 200
+    ann = replace(desk.browser("ann", "203.0.113.72"), address=bad)
     assert ann.call("GET", STATUS).status_code == 200
     feed = {"Authorization": "Bearer alert-feed-secret"}
     assert desk.call("POST", "/api/v2/alerts", [], feed, bad).status_code == 200
@@ -110,6 +111,45 @@ def test_who_keeps_failing_is_not_listened_to_until_somebody_ends_it(desk: SignI
     assert event.message == f"owner ended the block of {bad}"
 
 
+def test_where_people_work_they_can_log_in_whatever_others_do_behind_the_same_address(
+    tmp_path: Path,
+) -> None:
+    office, elsewhere = "203.0.113.90", "203.0.113.91"
+    with sign_in_desk(tmp_path) as desk:
+        desk.add("ann", "risk_manager")
+        assert desk.browser("ann", office).call("GET", STATUS).status_code == 200
+    with sign_in_desk(tmp_path) as desk:  # her session is over, and her habits are known
+        for address in (office, elsewhere):
+            assert hammer(desk, address, 12)[-1] == 429
+        for number in range(30):
+            body = {"name": f"name{number}", "password": "x"}
+            codes = {
+                desk.call("POST", SESSION, body, {}, one).status_code for one in (office, HERE)
+            }
+        assert codes == {429}
+        for path in ("/", "/login", SESSION):
+            assert desk.call("GET", path, address=elsewhere).status_code == 429
+            assert desk.call("GET", path, address=office).status_code in (200, 302, 303)
+        assert desk.call("GET", STATUS, address=office).status_code == 429
+        for number in range(8):  # and who guesses at her name elsewhere locks nobody out here
+            body = {"name": "ann", "password": "x"}
+            desk.call("POST", SESSION, body, {}, f"198.51.100.{number}")
+        trip = {"actor": "ann", "reason": "a try", "mode": "pause"}
+        asked = desk.browser("ann", office).call("POST", "/api/v1/system/kill-switch", trip)
+        assert asked.status_code == 200
+
+
+def test_who_is_told_to_wait_and_tries_all_the_same_guesses_at_nothing(desk: SignInDesk) -> None:
+    desk.add("late", "auditor")
+    for number in range(6):
+        body = {"name": "late", "password": "x"}
+        desk.call("POST", SESSION, body, {}, f"198.18.7.{number}")
+    answers = [desk.call("POST", SESSION, body, {}, "203.0.113.92") for _ in range(12)]
+    # However slow the machine, few of them are looked at: each makes the wait twice as long.
+    assert sum("looked at in" in answer.json()["detail"] for answer in answers) >= 8
+    assert desk.call("GET", STATUS, None, {}, "203.0.113.92").status_code == 401
+
+
 def test_this_machine_is_never_blocked(desk: SignInDesk) -> None:
     assert hammer(desk, "127.0.0.1", 30) == [401] * 30
 
@@ -122,6 +162,24 @@ def test_somebody_who_may_not_or_brings_nothing_is_no_intruder(desk: SignInDesk)
     for _ in range(30):  # a page that was left open
         assert desk.call("GET", STATUS, address="203.0.113.70").status_code == 401
     assert desk.call("GET", SESSION, address="203.0.113.70").status_code == 200
+
+
+def test_what_a_proxy_in_front_asks_for_is_no_guess_and_keeps_nobody_from_their_session(
+    desk: SignInDesk,
+) -> None:
+    ann = desk.browser("ann", "203.0.113.93")
+    for header in ("Basic YW5uOnNlY3JldA==", "Negotiate YII", "Bearer", "Bearer "):
+        sent = {"Authorization": header}
+        for _ in range(4):
+            assert ann.call("GET", STATUS, headers=sent).status_code == 200
+            assert ann.call("GET", SESSION, headers=sent).json()["name"] == "ann"
+            assert desk.call("GET", STATUS, None, sent, ann.address).status_code == 401
+        # It is no way around what a session takes, either.
+        forged = {**sent, "X-CSRF-Token": "x"}
+        assert ann.call("POST", "/api/v1/kill", {}, headers=forged).status_code == 403
+    assert all(
+        one["address"] != ann.address for one in desk.owner("GET", SECURITY).json()["addresses"]
+    )
 
 
 def test_wrong_passwords_count_as_such(desk: SignInDesk) -> None:

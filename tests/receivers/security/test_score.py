@@ -50,10 +50,15 @@ class ScoresInAnyOrder(RuleBasedStateMachine):
         self.until: dict[str, int] = {}
 
     def points(self, address: str) -> float:
-        return sum(
-            POINTS[act] * float(0.5 ** ((self.clock.now - at) / SECOND / HALF_LIFE))
-            for act, at in self.acts.get(address, [])
-        )
+        points, then = 0.0, self.clock.now
+        for act, at in self.acts.get(address, []):
+            points = min(self.decayed(points, at - then) + POINTS[act], 2 * BLOCK_AT)
+            then = at
+        return self.decayed(points, self.clock.now - then)
+
+    @staticmethod
+    def decayed(points: float, nanoseconds: int) -> float:
+        return points * float(0.5 ** (max(0, nanoseconds) / SECOND / HALF_LIFE))
 
     def is_blocked(self, address: str) -> bool:
         return self.until.get(address, 0) > self.clock.now
@@ -121,6 +126,16 @@ def test_a_block_ends_by_itself_and_what_led_to_it_still_counts() -> None:
     assert kept.blocked_seconds("192.0.2.1") == 0
     assert kept.add("192.0.2.1", Act.INTRUSION) is False
     assert kept.add("192.0.2.1", Act.INTRUSION) is True
+
+
+def test_an_attack_of_a_minute_does_not_make_every_slip_a_block_for_hours() -> None:
+    clock = Clock()
+    kept = scores(clock)
+    for _ in range(2000):  # a scanner, that does not stop when it is blocked
+        kept.add("192.0.2.1", Act.INTRUSION)
+    clock.pass_(BLOCK + 1)
+    assert not kept.add("192.0.2.1", Act.LOGIN_FAILED)
+    assert kept.blocked_seconds("192.0.2.1") == 0
 
 
 def test_a_subscriber_has_one_score_however_many_addresses_they_use() -> None:

@@ -56,6 +56,7 @@ ATTACKS = [
     (Sign.SQL_INJECTION, "/api/v1/users/x' or 'x'='x", ""),
     (Sign.PATH_TRAVERSAL, "/api/v1/reports/../../etc/passwd", ""),
     (Sign.PATH_TRAVERSAL, "/../../../../etc/shadow", ""),
+    (Sign.PATH_TRAVERSAL, "/api/v1/reports/..", ""),
     (Sign.PATH_TRAVERSAL, "/api/v1/reports/..\\..\\windows\\win.ini", ""),
     (Sign.PATH_TRAVERSAL, "/api/v1/reports", "file=../../alerting.toml"),
     (Sign.PATH_TRAVERSAL, "/api/v1/reports", "file=/etc/passwd"),

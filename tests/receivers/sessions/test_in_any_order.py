@@ -199,6 +199,17 @@ def test_strangers_lock_nobody_out_where_they_work() -> None:
     assert locked_out_after(lock_out, "ann", "192.0.2.8", FREE_TRIES_OF_A_NAME)
 
 
+def test_who_logged_in_here_before_pays_for_nobody_behind_the_same_address() -> None:
+    lock_out = LockOut(lambda: 0, {"ann": ["192.0.2.7"]})
+    for number in range(40):
+        lock_out.begin(f"name{number}", "192.0.2.7")
+    assert lock_out.wait_seconds("bob", "192.0.2.7") > 0
+    assert lock_out.wait_seconds("ann", "192.0.2.7") == 0
+    assert lock_out.is_somebodys("192.0.2.7")
+    assert not lock_out.is_somebodys("192.0.2.8")
+    assert locked_out_after(lock_out, "ann", "192.0.2.7", FREE_TRIES_OF_A_NAME)
+
+
 def test_an_account_of_ones_own_pays_for_no_guessing() -> None:
     lock_out = LockOut(lambda: 0)
     for number in range(19):

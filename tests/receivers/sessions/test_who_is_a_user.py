@@ -34,6 +34,7 @@ def test_nobody_makes_more_of_themselves(tmp_path: Path) -> None:
             ("PUT", "/api/v1/users/boss/password", {"actor": "tom", "password": PASSWORD}),
             ("POST", "/api/v1/users/boss/totp", {"actor": "tom"}),
             ("DELETE", "/api/v1/users/boss/totp", {"actor": "tom"}),
+            ("DELETE", "/api/v1/users/boss/sessions", {"actor": "tom"}),
         ):
             denied = tom.call(method, path, body)
             assert denied.status_code == 403, (path, denied.text)
@@ -75,6 +76,13 @@ def test_the_first_user_can_be_named_by_the_environment_and_has_no_default(
     with (
         pytest.raises(StartError, match=r"dashboard.auth.password: needs 15"),
         sign_in_desk(tmp_path / "weak"),
+    ):
+        pass
+    monkeypatch.delenv("DASHBOARD_PASSWORD")
+    monkeypatch.setenv("DASHBOARD_PASSWORD_FILE", str(tmp_path / "gone"))
+    with (
+        pytest.raises(StartError, match=r"DASHBOARD_PASSWORD_FILE names .*gone, which"),
+        sign_in_desk(tmp_path / "unread"),
     ):
         pass
     monkeypatch.setenv("DASHBOARD_PASSWORD", PASSWORD)

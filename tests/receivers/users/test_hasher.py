@@ -82,6 +82,24 @@ def test_few_may_wait_and_who_comes_then_is_told_so() -> None:
         assert hasher.hash("four").result(PATIENCE)
 
 
+def test_strangers_leave_room_for_those_who_come_from_where_they_always_do() -> None:
+    with hashing(most_waiting=4) as hasher:
+        held = threading.Event()
+        hasher._thread.submit(held.wait)
+        waiting = [hasher.verify(None, "x", is_stranger=True) for _ in range(2)]
+        with pytest.raises(BusyError):
+            hasher.verify(None, "x", is_stranger=True)
+        waiting += [hasher.verify(None, "x") for _ in range(2)]
+        with pytest.raises(BusyError):
+            hasher.verify(None, "x")
+        held.set()
+        for one in waiting:
+            one.result(PATIENCE)
+        for _ in range(2):  # a refusal takes no place
+            waiting = [hasher.verify(None, "x", is_stranger=True) for _ in range(2)]
+            assert not any(one.result(PATIENCE).good for one in waiting)
+
+
 def test_it_makes_way_for_everything_else() -> None:
     with hashing() as hasher:
 

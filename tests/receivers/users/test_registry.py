@@ -17,6 +17,7 @@ from risk_policy.vocabulary import Role
 from risk_receivers.audit.payload import Payload
 from risk_receivers.audit.query import events
 from risk_receivers.database.place import Place
+from risk_receivers.facts import keep_fact
 from risk_receivers.schema import SCHEMA
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.writer import Writer
@@ -163,6 +164,48 @@ def test_an_authenticator_counts_after_one_right_code_and_is_sealed(desk: Desk) 
     assert authenticators.of("ann") is None
     changed = [payload.details["changed"] for payload in desk.payloads()[1:]]
     assert changed == ["totp", "no totp"]
+
+
+def test_a_clock_that_once_was_ahead_is_made_good_by_a_new_authenticator(desk: Desk) -> None:
+    desk.registry.add("ann", [Role.ADMIN], HASH, OWNER)
+    ahead = datetime.now(UTC) + timedelta(days=365)
+
+    def enrol() -> pyotp.TOTP:
+        totp = pyotp.parse_uri(desk.authenticators.propose("ann"))
+        assert isinstance(totp, pyotp.TOTP)
+        with pytest.raises(WrongCodeError):
+            desk.registry.confirm_totp("ann", totp.at(ahead), OWNER)
+        desk.registry.confirm_totp("ann", totp.now(), OWNER)
+        return totp
+
+    def good(totp: pyotp.TOTP) -> bool:
+        codes = desk.authenticators.of("ann")
+        assert codes is not None
+        later = totp.at(datetime.now(UTC) + timedelta(seconds=30))
+        return desk.writer.run(lambda transaction: codes.take(transaction, later), 10)
+
+    first = enrol()
+    step = str(first.timecode(ahead))
+    desk.writer.run(
+        lambda transaction: keep_fact(transaction.connection, "totp_step:ann", step), 10
+    )
+    assert not good(first)
+    assert good(enrol())
+
+
+def test_who_logged_in_by_the_old_password_does_not_bring_it_back(desk: Desk) -> None:
+    ann = desk.registry.add("ann", [Role.ADMIN], HASH, OWNER)
+    desk.book.note_login(ann, ann.created_at, "$argon2id$one-by-todays-parameters")
+    known = desk.book.known("ann")
+    assert known is not None
+    assert known.password == "$argon2id$one-by-todays-parameters"
+    desk.registry.set_password("ann", OTHER_HASH, OWNER)
+    # That somebody logged in is noted after it is on record, and meanwhile much may happen.
+    desk.book.note_login(ann, ann.created_at, "$argon2id$one-by-todays-parameters")
+    known = desk.book.known("ann")
+    assert known is not None
+    assert known.password == OTHER_HASH
+    assert known.last_login_at == ann.created_at
 
 
 def test_without_the_key_no_code_is_right(desk: Desk, tmp_path: Path) -> None:

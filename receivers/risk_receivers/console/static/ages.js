@@ -11,9 +11,11 @@ const PANELS = {
   "record-age": "status",
   "drills-age": "drills",
   "held-age": "status",
+  "security-age": "security",
 };
 
-export function ages(sources) {
+/** `frozenAge` is how old the limits are that stand as they stood at a trip; null if they do not. */
+export function ages(sources, frozenAge) {
   for (const [id, name] of Object.entries(PANELS)) {
     const node = byId(id);
     const source = sources[name];
@@ -21,4 +23,5 @@ export function ages(sources) {
     text(node, source.at ? `${fresh ? "" : "unknown, "}${span(source.age)} old` : "unknown");
     set(node.closest(".panel"), { "data-stale": !fresh });
   }
+  if (frozenAge !== null) text(byId("limits-age"), `${span(frozenAge)} old`);
 }

@@ -6,6 +6,8 @@ import { capital, isAcknowledged, isOpen, plain, rank, severityOf, STATES } from
 
 const SHOWN = { open: "Open", all: "Recent" };
 const FIRST = 12;
+const NONE = { open: "No alert is open.", all: "No alert was ever raised." };
+const NONE_THEN = { open: "No alert was open when this was heard of last.", all: "No alert had been raised when this was heard of last." };
 
 export class Alerts {
   /** `acts`: acknowledge, giveBack and comment, each of an alert. */
@@ -31,12 +33,14 @@ export class Alerts {
     const { sources, session } = view;
     const source = this.shown === "open" ? sources.open : sources.alerts;
     const rows = sorted(source.data?.alerts ?? [], this.shown);
-    const none = !source.data ? (source.error?.message ?? "Nothing is known yet.") : this.shown === "open" ? "No alert is open." : "No alert was ever raised.";
+    const none = !source.data ? (source.error?.message ?? "Nothing is known yet.") : source.isFresh ? NONE[this.shown] : NONE_THEN[this.shown];
     text(byId("alerts-none"), none);
     show(byId("alerts-none"), rows.length === 0);
     show(byId("alerts-more"), rows.length > this.most);
     const may = session?.permissions?.includes("acknowledge") ?? false;
+    const held = byId("alert-list").contains(document.activeElement);
     each(byId("alert-list"), rows.slice(0, this.most), (one) => one.id, (one) => this.#make(one), (made, one) => update(made, one, may));
+    if (held && !byId("alert-list").contains(document.activeElement)) byId("alerts").focus({ preventScroll: true });
   }
 
   /** Bring the row of an alert into view and give it the focus, among those that are over if need be. */
@@ -109,12 +113,15 @@ function update(made, alert, may) {
   showTime(made.time, alert.starts_at);
   text(made.ago, open || !alert.ends_at ? agoSince(alert.starts_at) : `for ${span(Date.parse(alert.ends_at) - Date.parse(alert.starts_at))}`);
   const name = `${plain(alert.alertname)}, ${alert.risk_id}`;
+  const focused = document.activeElement;
   show(made.ack, may && open && !acknowledged);
   show(made.unack, may && Boolean(acknowledged));
-  show(made.comment, may);
+  // Whoever works by keyboard stays where they were: on the button that takes back what they did.
+  if ((focused === made.ack || focused === made.unack) && focused.hidden) ([made.unack, made.ack].find((one) => !one.hidden) ?? made.comment).focus({ preventScroll: true });
+  text(made.comment, may ? "Comment" : "History");
   set(made.ack, { "aria-label": `Acknowledge ${name}` });
   set(made.unack, { "aria-label": `Give back ${name}` });
-  set(made.comment, { "aria-label": `Comment on ${name}` });
+  set(made.comment, { "aria-label": may ? `Comment on ${name}` : `History of ${name}` });
   const runbook = `/runbooks/${encodeURIComponent(alert.alertname)}`;
   set(made.runbook, { href: runbook, "aria-label": `Runbook of ${plain(alert.alertname)}` });
 }

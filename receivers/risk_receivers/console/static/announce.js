@@ -1,8 +1,11 @@
-// What a screen reader is told: politely of alerts, at once of a trip. Only of what is new.
-import { byId } from "./dom.js";
-import { covers, plain, severityOf } from "./words.js";
+// What a screen reader is told: politely of alerts, at once of a trip. Only of what is new, and in a
+// storm a few words now and then: whoever listens to a thousand alerts hears none.
+import { byId, h } from "./dom.js";
+import { count, covers, plain, rank, severityOf } from "./words.js";
 
 const LONGEST = 3;
+// Milliseconds between two things that nobody here has asked for.
+const GAP = 5000;
 
 export class Announcer {
   constructor() {
@@ -11,20 +14,31 @@ export class Announcer {
     this.known = null;
     this.kills = null;
     this.level = null;
+    this.saidAt = -Infinity;
+    this.timer = 0;
+    this.#forget();
+  }
+
+  /** Since this was told last. */
+  #forget() {
+    this.news = new Map();
+    this.over = 0;
+    this.notes = [];
+    this.answer = "";
   }
 
   alerts(open) {
     if (!open.isFresh) return;
-    const states = new Map(open.data.alerts.map((one) => [one.id, one]));
+    const alerts = new Map(open.data.alerts.map((one) => [one.id, one]));
     if (this.known) {
-      const news = [...states.values()].filter((one) => !this.known.has(one.id));
-      const gone = [...this.known.keys()].filter((id) => !states.has(id));
-      const said = news.slice(0, LONGEST).map((one) => `${severityOf(one)}: ${plain(one.alertname)}, ${one.risk_id}`);
-      if (news.length > LONGEST) said.push(`and ${news.length - LONGEST} more alerts`);
-      if (gone.length) said.push(gone.length === 1 ? "one alert is over" : `${gone.length} alerts are over`);
-      if (said.length) this.polite.textContent = said.join(". ");
+      for (const [id, one] of alerts) if (!this.known.has(id) || isWorse(one, this.known.get(id))) this.news.set(id, one);
+      const gone = [...this.known.keys()].filter((id) => !alerts.has(id));
+      for (const id of gone) this.news.delete(id);
+      // Of a list that is cut off, what is missing may be on the next page.
+      if (!open.data.next) this.over += gone.length;
     }
-    this.known = states;
+    this.known = open.data.next ? new Map([...(this.known ?? []), ...alerts]) : alerts;
+    this.#soon();
   }
 
   kill(status) {
@@ -32,19 +46,48 @@ export class Announcer {
     const kills = new Map((status.data.kill_switch.kills ?? []).map((one) => [one.kill_id, one]));
     if (this.kills) {
       const news = [...kills.values()].filter((one) => !this.kills.has(one.kill_id));
-      if (news.length) this.assertive.textContent = `Kill switch tripped for ${covers(news[0].scope)}: ${news[0].cause}`;
-      else if (this.kills.size && !kills.size) this.polite.textContent = "The kill switch was cleared.";
-    } else if (kills.size) this.assertive.textContent = "The kill switch is tripped.";
+      if (news.length) said(this.assertive, `Kill switch tripped for ${covers(news[0].scope)}: ${news[0].cause}`);
+      else if (this.kills.size && !kills.size) this.notes.push("The kill switch was cleared");
+    } else if (kills.size) said(this.assertive, "The kill switch is tripped.");
     this.kills = kills;
+    this.#soon();
   }
 
-  verdict({ level, title }) {
-    if (this.level && this.level !== level && (level === "unknown" || this.level === "unknown"))
-      this.polite.textContent = level === "unknown" ? "The connection is lost; the state is unknown." : `Heard again. ${title}.`;
+  /** How all of it stands, and why: once it is another. */
+  verdict({ level, title, reasons }) {
+    if (this.level && this.level !== level) this.answer = reasons.length ? `${title}: ${reasons[0].text}` : title;
     this.level = level;
+    this.#soon();
   }
 
+  /** What somebody here has done. */
   say(words) {
-    this.polite.textContent = words;
+    this.notes.unshift(words.replace(/\.$/, ""));
+    this.#tell();
+  }
+
+  #soon() {
+    if (this.timer || !(this.news.size || this.over || this.notes.length || this.answer)) return;
+    const wait = Math.max(0, this.saidAt + GAP - performance.now());
+    this.timer = setTimeout(() => this.#tell(), wait);
+  }
+
+  #tell() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    const news = [...this.news.values()].sort((a, b) => rank(severityOf(a)) - rank(severityOf(b)));
+    const words = [...this.notes, ...news.slice(0, LONGEST).map((one) => `${severityOf(one)}: ${plain(one.alertname)}, ${one.risk_id}`)];
+    if (news.length > LONGEST) words.push(`and ${count(news.length - LONGEST, "more alert")}`);
+    if (this.over) words.push(this.over === 1 ? "one alert is over" : `${this.over} alerts are over`);
+    if (this.answer) words.push(this.answer);
+    this.#forget();
+    if (!words.length) return;
+    this.saidAt = performance.now();
+    said(this.polite, `${words.join(". ")}.`);
   }
 }
+
+const isWorse = (one, before) => rank(severityOf(one)) < rank(severityOf(before));
+
+/** Another element each time: the same words twice are told twice. */
+const said = (region, words) => region.replaceChildren(h("span", {}, words));

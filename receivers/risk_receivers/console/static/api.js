@@ -17,10 +17,6 @@ export class ApiError extends Error {
     this.body = body;
   }
 
-  /** Whether nothing was heard at all. */
-  get isSilence() {
-    return this.status === 0;
-  }
 }
 
 export const get = (path) => ask("GET", path);
@@ -49,10 +45,11 @@ export async function ask(method, path, body) {
     content = await read(response);
   } catch (error) {
     const late = error.name === "TimeoutError";
-    throw new ApiError(0, late ? "The service does not answer in time." : "The service cannot be reached.");
+    const heard = late ? "The service does not answer in time." : "The service cannot be reached.";
+    throw new ApiError(0, method === "GET" ? heard : `${heard} Whether it was done is not known: look before you try again.`);
   }
   if (response.ok) return content;
-  if (response.status === 401 && !path.endsWith("/session")) location.replace("/login");
+  if (response.status === 401 && !path.endsWith("/session")) location.replace("/login#over");
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   throw new ApiError(response.status, said(content, response), { retryAfter, body: content ?? {} });
 }

@@ -6,6 +6,8 @@ import { Alerts } from "./alerts.js";
 import { Announcer } from "./announce.js";
 import { Banner } from "./banner.js";
 import { channels, distribution, drills, held, record } from "./cards.js";
+import { security } from "./security.js";
+import { zone } from "./clock.js";
 import { byId, show, text } from "./dom.js";
 import { Head } from "./head.js";
 import { tripDialog } from "./kill_dialog.js";
@@ -22,7 +24,8 @@ import { isOpen } from "./words.js";
 
 const TICK = 1000;
 const AGAIN = 3000;
-const AT_ONCE = 300;
+// However much happens: a page that used up what the policy lets a name ask would know nothing.
+const AT_ONCE = 1000;
 const SELDOM = 3000;
 const sources = makeSources();
 const announcer = new Announcer();
@@ -37,16 +40,17 @@ const done = (words) => {
   announcer.say(words);
   refresh("status", "open", "alerts");
 };
+const may = (...permissions) => permissions.some((one) => session?.permissions?.includes(one));
 const terms = () => ({ author: session.name, needsTotp: session.needs_totp, done });
 const acts = {
-  trip: () => tripDialog({ ...terms(), scopes: scopesOf(sources.metrics.data ?? []) }),
+  trip: () => tripDialog({ ...terms(), scopes: scopesOf(sources.metrics.data?.limits ?? []) }),
   arm: () => armDialog(terms()),
   disarm: () => loosenDialog(LOOSENINGS.disarm(), terms()),
   clear: (kill) => loosenDialog(LOOSENINGS.clear(kill), terms()),
   resume: (one) => loosenDialog(LOOSENINGS.resume(one), terms()),
   acknowledge: (alert) => acknowledge(alert, session.name, done),
   giveBack: (alert) => giveBack(alert, session.name, done),
-  comment: (alert) => remark(alert, session.name, done),
+  comment: (alert) => remark(alert, session.name, done, may("acknowledge")),
 };
 
 const head = new Head();
@@ -76,7 +80,8 @@ function render() {
   record(view);
   drills(view);
   held(view, acts);
-  ages(sources);
+  security(view, may(...sources.security.needs));
+  ages(sources, limits.frozenAge);
   announcer.kill(sources.status);
   announcer.alerts(sources.open);
   announcer.verdict(judged);
@@ -112,6 +117,7 @@ function tick() {
   live?.tick();
   gauges?.tick();
   for (const source of Object.values(sources)) {
+    if (source.needs.length && !may(...source.needs)) continue;
     const stream = source === sources.metrics ? gauges : live;
     source.poll(stream?.isUp ?? false)?.then(changed);
   }
@@ -138,6 +144,7 @@ function alertHeard(alert) {
 
 async function begin() {
   themeSwitch(byId("theme"));
+  text(byId("foot"), `Times are local (${zone()}); the pointer over one shows UTC.`);
   byId("log-out").addEventListener("click", logOut);
   setInterval(tick, TICK);
   addEventListener("online", tick);

@@ -7,8 +7,8 @@ import { capital, CATEGORIES, count, covers, plain } from "./words.js";
 const NOT_KNOWN = "Nothing is known yet.";
 
 /** Says why a list is empty. */
-function none(id, source, isEmpty, words) {
-  text(byId(id), source.data ? words : (source.error?.message ?? NOT_KNOWN));
+export function none(id, source, isEmpty, words) {
+  text(byId(id), source.data ? (source.isFresh ? words : `When last heard of: ${words.charAt(0).toLowerCase()}${words.slice(1)}`) : (source.error?.message ?? NOT_KNOWN));
   show(byId(id), isEmpty);
 }
 
@@ -33,13 +33,13 @@ function makeShare() {
 }
 
 /** A row of a panel: a shape, a name, what is the matter, and something at its end. */
-function makeRow() {
+export function makeRow() {
   const made = { mark: icon("unknown"), name: h("span", { class: "row-name" }), line: h("span", { class: "row-line" }), end: h("span", { class: "row-end" }) };
   made.node = h("li", { class: "row" }, made.mark, h("div", { class: "row-main" }, made.name, made.line), made.end);
   return made;
 }
 
-function fillRow(made, { level, name, line, end }) {
+export function fillRow(made, { level, name, line, end }) {
   set(made.node, { "data-level": level });
   reshape(made.mark, { alarm: "critical", caution: "warning", off: "debug" }[level] ?? level);
   text(made.name, name);

@@ -33,7 +33,8 @@ export function span(milliseconds) {
 }
 
 const ago = (milliseconds) => (milliseconds < 1000 ? "now" : `${span(milliseconds)} ago`);
-export const agoSince = (iso) => ago(now() - Date.parse(iso));
+/** Of an ISO time, or of milliseconds. */
+export const agoSince = (at) => ago(now() - (typeof at === "number" ? at : Date.parse(at)));
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const SHORT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -51,6 +52,14 @@ export function local(iso, { seconds = true } = {}) {
 export function tickName(at) {
   const date = new Date(at);
   return date.getHours() || date.getMinutes() ? SHORT.format(date) : DAY.format(date);
+}
+
+/** How far local time is from UTC: who has no pointer reckons with that. */
+export function zone() {
+  const minutes = -new Date().getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const two = (number) => String(Math.floor(number)).padStart(2, "0");
+  return `UTC${minutes < 0 ? "−" : "+"}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`;
 }
 
 export function utc(iso) {

@@ -16,12 +16,20 @@ export function openDialog({ title, kind = "", build }) {
   const refused = h("p", { class: "refused", role: "alert" });
   const close = h("button", { type: "button", class: "quiet dialog-close", "aria-label": "Close" }, "Close");
   const node = h("dialog", { class: `dialog ${kind}`, "aria-labelledby": id }, h("header", {}, heading, close), body, refused);
+  // What is behind a modal dialog is told to nobody: what tells of a trip comes along.
+  const told = [byId("polite"), byId("assertive")];
+  const leave = () => {
+    if (node.contains(told[0])) document.body.append(...told);
+  };
   const dialog = {
     node,
     body,
     heading,
     isBusy: false,
-    close: () => node.close(),
+    close: () => {
+      leave();
+      node.close();
+    },
     refuse: (words) => text(refused, words),
     /** Other content, and the focus where it returns it. */
     step(content, focus) {
@@ -39,7 +47,8 @@ export function openDialog({ title, kind = "", build }) {
         return { answer: await work() };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        text(refused, error.message);
+        if (node.open) text(refused, error.message);
+        else failed(title, error.message);
         return null;
       } finally {
         dialog.isBusy = false;
@@ -47,17 +56,31 @@ export function openDialog({ title, kind = "", build }) {
       }
     },
   };
-  close.addEventListener("click", () => node.close());
+  close.addEventListener("click", dialog.close);
   byId("dialogs").append(node);
+  node.append(...told);
   node.showModal();
   const focus = build(dialog);
   focus?.focus();
   return new Promise((resolve) => {
     node.addEventListener("close", () => {
-      dialog.closed = true;
+      leave();
       node.remove();
       resolve();
     });
+  });
+}
+
+/** Whoever closed a dialog before the answer came must not think that it was done, or that it was not. */
+function failed(title, words) {
+  openDialog({
+    title: `${title}: not confirmed`,
+    build(dialog) {
+      const close = h("button", { type: "button", on: { click: dialog.close } }, "Done");
+      dialog.refuse(words);
+      dialog.body.append(buttons(close));
+      return close;
+    },
   });
 }
 
@@ -77,7 +100,8 @@ export const reasonField = (name = "Reason", hint = "It goes on record.") => {
 
 export const totpField = (required) => {
   const control = h("input", { name: "totp", inputmode: "numeric", autocomplete: "one-time-code", pattern: "[0-9 ]{6,8}", maxlength: 8, required });
-  return { control, node: field("Code of your authenticator", control, required ? "" : "If you have one.") };
+  const code = () => control.value.replaceAll(" ", "");
+  return { control, code, node: field("Code of your authenticator", control, required ? "" : "If you have one.") };
 };
 
 export const buttons = (...nodes) => h("div", { class: "dialog-buttons" }, nodes);

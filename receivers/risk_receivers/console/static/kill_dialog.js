@@ -49,7 +49,7 @@ function firstStep(dialog, { scopes, author, needsTotp, done }) {
 }
 
 function secondStep(dialog, { wanted, preview, needsTotp, back, done }) {
-  const word = h("input", { name: "word", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true, maxlength: 40 });
+  const word = h("input", { name: "word", autocomplete: "off", autocapitalize: "characters", spellcheck: "false", required: true, maxlength: 40 });
   const expected = preview.word;
   const totp = preview.needs_totp || needsTotp ? totpField(true) : null;
   const time = h("p", { class: "hint" });
@@ -62,7 +62,7 @@ function secondStep(dialog, { wanted, preview, needsTotp, back, done }) {
         word.focus();
         return;
       }
-      const body = { ...wanted, confirmation: preview.confirmation, word: word.value.trim(), ...(totp ? { totp: totp.control.value.trim() } : {}) };
+      const body = { ...wanted, confirmation: preview.confirmation, word: word.value.trim(), ...(totp ? { totp: totp.code() } : {}) };
       const tripped = await dialog.run(filled, () => post(PATH, body));
       if (!tripped) return;
       ended();
@@ -74,9 +74,13 @@ function secondStep(dialog, { wanted, preview, needsTotp, back, done }) {
     totp?.node,
     time,
     buttons(stop, h("button", { type: "button", on: { click: () => (ended(), again()) } }, "Back"), cancel(dialog)),
+    h("p", { class: "hint" }, "Should this page fail you: ", h("code", {}, "riskwarden kill"), "."),
   );
   dialog.step([node], word);
-  const ended = countdown(time, preview.expires_in_seconds, () => stop.setAttribute("disabled", ""));
+  const ended = countdown(time, preview.expires_in_seconds, () => {
+    stop.setAttribute("disabled", "");
+    dialog.refuse("What is shown is too old to be confirmed. Go back and have it shown anew.");
+  });
 }
 
 /** What the service says would happen, position by position. */
@@ -87,7 +91,7 @@ function consequences(wanted, preview) {
   ];
   if (preview.unknown) parts.push(h("p", { class: "warning-line" }, `${capital(preview.unknown)}.`));
   if (preview.positions === null) parts.push(h("p", { class: "warning-line" }, "Which positions there are is not known. It stops all the same."));
-  else if (!preview.positions.length) parts.push(h("p", {}, "It covers no position at the moment."));
+  else if (!preview.positions.length) parts.push(h("p", {}, "Prometheus knows of no position that it covers."));
   else parts.push(positionTable(preview.positions, wanted.mode));
   return h("div", { class: "consequences" }, parts);
 }

@@ -1,18 +1,22 @@
 // The limits: a bar for each that shows how far it is to the next threshold. Accounts first, then
 // the worst. While the kill switch is tripped over everything they stand as they stood at the trip.
 import { ApiError, get } from "./api.js";
-import { local, now, utc } from "./clock.js";
+import { agoSince, local, now, utc } from "./clock.js";
 import { byId, each, h, s, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
-import { limitsOf } from "./model.js";
+import { measuresOf } from "./model.js";
 import { capital, distance, quantity } from "./words.js";
 
 const FIRST = 12;
+// Milliseconds until it is asked again what they stood at when the kill switch was tripped.
+const AGAIN = 10_000;
+// Milliseconds from the trip by which values may be off that count as those of the trip.
+const SAME_TIME = 3000;
 
 export class Limits {
   constructor() {
     this.all = false;
-    this.frozen = null; // {killId, limits, at, why}
+    this.frozen = null; // {killId, at, limits: null until they are known, why}
     this.live = false;
     byId("limits-more").addEventListener("click", () => {
       this.all = !this.all;
@@ -28,11 +32,10 @@ export class Limits {
     this.view = view;
     const { metrics, status } = view.sources;
     this.#freeze(status, metrics);
-    const shown = this.frozen && !this.live ? this.frozen.limits : (metrics.data ?? []);
-    const rows = [...shown].sort(order);
+    const rows = [...(this.showsFrozen ? this.frozen.limits : (metrics.data?.limits ?? []))].sort(order);
     text(byId("limits-none"), metrics.data ? "No limit is being measured." : (metrics.error?.message ?? "Nothing is known yet."));
     show(byId("limits-none"), rows.length === 0);
-    const stale = !metrics.isFresh && !(this.frozen && !this.live);
+    const stale = !metrics.isFresh && !this.showsFrozen;
     each(byId("limits"), this.all ? rows : rows.slice(0, FIRST), (one) => one.key, make, (made, one) => update(made, one, stale));
     const more = byId("limits-more");
     show(more, rows.length > FIRST);
@@ -40,7 +43,16 @@ export class Limits {
     this.#note();
   }
 
-  /** As they stood at the trip, whenever the page was opened; live ones until that is known. */
+  get showsFrozen() {
+    return Boolean(this.frozen?.limits) && !this.live;
+  }
+
+  /** How old what is shown is, in milliseconds; null where that is as old as what was heard last. */
+  get frozenAge() {
+    return this.showsFrozen ? now() - Date.parse(this.frozen.at) : null;
+  }
+
+  /** As they stood at the trip, whenever the page was opened; until that is known, live ones that say so. */
   #freeze(status, metrics) {
     const kill = (status.data?.kill_switch.kills ?? []).find((one) => one.scope === "*");
     if (!kill) {
@@ -50,17 +62,20 @@ export class Limits {
     }
     if (this.frozen?.killId === kill.kill_id) return;
     const at = kill.since ?? new Date(now()).toISOString();
-    this.frozen = { killId: kill.kill_id, limits: metrics.data ?? [], at };
+    // Whoever had the page open at the trip saw them then.
+    const wereSeen = metrics.isFresh && Math.abs(now() - metrics.age - Date.parse(at)) < SAME_TIME;
+    this.frozen = { killId: kill.kill_id, limits: wereSeen ? metrics.data.limits : null, at, why: "" };
     this.live = false;
     this.#ask(this.frozen);
   }
 
   async #ask(frozen) {
     try {
-      frozen.limits = limitsOf(await get(`/api/v1/metrics/current?at=${encodeURIComponent(frozen.at)}`));
+      frozen.limits = measuresOf(await get(`/api/v1/metrics/current?at=${encodeURIComponent(frozen.at)}`)).limits;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (!frozen.limits.length) frozen.why = error.message;
+      frozen.why = error.message;
+      setTimeout(() => this.frozen === frozen && this.#ask(frozen), Math.max(AGAIN, error.retryAfter * 1000));
     }
     this.render(this.view);
   }
@@ -69,12 +84,16 @@ export class Limits {
     const note = byId("limits-note");
     const button = byId("limits-frozen");
     show(note, this.frozen !== null);
-    show(button, this.frozen !== null);
+    show(button, Boolean(this.frozen?.limits));
     if (!this.frozen) return;
-    set(note, { title: utc(this.frozen.at), "data-live": this.live });
-    const frozen = `Frozen at ${local(this.frozen.at)}, when the kill switch was tripped.`;
-    text(note, this.live ? "Live values; the kill switch is still tripped." : this.frozen.why ? `${frozen} ${this.frozen.why}` : frozen);
+    set(note, { title: utc(this.frozen.at), "data-live": !this.showsFrozen });
+    text(note, this.#noteWords(this.frozen));
     text(button, this.live ? "Show frozen values" : "Show live values");
+  }
+
+  #noteWords({ at, limits, why }) {
+    if (!limits) return `Live values. What they were at ${local(at)}, when the kill switch was tripped, is not known${why ? `: ${why}` : " yet."}`;
+    return this.live ? "Live values; the kill switch is still tripped." : `Frozen at ${local(at)}, when the kill switch was tripped.`;
   }
 }
 
@@ -111,7 +130,7 @@ function update(made, one, stale) {
   text(made.name, capital(one.name));
   text(made.about, one.about);
   text(made.value, quantity(one.value, one.unit));
-  text(made.next, unknown ? `Stale: nobody says what it is now. ${nextWords(one)}` : nextWords(one));
+  text(made.next, unknown ? `${whyUnknown(one, stale)} ${nextWords(one)}`.trim() : nextWords(one));
   const percent = (value) => `${(Math.min(Math.max(place(one, value), 0), 1) * 100).toFixed(2)}%`;
   set(made.fill, { width: one.value === null ? "0%" : percent(one.value) });
   const bounds = one.thresholds.map((threshold) => ({ ...threshold, at: percent(threshold.value) }));
@@ -134,6 +153,11 @@ function update(made, one, stale) {
     "aria-valuenow": one.value === null ? 0 : Math.round(parseFloat(percent(one.value))),
     "aria-valuetext": `${quantity(one.value, one.unit)}. ${made.next.textContent}`,
   });
+}
+
+function whyUnknown(one, stale) {
+  if (!stale && !one.stale) return "It has no value at the moment.";
+  return one.at && one.stale ? `Stale: reported last ${agoSince(one.at)}.` : "Stale: nobody says what it is now.";
 }
 
 function nextWords(one) {

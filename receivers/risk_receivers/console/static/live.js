@@ -59,10 +59,8 @@ export class Live {
     }
     if (frame.heartbeat_seconds) this.silence = 2500 * frame.heartbeat_seconds;
     this.onFrame(frame);
-    // After it was used: what fails on the way is sent again. Whoever comes back is greeted with where
-    // the service is, and told only then what was missed.
-    const isKnown = frame.cursor !== undefined && frame.cursor !== null;
-    if (isKnown && (frame.type !== "hello" || this.cursor === null)) this.cursor = frame.cursor;
+    // After it was used: what fails on the way is sent again.
+    if (frame.cursor !== undefined && frame.cursor !== null) this.cursor = frame.cursor;
   }
 
   #lost(socket) {

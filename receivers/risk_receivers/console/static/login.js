@@ -32,8 +32,9 @@ async function begin() {
   try {
     const session = await get("/api/v1/session");
     if (session.authenticated) onward();
-    text(byId("first"), session.advice);
-    show(byId("first"), Boolean(session.advice));
+    const over = location.hash === "#over" ? "The session is over. Log in to go on." : "";
+    text(byId("first"), session.advice || over);
+    show(byId("first"), Boolean(session.advice || over));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     text(refused, error.message);

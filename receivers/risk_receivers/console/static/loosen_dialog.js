@@ -95,7 +95,7 @@ function confirming(dialog, what, { wanted, code, needsTotp, seconds, done }) {
   const act = submit(what.act, "danger");
   const node = form(
     async (filled) => {
-      const body = { ...wanted, confirmation: code, ...(totp?.control.value ? { totp: totp.control.value.trim() } : {}) };
+      const body = { ...wanted, confirmation: code, ...(totp?.code() ? { totp: totp.code() } : {}) };
       const loosened = await dialog.run(filled, () => post(what.path, body));
       if (!loosened) return;
       dialog.close();
@@ -108,7 +108,10 @@ function confirming(dialog, what, { wanted, code, needsTotp, seconds, done }) {
     buttons(act, cancel(dialog)),
   );
   dialog.step([node], sure);
-  if (seconds !== undefined) countdown(time, seconds, () => act.setAttribute("disabled", ""));
+  if (seconds !== undefined) countdown(time, seconds, () => {
+    act.setAttribute("disabled", "");
+    dialog.refuse("The time is over. Close this and begin anew.");
+  });
 }
 
 /** One step: it makes nothing looser. */

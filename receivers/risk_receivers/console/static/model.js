@@ -1,9 +1,22 @@
 // What the API answers, as the panels want it.
 const IDENTITY = ["account", "strategy", "venue", "sector", "asset", "symbol"];
 
+/**
+ * What limits stand at, and when each account reported last. `before` is what was known until now: the
+ * values of an account that fell silent stay, marked as old, for they go missing with its runtime.
+ */
+export function measuresOf(answer, before = null) {
+  const reported = new Map((answer.accounts ?? []).map(({ account, reported_at, stale }) => [account, { account, at: reported_at * 1000, stale }]));
+  const limits = limitsOf(answer, reported);
+  const [keys, speaking] = [new Set(limits.map((one) => one.key)), new Set(limits.map((one) => one.account))];
+  const accounts = [...reported.values()].map((one) => ({ ...one, stale: one.stale || !speaking.has(one.account) }));
+  const silent = new Map(accounts.filter((one) => one.stale).map((one) => [one.account, one]));
+  const kept = (before?.limits ?? []).filter((one) => silent.has(one.account) && !keys.has(one.key));
+  return { accounts, limits: [...limits, ...kept.map((one) => ({ ...one, stale: true, at: silent.get(one.account).at }))] };
+}
+
 /** Each value of each limit: its thresholds, the next one, and how near that is. */
-export function limitsOf(answer) {
-  const old = new Set((answer.accounts ?? []).filter((one) => one.stale).map((one) => one.account));
+function limitsOf(answer, accounts) {
   const found = [];
   for (const limit of answer.limits ?? []) {
     const thresholds = limit.thresholds.map(({ tier, threshold }) => ({ tier, value: threshold }));
@@ -11,6 +24,8 @@ export function limitsOf(answer) {
       const reached = thresholds.findIndex((bound) => bound.tier === one.beyond) + 1;
       found.push({
         key: `${limit.limit}|${one.risk_id || JSON.stringify(one.about)}`,
+        riskId: one.risk_id,
+        account: one.about.account ?? "",
         name: limit.title,
         labels: one.about,
         about: IDENTITY.map((label) => one.about[label]).filter(Boolean).join(" · "),
@@ -23,7 +38,9 @@ export function limitsOf(answer) {
         next: thresholds.find((bound) => bound.tier === one.next) ?? null,
         // How worrying: the thresholds that were passed, and how much of the way to the next is gone.
         pressure: one.value === null ? -1 : reached + Math.min(one.used ?? 0, 1),
-        stale: old.has(one.about.account ?? ""),
+        // Of whom nobody knows when they reported, nobody knows whether this is new.
+        stale: accounts.get(one.about.account ?? "")?.stale ?? Boolean(one.about.account),
+        at: accounts.get(one.about.account ?? "")?.at ?? null,
       });
     }
   }

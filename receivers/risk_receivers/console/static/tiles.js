@@ -14,7 +14,7 @@ export class Tiles {
   }
 
   render({ sources, session }) {
-    const tiles = [alertTile(sources.open), this.#kill(sources.status, session), gateTile(sources.status), recordTile(sources.status), channelTile(sources.channels)];
+    const tiles = [this.#kill(sources.status, session), alertTile(sources.open), gateTile(sources.status), recordTile(sources.status), channelTile(sources.channels)];
     each(byId("tiles"), tiles, (one) => one.name, makeTile, updateTile);
   }
 

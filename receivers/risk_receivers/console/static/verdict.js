@@ -21,7 +21,7 @@ export function verdict({ status, open, channels, metrics }) {
     ...(status.isFresh ? [...ofKills(status.data), ...ofGate(status.data), ...ofRecord(status.data)] : []),
     ...ofAlerts(open),
     ...ofChannels(channels),
-    ...ofMetrics(metrics),
+    ...ofMetrics(metrics, open),
   ];
   reasons.sort((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level));
   // Whoever hears nothing knows nothing, a trip that was seen before included.
@@ -44,7 +44,7 @@ function lineOf(level, status) {
 }
 
 function ofStatus(source) {
-  if (!source.isFresh) return [{ level: "unknown", text: source.error?.message ?? "The service has not answered yet.", href: "#connection" }];
+  if (!source.isFresh) return [{ level: "unknown", text: source.error?.message ?? (source.at ? "The service has not answered lately." : "The service has not answered yet."), href: "#connection" }];
   return (source.data.problems ?? []).map((text) => ({ level: "alarm", text: `Service not ready: ${text}`, href: "#record-panel" }));
 }
 
@@ -95,24 +95,43 @@ function ofAlerts(source) {
   const waiting = source.data.alerts.filter((one) => rank(severityOf(one)) <= rank("warning"));
   const urgent = waiting.filter((one) => severityOf(one) === "emergency" || (severityOf(one) === "critical" && !isAcknowledged(one)));
   const rest = waiting.length - urgent.length;
+  const more = source.data.next ? " and more" : "";
   const named = urgent.slice(0, MOST_NAMED);
   const found = named.map((one) => ({ level: "alarm", text: `${capital(plain(one.alertname))}, ${one.risk_id}`, href: "#alerts" }));
   if (urgent.length > named.length) found.push({ level: "alarm", text: `${urgent.length - named.length} more alerts to act on`, href: "#alerts" });
-  if (rest) found.push({ level: "caution", text: urgent.length ? `${count(rest, "alert")} beside that` : `${count(rest, "alert")} open`, href: "#alerts" });
+  if (rest) found.push({ level: "caution", text: urgent.length ? `${count(rest, "alert")}${more} beside that` : `${count(rest, "alert")}${more} open`, href: "#alerts" });
   return found;
 }
 
 function ofChannels(source) {
   if (!source.isFresh) return [{ level: "unknown", text: "How the channels fare is not known", href: "#channels-panel" }];
-  const down = source.data.channels.filter((one) => one.enabled && one.up === false);
-  if (!down.length) return [];
-  return [{ level: "caution", text: `${count(down.length, "channel")} down: ${down.map((one) => one.name).join(", ")}`, href: "#channels-panel" }];
+  const reasons = [
+    ["down", (one) => one.up === false],
+    ["late", (one) => one.up !== false && one.late],
+  ];
+  return reasons.flatMap(([what, isSo]) => {
+    const names = source.data.channels.filter((one) => one.enabled && isSo(one)).map((one) => one.name);
+    return names.length ? [{ level: "caution", text: `${count(names.length, "channel")} ${what}: ${names.join(", ")}`, href: "#channels-panel" }] : [];
+  });
 }
 
-function ofMetrics(source) {
-  if (source.isFresh) {
-    const old = source.data.filter((one) => one.stale).length;
-    return old ? [{ level: "unknown", text: `${count(old, "limit")} with stale values`, href: "#limits" }] : [];
-  }
-  return [{ level: "unknown", text: "How close the limits are is not known", href: "#limits" }];
+function ofMetrics(source, open) {
+  const about = (level, text) => ({ level, text, href: "#limits" });
+  if (!source.isFresh) return [about("unknown", "How close the limits are is not known")];
+  const { accounts, limits } = source.data;
+  const found = accounts.filter((one) => one.stale).map(({ account }) => about("unknown", `Account ${account} has stopped reporting`));
+  if (!limits.length) found.push(about("unknown", "No limit is being measured"));
+  const undated = limits.filter((one) => one.stale && one.at === null).length;
+  if (undated) found.push(about("unknown", `${count(undated, "limit")} of which nobody knows how old they are`));
+  const missing = limits.filter((one) => !one.stale && one.value === null).length;
+  if (missing) found.push(about("caution", `${count(missing, "limit")} without a value`));
+  return [...found, ...unheard(limits, open).map((one) => about(one.tier === "warning" ? "caution" : "alarm", `${one.name}, ${one.about}: past ${one.tier}, and no alert says so`))];
+}
+
+/** What is past a threshold while no alert is open about it, as far as all are known: rules that do not run raise none. */
+function unheard(limits, open) {
+  if (!open.isFresh) return [];
+  const told = new Set(open.data.alerts.map((one) => one.risk_id));
+  const isTold = (one) => told.has(one.riskId) || (open.data.next && one.tier === "warning");
+  return limits.filter((one) => one.tier && !one.stale && !isTold(one)).sort((a, b) => b.pressure - a.pressure);
 }

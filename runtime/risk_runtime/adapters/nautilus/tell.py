@@ -27,7 +27,7 @@ from risk_policy.contracts.reports import (
 from risk_runtime.adapters.nautilus.account import symbol_of
 from risk_runtime.adapters.nautilus.judge import Refusal
 from risk_runtime.reporting.figures import figure, text
-from risk_runtime.reporting.ports import Observer, ReportSink
+from risk_runtime.reporting.ports import Observer, ReportSink, count_from_zero
 
 #: One request's worth.
 _MOST_WAITING: Final = 500
@@ -54,6 +54,7 @@ class Teller:
         self._exporter = exporter
         self._market_time = market_time
         self._waiting: list[Report] = []
+        count_from_zero(exporter, account)
 
     def flush(self) -> None:
         """Have on disk what happened so far."""

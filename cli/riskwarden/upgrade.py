@@ -1,0 +1,118 @@
+"""Another release of the receivers takes over, or the old one is back.
+
+Nothing is touched before the new release has said that it could start. The new one is started
+while the old one still works, loads, and waits for its turn; so what lies between them is the end
+of the one and the recovery of the other. Meanwhile the gate lets no new risk through, and what
+Prometheus and Alertmanager could not deliver they send again. If the new one is not ready in time
+it is stopped and the old one started; if that fails too, it is said as loudly as can be.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from risk_receivers.turn import STANDBY_LOCK
+
+_LOOK_SECONDS: Final = 0.02
+
+
+class Outcome(Enum):
+    """How an upgrade ended; the value is the command's exit status."""
+
+    DONE = 0
+    NOTHING_CHANGED = 1
+    ROLLED_BACK = 3
+    NEITHER_IS_READY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of an upgrade.
+
+    Attributes:
+        why: what went wrong, in words; empty if nothing did.
+        gap_seconds: between the last answer of the old one and the first of whoever serves now.
+    """
+
+    outcome: Outcome
+    why: str = ""
+    gap_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """How releases are dealt with. Each act returns what went wrong, or an empty text.
+
+    Attributes:
+        waits: whether a service waits for its turn; None if nobody can tell.
+        within_seconds: how long a release may take to load, and to become ready.
+    """
+
+    check: Callable[[str], str]
+    start: Callable[[str], str]
+    stop: Callable[[str], str]
+    is_ready: Callable[[], bool]
+    waits: Callable[[], bool] | None
+    within_seconds: float
+
+
+def upgrade(old: str, new: str, releases: Releases, say: Callable[[str], None]) -> Ended:
+    """Replace a release by another one."""
+    if not releases.is_ready():
+        return Ended(Outcome.NOTHING_CHANGED, f"{old} is not ready, so nothing could go back to it")
+    if why := releases.check(new):
+        return Ended(Outcome.NOTHING_CHANGED, f"{new} would not start: {why}")
+    say(f"{new} starts, {old} still works")
+    why = releases.start(new)
+    if not why and releases.waits is not None and not _soon(releases.waits, releases):
+        why = f"it has not loaded within {releases.within_seconds:g} s"
+    if why:
+        releases.stop(new)
+        return Ended(Outcome.NOTHING_CHANGED, f"{new} did not start: {why}")
+    say(f"{old} stops, {new} takes over")
+    began = time.monotonic()
+    why = releases.stop(old)
+    if not why and _soon(releases.is_ready, releases):
+        return Ended(Outcome.DONE, gap_seconds=time.monotonic() - began)
+    why = why or f"it was not ready within {releases.within_seconds:g} s"
+    say(f"{new}: {why}; {old} comes back")
+    stopped = releases.stop(new)
+    back = releases.start(old)
+    if _soon(releases.is_ready, releases):
+        return Ended(Outcome.ROLLED_BACK, f"{new}: {why}", time.monotonic() - began)
+    reasons = "; ".join(one for one in (why, stopped, back) if one)
+    return Ended(Outcome.NEITHER_IS_READY, reasons, time.monotonic() - began)
+
+
+def _soon(condition: Callable[[], bool], releases: Releases) -> bool:
+    until = time.monotonic() + releases.within_seconds
+    return any(condition() for _ in _looks(until))
+
+
+def _looks(until: float) -> Iterator[None]:
+    yield
+    while time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+        yield
+
+
+def somebody_waits(data: Path) -> bool:
+    """Whether a receivers service waits for its turn on a data folder."""
+    try:
+        descriptor = os.open(data / STANDBY_LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
