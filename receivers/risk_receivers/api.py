@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from risk_policy import Policy
 from risk_policy.catalogue.runbooks import UnknownAlertError, render
+from risk_receivers import runbook_page
 from risk_receivers.access import Access
 from risk_receivers.acks.views import AckParts, ack_views
 from risk_receivers.audit.errors import AuditError, DamagedRecordError
@@ -179,7 +180,14 @@ def _probes(parts: Parts) -> Blueprint:
             text = render(parts.policy, alertname)
         except UnknownAlertError as error:
             return problem(404, str(error))
-        return Response(text, content_type="text/markdown; charset=utf-8")
+        asked = request.accept_mimetypes
+        if asked["text/html"] > asked["text/markdown"]:
+            answer = Response(runbook_page.page(alertname, text), mimetype="text/html")
+            answer.headers["Content-Security-Policy"] = runbook_page.POLICY
+        else:
+            answer = Response(text, content_type="text/markdown; charset=utf-8")
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     return api
 

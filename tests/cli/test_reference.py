@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,11 @@ def test_a_changed_threshold_changes_the_catalogue(policy: Policy) -> None:
     )
     assert "-6.25%" in reference(changed)["alerts.md"]
     assert "-6.25%" not in reference(policy)["alerts.md"]
+
+
+def test_the_handbook_tells_the_times_of_the_shipped_policy(policy: Policy) -> None:
+    text = (Path(__file__).parents[2] / "docs/handbook.md").read_text(encoding="utf-8")
+    how = policy.alerting.escalation.time_based
+    assert f"counts as critical after {how.warning_to_critical_minutes:g} minutes" in text
+    assert f"counts as emergency after {how.critical_to_emergency_minutes:g} minutes" in text
+    assert f"after {how.emergency_kill_switch_minutes:g} minutes `KILL_SWITCH_EVAL" in text

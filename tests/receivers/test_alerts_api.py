@@ -139,3 +139,20 @@ def test_a_time_that_is_none_is_named(asked: str, named: str, shared: Any) -> No
     answer = shared.call("GET", f"/api/v1/alerts/stats?{asked}")
     assert answer.status_code == 400
     assert named in answer.json()["detail"]
+
+
+def test_text_that_is_sql_elsewhere_is_text(receivers: Any, words: Any) -> None:
+    risk_ids = ["drawdown/x' OR '1'='1", "drawdown/'; DROP TABLE incident; --", 'drawdown/"\\%_']
+    for risk_id in risk_ids:
+        receivers.send("alerts", [words.alert(risk_id=risk_id)])
+
+    def found(**asked: str) -> set[str]:
+        answer = receivers.call("GET", "/api/v1/alerts", params=asked)
+        assert answer.status_code == 200, answer.text
+        return {each["risk_id"] for each in answer.json()["alerts"]}
+
+    assert found() == set(risk_ids)
+    for risk_id in risk_ids:
+        assert found(risk_id=risk_id) == {risk_id}
+    assert found(risk_id="' OR '1'='1") == set()
+    assert receivers.verified().ok

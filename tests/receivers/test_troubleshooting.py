@@ -189,7 +189,7 @@ TROUBLES: dict[str, Callable[[Bench, str], str]] = {
         ),
     ),
     "The receivers do not start: tokens": lambda bench, _: bench.service_with(
-        "--data", "other", environ=BARE
+        *("--data", "other", "--listen", f"127.0.0.1:{free_port()}"), environ=BARE
     ),
     "The receivers do not start: the address is taken": lambda bench, _: bench.service_with(
         *("--data", "other", "--listen", f"127.0.0.1:{bench.service.port}")

@@ -25,6 +25,7 @@ from risk_rules.lint.tree import name_of, walk
 from risk_rules.rule import AlertRule
 
 PolicyWith = Callable[..., Policy]
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_generated_alert_has_the_runbook_its_link_promises(policy: Policy) -> None:
@@ -74,28 +75,46 @@ def test_a_runbook_answers_every_question_and_leaves_no_placeholder(
         assert f"\n| {fact} | " in text
 
 
+KNOWN = {
+    sample: {*labels, *TARGET_LABELS}
+    for metric in (METRICS | FOREIGN).values()
+    for sample, labels in metric.samples.items()
+}
+
+
+def look_through(query: str) -> None:
+    """A query parses, and every metric and label in it is one of the catalogue."""
+    expression = promql_parser.parse(query)
+    selectors = [node for node in walk(expression) if isinstance(node, VectorSelector)]
+    assert selectors, query
+    labels: set[str] = set()
+    for selector in selectors:
+        metric = name_of(selector)
+        assert metric in KNOWN, query
+        assert {each.name for each in selector.matchers.matchers} <= KNOWN[metric], query
+        labels |= KNOWN[metric]
+    for node in walk(expression):
+        if isinstance(node, AggregateExpr) and node.modifier is not None:
+            assert set(node.modifier.labels) <= labels, query
+
+
 @pytest.mark.parametrize("name", runbooks.names())
 def test_its_queries_parse_and_ask_for_what_is_there(name: str, policy: Policy) -> None:
-    known = {
-        sample: {*labels, *TARGET_LABELS}
-        for metric in (METRICS | FOREIGN).values()
-        for sample, labels in metric.samples.items()
-    }
     asked = queries(runbooks.render(policy, name))
     assert len(asked) >= 3
     for query in asked:
-        expression = promql_parser.parse(query)
-        selectors = [node for node in walk(expression) if isinstance(node, VectorSelector)]
-        assert selectors, query
-        labels: set[str] = set()
-        for selector in selectors:
-            metric = name_of(selector)
-            assert metric in known, query
-            assert {each.name for each in selector.matchers.matchers} <= known[metric], query
-            labels |= known[metric]
-        for node in walk(expression):
-            if isinstance(node, AggregateExpr) and node.modifier is not None:
-                assert set(node.modifier.labels) <= labels, query
+        look_through(query)
+
+
+#: What is generated is looked through above, and its rules by the linter.
+WRITTEN = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/incidents").glob("*.md")]
+
+
+@pytest.mark.parametrize("path", sorted(WRITTEN), ids=lambda path: path.stem)
+def test_every_query_that_a_document_shows_does_too(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for query in re.findall(r"^ *```promql\n(.*?)\n *```$", text, re.DOTALL | re.MULTILINE):
+        look_through(query)
 
 
 def test_advice_is_of_use_to_some_alert_and_says_more_than_a_sentence() -> None:

@@ -273,7 +273,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "GET /healthz": Endpoint("Whether the service is there", common.Alive),
     "GET /readyz": Endpoint("Whether it is ready", common.Alive),
     "GET /metrics": Endpoint("Its metrics, for Prometheus", _TEXT),
-    "GET /runbooks/<alertname>": Endpoint("What to do about an alert", _MARKDOWN, refusals=(404,)),
+    "GET /runbooks/<alertname>": Endpoint(
+        "What to do about an alert", f"{_MARKDOWN}, {_HTML}", refusals=(404,)
+    ),
     "GET /api/v1/openapi.json": Endpoint("This document", _ANY),
     "GET /": Endpoint("The operator console", _HTML, also=(304,)),
     "GET /login": Endpoint("Where people log in", _HTML, also=(304,)),
