@@ -11,12 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from risk_policy.quantities import duration
+from riskwarden.channel_words import is_sick, state_of
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name
 
 #: Longer than the receivers wait for the slowest channel.
-_TEST_SECONDS: Final = 75.0
+TEST_SECONDS: Final = 75.0
 AuthorOption = Annotated[
     str | None, typer.Option("--author", help="Who; you, unless given.", show_default=False)
 ]
@@ -35,7 +36,7 @@ def health(
         typer.echo(json.dumps(channels, indent=2))
     else:
         _show(channels)
-    sick = [one["name"] for one in channels if _is_sick(one)]
+    sick = [one["name"] for one in channels if is_sick(one)]
     if sick:
         fail(f"not well: {', '.join(sick)}", 1)
 
@@ -53,7 +54,7 @@ def try_out(
     """Send a message marked as a test through channels. Ends with 1 unless all confirmed it."""
     body = {"author": author or operator_name(), "channels": names or []}
     answer = Operator(data, policy, receivers).ask(
-        "POST", "/api/v1/channels/test", body, patience_seconds=_TEST_SECONDS
+        "POST", "/api/v1/channels/test", body, patience_seconds=TEST_SECONDS
     )
     failed: list[str] = []
     for result in answer["results"]:
@@ -88,26 +89,12 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         waiting += f", the oldest for {duration(round(one['oldest_seconds']))}"
     return (
         one["name"],
-        _state(one),
+        state_of(one),
         one["min_severity"],
         _shown(one["confirmed_at"]),
         waiting,
         str(one["dead_letters"]),
     )
-
-
-def _state(one: dict[str, Any]) -> str:
-    if one["up"] is False:
-        heirs = ", ".join(one["fallback"])
-        return f"fails; {heirs} takes over" if heirs else "fails, and nobody takes over"
-    if one["late"]:
-        return "late"
-    return "works" if one["up"] else "not tried yet"
-
-
-def _is_sick(one: dict[str, Any]) -> bool:
-    fails = one["enabled"] and (one["up"] is False or one["late"])
-    return fails or one["dead_letters"] > 0
 
 
 def _shown(at: str | None) -> str:
