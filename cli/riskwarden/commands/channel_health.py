@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from risk_policy.quantities import duration
+from risk_receivers.shapes.channels import Channel
 from riskwarden.channel_words import is_sick, state_of
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption
@@ -31,7 +32,7 @@ def health(
 ) -> None:
     """Show how every channel fares. Ends with 1 if one fails, is late or gave messages up."""
     found = Operator(data, policy, receivers).ask("GET", "/api/v1/channels")
-    channels = found["channels"]
+    channels: list[Channel] = found["channels"]
     if as_json:
         typer.echo(json.dumps(channels, indent=2))
     else:
@@ -68,7 +69,7 @@ def try_out(
         fail(f"people cannot be told by {', '.join(failed)}", 1)
 
 
-def _show(channels: list[dict[str, Any]]) -> None:
+def _show(channels: list[Channel]) -> None:
     table = Table("channel", "state", "from", "last confirmed", "waiting", "dead")
     for column in table.columns:
         column.no_wrap = True
@@ -81,7 +82,7 @@ def _show(channels: list[dict[str, Any]]) -> None:
             out.print(said, markup=False)
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(one: Channel) -> tuple[str, ...]:
     if not one["enabled"]:
         return (one["name"], "off", "", "", "", str(one["dead_letters"] or ""))
     waiting = str(one["waiting"])
