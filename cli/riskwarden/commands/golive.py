@@ -112,9 +112,9 @@ def golive(
     form = form_of(None, report)
     skipped = _skipped(skip or (), because or ())
     vouched = _vouched(vouch or ())
-    loaded = policy_or_fail(policy)
     _require_folder(scratch, "--scratch")
     _require_folder(report.parent if report else None, "--report")
+    loaded = policy_or_fail(policy)
     ground = Ground(
         policy=loaded,
         layout=Layout(data),
