@@ -56,7 +56,7 @@ def dead_letters(found: Sequence[Channel]) -> Finding:
     if dead:
         return failed(
             f"given up, and looked at by nobody: {listed(dead)}",
-            "riskwarden channels dead, then resend or dismiss them",
+            "riskwarden channels dead-letters list, then resend or dismiss them",
         )
     return passed("none")
 
