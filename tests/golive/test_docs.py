@@ -20,9 +20,9 @@ def test_every_line_is_told_in_order() -> None:
 
 
 def test_every_option_that_is_told_is_there() -> None:
-    told = set(re.findall(r"--[a-z-]+", PAGE))
+    told = set(re.findall(r"--[a-z][a-z-]+", PAGE.partition("## For auditors")[0]))
     said = nursery.run("riskwarden", "golive", "--help").stdout
-    assert told <= set(re.findall(r"--[a-z-]+", said))
+    assert told <= set(re.findall(r"--[a-z][a-z-]+", said))
 
 
 def test_every_bound_is_told_with_its_default() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import nursery
 import pytest
 import trustme
-from loopback_http import LoopbackServer
+from loopback_http import LoopbackServer, Reply
 from snapshot_desk import NOBODY
 from time_server import time_server
 
@@ -265,3 +265,23 @@ def test_a_request_that_makes_no_sense_does_nothing(
     assert done.returncode == 2
     assert told in done.stderr
     assert not done.stdout
+
+
+def test_nothing_is_sent_but_tests_the_first_step_of_a_kill_and_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is answered: a code that would confirm a kill is not sent back."""
+    monkeypatch.setenv("RISKWARDEN_TOKEN", "nTq0Zk3rW8yLsvB1xGmPd7EuCjAhRfQo")
+    preview = {"confirmation": "0123abcd", "mode": "immediate", "word": "IMMEDIATE",
+               "steps": ["it is closed"], "positions": [], "unknown": None}  # fmt: skip
+    with LoopbackServer() as server:
+        server.instead = lambda _: Reply(200, json.dumps(preview))
+        ground = ground_of(tmp_path)
+        ground.receivers = server.url
+        ground.operator = Operator(tmp_path, tmp_path / "alerting.toml", server.url)
+        lines = {one.name: one for one in checklist.go_through(ground, {"clock": "a test"})}
+        sent = [(one.path, one.json) for one in server.received if one.method != "GET"]
+    assert lines["kill-dry-run"].outcome is Outcome.PASSED
+    assert [path for path, _ in sent] == ["/api/v1/system/kill-switch", "/api/v1/channels/test"]
+    assert set(sent[0][1]) == {"mode", "reason", "actor"}
+    assert not any("0123abcd" in one.finding.seen for one in lines.values())

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
+import typer
+
 from risk_policy.catalogue import runbooks
 from risk_policy.contracts.golive import Outcome
 from risk_policy.disk import free_ratio
@@ -236,6 +238,8 @@ def _looked(check: Check, ground: Ground) -> Finding:
         return check.look(ground)
     except NotKnownError as error:
         return not_known(error.seen, error.to_do)
+    except typer.Exit:  # the request itself makes no sense, and why was said
+        raise
     except Exception as error:  # noqa: BLE001 - one line that breaks must not hide all others
         return not_known(
             f"it could not be looked at: {type(error).__name__}: {error}", "report this fault"
