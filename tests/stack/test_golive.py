@@ -172,7 +172,7 @@ def test_a_stack_that_was_made_ready_passes_every_line_and_a_spoilt_one_does_not
     (desk.folder / "webhook_hmac_secret").chmod(0o644)
     desk.rehearse(well=False)
     spoilt = {"rules", "secrets", "drills"}
-    eventually(lambda: set(desk.not_passed()) == spoilt, 30, lambda: str(desk.not_passed()))
+    eventually(lambda: set(desk.not_passed()) == spoilt, 90, lambda: str(desk.not_passed()))
     assert desk.golive().returncode == 1
     skips = [part for one in spoilt for part in ("--skip", one, "--because", "a test")]
     assert desk.golive(*skips).returncode == 3
