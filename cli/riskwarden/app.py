@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "resume": "restrictions",
     "reset-high-water-mark": "high_water_mark",
     "status": "status",
+    "golive": "golive",
     "ack": "acks",
     "unack": "acks",
     "acks": "acks",

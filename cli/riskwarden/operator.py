@@ -53,6 +53,18 @@ class TurnedAwayError(NoAnswerError):
     """There is no token that they know, or those who answer are somebody else."""
 
 
+class RefusedError(Exception):
+    """They answered, and not with what was asked for.
+
+    Attributes:
+        exit_code: what a command ends with that has nothing else to do.
+    """
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
 class Operator:
     """Calls the receivers of one data folder, or those that are named."""
 
@@ -75,6 +87,20 @@ class Operator:
         patience_seconds: float = _PATIENCE_SECONDS,
     ) -> dict[str, Any]:
         """What they answer; the command ends with what they refuse. Raises NoAnswerError."""
+        try:
+            return self.answer(method, path, body, patience_seconds=patience_seconds)
+        except RefusedError as error:
+            fail(str(error), error.exit_code)
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> dict[str, Any]:
+        """What they answer. Raises NoAnswerError and RefusedError."""
         url, whence = self._address()
         answer: httpx.Response | None = None
         for token in self._tokens(alone=path != _KILL):
@@ -86,7 +112,7 @@ class Operator:
         if answer is None:
             if is_kill:
                 raise TurnedAwayError(self._no_token(), sent=False)
-            fail(self._no_token())
+            raise RefusedError(self._no_token(), 2)
         try:
             content = answer.json()
         except ValueError:
@@ -98,12 +124,12 @@ class Operator:
             )
             if is_kill:
                 raise TurnedAwayError(strange, sent=False)
-            fail(strange, 1)
+            raise RefusedError(strange)
         if answer.status_code != httpx.codes.OK:
             refusal = f"{url}{path}: {content.get('detail') or answer.reason_phrase}"
             if is_kill and answer.status_code in _STRANGER:
                 raise TurnedAwayError(refusal, sent=False)
-            fail(refusal, 1)
+            raise RefusedError(refusal)
         return content
 
     def ask(

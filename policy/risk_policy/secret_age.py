@@ -51,15 +51,21 @@ class UsedSecret:
 
 def used_secrets(policy: Policy, environ: Mapping[str, str]) -> Iterator[UsedSecret]:
     """Every secret of what is switched on that is set. It may ask Vault, and takes its time."""
-    is_server = policy.alerting.audit.storage_backend == "postgresql"
-    for name, secret in _secrets("alerting", policy.alerting):
-        of = _class_of(name)
-        if name.startswith(_OF_THE_FIRST_USER) or (of is SecretClass.DATABASE and not is_server):
-            continue
+    for name, secret in secrets_in_use(policy):
         variable = next(iter(variables(secret.template)), "")
         if variable and not any(environ.get(one) for one in (variable, f"{variable}_FILE")):
             continue
-        yield UsedSecret(name, of, changed_at(secret, environ))
+        yield UsedSecret(name, _class_of(name), changed_at(secret, environ))
+
+
+def secrets_in_use(policy: Policy) -> Iterator[tuple[str, Secret]]:
+    """Every secret of what is switched on, by its key, whether it is set or not."""
+    is_server = policy.alerting.audit.storage_backend == "postgresql"
+    for name, secret in _secrets("alerting", policy.alerting):
+        is_database = _class_of(name) is SecretClass.DATABASE
+        if name.startswith(_OF_THE_FIRST_USER) or (is_database and not is_server):
+            continue
+        yield name, secret
 
 
 def changed_at(secret: Secret, environ: Mapping[str, str]) -> datetime | None:

@@ -42,6 +42,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "POST /api/v1/system/kill-switch/arm": (Permission.ARM,),
     f"POST {high_water_mark.PATH}": (Permission.LOOSEN, Permission.CONFIRM),
     "POST /api/v1/drills": (Permission.DRILL,),
+    "POST /api/v1/golive": (Permission.DRILL,),
     "GET /api/v1/system/status": (Permission.READ,),
     "GET /api/v1/alerts": (Permission.READ,),
     "GET /ws/alerts": (Permission.READ,),

@@ -20,6 +20,7 @@ from risk_receivers.doors.door import Door
 from risk_receivers.doors.drills import DrillDoor
 from risk_receivers.doors.feeds import FeedDoor
 from risk_receivers.doors.gate import GateDoor, said
+from risk_receivers.doors.golive import GoLiveDoor
 from risk_receivers.doors.high_water_mark import HighWaterMarkDoor
 from risk_receivers.doors.kill import KillDoor
 from risk_receivers.doors.loosen import ArmDoor, LoosenDoor
@@ -213,6 +214,7 @@ def open_front(core: Core, people: People, parts: Parts, sign_in: SignIn) -> Ite
                 high_water_mark.PATH: marks,
                 "/api/v1/runtime/reports": ReportsDoor(core.recorder, patience),
                 "/api/v1/drills": DrillDoor(core.writer, patience),
+                "/api/v1/golive": GoLiveDoor(core.writer, patience),
             },
             behind=cast("Asgi", behind),
             probes=cast("Asgi", probes),

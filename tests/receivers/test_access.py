@@ -64,7 +64,7 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
     "arm": (LOOSENERS, ["POST /api/v1/system/kill-switch/arm"]),
     "loosen": (LOOSENERS, LOOSENED),
     "confirm": (LOOSENERS, LOOSENED),
-    "drill": (DESK, ["POST /api/v1/drills"]),
+    "drill": (DESK, ["POST /api/v1/drills", "POST /api/v1/golive"]),
     "manage_channels": (
         DESK,
         [

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from risk_policy.quantities import duration
+from risk_receivers.shapes.channels import Channel
+from riskwarden.channel_words import is_sick, state_of
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name
 
 #: Longer than the receivers wait for the slowest channel.
-_TEST_SECONDS: Final = 75.0
+TEST_SECONDS: Final = 75.0
 AuthorOption = Annotated[
     str | None, typer.Option("--author", help="Who; you, unless given.", show_default=False)
 ]
@@ -30,12 +32,12 @@ def health(
 ) -> None:
     """Show how every channel fares. Ends with 1 if one fails, is late or gave messages up."""
     found = Operator(data, policy, receivers).ask("GET", "/api/v1/channels")
-    channels = found["channels"]
+    channels: list[Channel] = found["channels"]
     if as_json:
         typer.echo(json.dumps(channels, indent=2))
     else:
         _show(channels)
-    sick = [one["name"] for one in channels if _is_sick(one)]
+    sick = [one["name"] for one in channels if is_sick(one)]
     if sick:
         fail(f"not well: {', '.join(sick)}", 1)
 
@@ -53,7 +55,7 @@ def try_out(
     """Send a message marked as a test through channels. Ends with 1 unless all confirmed it."""
     body = {"author": author or operator_name(), "channels": names or []}
     answer = Operator(data, policy, receivers).ask(
-        "POST", "/api/v1/channels/test", body, patience_seconds=_TEST_SECONDS
+        "POST", "/api/v1/channels/test", body, patience_seconds=TEST_SECONDS
     )
     failed: list[str] = []
     for result in answer["results"]:
@@ -67,7 +69,7 @@ def try_out(
         fail(f"people cannot be told by {', '.join(failed)}", 1)
 
 
-def _show(channels: list[dict[str, Any]]) -> None:
+def _show(channels: list[Channel]) -> None:
     table = Table("channel", "state", "from", "last confirmed", "waiting", "dead")
     for column in table.columns:
         column.no_wrap = True
@@ -80,7 +82,7 @@ def _show(channels: list[dict[str, Any]]) -> None:
             out.print(said, markup=False)
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(one: Channel) -> tuple[str, ...]:
     if not one["enabled"]:
         return (one["name"], "off", "", "", "", str(one["dead_letters"] or ""))
     waiting = str(one["waiting"])
@@ -88,26 +90,12 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         waiting += f", the oldest for {duration(round(one['oldest_seconds']))}"
     return (
         one["name"],
-        _state(one),
+        state_of(one),
         one["min_severity"],
         _shown(one["confirmed_at"]),
         waiting,
         str(one["dead_letters"]),
     )
-
-
-def _state(one: dict[str, Any]) -> str:
-    if one["up"] is False:
-        heirs = ", ".join(one["fallback"])
-        return f"fails; {heirs} takes over" if heirs else "fails, and nobody takes over"
-    if one["late"]:
-        return "late"
-    return "works" if one["up"] else "not tried yet"
-
-
-def _is_sick(one: dict[str, Any]) -> bool:
-    fails = one["enabled"] and (one["up"] is False or one["late"])
-    return fails or one["dead_letters"] > 0
 
 
 def _shown(at: str | None) -> str:

@@ -14,7 +14,8 @@ from riskwarden.safety_snapshot.limits import ReadPolicy
 from riskwarden.safety_snapshot.sources import Content, Sources, content_of, reason_of
 from riskwarden.stack.layout import Layout
 
-_MADE_FROM: Final = re.compile(rb"^# policy sha256: ([0-9a-f]{64})$", re.MULTILINE)
+#: How a generated file says of which policy it is.
+MADE_FROM: Final = re.compile(rb"^# policy sha256: ([0-9a-f]{64})$", re.MULTILINE)
 #: Where they lie in a checkout whose policy is ``policy/alerting.toml``.
 _COMMITTED: Final = Path("rules/generated"), Path("alertmanager/generated")
 
@@ -88,7 +89,7 @@ def _rules(folder: Path, sources: Sources) -> dict[str, Content]:
 def _said(contents: list[Content]) -> str | None:
     """The policy that files were made from; two that differ are none anybody has."""
     said = {
-        match[1].decode() if (match := _MADE_FROM.search(one.data)) else "unknown"
+        match[1].decode() if (match := MADE_FROM.search(one.data)) else "unknown"
         for one in contents
     }
     if len(said) > 1:

@@ -142,6 +142,7 @@ class EventType(StrEnum):
     SERVICE_STARTED = "SERVICE_STARTED"
     DRILL_STARTED = "DRILL_STARTED"
     DRILL_ENDED = "DRILL_ENDED"
+    GO_LIVE_CHECKED = "GO_LIVE_CHECKED"
 
 
 #: Names that stand for several types, for who asks for what happened rather than for how.

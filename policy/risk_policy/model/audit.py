@@ -89,6 +89,9 @@ class AuditRetention(Section):
             # And so does who was given the records, and what was put in their place.
             case EventType.AUDIT_EXPORTED | EventType.AUDIT_BACKED_UP | EventType.AUDIT_RESTORED:
                 return self.config_changed_days
+            # And what was seen before real money was let in.
+            case EventType.GO_LIVE_CHECKED:
+                return self.config_changed_days
             case _ if event_type.startswith("KILL_SWITCH_"):
                 return self.kill_switch_days
             case _:

@@ -60,7 +60,7 @@ class Permissions(Section):
         arm: a disarmed kill switch.
         loosen: ask for what loosens the kill switch: to clear or disarm it.
         confirm: the second step of what somebody asked for.
-        drill: put on record that a drill begins, and how it ended.
+        drill: put on record that a drill begins, how it ended, and how a go-live check ended.
         manage_channels: try channels out; send dead letters again, or let them be.
         manage_tokens: make and revoke tokens, make, change and remove who may log in, and have a
             new key sign the audit chain.

@@ -20,6 +20,7 @@ from risk_policy.model.escalation import (
     RateLimits,
     Retention,
 )
+from risk_policy.model.golive import GoLive
 from risk_policy.model.mute_times import BusinessHours, MuteTimes
 from risk_policy.model.permissions import Permissions
 from risk_policy.model.pre_trade import PreTrade
@@ -81,6 +82,7 @@ class Alerting(Section):
     runbooks: Runbooks = Runbooks()
     security: Security = Security()
     dashboard: Dashboard = Dashboard()
+    golive: GoLive = GoLive()
 
 
 class Policy(Section):

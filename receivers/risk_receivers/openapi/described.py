@@ -13,6 +13,7 @@ from risk_receivers.audit.views import AuditQuery
 from risk_receivers.channels.views import DismissRequest, ResendRequest, TrialRequest
 from risk_receivers.doors.drills import DrillEvent
 from risk_receivers.doors.gate import LONGEST_WAIT_SECONDS
+from risk_receivers.doors.golive import GoLiveCheck
 from risk_receivers.doors.high_water_mark import MarkRequest
 from risk_receivers.doors.kill import KillRequest
 from risk_receivers.doors.loosen import LooseningRequest, SwitchRequest
@@ -135,6 +136,11 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "POST /api/v1/drills": Endpoint(
         "Put on record that a drill began, or how it ended", common.Recorded, body=DrillEvent
+    ),
+    "POST /api/v1/golive": Endpoint(
+        "Put on record that the go-live checklist was run, and how it ended",
+        common.Recorded,
+        body=GoLiveCheck,
     ),
     "GET /api/v1/system/status": Endpoint("How all of it stands", system.Status),
     "GET /api/v1/alerts": Endpoint("Alerts, the latest first", alerts.Alerts, AlertsQuery),

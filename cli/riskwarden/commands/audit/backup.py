@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from risk_policy import Policy
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.database.place import Place
 from risk_receivers.errors import ReceiversError
 from risk_receivers.store import receipt
-from risk_receivers.store.backup import BackupError, copied, publish
+from risk_receivers.store.backup import BackupError, Copy, copied, publish
 from riskwarden.commands.audit.common import DatabaseOption, database_or_fail, progress_bar
 from riskwarden.commands.common import (
     LATEST,
@@ -47,31 +49,9 @@ def backup(
         fail(f"{destination.parent}: no such folder; make it, or mount what it is on")
     if destination.exists():
         fail(f"{destination}: is there already; a backup never replaces one")
-    by_whom = operator_name()
     try:
-        with (
-            interruptible(),
-            progress_bar("copying", "verifying") as (copying, verifying),
-            copied(path, destination, copying=copying, verifying=verifying) as copy,
-        ):
-            event = AuditEvent(
-                EventType.AUDIT_BACKED_UP,
-                f"the audit store was copied by {by_whom} to {destination.name}, up to record "
-                f"{copy.head.size}",
-                severity=Severity.INFO,
-                category=Category.SECURITY,
-                actor_type=ActorType.USER,
-                actor_id=by_whom,
-                action_taken="copied and verified",
-                action_reason=printable(reason),
-                details={
-                    "file": destination.name,
-                    "file_sha256": copy.digest,
-                    "head": str(copy.head),
-                },
-            )
-            receipt.keep(path, record(path, loaded, event), copy.path)
-            publish(copy, destination)
+        with interruptible():
+            copy = back_up(path, loaded, destination, reason)
     except NotRecordedError as error:
         fail(f"{error}; no backup was made, since it could not be put on record")
     except BackupError as error:
@@ -87,3 +67,34 @@ def backup(
         f"SHA-256 {copy.digest}",
         markup=False,
     )
+
+
+def back_up(place: Place, policy: Policy, destination: Path, reason: str) -> Copy:
+    """Copy a store, verify the copy and put on record that it was made.
+
+    Raises BackupError, NotRecordedError, and what files and databases raise.
+    """
+    by_whom = operator_name()
+    with (
+        progress_bar("copying", "verifying") as (copying, verifying),
+        copied(place, destination, copying=copying, verifying=verifying) as copy,
+    ):
+        event = AuditEvent(
+            EventType.AUDIT_BACKED_UP,
+            f"the audit store was copied by {by_whom} to {destination.name}, up to record "
+            f"{copy.head.size}",
+            severity=Severity.INFO,
+            category=Category.SECURITY,
+            actor_type=ActorType.USER,
+            actor_id=by_whom,
+            action_taken="copied and verified",
+            action_reason=printable(reason),
+            details={
+                "file": destination.name,
+                "file_sha256": copy.digest,
+                "head": str(copy.head),
+            },
+        )
+        receipt.keep(place, record(place, policy, event), copy.path)
+        publish(copy, destination)
+    return copy

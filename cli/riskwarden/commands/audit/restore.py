@@ -51,7 +51,7 @@ _PATIENCE_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class Done:
     """What was restored.
 
     Attributes:
@@ -97,7 +97,7 @@ def restore(
             fail(f"{there[0]}: is there already; --force moves it aside")
         path_of(target).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(data, path_of(target)), interruptible():
-            done = _restored(source, target, loaded, data, accept_loss, reason)
+            done = restored(source, target, loaded, data, accept_loss, reason)
         if isinstance(target, Segmented):
             with progress_bar("filing") as (filing,):
                 filing(0, done.head.size)
@@ -120,9 +120,14 @@ def restore(
     )
 
 
-def _restored(
+def restored(
     source: Path, target: Place, policy: Policy, data: Path, accepted: int | None, reason: str
-) -> _Done:
+) -> Done:
+    """Put a backup in a place, on which nobody else may be.
+
+    Raises BackupError, ReceiptError, NotRecordedError, and what files and databases raise; the
+    command ends if more would be lost than is accepted.
+    """
     signing_key = data / policy.alerting.audit.signing.key_path
     with (
         progress_bar("verifying", "copying", "verifying", "placing") as bars,
@@ -140,7 +145,7 @@ def _restored(
                 _let_it_sign_again(signing_key, suffix)
 
         aside = take_place(copy, target, suffix, let_sign_again, bars[3])
-    return _Done(head, lost, seq, aside)
+    return Done(head, lost, seq, aside)
 
 
 @contextmanager

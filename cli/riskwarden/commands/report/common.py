@@ -52,20 +52,33 @@ def form_of(asked: Form | None, output: Path | None) -> Form:
 
 def deliver(document: Document, form: Form, output: Path | None) -> None:
     """Write a document where it is wanted, or the command ends saying why it cannot be."""
+    content = content_of(document, form)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    keep(content, output)
+    out.print(f"written: {output}")
+
+
+def content_of(document: Document, form: Form) -> bytes:
+    """A document as its file holds it, or the command ends saying why it cannot be."""
     try:
         content = written(document, form)
-        if form is not Form.PDF:  # whoever can set a label must not steer a reader's terminal
-            content = visible(content.decode("utf-8", "replace")).encode()
-        if output is None:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-            return
-        _replace(output, content)
     except PdfError as error:
         fail(str(error), 1)
+    if form is Form.PDF:
+        return content
+    # Whoever can set a label must not steer a reader's terminal.
+    return visible(content.decode("utf-8", "replace")).encode()
+
+
+def keep(content: bytes, output: Path) -> None:
+    """Write a file whole, or the command ends saying why it cannot be."""
+    try:
+        _replace(output, content)
     except OSError as error:
         fail(f"{error.filename or output}: {error.strerror}", 1)
-    out.print(f"written: {output}")
 
 
 def _replace(path: Path, content: bytes) -> None:

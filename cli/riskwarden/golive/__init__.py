@@ -1,0 +1,1 @@
+"""The go-live checklist: pure judgements of what was seen, and the rim that looks."""
