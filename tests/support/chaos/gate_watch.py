@@ -45,6 +45,12 @@ class GateWatch:
         """Why it closed since then, each time that it did."""
         return [why for at, allowed, why in list(self.changes) if not allowed and at > moment]
 
+    @property
+    def closed_seconds(self) -> float:
+        """For how long it has refused new risk without a break."""
+        at, allowed, _ = self.changes[-1]
+        return 0.0 if allowed else time.monotonic() - at
+
     def see(self, *, allowed: bool, reason: str) -> None:
         """What was answered about new risk."""
         self.looks += 1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from chaos.declared import Outcome, Seen
+
+_PLACE: Final = re.compile(r"(?<!\w)/(?:[\w.-]+/){2,}")
 
 HEAD = """# Chaos
 
@@ -30,7 +34,8 @@ looked at, too. Failures of other kinds are tested elsewhere: kill -9 and loss o
 write by `./dev torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies
 in `tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
 
-This page is written by `./dev chaos --write`: what it says was seen is of that run{machine}.
+This page is written by `./dev chaos --write`, of what was seen last of each scenario{machine}.
+Seconds are those of that machine and whatever else it did.
 """
 
 
@@ -62,7 +67,8 @@ def _page(outcomes: Sequence[Outcome], head: str) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "/").replace("\n", " ")
+    # Where the run kept its files is nobody's business.
+    return _PLACE.sub("…/", text).replace("|", "/").replace("\n", " ")
 
 
 def keep(outcome: Outcome, folder: Path) -> None:

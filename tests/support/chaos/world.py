@@ -18,6 +18,7 @@ from chaos.declared import KillBy, Scenario
 from chaos.gate_watch import GateWatch
 from chaos.sender import PREFIX, Sender, kill_alert
 from risk_policy import default_policy_path, load_policy
+from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.query import StoredEvent, events
 from risk_receivers.audit.verify import verify_database
 from riskwarden.drill.stage import OwnStage
@@ -174,8 +175,11 @@ class World:
         return events(self.database, 0, _MANY)
 
     def mark(self) -> int:
-        """Where the record stands now."""
-        return max((event.seq for event in self.chain()), default=0)
+        """Where the record stands now; where it began to fail, if it cannot be read."""
+        try:
+            return max((event.seq for event in self.chain()), default=0)
+        except AuditError:
+            return self.broken_mark
 
     def count(self, event_type: str, text: str = "", after: int = 0) -> int:
         """How many of that type are on record that say something, beyond a mark."""
