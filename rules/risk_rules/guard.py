@@ -47,15 +47,18 @@ def _live_orders(policy: Policy) -> Condition:
 
 
 def _kill_switch(policy: Policy) -> Iterator[Condition]:
-    tripped = f"max({promql.series(m.KILL_SWITCH_TRIPPED)}) == 1"
-    kills = promql.series(m.KILLS)
-    yield Condition(system.KILL_SWITCH_TRIGGERED, f"{tripped} or max({kills}) > 0")
+    # That the receivers were not heard for a moment does not clear what they said last.
+    hold = promql.duration(off_multiple(policy, policy.alerting.latch.hold_missing_minutes * 60))
+    was_tripped = f"max(last_over_time({promql.series(m.KILL_SWITCH_TRIPPED)}[{hold}])) == 1"
+    kills = f"max(last_over_time({promql.series(m.KILLS)}[{hold}])) > 0"
+    yield Condition(system.KILL_SWITCH_TRIGGERED, f"{was_tripped} or {kills}")
     yield _not_confirmed(policy)
     armed = promql.series(m.KILL_SWITCH_ARMED)
     lately = promql.duration(policy.alerting.system.event_seconds)
     newly = f"min({armed}) == 1 unless on () min({armed} offset {lately}) == 1"
     yield Condition(system.KILL_SWITCH_ARMED, newly)
     # What is tripped is not armed either, and has stopped what there is to stop.
+    tripped = f"max({promql.series(m.KILL_SWITCH_TRIPPED)}) == 1"
     yield Condition(system.KILL_SWITCH_DISARMED, f"min({armed}) == 0 unless on () {tripped}")
 
 

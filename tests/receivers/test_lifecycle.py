@@ -50,6 +50,16 @@ def test_an_end_that_may_be_none_ends_nothing_that_was_seen_firing() -> None:
     assert on_alert(resolved, doubtful, at(14)) == Step(resolved)
 
 
+def test_an_end_that_may_be_none_hides_no_real_one_before_it() -> None:
+    lease = replace(alert(firing=False, ends=12), is_certain=False)  # our clock is ahead
+    unseen = on_alert(None, lease, at(3600)).incident
+    fires = on_alert(unseen, alert(ends=3612), at(3605))
+    assert fires.changes == (Change.CREATED,)
+    assert on_alert(fires.incident, alert(firing=False, ends=11), at(12)).changes == (
+        Change.RESOLVED,
+    )
+
+
 def test_the_notification_feed_dispatches_once() -> None:
     first = on_alert(opened(), notified(), at(1))
     assert first.changes == (Change.DISPATCHED,)

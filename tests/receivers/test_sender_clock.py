@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,7 +62,8 @@ def test_a_watchdog_that_was_taken_out_of_the_rules_moves_no_clock() -> None:
     clock.hear(at(LEASE), at(0))
     for second in range(5, 900, 5):
         clock.hear(at(3), at(second))
-        assert clock.read(at(3), at(second)) == End(at(3), fires=False)
+        certain = not LEASE < second <= 2 * LEASE + REPEAT  # our own clock may have been set
+        assert clock.read(at(3), at(second)) == End(at(3), fires=False, is_certain=certain)
 
 
 def test_without_a_watchdog_an_end_is_certain_a_lease_later() -> None:
@@ -90,6 +92,21 @@ def test_a_clock_that_was_set_right_is_believed_again() -> None:
     for second in (15, 20, 25, 30, 35):
         clock.hear(at(second + LEASE), at(second))
     assert clock.read(at(34), at(35)) == End(at(34), fires=False)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_after_our_clock_was_set_an_end_is_certain_once_the_watchdog_has_told(jump: float) -> None:
+    clock = SenderClock(LEASE)
+    for sent in (0, 5, 10):
+        clock.hear(at(sent + LEASE), at(sent))
+        assert clock.read(at(sent - 1), at(sent)).is_certain
+    for sent in (15, 20):  # the first Watchdog after that does not show yet whether it moves
+        now = at(sent + jump)
+        clock.hear(at(sent + LEASE), now)
+        end = clock.read(at(sent + LEASE), now)
+        assert end.fires or not end.is_certain
+    assert clock.read(at(20 + LEASE), at(20 + jump)).fires
+    assert clock.read(at(-7200), at(20 + jump)) == End(at(-7200), fires=False)
 
 
 def test_what_fires_is_not_shown_as_over_by_a_service_whose_clock_is_ahead(

@@ -60,9 +60,11 @@ class LoopbackServer:
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
         self._scheme = "http"
+        self._tls: ssl.SSLContext | None = None
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
+            self._tls = context
             # The handshake belongs into the connection's own thread, as the rest of it.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -77,6 +79,11 @@ class LoopbackServer:
     @property
     def url(self) -> str:
         return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    def show(self, certificate: Path) -> None:
+        """Prove itself with another one from now on."""
+        assert self._tls is not None
+        self._tls.load_cert_chain(certificate)
 
     def answer(self, received: Received) -> Reply:
         """What the service says; for subclasses."""

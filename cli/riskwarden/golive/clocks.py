@@ -59,7 +59,7 @@ def _of_receivers(ground: Ground) -> float:
 
 def _of_prometheus(ground: Ground) -> float:
     found = ground.measured("vector(time())")
-    return float(found[0]["value"][1])
+    return found[0].value
 
 
 def offset(server: str) -> float | None:

@@ -18,7 +18,7 @@ from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts.safety_snapshot import SafetySnapshot
 from risk_policy.model.stack import Endpoints
-from risk_receivers.prometheus import PrometheusApi, PrometheusError
+from risk_receivers.prometheus import PrometheusApi, PrometheusError, Sample
 from risk_receivers.shapes.channels import Channel
 from risk_receivers.shapes.system import Status
 from riskwarden.golive.finding import NotKnownError
@@ -114,7 +114,7 @@ class Ground:
         except (NoAnswerError, RefusedError) as error:
             raise NotKnownError(str(error), _ASK_RECEIVERS) from error
 
-    def measured(self, query: str) -> list[dict[str, Any]]:
+    def measured(self, query: str) -> list[Sample]:
         """What Prometheus measures. Raises NotKnownError."""
         prometheus = PrometheusApi(self.prometheus_url)
         try:

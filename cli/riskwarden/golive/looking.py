@@ -102,7 +102,7 @@ def policies_said(ground: Ground) -> dict[str, str]:
     digest = ground.policy.digest
     found: dict[str, str] = {}
     for one in ground.measured(m.POLICY_INFO.name):
-        part, theirs = one["metric"].get("component", ""), one["metric"].get("digest", "")
+        part, theirs = one.labels.get("component", ""), one.labels.get("digest", "")
         # Of several of a kind, the one that differs is what matters.
         if part and (part not in found or theirs != digest):
             found[part] = theirs

@@ -104,14 +104,18 @@ def fired(before: HeldAlert | None, alert: Alert) -> HeldAlert:
 
 
 def unseen(alert: Alert, end: datetime) -> HeldAlert:
-    """It is over, and nobody had ever heard of it."""
+    """It is over, and nobody had ever heard of it.
+
+    An end that is not certain may be that of a lease which is renewed. It counts for none, or the
+    real one, which is earlier, would count for an old one.
+    """
     return HeldAlert(
         severity=alert.severity,
         escalation=alert.escalation,
         standing=Standing.ENDED,
         starts_at=alert.starts_at,
         ends_at=end,
-        counted_end=end,
+        counted_end=end if alert.is_certain else None,
     )
 
 

@@ -7,7 +7,8 @@ always, so an end that keeps moving and still lies closer than a lease shows how
 clock is behind. Its last end before it was taken out of the rules does not move and shows nothing.
 
 This fails towards firing: what is wrongly taken for firing is over at a later repeat. Until the
-Watchdog has told, for a lease at the most, an end that has passed is no certain one. The pulse
+Watchdog has told, for a lease at the most, an end that has passed is no certain one; nor is it once
+the Watchdog was last heard longer ago than a lease, as it is after our clock was set. The pulse
 of the feed does not depend on it: a Watchdog whose end has passed on our clock is no sign of
 life, so that nothing old opens the gate.
 """
@@ -87,8 +88,10 @@ class SenderClock:
 
     def _is_known(self, now: datetime) -> bool:
         """Whether the Watchdog has told, or has had the time to."""
+        if self._told and self._is_old(now):
+            self._told, self._began_at = False, now
         self._began_at = self._began_at or now
-        return self._told or now - self._began_at > self._lease
+        return self._told or abs(now - self._began_at) > self._lease
 
     def _is_old(self, now: datetime) -> bool:
         # Whichever way round: our own clock may have been set back in between.

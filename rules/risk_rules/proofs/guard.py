@@ -222,7 +222,35 @@ def unconfirmed_and_gone(board: Board) -> int:
         (since, tick), (_GONE, tick), (0.0, 0),
     )  # fmt: skip
     board.expect(system.KILL_SWITCH_NOT_CONFIRMED, _owed(policy, line))
+    _tripped_and_gone(board)
     return hold + 7 * tick
+
+
+def _tripped_and_gone(board: Board) -> None:
+    """A switch that was tripped when they went away is, until they say that it was cleared."""
+    tick, hold = board.clock.tick, _hold(board.policy)
+    lines = [
+        board.feed(metric, {**labels, **_ONE}, *phases)
+        for metric, labels, phases in (
+            (
+                m.KILL_SWITCH_TRIPPED,
+                {},
+                ((1.0, tick), (_GONE, hold + 2 * tick), (1.0, tick), (_GONE, tick), (0.0, 0)),
+            ),
+            (
+                m.KILLS,
+                {"scope": "symbol"},
+                ((1.0, tick), (_GONE, hold + 3 * tick), (1.0, tick), (_GONE, tick), (0.0, 0)),
+            ),
+        )
+    ]
+    within = hold + policy_clock(board.policy).scrape / 2
+
+    def truth(now: int) -> float | None:
+        last = [found[-1] for line in lines if (found := line.within(now, within))]
+        return 1.0 if 1.0 in last else None
+
+    board.expect(system.KILL_SWITCH_TRIGGERED, truth)
 
 
 def _hold(policy: Policy) -> int:
