@@ -32,6 +32,7 @@ from risk_policy.model.stack import (
     Endpoints,
     FastLane,
     Gate,
+    HighAvailability,
     Intake,
     KillSwitch,
     Prometheus,
@@ -76,6 +77,7 @@ class Alerting(Section):
     reports: Reports = Reports()
     intake: Intake = Intake()
     endpoints: Endpoints = Endpoints()
+    high_availability: HighAvailability = HighAvailability()
     auth: Auth = Auth()
     permissions: Permissions = Permissions()
     runbooks: Runbooks = Runbooks()

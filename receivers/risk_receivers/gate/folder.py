@@ -23,7 +23,7 @@ _LOOK_SECONDS: Final = 0.02
 class FolderLock:
     """Held from the beginning until it is let go, or its process ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         """Make the folder fit and take it. Raises StartError, GateBusyError among them."""
         try:
             if not folder.is_dir():
@@ -39,7 +39,7 @@ class FolderLock:
         except OSError as error:
             raise StartError(f"{folder}: the gate folder cannot be used: {error}") from error
         try:
-            self._take()
+            self._take(patience_seconds)
         except OSError as error:
             self.release()
             raise GateBusyError(
@@ -47,8 +47,8 @@ class FolderLock:
                 "stop it, or use another --data"
             ) from error
 
-    def _take(self) -> None:
-        until = time.monotonic() + _PATIENCE_SECONDS
+    def _take(self, patience_seconds: float) -> None:
+        until = time.monotonic() + patience_seconds
         while True:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
