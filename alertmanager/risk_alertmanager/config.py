@@ -38,7 +38,9 @@ def alertmanager_config(
     """
     at = endpoints or policy.alerting.endpoints
     own_way = second_way.second_way(policy, reveal)
-    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(at)]}]
+    # Whoever stands by hands on to whoever leads, who takes what comes twice once.
+    places = (at.receivers, *(() if endpoints else policy.alerting.high_availability.peers))
+    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(place) for place in places]}]
     content: dict[str, Any] = {
         "route": route_tree(policy, () if own_way is None else (second_way.route(policy),)),
         **({"time_intervals": quiet} if (quiet := time_intervals(policy)) else {}),
@@ -48,9 +50,9 @@ def alertmanager_config(
     return render(policy, content, "\n".join((_COMMENT, *second_way.remarks(policy, reveal))))
 
 
-def _webhook(at: Endpoints) -> dict[str, Any]:
+def _webhook(endpoint: str) -> dict[str, Any]:
     return {
-        "url": f"http://{at.receivers}{NOTIFICATION_PATH}",
+        "url": f"http://{endpoint}{NOTIFICATION_PATH}",
         "send_resolved": True,
         # 0 is unlimited: a cut list is cut by label order, which may cut off the emergency.
         "max_alerts": 0,

@@ -8,6 +8,7 @@ round. What a timeout cuts off is sent again after the resend delay.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from risk_policy.contracts.artefact import ALERT_FEED_TOKEN_FILE, duration
@@ -33,8 +34,12 @@ Run Prometheus with --rules.alert.resend-delay={{resend_delay}}.
 
 
 def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str:
-    """The configuration, for the policy's endpoints or for others. Raises ArtefactError."""
+    """The configuration, for the policy's endpoints or for others. Raises ArtefactError.
+
+    Others are those of a stack of its own, in which nobody stands by.
+    """
     at = endpoints or policy.alerting.endpoints
+    receivers = (at.receivers, *(() if endpoints else policy.alerting.high_availability.peers))
     timing = policy.alerting.prometheus
     own = duration(own_scrape_seconds(policy))
     content: dict[str, Any] = {
@@ -44,10 +49,10 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
             "evaluation_interval": duration(timing.evaluation_interval_seconds),
         },
         "rule_files": [f"{RULES_FOLDER}/*.yml"],
-        "alerting": {"alertmanagers": _feeds(policy, at)},
+        "alerting": {"alertmanagers": _feeds(policy, at, receivers)},
         "scrape_configs": [
             _job(EXPORTER_JOB, at.exporter),
-            _job(RECEIVERS_JOB, at.receivers),
+            _job(RECEIVERS_JOB, *receivers),
             _job(PROMETHEUS_JOB, at.prometheus, scrape_interval=own),
             _job(ALERTMANAGER_JOB, at.alertmanager, scrape_interval=own),
         ],
@@ -56,7 +61,7 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
     return render(policy, content, _COMMENT.strip().format(resend_delay=resend_delay))
 
 
-def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
+def _feeds(policy: Policy, at: Endpoints, receivers: Sequence[str]) -> list[dict[str, Any]]:
     common = {
         "scheme": "http",
         "path_prefix": "/",
@@ -65,18 +70,18 @@ def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
         # A token must never follow a redirect to somebody else.
         "follow_redirects": False,
     }
-    people = {**common, **_target(at.alertmanager)}
+    people = {**common, **_targets(at.alertmanager)}
     machine = {
         **common,
         "authorization": {"type": "Bearer", "credentials_file": ALERT_FEED_TOKEN_FILE},
-        **_target(at.receivers),
+        **_targets(*receivers),
     }
     return [machine, people]
 
 
-def _job(name: str, endpoint: str, **settings: str) -> dict[str, Any]:
-    return {"job_name": name, **settings, **_target(endpoint)}
+def _job(name: str, *endpoints: str, **settings: str) -> dict[str, Any]:
+    return {"job_name": name, **settings, **_targets(*endpoints)}
 
 
-def _target(endpoint: str) -> dict[str, Any]:
-    return {"static_configs": [{"targets": [endpoint]}]}
+def _targets(*endpoints: str) -> dict[str, Any]:
+    return {"static_configs": [{"targets": [*endpoints]}]}

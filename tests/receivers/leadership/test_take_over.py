@@ -6,12 +6,16 @@ import contextlib
 import itertools
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import pytest
 from postgres_cluster import own_cluster, restart
+
+from risk_receivers.database.place import Server
+from risk_receivers.store import head_file
 
 
 def test_the_one_leads_and_the_other_stands_by_and_hands_on(pair: Any, words: Any) -> None:
@@ -182,3 +186,36 @@ def test_when_postgresql_is_restarted_one_of_them_leads_again(
         all_on_record_once(pair, senders.answered)
         for service in (pair.one, pair.other):
             service.kill()
+
+
+def test_what_two_prometheus_send_to_both_addresses_is_taken_once(pair: Any, words: Any) -> None:
+    alerts = [words.alert(risk_id=f"drawdown/{number}") for number in range(20)]
+
+    def sent(service: Any) -> int:
+        return int(service.send("alerts", alerts).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        codes = list(pool.map(sent, (pair.one, pair.other, pair.other, pair.one)))
+    assert codes == [200] * 4
+    assert pair.counted("ALERT_CREATED") == dict.fromkeys((f"drawdown/{n}" for n in range(20)), 1)
+
+
+def test_a_standby_does_not_take_over_from_a_server_that_lost_what_it_has_seen(
+    pair: Any, words: Any
+) -> None:
+    assert pair.one.send("alerts", [words.alert()]).status_code == 200
+    pair.wait_until(lambda: pair.rows("SELECT max(seq) FROM audit_header")[0][0] >= 3, 20)
+    noted = Server(pair.dsn, pair.other.database)
+
+    def has_seen_it() -> bool:
+        head = head_file.read(noted.path)
+        return head is not None and head.size >= 3
+
+    pair.wait_until(has_seen_it, 20, "the standby has noted the head")
+    pair.other.process.send_signal(signal.SIGSTOP)
+    pair.one.kill()
+    pair.rows("DELETE FROM audit_payload WHERE seq >= 3 RETURNING seq")
+    pair.rows("DELETE FROM audit_header WHERE seq >= 3 RETURNING seq")
+    pair.other.process.send_signal(signal.SIGCONT)
+    pair.wait_until(lambda: "records were lost" in pair.other.log, 40, "it says what is missing")
+    assert not pair.leads(pair.other)
