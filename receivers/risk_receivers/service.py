@@ -7,7 +7,7 @@ from the first moment on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from argon2 import Parameters
 
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
 from risk_receivers import latencies
 from risk_receivers.access import Access
 from risk_receivers.acks.reconciler import ack_gauges
@@ -30,7 +31,7 @@ from risk_receivers.leadership.leader import Leadership
 from risk_receivers.people import open_channels, open_people
 from risk_receivers.security.key_ages import KeyAges
 from risk_receivers.sign_in import open_sign_in
-from risk_receivers.telemetry import Telemetry, policy_info
+from risk_receivers.telemetry import Samples, Telemetry, policy_info
 from risk_receivers.tokens.registry import Uses, load_book
 from risk_receivers.users.hasher import PARAMETERS
 
@@ -71,7 +72,11 @@ def running(
     telemetry = Telemetry(latencies.bounds(alerting.reports.objectives))
     latencies.expect(telemetry)
     telemetry.add_source(lambda: policy_info(policy.digest))
-    telemetry.set(m.RECEIVERS_LEADER, value=1.0)
+
+    def leads() -> Mapping[Metric, Samples]:
+        return {m.RECEIVERS_LEADER: [((), float(leadership is None or not leadership.complaint))]}
+
+    telemetry.add_source(leads)
     with ExitStack() as stack:
         channels = stack.enter_context(open_channels(policy, data, telemetry))
         tokens = Tokens.from_policy(policy)
