@@ -41,7 +41,9 @@ def alertmanager_config(
     at = endpoints or policy.alerting.endpoints
     token = token_file(policy, NOTIFICATION_FEED_TOKEN)
     own_way = second_way.second_way(policy, reveal)
-    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(at, token)]}]
+    # Whoever stands by hands on to whoever leads, who takes what comes twice once.
+    places = (at.receivers, *(() if endpoints else policy.alerting.high_availability.peers))
+    receivers = [{"name": RECEIVER, "webhook_configs": [_webhook(one, token) for one in places]}]
     content: dict[str, Any] = {
         "route": route_tree(policy, () if own_way is None else (second_way.route(policy),)),
         **({"time_intervals": quiet} if (quiet := time_intervals(policy)) else {}),
@@ -52,9 +54,9 @@ def alertmanager_config(
     return render(policy, content, "\n".join((comment, *second_way.remarks(policy, reveal))))
 
 
-def _webhook(at: Endpoints, token: str) -> dict[str, Any]:
+def _webhook(endpoint: str, token: str) -> dict[str, Any]:
     return {
-        "url": f"http://{at.receivers}{NOTIFICATION_PATH}",
+        "url": f"http://{endpoint}{NOTIFICATION_PATH}",
         "send_resolved": True,
         # 0 is unlimited: a cut list is cut by label order, which may cut off the emergency.
         "max_alerts": 0,

@@ -31,6 +31,7 @@ from risk_receivers.kill.order_watch import OrderWatch, StandingOrder
 from risk_receivers.kill.silence_watch import SilenceWatch
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.spool_keeper import SpoolKeeper
+from risk_receivers.leadership.leader import Leadership
 from risk_receivers.ledger import Ledger
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.quiet.terms import Terms
@@ -64,6 +65,7 @@ class Core:
 
     Attributes:
         alert_lease_seconds: how long a firing alert holds that is not repeated.
+        leadership: where several share the store, what says that this one leads.
         workers: what keeps record and gate in order, not started yet.
     """
 
@@ -88,12 +90,18 @@ class Core:
     monitor: Monitor
     growth: Growth
     alert_lease_seconds: float
+    leadership: Leadership | None
     workers: tuple[Worker, ...]
 
 
 @contextmanager
 def open_core(
-    policy: Policy, data: Path, telemetry: Telemetry, *, own_store: bool = False
+    policy: Policy,
+    data: Path,
+    telemetry: Telemetry,
+    *,
+    own_store: bool = False,
+    leadership: Leadership | None = None,
 ) -> Iterator[Core]:
     """Store, gate and recorder on a data folder. Raises StartError or StoreError."""
     alerting = policy.alerting
@@ -123,6 +131,7 @@ def open_core(
             batch=alerting.intake.commit_batch,
             queue_depth=alerting.intake.queue_depth,
             recorded=recorded,
+            term=None if leadership is None else leadership.term,
         )
         signing = alerting.audit.signing
         checkpointer = Checkpointer(
@@ -137,10 +146,12 @@ def open_core(
         proof = StoreProof(writer, alerting.gate.lease_seconds)
 
         order = StandingOrder(data / "gate")
+        leads = () if leadership is None else (leadership,)
+        signs = (proof, pulse, heartbeat, order, *leads)
 
         def may_renew() -> bool:
             proof.ask()
-            return not any(sign.complaint for sign in (proof, pulse, heartbeat, order))
+            return not any(sign.complaint for sign in signs)
 
         gate = stack.enter_context(
             GatePublisher(
@@ -248,6 +259,7 @@ def open_core(
             monitor=watching.monitor,
             growth=growth,
             alert_lease_seconds=alert_lease_seconds,
+            leadership=leadership,
             workers=(
                 *(clock, restrictions, countdown, silence, doubts, orders),
                 SpoolKeeper(spool, recorder, telemetry),

@@ -76,7 +76,10 @@ def parts_of(
         writer=core.writer,
         proof=core.proof,
         gate=core.gate,
-        signs=(core.pulse, core.heartbeat, core.order),
+        signs=(
+            *(core.pulse, core.heartbeat, core.order),
+            *(() if core.leadership is None else (core.leadership,)),
+        ),
         workers=[*core.workers, *people.workers],
         reading=reading,
         verdict=core.verdict,

@@ -25,6 +25,7 @@ from risk_receivers.kill.order_watch import StandingOrder
 from risk_receivers.kill.spool import Spool
 from risk_receivers.kill.switch import Phase
 from risk_receivers.kill.unconfirmed import unconfirmed_since
+from risk_receivers.leadership.leader import Leadership
 from risk_receivers.reading import Reading
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
@@ -42,7 +43,7 @@ class Health:
         writer: Writer,
         proof: StoreProof,
         gate: GatePublisher,
-        signs: Sequence[Pulse | Heartbeat | StandingOrder],
+        signs: Sequence[Pulse | Heartbeat | StandingOrder | Leadership],
         workers: Sequence[Worker],
         reading: Reading,
         verdict: ChainVerdict,

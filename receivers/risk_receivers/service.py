@@ -7,7 +7,7 @@ from the first moment on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from pathlib import Path
 from argon2 import Parameters
 
 from risk_policy import Policy
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
 from risk_receivers import latencies
 from risk_receivers.access import Access
 from risk_receivers.acks.reconciler import ack_gauges
@@ -25,21 +27,27 @@ from risk_receivers.edge import open_front, parts_of
 from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi
 from risk_receivers.gate.heartbeat import Heartbeat
+from risk_receivers.leadership.leader import Leadership
 from risk_receivers.people import open_channels, open_people
 from risk_receivers.security.key_ages import KeyAges
 from risk_receivers.sign_in import open_sign_in
-from risk_receivers.telemetry import Telemetry, policy_info
+from risk_receivers.telemetry import Samples, Telemetry, policy_info
 from risk_receivers.tokens.registry import Uses, load_book
 from risk_receivers.users.hasher import PARAMETERS
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is running."""
+    """What is running.
+
+    Attributes:
+        unkept: what only this process knows, and a new one would not; empty if nothing.
+    """
 
     front: Asgi
     parts: Parts
     heartbeat: Heartbeat
+    unkept: Callable[[], str]
 
 
 @contextmanager
@@ -49,12 +57,14 @@ def running(
     alertmanager: str = "",
     *,
     own_store: bool = False,
+    leadership: Leadership | None = None,
     hashing: Parameters = PARAMETERS,
 ) -> Iterator[Service]:
     """Everything but the server, running on a data folder. Raises StartError or StoreError.
 
     ``alertmanager`` is where it listens, if that is not where the policy says; with ``own_store``
-    the record is kept in the folder, whatever the policy says. ``hashing`` is how passwords are.
+    the record is kept in the folder, whatever the policy says. ``leadership`` is what others on
+    the same store are kept out by. ``hashing`` is how passwords are hashed.
     """
     alerting = policy.alerting
     if not alerting.enabled:
@@ -62,10 +72,17 @@ def running(
     telemetry = Telemetry(latencies.bounds(alerting.reports.objectives))
     latencies.expect(telemetry)
     telemetry.add_source(lambda: policy_info(policy.digest))
+
+    def leads() -> Mapping[Metric, Samples]:
+        return {m.RECEIVERS_LEADER: [((), float(leadership is None or not leadership.complaint))]}
+
+    telemetry.add_source(leads)
     with ExitStack() as stack:
         channels = stack.enter_context(open_channels(policy, data, telemetry))
         tokens = Tokens.from_policy(policy)
-        core = stack.enter_context(open_core(policy, data, telemetry, own_store=own_store))
+        core = stack.enter_context(
+            open_core(policy, data, telemetry, own_store=own_store, leadership=leadership)
+        )
         load_book(core.database, tokens.book)
         sign_in = stack.enter_context(open_sign_in(core, hashing))
         access = Access(
@@ -86,4 +103,4 @@ def running(
         telemetry.add_source(lambda: ack_gauges(core.database))
         front = stack.enter_context(open_front(core, people, parts, sign_in))
         stack.callback(core.gate.withdraw)  # the first thing once nobody listens any more
-        yield Service(front, parts, core.heartbeat)
+        yield Service(front, parts, core.heartbeat, lambda: core.spool.complaint)

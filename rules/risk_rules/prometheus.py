@@ -8,6 +8,7 @@ round. What a timeout cuts off is sent again after the resend delay.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from risk_policy.contracts.artefact import (
@@ -41,9 +42,11 @@ Run Prometheus with --rules.alert.resend-delay={resend_delay}.
 def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str:
     """The configuration, for the policy's endpoints or for others.
 
-    Raises ArtefactError or RemoteWriteError.
+    Others are those of a stack of its own, in which nobody stands by. Raises ArtefactError or
+    RemoteWriteError.
     """
     at = endpoints or policy.alerting.endpoints
+    receivers = (at.receivers, *(() if endpoints else policy.alerting.high_availability.peers))
     timing = policy.alerting.prometheus
     own = duration(own_scrape_seconds(policy))
     content: dict[str, Any] = {
@@ -53,10 +56,10 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
             "evaluation_interval": duration(timing.evaluation_interval_seconds),
         },
         "rule_files": [f"{RULES_FOLDER}/*.yml"],
-        "alerting": {"alertmanagers": _feeds(policy, at)},
+        "alerting": {"alertmanagers": _feeds(policy, at, receivers)},
         "scrape_configs": [
             _job(EXPORTER_JOB, at.exporter),
-            _job(RECEIVERS_JOB, at.receivers),
+            _job(RECEIVERS_JOB, *receivers),
             _job(PROMETHEUS_JOB, at.prometheus, scrape_interval=own),
             _job(ALERTMANAGER_JOB, *_alertmanagers(policy, at), scrape_interval=own),
         ],
@@ -70,7 +73,7 @@ def prometheus_config(policy: Policy, endpoints: Endpoints | None = None) -> str
     return render(policy, content, comment)
 
 
-def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
+def _feeds(policy: Policy, at: Endpoints, receivers: Sequence[str]) -> list[dict[str, Any]]:
     common = {
         "scheme": "http",
         "path_prefix": "/",
@@ -86,7 +89,7 @@ def _feeds(policy: Policy, at: Endpoints) -> list[dict[str, Any]]:
             "type": "Bearer",
             "credentials_file": token_file(policy, ALERT_FEED_TOKEN),
         },
-        **_targets(at.receivers),
+        **_targets(*receivers),
     }
     return [machine, people]
 

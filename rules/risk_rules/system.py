@@ -48,7 +48,8 @@ def system_conditions(policy: Policy) -> Iterator[Condition]:
     """Every condition of the health catalogue."""
     yield Condition(system.WATCHDOG, "vector(1)")
     yield _part_down(policy, system.EXPORTER_DOWN, EXPORTER_JOB)
-    yield _part_down(policy, system.RECEIVERS_DOWN, RECEIVERS_JOB)
+    yield _receivers_down(policy)
+    yield _standby_missing()
     yield _part_down(policy, system.ALERTMANAGER_DOWN, ALERTMANAGER_JOB)
     yield _data_stale(policy)
     yield _runtime_silent(policy)
@@ -86,6 +87,25 @@ def _part_down(policy: Policy, alert: SystemAlert, job: str) -> Condition:
     if memory := failure_memory_seconds(policy, policy.number(alert.duration)):
         answers += f" and min(min_over_time({up}[{promql.duration(memory)}])) == 1"
     return Condition(alert, f"absent({answers})", job)
+
+
+def _receivers_down(policy: Policy) -> Condition:
+    """No receivers that lead. Of several, one that answers is enough, if one of them leads."""
+    alert = system.RECEIVERS_DOWN
+    if not policy.alerting.high_availability.peers:
+        return _part_down(policy, alert, RECEIVERS_JOB)
+    up = promql.series(UP, job=RECEIVERS_JOB)
+    answers = f"max({up}) == 1"
+    if memory := failure_memory_seconds(policy, policy.number(alert.duration)):
+        answers += f" and max(min_over_time({up}[{promql.duration(memory)}])) == 1"
+    answers += f" and max({promql.series(m.RECEIVERS_LEADER)}) == 1"
+    return Condition(alert, f"absent({answers})", RECEIVERS_JOB)
+
+
+def _standby_missing() -> Condition:
+    """One of several receivers does not answer, and another does."""
+    up = promql.series(UP, job=RECEIVERS_JOB)
+    return Condition(system.STANDBY_MISSING, f"min({up}) == 0 and max({up}) == 1")
 
 
 def _data_stale(policy: Policy) -> Condition:

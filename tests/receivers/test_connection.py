@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from risk_policy import load_policy
-from risk_receivers.server import idle_seconds
+from risk_receivers.http_server import idle_seconds
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = (

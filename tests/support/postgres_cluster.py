@@ -70,6 +70,24 @@ class Cluster:
 
 
 @contextmanager
+def own_cluster(folder: Path) -> Iterator[Cluster]:
+    """A server of one test's own, which may be restarted; it ends with the context."""
+    folder.mkdir()
+    with (folder / "users").open("a") as using:
+        fcntl.flock(using, fcntl.LOCK_SH)
+        yield Cluster(_start(folder / "users"))
+
+
+def restart(running: Cluster) -> None:
+    """End a server as a crash does, every connection with it, and start it again."""
+    root = running.socket
+    act = [_binary("pg_ctl"), "-D", str(root / "data"), "-w", "-s", "-m", "immediate"]
+    options = " ".join([*_FLAGS, "-k", str(root)])
+    restarting = [*act, "-l", str(root / "log"), "restart", "-o", options]
+    subprocess.run(_as_user(restarting), check=True, capture_output=True, cwd="/")
+
+
+@contextmanager
 def cluster(shared: Path) -> Iterator[Cluster]:
     """The server of everybody who names the same folder; started if it does not run."""
     shared.mkdir(exist_ok=True)

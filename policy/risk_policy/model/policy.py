@@ -33,6 +33,7 @@ from risk_policy.model.stack import (
     Endpoints,
     FastLane,
     Gate,
+    HighAvailability,
     Intake,
     KillSwitch,
     Prometheus,
@@ -77,6 +78,7 @@ class Alerting(Section):
     reports: Reports = Reports()
     intake: Intake = Intake()
     endpoints: Endpoints = Endpoints()
+    high_availability: HighAvailability = HighAvailability()
     auth: Auth = Auth()
     permissions: Permissions = Permissions()
     runbooks: Runbooks = Runbooks()

@@ -293,6 +293,23 @@ class Endpoints(Section):
     alertmanager: Endpoint = "127.0.0.1:9493"
 
 
+class HighAvailability(Section):
+    """``[alerting.high_availability]``: two receivers on one PostgreSQL store, of which one leads.
+
+    Attributes:
+        peers: where receivers listen besides ``alerting.endpoints.receivers``.
+        take_over_seconds: how long the one that leads may give no sign of life, stopped or cut
+            off, before another takes over. One that is dead is followed at once.
+    """
+
+    peers: tuple[Endpoint, ...] = ()
+    take_over_seconds: Annotated[
+        PositiveSeconds,
+        Field(ge=1),
+        AtMost(60, "meanwhile no alert is recorded and the kill switch cannot trip"),
+    ] = 5
+
+
 _TokenDays = Annotated[
     Days, AtMost(1096, "a token that outlasts three years is forgotten, and lost")
 ]

@@ -6,6 +6,7 @@ nobody's concern. No message of an error holds what the connection was made with
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -29,8 +30,10 @@ _DEFAULTS: Final[Mapping[str, str | int]] = {
     "keepalives_idle": _CONNECT_SECONDS,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "application_name": "riskwarden",
 }
+#: As what every connection of this process is known to the server: another process that takes over
+#: from it ends them all.
+PROCESS: Final = f"riskwarden {secrets.token_hex(8)}"
 _SESSION: Final = (
     f"SET search_path = {SCHEMA}; SET client_encoding = 'UTF8'; "
     "SET default_transaction_read_only = {read_only}; "
@@ -97,6 +100,7 @@ class ServerConnection:
         if problem := dsn_problem(place.dsn):
             raise ServerError(f"its DSN {problem}")
         given = {**_DEFAULTS, **conninfo.conninfo_to_dict(place.dsn)}
+        given["application_name"] = PROCESS
         try:
             self._raw = psycopg.connect(
                 conninfo.make_conninfo("", **given),

@@ -40,7 +40,7 @@ class FolderLock:
         except OSError as error:
             raise StartError(f"{folder}: the gate folder cannot be used: {error}") from error
         try:
-            self._take(time.monotonic() + patience_seconds)
+            self._take(patience_seconds)
         except OSError as error:
             self.release()
             raise GateBusyError(
@@ -48,7 +48,8 @@ class FolderLock:
                 "stop it, or use another --data"
             ) from error
 
-    def _take(self, until: float) -> None:
+    def _take(self, patience_seconds: float) -> None:
+        until = time.monotonic() + patience_seconds
         while True:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

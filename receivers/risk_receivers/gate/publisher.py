@@ -369,10 +369,12 @@ class GatePublisher:
             if self._detail_owed and self._told:
                 with self._detail_lock:
                     self._publish_detail()
+            asked = contract.now_ns()
             healthy = self._in_place and self._told and self._may_renew()
             with self._lock:
-                now = contract.now_ns()
-                self._renewed_ns = now
+                self._renewed_ns = contract.now_ns()
                 if healthy and not self.is_halted and not self._detail_owed:
-                    self._lease.words[contract.LEASE_WORD] = now + self._longest
+                    # From when it was asked: a process that is stopped in between and goes on
+                    # much later grants nothing on what was so then.
+                    self._lease.words[contract.LEASE_WORD] = asked + self._longest
             self._due.wait(self._renew_seconds)

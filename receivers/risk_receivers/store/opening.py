@@ -8,11 +8,13 @@ from risk_receivers.store.segmented import SegmentedDatabase
 from risk_receivers.store.server import ServerDatabase
 
 
-def open_writable(place: Place, *, busy_timeout_seconds: float) -> WritableDatabase:
-    """Opens it. Raises StoreError naming it."""
+def open_writable(
+    place: Place, *, busy_timeout_seconds: float, term: int | None = None
+) -> WritableDatabase:
+    """Opens it, on a server for the leader of a term. Raises StoreError naming it."""
     match place:
         case Server():
-            return ServerDatabase(place, busy_timeout_seconds=busy_timeout_seconds)
+            return ServerDatabase(place, busy_timeout_seconds=busy_timeout_seconds, term=term)
         case Segmented(path=path):
             return SegmentedDatabase(path, busy_timeout_seconds=busy_timeout_seconds)
         case path if segments_of(path).is_dir():

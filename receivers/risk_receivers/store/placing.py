@@ -39,7 +39,7 @@ _LOG: Final = ("-wal", "-shm")
 _POLITE: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name = 'riskwarden' AND pid <> pg_backend_pid()"
+    "AND application_name LIKE 'riskwarden%' AND pid <> pg_backend_pid()"
 )
 
 

@@ -4,6 +4,10 @@ Writers take turns by the lock file on one machine and by an advisory lock over 
 queue, and the lock goes with the transaction, so that a writer that dies, or is cut off, holds
 nobody up. What the server has acknowledged lasts: it must synchronise, or it is refused.
 
+Where several receivers share the store, the one that leads names its term, and a writer of a term
+that is over commits nothing (:mod:`risk_receivers.leadership.record`). Commands name none: they
+write beside whoever leads.
+
 Fails closed. A commit that was not acknowledged may have happened or not, nobody was answered, and
 this writer writes no more; the next one goes on from what the server holds. The head is noted in a
 file on this machine all the same: a server that was restored from a backup, or a standby that was
@@ -19,12 +23,13 @@ from risk_receivers.audit import server_tables
 from risk_receivers.database.connection import Connection, ServerError
 from risk_receivers.database.place import Server
 from risk_receivers.database.server import ServerConnection
+from risk_receivers.leadership import record
 from risk_receivers.store import head_file
 from risk_receivers.store.database import StorageLostError, WritableDatabase
 from risk_receivers.store.errors import StoreBusyError, StoreError
 
 #: Any number will do, as long as nobody else locks by it in the same database: "RskW" again.
-_TURN: Final = 0x52736B57
+TURN: Final = 0x52736B57
 _OLDEST: Final = 150_000
 _SETTINGS: Final = (
     "SELECT name, setting FROM pg_settings WHERE name IN "
@@ -37,9 +42,15 @@ class ServerDatabase(WritableDatabase):
 
     connection: ServerConnection
 
-    def __init__(self, place: Server, *, busy_timeout_seconds: float) -> None:
-        """Connects. Raises StoreError."""
+    def __init__(
+        self, place: Server, *, busy_timeout_seconds: float, term: int | None = None
+    ) -> None:
+        """Connects. Raises StoreError.
+
+        ``term`` is that of a leader, which writes nothing once it is over.
+        """
         self._place = place
+        self._term = term
         if place.path.exists():
             raise StoreError(
                 f"{place.path} holds what was recorded until now: bring it over with riskwarden "
@@ -54,6 +65,10 @@ class ServerDatabase(WritableDatabase):
 
     def _begin(self) -> None:
         take_turn(self.connection, self.name, self._busy_timeout_seconds)
+        if self._term is not None and (found := record.term(self.connection)) != self._term:
+            raise StorageLostError(
+                f"this service led in term {self._term}, and another one leads in term {found}"
+            )
 
     def _commit(self) -> None:
         commit(self.connection)
@@ -70,7 +85,7 @@ def take_turn(connection: ServerConnection, name: str, timeout: float) -> None:
     try:
         connection.run(
             f"BEGIN; SET LOCAL lock_timeout = {int(timeout * 1000)}; "
-            f"SELECT pg_advisory_xact_lock({_TURN})"
+            f"SELECT pg_advisory_xact_lock({TURN})"
         )
     except ServerError as error:
         if not error.busy:

@@ -64,6 +64,7 @@ class Writer:
         clock: Callable[[], datetime] = utc_now,
         busy_timeout_seconds: float = 5.0,
         recorded: Callable[[Sequence[str]], None] = lambda _: None,
+        term: int | None = None,
     ) -> None:
         """Touches nothing yet.
 
@@ -76,6 +77,7 @@ class Writer:
                 file, or for a program that ignores it.
             recorded: is told the types of the events of each commit, once they are durable; of
                 none if the chain has grown by what another process recorded.
+            term: of the leader that this writes for, if several receivers share the store.
         """
         if not origin:
             raise StoreError("origin is empty; name the writer, e.g. host and service")
@@ -89,6 +91,7 @@ class Writer:
         self._clock = clock
         self._busy_timeout_seconds = busy_timeout_seconds
         self._recorded = recorded
+        self._term = term
         self._pending = PendingJobs(queue_depth)
         self._head = EMPTY
         self._tree = Tree()
@@ -172,7 +175,9 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            database = open_writable(self._place, busy_timeout_seconds=self._busy_timeout_seconds)
+            database = open_writable(
+                self._place, busy_timeout_seconds=self._busy_timeout_seconds, term=self._term
+            )
         except BaseException as error:  # noqa: BLE001 - belongs to who waits in start()
             self._started.set_exception(error)
             return

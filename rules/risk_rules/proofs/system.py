@@ -38,6 +38,7 @@ class PartsProof:
         return [
             self._down(),
             *self._crash_loops(),
+            self._standby(),
             self._stale(),
             self._never_sends(),
             self._starts_late(),
@@ -67,6 +68,8 @@ class PartsProof:
                 (0.0, wait + tick), (1.0, memory + tick), (_GONE, wait + tick),
             ]  # fmt: skip
             line = board.feed(UP, {"job": job, "instance": "one"}, *phases)
+            if alert is system.RECEIVERS_DOWN and self._peers:
+                board.feed(m.RECEIVERS_LEADER, {"job": job, "instance": "one"}, (1.0, 0))
             board.expect(alert, self.is_down(alert, line), about=job)
             lasts = max(lasts, int(sum(lasting for _, lasting in phases)))
         return board.scenario("a part is down, loses a scrape, vanishes", lasts)
@@ -75,6 +78,8 @@ class PartsProof:
         """A part that keeps dying beside one that does not is down, without a break."""
         board, lasts = self._board(), 0
         for alert, job in _JOBS:
+            if alert is system.RECEIVERS_DOWN and self._peers:
+                continue  # the one that does not die is enough
             wait = milliseconds(self.policy.number(alert.duration))
             memory = milliseconds(failure_memory_seconds(self.policy, wait / 1000))
             up = max(int(memory // self.clock.scrape), 1)
@@ -84,8 +89,53 @@ class PartsProof:
             line = board.feed_samples(UP, {**named, "instance": "two"}, samples)
             healthy = board.feed(UP, named, (1.0, 0))
             board.expect(alert, self.is_down(alert, line, healthy), about=job)
+            if alert is system.RECEIVERS_DOWN:
+                board.expect(system.STANDBY_MISSING, self._is_missing(line, healthy))
             lasts = max(lasts, len(samples) * self.clock.scrape)
         yield board.scenario("a part that keeps dying beside one that does not", lasts)
+
+    def _standby(self) -> dict[str, Any]:
+        """Two receivers: one stands by, is gone for long, and comes back; then nobody leads."""
+        board, tick = self._board(), self.clock.tick
+        wait = milliseconds(self.policy.number(system.STANDBY_MISSING.duration))
+        memory = milliseconds(failure_memory_seconds(self.policy, wait / 1000))
+        gone = wait + 2 * tick
+        named = {"job": RECEIVERS_JOB, "instance": "one"}
+        beside = {**named, "instance": "two"}
+        one = board.feed(UP, named, (1.0, 0))
+        two = board.feed(
+            UP, beside, (1.0, tick), (0.0, self.clock.scrape), (1.0, memory + tick),
+            (0.0, gone), (1.0, 0),
+        )  # fmt: skip
+        long = tick + self.clock.scrape + memory + tick + gone + tick
+        leads = board.feed(m.RECEIVERS_LEADER, named, (1.0, long), (0.0, 0))
+        board.feed(m.RECEIVERS_LEADER, beside, (0.0, 0))
+        board.expect(system.STANDBY_MISSING, self._is_missing(one, two))
+        if self._peers:
+            board.expect(
+                system.RECEIVERS_DOWN,
+                lambda now: None if leads.at(now) else 1.0,
+                about=RECEIVERS_JOB,
+            )
+        else:
+            board.expect(
+                system.RECEIVERS_DOWN,
+                self.is_down(system.RECEIVERS_DOWN, one, two),
+                about=RECEIVERS_JOB,
+            )
+        return board.scenario("one of two receivers is gone, then nobody leads", long + gone)
+
+    @property
+    def _peers(self) -> bool:
+        return bool(self.policy.alerting.high_availability.peers)
+
+    @staticmethod
+    def _is_missing(*lines: Line) -> Truth:
+        def truth(now: int) -> float | None:
+            latest = [up for line in lines if (up := line.at(now)) is not None]
+            return 0.0 if latest and min(latest) == 0 and max(latest) == 1 else None
+
+        return truth
 
     def is_down(self, alert: SystemAlert, *lines: Line) -> Truth:
         """Not all that is there answers, or did so throughout the memory of a failure."""

@@ -35,6 +35,8 @@ class UnheardProof:
             board.feed(UP, {"job": job, **_ONE}, (1.0, 0))
         board.feed(m.SNAPSHOT_AGE, {"account": "main", **_ONE}, (0.0, 0))
         up = board.feed(UP, {"job": RECEIVERS_JOB, **_ONE}, (1.0, tick), (0.0, dead), (1.0, 0))
+        if self.policy.alerting.high_availability.peers:
+            board.feed(m.RECEIVERS_LEADER, {"job": RECEIVERS_JOB, **_ONE}, (1.0, 0))
         writes = board.feed(
             m.WRITER_HEALTHY, _ONE, (1.0, back + 6 * tick), (0.0, 2 * tick), (1.0, 0)
         )

@@ -41,6 +41,12 @@ RECEIVERS_TIME: Final = Metric(
     (),
     component="receivers",
 )
+RECEIVERS_LEADER: Final = Metric(
+    "risk_receivers_leader",
+    "1 where the receivers lead, 0 where they stand by for those that do.",
+    (),
+    component="receivers",
+)
 INCIDENTS_OPEN: Final = Metric(
     "risk_incidents_open", "Open incidents, by severity.", ("severity",), component="receivers"
 )

@@ -39,6 +39,16 @@ RECEIVERS_DOWN: Final = SystemAlert(
     "Start the receivers service. Alerts that still fire are sent again and recorded then.",
 )  # fmt: skip
 
+STANDBY_MISSING: Final = SystemAlert(
+    "RISK_STANDBY_MISSING", "standby_missing", Severity.WARNING, Action.NOTIFY,
+    f"{_S}.receivers_down_seconds",
+    "One of the receivers cannot be scraped",
+    "Others work, so nothing is lost. But if those fail too, nobody takes over: alerts are not "
+    "recorded then and the gate closes.",
+    "Start the one that is missing, or find out why Prometheus cannot reach it. If it is not to "
+    "come back, take it out of alerting.high_availability.peers.",
+)  # fmt: skip
+
 NOT_RECORDING: Final = SystemAlert(
     "RISK_NOT_RECORDING", "not_recording", Severity.CRITICAL, Action.NOTIFY, "",
     "The receivers cannot record",

@@ -1,0 +1,151 @@
+"""The service that stands by, in a thread beside what it answers: it looks, notes, and takes over.
+
+It takes over only what it can hold: not while another process publishes in its gate folder, and
+not while records are missing which it has seen. Then it says so, and nobody leads; without a
+leader the gate is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from risk_receivers.database.connection import ServerError
+from risk_receivers.database.place import Server
+from risk_receivers.errors import GateBusyError
+from risk_receivers.gate.folder import FolderLock
+from risk_receivers.leadership.candidate import Candidate
+from risk_receivers.leadership.leader import Leadership
+from risk_receivers.leadership.seen_head import SeenHead
+from risk_receivers.store.errors import StoreError
+
+_NOTE_SECONDS: Final = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Standing:
+    """Stands until it leads, is told to stop, or finds that it cannot. Safe to ask by threads.
+
+    Attributes:
+        leadership: what it got.
+        failure: why it could never lead as it is.
+    """
+
+    def __init__(self, candidate: Candidate, place: Server, gate: Path, policy_digest: str) -> None:
+        self.leadership: Leadership | None = None
+        self.failure: StoreError | None = None
+        self._candidate = candidate
+        self._place = place
+        self._gate = gate
+        self._policy_digest = policy_digest
+        self._unreachable = ""
+        self._hindrance = ""
+        self._other_policy = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._stand, name="standing-by", daemon=True)
+
+    def try_once(self) -> bool:
+        """Whether it is over at once: it leads, or never will."""
+        return self._look()
+
+    def begin(self, over: Callable[[], None]) -> None:
+        """Stand from now on; ``over`` is called from another thread."""
+        self._over = over
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stand no more."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._candidate.close()
+
+    @property
+    def leader_address(self) -> str:
+        """Where the leader is asked; empty if there is none."""
+        leader = self._candidate.leader
+        if self._unreachable or leader is None or not self._candidate.is_led:
+            return ""
+        return leader.address
+
+    @property
+    def why_not_ready(self) -> str:
+        """What keeps it from standing in; empty if nothing does."""
+        found = [self._unreachable, self._hindrance, self._other_policy]
+        if not self.leader_address and not self._unreachable:
+            found.insert(0, "nobody leads")
+        return "; ".join(one for one in found if one)
+
+    def _stand(self) -> None:
+        try:
+            seen = SeenHead(self._place)
+        except OSError as error:
+            self.failure = StoreError(f"{self._place.path}: {error}")
+            self._over()
+            return
+        try:
+            noted_at = 0.0
+            while not self._stopping.wait(self._candidate.look_seconds):
+                if time.monotonic() - noted_at >= _NOTE_SECONDS:
+                    seen.look()
+                    noted_at = time.monotonic()
+                if self._look(seen.problem):
+                    self._over()
+                    return
+        finally:
+            seen.close()
+
+    def _look(self, problem: str = "") -> bool:
+        """Whether it is over."""
+        try:
+            self._candidate.look()
+            self._say_of_the_policy()
+            self.leadership = self._candidate.stand(
+                lambda: self._hinder(problem or _busy(self._gate))
+            )
+            if self._candidate.is_led:
+                self._hindrance = ""
+        except ServerError as error:
+            if not self._unreachable:
+                _log.error("the database cannot be reached, trying again: %s", error)
+            self._unreachable = "the database cannot be reached"
+            return False
+        except StoreError as error:
+            self.failure = error
+            return True
+        self._unreachable = ""
+        return self.leadership is not None
+
+    def _hinder(self, why: str) -> str:
+        if why and why != self._hindrance:
+            _log.error("this service cannot take over: %s", why)
+        self._hindrance = why
+        return why
+
+    def _say_of_the_policy(self) -> None:
+        leader = self._candidate.leader
+        differs = leader is not None and leader.policy_digest != self._policy_digest
+        why = "the leader has another policy" if differs and self._candidate.is_led else ""
+        if why and not self._other_policy:
+            _log.warning("%s: start both with the same file", why)
+        self._other_policy = why
+
+
+def _busy(gate: Path) -> str:
+    """Why its gate folder could not be had now; empty if it could.
+
+    Raises nothing: whatever else is wrong with it is for the start itself to say.
+    """
+    if not gate.is_dir():
+        return ""
+    try:
+        FolderLock(gate, patience_seconds=0).release()
+    except GateBusyError:
+        return f"another process publishes the gate in {gate}"
+    except Exception:  # noqa: BLE001 - the start says it, and what to do
+        return ""
+    return ""

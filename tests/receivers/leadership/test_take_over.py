@@ -1,0 +1,221 @@
+"""Either of two receivers may die at any moment: the other leads, and nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+from postgres_cluster import own_cluster, restart
+
+from risk_receivers.database.place import Server
+from risk_receivers.store import head_file
+
+
+def test_the_one_leads_and_the_other_stands_by_and_hands_on(pair: Any, words: Any) -> None:
+    assert pair.one.metric("risk_receivers_leader") == 1
+    assert pair.other.metric("risk_receivers_leader") == 0
+    answer = pair.other.send("alerts", [words.alert(risk_id="drawdown/handed-on")])
+    assert answer.status_code == 200, answer.text
+    assert pair.counted("ALERT_CREATED")["drawdown/handed-on"] == 1
+    assert pair.other.status()["ready"], "as the leader says"
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["two machines", "one machine"])
+def test_when_the_leader_is_killed_the_other_takes_over(
+    make_pair: Any, words: Any, *, shared: bool
+) -> None:
+    pair = make_pair(shared=shared).start()
+    pair.one.hear_watchdog()
+    assert pair.one.send("alerts", [words.alert(risk_id="drawdown/before")]).status_code == 200
+    pair.one.kill()
+    pair.await_leader(pair.other)
+    assert pair.term == 2
+    pair.other.hear_watchdog()
+    pair.wait_until(pair.other.gate_is_open, 20, "the gate opens")
+    assert pair.counted("ALERT_CREATED")["drawdown/before"] == 1
+    pair.one.spawn(("-m", "risk_receivers"))
+    pair.await_standby(pair.one)
+    assert pair.verified()
+
+
+class Senders:
+    """Send a stream of new alerts to whoever answers, as Prometheus does: again until it is 2xx."""
+
+    def __init__(self, pair: Any, words: Any, number: int = 4) -> None:
+        self.answered: list[str] = []
+        self._pair = pair
+        self._words = words
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=(name,), daemon=True) for name in range(number)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _send(self, name: int) -> None:
+        headers = {"Authorization": "Bearer alert-feed-secret"}
+        with httpx.Client(timeout=1, trust_env=False, headers=headers) as client:
+            for number in itertools.count():
+                risk_id = f"drawdown/{name}-{number}"
+                alert = self._words.alert(risk_id=risk_id)
+                for service in itertools.cycle((self._pair.one, self._pair.other)):
+                    if self._stopping.is_set():
+                        return
+                    with contextlib.suppress(httpx.TransportError):
+                        url = f"{service.url}/api/v2/alerts"
+                        if client.post(url, json=[alert]).status_code == 200:
+                            self.answered.append(risk_id)
+                            break
+
+
+def all_on_record_once(pair: Any, answered: list[str]) -> None:
+    created = pair.counted("ALERT_CREATED")
+    assert {risk_id: created[risk_id] for risk_id in answered} == dict.fromkeys(answered, 1)
+    assert max(created.values()) == 1
+    assert pair.verified()
+
+
+def test_under_a_stream_of_alerts_every_one_that_was_answered_is_on_record_once(
+    pair: Any, words: Any
+) -> None:
+    assert pair.one.send("alerts", [words.kill_alert(risk_id="drawdown/kill")]).status_code == 200
+    assert pair.one.status()["kill_switch"]["state"] == "TRIPPED"
+    with Senders(pair, words) as senders:
+        pair.wait_until(lambda: len(senders.answered) > 100, 60, "alerts are taken in")
+        pair.one.kill()
+        before = len(senders.answered)
+        pair.await_leader(pair.other)
+        pair.wait_until(lambda: len(senders.answered) > before + 100, 60, "they are again")
+    all_on_record_once(pair, senders.answered)
+    assert pair.other.status()["kill_switch"]["state"] == "TRIPPED", "one kill switch"
+    assert pair.other.gate_says_halt()
+    assert len(pair.other.status()["kill_switch"]["kills"]) == 1
+
+
+def test_a_leader_that_was_stopped_and_goes_on_commits_and_publishes_nothing(
+    pair: Any, words: Any
+) -> None:
+    pair.one.hear_watchdog()
+    pair.wait_until(pair.one.gate_is_open, 20, "the gate opens")
+    with Senders(pair, words) as senders:
+        pair.wait_until(lambda: len(senders.answered) > 50, 60, "alerts are taken in")
+        pair.one.process.send_signal(signal.SIGSTOP)
+        pair.await_leader(pair.other)
+        before = len(senders.answered)
+        pair.wait_until(lambda: len(senders.answered) > before + 50, 60, "they are again")
+    assert not pair.one.gate_is_open(), "its lease is over"
+    answer = pair.other.operator_kill("pause")
+    assert answer.status_code == 200, answer.text
+    one_lease = pair.one.data / "gate" / "gate.lease"
+    published = one_lease.read_bytes(), (pair.one.data / "gate" / "gate.json").read_bytes()
+    size = len(pair.chain())
+    pair.one.process.send_signal(signal.SIGCONT)
+    seen_open = []
+
+    def stands_by_again() -> bool:
+        seen_open.append(pair.one.gate_is_open())
+        return bool(pair.stands_by(pair.one))
+
+    pair.wait_until(stands_by_again, 60, "it stands by")
+    assert not any(seen_open), "it grants nothing any more"
+    assert (pair.one.data / "gate" / "gate.json").read_bytes() == published[1]
+    grown = pair.chain()[size:]
+    assert [str(e.event_type) for e in grown if str(e.event_type) == "SERVICE_STARTED"] == []
+    assert pair.term == 2
+    assert pair.one.status()["kill_switch"]["state"] == "TRIPPED", "by way of the one that leads"
+    all_on_record_once(pair, senders.answered)
+
+
+def test_a_former_leader_that_does_not_know_it_yet_can_commit_nothing(
+    pair: Any, words: Any
+) -> None:
+    pair.rows("UPDATE riskwarden_lead.leader SET term = term + 1 RETURNING term")
+    answer = pair.one.send("alerts", [words.alert(risk_id="drawdown/late")])
+    assert answer.status_code >= 500, answer.text
+    assert pair.counted("ALERT_CREATED")["drawdown/late"] == 0
+
+
+def test_when_the_standby_is_killed_nothing_changes(pair: Any, words: Any) -> None:
+    with Senders(pair, words) as senders:
+        pair.wait_until(lambda: len(senders.answered) > 50, 60, "alerts are taken in")
+        pair.other.kill()
+        before = len(senders.answered)
+        pair.wait_until(lambda: len(senders.answered) > before + 50, 60, "and go on")
+    assert pair.leads(pair.one)
+    assert pair.term == 1
+    all_on_record_once(pair, senders.answered)
+
+
+def test_when_the_leader_stops_in_order_the_other_takes_over_at_once(pair: Any, words: Any) -> None:
+    assert pair.one.stop() == 0
+    pair.await_leader(pair.other)
+    assert pair.other.send("alerts", [words.alert()]).status_code == 200
+    assert pair.verified()
+
+
+def test_when_postgresql_is_restarted_one_of_them_leads_again(
+    make_pair: Any, words: Any, tmp_path: Path
+) -> None:
+    with own_cluster(tmp_path / "cluster") as server:
+        pair = make_pair(dsn=server.dsn()).start()
+        with Senders(pair, words) as senders:
+            pair.wait_until(lambda: len(senders.answered) > 50, 60, "alerts are taken in")
+            restart(server)
+            before = len(senders.answered)
+            pair.wait_until(lambda: len(senders.answered) > before + 50, 60, "they are again")
+        pair.wait_until(
+            lambda: {pair.leads(one) for one in (pair.one, pair.other)} == {True, False},
+            60,
+            "one leads, and one alone",
+        )
+        all_on_record_once(pair, senders.answered)
+        for service in (pair.one, pair.other):
+            service.kill()
+
+
+def test_what_two_prometheus_send_to_both_addresses_is_taken_once(pair: Any, words: Any) -> None:
+    alerts = [words.alert(risk_id=f"drawdown/{number}") for number in range(20)]
+
+    def sent(service: Any) -> int:
+        return int(service.send("alerts", alerts).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        codes = list(pool.map(sent, (pair.one, pair.other, pair.other, pair.one)))
+    assert codes == [200] * 4
+    assert pair.counted("ALERT_CREATED") == dict.fromkeys((f"drawdown/{n}" for n in range(20)), 1)
+
+
+def test_a_standby_does_not_take_over_from_a_server_that_lost_what_it_has_seen(
+    pair: Any, words: Any
+) -> None:
+    assert pair.one.send("alerts", [words.alert()]).status_code == 200
+    pair.wait_until(lambda: pair.rows("SELECT max(seq) FROM audit_header")[0][0] >= 3, 20)
+    noted = Server(pair.dsn, pair.other.database)
+
+    def has_seen_it() -> bool:
+        head = head_file.read(noted.path)
+        return head is not None and head.size >= 3
+
+    pair.wait_until(has_seen_it, 20, "the standby has noted the head")
+    pair.other.process.send_signal(signal.SIGSTOP)
+    pair.one.kill()
+    pair.rows("DELETE FROM audit_payload WHERE seq >= 3 RETURNING seq")
+    pair.rows("DELETE FROM audit_header WHERE seq >= 3 RETURNING seq")
+    pair.other.process.send_signal(signal.SIGCONT)
+    pair.wait_until(lambda: "records were lost" in pair.other.log, 40, "it says what is missing")
+    assert not pair.leads(pair.other)
