@@ -113,5 +113,9 @@ def test_no_file_of_tests_is_without_one() -> None:
     files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests_runtimes").rglob("test_*.py")]
     assert len(files) > 300
     texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
-    empty = {name for name, text in texts.items() if not re.search(r"^ *def test_|\.TestCase$", text, re.M)}
+    empty = {
+        name
+        for name, text in texts.items()
+        if not re.search(r"^ *def test_|\.TestCase$", text, re.M)
+    }
     assert not empty
