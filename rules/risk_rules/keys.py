@@ -53,6 +53,7 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.DISK_FULL.name: (_S + "disk_free_critical_pct",),
     system.LIVE_ORDERS_POSSIBLE.name: (_EVENT,),
     system.KILL_SWITCH_ARMED.name: (_EVENT,),
+    system.KILL_SWITCH_TRIGGERED.name: (_HOLD,),
     system.KILL_SWITCH_NOT_CONFIRMED.name: (
         "alerting.kill_switch.confirm_flat_within_seconds",
         _HOLD,

@@ -178,7 +178,7 @@ def test_a_file_system_that_takes_no_write_at_all(
     and_recorded(receivers)
 
 
-def test_a_full_disk(stopped: Any, wait_until: Callable[..., Any]) -> None:
+def test_a_full_disk(stopped: Any, words: Any, wait_until: Callable[..., Any]) -> None:
     stopped.data.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "riskwarden", str(stopped.data)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
@@ -189,6 +189,8 @@ def test_a_full_disk(stopped: Any, wait_until: Callable[..., Any]) -> None:
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
             while stream.write(b"x" * 512):
                 pass
+        # The log may have room that it uses again: until that is used up, too.
+        wait_until(lambda: stopped.send("alerts", [words.alert()]).status_code == 503)
 
     try:
         kept_in_full(stopped.start(), wait_until, fill)

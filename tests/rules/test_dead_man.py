@@ -22,7 +22,7 @@ ACCOUNT = re.compile(r'risk_snapshot_age_seconds\{account="(\w+)"')
     [
         ("alert", "notify", "tell people"),
         ("reduce_only", "pause_new_entries", "Holds the gate for what the alert is about"),
-        ("halt", "kill_switch", "Trips the kill switch in mode `immediate`"),
+        ("halt", "kill_switch", "Trips the kill switch in mode immediate"),
     ],
 )
 def test_rules_and_runbook_of_a_silent_runtime_ask_for_what_the_policy_says(
