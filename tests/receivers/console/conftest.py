@@ -97,6 +97,7 @@ class Desk:
         self._tell(self.words.alert(**{"ends": later, **names}), said)
 
     def resolve(self, *, said: str = "", **names: Any) -> None:
+        self.receivers.hear_watchdog()  # without it nobody knows yet that the end is one
         self._tell(self.words.alert(firing=False, **names), said)
 
     def past(self, *, said: str, **names: Any) -> None:

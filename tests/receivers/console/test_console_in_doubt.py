@@ -185,6 +185,7 @@ def test_in_a_storm_the_urgent_one_is_seen_and_few_words_are_said(desk: Any) -> 
     page.evaluate(LISTEN)
     over = [{**alert, "endsAt": now.isoformat()} for alert in storm]
     for first in range(0, STORM, 40):
+        desk.receivers.hear_watchdog()
         assert desk.receivers.send("alerts", over[first : first + 40]).status_code == 200
     expect(page.locator(".alert")).to_have_count(1)
     expect(page.locator("#polite")).to_contain_text("over")

@@ -37,7 +37,6 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         kill=KillBy.COMMAND,
         kill_within_seconds=0.0,
         mended=(TAKES_ALERTS, FLAT),
-        short=True,
     ),
     "receivers-paused": Scenario(
         "stop the receivers (SIGSTOP), and trip the kill switch meanwhile",
