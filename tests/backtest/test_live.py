@@ -110,14 +110,19 @@ def not_alike(live: set[Name], fired: Sequence[set[Name]], row: int) -> dict[str
     A window of frequency may end between two scrapes, or an evaluation be late, and a replay knows
     neither: what begins or ends to fire in the replay around the time in question is left out.
     """
-    around = fired[max(row - SLACK_ROWS, 0) : row + SLACK_ROWS + 1]
-    sometimes, always = set.union(*around), set.intersection(*around)
     differing = {
         "backtest only": fired[row] - live,
         "live only": live - fired[row],
     }
-    at_an_end = {name for name in sometimes - always if Escalation.FREQUENCY in name}
+    at_an_end = {name for name in changing(fired, row, SLACK_ROWS) if Escalation.FREQUENCY in name}
     return {side: left for side, names in differing.items() if (left := names - at_an_end)}
+
+
+def changing(fired: Sequence[set[Name]], row: int, slack: int) -> set[Name]:
+    """What begins or ends to fire around a row."""
+    around = fired[max(row - slack, 0) : row + slack + 1]
+    sometimes, always = set.union(*around), set.intersection(*around)
+    return sometimes - always
 
 
 def rows_of(history: History, scrapes: Sequence[Scrape]) -> list[int]:
@@ -167,18 +172,22 @@ def as_shown(history: History, days: Sequence[int]) -> History:
 
 
 def compared(policy: Policy, seen: Seen) -> set[Name]:
-    """The trends of a limit, which are the same in a backtest of what its rules have seen."""
+    """The trends of a limit, which are the same in a backtest of what its rules have seen.
+
+    An evaluation that was skipped live may move where one begins or ends by one.
+    """
     replay = Replay(policy, seen.history(), Clock.of(policy, seen.step), whole=True)
     found = run_jobs(list(replay.jobs()), workers=1)
     fired = by_row((one for one in found if is_trend(one)), len(seen.grid))
     rows = seen.comparable(policy)
     different = {
-        row: {
-            "backtest only": fired[row] - seen.fired[row],
-            "live only": seen.fired[row] - fired[row],
-        }
+        row: sides
         for row in rows
-        if fired[row] != seen.fired[row]
+        if (
+            sides := (fired[row] ^ seen.fired[row])
+            - changing(fired, row, 1)
+            - changing(seen.fired, row, 1)
+        )
     }
     assert different == {}, seen.limit.name
     return set().union(*(fired[row] for row in rows))

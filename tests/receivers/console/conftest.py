@@ -102,6 +102,7 @@ class Desk:
 
     def past(self, *, said: str, **names: Any) -> None:
         """An alert that is over since long: the receivers alone hear of it."""
+        self.receivers.hear_watchdog()
         for firing in (True, False):
             alert = self.words.alert(firing=firing, **names)
             alert["annotations"]["description"] = said

@@ -101,7 +101,7 @@ def test_an_alert_appears_by_itself_is_taken_on_and_given_back(desk: Any, consol
     back = page.get_by_role("dialog", name="Give back")
     back.get_by_label("Why").fill("somebody else has it")
     back.get_by_role("button", name="Give back").click()
-    expect(row.get_by_role("button", name="Acknowledge")).to_be_visible()
+    expect(row.get_by_role("button", name="Acknowledge")).to_be_focused()
     desk.wait_until(lambda: not desk.alertmanager.active(), what="the silence has ended")
 
     desk.resolve(**WARNING)

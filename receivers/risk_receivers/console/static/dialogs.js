@@ -57,6 +57,7 @@ export function openDialog({ title, kind = "", build }) {
     },
   };
   close.addEventListener("click", dialog.close);
+  const opener = document.activeElement;
   byId("dialogs").append(node);
   node.append(...told);
   node.showModal();
@@ -66,9 +67,18 @@ export function openDialog({ title, kind = "", build }) {
     node.addEventListener("close", () => {
       leave();
       node.remove();
+      stayNear(opener);
       resolve();
     });
   });
+}
+
+/** What was done may have hidden the button that opened the dialog: its alert's others take its place. */
+function stayNear(opener) {
+  const row = opener?.closest(".alert");
+  if (!row || document.activeElement !== document.body) return;
+  row.querySelector("button:not([hidden])")?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) byId("alerts").focus({ preventScroll: true });
 }
 
 /** Whoever closed a dialog before the answer came must not think that it was done, or that it was not. */
