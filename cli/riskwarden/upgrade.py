@@ -20,6 +20,7 @@ from typing import Final
 
 from risk_receivers.turn import STANDBY_LOCK
 
+#: A service announces neither that it is ready nor that it waits to whoever looks on.
 _LOOK_SECONDS: Final = 0.02
 #: There is nothing else left that could be done.
 _LEAST_BACK_SECONDS: Final = 60.0

@@ -79,5 +79,5 @@ def _annotation(mark: Mark) -> dashboard.AnnotationQuery:
         ),
     )
     # Above the panels, where it can be switched off: the library puts it into a menu.
-    found.placement = None  # type: ignore[assignment]
+    found.placement = None  # type: ignore[assignment]  # as the schema has it
     return found

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,7 +36,7 @@ def clocks(ground: Ground) -> Clocks:
     parts = {"the receivers": _of_receivers, "Prometheus": _of_prometheus}
     for part, ask in parts.items():
         try:
-            apart[part] = _ahead(lambda ask=ask: ask(ground))  # type: ignore[misc]
+            apart[part] = _ahead(partial(ask, ground))
         except NotKnownError:
             continue
     return Clocks(server, offset(server) if server else None, kept, off, apart)
