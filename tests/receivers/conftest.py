@@ -102,6 +102,20 @@ def wire_alert(
     }
 
 
+def tells_an_end(content: Any) -> bool:
+    """Whether it is alerts of Prometheus's, one of which is over."""
+    if not isinstance(content, list):
+        return False
+    now = datetime.now(UTC)
+    return any(
+        isinstance(alert, dict)
+        and alert.get("labels", {}).get("alertname") != "Watchdog"
+        and isinstance(alert.get("endsAt"), str)
+        and datetime.fromisoformat(alert["endsAt"]) <= now
+        for alert in content
+    )
+
+
 def webhook(*alerts: dict[str, Any], status: str = "firing") -> dict[str, Any]:
     """Alertmanager's webhook around some alerts."""
     never = "0001-01-01T00:00:00Z"
@@ -131,6 +145,7 @@ class Receivers:
     prometheus: str = NOBODY
     process: nursery.Born | subprocess.Popen[bytes] | None = None
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
+    has_prometheus: bool = False
 
     @property
     def url(self) -> str:
@@ -179,6 +194,7 @@ class Receivers:
                 return False
 
         eventually(ready, 30, "the service is ready")
+        self.has_prometheus = prometheus
         return self.hear_watchdog() if prometheus else self
 
     def hear_watchdog(self, feed: str = "alerts") -> Receivers:
@@ -204,6 +220,9 @@ class Receivers:
             self.process.wait(20)
 
     def send(self, feed: str, content: Any, token: str | None = None) -> httpx.Response:
+        """Hand something to a feed. An end comes from a Prometheus whose Watchdog is heard."""
+        if self.has_prometheus and feed == "alerts" and tells_an_end(content):
+            self.hear_watchdog()
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         secret = token or {"alerts": "alert-feed-secret"}.get(feed, "notification-feed-secret")
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}

@@ -68,6 +68,8 @@ class CheckpointVerifier:
         self._source = source
         self._waiting: list[StoredCheckpoint] = []
         self._last = last
+        self._alone_at = 0  # where the signer's copy is the only one
+        self._passed_over: int | None = None
         self._due = max(newest, _at(last) if last else 0)
         self._pinned = tuple(pinned)
         self._keys: tuple[VerifierKey, ...] = ()
@@ -187,6 +189,9 @@ class CheckpointVerifier:
         size = _at(stored)
         where = f"the checkpoint at {size}"
         before, self._signed = self._signed, size
+        # What a leader signed last, and could not store, the next one goes on without.
+        expected = (before, self._passed_over)
+        self._passed_over = before if size == self._alone_at else None
         self._note_delay(before, size)
         self._unsigned_since, self._longest_wait = None, timedelta()
         try:
@@ -197,7 +202,7 @@ class CheckpointVerifier:
         if checkpoint.head.size != size or type(stored.size) is not int:
             yield f"{where} is about {checkpoint.head.size} records; it was changed or moved"
             return
-        if checkpoint.previous != before:
+        if checkpoint.previous not in expected:
             yield (
                 f"{where} follows one at {checkpoint.previous}, but the one before it is at "
                 f"{before}: checkpoints were deleted or added"
@@ -239,6 +244,7 @@ class CheckpointVerifier:
             last = self._last = None
         if last is not None and (not self._waiting or _at(last) < _at(self._waiting[0])):
             self._last = None
+            self._alone_at = _at(last)
             self._waiting.insert(0, last)
         one = self._waiting[0] if self._waiting else None
         return one if one is not None and _at(one) <= upto else None

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Final
 
@@ -29,7 +29,7 @@ from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.audit.note import VerifierKey
+from risk_receivers.audit.note import NoteError, VerifierKey
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 from risk_receivers.signer import journal
@@ -295,13 +295,22 @@ class Checkpointer(Worker):
         ):
             raise UnreachableSignerError("the signer has signed something else than was asked for")
 
-        def work(transaction: Transaction) -> None:
+        def work(transaction: Transaction) -> StoredCheckpoint | None:
             checkpoint_table.insert(transaction.connection, note, tree.frontier)
+            return checkpoint_table.newest(transaction.connection, tree.size)
 
-        self._writer.run(work, _STORE_SECONDS)
+        stored = self._writer.run(work, _STORE_SECONDS)
+        if (
+            stored is not None
+            and stored.size == tree.size
+            and not _is_as_good(stored.note, note, signer.key)
+        ):
+            raise InconsistentHeadError(
+                f"the checkpoint at {tree.size} that is stored is not what was signed"
+            )
+        self._last = stored
         self._signed = tree
         self._stored = tree.size
-        self._last = StoredCheckpoint(tree.size, note)
 
     def _reached(self) -> Signer:
         with self._lock:
@@ -322,6 +331,16 @@ class Checkpointer(Worker):
         if sentence != self._problem:
             _log.error("the audit chain is not being signed, trying again: %s", sentence)
         self._problem = sentence
+
+
+def _is_as_good(stored: object, made: bytes, key: VerifierKey) -> bool:
+    """Whether the key signed both over one tree: another leader may have known another before."""
+    if stored == made:
+        return True
+    with suppress(NoteError):
+        found, note = Checkpoint.of(stored if isinstance(stored, bytes) else b"")
+        return found.head == Checkpoint.of(made)[0].head and key in note.signed_by([key])
+    return False
 
 
 def _next_stop(connection: Connection, signed: int) -> int:
