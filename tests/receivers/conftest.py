@@ -116,6 +116,11 @@ def tells_an_end(content: Any) -> bool:
     )
 
 
+def watchdog() -> dict[str, Any]:
+    """The alert that always fires."""
+    return wire_alert(name="Watchdog", risk_id="watchdog", severity="debug", tier="")
+
+
 def webhook(*alerts: dict[str, Any], status: str = "firing") -> dict[str, Any]:
     """Alertmanager's webhook around some alerts."""
     never = "0001-01-01T00:00:00Z"
@@ -199,7 +204,7 @@ class Receivers:
 
     def hear_watchdog(self, feed: str = "alerts") -> Receivers:
         """Prometheus's sign of life, without which the gate does not open."""
-        alert = wire_alert(name="Watchdog", risk_id="watchdog", severity="debug", tier="")
+        alert = watchdog()
         content = [alert] if feed == "alerts" else webhook(alert)
         assert self.send(feed, content).status_code == 200
         return self
@@ -220,9 +225,9 @@ class Receivers:
             self.process.wait(20)
 
     def send(self, feed: str, content: Any, token: str | None = None) -> httpx.Response:
-        """Hand something to a feed. An end comes from a Prometheus whose Watchdog is heard."""
+        """Hand something to a feed. With an end comes the Watchdog, as a Prometheus sends both."""
         if self.has_prometheus and feed == "alerts" and tells_an_end(content):
-            self.hear_watchdog()
+            content = [watchdog(), *content]
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         secret = token or {"alerts": "alert-feed-secret"}.get(feed, "notification-feed-secret")
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
