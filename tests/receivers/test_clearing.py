@@ -82,7 +82,8 @@ def test_what_still_fires_is_named_and_keeps_it_tripped_until_it_is_over(
     refused = ask(receivers, kill_id=kill_id)
     assert refused.status_code == 409
     assert "DRAWDOWN_EMERGENCY drawdown/main" in refused.json()["detail"]
-    receivers.send("alerts", [words.kill_alert(firing=False)])
+    over = words.kill_alert(firing=False)
+    receivers.send("alerts", [over])
     code = ask(receivers, kill_id=kill_id).json()["confirmation"]
     receivers.send("alerts", [words.kill_alert(risk_id="drawdown/other")])
     changed = ask(receivers, kill_id=kill_id, confirmation=code)
@@ -92,7 +93,7 @@ def test_what_still_fires_is_named_and_keeps_it_tripped_until_it_is_over(
     assert ask(receivers, kill_id=kill_id, confirmation=code).status_code == 200
     wait_until(receivers.gate_is_open)
     # Prometheus repeats what is over for a quarter of an hour.
-    receivers.send("alerts", [words.kill_alert(firing=False)])
+    receivers.send("alerts", [over])
     assert not receivers.gate_says_halt()
     receivers.send("alerts", [words.kill_alert()])
     assert receivers.gate_says_halt()
