@@ -15,6 +15,7 @@ from loopback_http import LoopbackServer
 
 from risk_exporter import ExporterServer, RiskExporter
 from risk_policy import default_policy_path, load_policy
+from risk_policy.catalogue.limits import LIMITS
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.gate import GateDetail
@@ -129,6 +130,10 @@ def named(document: str) -> set[str]:
 )
 def test_every_path_that_a_document_names_is_there(document: str, path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_the_readme_counts_the_limits_that_there_are() -> None:
+    assert f"| {len(LIMITS)} limits per account" in README
 
 
 def test_the_readme_is_short_enough_to_be_read() -> None:
