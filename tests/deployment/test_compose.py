@@ -88,6 +88,13 @@ def test_an_image_is_pinned_to_a_version(service: dict[str, Any]) -> None:
         assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?", tag), service["image"]
 
 
+def test_an_image_that_a_document_names_is_the_one_that_is_pinned() -> None:
+    pinned = {service["image"] for service in SERVICES.values()}
+    for path in (ROOT / "docs").glob("*.md"):
+        named = re.findall(r"\b(?:grafana/grafana|prom/\w+)\S*$", path.read_text("utf-8"), re.M)
+        assert set(named) <= pinned, path.name
+
+
 def _version() -> str:
     found = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
     assert found
