@@ -19,6 +19,7 @@ from risk_policy import load_policy
 from risk_policy.contracts.artefact import duration
 from risk_policy.model.base import split_endpoint
 from risk_receivers.exposure import require_safe
+from riskwarden import artefacts
 
 SCHEMA = json.loads((Path(__file__).parent / "compose-spec.json").read_text("utf-8"))
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
@@ -209,6 +210,14 @@ def test_everything_that_is_named_is_there(service: dict[str, Any]) -> None:
         assert f" AS {build['target']}\n" in DOCKERFILE
     for one in service.get("env_file", ()):
         assert one["required"] is False
+
+
+def test_whatever_is_generated_can_be_written_although_the_root_is_read_only() -> None:
+    configure = SERVICES["configure"]
+    writable = [one["target"] for one in configure["volumes"] if not one.get("read_only")]
+    writable += [one.partition(":")[0] for one in configure["tmpfs"]]
+    for folder in artefacts.folders(load_policy(POLICY, {})):
+        assert any(f"/generated/{folder}/".startswith(f"{path}/") for path in writable), folder
 
 
 def test_configurations_are_read_only_for_whom_they_are_made() -> None:
