@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ class Shell:
         policy = (ROOT / "policy/alerting.toml").read_text(encoding="utf-8")
         (folder / "policy/alerting.toml").write_text(self.here(policy), encoding="utf-8")
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RISKWARDEN_")}
+        kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
             ["sh"],
