@@ -50,11 +50,20 @@ def folders(policy: Policy) -> Artefacts:
 
 def drifts(policy: Policy, root: Path) -> Iterator[Drift]:
     """Every difference between the tree and what the policy says, stray files included."""
-    return compare(folders(policy), root)
+    return compare(folders(policy), root, _beside(policy))
 
 
-def compare(wanted: Artefacts, root: Path) -> Iterator[Drift]:
-    """Every difference between a tree and what it should hold, stray files included."""
+def _beside(policy: Policy) -> frozenset[str]:
+    """Folders that the policy has people keep secrets in, beside generated files."""
+    named = (policy.alerting.auth.token_files_path, policy.alerting.second_way.secrets_path)
+    return frozenset(name for name in named if not Path(name).is_absolute())
+
+
+def compare(wanted: Artefacts, root: Path, beside: frozenset[str] = frozenset()) -> Iterator[Drift]:
+    """Every difference between a tree and what it should hold, stray files included.
+
+    Nothing is stray in a folder of secrets (``beside``) that no generated file is in.
+    """
     for folder, files in wanted.items():
         for name, text in sorted(files.items()):
             path = root / folder / name
@@ -68,21 +77,25 @@ def compare(wanted: Artefacts, root: Path) -> Iterator[Drift]:
                 yield Drift(label, "changed", _diff(label, _shown(found), text))
         for path in _entries(root / folder):
             name = path.relative_to(root / folder).as_posix()
-            if name not in files:
+            is_secret = any(
+                name.startswith(f"{kept}/") and not any(x.startswith(f"{kept}/") for x in files)
+                for kept in beside
+            )
+            if name not in files and not is_secret:
                 yield Drift(f"{folder}/{name}", "stray", "")
 
 
 def write(policy: Policy, root: Path) -> list[Drift]:
     """Make the tree what the policy says; returns what had to change."""
-    return settle(folders(policy), root)
+    return settle(folders(policy), root, _beside(policy))
 
 
-def settle(wanted: Artefacts, root: Path) -> list[Drift]:
+def settle(wanted: Artefacts, root: Path, beside: frozenset[str] = frozenset()) -> list[Drift]:
     """Make a tree hold what it should and nothing else; returns what had to change.
 
     Stray files are removed: a rule file that nothing generates would be loaded all the same.
     """
-    found = list(compare(wanted, root))
+    found = list(compare(wanted, root, beside))
     for drift in found:
         path = root / drift.path
         if drift.kind == "stray":

@@ -47,3 +47,15 @@ def test_what_runbooks_lead_to_is_there() -> None:
     assert len(GENERATED) > 100
     for path in (*GENERATED, *ADVICE):
         look_through(path)
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    """One that nothing leads to is not read, and not missed when it is wrong."""
+    waiting, found = [ROOT / "README.md"], set[Path]()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            links = re.findall(r"\]\(([^)#\s:]+\.md)[)#]", path.read_text(encoding="utf-8"))
+            waiting += [(path.parent / link).resolve() for link in links]
+    assert {path.resolve() for path in (ROOT / "docs").rglob("*.md")} <= found

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from riskwarden.artefacts import Drift, compare, settle
+from risk_policy import default_policy_path, load_policy
+from riskwarden.artefacts import Drift, compare, drifts, settle, write
 
 WANTED = {"rules/generated": {"rules/drawdown.yml": "groups: []\n# größer\n"}}
 FILE = "rules/generated/rules/drawdown.yml"
@@ -69,3 +70,22 @@ def test_a_folder_in_place_of_a_generated_file_is_named_and_left_alone(tmp_path:
         settle({"generated": {"rules.yml": "groups: []\n"}}, tmp_path)
     assert refused.value.filename == str(mine)
     assert [path.name for path in mine.parent.iterdir()] == ["rules.yml"]
+
+
+def test_secrets_that_a_generated_file_wants_beside_it_are_left_there(tmp_path: Path) -> None:
+    """prometheus.yml names secrets/alert_feed_token, and whoever put it there has it still."""
+    policy = load_policy(default_policy_path(), {})
+    write(policy, tmp_path)
+    token = tmp_path / "rules/generated/secrets/alert_feed_token"
+    token.parent.mkdir()
+    token.write_text("a token", encoding="utf-8")
+    assert list(drifts(policy, tmp_path)) == []
+    assert write(policy, tmp_path) == []
+    assert token.read_text(encoding="utf-8") == "a token"
+
+
+def test_a_folder_of_secrets_hides_no_rule_file(tree: Path) -> None:
+    mine = tree / "rules/generated/rules/mine.yml"
+    mine.touch()
+    (drift,) = compare(WANTED, tree, frozenset({"rules"}))
+    assert (drift.path, drift.kind) == ("rules/generated/rules/mine.yml", "stray")

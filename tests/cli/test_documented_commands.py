@@ -25,7 +25,8 @@ DOCUMENTS = [
     *sorted((ROOT / "docs/incidents").glob("*.md")),
     *sorted((ROOT / "policy/risk_policy/catalogue/advice").glob("*.md")),
 ]
-_BLOCK = re.compile(r"^```(?:sh|bash|console|)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+#: Steps of a list have theirs indented.
+_BLOCK = re.compile(r"^[ \t]*```(?:sh|bash|console|)\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:riskwarden|\./dev) [^`]+)`")
 #: Of the library that typer brings with it, which has no public name.
 _USAGE_ERROR: Final[Any] = typer.BadParameter.__mro__[1]
@@ -46,7 +47,7 @@ def shown(path: Path) -> Iterator[str]:
             found = _ENV.sub("", line.strip().removeprefix("$ "))
             if found.startswith(("riskwarden ", "./dev ")):
                 yield found
-    outside = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    outside = re.sub(r"^[ \t]*```.*?^[ \t]*```", "", text, flags=re.DOTALL | re.MULTILINE)
     for inline in _INLINE.findall(outside):
         words = inline.split()
         # A sentence may name an option and leave its value to the reader.

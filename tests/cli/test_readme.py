@@ -15,6 +15,7 @@ from loopback_http import LoopbackServer
 
 from risk_exporter import ExporterServer, RiskExporter
 from risk_policy import default_policy_path, load_policy
+from risk_policy.catalogue.limits import LIMITS
 from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.gate import GateDetail
@@ -33,8 +34,7 @@ KILL = Kill(
     level="operator",
     since=utc_now(),
 )
-#: How to embed it, and a whole bot.
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+_PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def free_port() -> int:
@@ -46,7 +46,7 @@ def free_port() -> int:
 def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
     tmp_path: Path,
 ) -> None:
-    program = PROGRAMS[0]
+    (program,) = _PROGRAM.findall(README)
     done = subprocess.run(
         [sys.executable, "-c", program.replace("9464", str(free_port()))],
         cwd=tmp_path,
@@ -63,7 +63,7 @@ def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
 def test_the_bot_in_plain_python_tells_what_it_holds_asks_and_reports_that_it_is_flat(
     tmp_path: Path,
 ) -> None:
-    _, program = PROGRAMS
+    (program,) = _PROGRAM.findall((ROOT / "docs/generic.md").read_text(encoding="utf-8"))
     assert len([line for line in program.splitlines() if line]) <= 30
     _write_killed_gate(tmp_path / "gate")
     environ = {**os.environ, "RISKWARDEN_SNAPSHOT_TOKEN": "s", "RISKWARDEN_RUNTIME_TOKEN": "r"}
@@ -130,3 +130,11 @@ def named(document: str) -> set[str]:
 )
 def test_every_path_that_a_document_names_is_there(document: str, path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_the_readme_counts_the_limits_that_there_are() -> None:
+    assert f"| {len(LIMITS)} limits per account" in README
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.splitlines()) <= 300

@@ -19,6 +19,7 @@ from risk_policy import load_policy
 from risk_policy.contracts.artefact import duration
 from risk_policy.model.base import split_endpoint
 from risk_receivers.exposure import require_safe
+from riskwarden import artefacts
 
 SCHEMA = json.loads((Path(__file__).parent / "compose-spec.json").read_text("utf-8"))
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
@@ -88,6 +89,13 @@ def test_an_image_is_pinned_to_a_version(service: dict[str, Any]) -> None:
         assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?", tag), service["image"]
 
 
+def test_an_image_that_a_document_names_is_the_one_that_is_pinned() -> None:
+    pinned = {service["image"] for service in SERVICES.values()}
+    for path in (ROOT / "docs").glob("*.md"):
+        named = re.findall(r"\b(?:grafana/grafana|prom/\w+)\S*$", path.read_text("utf-8"), re.M)
+        assert set(named) <= pinned, path.name
+
+
 def _version() -> str:
     found = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
     assert found
@@ -98,7 +106,13 @@ def test_ports_are_published_on_this_machine_alone(service: dict[str, Any]) -> N
     for port in service.get("ports", ()):
         plain = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", port)
         assert plain.startswith("127.0.0.1:"), port
-        assert "published" in service["networks"]
+        # A port is published over a network that is not internal.
+        assert outside() & set(service["networks"])
+
+
+def outside() -> set[str]:
+    """Networks from which something outside can be reached, or the other way round."""
+    return {name for name, one in COMPOSE["networks"].items() if not (one or {}).get("internal")}
 
 
 def test_no_secret_stands_in_it_and_each_one_that_is_used_is_given(service: dict[str, Any]) -> None:
@@ -135,23 +149,44 @@ def test_every_secret_is_a_file_that_make_secrets_makes(tmp_path: Path) -> None:
 
 
 def test_only_who_tells_people_can_reach_what_is_outside() -> None:
-    networks = COMPOSE["networks"]
-    outside = {name for name, one in networks.items() if not (one or {}).get("internal")}
-    assert outside == {"egress", "published"}
-    options = networks["published"]["driver_opts"]
-    assert set(options.values()) == {"false"}
-    assert {one.rpartition(".")[2] for one in options} == {"enable_icc", "enable_ip_masquerade"}
+    published = outside() - {"egress"}
+    assert all(name.startswith("published-") for name in published)
+    for name in published:
+        options = COMPOSE["networks"][name]["driver_opts"]
+        assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
     assert {name for name, one in SERVICES.items() if "egress" in one.get("networks", ())} == (
         MAY_GO_OUT
     )
 
 
-def test_networks_keep_apart_who_has_nothing_to_say_to_each_other() -> None:
+def members_of_networks() -> dict[str, set[str]]:
     members: dict[str, set[str]] = {name: set() for name in COMPOSE["networks"]}
     for name, one in SERVICES.items():
         assert ("networks" in one) != ("network_mode" in one), name
         for network in one.get("networks", ()):
             members[network].add(name)
+    return members
+
+
+def test_a_name_leads_to_an_address_that_can_be_reached() -> None:
+    """The engine looks names up in what is not internal first, by name, and stops at the first.
+
+    In a network that two share and that keeps them apart, the address found there is no use.
+    """
+    for network, members in members_of_networks().items():
+        options = (COMPOSE["networks"][network] or {}).get("driver_opts", {})
+        assert options.get("com.docker.network.bridge.enable_icc") != "false", network
+        assert not network.startswith("published-") or members == {network.split("-", 1)[1]}
+
+
+def test_what_may_go_out_goes_out_by_the_network_for_it() -> None:
+    """Of several that are not internal, the first by name is the default gateway."""
+    for name in MAY_GO_OUT:
+        assert outside() & set(SERVICES[name]["networks"]) == {"egress"}
+
+
+def test_networks_keep_apart_who_has_nothing_to_say_to_each_other() -> None:
+    members = members_of_networks()
     assert members["database"] == {"receivers", "postgresql"}
     assert members["cluster"] == {"alertmanager-1", "alertmanager-2"}
     assert members["metrics"] == {"prometheus", "grafana"}
@@ -175,6 +210,14 @@ def test_everything_that_is_named_is_there(service: dict[str, Any]) -> None:
         assert f" AS {build['target']}\n" in DOCKERFILE
     for one in service.get("env_file", ()):
         assert one["required"] is False
+
+
+def test_whatever_is_generated_can_be_written_although_the_root_is_read_only() -> None:
+    configure = SERVICES["configure"]
+    writable = [one["target"] for one in configure["volumes"] if not one.get("read_only")]
+    writable += [one.partition(":")[0] for one in configure["tmpfs"]]
+    for folder in artefacts.folders(load_policy(POLICY, {})):
+        assert any(f"/generated/{folder}/".startswith(f"{path}/") for path in writable), folder
 
 
 def test_configurations_are_read_only_for_whom_they_are_made() -> None:

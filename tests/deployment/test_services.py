@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from deployed import SERVICES, Host, host, ours
+from deployed import ROOT, SERVICES, Host, host, ours
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,7 @@ def test_signer_receivers_and_exporter_start_as_they_are_told_and_are_healthy(
     configured: Host,
 ) -> None:
     assert not configured.is_healthy("signer")
-    for name in ("signer", "receivers", "exporter"):
-        configured.start(name)
+    started = {name: configured.start(name) for name in ("signer", "receivers", "exporter")}
     assert {name for name in ours() if name != "configure"} == {"signer", "receivers", "exporter"}
     # The console is there, for browsers that come over the proxy's TLS.
     port = configured.ports["receivers:9465"]
@@ -57,6 +58,19 @@ def test_signer_receivers_and_exporter_start_as_they_are_told_and_are_healthy(
     assert key.startswith("riskwarden/audit+")
     log = (configured.folder / "signer.log").read_text()
     assert "nothing that could be answered" not in log  # by the health check, say
+    started["receivers"].kill()
+    started["receivers"].wait()
+    _kill_beside_dead_receivers(configured)
+
+
+def _kill_beside_dead_receivers(machine: Host) -> None:
+    """As the runbook has it: another container of that service, with the command in its place."""
+    runbook = (ROOT / "docs/runbook_kill_switch.md").read_text("utf-8")
+    (line,) = re.findall(r"^docker compose run --rm --no-deps (.*)$", runbook, re.M)
+    service, *command = shlex.split(line, comments=True)
+    done = machine.run(machine.found(command), service)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (machine.folder / f"data-{service}" / "gate" / "KILL").exists()
 
 
 def test_the_two_alertmanagers_find_each_other_and_prometheus_reads_its_configuration(

@@ -261,9 +261,9 @@ def test_everything_that_may_be_told_is_taken_in(
     assert reply.json["margin_level_ratio"] == 2
 
 
-def test_the_snapshot_of_the_readme_is_valid_and_tells_all_there_is_to_tell() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (text,) = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
+def test_the_snapshot_of_the_guide_is_valid_and_tells_all_there_is_to_tell() -> None:
+    guide = (Path(__file__).parents[2] / "docs/generic.md").read_text()
+    (text,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
     snapshot = Snapshot.model_validate_json(text)
     left_out = set(Snapshot.model_fields) - snapshot.model_fields_set
     assert left_out <= {"currency", "market_time"}

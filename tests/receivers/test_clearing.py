@@ -81,7 +81,10 @@ def test_what_still_fires_is_named_and_keeps_it_tripped_until_it_is_over(
     kill_id = receivers.status()["kill_switch"]["kill_id"]
     refused = ask(receivers, kill_id=kill_id)
     assert refused.status_code == 409
-    assert "DRAWDOWN_EMERGENCY drawdown/main" in refused.json()["detail"]
+    said = (
+        "still firing, so that it would trip again at once: DRAWDOWN_EMERGENCY drawdown/main. End"
+    )
+    assert refused.json()["detail"].startswith(said)
     over = words.kill_alert(firing=False)
     receivers.send("alerts", [over])
     code = ask(receivers, kill_id=kill_id).json()["confirmation"]

@@ -150,8 +150,11 @@ def uncleared(bench: Bench) -> str:
     return bench.command("clear", "--reason", "over")
 
 
-#: Produced where it is tested anyway, since it takes long.
-ELSEWHERE = {"Generated files differ": "tests/cli/test_generate.py"}
+#: Produced where it is tested anyway, since it takes long or a service of its own.
+ELSEWHERE = {
+    "Generated files differ": "tests/cli/test_generate.py",
+    "Clearing is refused: what tripped it still fires": "tests/receivers/test_clearing.py",
+}
 TROUBLES: dict[str, Callable[[Bench, str], str]] = {
     "The gate stays closed after a start": lambda bench, _: bench.command("status"),
     "A runtime is refused every order: nothing publishes": lambda bench, _: asked_at(
@@ -232,6 +235,13 @@ def test_the_guide_tells_what_one_sees_why_and_what_to_do() -> None:
         assert why.strip().startswith("**Why.** "), title
         assert len(do.split()) > 5, title
     assert {*TROUBLES, *ELSEWHERE} == set(SYMPTOMS)
+
+
+@pytest.mark.parametrize(("title", "test"), ELSEWHERE.items())
+def test_a_symptom_of_another_test_is_asked_for_there_in_these_words(title: str, test: str) -> None:
+    text = (Path(__file__).parents[2] / test).read_text(encoding="utf-8")
+    words = SYMPTOMS[title].partition("…")[0].rstrip().removesuffix(" that")
+    assert words in text
 
 
 @pytest.mark.parametrize("title", TROUBLES)

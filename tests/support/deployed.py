@@ -98,15 +98,16 @@ class Host:
         """What a service runs, as the image's entry point begins it."""
         said = [self.there(one, service) for one in SERVICES[service]["command"]]
         program = _IMAGES_OWN.get(SERVICES[service]["image"].partition(":")[0])
-        return self._found([program, *said] if program else said)
+        return self.found([program, *said] if program else said)
 
     def health(self, service: str) -> list[str]:
         """How its health is asked for."""
         kind, *said = SERVICES[service]["healthcheck"]["test"]
         assert kind == "CMD"
-        return self._found([self.there(one, service) for one in said])
+        return self.found([self.there(one, service) for one in said])
 
-    def _found(self, command: Sequence[str]) -> list[str]:
+    def found(self, command: Sequence[str]) -> list[str]:
+        """A command of a container by where its program is on this machine."""
         program, *rest = command
         if program == "python":
             return [sys.executable, *rest]

@@ -15,6 +15,7 @@ from riskwarden.commands.common import fail, out
 from riskwarden.upgrade import Outcome, Releases, somebody_waits
 from riskwarden.upgrade import upgrade as replaced
 
+#: Enabled is the one that runs, or a reboot would bring the other one back.
 _UNIT: Final = "riskwarden-receivers@{}.service"
 _CHECK: Final = (
     "/opt/riskwarden/{}/bin/riskwarden policy check --policy /etc/riskwarden/policy.toml"
@@ -35,10 +36,10 @@ def upgrade(
     start: Annotated[
         str,
         typer.Option(help="Starts a release, which waits for its turn (--take-over)" + _PLACE),
-    ] = f"systemctl start {_UNIT}",
+    ] = f"systemctl enable --now {_UNIT}",
     stop: Annotated[
         str, typer.Option(help="Stops one and waits until it has ended" + _PLACE)
-    ] = f"systemctl stop {_UNIT}",
+    ] = f"systemctl disable --now {_UNIT}",
     url: Annotated[str, typer.Option(help="Where the receivers are.")] = "http://127.0.0.1:9465",
     data: Annotated[
         Path | None,

@@ -6,7 +6,6 @@ Exit status: 0 when stopped by a signal or at the end of data, 2 when it cannot 
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -14,11 +13,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
-from risk_exporter import ExporterError, ExporterServer, FastLane, RiskExporter
-from risk_policy import PolicyError, load_policy
+from risk_exporter import ExporterServer, FastLane, RiskExporter
+from risk_policy import load_policy
 from risk_policy.contracts.receivers import ReceiversUrl
 from risk_runtime.adapters.layer import mark_token
-from risk_runtime.errors import RiskRuntimeError
 from risk_runtime.gate import TradeGate
 from risk_runtime.paper.account import AccountStore
 from risk_runtime.paper.journal import Journal
@@ -27,6 +25,7 @@ from risk_runtime.paper.replay import Replay
 from risk_runtime.paper.runtime import Pace, PaperRuntime, Terms
 from risk_runtime.pretrade import PreTradeLimits
 from risk_runtime.prices import load_prices
+from risk_runtime.process import run
 from risk_runtime.reporting.reporter import Reporter
 from risk_runtime.reporting.spool import ReportSpool
 
@@ -90,18 +89,7 @@ def serve(options: Options, stop: threading.Event) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     options = parse(arguments)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        serve(options, stop)
-    except (RiskRuntimeError, ExporterError, PolicyError, OSError) as error:
-        print(f"paper runtime: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run("paper runtime", lambda stop: serve(options, stop))
 
 
 if __name__ == "__main__":

@@ -7,22 +7,20 @@ to start: it is locked, watched and closed as soon as it answers.
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
-from risk_exporter import ExporterError
 from risk_exporter.fetch import Origin
-from risk_policy import PolicyError, load_policy
+from risk_policy import load_policy
 from risk_runtime.adapters.freqtrade.api import BotApi
 from risk_runtime.adapters.freqtrade.keeper import Keeper
 from risk_runtime.adapters.freqtrade.options import Options, parse
 from risk_runtime.adapters.freqtrade.state import ClosingStore
 from risk_runtime.adapters.freqtrade.watcher import Watcher
 from risk_runtime.adapters.layer import risk_layer
-from risk_runtime.errors import RiskRuntimeError
+from risk_runtime.process import run
 
 _log = logging.getLogger(__name__)
 
@@ -74,18 +72,7 @@ def serve(options: Options, stop: threading.Event) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     options = parse(arguments)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        serve(options, stop)
-    except (RiskRuntimeError, ExporterError, PolicyError, OSError) as error:
-        print(f"freqtrade sidecar: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run("freqtrade sidecar", lambda stop: serve(options, stop))
 
 
 if __name__ == "__main__":
