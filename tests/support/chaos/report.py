@@ -28,9 +28,9 @@ that the kernel makes read-only, in a mount namespace of its own; the clock of t
 by libfaketime, while that of Prometheus and Alertmanager stays. What a machine lacks of these
 leaves scenarios out, and the run says so.
 
-A store that has failed to write is not written any more (`readyz` says so) until the receivers are
-restarted, so the scenarios with disks restart them; that a trip is on record once all the same is
-looked at, too. Failures of other kinds are tested elsewhere: kill -9 and loss of power at every
+Receivers whose store has failed to write write no more (`readyz` says so), and begin anew by
+themselves once it can be written again. Only where the disk has to be unmounted to be mended are
+they restarted, since they hold it. That a trip is on record once is looked at, too. Failures of other kinds are tested elsewhere: kill -9 and loss of power at every
 write by `./dev torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies
 in `tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
 
