@@ -18,18 +18,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.chain import TreeHead
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.audit.note import VerifierKey
+from risk_receivers.audit.note import NoteError, VerifierKey
 from risk_receivers.database.connection import DATABASE_ERRORS, Connection
 from risk_receivers.database.place import Place
 from risk_receivers.signer import journal
@@ -284,6 +285,11 @@ class Checkpointer(Worker):
                 )
             self._signed, self._stored, self._last = tree, size, newest
             return tree
+        if state.note and _was_passed_over(connection, size):
+            # Signed by a leader that could not store it any more; whoever led next knew nothing of
+            # it, and signed on from the one before. In between them it would look like forgery.
+            self._stored, self._last = 0, None
+            return tree
         note = state.note or signer.begin(size, tree.frontier, last, rotate=rotate)
         self._store(signer, note, tree)
         return tree
@@ -295,13 +301,18 @@ class Checkpointer(Worker):
         ):
             raise UnreachableSignerError("the signer has signed something else than was asked for")
 
-        def work(transaction: Transaction) -> None:
+        def work(transaction: Transaction) -> StoredCheckpoint | None:
             checkpoint_table.insert(transaction.connection, note, tree.frontier)
+            return checkpoint_table.newest(transaction.connection, tree.size)
 
-        self._writer.run(work, _STORE_SECONDS)
+        stored = self._writer.run(work, _STORE_SECONDS)
+        if stored is None or not _is_of(stored.note, checkpoint.head, signer.key):
+            raise InconsistentHeadError(
+                f"the checkpoint that is stored at {tree.size} is not of these records"
+            )
         self._signed = tree
         self._stored = tree.size
-        self._last = StoredCheckpoint(tree.size, note)
+        self._last = stored
 
     def _reached(self) -> Signer:
         with self._lock:
@@ -322,6 +333,30 @@ class Checkpointer(Worker):
         if sentence != self._problem:
             _log.error("the audit chain is not being signed, trying again: %s", sentence)
         self._problem = sentence
+
+
+def _is_of(note: object, head: TreeHead, key: VerifierKey) -> bool:
+    """Whether a stored note is a checkpoint of that head by that key.
+
+    Where two took turns to sign, it may name another one before it than ours would.
+    """
+    if not isinstance(note, bytes):
+        return False
+    with suppress(NoteError):
+        checkpoint, signed = Checkpoint.of(note)
+        return checkpoint.head == head and bool(signed.signed_by([key]))
+    return False
+
+
+def _was_passed_over(connection: Connection, size: int) -> bool:
+    """Whether a checkpoint at that size is not stored, and the next one does not name it."""
+    if any(one.size == size for one in checkpoint_table.after(connection, size - 1, 1)):
+        return False
+    for one in checkpoint_table.after(connection, size, 1):
+        if isinstance(one.note, bytes):
+            with suppress(NoteError):
+                return Checkpoint.of(one.note)[0].previous != size
+    return False
 
 
 def _next_stop(connection: Connection, signed: int) -> int:

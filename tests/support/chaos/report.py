@@ -30,9 +30,11 @@ leaves scenarios out, and the run says so.
 
 Receivers whose store has failed to write write no more (`readyz` says so), and begin anew by
 themselves once it can be written again. Only where the disk has to be unmounted to be mended are
-they restarted, since they hold it. That a trip is on record once is looked at, too. Failures of other kinds are tested elsewhere: kill -9 and loss of power at every
-write by `./dev torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies
-in `tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
+they restarted, since they hold it. That a trip is on record once is looked at, too.
+
+Failures of other kinds are tested elsewhere: kill -9 and loss of power at every write by `./dev
+torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies in
+`tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
 
 This page is written by `./dev chaos --write`, of what was seen last of each scenario{machine}.
 Seconds are those of that machine and whatever else it did.
