@@ -16,10 +16,12 @@ from risk_receivers.auth import Identity, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.database.place import Server
 from risk_receivers.doors.slack import SLACK_PATH
+from risk_receivers.errors import StartError
 from risk_receivers.http_server import HttpServer
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.handing_on import HandingOn
 from risk_receivers.leadership.leader import Leadership
+from risk_receivers.leadership.own_key import require_key_of_the_chain
 from risk_receivers.leadership.standing import Standing
 from risk_receivers.perimeter import Perimeter
 from risk_receivers.store.places import place_of
@@ -56,6 +58,14 @@ def lead(
     )
     standing = Standing(candidate, place, data / "gate", policy.digest)
     if not standing.try_once():
+        if candidate.is_led and candidate.leader is not None:
+            try:
+                require_key_of_the_chain(
+                    place, policy.alerting.audit.signing, data, candidate.leader.address
+                )
+            except StartError:
+                standing.end()
+                raise
         _serve(policy, standing, sockets, stopping)
     standing.end()
     if standing.failure is not None:

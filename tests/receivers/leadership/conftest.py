@@ -77,6 +77,17 @@ class Pair:
         self.wait_until(lambda: stands_by(self.other), 30, "the other stands by")
         return self
 
+    def start_other(self, key: str | None) -> str:
+        """Start the other with that in place of the key; how it refuses."""
+        path = self.other.data / "audit" / "signing.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if key is not None:
+            path.write_text(key)
+            path.chmod(0o600)
+        assert self.other.spawn().wait(30) == 2, self.other.log
+        return str(self.other.log)
+
     def await_leader(self, service: Any, seconds: float = 60) -> None:
         self.wait_until(lambda: leads(service), seconds, f"leads: {service.log[-2000:]}")
 

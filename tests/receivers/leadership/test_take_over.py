@@ -14,6 +14,7 @@ import httpx
 import pytest
 from postgres_cluster import own_cluster, restart
 
+from risk_receivers.audit.note import SigningKey
 from risk_receivers.database.place import Server
 from risk_receivers.store import head_file
 
@@ -43,6 +44,25 @@ def test_when_the_leader_is_killed_the_other_takes_over(
     pair.one.spawn(("-m", "risk_receivers"))
     pair.await_standby(pair.one)
     assert pair.verified()
+
+
+def test_one_that_could_not_sign_the_chain_is_refused_and_told_what_is_right(
+    make_pair: Any,
+) -> None:
+    pair = make_pair()
+    pair.one.spawn(("-m", "risk_receivers"))
+    pair.wait_until(lambda: pair.leads(pair.one), 30, "the one leads")
+    path = pair.other.data / "audit" / "signing.key"
+    right = (pair.one.data / "audit" / "signing.key").read_text()
+    other = SigningKey.generate("riskwarden/audit")
+    said = pair.start_other(f"{other.reveal()}\n")
+    assert f"{path}: holds the signing key {other.verifier.short}" in said
+    assert f"is signed by {SigningKey.parse(right).verifier.short}" in said
+    assert f"127.0.0.1:{pair.one.port} leads" in said
+    assert "copy audit/signing.key" in said
+    assert f"{path}: is missing" in pair.start_other(None)
+    assert not path.exists(), "none is made up"
+    assert pair.leads(pair.one), "and nobody was disturbed"
 
 
 class Senders:
