@@ -36,7 +36,8 @@ def require_key_of_the_chain(place: Server, signing: Signing, data: Path, leader
             signer = SocketSigner(Path(signing.socket_path))
         except SignerError:
             return
-        found, remedy = (signer.key, signer.next), "have both use the same signer, or the same key"
+        found = (signer.key, *((signer.next,) if signer.next else ()))
+        remedy = "have both use the same signer, or the same key"
     else:
         path = data / signing.key_path
         where = str(path)

@@ -63,6 +63,7 @@ class Pair:
         return Server(self.dsn, self.one.database)
 
     leads = staticmethod(leads)
+    probe = staticmethod(probe)
     stands_by = staticmethod(stands_by)
 
     def start(self) -> Pair:
