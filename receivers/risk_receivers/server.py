@@ -26,7 +26,7 @@ from risk_receivers.retreat import Retreat, begin_anew
 from risk_receivers.service import Service, running
 from risk_receivers.store.errors import StoreError
 from risk_receivers.strangers import Strangers, most_strangers
-from risk_receivers.tls import secured
+from risk_receivers.tls import Certificate, secured
 from risk_receivers.turn import wait_for_turn
 
 #: How long a stop waits for requests that are being answered.
@@ -88,6 +88,9 @@ def serve(
         server = _Server(policy, service, strangers)
         if tls is not None and tls_listener is not None:
             server.also_serve(tls_listener, tls.context, strangers)
+            certificate = Certificate(tls, service.parts.telemetry)
+            certificate.start()
+            stack.callback(certificate.stop)
         stack.enter_context(Retreat(service, data, leadership))
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)

@@ -70,13 +70,17 @@ class Pair:
         """The one leads, the other stands by."""
         self.one.spawn(PROGRAM)
         self.wait_until(lambda: leads(self.one), 30, "the one leads")
+        self.share_key()
+        self.other.spawn(PROGRAM)
+        self.wait_until(lambda: stands_by(self.other), 30, "the other stands by")
+        return self
+
+    def share_key(self) -> None:
+        """Both sign with one key."""
         key = self.other.data / "audit" / "signing.key"
         if not key.exists():
             key.parent.mkdir(parents=True)
             shutil.copy2(self.one.data / "audit" / "signing.key", key)
-        self.other.spawn(PROGRAM)
-        self.wait_until(lambda: stands_by(self.other), 30, "the other stands by")
-        return self
 
     def start_other(self, key: str | None) -> str:
         """Start the other with that in place of the key; how it refuses."""
