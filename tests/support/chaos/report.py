@@ -34,7 +34,9 @@ they restarted, since they hold it. That a trip is on record once is looked at, 
 
 `./dev chaos pairs`, which a run of everything ends with, has two Prometheus, a cluster of two
 Alertmanagers and two receivers on PostgreSQL, and kills either of each while a breach goes on
-([high availability](high_availability.md#bounds)). Failures of other kinds are tested elsewhere: kill -9 and loss of power at every write by `./dev
+([high availability](high_availability.md#bounds)).
+
+Failures of other kinds are tested elsewhere: kill -9 and loss of power at every write by `./dev
 torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies in
 `tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
 
