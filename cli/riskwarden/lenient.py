@@ -45,6 +45,22 @@ class LenientPolicy:
         return self._endpoint("receivers", _DEFAULTS.endpoints.receivers)
 
     @property
+    def peers(self) -> tuple[str, ...]:
+        """``host:port`` of each of the other receivers."""
+        found = self._values.get("alerting.high_availability.peers")
+        if not isinstance(found, (list, tuple)):
+            return ()
+        good = []
+        for one in map(str, found):
+            try:
+                split_endpoint(one)
+            except ValueError as error:
+                warn(f"{self.path}: alerting.high_availability.peers: {error}; it is not asked")
+            else:
+                good.append(one)
+        return tuple(good)
+
+    @property
     def exporter(self) -> str:
         """``host:port`` of the exporter."""
         return self._endpoint("exporter", _DEFAULTS.endpoints.exporter)

@@ -20,6 +20,7 @@ from typing import Any, Final
 import httpx
 
 from risk_policy.contracts.operator import LONGEST_NAME
+from risk_policy.contracts.standby import STANDBY, STANDBY_ASKED
 from risk_policy.environment import Secret
 from risk_policy.model.stack import Auth
 from riskwarden.commands.common import fail, warn
@@ -53,6 +54,10 @@ class TurnedAwayError(NoAnswerError):
     """There is no token that they know, or those who answer are somebody else."""
 
 
+class StandbyError(NoAnswerError):
+    """Who answers only stands by, and got no answer from the one that leads."""
+
+
 class RefusedError(Exception):
     """They answered, and not with what was asked for.
 
@@ -71,8 +76,22 @@ class Operator:
     def __init__(self, data: Path, policy: Path | None, receivers: str | None) -> None:
         self._layout = Layout(data)
         self._named = receivers
+        self._policy = policy
         self._first_token = ""
         self.policy = LenientPolicy(policy)
+
+    def others(self) -> Iterator[Operator]:
+        """Each of the other receivers on the same store, if nobody named one."""
+        if self._named:
+            return
+        run = self._layout.read_endpoints()
+        known = (self.policy.receivers, *self.policy.peers)
+        own = self.policy.receivers if run is None else run.receivers
+        if own not in known:  # a run on ports of its own
+            return
+        for address in dict.fromkeys(known):
+            if address != own:
+                yield Operator(self._layout.root, self._policy, address)
 
     def as_approver(self) -> None:
         """From now on try the token of who confirms for another first, if there is one."""
@@ -127,6 +146,8 @@ class Operator:
             raise RefusedError(strange)
         if answer.status_code != httpx.codes.OK:
             refusal = f"{url}{path}: {content.get('detail') or answer.reason_phrase}"
+            if is_kill and (standby := answer.headers.get(STANDBY)):
+                raise StandbyError(refusal, sent=standby == STANDBY_ASKED)
             if is_kill and answer.status_code in _STRANGER:
                 raise TurnedAwayError(refusal, sent=False)
             raise RefusedError(refusal)

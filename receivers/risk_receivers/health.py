@@ -27,6 +27,7 @@ from risk_receivers.kill.switch import Phase
 from risk_receivers.kill.unconfirmed import unconfirmed_since
 from risk_receivers.leadership.leader import Leadership
 from risk_receivers.reading import Reading
+from risk_receivers.store.database import may_pass
 from risk_receivers.store.writer import Writer
 from risk_receivers.telemetry import COMPONENT, Samples
 from risk_receivers.workers import Worker
@@ -67,13 +68,19 @@ class Health:
         """Why the service is not ready; empty if it is."""
         found: list[str] = []
         if not self._writer.takes_work:
-            found.append("the store does not accept durable writes; restart after mending it")
+            found.append(f"the store does not accept durable writes; {self._way_out()}")
         if complaint := self._spool.complaint:
             found.append(complaint)
         if not self._gate.is_alive:
             found.append("the gate is not being published")
         found += [complaint for worker in self._workers if (complaint := worker.complaint)]
         return found
+
+    def _way_out(self) -> str:
+        failure = self._writer.failure
+        if failure is not None and may_pass(failure):
+            return f"this service begins anew once it does ({failure})"
+        return "restart after mending it"
 
     def lease_withheld(self) -> list[str]:
         """Why the gate's lease is not renewed although nothing is tripped; empty if it is."""

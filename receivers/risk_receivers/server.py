@@ -22,11 +22,11 @@ from risk_receivers.errors import StartError
 from risk_receivers.exposure import require_safe
 from risk_receivers.http_server import HttpServer
 from risk_receivers.leadership.standby import Sockets, lead
-from risk_receivers.leadership.stepping_down import Retreat, begin_anew
+from risk_receivers.retreat import Retreat, begin_anew
 from risk_receivers.service import Service, running
 from risk_receivers.store.errors import StoreError
 from risk_receivers.strangers import Strangers, most_strangers
-from risk_receivers.tls import secured
+from risk_receivers.tls import Certificate, secured
 from risk_receivers.turn import wait_for_turn
 
 #: How long a stop waits for requests that are being answered.
@@ -88,8 +88,10 @@ def serve(
         server = _Server(policy, service, strangers)
         if tls is not None and tls_listener is not None:
             server.also_serve(tls_listener, tls.context, strangers)
-        if leadership is not None:
-            stack.enter_context(Retreat(leadership, service))
+            certificate = Certificate(tls, service.parts.telemetry)
+            certificate.start()
+            stack.callback(certificate.stop)
+        stack.enter_context(Retreat(service, data, leadership))
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)
             server.run(sockets=[listener])

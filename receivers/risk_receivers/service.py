@@ -23,6 +23,7 @@ from risk_receivers.acks.reconciler import ack_gauges
 from risk_receivers.api import Parts
 from risk_receivers.auth import Tokens
 from risk_receivers.core import open_core
+from risk_receivers.database.place import Place
 from risk_receivers.edge import open_front, parts_of
 from risk_receivers.errors import StartError
 from risk_receivers.front import Asgi
@@ -41,12 +42,14 @@ class Service:
     """What is running.
 
     Attributes:
+        database: where it records.
         unkept: what only this process knows, and a new one would not; empty if nothing.
     """
 
     front: Asgi
     parts: Parts
     heartbeat: Heartbeat
+    database: Place
     unkept: Callable[[], str]
 
 
@@ -103,4 +106,4 @@ def running(
         telemetry.add_source(lambda: ack_gauges(core.database))
         front = stack.enter_context(open_front(core, people, parts, sign_in))
         stack.callback(core.gate.withdraw)  # the first thing once nobody listens any more
-        yield Service(front, parts, core.heartbeat, lambda: core.spool.complaint)
+        yield Service(front, parts, core.heartbeat, core.database, lambda: core.spool.complaint)

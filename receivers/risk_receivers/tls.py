@@ -1,5 +1,7 @@
 """TLS for people: a listener of its own, beside the plain one on loopback that machines use.
 
+A certificate that is renewed is taken up without a restart, for whoever connects from then on.
+
 The handshake is done after a connection was counted among those of strangers, so whoever connects
 and says nothing makes way for others here, too.
 """
@@ -11,19 +13,27 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography.x509 import load_pem_x509_certificate
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.catalogue.metrics import Metric
 from risk_policy.model.dashboard import Dashboard
 from risk_receivers.errors import StartError
 from risk_receivers.strangers import Strangers
+from risk_receivers.telemetry import Samples, Telemetry
+from risk_receivers.workers import Worker
 
 _HANDSHAKE_SECONDS: Final = 10.0
 _BACKLOG: Final = 1024
 #: After nothing could be accepted, as when all files are in use.
 _PAUSE_SECONDS: Final = 0.1
+#: A renewal is days early.
+_LOOK_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +44,63 @@ class Secured:
     host: str
     port: int
     context: ssl.SSLContext
+    cert: Path
+    key: Path
+
+
+class Certificate(Worker):
+    """What is shown, and until when it is good; what has been renewed is shown instead."""
+
+    def __init__(self, secured: Secured, telemetry: Telemetry) -> None:
+        super().__init__("certificate", telemetry)
+        self._secured = secured
+        self._seen = self._stamp()
+        self._ends_at = _end_of(secured.cert)
+        telemetry.add_source(self.gauges)
+
+    def gauges(self) -> Mapping[Metric, Samples]:
+        """For Prometheus."""
+        if self._ends_at is None:
+            return {}
+        return {m.CERTIFICATE_EXPIRES: [((), self._ends_at)]}
+
+    def round(self) -> float | None:
+        """Look whether there is another one."""
+        if (found := self._stamp()) == self._seen:
+            return _LOOK_SECONDS
+        try:
+            # Tried aside first: what does not fit together would leave the context with half of it.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                self._secured.cert, self._secured.key
+            )
+            self._secured.context.load_cert_chain(self._secured.cert, self._secured.key)
+        except (OSError, ssl.SSLError) as error:
+            _log.error(
+                "%s was changed and cannot be used, the one before is shown: %s",
+                *(self._secured.cert, error),
+            )
+            return _LOOK_SECONDS
+        self._ends_at, self._seen = _end_of(self._secured.cert), found
+        _log.warning("%s was renewed, and is shown from now on", self._secured.cert)
+        return _LOOK_SECONDS
+
+    def _stamp(self) -> tuple[tuple[int, int], ...]:
+        """What changes when a file does."""
+        found = []
+        for path in (self._secured.cert, self._secured.key):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found.append((status.st_ino, status.st_mtime_ns))
+        return tuple(found)
+
+
+def _end_of(path: Path) -> float | None:
+    """When the first certificate of a file ends; None if it cannot be read."""
+    try:
+        return load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
+    except (OSError, ValueError) as error:
+        _log.error("%s: nobody knows until when it is good: %s", path, error)
+        return None
 
 
 def secured(dashboard: Dashboard, folder: Path) -> Secured | None:
@@ -44,9 +111,10 @@ def secured(dashboard: Dashboard, folder: Path) -> Secured | None:
     tls = dashboard.tls
     if not tls.is_served:
         return None
-    found = Secured(dashboard.host, dashboard.port, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    found.context.minimum_version = ssl.TLSVersion.TLSv1_2
     cert, key = folder / tls.cert_file, folder / tls.key_file
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found = Secured(dashboard.host, dashboard.port, context, cert, key)
+    found.context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         found.context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:

@@ -51,6 +51,8 @@ _CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
     system.CHAIN_UNSIGNED.name: (_S + "audit_unsigned_seconds",),
     system.DISK_LOW.name: (_S + "disk_free_warning_pct",),
     system.DISK_FULL.name: (_S + "disk_free_critical_pct",),
+    system.CERTIFICATE_EXPIRING.name: (_S + "certificate_warning_days",),
+    system.CERTIFICATE_ENDING.name: (_S + "certificate_critical_days",),
     system.LIVE_ORDERS_POSSIBLE.name: (_EVENT,),
     system.KILL_SWITCH_ARMED.name: (_EVENT,),
     system.KILL_SWITCH_TRIGGERED.name: (_HOLD,),

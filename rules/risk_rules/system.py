@@ -68,6 +68,7 @@ def system_conditions(policy: Policy) -> Iterator[Condition]:
     yield from _own_trouble(policy)
     yield from _delivery(policy)
     yield from _disk(policy)
+    yield from _certificate(policy)
     yield from _chain(policy)
     not_recording = f"min({promql.series(m.WRITER_HEALTHY)}) == 0"
     yield Condition(system.NOT_RECORDING, not_recording)
@@ -321,6 +322,17 @@ def _disk(policy: Policy) -> Iterator[Condition]:
         (system.DISK_FULL, limits.disk_free_critical_pct),
     ):
         yield Condition(alert, f"{free} < {promql.number(round(percent / 100, 10))}")
+
+
+def _certificate(policy: Policy) -> Iterator[Condition]:
+    """Each level on its own, as of a disk. One that has expired has no time left."""
+    left = f"clamp_min(min({promql.series(m.CERTIFICATE_EXPIRES)}) - time(), 0)"
+    limits = policy.alerting.system
+    for alert, days in (
+        (system.CERTIFICATE_EXPIRING, limits.certificate_warning_days),
+        (system.CERTIFICATE_ENDING, limits.certificate_critical_days),
+    ):
+        yield Condition(alert, f"{left} < {promql.number(days * 86_400)}")
 
 
 def _chain(policy: Policy) -> Iterator[Condition]:

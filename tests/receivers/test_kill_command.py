@@ -188,6 +188,28 @@ def test_without_a_run_the_policy_is_asked_for_the_address_alone(
     assert kill().exit_code == 0
 
 
+def test_where_the_first_does_not_answer_every_peer_is_asked_before_the_gate_is_closed_alone(
+    armed: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dead = [unused() for _ in range(2)]
+    policy(
+        f'[alerting.endpoints]\nreceivers = "{dead[0]}"\n[alerting.high_availability]\n'
+        f'peers = ["{dead[1]}", "127.0.0.1:{armed.port}"]\n'
+    )
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    mine = tmp_path / "mine"
+    (mine / "gate").mkdir(parents=True)
+    (mine / "gate" / "gate.lease").write_bytes(bytes(4096))
+    done = kill("--data", mine, reason="asked of the third")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "on record" in said
+    assert all(f"http://{address}" in said for address in dead)
+    assert "asked of the third" in reasons(armed)
+    assert not (mine / "spool").exists(), "or it would trip again when somebody starts there"
+    assert not (mine / "gate" / "KILL").exists()
+
+
 def test_the_policy_may_name_another_variable_for_the_token(
     armed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

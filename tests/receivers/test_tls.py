@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trustme
+
+from risk_policy.catalogue import metrics as m
+from risk_policy.model.dashboard import Dashboard
+from risk_receivers.telemetry import Telemetry
+from risk_receivers.tls import Certificate, Secured, secured
 
 
 @pytest.fixture(scope="module")
@@ -17,17 +25,27 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def with_tls(service: Any, authority: trustme.CA, port: int) -> None:
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
-    service.data.mkdir(mode=0o710)
+def issue(authority: trustme.CA, folder: Path, days: int = 30) -> float:
+    """Write a certificate and its key; until when it is good."""
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    certificate = authority.issue_cert(
+        *("127.0.0.1", "localhost"), not_before=ends - timedelta(days=90), not_after=ends
+    )
     for number, blob in enumerate(certificate.cert_chain_pems):
-        blob.write_to_path(str(service.data / "cert.pem"), append=number > 0)
-    certificate.private_key_pem.write_to_path(str(service.data / "key.pem"))
+        blob.write_to_path(str(folder / "cert.pem"), append=number > 0)
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    return ends.timestamp()
+
+
+def with_tls(service: Any, authority: trustme.CA, port: int) -> float:
+    service.data.mkdir(mode=0o710)
+    ends = issue(authority, service.data)
     service.policy.write_text(
         service.policy.read_text()
         + f"[alerting.dashboard]\nport = {port}\n[alerting.dashboard.tls]\n"
         'cert_file = "cert.pem"\nkey_file = "key.pem"\n'
     )
+    return ends
 
 
 def a_port() -> int:
@@ -40,8 +58,9 @@ def test_people_come_over_tls_and_machines_as_before(
     stopped: Any, authority: trustme.CA, words: Any
 ) -> None:
     port = a_port()
-    with_tls(stopped, authority, port)
+    ends = with_tls(stopped, authority, port)
     service = stopped.start()
+    assert service.metric("risk_certificate_expiry_timestamp_seconds") == ends
     trusted = ssl.create_default_context()
     authority.configure_trust(trusted)
     url = f"https://127.0.0.1:{port}"
@@ -88,3 +107,47 @@ def test_what_cannot_be_served_is_refused_at_the_start(
     assert stopped.spawn().wait(20) == 2, stopped.log
     (line,) = stopped.log.splitlines()
     assert said in line
+
+
+def shown(found: Secured, authority: trustme.CA) -> str:
+    """Until when the certificate is good that whoever connects now is shown."""
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    mine, theirs = socket.socketpair()
+
+    def answer() -> None:
+        found.context.wrap_socket(theirs, server_side=True).close()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with trusted.wrap_socket(mine, server_hostname="localhost") as connection:
+        certificate = connection.getpeercert()
+    thread.join()
+    assert certificate is not None
+    return str(certificate["notAfter"])
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart_and_a_spoilt_one_never(
+    tmp_path: Path, authority: trustme.CA, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = issue(authority, tmp_path, days=2)
+    board = Dashboard.model_validate({"tls": {"cert_file": "cert.pem", "key_file": "key.pem"}})
+    found = secured(board, tmp_path)
+    assert found is not None
+    certificate = Certificate(found, Telemetry())
+    before = shown(found, authority)
+    assert certificate.gauges() == {m.CERTIFICATE_EXPIRES: [((), first)]}
+
+    whole = (tmp_path / "key.pem").read_bytes()
+    issue(authority, tmp_path, days=80)
+    (tmp_path / "key.pem").write_bytes(whole)  # the other half is still on its way
+    certificate.round()
+    assert "the one before is shown" in caplog.text
+    assert shown(found, authority) == before
+    assert certificate.gauges() == {m.CERTIFICATE_EXPIRES: [((), first)]}
+
+    renewed = issue(authority, tmp_path, days=60)
+    certificate.round()
+    assert shown(found, authority) != before
+    assert certificate.gauges() == {m.CERTIFICATE_EXPIRES: [((), renewed)]}

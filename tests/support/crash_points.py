@@ -7,8 +7,11 @@ a line, and answers each with one line.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import sqlite3
 import sys
 import threading
 from collections import Counter
@@ -47,6 +50,10 @@ class Try:
         begin: the folder with the files that are there before; empty for none.
         number: which call of the writer's thread, from 1; 0 lets all of them be.
         in_files: whether the chain is kept in segment files.
+        noted: whether the trace says what was written, as it does without an ending.
+        abrupt: whether the process dies once it is done, while somebody reads the database: so
+            nothing is moved out of the log.
+        first: the number of the first work; as it comes if it is 0.
     """
 
     folder: str
@@ -55,6 +62,9 @@ class Try:
     number: int
     ending: str
     in_files: bool = False
+    noted: bool = False
+    abrupt: bool = False
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,11 +130,11 @@ def _wait(held: threading.Event, _: Transaction) -> None:
 
 def attempt(one: Try) -> Outcome:
     """Do it. For a process without threads."""
-    if one.ending == "nothing":
+    options = [f"--trace={','.join(CALLS)}"]
+    if one.ending == "nothing" or one.noted:
         options = ["-y", "-xx", "-s", "100000", f"--trace={','.join((*CALLS, 'writev'))}"]
-    else:
-        inject = f"--inject={one.call}:{ENDINGS[one.ending]}:when={one.number}"
-        options = [f"--trace={','.join(CALLS)}", inject]
+    if one.ending != "nothing":
+        options.append(f"--inject={one.call}:{ENDINGS[one.ending]}:when={one.number}")
     folder = Path(one.folder)
     if one.begin:
         shutil.copytree(one.begin, folder)
@@ -134,8 +144,14 @@ def attempt(one: Try) -> Outcome:
 
     def work(tell: Callable[[bytes], None]) -> int:
         writer = make_writer(folder / "audit.db", in_files=one.in_files)
+        first = one.first or (100 if one.begin else 0)
+        reader = sqlite3.connect(folder / "audit.db") if one.abrupt else None
+        if reader is not None:
+            reader.execute("SELECT count(*) FROM note").fetchall()
         with suppress(StoreError):
-            labour(writer, 100 if one.begin else 0, lambda number: tell(b"%d" % number))
+            labour(writer, first, lambda number: tell(b"%d" % number))
+        if one.abrupt:
+            os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
     ended = traced(log, options, work)

@@ -2,7 +2,9 @@
 
 A trace of the work tells every write, sync and truncation in order. Until a file is synchronised,
 each write to it may have reached the disk or not, whole or as some of its sectors, and in any
-order; after that all of them have. Names of files are taken to last from when they are given.
+order; after that all of them have. Where synchronising fails, the kernel takes for written what was
+not: that stays in doubt, whatever is synchronised later, until it is written once more. Names of
+files are taken to last from when they are given.
 """
 
 from __future__ import annotations
@@ -50,11 +52,13 @@ def calls_of(trace: Path) -> list[Call]:
             continue
         if is_resumed:
             rest = begun.pop(thread) + rest
-        found.append(_call(name, rest, trace.parent))
+        if (call := _call(name, rest, trace.parent)) is not None:
+            found.append(call)
     return found
 
 
-def _call(name: str, rest: str, folder: Path) -> Call:
+def _call(name: str, rest: str, folder: Path) -> Call | None:
+    """None for what was done elsewhere, such as what is logged."""
     if name == "writev":
         told = re.search(r'iov_base="((?:\\x..)+)"', rest)
         assert told
@@ -62,6 +66,8 @@ def _call(name: str, rest: str, folder: Path) -> Call:
     file = _FILE.match(rest)
     assert file, f"a call on no file: {name}({rest[:100]}"
     path = Path(_bytes(file[1] or file[2]).decode())
+    if path.is_absolute() and not path.is_relative_to(folder.resolve()):
+        return None
     where = str(path.relative_to(folder.resolve()) if path.is_absolute() else path)
     arguments = rest[file.end() :]
     if name == "pwrite64":
@@ -72,7 +78,9 @@ def _call(name: str, rest: str, folder: Path) -> Call:
         size = re.match(r", (\d+)\)", arguments)
         assert size
         return Call("truncate", where, offset=int(size[1]))
-    return Call({"fdatasync": "sync", "fsync": "sync"}.get(name, name), where)
+    if name in {"fdatasync", "fsync"}:
+        return Call("sync" if arguments.strip().endswith("= 0") else "failed sync", where)
+    return Call(name, where)
 
 
 def _bytes(escaped: str) -> bytes:
@@ -80,11 +88,25 @@ def _bytes(escaped: str) -> bytes:
 
 
 @dataclass
+class _Done:
+    """A write or truncation, and whether it is on the disk.
+
+    Attributes:
+        is_sure: it is.
+        is_forgotten: it may never come to be, since nobody holds it for missing.
+    """
+
+    call: Call
+    is_sure: bool = False
+    is_forgotten: bool = False
+
+
+@dataclass
 class Disk:
     """Files as they surely are, and what may have come on top of that."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    pending: dict[str, list[Call]] = field(default_factory=dict)
+    pending: dict[str, list[_Done]] = field(default_factory=dict)
     told: list[int] = field(default_factory=list)
 
     def do(self, call: Call) -> None:
@@ -96,10 +118,12 @@ class Disk:
                 self.told.append(int(call.file))
             case "write" | "truncate":
                 self.files.setdefault(call.file, b"")
-                self.pending.setdefault(call.file, []).append(call)
+                self.pending.setdefault(call.file, []).append(_Done(call))
             case "sync":
-                for done in self.pending.pop(call.file, ()):
-                    self.files[call.file] = _after(self.files[call.file], done)
+                self._synchronise(call.file)
+            case "failed sync":
+                for done in self.pending.get(call.file, ()):
+                    done.is_forgotten = not done.is_sure
             case "unlink":
                 self.files.pop(call.file, None)
                 self.pending.pop(call.file, None)
@@ -108,18 +132,26 @@ class Disk:
 
     def possible(self, chance: random.Random) -> Iterator[dict[str, bytes]]:
         """Some of the states in which the power may leave the files."""
-        yield dict(self.files)
+        yield self._with(lambda _: [])
         yield self._with(lambda call: [call])
         if any(self.pending.values()):
             yield self._with(lambda call: [call] if chance.random() < 0.5 else [])
             yield self._with(lambda call: [s for s in _sectors(call) if chance.random() < 0.5])
 
+    def _synchronise(self, file: str) -> None:
+        waiting = self.pending.get(file, [])
+        for done in waiting:
+            done.is_sure = not done.is_forgotten
+        if not any(done.is_forgotten for done in waiting):
+            for done in self.pending.pop(file, ()):
+                self.files[file] = _after(self.files[file], done.call)
+
     def _with(self, reached: Callable[[Call], list[Call]]) -> dict[str, bytes]:
         files = dict(self.files)
         for name, calls in self.pending.items():
-            for call in calls:
-                for done in reached(call):
-                    files[name] = _after(files[name], done)
+            for done in calls:
+                for call in [done.call] if done.is_sure else reached(done.call):
+                    files[name] = _after(files[name], call)
         return files
 
 

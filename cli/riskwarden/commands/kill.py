@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import typer
 from rich.markup import escape
@@ -23,6 +24,9 @@ _CUT: Final = "…"
 #: Longer than the service takes with the lease that is the default; then the gate is closed without
 #: its word, which does no harm if it has taken the kill.
 _PATIENCE_SECONDS: Final = 6.0
+#: Each of those that are asked next has as long: the gate here is still open meanwhile.
+_OTHERS_SECONDS: Final = 3.0
+_PATH: Final = "/api/v1/kill"
 #: Nobody's other positions are closed because those meant could not be.
 _WITHOUT_THEM: Final = (
     "Without them the gate is closed for everything alone: the same command with --scope '*'."
@@ -67,7 +71,7 @@ def kill(
     if not covered.is_everything:
         body["scope"] = str(covered)
     try:
-        answer = operator.call("POST", "/api/v1/kill", body, patience_seconds=_PATIENCE_SECONDS)
+        answer = _taken(operator, body)
     except NoAnswerError as error:
         layout = Layout(data)
         # Not that of Path, which raises where one may not look.
@@ -89,6 +93,24 @@ def kill(
         f"Check that {'the account' if covered.is_everything else 'all of it'} is flat: "
         "riskwarden status"
     )
+
+
+def _taken(operator: Operator, body: Mapping[str, object]) -> dict[str, Any]:
+    """The answer of the first of the receivers that take it. Raises NoAnswerError."""
+    try:
+        return operator.call("POST", _PATH, body, patience_seconds=_PATIENCE_SECONDS)
+    except NoAnswerError as error:
+        first = error
+    for other in operator.others():
+        try:
+            answer = other.call("POST", _PATH, body, patience_seconds=_OTHERS_SECONDS)
+        except NoAnswerError as error:
+            warn(str(error))
+            first.sent = first.sent or error.sent
+        else:
+            warn(f"{first}; another one took it")
+            return answer
+    raise first
 
 
 def _trip_without_them(

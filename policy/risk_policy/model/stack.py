@@ -157,6 +157,8 @@ class System(Section):
         failure_window_minutes: how far back failures and refusals are counted.
         event_seconds: how long an event, such as a stop that was hit, is shown.
         disk_free_warning_pct: least free share of a disk.
+        certificate_warning_days: how long before it expires a certificate is worth a warning.
+        certificate_critical_days: and when it becomes urgent.
         var_covered_min_pct: least share of the book that value at risk has to cover.
         audit_unsigned_seconds: how long what is recorded may wait for a signed checkpoint.
         audit_witness_hours: how long a length of the audit chain is remembered, and that it was
@@ -186,6 +188,12 @@ class System(Section):
     ] = 60
     disk_free_warning_pct: SharePercent = 10
     disk_free_critical_pct: SharePercent = 5
+    certificate_warning_days: Annotated[
+        Days, AtMost(366, "hardly any authority gives one for so long")
+    ] = 21
+    certificate_critical_days: Annotated[
+        Days, AtMost(366, "hardly any authority gives one for so long")
+    ] = 3
     var_covered_min_pct: SharePercent = 100
     audit_unsigned_seconds: Annotated[
         PositiveSeconds, AtMost(3600, "meanwhile nothing new is signed, and nobody knows")

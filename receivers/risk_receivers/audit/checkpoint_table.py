@@ -25,17 +25,8 @@ class StoredCheckpoint(NamedTuple):
 
 
 def insert(connection: Connection, note: bytes, frontier: Sequence[bytes]) -> None:
-    """Stores a checkpoint of this chain. One of the same size stays, whoever came first.
-
-    Nor does one get in between two of which the later follows the earlier: a leader was followed
-    by another before it could store what it had signed last.
-    """
+    """Stores a checkpoint of this chain. One of the same size stays, whoever came first."""
     size = Checkpoint.of(note)[0].head.size
-    for later in after(connection, size, 1):
-        with suppress(NoteError):  # what cannot be read is the verifier's to find
-            note_of_later = later.note if isinstance(later.note, bytes) else b""
-            if (Checkpoint.of(note_of_later)[0].previous or 0) < size:
-                return
     connection.execute(
         "INSERT INTO audit_checkpoint(size, note, frontier) VALUES (?, ?, ?)"
         " ON CONFLICT (size) DO NOTHING",

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httpx
 
+from risk_policy.contracts.standby import STANDBY, STANDBY_ALONE, STANDBY_ASKED
 from risk_receivers.body import BodyReader, End, Receive
 from risk_receivers.leadership.standing import Standing
 from risk_receivers.problem import CONTENT_TYPE, JSON, problem_of
@@ -68,7 +69,8 @@ class HandingOn:
             return
         leader = self._standing.leader_address
         if not leader or any(name == _MARK for name, _ in scope["headers"]):
-            await _refuse(send, 503, self._standing.why_not_ready or "this service stands by")
+            why = self._standing.why_not_ready or "this service stands by"
+            await _refuse(send, 503, why, STANDBY_ALONE)
             return
         body = await self._bodies.read(receive)
         if body.end is End.COMPLETE:
@@ -117,6 +119,7 @@ class HandingOn:
                 503,
                 f"this service stands by, and the one that leads, at {leader}, does not answer; "
                 "what was asked may have been done or not: look, and try again",
+                STANDBY_ASKED,
             )
             return
         try:
@@ -157,13 +160,17 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _refuse(send: Send, code: int, why: str) -> None:
+async def _refuse(send: Send, code: int, why: str, standby: str = "") -> None:
     body = json.dumps(problem_of(code, why)).encode()
-    await _answer(send, code, CONTENT_TYPE, body, retry=code == 503)
+    await _answer(send, code, CONTENT_TYPE, body, retry=code == 503, standby=standby)
 
 
-async def _answer(send: Send, code: int, kind: str, body: bytes, *, retry: bool = False) -> None:
+async def _answer(
+    send: Send, code: int, kind: str, body: bytes, *, retry: bool = False, standby: str = ""
+) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    if standby:
+        headers.append((STANDBY.encode(), standby.encode()))
     if retry:
         headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
     await send({"type": "http.response.start", "status": code, "headers": headers})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,16 +17,18 @@ from risk_receivers.auth import Identity, Tokens
 from risk_receivers.body import BodyReader
 from risk_receivers.database.place import Server
 from risk_receivers.doors.slack import SLACK_PATH
+from risk_receivers.errors import StartError
 from risk_receivers.http_server import HttpServer
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.handing_on import HandingOn
 from risk_receivers.leadership.leader import Leadership
+from risk_receivers.leadership.own_key import require_key_of_the_chain
 from risk_receivers.leadership.standing import Standing
 from risk_receivers.perimeter import Perimeter
 from risk_receivers.store.places import place_of
 from risk_receivers.strangers import Strangers, most_strangers
 from risk_receivers.telemetry import Telemetry, policy_info
-from risk_receivers.tls import Secured
+from risk_receivers.tls import Certificate, Secured
 
 #: Whoever is still waited for by then sends again, and meanwhile nobody leads.
 _STOP_SECONDS: Final = 1
@@ -56,6 +59,14 @@ def lead(
     )
     standing = Standing(candidate, place, data / "gate", policy.digest)
     if not standing.try_once():
+        if candidate.is_led and candidate.leader is not None:
+            try:
+                require_key_of_the_chain(
+                    place, policy.alerting.audit.signing, data, candidate.leader.address
+                )
+            except StartError:
+                standing.end()
+                raise
         _serve(policy, standing, sockets, stopping)
     standing.end()
     if standing.failure is not None:
@@ -99,17 +110,22 @@ def _serve(
         return any(name == b"authorization" and tokens.knows(value) for name, value in headers)
 
     strangers = Strangers(knows, most_strangers())
+    closing = ExitStack()
     server = HttpServer(policy, application, strangers, stop_seconds=_STOP_SECONDS)
     if sockets.tls is not None and sockets.secured is not None:
         server.also_serve(sockets.tls, sockets.secured.context, strangers)
+        certificate = Certificate(sockets.secured, telemetry)
+        certificate.start()
+        closing.callback(certificate.stop)
 
     def over() -> None:
         server.should_exit = True
 
     standing.begin(over)
     _log.warning("standing by on %s:%d", *sockets.plain.getsockname()[:2])
-    if not stopping():
-        # A copy: the server closes what it is given, and the next one listens on the same.
-        server.run(sockets=[sockets.plain.dup()])
+    with closing:
+        if not stopping():
+            # A copy: the server closes what it is given, and the next one listens on the same.
+            server.run(sockets=[sockets.plain.dup()])
     if standing.leadership is not None:
         _log.warning("takes over in term %d", standing.leadership.term)

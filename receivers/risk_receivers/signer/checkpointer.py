@@ -25,6 +25,7 @@ from typing import Final
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_receivers.audit import checkpoint_table, tables
+from risk_receivers.audit.chain import TreeHead
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.errors import AuditError
@@ -284,6 +285,11 @@ class Checkpointer(Worker):
                 )
             self._signed, self._stored, self._last = tree, size, newest
             return tree
+        if state.note and _was_passed_over(connection, size):
+            # Signed by a leader that could not store it any more; whoever led next knew nothing of
+            # it, and signed on from the one before. In between them it would look like forgery.
+            self._stored, self._last = 0, None
+            return tree
         note = state.note or signer.begin(size, tree.frontier, last, rotate=rotate)
         self._store(signer, note, tree)
         return tree
@@ -300,17 +306,13 @@ class Checkpointer(Worker):
             return checkpoint_table.newest(transaction.connection, tree.size)
 
         stored = self._writer.run(work, _STORE_SECONDS)
-        if (
-            stored is not None
-            and stored.size == tree.size
-            and not _is_as_good(stored.note, note, signer.key)
-        ):
+        if stored is None or not _is_of(stored.note, checkpoint.head, signer.key):
             raise InconsistentHeadError(
-                f"the checkpoint at {tree.size} that is stored is not what was signed"
+                f"the checkpoint that is stored at {tree.size} is not of these records"
             )
-        self._last = stored
         self._signed = tree
         self._stored = tree.size
+        self._last = stored
 
     def _reached(self) -> Signer:
         with self._lock:
@@ -333,13 +335,27 @@ class Checkpointer(Worker):
         self._problem = sentence
 
 
-def _is_as_good(stored: object, made: bytes, key: VerifierKey) -> bool:
-    """Whether the key signed both over one tree: another leader may have known another before."""
-    if stored == made:
-        return True
+def _is_of(note: object, head: TreeHead, key: VerifierKey) -> bool:
+    """Whether a stored note is a checkpoint of that head by that key.
+
+    Where two took turns to sign, it may name another one before it than ours would.
+    """
+    if not isinstance(note, bytes):
+        return False
     with suppress(NoteError):
-        found, note = Checkpoint.of(stored if isinstance(stored, bytes) else b"")
-        return found.head == Checkpoint.of(made)[0].head and key in note.signed_by([key])
+        checkpoint, signed = Checkpoint.of(note)
+        return checkpoint.head == head and bool(signed.signed_by([key]))
+    return False
+
+
+def _was_passed_over(connection: Connection, size: int) -> bool:
+    """Whether a checkpoint at that size is not stored, and the next one does not name it."""
+    if any(one.size == size for one in checkpoint_table.after(connection, size - 1, 1)):
+        return False
+    for one in checkpoint_table.after(connection, size, 1):
+        if isinstance(one.note, bytes):
+            with suppress(NoteError):
+                return Checkpoint.of(one.note)[0].previous != size
     return False
 
 

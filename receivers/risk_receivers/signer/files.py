@@ -17,7 +17,7 @@ from typing import Final
 
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.audit.note import NoteError, SigningKey
+from risk_receivers.audit.note import NoteError, SigningKey, VerifierKey
 from risk_receivers.signer.errors import SignerFilesError
 
 _OWNER_ONLY: Final = 0o600
@@ -157,6 +157,18 @@ class KeyFile:
 
     def _publish(self, key: SigningKey) -> None:
         replace(public_path(self.path), f"{key.verifier}\n".encode(), _PUBLIC)
+
+
+def peek(path: Path) -> tuple[VerifierKey, ...]:
+    """The key of a file, and the one that is to take over, if any; whoever signs with them.
+
+    Raises SignerFilesError.
+    """
+    try:
+        there = [path, *(one for one in (next_path(path),) if one.exists())]
+        return tuple(SigningKey.parse(one.read_text()).verifier for one in there)
+    except (OSError, NoteError, UnicodeDecodeError) as error:
+        raise SignerFilesError(f"{path}: {error}") from error
 
 
 def public_path(key: Path) -> Path:

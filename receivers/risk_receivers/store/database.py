@@ -37,6 +37,16 @@ _STORAGE_CODES = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+#: Those of them that end by themselves, or by what is done to the disk and not to the file.
+_PASSING_CODES = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 _PRIMARY_CODE = 0xFF
 
 
@@ -101,6 +111,7 @@ class WritableDatabase:
     def prepare(self, schema: Sequence[str]) -> Head:
         """Creates what is missing and checks the chain's end. Raises StoreError."""
         with _named(self.name), self.locked():
+            self.empty_log()
             self._begin()
             try:
                 self._make_room()
@@ -115,6 +126,35 @@ class WritableDatabase:
             self.note(head)
             self._head_file.sync(now=True)
             return head
+
+    def empty_log(self) -> bool:
+        """Move all of the write-ahead log into the database; whether that was possible at once.
+
+        Where a synchronisation has failed, the kernel may hold for written what never reached the
+        disk, and synchronising again says that all is well. Whoever added to such a log would lose
+        all that comes behind the gap when the power goes. What is moved is written anew.
+        """
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            (busy, _, _) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+        finally:
+            timeout = round(self._busy_timeout_seconds * 1000)
+            self.connection.execute(f"PRAGMA busy_timeout = {timeout}")
+
+    def prove_durable(self) -> None:
+        """Write something that changes nothing, durably. Raises StoreError."""
+        with _named(self.name), self.locked():
+            if not self.empty_log():
+                raise StoreBusyError("somebody reads an older state; try again")
+            self._begin()
+            try:
+                (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+                self.connection.execute(f"PRAGMA user_version = {version}")
+                self._commit()
+            except BaseException:
+                self.rollback()
+                raise
 
     def note(self, head: Head) -> None:
         """Note a committed head beside the database, while the lock file is held."""
@@ -239,6 +279,22 @@ def is_storage_failure(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.Error) and (
         code is not None and code & _PRIMARY_CODE in _STORAGE_CODES
+    )
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what stopped a writer can end without anybody touching what is recorded.
+
+    A disk that was full, read-only or away can come back as it was. A file that holds something
+    else than was written needs a person.
+    """
+    if isinstance(error, StorageLostError):
+        return isinstance(error.__cause__, OSError)
+    if isinstance(error, OSError):
+        return True
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and (
+        code is not None and code & _PRIMARY_CODE in _PASSING_CODES
     )
 
 

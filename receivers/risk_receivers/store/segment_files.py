@@ -39,6 +39,7 @@ class SegmentFiles:
         self._path: Path | None = None
         self._end = 0
         self._head = EMPTY
+        self._rewritten: set[Path] = set()
 
     @property
     def head(self) -> Head:
@@ -63,6 +64,11 @@ class SegmentFiles:
         lines = self._unfiled(first, rows, missing) if first else self._nothing()
         while some := list(islice(lines, _CHUNK)):
             self.append(some)
+        for path in self._rewritten:
+            _sync(path)
+        if self._rewritten:
+            sync_folder(self._folder)
+        self._rewritten = set()
 
     def append(self, rows: Sequence[StoredRow]) -> None:
         """Write records at the end, and synchronise them. Raises OSError."""
@@ -205,10 +211,24 @@ class SegmentFiles:
                     f"{path}: holds another record {filed.seq} than is staged; one of them was "
                     "changed. Run the verifier and restore a verified backup"
                 )
+            self._write_anew(path, place, line)
             self._path, self._end = path, place + len(line) + 1
             self._head = head_of(filed)
             return True
         return False
+
+    def _write_anew(self, path: Path, place: int, line: bytes) -> None:
+        """The same bytes in the same place: they may never have reached the disk.
+
+        Where synchronising has failed once, the kernel takes for written what was not, and another
+        synchronisation writes only what was written since.
+        """
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            _write(descriptor, line + b"\n", place)
+        finally:
+            os.close(descriptor)
+        self._rewritten.add(path)
 
     def _drop_empty(self) -> None:
         """Segments behind the last are what a crash left, without a whole record."""
@@ -243,6 +263,14 @@ def _seq(row: StoredRow) -> int:
     if not isinstance(row.seq, int):
         raise StoreError(f"a staged record's number is {type(row.seq).__name__}, not an integer")
     return row.seq
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _size(path: Path) -> int:

@@ -6,7 +6,8 @@ Invariants:
 - Works run in the order they were submitted, each in a savepoint: one that raises leaves no
   trace, takes no number in the chain and does no harm to its neighbours.
 - Fails closed: once a commit could not be made durable the writer is unhealthy for good and
-  everything that waits gets StoreFailedError. A restart continues from the durable head.
+  everything that waits gets StoreFailedError. A new process continues from the durable head:
+  nothing that this one believes is carried over (:mod:`risk_receivers.retreat`).
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class Writer:
         self._tree = Tree()
         self._grown: tuple[int, tuple[bytes, ...]] = (0, ())
         self._end_is_proven = False
+        self._failure: BaseException | None = None
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
@@ -107,6 +109,11 @@ class Writer:
         When that work is recorded is another question: the disk, or who holds the lock, decides.
         """
         return self._pending.is_open
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped it, if something did."""
+        return self._failure
 
     @property
     def end_is_proven(self) -> bool:
@@ -246,6 +253,7 @@ class Writer:
     def _fail(self, error: BaseException, batch: list[Job]) -> None:
         sentence = f"{self._path}: the writer stopped, nothing is recorded any more: {error}"
         _log.critical("%s", sentence)
+        self._failure = error
         self._pending.close(StoreFailedError(sentence))
         waiting = batch
         while waiting:

@@ -20,7 +20,10 @@ from risk_rules.keys import CLEAR_KEY, system_keys
 _E: Final = "alerting.escalation."
 _SOONER, _LATER = "sooner", "later"
 #: More of these fires earlier, not later.
-_LEAST: Final = ("disk_free_warning_pct", "disk_free_critical_pct", "var_covered_min_pct")
+_LEAST: Final = (
+    *("disk_free_warning_pct", "disk_free_critical_pct", "var_covered_min_pct"),
+    *("certificate_warning_days", "certificate_critical_days"),
+)
 #: Words of an escalation's key: what happens, in which unit.
 _ESCALATIONS: Final = {
     STEPS[0][0]: ("an unanswered warning counts as critical", "min"),

@@ -16,6 +16,7 @@ from risk_policy.contracts import alert as labels
 from risk_policy.contracts.jobs import EXPORTER_JOB, RECEIVERS_JOB
 from risk_policy.model import Policy
 from risk_rules.promql import number
+from risk_rules.proofs import two_levels
 from risk_rules.proofs.board import Board, Line, Truth
 from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, selector
 from risk_rules.timing import account_hold_seconds
@@ -35,7 +36,8 @@ class ConditionsProof:
         """Every one of these tests."""
         board = Board(self.policy, policy_clock(self.policy))
         self._levels(board)
-        self._disk(board)
+        two_levels.disk(board, self._phase / 2)
+        two_levels.certificate(board, self._phase / 2)
         self._clock_skew(board)
         self._figures(board)
         self._drift(board)
@@ -116,28 +118,6 @@ class ConditionsProof:
             return worst if sign * (worst - level) > 0 else None
 
         board.expect(alert, truth, identity)
-
-    def _disk(self, board: Board) -> None:
-        """One disk fills up, past both levels, and is emptied; the other stays empty."""
-        own = self.policy.alerting.system
-        low = round(own.disk_free_warning_pct / 100, 10)
-        full = round(own.disk_free_critical_pct / 100, 10)
-        around = (low + _NUDGE, low, low - _NUDGE, full, full - _NUDGE, 1.0)
-        short = self._phase / 2
-        phases = [(round(value, 10), short) for value in around]
-        line = board.feed(m.DISK_FREE, {"component": "receivers", **_ONE}, *phases)
-        board.feed(m.DISK_FREE, {"component": "receivers", **_TWO}, (1.0, 0))
-        board.feed(m.DISK_FREE, {"component": "exporter", **_ONE}, (1.0, 0))
-
-        def below(level: float) -> Truth:
-            def truth(now: int) -> float | None:
-                free = line.at(now)
-                return free if free is not None and free < level else None
-
-            return truth
-
-        board.expect(system.DISK_LOW, below(low), {"component": "receivers"})
-        board.expect(system.DISK_FULL, below(full), {"component": "receivers"})
 
     def _flag(
         self, board: Board, alert: SystemAlert, metric: Metric, identity: dict[str, str]

@@ -126,6 +126,8 @@ class SlowProof:
         self._expect(board, system.CHAIN_BROKEN, lambda _: 0.0)
         board.feed(m.DISK_FREE, {"component": "receivers"}, (0.01, 0))
         self._expect(board, system.DISK_FULL, lambda _: 0.01, {"component": "receivers"})
+        board.feed(m.CERTIFICATE_EXPIRES, {}, (0.0, 0))
+        self._expect(board, system.CERTIFICATE_ENDING, lambda _: 0.0)
         size = board.feed(m.AUDIT_EVENTS, {}, (9.0, self.clock.scrape), (5.0, 0))
         cut = remembered(self.policy, self.clock, lambda now: size.at(now) == 5)
         self._expect(board, system.CHAIN_TRUNCATED, cut)

@@ -63,19 +63,35 @@ class Pair:
         return Server(self.dsn, self.one.database)
 
     leads = staticmethod(leads)
+    probe = staticmethod(probe)
     stands_by = staticmethod(stands_by)
 
     def start(self) -> Pair:
         """The one leads, the other stands by."""
         self.one.spawn(PROGRAM)
         self.wait_until(lambda: leads(self.one), 30, "the one leads")
+        self.share_key()
+        self.other.spawn(PROGRAM)
+        self.wait_until(lambda: stands_by(self.other), 30, "the other stands by")
+        return self
+
+    def share_key(self) -> None:
+        """Both sign with one key."""
         key = self.other.data / "audit" / "signing.key"
         if not key.exists():
             key.parent.mkdir(parents=True)
             shutil.copy2(self.one.data / "audit" / "signing.key", key)
-        self.other.spawn(PROGRAM)
-        self.wait_until(lambda: stands_by(self.other), 30, "the other stands by")
-        return self
+
+    def start_other(self, key: str | None) -> str:
+        """Start the other with that in place of the key; how it refuses."""
+        path = self.other.data / "audit" / "signing.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if key is not None:
+            path.write_text(key)
+            path.chmod(0o600)
+        assert self.other.spawn().wait(30) == 2, self.other.log
+        return str(self.other.log)
 
     def await_leader(self, service: Any, seconds: float = 60) -> None:
         self.wait_until(lambda: leads(service), seconds, f"leads: {service.log[-2000:]}")

@@ -13,9 +13,15 @@ from typing import Any, Self
 import httpx
 import pytest
 from postgres_cluster import own_cluster, restart
+from typer.testing import CliRunner
 
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts import marker
+from risk_receivers.audit.note import SigningKey
 from risk_receivers.database.place import Server
+from risk_receivers.gate.folder import FolderLock
 from risk_receivers.store import head_file
+from riskwarden.app import application
 
 
 def test_the_one_leads_and_the_other_stands_by_and_hands_on(pair: Any, words: Any) -> None:
@@ -43,6 +49,60 @@ def test_when_the_leader_is_killed_the_other_takes_over(
     pair.one.spawn(("-m", "risk_receivers"))
     pair.await_standby(pair.one)
     assert pair.verified()
+
+
+def test_one_that_could_not_sign_the_chain_is_refused_and_told_what_is_right(
+    make_pair: Any,
+) -> None:
+    pair = make_pair()
+    pair.one.spawn(("-m", "risk_receivers"))
+    pair.wait_until(lambda: pair.leads(pair.one), 30, "the one leads")
+    path = pair.other.data / "audit" / "signing.key"
+    right = (pair.one.data / "audit" / "signing.key").read_text()
+    other = SigningKey.generate("riskwarden/audit")
+    said = pair.start_other(f"{other.reveal()}\n")
+    assert f"{path}: holds the signing key {other.verifier.short}" in said
+    assert f"is signed by {SigningKey.parse(right).verifier.short}" in said
+    assert f"127.0.0.1:{pair.one.port} leads" in said
+    assert "copy audit/signing.key" in said
+    assert f"{path}: is missing" in pair.start_other(None)
+    assert not path.exists(), "none is made up"
+    assert pair.leads(pair.one), "and nobody was disturbed"
+
+
+def test_a_kill_that_reaches_only_who_stands_by_closes_the_gate_there(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = pair.other.data / "gate"
+    gate.mkdir(exist_ok=True)
+    held = FolderLock(gate, patience_seconds=5)  # so that it cannot lead
+    (gate / contract.LEASE_FILE).write_bytes(bytes(contract.SIZE))
+    pair.one.kill()
+    pair.wait_until(lambda: "nobody leads" in str(pair.probe(pair.other)), 30, "nobody leads")
+    policy = pair.other.policy
+    asked = (
+        f'[alerting.endpoints]\nreceivers = "127.0.0.1:{pair.one.port}"\n'
+        f'[alerting.high_availability]\npeers = ["127.0.0.1:{pair.other.port}"]\n'
+    )
+    given = ["kill", "--mode", "pause", "--reason", "alone", "--data", str(pair.other.data)]
+    policy.with_name("asked.toml").write_text(asked)
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    given += ["--policy", str(policy.with_name("asked.toml"))]
+    done = CliRunner().invoke(application(given), given)
+    assert done.exit_code == 0, done.output
+    order = marker.read_order(gate)
+    assert order is not None
+    assert order.reason == "alone"
+    held.release()
+    pair.await_leader(pair.other)
+    pair.wait_until(
+        lambda: (
+            [e.payload.action_reason for e in pair.events_of("KILL_SWITCH_ACTIVATED")] == ["alone"]
+        ),
+        20,
+        "it is on record once",
+    )
+    assert pair.other.gate_says_halt()
 
 
 class Senders:

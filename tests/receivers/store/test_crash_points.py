@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import crash_points
 import pytest
@@ -46,11 +47,17 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempt]:
     with answering(crash_points.__file__) as ask:
 
         def make(
-            call: str, number: int, ending: str, begin: Path | None = None, in_files: bool = False
+            call: str,
+            number: int,
+            ending: str,
+            begin: Path | None = None,
+            in_files: bool = False,
+            **more: Any,
         ) -> tuple[Path, Outcome]:
             nonlocal made
             made += 1
-            one = Try(str(folder / str(made)), str(begin or ""), call, number, ending, in_files)
+            place = str(folder / str(made))
+            one = Try(place, str(begin or ""), call, number, ending, in_files, **more)
             return Path(one.folder), Outcome(**json.loads(ask(json.dumps(asdict(one)))))
 
         yield make
@@ -137,6 +144,45 @@ def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_write
                 raise
             shutil.rmtree(place)
     assert disk.told == list(outcome.acknowledged)
+
+
+def test_after_a_failed_sync_the_next_process_relies_on_nothing_that_may_not_be_on_the_disk(
+    attempt: Attempt, tmp_path: Path, grown: Path, grown_files: Path, in_files: bool
+) -> None:
+    begin = grown_files if in_files else grown
+    _, whole = attempt("", 0, "nothing", begin, in_files, abrupt=True)
+    failures = 0
+    syncs = range(1, whole.calls["fdatasync"] + 1)
+    for failing in syncs[2 + in_files :: 4 if STEP > 1 else 1]:
+        before = [path for path in begin.rglob("*") if path.is_file()]
+        disk = Disk({str(path.relative_to(begin)): path.read_bytes() for path in before})
+        failed, first = attempt(
+            *("fdatasync", failing, "EIO", begin, in_files), noted=True, abrupt=True
+        )
+        for call in calls_of(failed / "strace"):
+            disk.do(call)
+        failures += len(first.acknowledged) < len(whole.acknowledged)
+        after, then = attempt("", 0, "nothing", failed, in_files, abrupt=True, first=200)
+        chance = random.Random(failing)
+        for number, call in enumerate(calls_of(after / "strace")):
+            disk.do(call)
+            if call.name != "told":
+                continue
+            for state, files in enumerate(disk.possible(chance)):
+                place = tmp_path / f"{failing}.{number}.{state}"
+                place.mkdir()
+                for name, data in files.items():
+                    (place / name).parent.mkdir(exist_ok=True)
+                    (place / name).write_bytes(data)
+                try:
+                    take_stock(place / "audit.db", set(disk.told), in_files=in_files)
+                except BaseException as error:
+                    error.add_note(f"synchronisation {failing} failed; told: {disk.told}")
+                    raise
+                shutil.rmtree(place)
+        assert disk.told == [*first.acknowledged, *then.acknowledged]
+        assert then.acknowledged
+    assert failures, "a writer noticed"
 
 
 def test_a_log_that_lost_its_tail_is_a_shorter_chain_and_the_noted_head_tells(

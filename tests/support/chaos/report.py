@@ -28,11 +28,17 @@ that the kernel makes read-only, in a mount namespace of its own; the clock of t
 by libfaketime, while that of Prometheus and Alertmanager stays. What a machine lacks of these
 leaves scenarios out, and the run says so.
 
-A store that has failed to write is not written any more (`readyz` says so) until the receivers are
-restarted, so the scenarios with disks restart them; that a trip is on record once all the same is
-looked at, too. Failures of other kinds are tested elsewhere: kill -9 and loss of power at every
-write by `./dev torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies
-in `tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
+Receivers whose store has failed to write write no more (`readyz` says so), and begin anew by
+themselves once it can be written again. Only where the disk has to be unmounted to be mended are
+they restarted, since they hold it. That a trip is on record once is looked at, too.
+
+`./dev chaos pairs`, which a run of everything ends with, has two Prometheus, a cluster of two
+Alertmanagers and two receivers on PostgreSQL, and kills either of each while a breach goes on
+([high availability](high_availability.md#bounds)).
+
+Failures of other kinds are tested elsewhere: kill -9 and loss of power at every write by `./dev
+torture`, PostgreSQL that goes away in `tests/receivers/store/`, a signer that dies in
+`tests/receivers/signer/`, mail and chat services that refuse or hang with their channels.
 
 This page is written by `./dev chaos --write`, of what was seen last of each scenario{machine}.
 Seconds are those of that machine and whatever else it did.

@@ -73,8 +73,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         short=True,
     ),
     "disk-full": Scenario(
-        "fill the disk of all data to the last byte, trip the kill switch, make room, restart the "
-        "receivers",
+        "fill the disk of all data to the last byte, trip the kill switch, and make room",
         harms.full_disk,
         broken=(REFUSES_ALERTS, NOT_READY, closes(10)),
         kill=KillBy.FEED,

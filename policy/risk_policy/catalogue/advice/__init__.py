@@ -23,6 +23,8 @@ _SHARED: Final = {
     "inference_p99": "inference",
     "disk_low": "disk",
     "disk_full": "disk",
+    "certificate_expiring": "certificate",
+    "certificate_ending": "certificate",
     "audit_broken": "audit_chain",
     "audit_truncated": "audit_chain",
     "audit_rewritten": "audit_chain",

@@ -321,6 +321,13 @@ SECURITY_BLOCKED: Final = Metric(
     (),
     component="receivers",
 )
+CERTIFICATE_EXPIRES: Final = Metric(
+    "risk_certificate_expiry_timestamp_seconds",
+    "When the certificate ends that the receivers show to people over TLS; absent where they serve "
+    "none.",
+    (),
+    component="receivers",
+)
 SECRET_AGE: Final = Metric(
     "risk_secret_age_seconds",
     "How long ago a secret that is in use was changed; absent where nobody knows.",

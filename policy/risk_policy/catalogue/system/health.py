@@ -55,7 +55,7 @@ NOT_RECORDING: Final = SystemAlert(
     "Their store takes no durable writes: alerts are refused until it does, people are not told "
     "of them, and the gate refuses new risk. The kill switch still trips.",
     "End whatever else holds the audit database, a backup or an sqlite shell; /readyz says whether "
-    "it hangs. Otherwise look for room and errors on the disk, mend them, restart the receivers.",
+    "it hangs. Otherwise look for room and errors on the disk and mend them: then they go on.",
 )  # fmt: skip
 
 ALERTMANAGER_DOWN: Final = SystemAlert(
@@ -336,4 +336,25 @@ DISK_FULL: Final = SystemAlert(
     identity=("component",),
     measured="{value} of it is free.",
     kind=Kind.RATIO,
+)  # fmt: skip
+
+CERTIFICATE_EXPIRING: Final = SystemAlert(
+    "RISK_CERTIFICATE_EXPIRING", "certificate_expiring", Severity.WARNING, Action.NOTIFY, "",
+    "The TLS certificate of the receivers will expire",
+    "After that browsers refuse the console, and people cannot acknowledge or trip there. The "
+    "feeds and the gate are not concerned.",
+    "Renew it; the receivers take up the new file by themselves.",
+    measured="It is good for {value} more.",
+    kind=Kind.TIME,
+)  # fmt: skip
+
+CERTIFICATE_ENDING: Final = SystemAlert(
+    "RISK_CERTIFICATE_ENDING", "certificate_ending", Severity.CRITICAL, Action.NOTIFY, "",
+    "The TLS certificate of the receivers is about to expire, or has expired",
+    "Browsers refuse the console from then on, and people cannot acknowledge or trip there. The "
+    "feeds and the gate are not concerned.",
+    "Renew it now; the receivers take up the new file by themselves. Until then riskwarden kill "
+    "works, on the machine itself.",
+    measured="It is good for {value} more.",
+    kind=Kind.TIME,
 )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Once a store that could not be written can be again, the service takes it up again by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from troubled_store import break_store, spooled
+
+#: Replacing itself by a new process takes a real interpreter.
+PROGRAM = ("-m", "risk_receivers")
+
+
+def mend_store(receivers: Any) -> None:
+    """Files may grow again."""
+    hard = resource.prlimit(receivers.process.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(receivers.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def readiness(receivers: Any) -> tuple[int, str]:
+    with contextlib.suppress(httpx.TransportError):
+        answer = receivers.call("GET", "/readyz", token="")
+        return answer.status_code, answer.text
+    return 0, ""
+
+
+def test_once_there_is_room_again_alerts_are_taken_again_and_nothing_is_lost(
+    stopped: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers = stopped.start(PROGRAM)
+    wait_until(receivers.gate_is_open)
+    before = [words.alert(risk_id=f"drawdown/{number}") for number in range(5)]
+    assert receivers.send("alerts", before).status_code == 200
+    break_store(receivers)
+    late = words.alert(risk_id="drawdown/late")
+    assert receivers.send("alerts", [late]).status_code == 503
+    assert receivers.send("alerts", [words.kill_alert()]).status_code == 503
+    assert receivers.gate_says_halt()
+    code, said = readiness(receivers)
+    assert code == 503
+    assert "this service begins anew once it does" in said
+    assert len(spooled(receivers)) == 1
+
+    mend_store(receivers)
+    wait_until(lambda: readiness(receivers)[0] == 200, 60, "it takes alerts again")
+    assert receivers.process.poll() is None, "it is the same process"
+    assert receivers.gate_says_halt(), "what was tripped is tripped"
+    assert receivers.send("alerts", [late]).status_code == 200
+    kinds = receivers.event_types()
+    assert kinds.count("SERVICE_STARTED") == 2
+    assert kinds.count("KILL_SWITCH_ACTIVATED") == 1
+    created = [
+        event.payload.details["labels"]["risk_id"]
+        for event in receivers.chain()
+        if str(event.event_type) == "ALERT_CREATED"
+    ]
+    assert sorted(created) == sorted(
+        [*(f"drawdown/{number}" for number in range(5)), "drawdown/main", "drawdown/late"]
+    )
+    assert spooled(receivers) == []
+    assert receivers.verified().ok
+
+
+def test_what_is_not_what_was_written_is_not_taken_up_again(
+    receivers: Any, wait_until: Callable[..., Any], words: Any
+) -> None:
+    copy = receivers.database.with_name("copy.db")
+    copy.write_bytes(receivers.database.read_bytes())
+    copy.replace(receivers.database)
+    wait_until(lambda: receivers.send("alerts", [words.alert()]).status_code == 503)
+    assert "restart after mending it" in readiness(receivers)[1]
