@@ -48,9 +48,14 @@ def pytest_collection_modifyitems(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A PostgreSQL server that all processes of this run share; it starts when it is asked for."""
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run share."""
     base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    with cluster(shared / "postgres") as running:
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def postgres(run_folder: Path) -> Iterator[Cluster]:
+    """A PostgreSQL server that all processes of this run share; it starts when it is asked for."""
+    with cluster(run_folder / "postgres") as running:
         yield running
