@@ -44,7 +44,10 @@ def pytest_collection_modifyitems(
     yield
     long = [item for item in items if item.get_closest_marker("long")]
     rest = [item for item in items if not item.get_closest_marker("long")]
-    items[:] = dealt(long, rest, getattr(config, "workerinput", {}).get("workercount", 1))
+    # The stack half is handed out file by file, in order.
+    by_file = config.option.markexpr == "stack"
+    processes = 1 if by_file else getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = dealt(long, rest, processes)
 
 
 @pytest.fixture(scope="session")
