@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from risk_policy import Policy
 
 PolicyWith = Callable[..., Policy]
@@ -93,6 +95,7 @@ def test_outside_of_business_hours_their_severities_wait_and_worse_ones_do_not(
     assert not webhook.delivered(category="portfolio")
 
 
+@pytest.mark.long
 def test_what_outlasts_its_window_is_told_at_its_end(
     start: Start, until: Until, policy_with: PolicyWith
 ) -> None:

@@ -70,6 +70,7 @@ def quick(policy: Policy) -> Policy:
     return policy.model_copy(update={"alerting": alerting.model_copy(update=changed)})
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200 if FIRST == USUAL else 7200)
 def test_every_day_the_same_alerts_fire_in_a_backtest_and_live(
     quick: Policy, tmp_path: Path

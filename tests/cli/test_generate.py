@@ -78,6 +78,7 @@ def test_a_mere_comment_in_the_policy_is_an_edit_too(tree: Path) -> None:
     assert generate(tree, "--check").returncode == 1
 
 
+@pytest.mark.long
 def test_an_edit_of_the_policy_is_red_until_generated(tree: Path) -> None:
     edit = ("max_drawdown_warning_pct = 10", "max_drawdown_warning_pct = 11")
     replace(tree / "policy/alerting.toml", *edit)

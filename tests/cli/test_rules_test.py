@@ -29,6 +29,7 @@ def test_a_limit_is_proven_in_every_tier_and_every_way() -> None:
     assert "(100%)" in done.stdout
 
 
+@pytest.mark.long
 def test_the_mutation_mode_notices_every_wrong_threshold() -> None:
     done = riskwarden("--limit", "recorded", "--mutate")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import empyrical
 import numpy as np
 import pytest
 from hypothesis import given
@@ -229,6 +228,8 @@ def test_a_worthless_book_is_not_covered_by_being_worthless() -> None:
 
 @given(st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=60))
 def test_the_deepest_drawdown_on_the_way_agrees_with_empyrical(steps: list[float]) -> None:
+    import empyrical  # it brings SciPy and pandas: a second that few processes need
+
     equity = peak = 100.0
     deepest = 0.0
     for step in steps:

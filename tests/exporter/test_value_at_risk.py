@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import empyrical
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,6 +64,8 @@ def test_returns_beyond_all_numbers_are_an_infinite_risk_and_not_a_silent_one() 
 def test_value_at_risk_and_the_loss_beyond_agree_with_empyrical(
     seed: int, samples: int, confidence: float
 ) -> None:
+    import empyrical  # it brings SciPy and pandas: a second that few processes need
+
     profit = np.random.default_rng(seed).standard_t(3, samples) / 100
     tail = historical_tail(
         profit[:, None], np.ones(1), replace(CONVENTIONS, var_confidence_pct=confidence)
@@ -76,6 +77,8 @@ def test_value_at_risk_and_the_loss_beyond_agree_with_empyrical(
 
 
 def test_a_book_of_real_prices_agrees_with_empyrical() -> None:
+    import empyrical
+
     closes = closes_of(load_prices().days)
     days = sorted(set.intersection(*(set(series) for series in closes.values())))[-251:]
     prices = np.array([[closes[symbol][day] for symbol in sorted(closes)] for day in days])

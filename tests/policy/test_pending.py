@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from once_per_run import once
 from pydantic import BaseModel
 from told_chain import DAY, NEXT_DAY, Desk
 
@@ -60,9 +62,16 @@ KEYS = list(leaves(Alerting, "alerting"))
 
 
 @pytest.fixture(scope="module")
-def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def effective(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The keys that some part reads, from the generators to the running services."""
-    folder = tmp_path_factory.mktemp("parts")
+    found = once(
+        run_folder, "keys-in-effect", lambda: json.dumps(watched(tmp_path_factory.mktemp("parts")))
+    )
+    return set(json.loads(found))
+
+
+def watched(folder: Path) -> list[str]:
+    """Has every part use the policy, and sees which keys are read."""
     policy = load_policy(default_policy_path(), {})
     read: set[tuple[type, str]] = set()
     plain = Section.__getattribute__
@@ -82,7 +91,7 @@ def effective(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         patch.setenv("APPRISE_URL", "json://127.0.0.1")
         patch.setattr(Section, "__getattribute__", watching)
         use(policy, folder)
-    return {key for key, model, name in KEYS if (model, name) in read}
+    return [key for key, model, name in KEYS if (model, name) in read]
 
 
 def use(policy: Policy, folder: Path) -> None:

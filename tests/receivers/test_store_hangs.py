@@ -150,6 +150,7 @@ def test_a_full_queue_refuses_and_an_emergency_halts_even_then(
     assert receivers.event_types().count("KILL_SWITCH_ACTIVATED") == 1
 
 
+@pytest.mark.long
 def test_probes_are_answered_while_everybody_else_waits_for_the_store(
     receivers: Any, words: Any
 ) -> None:

@@ -98,6 +98,7 @@ def test_promtool_finds_nothing_wrong_with_rules_and_configuration(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "edits", [SLOW, FAST, CONFIRMED, ODD], ids=["slow", "fast", "confirmed", "odd"]
 )

@@ -38,6 +38,7 @@ def test_alertmanager_tells_each(of_two: Policy) -> None:
     assert hosts == [of_two.alerting.endpoints.receivers, PEER]
 
 
+@pytest.mark.long
 def test_the_rules_of_two_pass_the_tests_that_prove_them(
     of_two: Policy, promtool: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

@@ -116,6 +116,7 @@ def firing(severity: str, escalation: str, name: str = "DRAWDOWN_WARNING") -> st
     )
 
 
+@pytest.mark.long
 def test_no_timer_starts_anew_when_prometheus_does(
     running: tuple[Prometheus, Book, list[dict[str, Any]]],
 ) -> None:

@@ -28,6 +28,7 @@ def seeing(running: Running) -> tuple[Running, TradeGate]:
     return running, gate
 
 
+@pytest.mark.long
 def test_a_dead_prometheus_closes_the_gate_until_it_is_started_again(
     seeing: tuple[Running, TradeGate],
 ) -> None:

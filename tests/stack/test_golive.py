@@ -127,6 +127,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield Desk(tmp_path, stack, monkeypatch)
 
 
+@pytest.mark.long
 def test_a_stack_that_was_made_ready_passes_every_line_and_a_spoilt_one_does_not(
     desk: Desk,
 ) -> None:

@@ -105,6 +105,7 @@ def kept_aside(store: Place) -> list[Head]:
         return [Head(*end) for end in ends if end]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("store", TRIED, indirect=True)
 def test_a_restore_that_is_killed_leaves_what_was_there_or_all_of_what_is_restored(
     store: Place, attempt: Attempt, tmp_path: Path

@@ -167,6 +167,7 @@ def test_under_a_stream_of_alerts_every_one_that_was_answered_is_on_record_once(
     assert len(pair.other.status()["kill_switch"]["kills"]) == 1
 
 
+@pytest.mark.long
 def test_a_leader_that_was_stopped_and_goes_on_commits_and_publishes_nothing(
     pair: Any, words: Any
 ) -> None:
