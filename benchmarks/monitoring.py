@@ -1,0 +1,38 @@
+"""A real Prometheus and a real Alertmanager for what is measured, as the policy configures them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from measure import TOKENS, process, wait_until_ready
+
+import risk_alertmanager
+from risk_policy import Policy
+
+
+def _binary(*names: str) -> str:
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        raise SystemExit(f"install {names[0]}: ./dev setup")
+    return found
+
+
+@contextmanager
+def alertmanager(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it where the policy's endpoints say; it hands on to the receivers there."""
+    (folder / "secrets").mkdir(parents=True)
+    token = TOKENS["RISKWARDEN_NOTIFICATION_FEED_TOKEN"]
+    (folder / "secrets" / "notification_feed_token").write_text(token, encoding="ascii")
+    configuration = risk_alertmanager.alertmanager_config(policy)
+    (folder / "alertmanager.yml").write_text(configuration, encoding="utf-8")
+    listen, log = policy.alerting.endpoints.alertmanager, folder / "log"
+    command = [_binary("prometheus-alertmanager", "alertmanager"), "--cluster.listen-address="]
+    command += [f"--config.file={folder / 'alertmanager.yml'}"]
+    command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={listen}"]
+    with process(command, log) as running:
+        wait_until_ready(f"http://{listen}/-/ready", running, log)
+        yield running
