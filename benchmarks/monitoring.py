@@ -11,6 +11,7 @@ from pathlib import Path
 from measure import TOKENS, process, wait_until_ready
 
 import risk_alertmanager
+import risk_rules
 from risk_policy import Policy
 
 
@@ -36,3 +37,25 @@ def alertmanager(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[byte
     with process(command, log) as running:
         wait_until_ready(f"http://{listen}/-/ready", running, log)
         yield running
+
+
+@contextmanager
+def prometheus(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it where the policy's endpoints say, on the generated rules."""
+    timing = policy.alerting.prometheus
+    files = {
+        **risk_rules.generate_rules(policy),
+        "prometheus.yml": risk_rules.prometheus_config(policy),
+        "secrets/alert_feed_token": TOKENS["RISKWARDEN_ALERT_FEED_TOKEN"],
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    listen, log = policy.alerting.endpoints.prometheus, folder / "log"
+    command = [_binary("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
+    command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={listen}"]
+    command += [f"--rules.alert.resend-delay={timing.resend_delay_seconds:g}s"]
+    with process(command, log) as running:
+        wait_until_ready(f"http://{listen}/-/ready", running, log)
+        yield running
+        running.kill()  # it would spend half a minute on writing what nobody will read
