@@ -6,6 +6,7 @@ Nothing here measures by itself.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import socket
@@ -314,7 +315,10 @@ class Spread:
 
     @classmethod
     def of(cls, times: Sequence[float]) -> Spread:
-        """Of at least two."""
+        """Of however many there are."""
+        if len(times) < 2:
+            only = times[0] if times else math.nan
+            return cls(len(times), only, only, only)
         p99 = statistics.quantiles(times, n=100, method="inclusive")[98]
         return cls(len(times), statistics.median(times), p99, max(times))
 
