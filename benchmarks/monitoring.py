@@ -15,7 +15,8 @@ import risk_rules
 from risk_policy import Policy
 
 
-def _binary(*names: str) -> str:
+def binary(*names: str) -> str:
+    """Where the first of these is that is installed."""
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None:
         raise SystemExit(f"install {names[0]}: ./dev setup")
@@ -31,7 +32,7 @@ def alertmanager(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[byte
     configuration = risk_alertmanager.alertmanager_config(policy)
     (folder / "alertmanager.yml").write_text(configuration, encoding="utf-8")
     listen, log = policy.alerting.endpoints.alertmanager, folder / "log"
-    command = [_binary("prometheus-alertmanager", "alertmanager"), "--cluster.listen-address="]
+    command = [binary("prometheus-alertmanager", "alertmanager"), "--cluster.listen-address="]
     command += [f"--config.file={folder / 'alertmanager.yml'}"]
     command += [f"--storage.path={folder / 'data'}", f"--web.listen-address={listen}"]
     with process(command, log) as running:
@@ -52,7 +53,7 @@ def prometheus(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[bytes]
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     listen, log = policy.alerting.endpoints.prometheus, folder / "log"
-    command = [_binary("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
+    command = [binary("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={listen}"]
     command += [f"--rules.alert.resend-delay={timing.resend_delay_seconds:g}s"]
     with process(command, log) as running:
