@@ -12,10 +12,13 @@ tenth is left out. Of the rest, the last third is held against the first, and th
 the median pair (Theil and Sen), an hour. Flat is what grows by less than its allowance.
 
 ``--rate`` makes it faster: with it, lives and repeats become shorter in the same measure, so that
-as much is going on at once as at a hundred a minute, and only more of it passes through.
+as much is going on at once as at a hundred a minute, and only more of it passes through. No life
+takes more than a tenth of the whole, so that most of a short soak has its usual number of alerts.
+``--resend`` is Prometheus's resend-delay: where it is longer, everything is said less often.
 
-Run it with ``python benchmarks/soak.py [--soak 1h] [--rate 100] [--svg FILE] [--json]``; without,
-it takes a minute, at six times the rate. The exit code is 1 if something is not flat.
+Run it with ``python benchmarks/soak.py [--soak 1h] [--rate 100] [--resend 3s] [--svg FILE]
+[--json]``; without, it takes a minute, at six times the rate. The exit code is 1 if something is
+not flat.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ _USUAL_RATE: Final = 100.0
 _FIRES: Final = 60.0
 _ESCALATES_AFTER, _ESCALATES_EVERY = 25.0, 3
 _ACKNOWLEDGED_AFTER, _ACKNOWLEDGED_EVERY = 15.0, 10
+_LONGEST_SHARE: Final = 0.1
 #: As Prometheus does: again at each resend-delay, and what has ended for a quarter of an hour.
 _RESENT_EVERY: Final = 3.0
 _ENDS_REPEATED: Final = 900.0
@@ -70,7 +74,7 @@ _COMES_BACK_EVERY, _COMES_BACK_AFTER = 10, 120
 #: So many of them make a request, as of Prometheus.
 _BATCH: Final = 64
 _LOOKS: Final = 360
-_SHORTEST_LOOK_SECONDS: Final = 1.0
+_SHORTEST_LOOK_SECONDS: Final = 4.0
 _LEFT_OUT: Final = 0.1
 #: People are told of each, and not once of many: deliveries are what is to be worn out.
 _POLICY: Final = """
@@ -122,7 +126,7 @@ class Watched:
 #: Answers depend on what else the machine does; memory, descriptors and threads hardly do.
 WATCHED: Final = (
     Watched("memory", "MiB", lambda look: look.memory_mib, 0.10, 8.0),
-    Watched("descriptors", "", lambda look: look.descriptors, 0.10, 5.0),
+    Watched("descriptors", "", lambda look: look.descriptors, 0.10, 10.0),
     Watched("threads", "", lambda look: look.threads, 0.10, 3.0),
     Watched("answer of the feed", "ms", lambda look: look.feed_ms, 1.0, 10.0),
     Watched("answer of the status", "ms", lambda look: look.status_ms, 1.0, 20.0),
@@ -178,6 +182,8 @@ class Play:
     service: Receivers
     alertmanager: str
     rate: float
+    seconds: float
+    resent_every: float
     answers: list[float] = field(default_factory=list)
     began: int = 0
     acknowledged: int = 0
@@ -187,7 +193,8 @@ class Play:
     _order: Any = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        self.short = _USUAL_RATE / self.rate
+        #: By how much everything is shorter than usual.
+        self.short = min(_USUAL_RATE / self.rate, self.seconds * _LONGEST_SHARE / _FIRES)
         self._client = httpx.Client(trust_env=False, timeout=30)
         now = time.monotonic()
         self._at(now, partial(self._begin, now))
@@ -200,6 +207,10 @@ class Play:
             time.sleep(max(0.0, at - time.monotonic()))
             act()
         time.sleep(max(0.0, end - time.monotonic()))
+
+    def beat(self) -> None:
+        """A sign of life, whose answer counts like any other."""
+        self._send([watchdog()])
 
     def _at(self, when: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._due, (when, next(self._order), act))
@@ -249,13 +260,13 @@ class Play:
             name: life for name, life in self._living.items() if life.forgotten_at > clock
         }
         living = list(self._living.values())
-        later = (datetime.now(UTC) + timedelta(seconds=4 * _RESENT_EVERY)).isoformat()
+        later = (datetime.now(UTC) + timedelta(seconds=4 * self.resent_every)).isoformat()
         for one in _alerts([life for life in living if life.ends_at > clock]):
             one["endsAt"] = later
         everything = [watchdog(), *_alerts(living)]
         for at in range(0, len(everything), _BATCH):
             self._send(everything[at : at + _BATCH])
-        following = now + _RESENT_EVERY
+        following = now + self.resent_every
         self._at(following, partial(self._send_again, following))
 
     def _send(self, alerts: Sequence[dict[str, Any]]) -> None:
@@ -286,8 +297,9 @@ def _listen(service: Receivers, over: threading.Event) -> None:
                         raise
 
 
-def soak(folder: Path, seconds: float, rate: float, look_every: float) -> tuple[list[Look], Play]:
+def soak(folder: Path, seconds: float, rate: float, resent_every: float) -> tuple[list[Look], Play]:
     """Run it all; what was seen."""
+    look_every = max(seconds / _LOOKS, _SHORTEST_LOOK_SECONDS)
     ports = {"receivers": free_port(), "alertmanager": free_port()}
     looks: list[Look] = []
     with ExitStack() as stack:
@@ -305,10 +317,12 @@ def soak(folder: Path, seconds: float, rate: float, look_every: float) -> tuple[
         listener = threading.Thread(target=_listen, args=(service, over))
         listener.start()
         try:
-            play, began = Play(service, beside, rate), time.monotonic()
+            play = Play(service, beside, rate, seconds, resent_every)
+            began = time.monotonic()
             while (passed := time.monotonic() - began) < seconds:
                 play.answers.clear()
                 play.run_until(began + min(passed + look_every, seconds))
+                play.beat()
                 looks.append(
                     _look(service, other.pid, play, len(told.arrived), time.monotonic() - began)
                 )
@@ -382,6 +396,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--soak", type=duration, default=None, metavar="1h", help="how long")
     parser.add_argument("--rate", type=float, default=None, help="alerts a minute")
+    parser.add_argument("--resend", type=duration, default=_RESENT_EVERY, metavar="3s")
     parser.add_argument("--svg", type=Path, default=None, help="where to draw it")
     parser.add_argument("--json", action="store_true", help="the verdicts and nothing else")
     given = parser.parse_args()
@@ -390,9 +405,8 @@ def main() -> int:
     on = machine()
     if not given.json:
         print(on, flush=True)
-    look_every = max(seconds / _LOOKS, _SHORTEST_LOOK_SECONDS)
     with tempfile.TemporaryDirectory() as name:
-        looks, play = soak(Path(name), seconds, rate, look_every)
+        looks, play = soak(Path(name), seconds, rate, given.resend)
     verdicts = [judged(looks, watched) for watched in WATCHED]
     if given.json:
         print(json.dumps([asdict(one) for one in verdicts], indent=2))
