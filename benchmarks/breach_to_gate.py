@@ -241,14 +241,15 @@ def trials(shown: Shown, gate: Gate, accounts: Sequence[str], interval: float) -
 
 
 def recorded_at(database: Path) -> dict[str, float]:
-    """When each account's alert came to be on record."""
-    return {
-        event.payload.alert_id.removeprefix("drawdown/").partition(":")[
-            0
-        ]: event.recorded_at.timestamp()
-        for event in events(database, 0, _EVENTS)
-        if event.event_type == EventType.ALERT_CREATED and event.payload and event.payload.alert_id
-    }
+    """When each account's emergency came to be on record."""
+    found = {}
+    for event in events(database, 0, _EVENTS):
+        if event.event_type == EventType.ALERT_CREATED and event.payload is not None:
+            limit, _, rest = str(event.payload.alert_id).partition("/")
+            account, _, tier = rest.partition(":")
+            if limit == "drawdown" and tier.startswith("emergency"):
+                found[account] = event.recorded_at.timestamp()
+    return found
 
 
 def by_hand(service: Receivers, gate: Gate) -> list[float]:

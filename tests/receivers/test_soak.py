@@ -8,16 +8,39 @@ answered is no part of it.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 SOAK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 LASTS = os.environ.get("RISKWARDEN_SOAK", "3m")
+
+
+@pytest.mark.parametrize(("each", "flat"), [(0.0, True), (0.05, True), (0.4, False)])
+def test_what_grows_by_more_than_its_allowance_is_not_flat(
+    monkeypatch: pytest.MonkeyPatch, each: float, flat: bool
+) -> None:
+    monkeypatch.syspath_prepend(str(SOAK.parent))
+    soak = importlib.import_module("soak")
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    looks = [
+        soak.Look(
+            at=start + timedelta(seconds=10 * n), seconds=10.0 * n, alerts=n, store_mib=n,
+            memory_mib=100 + each * n, descriptors=40, threads=30, feed_ms=5.0, status_ms=9.0,
+            alertmanager_mib=30.0, told=n, processor_seconds=n,
+        )
+        for n in range(90)
+    ]  # fmt: skip
+    memory, *others = (soak.judged(looks, watched) for watched in soak.WATCHED)
+    assert memory.flat is flat
+    assert memory.slope_per_hour == pytest.approx(each * 360)
+    assert all(one.flat and one.slope_per_hour == 0 for one in others)
 
 
 @pytest.mark.timeout(600)
