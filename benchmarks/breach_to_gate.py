@@ -287,7 +287,10 @@ def measured(folder: Path, count: int, interval: float) -> tuple[list[Trial], li
         until(lambda: len(shown.scraped_at) > 5 / interval, "it is scraped")
         at = trials(shown, gate, accounts, interval)
         until(lambda: shown.sent.keys() >= set(accounts), "Prometheus tells everybody")
-        recorded = recorded_at(service.data / "audit" / "audit.db")
+        # A kill that the store keeps waiting acts first, and is on record after.
+        store = service.data / "audit" / "audit.db"
+        until(lambda: recorded_at(store).keys() >= set(accounts), "all of it is on record")
+        recorded = recorded_at(store)
     found = []
     for account in accounts:
         breach = at[f"breach {account}"]
