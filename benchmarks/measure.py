@@ -83,23 +83,35 @@ class Footprint:
     """What a process and those it started hold at one moment."""
 
     resident_bytes: int
+    #: Of files and whatever else is no socket.
     descriptors: int
+    sockets: int
     threads: int
     processor_seconds: float
 
     @classmethod
     def of(cls, pid: int) -> Footprint:
         """Of one that runs, as the kernel says. Memory that two of them share counts twice."""
-        resident = descriptors = threads = ticks = 0
+        resident = descriptors = sockets = threads = ticks = 0
         for one in _family(pid):
             place = Path("/proc", str(one))
             with suppress(OSError):  # a child may end meanwhile
                 resident += int((place / "statm").read_text().split()[1]) * _PAGE
-                descriptors += len(list((place / "fd").iterdir()))
+                held = [_what(path) for path in (place / "fd").iterdir()]
+                connected = sum(one.startswith("socket:") for one in held)
+                sockets += connected
+                descriptors += len(held) - connected
                 threads += len(list((place / "task").iterdir()))
                 fields = (place / "stat").read_text().rpartition(")")[2].split()
                 ticks += int(fields[11]) + int(fields[12])
-        return cls(resident, descriptors, threads, ticks / _TICK)
+        return cls(resident, descriptors, sockets, threads, ticks / _TICK)
+
+
+def _what(descriptor: Path) -> str:
+    """What it stands for; nothing if it was closed meanwhile."""
+    with suppress(OSError):
+        return str(descriptor.readlink())
+    return ""
 
 
 def _family(pid: int) -> Iterator[int]:

@@ -6,11 +6,12 @@ fires for a minute, a third of them escalate, every tenth is acknowledged by som
 come back, some of them within their cooldown. A webhook and files are told; somebody
 listens over a WebSocket; the status is asked for at every look.
 
-Looked at: resident memory, descriptors, threads, the store's size, and how long the answers of both
-the feed and the status take. What a start needs for itself has no part in the verdict: the first
-tenth is left out. Of the rest, the last third is held against the first: the medians; of answers
-the fastest tenth, as what else the machine does can only make them longer. The slope is that of the
-median pair (Theil and Sen), an hour. Flat is what grows by less than its allowance.
+Looked at: resident memory, descriptors, connections, threads, the store's size, and how long the
+answers of both the feed and the status take. What a start needs for itself has no part in the
+verdict: the first tenth is left out. Of the rest, the last third is held against the first: the
+medians; of answers the fastest tenth, as what else the machine does can only make them longer. The
+slope is that of the median pair (Theil and Sen), an hour. Flat is what grows by less than its
+allowance.
 
 ``--rate`` makes it faster: with it, lives and repeats become shorter in the same measure, so that
 as much is going on at once as at a hundred a minute, and only more of it passes through. No life
@@ -98,6 +99,7 @@ class Look:
     alerts: int
     memory_mib: float
     descriptors: int
+    connections: int
     threads: int
     store_mib: float
     feed_ms: float
@@ -135,6 +137,8 @@ class Watched:
 WATCHED: Final = (
     Watched("memory", "MiB", lambda look: look.memory_mib, 0.10, 8.0),
     Watched("descriptors", "", lambda look: look.descriptors, 0.10, 10.0),
+    # Alertmanager keeps as many as it once needed at a time.
+    Watched("connections", "", lambda look: look.connections, 0.10, 40.0),
     Watched("threads", "", lambda look: look.threads, 0.10, 3.0),
     Watched("answer of the feed", "ms", lambda look: look.feed_ms, 1.0, 10.0, 0.1),
     Watched("answer of the status", "ms", lambda look: look.status_ms, 1.0, 20.0, 0.1),
@@ -351,6 +355,7 @@ def _look(service: Receivers, beside: int, play: Play, told: int, seconds: float
         alerts=play.began,
         memory_mib=held.resident_bytes / MIB,
         descriptors=held.descriptors,
+        connections=held.sockets,
         threads=held.threads,
         store_mib=_size(service.data / "audit") / MIB,
         feed_ms=statistics.median(play.answers),
@@ -365,7 +370,8 @@ def show_progress(look: Look) -> None:
     """One line a look, where it is out of the way of what is read by programs."""
     print(
         f"{look.seconds:7.0f} s {look.alerts:7,} alerts  {look.memory_mib:6.1f} MiB  "
-        f"{look.descriptors:3} descriptors  {look.threads:2} threads  store "
+        f"{look.descriptors:3} descriptors  {look.connections:2} connections  "
+        f"{look.threads:2} threads  store "
         f"{look.store_mib:6.1f} MiB  feed {look.feed_ms:6.1f} ms  status {look.status_ms:6.1f} ms",
         file=sys.stderr,
         flush=True,

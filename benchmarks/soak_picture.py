@@ -29,6 +29,8 @@ class Look(Protocol):
     @property
     def descriptors(self) -> int: ...
     @property
+    def connections(self) -> int: ...
+    @property
     def threads(self) -> int: ...
     @property
     def feed_ms(self) -> float: ...
@@ -53,9 +55,10 @@ def picture(looks: Sequence[Look], about: str) -> str:
             ),
         ),
         TimeChart(
-            "Descriptors and threads of the receivers",
+            "Descriptors, connections and threads of the receivers",
             (
                 line("descriptors", lambda look: look.descriptors),
+                line("connections", lambda look: look.connections),
                 line("threads", lambda look: look.threads),
             ),
         ),

@@ -32,8 +32,8 @@ def test_what_grows_by_more_than_its_allowance_is_not_flat(
     looks = [
         soak.Look(
             at=start + timedelta(seconds=10 * n), seconds=10.0 * n, alerts=n, store_mib=n,
-            memory_mib=100 + each * n, descriptors=40, threads=30, feed_ms=5.0, status_ms=9.0,
-            alertmanager_mib=30.0, told=n, processor_seconds=n,
+            memory_mib=100 + each * n, descriptors=20, connections=20, threads=30,
+            feed_ms=5.0, status_ms=9.0, alertmanager_mib=30.0, told=n, processor_seconds=n,
         )
         for n in range(90)
     ]  # fmt: skip
@@ -53,6 +53,6 @@ def test_memory_descriptors_and_threads_stay_flat_while_alerts_come_and_go() -> 
     )
     assert done.stdout, done.stderr
     found = {one["what"]: one for one in json.loads(done.stdout)}
-    for what in ("memory", "descriptors", "threads"):
+    for what in ("memory", "descriptors", "connections", "threads"):
         assert found[what]["flat"], f"{found[what]}\n{done.stderr}"
     assert found["memory"]["first_third"] > 1, "nothing was looked at"
