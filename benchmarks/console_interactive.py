@@ -2,63 +2,56 @@
 
 A real receivers service on loopback and a real Chromium without a window. Each load has a context
 of its own, so nothing is kept from the one before; the second one in the same context shows what
-kept files save.
+kept files save, and is the baseline.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import shutil
-import socket
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-from playwright.sync_api import BrowserContext, sync_playwright
+from measure import Receivers, Spread, machine, ratio, receivers
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 #: When the script says that somebody is known, and status and alerts are there.
 _READY = "() => performance.getEntriesByName('riskwarden-ready')[0]?.startTime"
 _NAME, _PASSWORD = "olga", secrets.token_urlsafe(24)
-_TOKENS = {
-    f"RISKWARDEN_{name}_TOKEN": secrets.token_urlsafe(24)
-    for name in ("ALERT_FEED", "NOTIFICATION_FEED", "RUNTIME", "OPERATOR")
-}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    binary = shutil.which("chromium")
+    if binary is None:
+        raise SystemExit("install chromium: ./dev setup")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=binary, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
 
 
-def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    port = _free_port()
-    policy = folder / "alerting.toml"
-    policy.write_text("[alerting.dashboard]\nenabled = true\n")
-    command = [sys.executable, "-m", "risk_receivers", "--policy", str(policy)]
-    command += ["--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **_TOKENS})
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
-                return process, url
-        except httpx.TransportError:
-            pass
-        if time.monotonic() > deadline or process.poll() is not None:
-            raise SystemExit((folder / "log").read_text())
-        time.sleep(0.05)  # the service says that it is ready only when asked
+def logged_in(browser: Browser, url: str) -> BrowserContext:
+    """Somebody who keeps nothing of others."""
+    context = browser.new_context()
+    context.request.post(f"{url}/api/v1/session", data={"name": _NAME, "password": _PASSWORD})
+    return context
 
 
-def _load(context: BrowserContext, url: str) -> float:
+def with_user(service: Receivers) -> None:
+    """Make the one who logs in."""
+    user = {"name": _NAME, "roles": ["admin"], "password": _PASSWORD, "actor": _NAME}
+    service.post("/api/v1/users", user)
+
+
+def load(context: BrowserContext, url: str) -> float:
+    """Milliseconds until one page is usable."""
     page = context.new_page()
     page.goto(url + "/", wait_until="commit")
     page.wait_for_function(_READY)
@@ -67,40 +60,30 @@ def _load(context: BrowserContext, url: str) -> float:
     return took
 
 
+def loads(service: Receivers, times: int) -> tuple[list[float], list[float]]:
+    """Milliseconds with nothing kept from before, and with files kept."""
+    with_user(service)
+    first, again = [], []
+    with chromium() as browser:
+        for _ in range(times):
+            context = logged_in(browser, service.url)
+            first.append(load(context, service.url))
+            again.append(load(context, service.url))
+            context.close()
+    return first, again
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     # More in a minute than one name may ask for are none that the service answers.
     parser.add_argument("--loads", type=int, default=8)
-    loads = parser.parse_args().loads
-    binary = shutil.which("chromium")
-    if binary is None:
-        raise SystemExit("install chromium: ./dev setup")
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        process, url = _start(Path(name))
-        try:
-            browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
-            httpx.post(
-                f"{url}/api/v1/users",
-                json={"name": _NAME, "roles": ["admin"], "password": _PASSWORD, "actor": _NAME},
-                headers={"Authorization": f"Bearer {_TOKENS['RISKWARDEN_OPERATOR_TOKEN']}"},
-                trust_env=False,
-            ).raise_for_status()
-            first, again = [], []
-            for _ in range(loads):
-                context = browser.new_context()
-                context.request.post(
-                    f"{url}/api/v1/session", data={"name": _NAME, "password": _PASSWORD}
-                )
-                first.append(_load(context, url))
-                again.append(_load(context, url))
-                context.close()
-            browser.close()
-        finally:
-            process.terminate()
-            process.wait(20)
-    for what, times in (("nothing kept", first), ("files kept", again)):
-        median, worst = statistics.median(times), max(times)
-        print(f"console usable, {what}: median {median:.0f} ms, worst of {loads} {worst:.0f} ms")
+    times = parser.parse_args().loads
+    print(machine())
+    with tempfile.TemporaryDirectory() as name, receivers(Path(name)) as service:
+        first, again = (Spread.of(took) for took in loads(service, times))
+    print(first.shown("console usable, nothing kept"))
+    print(again.shown("console usable, files kept, baseline"))
+    print(ratio("the medians", first.median, again.median))
 
 
 if __name__ == "__main__":

@@ -13,19 +13,17 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
-import os
-import socket
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import measure
+from measure import Spread, machine, ratio
 
 from risk_exporter import FastLane, RiskExporter
 from risk_exporter.fast_lane.posting import Door, Outcome
@@ -34,25 +32,10 @@ from risk_policy.clock import utc_now
 from risk_policy.contracts.snapshot import Snapshot
 from risk_runtime import GateState, TradeGate
 
-_TOKENS = {
-    f"RISKWARDEN_{name}_TOKEN": name.lower().replace("_", "-")
-    for name in ("ALERT_FEED", "NOTIFICATION_FEED", "SNAPSHOT", "RUNTIME", "OPERATOR")
-}
-_TOKEN = _TOKENS["RISKWARDEN_ALERT_FEED_TOKEN"]
+_TOKEN = measure.TOKENS["RISKWARDEN_ALERT_FEED_TOKEN"]
 _MORE_ACCOUNTS = 40
 #: Longer than anything here takes, unless it never comes.
 _PATIENCE_SECONDS = 30.0
-
-
-def alert(name: str, **labels: str) -> dict[str, Any]:
-    """An alert that Prometheus might send now."""
-    now = utc_now()
-    return {
-        "labels": {"alertname": name, **labels},
-        "annotations": {},
-        "startsAt": now.isoformat(),
-        "endsAt": (now + timedelta(seconds=12)).isoformat(),
-    }
 
 
 def drawdown(account: str, **labels: str) -> dict[str, Any]:
@@ -62,34 +45,15 @@ def drawdown(account: str, **labels: str) -> dict[str, Any]:
         "tier": "emergency", "severity": "emergency", "escalation": "none",
         "category": "drawdown", "layer": "portfolio", "action": "kill_switch",
     }  # fmt: skip
-    return alert("DRAWDOWN_EMERGENCY", **{**usual, **labels})
+    return measure.alert("DRAWDOWN_EMERGENCY", **{**usual, **labels})
 
 
 @contextmanager
 def receivers(folder: Path) -> Iterator[str]:
     """Real receivers whose gate is about to open; their URL."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
-    policy = folder / "alerting.toml"
-    policy.write_text("", encoding="utf-8")
-    command = (
-        *(sys.executable, "-m", "risk_receivers", "--policy", str(policy)),
-        *("--data", str(folder / "data"), "--listen", listen, "--alertmanager", "127.0.0.1:1"),
-    )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **_TOKENS})
-    try:
-        watchdog = json.dumps([alert("Watchdog", severity="debug")]).encode()
-        door = Door.parse(f"http://{listen}")
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while door.post(watchdog, _TOKEN, 1.0)[0] is not Outcome.ACKNOWLEDGED:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"the receivers did not start; see {folder / 'log'}")
-            time.sleep(0.05)  # nothing tells when a process has begun to listen
-        yield f"http://{listen}"
-    finally:
-        process.terminate()
-        process.wait(_PATIENCE_SECONDS)
+    with measure.receivers(folder) as service:
+        service.hear_watchdog()
+        yield service.url
 
 
 def watch_gate(folder: Path, told: Connection) -> None:
@@ -159,14 +123,6 @@ def bare_post(door: Door, account: str, **labels: str) -> float:
     return took
 
 
-def _show(name: str, waited: Sequence[float]) -> None:
-    p99 = statistics.quantiles(waited, n=100, method="inclusive")[98]
-    print(
-        f"{name:34} {len(waited):5} times: median {statistics.median(waited):6.1f} ms, "
-        f"p99 {p99:6.1f} ms, worst {max(waited):6.1f} ms"
-    )
-
-
 def main(rounds: int = 15) -> None:
     """Measure and print."""
     logging.disable(logging.CRITICAL)  # every breach is one
@@ -182,11 +138,12 @@ def main(rounds: int = 15) -> None:
         halts.append(halt)
         acknowledged += more
         bare += posts
-    _show("breach to HALT at a TradeGate", halts)
-    _show("breach to acknowledged", acknowledged)
-    _show("bare POST of the alert, baseline", bare)
-    ratio = statistics.median(halts) / statistics.median(bare)
-    print(f"ratio of HALT to the bare POST      {ratio:.2f}")
+    print(machine())
+    halted, posted = Spread.of(halts), Spread.of(bare)
+    print(halted.shown("breach to HALT at a TradeGate"))
+    print(Spread.of(acknowledged).shown("breach to acknowledged"))
+    print(posted.shown("bare POST of the alert, baseline"))
+    print(ratio("HALT to the bare POST", halted.median, posted.median))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fast_lane import alert, receivers
+from fast_lane import receivers
+from measure import watchdog
 
 from risk_policy.clock import utc_now
 from risk_policy.vocabulary import KillMode
@@ -192,7 +193,7 @@ def by_a_person(
     with receivers(folder) as url:
         operator = Operator(url)
         for _ in range(rounds):
-            operator.ask("POST", "/api/v2/alerts", [alert("Watchdog", severity="debug")], **_FEED)
+            operator.ask("POST", "/api/v2/alerts", [watchdog()], **_FEED)
             began = time.perf_counter_ns()
             operator.ask("GET", "/healthz")
             bare.append((time.perf_counter_ns() - began) / 1000)

@@ -256,18 +256,20 @@ def _until_firing(own: str, alerts: int) -> None:
 
 def _watch(own: str, rounds: int) -> Cost:
     _pause(WARM_SECONDS)
-    before, began = _metrics(own), time.monotonic()
+    before, began = own_metrics(own), time.monotonic()
     durations: dict[str, list[float]] = defaultdict(list)
     after, done = before, 0.0
     while done < rounds:
         if time.monotonic() - began > PATIENCE_SECONDS:
             raise SystemExit(f"{done:.1f} of {rounds} rounds in {PATIENCE_SECONDS} s")
         _pause(0.5)
-        after = _metrics(own)
-        for name, seconds in _of_groups(after, "last_duration_seconds").items():
+        after = own_metrics(own)
+        for name, seconds in of_groups(after, "last_duration_seconds").items():
             durations[name].append(seconds)
         watching = [name for name in durations if not name.endswith(_SLOW)]
-        done = statistics.mean(_rounds(after)[name] - _rounds(before)[name] for name in watching)
+        done = statistics.mean(
+            rounds_done(after)[name] - rounds_done(before)[name] for name in watching
+        )
     cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
     return Cost(
         round_cpu=cpu / done,
@@ -276,15 +278,15 @@ def _watch(own: str, rounds: int) -> Cost:
     )
 
 
-def _rounds(metrics: dict[str, float]) -> dict[str, float]:
-    missed = _of_groups(metrics, "iterations_missed_total")
+def rounds_done(metrics: dict[str, float]) -> dict[str, float]:
+    missed = of_groups(metrics, "iterations_missed_total")
     return {
         name: count - missed.get(name, 0)
-        for name, count in _of_groups(metrics, "iterations_total").items()
+        for name, count in of_groups(metrics, "iterations_total").items()
     }
 
 
-def _of_groups(metrics: dict[str, float], what: str) -> dict[str, float]:
+def of_groups(metrics: dict[str, float], what: str) -> dict[str, float]:
     """By name of the group: its metric has the path of its file in front."""
     return {
         name.rpartition(";")[2].rstrip('"}'): value
@@ -293,7 +295,7 @@ def _of_groups(metrics: dict[str, float], what: str) -> dict[str, float]:
     }
 
 
-def _metrics(own: str) -> dict[str, float]:
+def own_metrics(own: str) -> dict[str, float]:
     with urllib.request.urlopen(f"http://{own}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     named = (line.rpartition(" ") for line in lines if not line.startswith("#"))

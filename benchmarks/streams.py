@@ -16,15 +16,24 @@ import time
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median, quantiles
 
-import httpx
-from alert_storm import an_alert, post, receivers
+from measure import Receivers, Spread, machine, position_loss, ratio, receivers
 from websockets.sync.client import ClientConnection, connect
 
 CLIENTS, ALERTS = 10, 200
 #: Somebody has to have heard the last by then, or the measurement is none.
 _LONGEST_SECONDS = 30.0
+
+
+def listening(service: Receivers) -> ClientConnection:
+    """A WebSocket to all alerts, which has said hello."""
+    connection = connect(
+        f"ws{service.url.removeprefix('http')}/ws/alerts",
+        additional_headers={"Authorization": "Bearer operator"},
+        proxy=None,
+    )
+    connection.recv()
+    return connection
 
 
 def listen(connection: ClientConnection, heard: dict[str, list[float]], done: set[str]) -> None:
@@ -39,23 +48,14 @@ def listen(connection: ClientConnection, heard: dict[str, list[float]], done: se
             missing.discard(risk_id)
 
 
-def measured(client: httpx.Client) -> tuple[list[float], list[float]]:
+def measured(service: Receivers) -> tuple[list[float], list[float]]:
     """Milliseconds from asking to the durable answer, and from that to each client."""
-    alerts = [an_alert(number) for number in range(ALERTS)]
+    alerts = [position_loss(f"W{number}") for number in range(ALERTS)]
     names = {alert["labels"]["risk_id"] for alert in alerts}
     heard: list[dict[str, list[float]]] = [defaultdict(list) for _ in range(CLIENTS)]
     sent: dict[str, tuple[float, float]] = {}
     with ExitStack() as stack:
-        bearer = {"Authorization": "Bearer operator"}
-        listen_at = client.base_url.netloc.decode()
-        connections = [
-            stack.enter_context(
-                connect(f"ws://{listen_at}/ws/alerts", additional_headers=bearer, proxy=None)
-            )
-            for _ in range(CLIENTS)
-        ]
-        for connection in connections:
-            connection.recv()  # hello
+        connections = [stack.enter_context(listening(service)) for _ in range(CLIENTS)]
         threads = [
             threading.Thread(target=listen, args=(connection, one, names))
             for connection, one in zip(connections, heard, strict=True)
@@ -64,7 +64,7 @@ def measured(client: httpx.Client) -> tuple[list[float], list[float]]:
             thread.start()
         for alert in alerts:
             asked = time.perf_counter()
-            post(client, "/api/v2/alerts", [alert]).raise_for_status()
+            service.post("/api/v2/alerts", [alert])
             sent[alert["labels"]["risk_id"]] = asked, time.perf_counter()
             time.sleep(0.02)  # one after the other is what is asked about, and no storm
         for thread in threads:
@@ -80,15 +80,12 @@ def measured(client: httpx.Client) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name, receivers(Path(name)) as client:
-        answers, told = measured(client)
-    cuts = quantiles(told, n=100)
-    print(f"an alert's durable answer          median {median(answers):6.2f} ms")
-    print(
-        f"from there to each of {CLIENTS} clients   median {median(told):6.2f} ms, "
-        f"p99 {cuts[98]:6.2f} ms, worst {max(told):6.2f} ms"
-    )
-    print(f"ratio of the medians               {median(told) / median(answers):6.2f}")
+    print(machine())
+    with tempfile.TemporaryDirectory() as name, receivers(Path(name)) as service:
+        answers, told = (Spread.of(times) for times in measured(service))
+    print(answers.shown("an alert's durable answer, baseline"))
+    print(told.shown(f"from there to each of {CLIENTS} clients"))
+    print(ratio("the medians", told.median, answers.median))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from risk_policy import InvalidPolicyError, Policy, load_policy
 from risk_policy.model.addresses import is_wildcard
 from risk_policy.model.base import split_endpoint
 from risk_policy.secret_keys import revealed_secrets
+from risk_receivers.allocator import use_few_heaps
 from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
 from risk_receivers.errors import StartError
 from risk_receivers.log import PatientHandler
@@ -24,6 +25,7 @@ from risk_receivers.store.errors import StoreError
 def main(arguments: list[str] | None = None) -> int:
     """Run the service; the exit status."""
     options = _options(arguments)
+    use_few_heaps()
     formatter = DiscreetFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler = PatientHandler(sys.stderr)
     handler.setFormatter(formatter)

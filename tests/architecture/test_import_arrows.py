@@ -93,6 +93,14 @@ def test_the_gate_alone_pulls_in_neither_numpy_nor_the_exporter() -> None:
     assert shown.stdout.strip() == ""
 
 
+def test_receivers_without_a_database_server_load_no_driver_of_one() -> None:
+    program = "import sys, risk_receivers.__main__\nprint('psycopg' in sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "False"
+
+
 #: One file on purpose: an auditor copies it to a machine of their own and reads it from the top.
 ONE_FILE = "cli/riskwarden/auditor/riskwarden_verify.py"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from risk_policy.catalogue.limits import LIMITS
@@ -24,6 +25,8 @@ from risk_receivers.acks.silences import Breach, Matcher, mutes, named_risk_id
 
 #: What asks for nothing but people.
 _HARMLESS: Final = (Action.LOG, Action.NOTIFY, Action.REVIEW, Action.FORCE_CLOSE_REVIEW)
+#: More silences than are in force at a time.
+_MOST_REMEMBERED: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def excess(
     matchers: tuple[Matcher, ...], tiers: tuple[str, ...], firing: Iterable[Breach]
 ) -> Excess:
     """What is too much about a silence, given what it acknowledged and all that fires."""
-    covered = [known for known in _CATALOGUE if _may_cover(matchers, known)]
+    covered = _covered(matchers)
     if not covered:
         return Excess()
     reasons = []
@@ -79,6 +82,12 @@ def excess(
         reasons.append(f"it covers alerts that ask for action and have not fired: {shown}")
     kill = any(known.action.trips_kill_switch for known in early)
     return Excess(tuple(reasons), kill)
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _covered(matchers: tuple[Matcher, ...]) -> tuple[_Known, ...]:
+    """What a silence may cover at all. Every look asks that of every silence in force."""
+    return tuple(known for known in _CATALOGUE if _may_cover(matchers, known))
 
 
 def _may_cover(matchers: tuple[Matcher, ...], known: _Known) -> bool:

@@ -10,12 +10,12 @@ import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
-
-import psycopg
-from psycopg.pq import TransactionStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from risk_receivers.database.place import Place, Server
+
+if TYPE_CHECKING:
+    import psycopg
 
 #: Workers look one after another, mostly; more than this at once are made and closed.
 _MOST: Final = 6
@@ -53,6 +53,8 @@ def take(place: Server) -> psycopg.Connection[Any] | None:
 
 def give_back(place: Server, connection: psycopg.Connection[Any]) -> None:
     """Keep it for the next, or close it."""
+    from psycopg.pq import TransactionStatus
+
     if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
         with _lock:
             waiting = _idle.get(place)

@@ -2,22 +2,24 @@
 
 Everything lives in a schema of its own, so that other programs' tables in the same database are
 nobody's concern. No message of an error holds what the connection was made with.
+
+psycopg is imported where it is used, by those who have a server: it takes eight megabytes, and two
+of three stores need none of it.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import psycopg
-from psycopg import conninfo
-from psycopg.pq import TransactionStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from risk_receivers.database import idle
 from risk_receivers.database.connection import Parameters, ServerError
 from risk_receivers.database.dialect import translate
 from risk_receivers.database.place import Server
+
+if TYPE_CHECKING:
+    import psycopg
 
 #: Where the tables are.
 SCHEMA: Final = "riskwarden"
@@ -51,6 +53,9 @@ _NUL_SHOWN: Final = "␀"
 
 def dsn_problem(dsn: str) -> str:
     """What is wrong with a connection string, without a word of it; empty if nothing is."""
+    import psycopg
+    from psycopg import conninfo
+
     try:
         found = conninfo.conninfo_to_dict(dsn)
     except psycopg.Error:
@@ -92,6 +97,9 @@ class ServerConnection:
 
     def __init__(self, place: Server, *, read_only: bool) -> None:
         """Connects. Raises ServerError, which names neither password nor DSN."""
+        import psycopg
+        from psycopg import conninfo
+
         self._place = place if read_only else None
         self._is_closed = False
         if read_only and (waiting := idle.take(place)) is not None:
@@ -125,6 +133,8 @@ class ServerConnection:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, be it one that has failed."""
+        from psycopg.pq import TransactionStatus
+
         return self._raw.info.transaction_status in (
             TransactionStatus.INTRANS,
             TransactionStatus.INERROR,
@@ -133,6 +143,8 @@ class ServerConnection:
 
     def execute(self, sql: str, parameters: Parameters = (), /) -> ServerCursor:
         """Runs one statement. Raises ServerError."""
+        import psycopg
+
         translated = translate(sql)
         # By number of a sequence, by name of a mapping: the statement decides, not the type.
         values = [kept(parameters[place]) for place in translated.places]  # type: ignore[index]
@@ -145,6 +157,8 @@ class ServerConnection:
 
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> ServerCursor:
         """Runs one statement with each of several values. Raises ServerError."""
+        import psycopg
+
         translated = translate(sql)
         rows = [[kept(row[int(place)]) for place in translated.places] for row in parameters]
         try:
@@ -156,6 +170,8 @@ class ServerConnection:
 
     def fill(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
         """Puts rows into a table, as fast as the server takes them. Raises ServerError."""
+        import psycopg
+
         try:
             cursor = self._raw.cursor()
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN".encode()) as copy:
@@ -166,6 +182,8 @@ class ServerConnection:
 
     def run(self, sql: str) -> ServerCursor:
         """Runs statements of PostgreSQL's own, as they are written. Raises ServerError."""
+        import psycopg
+
         try:
             cursor = self._raw.cursor()
             cursor.execute(sql.encode())

@@ -1,0 +1,353 @@
+"""Milliseconds from a breach to the closed gate by the whole way, through a real Prometheus.
+
+Every trial is an account of its own, whose drawdown jumps to 21 % at a moment that no clock knows.
+An exporter shows it, a real Prometheus scrapes and evaluates the generated rules, the receivers
+record the alert and trip the kill switch for that account, and a ``TradeGate`` in another process
+refuses its orders. There is no fast lane here: that is what ``fast_lane.py`` measures.
+
+By stage: until the first scrape that shows it (up to one interval), until the evaluation that
+fires (a constant phase behind the scrape, up to one interval), until Prometheus has sent it (seen
+by a listener that is one more Alertmanager), until it is on record, until the gate refuses. The
+phase is what nobody chooses: Prometheus lays each scrape and each group at an offset of its own. So
+it is measured, and the whole less the phase, which is what it would be at the best one, stands
+beside the whole.
+
+The baseline is the gate itself: the same alert posted to the feed by hand, until the gate refuses.
+
+Takes about a minute at the default of 15 trials:
+``python benchmarks/breach_to_gate.py [--trials 50] [--interval 200ms]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from measure import Receivers, Spread, alert, free_port, machine, ratio, receivers, until
+from monitoring import prometheus
+from prometheus_client import CollectorRegistry
+
+from risk_exporter import RiskExporter
+from risk_exporter.text import plain_text
+from risk_policy import Policy, load_policy
+from risk_policy.clock import utc_now
+from risk_policy.contracts.audit import EventType
+from risk_policy.contracts.snapshot import Snapshot
+from risk_receivers.audit.query import events
+from risk_runtime import Order, Side, TradeGate
+
+_POLICY: Final = """
+[alerting.kill_switch]
+automatic_scope = "account"
+[alerting.dead_man]
+runtime_seconds = 600
+prometheus_seconds = 300
+[alerting.fast_lane]
+enabled = false
+[alerting.prometheus]
+scrape_interval_seconds = {interval}
+evaluation_interval_seconds = {interval}
+[alerting.endpoints]
+receivers = "127.0.0.1:{receivers}"
+exporter = "127.0.0.1:{exporter}"
+prometheus = "127.0.0.1:{prometheus}"
+alertmanager = "127.0.0.1:{listener}"
+"""
+#: A snapshot that is older counts as none.
+_SHOW_AGAIN_SECONDS: Final = 2.0
+_BY_HAND: Final = 10
+_POLL_SECONDS: Final = 0.0002
+_PATIENCE_SECONDS: Final = 60.0
+_EVENTS: Final = 100_000
+
+
+def watch_gate(folder: Path, asked: Connection) -> None:
+    """In a process of its own: say when an account may trade, and when it no longer may.
+
+    What other alerts of the same breach hold back, and they do, is not what is waited for.
+    """
+    gate = TradeGate(folder)
+    while account := asked.recv():
+        order = Order("AAPL", Side.BUY, 1, 100.0, account=account)
+        for said in (partial(_is_open, gate, order), partial(_is_killed, gate, order)):
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while not said() and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
+            asked.send(time.time() if said() else 0.0)
+
+
+def _is_open(gate: TradeGate, order: Order) -> bool:
+    return gate.check(order).allowed
+
+
+def _is_killed(gate: TradeGate, order: Order) -> bool:
+    return gate.directive(order) is not None
+
+
+class Gate:
+    """The other process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        multiprocessing.Process(target=watch_gate, args=(folder, theirs), daemon=True).start()
+
+    def open_for(self, account: str) -> None:
+        """Wait until it may trade."""
+        self._pipe.send(account)
+        self._heard(f"the gate does not open for {account}")
+
+    def closed_at(self, account: str) -> float:
+        """Wait until it may not."""
+        return self._heard(f"the gate does not close for {account}")
+
+    def _heard(self, complaint: str) -> float:
+        heard: float = self._pipe.recv()
+        if not heard:
+            raise SystemExit(complaint)
+        return heard
+
+
+@dataclass
+class Shown:
+    """What an exporter shows of all accounts, and who has asked for it when."""
+
+    exporter: RiskExporter
+    equity: dict[str, float]
+    scraped_at: list[float] = field(default_factory=list)
+    #: When Prometheus first sent an alert of an account, and when it says that began.
+    sent: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def show(self, account: str) -> float:
+        """Its equity as it is now; when that was."""
+        with self._lock:
+            now, equity = utc_now(), self.equity[account]
+            self.exporter.observe(
+                Snapshot(
+                    account=account, equity=equity, cash=equity, positions=(),
+                    taken_at=now, market_time=now,
+                )
+            )  # fmt: skip
+            return time.time()
+
+    def show_all(self, over: threading.Event) -> None:
+        """Again and again, as a runtime does."""
+        while not over.wait(_SHOW_AGAIN_SECONDS):
+            for account in self.equity:
+                self.show(account)
+
+    def text(self, registry: CollectorRegistry) -> bytes:
+        """For a scrape."""
+        with self._lock:
+            self.scraped_at.append(time.time())
+            return plain_text(registry)
+
+    def hear(self, body: bytes) -> None:
+        """What Prometheus sends to every Alertmanager."""
+        at = time.time()
+        for one in msgspec.json.decode(body):
+            if one["labels"].get("alertname") == "DRAWDOWN_EMERGENCY":
+                began = datetime.fromisoformat(one["startsAt"]).timestamp()
+                self.sent.setdefault(one["labels"]["account"], (at, began))
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked has gone: Prometheus does so at its end."""
+
+
+@contextmanager
+def exported(shown: Shown, ports: Sequence[int]) -> Iterator[None]:
+    """Answer scrapes on the one port, and take alerts on the other."""
+    registry = CollectorRegistry()
+    registry.register(shown.exporter)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._answer(shown.text(registry))
+
+        def do_POST(self) -> None:
+            shown.hear(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(b"")
+
+        def _answer(self, content: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    servers = [_Server(("127.0.0.1", port), Handler) for port in ports]
+    over = threading.Event()
+    threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in servers]
+    threads.append(threading.Thread(target=shown.show_all, args=(over,)))
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        threads[-1].join()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """When each stage of one was over, in Unix time."""
+
+    breach: float
+    scrape: float
+    evaluation: float
+    sent: float
+    recorded: float
+    gate: float
+
+
+def trials(shown: Shown, gate: Gate, accounts: Sequence[str], interval: float) -> dict[str, float]:
+    """Breach one account after the other; when the gate closed for each, and when it was."""
+    closed = {}
+    for account in accounts:
+        gate.open_for(account)
+        time.sleep(random.uniform(0, interval))
+        shown.equity[account] = 79.0
+        breached = shown.show(account)
+        closed[account] = (breached, gate.closed_at(account))
+    return {account: at for account, (_, at) in closed.items()} | {
+        f"breach {account}": at for account, (at, _) in closed.items()
+    }
+
+
+def recorded_at(database: Path) -> dict[str, float]:
+    """When each account's emergency came to be on record."""
+    found = {}
+    for event in events(database, 0, _EVENTS):
+        if event.event_type == EventType.ALERT_CREATED and event.payload is not None:
+            limit, _, rest = str(event.payload.alert_id).partition("/")
+            account, _, tier = rest.partition(":")
+            if limit == "drawdown" and tier.startswith("emergency"):
+                found[account] = event.recorded_at.timestamp()
+    return found
+
+
+def by_hand(service: Receivers, gate: Gate) -> list[float]:
+    """Milliseconds from a POST of the same alert until the gate refuses."""
+    found = []
+    for number in range(_BY_HAND):
+        account = f"hand-{number}"
+        gate.open_for(account)
+        content = alert(
+            "DRAWDOWN_EMERGENCY", risk_id=f"drawdown/{account}", account=account,
+            limit="drawdown", tier="emergency", severity="emergency", escalation="none",
+            category="drawdown", layer="portfolio", action="kill_switch",
+        )  # fmt: skip
+        began = time.time()
+        service.post("/api/v2/alerts", [content])
+        found.append((gate.closed_at(account) - began) * 1000)
+    return found
+
+
+def measured(folder: Path, count: int, interval: float) -> tuple[list[Trial], list[float]]:
+    """All trials, and the baseline."""
+    names = ("receivers", "exporter", "prometheus", "listener")
+    ports = {name: free_port() for name in names}
+    text = _POLICY.format(interval=interval, **ports)
+    (folder / "alerting.toml").write_text(text, encoding="utf-8")
+    policy = load_policy(folder / "alerting.toml", {})
+    accounts = [f"trial-{number}" for number in range(count)]
+    with ExitStack() as stack:
+        service = stack.enter_context(receivers(folder, text, port=ports["receivers"]))
+        service.hear_watchdog()
+        gate = Gate(service.data / "gate")
+        hand = by_hand(service, gate)
+        shown = _prepared(stack, policy, folder, accounts, ports)
+        stack.enter_context(prometheus(folder / "prometheus", policy))
+        until(lambda: len(shown.scraped_at) > 5 / interval, "it is scraped")
+        at = trials(shown, gate, accounts, interval)
+        until(lambda: shown.sent.keys() >= set(accounts), "Prometheus tells everybody")
+        # A kill that the store keeps waiting acts first, and is on record after.
+        store = service.data / "audit" / "audit.db"
+        until(lambda: recorded_at(store).keys() >= set(accounts), "all of it is on record")
+        recorded = recorded_at(store)
+    found = []
+    for account in accounts:
+        breach = at[f"breach {account}"]
+        sent, evaluated = shown.sent[account]
+        scrape = next(one for one in shown.scraped_at if one >= breach)
+        found.append(Trial(breach, scrape, evaluated, sent, recorded[account], at[account]))
+    return found, hand
+
+
+def _prepared(
+    stack: ExitStack, policy: Policy, folder: Path, accounts: Sequence[str], ports: dict[str, int]
+) -> Shown:
+    exporter = stack.enter_context(closing(RiskExporter(policy, folder / "exporter")))
+    shown = Shown(exporter, dict.fromkeys(accounts, 100.0))
+    for account in accounts:
+        shown.show(account)
+    stack.enter_context(exported(shown, (ports["exporter"], ports["listener"])))
+    return shown
+
+
+def show(found: Sequence[Trial], hand: Sequence[float], interval: float) -> None:
+    """The stages, for people."""
+    stages = ("breach", "scrape", "evaluation", "sent", "recorded", "gate")
+    for before, after in pairwise(stages):
+        took = [(getattr(one, after) - getattr(one, before)) * 1000 for one in found]
+        print(Spread.of(took).shown(f"{before} to {after}"))
+    whole = Spread.of([(one.gate - one.breach) * 1000 for one in found])
+    print(whole.shown("breach to gate"))
+    phase = statistics.median((one.evaluation - one.scrape) % interval for one in found) * 1000
+    print(f"{'phase between scrape and evaluation':44} {phase:.0f} ms of {interval * 1000:g} ms")
+    print(
+        f"{'breach to gate less the phase':44} median {whole.median - phase:8.2f} ms, "
+        f"p99 {whole.p99 - phase:8.2f} ms, worst {whole.worst - phase:8.2f} ms"
+    )
+    bare = Spread.of(hand)
+    print(bare.shown("posted by hand to gate, baseline"))
+    print(ratio("the medians", whole.median, bare.median))
+
+
+def seconds(text: str) -> float:
+    """Of 200ms or 1s."""
+    if text.endswith("ms"):
+        return float(text[:-2]) / 1000
+    return float(text.removesuffix("s"))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--trials", type=int, default=15)
+    parser.add_argument("--interval", type=seconds, default=1.0, metavar="200ms")
+    given = parser.parse_args()
+    print(machine())
+    with tempfile.TemporaryDirectory() as name:
+        found, hand = measured(Path(name), given.trials, given.interval)
+    show(found, hand, given.interval)
+
+
+if __name__ == "__main__":
+    main()

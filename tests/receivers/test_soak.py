@@ -1,0 +1,58 @@
+"""Three minutes of alerts without a pause: nothing that the receivers hold grows with them.
+
+The same program as the hour (`benchmarks/soak.py`), and the same ends, repeats, escalations,
+acknowledgements and deliveries, through a real Alertmanager. It is to cost little beside other
+tests, so it has a hundred alerts in all, and says them again less often. How fast anything is
+answered is no part of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+SOAK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
+LASTS = os.environ.get("RISKWARDEN_SOAK", "3m")
+
+
+@pytest.mark.parametrize(("each", "flat"), [(0.0, True), (0.05, True), (0.4, False)])
+def test_what_grows_by_more_than_its_allowance_is_not_flat(
+    monkeypatch: pytest.MonkeyPatch, each: float, flat: bool
+) -> None:
+    monkeypatch.syspath_prepend(str(SOAK.parent))
+    soak = importlib.import_module("soak")
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    looks = [
+        soak.Look(
+            at=start + timedelta(seconds=10 * n), seconds=10.0 * n, alerts=n, store_mib=n,
+            memory_mib=100 + each * n, descriptors=20, connections=20, threads=30,
+            feed_ms=5.0, status_ms=9.0, alertmanager_mib=30.0, told=n, processor_seconds=n,
+        )
+        for n in range(90)
+    ]  # fmt: skip
+    memory, *others = (soak.judged(looks, watched) for watched in soak.WATCHED)
+    assert memory.flat is flat
+    assert memory.slope_per_hour == pytest.approx(each * 360)
+    assert all(one.flat and one.slope_per_hour == 0 for one in others)
+
+
+@pytest.mark.timeout(600)
+def test_memory_descriptors_and_threads_stay_flat_while_alerts_come_and_go() -> None:
+    done = subprocess.run(
+        [sys.executable, str(SOAK), "--soak", LASTS, "--rate", "33", "--resend", "15s", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert done.stdout, done.stderr
+    found = {one["what"]: one for one in json.loads(done.stdout)}
+    for what in ("memory", "descriptors", "connections", "threads"):
+        assert found[what]["flat"], f"{found[what]}\n{done.stderr}"
+    assert found["memory"]["first_third"] > 1, "nothing was looked at"
