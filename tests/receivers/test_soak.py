@@ -43,6 +43,7 @@ def test_what_grows_by_more_than_its_allowance_is_not_flat(
     assert all(one.flat and one.slope_per_hour == 0 for one in others)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_memory_descriptors_and_threads_stay_flat_while_alerts_come_and_go() -> None:
     done = subprocess.run(
