@@ -43,11 +43,6 @@ def test_what_is_printed_of_an_exception_holds_no_secret() -> None:
 def test_of_a_mail_address_as_much_is_said_as_tells_one_from_another() -> None:
     formatter = DiscreetFormatter("%(message)s")
     formatter.keep([], ["Olga Meier <olga@example.com>", "olga@example.com", "cro@münze.example"])
-    said = formatter.format(
-        logging.makeLogRecord(
-            {
-                "msg": "Olga Meier <olga@example.com>: 550 no OLGA@example.com; cro@münze.example: 451"
-            }
-        )
-    )
+    msg = "Olga Meier <olga@example.com>: 550 no OLGA@example.com; cro@münze.example: 451"
+    said = formatter.format(logging.makeLogRecord({"msg": msg}))
     assert said == "o***@example.com: 550 no o***@example.com; c***@münze.example: 451"
