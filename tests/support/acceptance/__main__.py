@@ -1,0 +1,175 @@
+"""`./dev acceptance`: exit status 1 if anything that the roadmap asks for is not green."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from acceptance.benchmarks import BenchmarkError, measured, soaked
+from acceptance.declared import (
+    ROOT,
+    Section,
+    hardening_items,
+    named_tests,
+    scenarios,
+    security_checklist,
+)
+from acceptance.looked import Looked, Measured, Part, Ran, Verdict, at_line, at_scenario
+from acceptance.report import Report, document
+from acceptance.running import run
+from risk_policy import default_policy_path, load_policy
+from risk_policy.clock import utc_now
+from risk_receivers.document.forms import Form, suffix_of, written
+
+_PAGE: Final = ROOT / "docs" / "acceptance.md"
+_REPORT: Final = ROOT / "var" / "acceptance"
+#: Tests on whole stacks measure real time, so they have the machine to themselves.
+_ALONE: Final = "tests/stack/"
+_PER_CORE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    measured: tuple[Measured, ...] = ()
+    soaked: tuple[Looked, ...] = ()
+    trouble: tuple[tuple[str, str], ...] = ()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look at everything, write it down; the exit status."""
+    options = _options(arguments)
+    began_at = utc_now()
+    stories, checklist, guide = scenarios(), security_checklist(), hardening_items()
+    named = [test for story in stories for test in story.tests]
+    shown = named_tests((*checklist, guide))
+    alone = [test for test in shown if test.startswith(_ALONE) and test not in named]
+    others = [test for test in shown if not test.startswith(_ALONE)]
+
+    ran: dict[str, Ran] = {}
+    many = (os.cpu_count() or 1) * _PER_CORE
+    for title, tests, processes in (
+        (f"1/4 {len(stories)} scenarios, on stacks of real processes", named, 0),
+        (f"2/4 {len(alone)} tests of security on stacks of their own", alone, 0),
+        (f"3/4 {len(others)} tests of security, {many} files at a time", others, many),
+    ):
+        print(title, flush=True)
+        name = title.split("/")[0]
+        ran |= run(tests, _REPORT, f"pytest-{name}", processes, _say)
+    print("4/4 performance", flush=True)
+    figures = _Figures() if options.no_benchmarks else _measure(options.soak)
+    if options.no_benchmarks:
+        _say("left out (--no-benchmarks)")
+    report = Report(
+        began_at=began_at,
+        ended_at=utc_now(),
+        machine=f"{os.cpu_count()} cores, Linux {platform.release().partition('-')[0]}",
+        version=version("riskwarden"),
+        digest=load_policy(default_policy_path(), {}).digest,
+        scenarios=tuple(at_scenario(story, ran) for story in stories),
+        security=tuple(_part(section, ran) for section in checklist),
+        guide=_part(guide, ran),
+        measured=figures.measured,
+        soaked=figures.soaked,
+        trouble=figures.trouble,
+        left_out=("performance",) if options.no_benchmarks else (),
+    )
+    _show(report)
+    _write(report, page=options.write)
+    return 0 if report.verdict is Verdict.GREEN else 1
+
+
+def _measure(soak: str | None) -> _Figures:
+    trouble: list[tuple[str, str]] = []
+    table: list[Measured] = []
+    flat: list[Looked] = []
+    try:
+        _say("the users' table of targets")
+        table = measured()
+    except BenchmarkError as error:
+        trouble.append(("the table of targets", str(error)))
+    try:
+        _say(f"a steady load for {soak or 'a minute'}")
+        flat = soaked(soak)
+    except BenchmarkError as error:
+        trouble.append(("a steady load", str(error)))
+    for what, why in trouble:
+        _say(f"FAIL {what}: {why}")
+    return _Figures(tuple(table), tuple(flat), tuple(trouble))
+
+
+def _part(section: Section, ran: dict[str, Ran]) -> Part:
+    return Part(section.title, "", tuple(at_line(line, ran) for line in section.lines))
+
+
+def _show(report: Report) -> None:
+    print()
+    for part in report.scenarios:
+        print(f"Scenario {part.title}")
+        for one in part.lines:
+            print(f"  {one.verdict:9} {one.asked}: {one.seen}")
+    for part in report.security:
+        print(f"Security: {part.title.lower()}")
+        for one in part.lines:
+            print(f"  {one.verdict:9} {one.asked}: {one.seen}")
+    green = sum(one.verdict is Verdict.GREEN for one in report.guide.lines)
+    print(f"Security guide: {green} of {len(report.guide.lines)} items green")
+    for figure in report.measured:
+        is_green = figure.verdict is Verdict.GREEN
+        print(
+            f"  {figure.verdict:9} {figure.what}: {figure.measured:,g} {figure.unit} "
+            f"(target {figure.bound(figure.target)}{'' if is_green else ', MISSED'})"
+        )
+    for one in report.soaked:
+        print(f"  {one.verdict:9} {one.asked}: {one.seen}")
+    missing = list(report.missing())
+    if missing:
+        print("\nNot green:")
+    for what, seen, where in missing:
+        print(f"  {what}: {seen}")
+        for place in where:
+            print(f"    see {place}")
+    print(f"\n{report.headline}")
+
+
+def _write(report: Report, *, page: bool) -> None:
+    whole = document(report)
+    places = []
+    for form in (Form.MARKDOWN, Form.HTML):
+        place = _REPORT.with_name(_REPORT.name + suffix_of(form))
+        place.write_bytes(written(whole, form))
+        places.append(place)
+    if page:
+        _PAGE.write_bytes(written(whole, Form.MARKDOWN))
+        places.append(_PAGE)
+    print(f"the report is {' and '.join(_shown(place) for place in places)}")
+    if report.verdict is not Verdict.GREEN:
+        print(f"what pytest said is in {_shown(_REPORT)}")
+
+
+def _shown(place: Path) -> str:
+    return place.relative_to(ROOT).as_posix()
+
+
+def _say(text: str) -> None:
+    print(f"    {text}", flush=True)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./dev acceptance", description="Look at everything that the roadmap asks for."
+    )
+    parser.add_argument("--no-benchmarks", action="store_true", help="measure nothing")
+    parser.add_argument("--soak", metavar="1h", help="how long the steady load lasts; a minute")
+    parser.add_argument("--write", action="store_true", help="write docs/acceptance.md, too")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
