@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from acceptance.benchmarks import BenchmarkError, measured, soaked
 from acceptance.declared import (
     ROOT,
     Section,
+    by_file,
+    criteria,
     hardening_items,
     named_tests,
     scenarios,
@@ -33,6 +36,8 @@ _REPORT: Final = ROOT / "var" / "acceptance"
 #: Tests on whole stacks measure real time, so they have the machine to themselves.
 _ALONE: Final = "tests/stack/"
 _PER_CORE: Final = 2
+_MEASURED: Final = "performance"
+_PARTS: Final = ("scenarios", "security", "criteria", _MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +48,19 @@ class _Figures:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Look at everything, write it down; the exit status."""
+    """Look at everything, or a part of it, write it down; the exit status."""
     options = _options(arguments)
+    parts = options.only or [one for one in _PARTS if one != _MEASURED or not options.no_benchmarks]
     began_at = utc_now()
-    stories, checklist, guide = scenarios(), security_checklist(), hardening_items()
-    named = [test for story in stories for test in story.tests]
-    shown = named_tests((*checklist, guide))
-    alone = [test for test in shown if test.startswith(_ALONE) and test not in named]
-    others = [test for test in shown if not test.startswith(_ALONE)]
-
-    ran: dict[str, Ran] = {}
-    many = (os.cpu_count() or 1) * _PER_CORE
-    for title, tests, processes in (
-        (f"1/4 {len(stories)} scenarios, on stacks of real processes", named, 0),
-        (f"2/4 {len(alone)} tests of security on stacks of their own", alone, 0),
-        (f"3/4 {len(others)} tests of security, {many} files at a time", others, many),
-    ):
-        print(title, flush=True)
-        name = title.split("/")[0]
-        ran |= run(tests, _REPORT, f"pytest-{name}", processes, _say)
-    print("4/4 performance", flush=True)
-    figures = _Figures() if options.no_benchmarks else _measure(options.soak)
-    if options.no_benchmarks:
-        _say("left out (--no-benchmarks)")
+    stories = scenarios() if "scenarios" in parts else ()
+    checklist = security_checklist() if "security" in parts else ()
+    guide = hardening_items() if "security" in parts else Section("Security guide", ())
+    phases = criteria() if "criteria" in parts else ()
+    ran = _run(
+        by_file(test for story in stories for test in story.tests),
+        named_tests((*checklist, guide, *phases)),
+    )
+    figures = _measure(options.soak) if _MEASURED in parts else _Figures()
     report = Report(
         began_at=began_at,
         ended_at=utc_now(),
@@ -75,17 +70,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scenarios=tuple(at_scenario(story, ran) for story in stories),
         security=tuple(_part(section, ran) for section in checklist),
         guide=_part(guide, ran),
+        criteria=tuple(_part(section, ran) for section in phases),
         measured=figures.measured,
         soaked=figures.soaked,
         trouble=figures.trouble,
-        left_out=("performance",) if options.no_benchmarks else (),
+        left_out=tuple(one for one in _PARTS if one not in parts),
     )
     _show(report)
     _write(report, page=options.write)
     return 0 if report.verdict is Verdict.GREEN else 1
 
 
+def _run(stories: Sequence[str], shown: Sequence[str]) -> dict[str, Ran]:
+    """All tests, each once: what has the machine to itself first."""
+    shown = by_file({*shown} - {*stories})
+    alone = [test for test in shown if test.startswith(_ALONE)]
+    others = [test for test in shown if not test.startswith(_ALONE)]
+    many = (os.cpu_count() or 1) * _PER_CORE
+    ran: dict[str, Ran] = {}
+    for name, what, tests, processes in (
+        ("scenarios", "tests of scenarios, on stacks of real processes", stories, 0),
+        ("stacks", "other tests on stacks of their own", alone, 0),
+        ("others", f"other tests, {many} files at a time", others, many),
+    ):
+        if tests:
+            print(f"{len(tests)} {what}", flush=True)
+            ran |= run(tests, _REPORT, name, processes, _say)
+    return ran
+
+
 def _measure(soak: str | None) -> _Figures:
+    print("performance", flush=True)
     trouble: list[tuple[str, str]] = []
     table: list[Measured] = []
     flat: list[Looked] = []
@@ -118,8 +133,11 @@ def _show(report: Report) -> None:
         print(f"Security: {part.title.lower()}")
         for one in part.lines:
             print(f"  {one.verdict:9} {one.asked}: {one.seen}")
-    green = sum(one.verdict is Verdict.GREEN for one in report.guide.lines)
-    print(f"Security guide: {green} of {len(report.guide.lines)} items green")
+    for title, parts in (("Security guide", (report.guide,)), ("Criteria", report.criteria)):
+        lines = [one for part in parts for one in part.lines]
+        if lines:
+            green = sum(one.verdict is Verdict.GREEN for one in lines)
+            print(f"{title}: {green} of {len(lines)} green")
     for figure in report.measured:
         is_green = figure.verdict is Verdict.GREEN
         print(
@@ -167,8 +185,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-benchmarks", action="store_true", help="measure nothing")
     parser.add_argument("--soak", metavar="1h", help="how long the steady load lasts; a minute")
+    parser.add_argument("--only", action="append", choices=_PARTS, help="a part; may be repeated")
     parser.add_argument("--write", action="store_true", help="write docs/acceptance.md, too")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.write and (options.only or options.no_benchmarks):
+        parser.error("docs/acceptance.md is about everything: --write leaves nothing out")
+    if options.soak and not re.fullmatch(r"[0-9.]+[smh]", options.soak):
+        parser.error(f"--soak {options.soak}: a number with s, m or h, such as 1h")
+    return options
 
 
 if __name__ == "__main__":

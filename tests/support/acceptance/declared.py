@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,11 @@ def security_checklist() -> tuple[Section, ...]:
     return _sections("security_checklist.toml")
 
 
+def criteria() -> tuple[Section, ...]:
+    """The roadmap's acceptance criteria, phase by phase."""
+    return _sections("criteria.toml")
+
+
 def hardening_items() -> Section:
     """What docs/hardening.md has in its table of the product; each names its test."""
     product = _GUIDE.read_text(encoding="utf-8").partition("## Checklist: the product")[2]
@@ -80,6 +85,11 @@ def hardening_items() -> Section:
 def named_tests(sections: Sequence[Section]) -> tuple[str, ...]:
     """Every test that is named, once."""
     return tuple(dict.fromkeys(_named(sections)))
+
+
+def by_file(tests: Iterable[str]) -> tuple[str, ...]:
+    """Those of a file one after the other, so that they share what the file starts once."""
+    return tuple(sorted(tests, key=lambda test: test.partition("::")[0]))
 
 
 def _named(sections: Sequence[Section]) -> Iterator[str]:

@@ -48,13 +48,24 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A line, what was seen of it, and where to look for more."""
+    """A line, and what was seen of it.
+
+    Attributes:
+        where: all that shows it.
+        failed: what of it does not; all of it, unless it is known.
+    """
 
     asked: str
     how: str
     verdict: Verdict
     seen: str
     where: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def see(self) -> tuple[str, ...]:
+        """Where to look if it is not green."""
+        return self.failed or self.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,8 @@ def at_line(line: Line, ran: Mapping[str, Ran]) -> Looked:
     for test, one in of_it.items():
         if one.verdict is Verdict.RED:
             why = _short(one.trouble) or "it was not run"
-            return Looked(line.asked, line.how, Verdict.RED, f"{_name(test)}: {why}", line.tests)
+            seen = f"{_name(test)}: {why}"
+            return Looked(line.asked, line.how, Verdict.RED, seen, line.tests, (test,))
     cases = sum(one.cases for one in of_it.values())
     seconds = sum(one.seconds for one in of_it.values())
     skipped = [f"{_name(test)}: {one.skipped}" for test, one in of_it.items() if not one.cases]
@@ -157,4 +169,7 @@ def _name(test: str) -> str:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST]
+    """What is wrong, without how pytest came to it."""
+    lines = text.strip().splitlines()
+    told = [line for line in lines if not line.lstrip().startswith(("+", "Use -v", "Full diff"))]
+    return " ".join(" ".join(told).split())[:_LONGEST]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,8 +29,9 @@ ABOUT: Final = (
     "looked at: its five scenarios, on a stack of real processes (Prometheus, Alertmanager, "
     "exporter, receivers, a mail server, stand-ins of Slack and Telegram, a browser); its security "
     "checklist and every item of docs/hardening.md, each with the tests that show it; its table of "
-    "performance targets. This page is written by ./dev acceptance, which exits with 1 if a line "
-    "is not green; times are those of that machine and of whatever else it did."
+    "performance targets; and the acceptance criteria of its phases. This page is written by "
+    "./dev acceptance, which exits with 1 if a line is not green; times are those of that machine "
+    "and of whatever else it did."
 )
 VERDICTS: Final = {
     Verdict.GREEN: "Everything that was looked at is green.",
@@ -60,6 +61,7 @@ class Report:
     scenarios: tuple[Part, ...]
     security: tuple[Part, ...]
     guide: Part
+    criteria: tuple[Part, ...] = ()
     measured: tuple[Measured, ...] = ()
     soaked: tuple[Looked, ...] = ()
     trouble: tuple[tuple[str, str], ...] = ()
@@ -68,7 +70,7 @@ class Report:
     @property
     def looked(self) -> tuple[Looked, ...]:
         """Every line that tests show."""
-        parts = (*self.scenarios, *self.security, self.guide)
+        parts = (*self.scenarios, *self.security, self.guide, *self.criteria)
         return (*(line for part in parts for line in part.lines), *self.soaked)
 
     @property
@@ -94,6 +96,9 @@ class Report:
             "scenarios": [line.verdict for part in self.scenarios for line in part.lines],
             "security checklist": [line.verdict for part in self.security for line in part.lines],
             "security guide": [line.verdict for line in self.guide.lines],
+            "criteria of the phases": [
+                line.verdict for part in self.criteria for line in part.lines
+            ],
             "performance": [
                 *(figure.verdict for figure in self.measured),
                 *(line.verdict for line in self.soaked),
@@ -106,7 +111,7 @@ class Report:
     def missing(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """What is red: what it is, what was seen, where to look."""
         for one in self._of(Verdict.RED):
-            yield one.asked, one.seen, one.where
+            yield one.asked, one.seen, one.see
         for figure in self.measured:
             if figure.verdict is Verdict.RED:
                 bound = figure.bound(figure.acceptable)
@@ -117,6 +122,10 @@ class Report:
 
     def _of(self, verdict: Verdict) -> list[Looked]:
         return [one for one in self.looked if one.verdict is verdict]
+
+
+def _verdicts(parts: Iterable[Part]) -> list[Verdict]:
+    return [line.verdict for part in parts for line in part.lines]
 
 
 def document(report: Report) -> Document:
@@ -143,12 +152,23 @@ def document(report: Report) -> Document:
                 )
             ),
             Section("What is not green", (_missing(report),)),
-            Section("Scenarios", tuple(_scenario(part) for part in report.scenarios)),
-            Section("Security checklist", tuple(_checklist(part) for part in report.security)),
-            _checklist(report.guide),
-            Section("Performance", tuple(_performance(report))),
+            *_sections(report),
         ),
     )
+
+
+def _sections(report: Report) -> Iterator[Section]:
+    """What was left out has none."""
+    if report.scenarios:
+        yield Section("Scenarios", tuple(map(_scenario, report.scenarios)))
+    if report.security:
+        yield Section("Security checklist", tuple(map(_checklist, report.security)))
+    if report.guide.lines:
+        yield _checklist(report.guide)
+    if "performance" not in report.left_out:
+        yield Section("Performance", tuple(_performance(report)))
+    if report.criteria:
+        yield Section("Acceptance criteria of the phases", tuple(map(_checklist, report.criteria)))
 
 
 def _tone_of(green: int, all_: int) -> Tone:
