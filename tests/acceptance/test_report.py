@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from acceptance.benchmarks import BenchmarkError, measured, soaked
 from acceptance.declared import Line, Scenario, Then
 from acceptance.looked import Looked, Measured, Part, Ran, Verdict, at_line, at_scenario
 from acceptance.report import Report, document
-from acceptance.running import run
+from acceptance.running import kept, run
 from acceptance.thens import Thens
 
 from risk_receivers.document.forms import Form, written
@@ -43,6 +44,8 @@ def test_a_line_is_green_once_all_its_tests_passed_and_nothing_else_is() -> None
     assert verdict(a=PASSED, b=Ran(cases=1, trouble="one of two")) is Verdict.RED
     assert verdict(a=PASSED) is Verdict.RED, "one was not run"
     assert verdict(a=PASSED, b=Ran(skipped="no nginx")) is Verdict.LEFT_OUT
+    late = dict.fromkeys(LINE.tests, replace(PASSED, again=True))
+    assert at_line(LINE, late).seen.endswith("failed beside others and passed by itself")
 
 
 def test_each_line_of_a_scenario_is_what_was_seen_of_it() -> None:
@@ -157,6 +160,7 @@ def test_what_becomes_of_tests_is_read_back_from_pytest(tmp_path: Path) -> None:
     assert "it is not" in by_name["test_bad"].trouble
     assert by_name["test_left_out"].skipped.endswith("no nginx")
     assert said[-1].startswith("2 passed, 1 failed")
+    assert kept(tmp_path / "log", ("some", "another"), named) == ran
 
 
 def test_benchmarks_that_say_nothing_are_named(tmp_path: Path) -> None:

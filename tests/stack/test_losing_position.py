@@ -240,15 +240,15 @@ def test_mail_takes_over_from_a_slack_that_is_not_there_and_people_hear_that_it_
     people.slack_goes()
     assert desk.book is not None
     desk.book.more[symbol] = LOSING
+    warned = f"[WARNING] POSITION_LOSS_WARNING {name}"
     with then("failure falls back") as saw:
-        warned = f"[WARNING] POSITION_LOSS_WARNING {name}"
         eventually(lambda: people.by_mail(warned), _SOON, "mail has taken over")
         assert ("firing", "warning") in desk.on_console(symbol)
         assert not desk.on_slack(symbol)
         saw(f"mail \u201c{warned}\u201d, which Slack was to tell")
 
     with then("failure is recorded") as saw:
-        (over,) = desk.about("NOTIFICATION_FAILED_OVER", symbol)
+        over = desk.only("NOTIFICATION_FAILED_OVER", symbol)
         details = over["payload"]["details"]
         assert (details["channel"], details["to"]) == ("slack", "email")
         saw(f"NOTIFICATION_FAILED_OVER is record {seq(over)}: from slack to email")
@@ -256,7 +256,7 @@ def test_mail_takes_over_from_a_slack_that_is_not_there_and_people_hear_that_it_
     with then("failure is logged") as saw:
         said = re.search(r"ERROR .*channel slack: .*", desk.log())
         assert said, "nothing of it is in the log"
-        (failed,) = desk.about("NOTIFICATION_FAILED", symbol)
+        failed = desk.only("NOTIFICATION_FAILED", symbol)
         failing = "[WARNING] RISK_CHANNEL_FAILING channel_failing/slack"
         eventually(lambda: people.by_mail(failing), _SOON, "people hear that Slack fails")
         saw(f"log: \u201c{said[0][:100]}\u201d; NOTIFICATION_FAILED is record {seq(failed)}; "
@@ -266,6 +266,7 @@ def test_mail_takes_over_from_a_slack_that_is_not_there_and_people_hear_that_it_
     with then("failure is mailed") as saw:
         worse = f"[CRITICAL] POSITION_LOSS_CRITICAL {name}"
         eventually(lambda: people.by_mail(worse), _SOON, "the critical alert is mailed")
+        assert people.by_mail(warned), "the WARNING is not"
         saw(f"{people.by_mail(worse)[0]['To']} got both; the last is \u201c{worse}\u201d")
     people.slack_returns()
 
@@ -280,8 +281,7 @@ def test_a_crowd_of_alerts_is_one_storm_and_its_emergency_is_told_at_once(
     seen, heard = len(desk.printed()), desk.metric("risk_feed_alerts_total")
     began = time.monotonic()
     book.more.update(dict.fromkeys(names, LOSING))
-    seconds: list[float] = []
-    found: list[str] = []
+    seconds, found = list[float](), list[str]()
 
     def came() -> int:
         return int(desk.metric("risk_feed_alerts_total") - heard)
@@ -307,7 +307,7 @@ def test_a_crowd_of_alerts_is_one_storm_and_its_emergency_is_told_at_once(
         assert not [one for one in said("digest") if "OVER" in one["title"]], "the storm is on"
         eventually(lambda: known() and said("digest"), 60, "the digest")
         assert len(said("storm")) == 1
-        (storm,) = desk.of_type("STORM_BEGAN")
+        storm = desk.only("STORM_BEGAN")
         assert "ALERT_STORM" in said("storm")[0].values()
         saw(f"ALERT_STORM was told once; STORM_BEGAN is record {seq(storm)}; the emergency in the "
             "midst of it was told before the digest")  # fmt: skip

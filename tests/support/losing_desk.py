@@ -201,14 +201,16 @@ class Desk:
         found = self.ask("audit", limit=1000, type=event_type.lower())["events"]
         return [one for one in found if one["header"]["event_type"] == event_type]
 
-    def about(self, event_type: str, symbol: str) -> list[dict[str, Any]]:
-        """Records of a type about messages that tell of a position."""
+    def only(self, event_type: str, symbol: str = "") -> dict[str, Any]:
+        """The only record of a type, or of those about messages that tell of a position."""
         told = f"{self.risk_id(symbol)}:"
-        return [
+        found = [
             one
             for one in self.of_type(event_type)
-            if one["payload"]["details"]["subject"].startswith(told)
+            if not symbol or one["payload"]["details"]["subject"].startswith(told)
         ]
+        assert len(found) == 1, f"{len(found)} records of {event_type} {symbol}".rstrip()
+        return found[0]
 
     def card(self, symbol: str) -> Locator:
         """What the console shows of it."""

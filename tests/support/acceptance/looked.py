@@ -28,6 +28,7 @@ class Ran:
         trouble: the first that did not: which, and why.
         skipped: why some were, if that is all that happened.
         saw: by the key of a scenario's line, whether it holds and what was seen.
+        again: whether it failed beside others first, and this is what it did by itself.
     """
 
     cases: int = 0
@@ -35,6 +36,7 @@ class Ran:
     trouble: str = ""
     skipped: str = ""
     saw: tuple[tuple[str, bool, str], ...] = ()
+    again: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -127,6 +129,8 @@ def at_line(line: Line, ran: Mapping[str, Ran]) -> Looked:
     if skipped:
         return Looked(line.asked, line.how, Verdict.LEFT_OUT, "; ".join(skipped), line.tests)
     seen = f"{cases} {'test' if cases == 1 else 'tests'} passed, {seconds:.1f} s"
+    if any(one.again for one in of_it.values()):
+        seen += "; one failed beside others and passed by itself"
     return Looked(line.asked, line.how, Verdict.GREEN, seen, line.tests)
 
 

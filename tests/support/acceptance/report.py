@@ -39,7 +39,7 @@ VERDICTS: Final = {
 }
 _TONES: Final = {
     Verdict.GREEN: Tone.GOOD,
-    Verdict.RED: Tone.EMERGENCY,
+    Verdict.RED: Tone.CRITICAL,
     Verdict.LEFT_OUT: Tone.WARNING,
 }
 
@@ -172,12 +172,12 @@ def _sections(report: Report) -> Iterator[Section]:
 
 
 def _tone_of(green: int, all_: int) -> Tone:
-    return Tone.GOOD if green == all_ else Tone.EMERGENCY
+    return Tone.GOOD if green == all_ else Tone.CRITICAL
 
 
 def _missing(report: Report) -> Block:
     found = [
-        Finding(f"{what}: {seen}", f"see {', '.join(where)}" if where else "", Tone.EMERGENCY)
+        Finding(f"{what}: {seen}", f"see {', '.join(where)}" if where else "", Tone.CRITICAL)
         for what, seen, where in report.missing()
     ]
     found += [

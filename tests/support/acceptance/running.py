@@ -61,6 +61,16 @@ def run(
     return together(found, tests)
 
 
+def kept(folder: Path, names: Sequence[str], tests: Sequence[str]) -> dict[str, Ran]:
+    """What became of tests in earlier runs of these names; of one that was not run, nothing."""
+    ran: dict[str, Ran] = {}
+    for name in names:
+        place = folder / f"{name}.jsonl"
+        lines = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
+        ran |= together([json.loads(line) for line in lines], tests)
+    return ran
+
+
 def _followed(child: subprocess.Popen[bytes], results: Any, say: Say) -> Iterator[dict[str, Any]]:
     """What is written, as it is written."""
     began = told_at = time.monotonic()
