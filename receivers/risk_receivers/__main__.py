@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
+from email.utils import parseaddr
 from pathlib import Path
 
 from risk_policy import InvalidPolicyError, Policy, load_policy
@@ -15,6 +17,7 @@ from risk_policy.model.addresses import is_wildcard
 from risk_policy.model.base import split_endpoint
 from risk_policy.secret_keys import revealed_secrets
 from risk_receivers.allocator import use_few_heaps
+from risk_receivers.channels.mail import envelope
 from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
 from risk_receivers.errors import StartError
 from risk_receivers.log import PatientHandler
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         policy = load_policy(options.policy)
     except InvalidPolicyError as error:
         return _refuse(str(error))
-    discretion = formatter.keep(revealed_secrets(policy))
+    discretion = formatter.keep(revealed_secrets(policy), _addresses(policy))
     listen = options.listen or policy.alerting.endpoints.receivers
     try:
         host, port = split_endpoint(listen)
@@ -60,6 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (StartError, StoreError) as error:
         return _refuse(discretion.applied(str(error)))
     return 0
+
+
+def _addresses(policy: Policy) -> Iterator[str]:
+    """Whom mails go to, as it may be spelt by whoever complains about them."""
+    for address in policy.alerting.channels.email.to_addresses:
+        yield from (address, parseaddr(address)[1], envelope(address))
 
 
 def _at(policy: Policy, receivers: str, prometheus: str) -> Policy:

@@ -1,5 +1,8 @@
 """Keeps secrets out of what is said: every spelling of them, in every line of the log.
 
+A log also lies in more hands than the record does, so of whoever is written to it says no more than
+is needed to tell one from another.
+
 Whoever handles a secret keeps it out of errors. What a library puts into its log, into an
 exception or into a traceback nobody here has written, and services repeat what they were sent,
 encoded in ways of their own; so what is said passes through here once more on its way out.
@@ -60,15 +63,28 @@ class DiscreetFormatter(logging.Formatter):
     def __init__(self, form: str) -> None:
         super().__init__(form)
         self._discretion = Discretion(())
+        self._addresses: list[str] = []
 
-    def keep(self, secrets: Iterable[str]) -> Discretion:
-        """From now on these stay secret."""
+    def keep(self, secrets: Iterable[str], addresses: Iterable[str] = ()) -> Discretion:
+        """From now on these stay secret; of mail addresses a letter and the domain show."""
         self._discretion = Discretion(secrets)
+        self._addresses = sorted(set(addresses), key=len, reverse=True)
         return self._discretion
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as it is printed."""
-        return self._discretion.applied(super().format(record))
+        text = self._discretion.applied(super().format(record))
+        for address in self._addresses:
+            if address.lower() in text.lower():
+                shown = _shortened(address).replace("\\", r"\\")
+                text = re.sub(re.escape(address), shown, text, flags=re.IGNORECASE)
+        return text
+
+
+def _shortened(address: str) -> str:
+    bare = address.rpartition("<")[2].rstrip(">")
+    local, _, domain = bare.rpartition("@")
+    return f"{local[:1]}{_BLOT}@{domain}"
 
 
 def log_what_nobody_caught() -> None:

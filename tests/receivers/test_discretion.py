@@ -38,3 +38,11 @@ def test_what_is_printed_of_an_exception_holds_no_secret() -> None:
     assert said.startswith("it failed\nValueError: no route to ")
     assert "s3cr3t" not in said
     assert "other1" not in said
+
+
+def test_of_a_mail_address_as_much_is_said_as_tells_one_from_another() -> None:
+    formatter = DiscreetFormatter("%(message)s")
+    formatter.keep([], ["Olga Meier <olga@example.com>", "olga@example.com", "cro@münze.example"])
+    msg = "Olga Meier <olga@example.com>: 550 no OLGA@example.com; cro@münze.example: 451"
+    said = formatter.format(logging.makeLogRecord({"msg": msg}))
+    assert said == "o***@example.com: 550 no o***@example.com; c***@münze.example: 451"

@@ -89,3 +89,17 @@ def test_a_login_that_is_refused_keeps_the_mail_owed_and_shows_no_password(
     assert "hunter2" not in stopped.log
     assert "hunter2" not in stopped.client.get(f"{stopped.url}/metrics").text
     assert b"hunter2" not in stopped.database.read_bytes()
+
+
+def test_the_log_tells_no_whole_address_of_whoever_is_written_to(
+    stopped: Any, words: Any, wait_until: Any
+) -> None:
+    stopped.environ["SMTP_PASSWORD"] = "right"
+    with secure_mail_server(stopped) as postbox:
+        postbox.recipients["desk@example.com"] = "550 no such user: DESK@example.com"
+        stopped.policy.write_text(stopped.policy.read_text() + MAIL.format(port=postbox.port))
+        stopped.start()
+        stopped.send("notifications", words.webhook(words.alert()))
+        wait_until(lambda: "no such user: d***@example.com" in stopped.log)
+    assert "refused every recipient: d***@example.com (550" in stopped.log
+    assert "desk@" not in stopped.log.lower()

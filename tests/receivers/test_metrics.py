@@ -205,6 +205,22 @@ def test_a_store_that_holds_nonsense_is_an_error_nobody_planned_for(
     assert receivers.metric(UNEXPECTED) == 1
 
 
+def test_whoever_asks_sees_nothing_of_the_inside_when_a_mistake_is_made(
+    receivers: Any, words: Any
+) -> None:
+    receivers.send("alerts", [words.alert()])
+    tamper(receivers, "UPDATE incident SET labels = 'ON HOLIDAY'")
+    before = receivers.metric(UNEXPECTED)
+    answer = receivers.call("GET", "/api/v1/alerts")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"] == "a mistake in the service; see its log"
+    for inside in ("Traceback", "JSONDecodeError", "ON HOLIDAY", ".py", "risk_receivers"):
+        assert inside not in answer.text
+    assert "JSONDecodeError" in receivers.log, "whoever runs it sees all of it"
+    assert receivers.metric(UNEXPECTED) > before
+
+
 def test_a_worker_that_makes_a_mistake_says_so_and_goes_on_once_that_is_over(
     receivers: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:

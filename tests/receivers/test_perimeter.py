@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sign_in_desk import OWNER, Browser, SignInDesk, sign_in_desk
 
-from risk_policy import InvalidPolicyError, parse_policy
+from risk_policy import InvalidPolicyError, default_policy_path, load_policy, parse_policy
+from risk_policy.model.base import split_endpoint
 from risk_receivers.access import NEEDS, OPEN
 from risk_receivers.errors import StartError
 from risk_receivers.exposure import require_safe
@@ -210,6 +212,19 @@ def test_a_proxy_that_nobody_named_is_told_of_once(
 
 
 # -- where it listens --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shipped", [True, False], ids=["as shipped", "without a policy"])
+def test_everything_listens_on_this_machine_alone_unless_somebody_says_otherwise(
+    shipped: bool,
+) -> None:
+    policy = load_policy(default_policy_path(), {}) if shipped else parse_policy(b"", environ={})
+    endpoints = policy.alerting.endpoints
+    for part in type(endpoints).model_fields:
+        host, _ = split_endpoint(getattr(endpoints, part))
+        assert ip_address(host).is_loopback, part
+    assert ip_address(policy.alerting.dashboard.host).is_loopback
+    assert policy.alerting.dashboard.api.cors_origins == ()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "desk.example.com"])  # noqa: S104

@@ -1,11 +1,12 @@
-"""A whole stack of real processes on free ports."""
+"""A whole stack of real processes on free ports, and what a scenario's test saw of its lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from acceptance.thens import Thens
 from stack_under_test import Running
 
 from riskwarden.stack.processes import Processes
@@ -17,3 +18,19 @@ def running(tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "log").mkdir()
     with Processes(tmp_path / "log") as processes:
         yield Running(tmp_path, processes)
+
+
+@pytest.fixture
+def then(record_property: Callable[[str, object], None]) -> Thens:
+    """Looks at one line of a scenario after the other."""
+    return Thens(record_property)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A line that does not hold fails its test once the others were looked at."""
+    result = yield
+    noted = pyfuncitem.funcargs.get("then")
+    if isinstance(noted, Thens):
+        noted.settle()
+    return result

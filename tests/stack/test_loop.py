@@ -1,4 +1,7 @@
-"""The loop closes on real parts: prices, exporter, Prometheus, Alertmanager, receivers, gate."""
+"""The loop closes on real parts: prices, exporter, Prometheus, Alertmanager, receivers, gate.
+
+Scenario 4 of tests/acceptance/scenarios.toml is among them; ``then`` notes what was seen.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,40 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from acceptance.thens import Thens
+from console_screen import console_screen
 from grafana_queries import EMBEDDED_ALONE, queries, unanswered
-from stack_under_test import Running, eventually
+from playwright.sync_api import expect
+from stack_under_test import Running, edited_policy, eventually
+from told_people import Told, told_people
 from typer.testing import CliRunner
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.query import events
 from risk_receivers.audit.verify import verify_database
-from risk_runtime import GateState, TradeGate
+from risk_runtime import GateState, Order, Side, TradeGate
 from riskwarden.app import application
+from riskwarden.stack.processes import Processes
 from riskwarden.stack.story import Milestone
 
 pytestmark = pytest.mark.stack
 EMERGENCY = "drawdown/main:emergency:1"
+BUY = Order("AAPL", Side.BUY, 1, 100.0)
+REDUCE = Order("AAPL", Side.SELL, 1, 100.0, position_quantity=5)
+EVERYTHING = {
+    "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
+    "startsAt": "2020-01-01T00:00:00Z",
+    "endsAt": "2099-01-01T00:00:00Z",
+    "createdBy": "a tired operator",
+    "comment": "quiet, please",
+}
 FAST = ("--start", "2008-01-02", "--speed", "25")
 
 
@@ -173,41 +191,98 @@ def test_a_run_that_is_ended_leaves_nothing_behind(tmp_path: Path, number: int) 
     eventually(lambda: processes_of(data) == [], 15, "every process has ended")
 
 
-def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(running: Running) -> None:
-    running.start()
-    silence = {
-        "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
-        "startsAt": "2020-01-01T00:00:00Z",
-        "endsAt": "2099-01-01T00:00:00Z",
-        "createdBy": "a tired operator",
-        "comment": "quiet, please",
+def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(
+    tmp_path: Path, then: Thens
+) -> None:
+    (tmp_path / "log").mkdir()
+    with told_people() as people, Processes(tmp_path / "log") as processes:
+        running = Running(tmp_path, processes, edited_policy(tmp_path, *people.edits))
+        running.start()
+        alertmanager = running.stack.url("alertmanager")
+        httpx.post(f"{alertmanager}/api/v2/silences", json=EVERYTHING).raise_for_status()
+        running.wait_for(Milestone.FLAT)
+        refused = [one for one in queries() if one.panel in EMBEDDED_ALONE]
+        assert refused
+        prometheus = running.stack.url("prometheus")
+        eventually(lambda: not unanswered(prometheus, refused, seconds=300), 10, f"data: {refused}")
+
+        def emergency_is_suppressed() -> bool:
+            alerts = httpx.get(f"{alertmanager}/api/v2/alerts").json()
+            states = {a["labels"]["alertname"]: a["status"]["state"] for a in alerts}
+            return states.get("DRAWDOWN_EMERGENCY") == "suppressed"
+
+        eventually(emergency_is_suppressed, 10, "Alertmanager holds the silenced emergency")
+        assert digests_in_prometheus(running) == {running.policy.digest}
+
+        with then("kill blocks trades") as saw:
+            gate = TradeGate(running.layout.gate)
+            assert gate.read().state is GateState.HALTED
+            more, less = gate.check(BUY), gate.check(REDUCE)
+            assert not more.allowed
+            assert less.allowed
+            blocked = types(recorded(running))[EventType.TRADE_BLOCKED]
+            assert blocked
+            saw(f"\u201c{more.reason}\u201d; {blocked} orders of the strategy were refused; what "
+                "reduces risk passes")  # fmt: skip
+
+        with then("kill is recorded") as saw:
+            (activated,) = [e for e in recorded(running) if e.event_type == "KILL_SWITCH_ACTIVATED"]
+            assert activated.expires_at is None
+            assert activated.payload is not None
+            assert "DRAWDOWN_EMERGENCY" in activated.payload.message
+            assert verify_database(running.database).ok
+            saw(f"record {activated.seq}, kept for ever; the chain verifies")
+
+        with then("kill closes positions") as saw:
+            told = types(recorded(running))
+            assert told[EventType.POSITION_FORCE_CLOSED] == 5
+            (flat,) = [e for e in recorded(running) if e.event_type == "KILL_SWITCH_FLAT_CONFIRMED"]
+            seconds = (flat.recorded_at - activated.recorded_at).total_seconds()
+            saw(f"5 of 5 were closed, and flat is confirmed by record {flat.seq}, {seconds:.1f} s "
+                "after the trip")  # fmt: skip
+
+        with then("kill is told") as saw:
+            _all_are_told(running, people)
+            saw("console, file, mail, Slack and Telegram, each once")
+
+        with then("kill is shown") as saw, console_screen(running) as screen:
+            banner = screen.page.get_by_role("region", name="Kill switch tripped")
+            expect(banner).to_contain_text("DRAWDOWN_EMERGENCY")
+            color = banner.evaluate("one => getComputedStyle(one).backgroundColor")
+            red, green, blue = map(int, re.findall(r"\d+", color)[:3])
+            assert red > 2 * max(green, blue), color
+            expect(screen.page.locator("#verdict-title")).to_have_text("Stopped")
+            note = screen.page.locator("#limits-note")
+            expect(note).to_contain_text("Frozen at")
+            saw(f"a banner in red ({color}); limits: \u201c{note.inner_text()}\u201d")
+
+        # Nobody was notified of the alert itself: only the trip tells people, on its own account.
+        assert types(recorded(running))[EventType.KILL_SWITCH_ACTIVATED] == 1
+        with closing(sqlite3.connect(running.database)) as connection:
+            (firing,) = connection.execute(
+                "SELECT count(*) FROM incident WHERE alertname = 'DRAWDOWN_EMERGENCY' "
+                "AND dispatched"
+            ).fetchone()
+        assert firing == 0
+
+
+def _all_are_told(running: Running, people: Told) -> None:
+    """Of the trip, once each: it comes past Alertmanager."""
+    title = "KILL SWITCH TRIPPED"
+    folder = running.layout.root / running.policy.alerting.channels.file.path
+    ways: dict[str, Callable[[], int]] = {
+        "console": lambda: running.processes.child("receivers").log.read_text().count(title),
+        "file": lambda: sum(path.read_text().count(title) for path in folder.glob("*.jsonl")),
+        "mail": lambda: len(people.by_mail(title)),
+        "Slack": lambda: len(people.by_slack(title)),
+        "Telegram": lambda: len(people.by_telegram(title)),
     }
-    alertmanager = running.stack.url("alertmanager")
-    httpx.post(f"{alertmanager}/api/v2/silences", json=silence).raise_for_status()
+    eventually(lambda: all(count() for count in ways.values()), 30, lambda: str(_counted(ways)))
+    assert set(_counted(ways).values()) == {1}, _counted(ways)
 
-    running.wait_for(Milestone.FLAT)
-    refused = [one for one in queries() if one.panel in EMBEDDED_ALONE]
-    assert refused
-    prometheus = running.stack.url("prometheus")
-    eventually(lambda: not unanswered(prometheus, refused, seconds=300), 10, f"data: {refused}")
 
-    def emergency_is_suppressed() -> bool:
-        alerts = httpx.get(f"{alertmanager}/api/v2/alerts").json()
-        states = {a["labels"]["alertname"]: a["status"]["state"] for a in alerts}
-        return states.get("DRAWDOWN_EMERGENCY") == "suppressed"
-
-    eventually(emergency_is_suppressed, 10, "Alertmanager holds the silenced emergency")
-    assert digests_in_prometheus(running) == {running.policy.digest}
-    gate = TradeGate(running.layout.gate)
-    assert gate.read().state is GateState.HALTED
-    # Nobody was notified of the alert itself: only the trip tells people, on its own account.
-    told = types(recorded(running))
-    assert told[EventType.KILL_SWITCH_ACTIVATED] == 1
-    with closing(sqlite3.connect(running.database)) as connection:
-        (firing,) = connection.execute(
-            "SELECT count(*) FROM incident WHERE alertname = 'DRAWDOWN_EMERGENCY' AND dispatched"
-        ).fetchone()
-    assert firing == 0
+def _counted(ways: Mapping[str, Callable[[], int]]) -> dict[str, int]:
+    return {way: count() for way, count in ways.items()}
 
 
 def test_an_operator_trips_the_switch_and_the_account_goes_flat(running: Running) -> None:

@@ -52,13 +52,13 @@ class LoopbackServer:
         connections: how many were opened, those included over which nothing was asked.
     """
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None, port: int = 0) -> None:
         self.received: list[Received] = []
         self.next: deque[Reply] = deque()
         self.instead: Callable[[Received], Reply] | None = None
         self.connections = 0
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._server = _Server(("127.0.0.1", port), _handler_of(self))
         self._scheme = "http"
         self._tls: ssl.SSLContext | None = None
         if certificate is not None:

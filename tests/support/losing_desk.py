@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sqlite3
 import subprocess
@@ -10,19 +11,24 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import httpx
-from mail_servers import Postbox
-from slack_stand_in import SlackStandIn
-from stack_under_test import Running
-from telegram_stand_in import TelegramStandIn
+from chromium import Window
+from playwright.sync_api import Locator
+from stack_under_test import Running, eventually
+from told_people import Told
 
+import risk_runtime
 from risk_policy.clock import utc_now
+from riskwarden.stack.stack import find_binaries
 
 UNANSWERED, ANSWERED = "AAPL", "GOOG"
 PAID = 100.0
+_CLOSES = Path(risk_runtime.__file__).parent / "data" / "prices_2006_2009.csv"
 #: What else a runtime can tell; all of it is well.
 _OF_POSITION: dict[str, Any] = {
     "stop": 80.0,
@@ -112,12 +118,52 @@ class Desk:
     """The people, what they hear, and what they can look at."""
 
     running: Running
-    postbox: Postbox
-    slack: SlackStandIn
-    telegram: TelegramStandIn
-    life_of_slack: ExitStack
+    people: Told
     book: Book | None = None
     client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
+    #: The console, while somebody looks at it.
+    screen: Window | None = None
+    looking: ExitStack = field(default_factory=ExitStack)
+    #: When the positions began to lose.
+    fell_at: datetime = field(default_factory=utc_now)
+
+    def start(self, mark: float) -> Book:
+        """Start every part but Prometheus, the exporter as a sidecar; what is held, at a price."""
+        stack, layout = self.running.stack, self.running.layout
+        stack._configure()
+        alertmanager = stack._alertmanager(find_binaries())
+        exporter = stack._python(
+            "exporter",
+            "risk_exporter",
+            *stack._common(layout.runtime),
+            *("--listen", stack.endpoints.exporter, "--closes", str(_CLOSES)),
+        )
+        stack.start_receivers()
+        stack._await(alertmanager, "alertmanager", "/-/ready")
+        stack._await(exporter, "exporter", "/healthz")
+        self.book = Book(stack.url("exporter"), layout.token("snapshot_token"), mark)
+        return self.book
+
+    def see_calm(self, seconds: float) -> None:
+        """Start Prometheus and wait until it has seen both positions, without a word to anybody."""
+        stack = self.running.stack
+        stack.start_prometheus(find_binaries())
+
+        def seen() -> bool:
+            query = {"query": "count(risk_position_return_ratio)"}
+            url = f"{stack.url('prometheus')}/api/v1/query"
+            found = self.client.get(url, params=query).json()["data"]["result"]
+            return [one["value"][1] for one in found] == ["2"]
+
+        eventually(seen, seconds, "Prometheus sees the positions")
+        eventually(lambda: self.ask("gate")["open"], seconds, "the receivers hear Prometheus")
+        assert not self.people.slack.posted
+
+    def metric(self, name: str, label: str = "") -> float:
+        """What the receivers count, all series that have a label together."""
+        text = self.client.get(f"{self.running.stack.url('receivers')}/metrics").text
+        lines = [one for one in text.splitlines() if one.startswith(f"{name}{{") and label in one]
+        return sum(float(line.split()[-1]) for line in lines)
 
     def risk_id(self, symbol: str) -> str:
         return f"position_loss/main/{symbol}"
@@ -150,6 +196,41 @@ class Desk:
         assert len(found) == len(of_incident), [one["header"]["event_type"] for one in of_incident]
         return found
 
+    def of_type(self, event_type: str) -> list[dict[str, Any]]:
+        """Records of a type."""
+        found = self.ask("audit", limit=1000, type=event_type.lower())["events"]
+        return [one for one in found if one["header"]["event_type"] == event_type]
+
+    def only(self, event_type: str, symbol: str = "") -> dict[str, Any]:
+        """The only record of a type, or of those about messages that tell of a position."""
+        told = f"{self.risk_id(symbol)}:"
+        found = [
+            one
+            for one in self.of_type(event_type)
+            if not symbol or one["payload"]["details"]["subject"].startswith(told)
+        ]
+        assert len(found) == 1, f"{len(found)} records of {event_type} {symbol}".rstrip()
+        return found[0]
+
+    def card(self, symbol: str) -> Locator:
+        """What the console shows of it."""
+        assert self.screen is not None
+        return self.screen.page.get_by_role("listitem").filter(has_text=self.risk_id(symbol))
+
+    def look_away(self) -> None:
+        """Close the console."""
+        self.looking.close()
+
+    def log(self) -> str:
+        """What the receivers have printed."""
+        return self.running.processes.child("receivers").log.read_text("utf-8")
+
+    def resident_mib(self) -> float:
+        """What the receivers hold of the memory."""
+        pid = self.running.processes.child("receivers").process.pid
+        fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
     def on_console(self, symbol: str) -> list[tuple[str, str]]:
         """(kind, severity) of what was printed about a position."""
         return self._of(symbol, self.printed())
@@ -166,17 +247,18 @@ class Desk:
 
     def on_slack(self, symbol: str) -> list[dict[str, Any]]:
         """What was posted about a position."""
-        return [one for one in list(self.slack.posted) if self.risk_id(symbol) in json.dumps(one)]
+        return [
+            one for one in list(self.people.slack.posted) if self.risk_id(symbol) in json.dumps(one)
+        ]
 
     def mailed(self) -> list[EmailMessage]:
-        return [mail for _, mail in self.postbox.mails]
+        return [mail for _, mail in self.people.postbox.mails]
 
     def printed(self) -> list[dict[str, str]]:
         """Every message on the console."""
-        lines = self.running.processes.child("receivers").log.read_text("utf-8").splitlines()
         return [
             dict(pair.split("=", 1) for pair in shlex.split(line))
-            for line in lines
+            for line in self.log().splitlines()
             if line.startswith("at=")
         ]
 
@@ -202,3 +284,17 @@ class Desk:
             for one in told
             if one.get("risk_id") == self.risk_id(symbol)
         ]
+
+
+def seq(event: Mapping[str, Any]) -> int:
+    """Where a record stands in the chain."""
+    return int(event["header"]["seq"])
+
+
+def recorded_at(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["header"]["recorded_at"])
+
+
+def after(event: Mapping[str, Any], since: datetime) -> str:
+    """In words, how long after something a record was made."""
+    return f"{(recorded_at(event) - since) / timedelta(seconds=1):.1f} s"

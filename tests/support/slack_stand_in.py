@@ -26,8 +26,8 @@ class SlackStandIn(LoopbackServer):
         failing: what is answered to such an answer, as often as it says.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port=port)
         self.posted: list[dict[str, Any]] = []
         self.responses: list[dict[str, Any]] = []
         self.failing: list[Reply] = []

@@ -175,7 +175,7 @@ def test_the_record_says_what_was_wrong_and_never_a_name_that_is_nobodys(
     for path in (one for one in desk.data.rglob("*") if one.is_file()):
         assert b"tom's own" not in path.read_bytes(), path
     assert (desk.metric('risk_logins_total{outcome="failed"}') or 0) > 1
-    assert (desk.metric('risk_security_events_total{kind="auth_failed"}') or 0) > 1
+    assert (desk.metric('risk_security_events_total{kind="login_failed"}') or 0) > 1
 
 
 def test_a_session_ends_at_once_when_what_it_rests_on_changes(desk: SignInDesk) -> None:
