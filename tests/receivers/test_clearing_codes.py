@@ -15,22 +15,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk_policy import parse_policy
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.audit.chain import EMPTY
 from risk_receivers.errors import StartError
+from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.clearing import (
     Codes,
     LooseningRefusedError,
     Request,
     Sight,
     What,
+    obstacle,
 )
-from risk_receivers.kill.switch import Phase
+from risk_receivers.kill.switch import Phase, Trigger
 from risk_receivers.kill.time_codes import TimeCodes
 from risk_receivers.store.transaction import Transaction
 
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SECOND = 1_000_000_000
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MAIN = Scope(account="main")
 REQUEST = Request(What.CLEAR, "kill-1", "ann", "the feed was wrong")
 SIGHT = Sight("kill-1", "*", Phase.TRIPPED, KillMode.PAUSE, 1)
 
@@ -71,6 +76,84 @@ def test_what_has_changed_since_has_to_be_looked_at(change: dict[str, Any]) -> N
     code = codes.give(REQUEST, SIGHT)
     with pytest.raises(LooseningRefusedError, match="look again"):
         codes.check(code, REQUEST, replace(SIGHT, **change))
+
+
+@pytest.mark.parametrize("actor", ["bob", "ann"])
+def test_what_has_changed_needs_a_new_code_even_if_it_changes_back(actor: str) -> None:
+    codes = Codes(10, Clock(), needs_second_person=actor != "ann")
+    code, request = codes.give(REQUEST, SIGHT, "operator_token"), replace(REQUEST, actor=actor)
+    with pytest.raises(LooseningRefusedError, match="look again"):
+        codes.check(code, request, replace(SIGHT, triggers=2), "approver_token")
+    with pytest.raises(LooseningRefusedError, match="unknown"):
+        codes.check(code, request, SIGHT, "approver_token")
+
+
+def test_so_many_codes_wait_and_the_oldest_makes_room() -> None:
+    codes = Codes(10, Clock())
+    given_codes = [codes.give(REQUEST, SIGHT) for _ in range(17)]
+    assert all(len(bytes.fromhex(code)) >= 4 for code in given_codes)
+    with pytest.raises(LooseningRefusedError, match="unknown"):
+        codes.check(given_codes[0], REQUEST, SIGHT)
+    for code in given_codes[1:]:
+        codes.check(code, REQUEST, SIGHT)
+
+
+def test_a_code_whose_time_is_over_takes_nobodys_room() -> None:
+    clock = Clock()
+    codes = Codes(10, clock)
+    kept = codes.give(REQUEST, SIGHT)
+    clock.now += 9 * SECOND
+    later = [codes.give(REQUEST, SIGHT) for _ in range(15)]
+    clock.now += SECOND  # the first one's time is over, to the nanosecond
+    codes.give(REQUEST, SIGHT)
+    with pytest.raises(LooseningRefusedError, match="unknown"):
+        codes.check(kept, REQUEST, SIGHT)
+    for code in later:
+        codes.check(code, REQUEST, SIGHT)
+
+
+def board(*scopes: Scope) -> KillBoard:
+    state = KillBoard()
+    for scope in scopes:
+        pull = Trigger(str(scope), f"kill {scope}", KillMode.PAUSE, "why", "operator", NOW)
+        event = state.on_trigger(replace(pull, scope=scope, by_person=True))
+        assert event is not None
+        state = state.after(event)
+    return state
+
+
+def why_not(request: Request, state: KillBoard, **more: Any) -> str:
+    known: dict[str, Any] = {"firing": (), "blind": "", "unrecorded": False}
+    return obstacle(request, state, **{**known, **more})
+
+
+def test_a_kill_can_be_cleared_once_it_is_recorded_and_nothing_asks_for_it() -> None:
+    clear, state = replace(REQUEST, kill_id="kill *"), board(EVERYTHING)
+    assert why_not(clear, state) == ""
+    assert "not on record" in why_not(clear, state, unrecorded=True)
+    assert "still firing" in why_not(clear, state, firing=("drawdown/main",))
+    assert "nobody can tell" in why_not(clear, state, blind="no Watchdog", firing=("x",))
+    assert "nothing to clear" in why_not(clear, board())
+    assert "must be kill *, " in why_not(REQUEST, state)
+    several = why_not(REQUEST, board(EVERYTHING, MAIN))
+    assert several.endswith("kill * (covers *), kill account=main (covers account=main)")
+
+
+def test_what_is_tripped_or_disarmed_cannot_be_disarmed() -> None:
+    disarm, state = replace(REQUEST, what=What.DISARM, kill_id=""), board()
+    assert why_not(disarm, state) == ""
+    assert "not on record" in why_not(disarm, state, unrecorded=True)
+    assert "tripped: clear it first" in why_not(disarm, board(MAIN))
+    event = state.on_disarm(NOW)
+    assert event is not None
+    assert "disarmed already" in why_not(disarm, state.after(event))
+
+
+def test_whoever_asks_sees_the_kill_that_it_is_about_or_the_whole_switch() -> None:
+    state = board(EVERYTHING, MAIN)
+    seen = Sight.of(state, "kill account=main")
+    assert seen == Sight("kill account=main", "account=main", Phase.TRIPPED, KillMode.PAUSE, 1)
+    assert Sight.of(state, "another") == Sight("kill *", "*", Phase.TRIPPED, KillMode.PAUSE, 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 20)), max_size=30))

@@ -14,7 +14,7 @@ from incident_story import (
 )
 
 from risk_policy.vocabulary import Severity
-from risk_receivers.incidents.lifecycle import Change, State
+from risk_receivers.incidents.lifecycle import Change, State, on_unanswered
 
 
 def test_the_end_of_an_escalation_is_not_the_end_of_the_incident() -> None:
@@ -160,6 +160,40 @@ def test_a_late_notification_about_an_escalation_that_is_over_revives_nothing() 
     for kind in (BASE, TIME, OFTEN):
         assert story.told(kind, 8, starts=0).changes == ()
     assert story.told(TIME, 9, starts=8).changes == (Change.CREATED, Change.DISPATCHED)
+
+
+def test_what_was_told_of_one_alert_counts_when_the_incident_continues() -> None:
+    story = breached(TIME)
+    story.told(BASE, 1, starts=0)
+    story.passes(13)
+    assert story.fires(TIME, 20, starts=0).changes == (Change.CONTINUED,)
+    assert story.now.state is State.DISPATCHED
+
+
+def test_what_nobody_answers_for_any_more_is_told_again_when_it_comes_back_worse() -> None:
+    story = breached(TIME)
+    assert story.now.known_severity is None
+    story.told(BASE, 1, starts=0)
+    assert story.now.known_severity is Severity.WARNING
+    story.told(TIME, 2, starts=0)
+    story.ends(TIME, 3)
+    assert story.now.known_severity is Severity.CRITICAL
+    story.incident = on_unanswered(story.now)
+    assert story.now.known_severity is Severity.WARNING, "what fires goes on being known"
+    assert story.now.told_severity is Severity.CRITICAL
+    story.told(TIME, 4, starts=4)
+    assert story.now.known_severity is Severity.CRITICAL
+
+
+def test_when_it_was_last_seen_never_goes_back() -> None:
+    story = breached()
+    story.fires(BASE, 9, starts=0)
+    assert story.now.last_seen_at == at(9)
+    story.fires(TIME, 7, starts=0)
+    assert story.now.last_seen_at == at(9)
+    for end in (10, 8):
+        story.ends(TIME, end, end=7)
+        assert story.now.last_seen_at == at(10)
 
 
 def test_what_people_were_told_is_kept_until_the_next_episode() -> None:

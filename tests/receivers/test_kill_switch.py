@@ -183,6 +183,29 @@ def test_a_graceful_kill_is_tightened_when_its_time_is_over_unless_all_is_flat()
         assert pulled(KillSwitch(), trigger("a", mode))[0].on_timeout(NOW) is None
 
 
+def test_news_of_what_was_over_at_the_clearing_trips_nothing_before_it_is_on_record() -> None:
+    news, before, after = trigger("a"), NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    assert KillSwitch().heeds_unrecorded(news)
+    assert KillSwitch().heeds_unrecorded(replace(news, over_at=before)), "it was never cleared"
+    state, _ = pulled(KillSwitch(), news)
+    cleared = happened(state, state.on_clear("kill-a", NOW))
+    assert cleared.heeds_unrecorded(news), "nobody said that it is over"
+    assert not cleared.heeds_unrecorded(replace(news, over_at=before))
+    assert not cleared.heeds_unrecorded(replace(news, over_at=NOW))
+    assert cleared.heeds_unrecorded(replace(news, over_at=after))
+    disarmed = happened(cleared, cleared.on_disarm(NOW))
+    assert not disarmed.heeds_unrecorded(news)
+
+
+def test_an_account_is_news_once_and_only_by_name() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    assert state.on_account("", NOW) is None
+    waiting = happened(state, state.on_account("one", NOW))
+    assert waiting.on_account("one", NOW) is None
+    flat = happened(waiting, waiting.on_flat("kill-a", "one", NOW))
+    assert flat.on_account("one", NOW) is None
+
+
 class AnyInterleaving(RuleBasedStateMachine):
     """Triggers, reports, clearings, crashes, restarts and clock jumps in every order."""
 
