@@ -65,16 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _try(area: Area, paths: Sequence[str], options: argparse.Namespace) -> None:
     targets = []
     for path in paths:
-        before = kept(_RESULTS, path, _digest(path))
-        if options.again and before is not None:
-            numbers = tuple(one.number for one in before.verdicts if not one.killed)
-        else:
-            before = None
-            numbers = _chosen(path, options.sample or area.samples.get(path, 0))
+        before = kept(_RESULTS, path, _digest(path)) if options.again else None
+        numbers = _chosen(path, options.sample or area.samples.get(path, 0))
         if before is None:
-            mutants = count((_ROOT / path).read_text("utf-8"))
-            before = Tried(path, _digest(path), mutants, [])
-            keep(before, _RESULTS)
+            keep(Tried(path, _digest(path), count((_ROOT / path).read_text("utf-8")), []), _RESULTS)
+        else:
+            killed = {one.number for one in before.verdicts if one.killed}
+            numbers = tuple(number for number in numbers if number not in killed)
         if numbers:
             targets.append(Target(path, numbers))
     if not targets:
@@ -122,7 +119,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev mutate", description=__doc__)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="e.g. kill/switch.py or kill")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each module")
-    parser.add_argument("--again", action="store_true", help="only what survived the last time")
+    parser.add_argument("--again", action="store_true", help="not what was killed already")
     parser.add_argument("--report", action="store_true", help="try none, make the report anew")
     parser.add_argument("--write", action="store_true", help="write docs/mutation.md")
     parser.add_argument("--list", action="store_true", help="the modules, and how many mutants")

@@ -39,6 +39,7 @@ _SECONDS: Final = 10.0
 #: Tests that reach a line that is run at the import are all; so many, quickest first, are enough.
 _AT_IMPORT: Final = 150
 _MOST_LINES: Final = 2000
+_EXAMPLES: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,19 +336,28 @@ def _defaults(function: FunctionType, other: object) -> _Patch:
 
 
 def _without_shrinking(item: pytest.Item) -> None:
-    """A failing example need not be the smallest, and must not be kept for the next mutant."""
+    """A failing example need not be the smallest, and must not be kept for the next mutant; few
+    are enough for a fault that is always there.
+    """
     import hypothesis  # pytest wants to be the first to import its plugins
+
+    def quicker(used: Any) -> hypothesis.settings:
+        return hypothesis.settings(
+            used,
+            database=None,
+            derandomize=True,
+            max_examples=min(_EXAMPLES, (used or hypothesis.settings()).max_examples),
+            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+        )
 
     test = getattr(item, "obj", None)
     test = getattr(test, "__func__", test)
     if test is not None and getattr(test, "is_hypothesis_test", False):
-        used = getattr(test, "_hypothesis_internal_use_settings", None)
-        test._hypothesis_internal_use_settings = hypothesis.settings(
-            used,
-            database=None,
-            derandomize=True,
-            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-        )
+        name = "_hypothesis_internal_use_settings"
+        setattr(test, name, quicker(getattr(test, name, None)))
+    machine = getattr(item, "cls", None)
+    if isinstance(getattr(machine, "settings", None), hypothesis.settings):
+        machine.settings = quicker(machine.settings)  # type: ignore[union-attr]
 
 
 def _one(told: Path) -> int:
