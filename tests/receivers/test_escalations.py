@@ -138,6 +138,8 @@ def test_an_escalation_that_came_and_went_unheard_is_recorded_in_its_incident() 
     story.ends(BASE, 11)
     again = story.ends(TIME, 14, starts=12, end=13)
     assert again.changes == (Change.CREATED, Change.RESOLVED)
+    as_bad = breached(TIME).ends(OFTEN, 9, starts=3, end=8)
+    assert (as_bad.changes, as_bad.fired_unseen) == ((), True)
 
 
 def test_an_escalation_is_unheard_again_and_even_after_the_end() -> None:

@@ -60,6 +60,21 @@ def test_an_end_that_may_be_none_hides_no_real_one_before_it() -> None:
     )
 
 
+def test_an_end_that_may_be_none_of_a_firing_nobody_saw_is_an_episode() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    later = replace(alert(firing=False, starts=20, ends=25), is_certain=False)
+    step = on_alert(resolved, later, at(30))
+    assert step.changes == (Change.CREATED, Change.RESOLVED)
+    assert step.incident.episode == 2
+
+
+def test_an_end_without_a_time_is_now_and_none_is_before_its_beginning() -> None:
+    assert on_alert(opened(), alert(firing=False), at(5)).incident.ends_at == at(5)
+    for said, end in ((None, 9), (7, 7), (3, 5)):
+        hearsay = on_alert(None, notified(firing=False, starts=5, ends=said), at(9))
+        assert hearsay.incident.ends_at == at(end)
+
+
 def test_the_notification_feed_dispatches_once() -> None:
     first = on_alert(opened(), notified(), at(1))
     assert first.changes == (Change.DISPATCHED,)

@@ -95,11 +95,12 @@ def _try(area: Area, paths: Sequence[str], options: argparse.Namespace) -> None:
 
 
 def _chosen(path: str, sample: int) -> tuple[int, ...]:
-    """All, or a sample that is the same whenever it is drawn of the same source."""
-    mutants = count((_ROOT / path).read_text("utf-8"))
-    if not sample or sample >= mutants:
-        return tuple(range(mutants))
-    return tuple(sorted(random.Random(path).sample(range(mutants), sample)))
+    """All, or a sample that is the same whenever it is drawn of the same source; a larger one
+    holds every smaller one.
+    """
+    numbers = list(range(count((_ROOT / path).read_text("utf-8"))))
+    random.Random(path).shuffle(numbers)
+    return tuple(sorted(numbers[: sample or None]))
 
 
 def _digest(path: str) -> str:
