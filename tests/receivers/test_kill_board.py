@@ -134,6 +134,27 @@ def test_a_graceful_kill_is_tightened_in_its_own_scope() -> None:
     assert board.on_trigger(timeout_of("of another kill", NOW)) is None
 
 
+def test_what_accounts_say_is_kept_in_the_scope_of_the_kill_that_they_say_it_of() -> None:
+    board = pulled(KillBoard(), trigger(MAIN), trigger(EVERYTHING))
+    for say in (
+        lambda one: one.on_account("main", NOW),
+        lambda one: one.on_closing(f"kill {MAIN}", "main", NOW),
+        lambda one: one.on_flat(f"kill {MAIN}", "main", NOW),
+    ):
+        event = say(board.of(MAIN))
+        assert event is not None
+        assert event.scope == MAIN
+        board = board.after(event)
+    assert board.of(MAIN).phase is Phase.FLAT_CONFIRMED
+    assert board.everything.phase is Phase.TRIPPED
+    cleared = board.on_clear(f"kill {MAIN}", NOW)
+    assert cleared is not None
+    board = board.after(cleared)
+    assert board.of(MAIN).scope == MAIN
+    assert board.of(MAIN).restriction is None
+    assert pulled(board, trigger(MAIN, kill_id="again")).of(MAIN).scope == MAIN
+
+
 def test_one_cause_starts_a_kill_with_an_id_of_its_own_in_every_scope() -> None:
     ids = [own_id("cause", scope) for scope in SCOPES]
     assert ids[0] == "cause"

@@ -91,7 +91,9 @@ def test_it_is_flat_once_every_account_is() -> None:
 
     again = state.on_account("three", NOW)
     assert again is not None
-    assert state.after(again).phase is Phase.CLOSING, "it was flat only as far as anybody knew"
+    open_again = state.after(again)
+    assert open_again.phase is Phase.CLOSING, "it was flat only as far as anybody knew"
+    assert open_again.flat_at is None
 
 
 def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
@@ -102,6 +104,7 @@ def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
     assert state.on_closing("kill-a", "one", NOW) is None, "the final sweep finds nothing"
     earlier, later = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
     assert state.on_closing("kill-a", "one", NOW, held_at=earlier) is None, "late news"
+    assert state.on_closing("kill-a", "one", NOW, held_at=NOW) is None
     closed = state.on_closing("kill-a", "one", NOW, held_at=later)
     assert closed is not None
     assert state.after(closed).phase is Phase.CLOSING
@@ -195,6 +198,31 @@ def test_news_of_what_was_over_at_the_clearing_trips_nothing_before_it_is_on_rec
     assert cleared.heeds_unrecorded(replace(news, over_at=after))
     disarmed = happened(cleared, cleared.on_disarm(NOW))
     assert not disarmed.heeds_unrecorded(news)
+
+
+def test_the_beginning_of_closing_is_news_once_of_every_account() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    state = happened(state, state.on_account("one", NOW))
+    assert state.phase is Phase.TRIPPED
+    closing = happened(state, state.on_closing("kill-a", "one", NOW))
+    assert closing.phase is Phase.CLOSING
+    assert closing.on_closing("kill-a", "one", NOW) is None
+    assert closing.on_closing("kill-a", "two", NOW) is not None
+    flat = happened(closing, closing.on_flat("kill-a", "one", NOW))
+    assert flat.on_flat("kill-a", "one", NOW) is None
+
+
+def test_a_trip_keeps_what_was_before_it_and_says_since_when_which_mode_holds() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    state = happened(state, state.on_clear("kill-a", NOW))
+    later, still_later = NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)
+    again, _ = pulled(state, replace(trigger("b"), at=later))
+    assert (again.level, again.since, again.mode_since) == ("emergency", later, later)
+    kept = (state.cleared, state.settled, state.epoch, state.anew_at)
+    assert (again.cleared, again.settled, again.epoch, again.anew_at) == kept
+    assert again.seen == {"a", "b"}
+    tighter, _ = pulled(again, replace(trigger("c", KillMode.IMMEDIATE), at=still_later))
+    assert (tighter.since, tighter.mode_since) == (later, still_later)
 
 
 def test_an_account_is_news_once_and_only_by_name() -> None:

@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -321,6 +322,8 @@ def _values(target: Target, mutated: CodeType) -> _Patch | None:
         elif isinstance(old, FunctionType):
             patch += _defaults(old, new)
         elif isinstance(old, type) and old.__module__ == target.name:
+            if issubclass(old, Enum) and [*map(repr, old)] != [*map(repr, new or ())]:
+                return None  # its members are everywhere
             for method, function in vars(old).items():
                 if isinstance(function, FunctionType):
                     patch += _defaults(function, vars(new).get(method))
