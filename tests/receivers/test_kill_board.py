@@ -155,6 +155,31 @@ def test_what_accounts_say_is_kept_in_the_scope_of_the_kill_that_they_say_it_of(
     assert pulled(board, trigger(MAIN, kill_id="again")).of(MAIN).scope == MAIN
 
 
+def test_a_clearing_of_everything_begins_anew_for_every_scope_known_or_not() -> None:
+    board = pulled(KillBoard(), trigger(MAIN), trigger(EVERYTHING))
+    for number in (1, 2):
+        cleared = board.on_clear(board.everything.kill_id, NOW)
+        assert cleared is not None
+        board = board.after(cleared)
+        for scope in (EVERYTHING, MAIN, BTC):
+            assert (board.of(scope).epoch, board.of(scope).anew_at) == (number, NOW)
+            news = replace(trigger(scope), key="news")
+            assert board.heeds_unrecorded(news)
+            assert not board.heeds_unrecorded(replace(news, over_at=NOW))
+        holds = replace(trigger(MAIN), holds=True)
+        board = pulled(board, holds)
+        assert board.on_trigger(holds) is None, "once in each epoch"
+        board = pulled(board, trigger(EVERYTHING, kill_id=f"another {number}"))
+
+
+def test_those_concerning_a_position_are_those_that_may_cover_it() -> None:
+    board = pulled(KillBoard(), trigger(MAIN), trigger(BTC), trigger(Scope(venue="xetra")))
+    covering = [one.scope for one in board.concerning(Position())]
+    assert covering == [MAIN, BTC]
+    assert [one.scope for one in board.concerning(Position(symbol=""))] == [MAIN, BTC]
+    assert board.concerning(Position(account="other", symbol="SAP")) == ()
+
+
 def test_one_cause_starts_a_kill_with_an_id_of_its_own_in_every_scope() -> None:
     ids = [own_id("cause", scope) for scope in SCOPES]
     assert ids[0] == "cause"

@@ -218,11 +218,22 @@ def test_a_trip_keeps_what_was_before_it_and_says_since_when_which_mode_holds() 
     later, still_later = NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)
     again, _ = pulled(state, replace(trigger("b"), at=later))
     assert (again.level, again.since, again.mode_since) == ("emergency", later, later)
+    assert (state.epoch, state.anew_at) == (1, NOW)
     kept = (state.cleared, state.settled, state.epoch, state.anew_at)
     assert (again.cleared, again.settled, again.epoch, again.anew_at) == kept
     assert again.seen == {"a", "b"}
     tighter, _ = pulled(again, replace(trigger("c", KillMode.IMMEDIATE), at=still_later))
     assert (tighter.since, tighter.mode_since) == (later, still_later)
+
+
+def test_of_two_states_with_nothing_tripped_the_newer_one_counts() -> None:
+    armed = KillSwitch()
+    disarmed = happened(armed, armed.on_disarm(NOW))
+    assert tightest(armed, disarmed) == tightest(disarmed, armed) == disarmed
+    recorded, _ = pulled(disarmed, trigger("a"))
+    assert tightest(disarmed, recorded) == recorded
+    again = happened(recorded, recorded.on_arm(NOW))
+    assert tightest(recorded, again) == tightest(again, recorded) == again
 
 
 def test_an_account_is_news_once_and_only_by_name() -> None:
