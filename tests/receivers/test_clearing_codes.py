@@ -21,6 +21,7 @@ from risk_receivers.audit.chain import EMPTY
 from risk_receivers.errors import StartError
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.clearing import (
+    Change,
     Codes,
     LooseningRefusedError,
     Request,
@@ -91,11 +92,26 @@ def test_what_has_changed_needs_a_new_code_even_if_it_changes_back(actor: str) -
 def test_so_many_codes_wait_and_the_oldest_makes_room() -> None:
     codes = Codes(10, Clock())
     given_codes = [codes.give(REQUEST, SIGHT) for _ in range(17)]
-    assert all(len(bytes.fromhex(code)) >= 4 for code in given_codes)
+    assert all(len(bytes.fromhex(code)) == 4 for code in given_codes)
     with pytest.raises(LooseningRefusedError, match="unknown"):
         codes.check(given_codes[0], REQUEST, SIGHT)
     for code in given_codes[1:]:
         codes.check(code, REQUEST, SIGHT)
+
+
+def test_a_code_is_good_for_its_time_to_the_nanosecond() -> None:
+    clock = Clock()
+    codes = Codes(10, clock)
+    code = codes.give(REQUEST, SIGHT)
+    clock.now += 10 * SECOND - 1
+    codes.check(code, REQUEST, SIGHT)
+    clock.now += 1
+    with pytest.raises(LooseningRefusedError, match="too old"):
+        codes.check(code, REQUEST, SIGHT)
+
+
+def test_a_refusal_owes_nobody_a_message() -> None:
+    assert Change(refusal="it still fires") == Change(None, "it still fires", 0, None)
 
 
 def test_a_code_whose_time_is_over_takes_nobodys_room() -> None:

@@ -180,6 +180,21 @@ def test_those_concerning_a_position_are_those_that_may_cover_it() -> None:
     assert board.concerning(Position(account="other", symbol="SAP")) == ()
 
 
+def test_what_is_latched_is_tightened_and_takes_more_than_to_hear_of_a_clearing() -> None:
+    loose, tight = (
+        pulled(KillBoard(), trigger(MAIN, mode)) for mode in (KillMode.PAUSE, KillMode.IMMEDIATE)
+    )
+    assert latched(loose, tight).of(MAIN).mode is KillMode.IMMEDIATE
+    assert latched(tight, loose).of(MAIN).mode is KillMode.IMMEDIATE
+    cleared = loose.on_clear(f"kill {MAIN}", NOW)
+    assert cleared is not None
+    assert latched(loose, loose.after(cleared)).of(MAIN) == loose.of(MAIN)
+    disarm = KillBoard().on_disarm(NOW)
+    assert disarm is not None
+    disarmed = KillBoard().after(disarm)
+    assert latched(KillBoard(), disarmed) == disarmed
+
+
 def test_one_cause_starts_a_kill_with_an_id_of_its_own_in_every_scope() -> None:
     ids = [own_id("cause", scope) for scope in SCOPES]
     assert ids[0] == "cause"
