@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from risk_policy import parse_policy
 from risk_policy.contracts.scope import EVERYTHING, Scope
+from risk_policy.environment import Secret
 from risk_policy.vocabulary import KillMode
 from risk_receivers.audit.chain import EMPTY
 from risk_receivers.errors import StartError
@@ -202,12 +203,75 @@ def test_where_the_policy_asks_for_it_somebody_else_confirms_with_another_token(
     with pytest.raises(LooseningRefusedError, match="another request"):
         codes.check(code, replace(bob, kill_id="kill-2"), SIGHT, "approver_token")
     codes.check(code, bob, SIGHT, "approver_token")
+    code = codes.give(REQUEST, SIGHT, "operator_token")
+    for _ in range(5):
+        with pytest.raises(LooseningRefusedError, match="somebody else than ann"):
+            codes.check(code, REQUEST, SIGHT, "operator_token")
+    with pytest.raises(LooseningRefusedError, match="unknown"):
+        codes.check(code, bob, SIGHT, "approver_token")
 
 
 @pytest.mark.parametrize("secret", ["", "JBSWY3DP", "1" * 32, "JBSWY3DPEHPK3PXP"])
 def test_a_secret_that_is_none_is_refused_at_the_start(secret: str) -> None:
     with pytest.raises(StartError, match="totp_secret"):
         TimeCodes(secret)
+
+
+def test_a_secret_has_as_many_characters_as_the_standard_asks_for() -> None:
+    for length in (24, 25):
+        with pytest.raises(StartError, match="needs 26 characters"):
+            TimeCodes("A" * length)
+    TimeCodes("a" * 26 + "======")
+
+
+def test_the_policys_secret_is_looked_up_where_codes_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = Secret("${RISKWARDEN_TEST_TOTP}")
+    monkeypatch.delenv("RISKWARDEN_TEST_TOTP", raising=False)
+    assert TimeCodes.from_policy(secret, needed=False) is None
+    with pytest.raises(StartError, match=r"totp_secret.*RISKWARDEN_TEST_TOTP"):
+        TimeCodes.from_policy(secret, needed=True)
+    monkeypatch.setenv("RISKWARDEN_TEST_TOTP", TOTP)
+    codes, at = TimeCodes.from_policy(secret, needed=True), datetime.now(UTC)
+    assert codes is not None
+    assert codes.is_shown(pyotp.TOTP(TOTP).at(at), at)
+
+
+@pytest.mark.parametrize("steps", [-2, -1, 0, 1, 2])
+def test_the_authenticators_clock_may_be_off_by_one_step_either_way(steps: int) -> None:
+    at = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+    shown = pyotp.TOTP(TOTP).at(at + timedelta(seconds=30 * steps))
+    assert TimeCodes(TOTP).is_shown(shown, at) is (abs(steps) <= 1)
+    assert TimeCodes(TOTP).is_likely(shown, at) is (abs(steps) <= 1)
+
+
+def test_two_slips_and_any_number_of_empty_ones_are_forgiven_in_every_step() -> None:
+    totp, codes = pyotp.TOTP(TOTP), TimeCodes(TOTP)
+    for seconds in (0, 30):
+        at = datetime(2026, 3, 2, 15, 0, tzinfo=UTC) + timedelta(seconds=seconds)
+        good = {totp.at(at + timedelta(seconds=drift)) for drift in (-30, 0, 30)}
+        slips = [code for code in map("{:06}".format, range(9)) if code not in good][:2]
+        assert not any(codes.is_likely(code, at) for code in ["", " ", "", "", *slips])
+        assert codes.is_likely(totp.at(at), at)
+
+
+def test_a_new_secret_begins_anew_and_each_has_its_own_place_on_record() -> None:
+    retention = parse_policy(b"", environ={}).alerting.audit.retention
+    at = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+    code = pyotp.TOTP(TOTP).at(at)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT)")
+        transaction = Transaction(connection, at, EMPTY, "test", retention)
+        for whose in ("", "ann"):
+            codes = TimeCodes(TOTP, whose)
+            assert codes.take(transaction, code)
+            assert not codes.take(transaction, code)
+        names = {name for (name,) in connection.execute("SELECT name FROM fact")}
+        assert names == {"totp_step", "totp_step:ann"}, "as the stores of all versions have it"
+        codes.begin_anew(transaction)
+        assert codes.take(transaction, code)
+        assert not TimeCodes(TOTP).take(transaction, code)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ from incident_story import (
     OFTEN,
     TIME,
     TREND,
+    alert,
     at,
     breached,
 )
 
 from risk_policy.vocabulary import Severity
+from risk_receivers.incidents.held import Told
 from risk_receivers.incidents.lifecycle import Change, State, on_unanswered
+from risk_receivers.intake.alert import Feed
 
 
 def test_the_end_of_an_escalation_is_not_the_end_of_the_incident() -> None:
@@ -185,6 +188,24 @@ def test_what_nobody_answers_for_any_more_is_told_again_when_it_comes_back_worse
     assert story.now.told_severity is Severity.CRITICAL
     story.told(TIME, 4, starts=4)
     assert story.now.known_severity is Severity.CRITICAL
+
+
+def test_people_know_of_what_was_told_before_hearsay_of_it_and_before_it_lapsed() -> None:
+    story = breached(OFTEN)
+    story.told(BASE, 1, starts=0)
+    story.ends(BASE, 5)
+    story.take(alert(BASE, feed=Feed.NOTIFICATIONS, starts=8, ends=9, firing=False), 10)
+    assert story.now.told_severity is Severity.WARNING
+    story.fires(OFTEN, 10, starts=0)
+    assert story.ends(BASE, 11, starts=8, end=10).changes == ()
+    assert next(one for one in story.now.alerts if one.escalation == "none").starts_at == at(8)
+
+    lapsed = breached()
+    lapsed.told(BASE, 1, starts=0)
+    lapsed.take(alert(BASE, feed=Feed.NOTIFICATIONS, starts=0, ends=9, firing=False), 10)
+    lapsed.passes(13)
+    lapsed.fires(BASE, 20, starts=0)
+    assert [one.told for one in lapsed.now.alerts] == [Told.FIRING], "it is not over, as was said"
 
 
 def test_when_it_was_last_seen_never_goes_back() -> None:

@@ -167,7 +167,8 @@ def test_alertmanager_saying_resolved_ends_nothing(end: float) -> None:
     for last in (opened(), told, on_clock(opened(), at(13)).incident):
         step = on_alert(last, over, at(15))
         assert step.changes == ()
-        assert step.incident.state is last.state
+        assert (step.incident.state, step.incident.ends_at) == (last.state, last.ends_at)
+        assert [one.ends_at for one in step.incident.alerts] == [at(12)]
         assert on_alert(step.incident, over, at(16)).incident == step.incident
         ended = on_alert(step.incident, alert(firing=False, ends=5), at(17))
         assert ended.changes == (Change.RESOLVED,)
@@ -200,6 +201,20 @@ def test_hearsay_of_another_firing_is_an_episode_in_doubt_that_nobody_was_told_o
     assert step.changes == (Change.CREATED, Change.EXPIRED)
     assert (step.incident.episode, step.incident.is_in_doubt) == (2, True)
     assert step.incident.told_severity is None
+
+
+def test_late_news_of_what_was_resolved_before_hearsay_revives_nothing() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    hearsay = on_alert(resolved, notified(firing=False, starts=8, ends=9), at(10)).incident
+    assert on_alert(hearsay, notified(starts=0), at(11)) == Step(hearsay)
+    assert on_alert(hearsay, notified(starts=6), at(11)).changes[0] is Change.CONTINUED
+
+
+def test_a_firing_that_ended_as_it_began_has_ended() -> None:
+    assert on_alert(opened(), alert(firing=False, ends=0), at(1)).changes == (Change.RESOLVED,)
+    told = on_alert(None, notified(), at(0)).incident
+    lapsing = on_alert(told, notified(firing=False, ends=0), at(1)).incident
+    assert on_clock(lapsing, at(2)).changes == (Change.EXPIRED,)
 
 
 def test_hearsay_of_what_was_worse_is_kept_in_its_episode() -> None:
