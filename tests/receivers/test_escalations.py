@@ -188,6 +188,9 @@ def test_what_nobody_answers_for_any_more_is_told_again_when_it_comes_back_worse
     assert story.now.told_severity is Severity.CRITICAL
     story.told(TIME, 4, starts=4)
     assert story.now.known_severity is Severity.CRITICAL
+    untold = breached(TIME)
+    untold.ends(TIME, 3)
+    assert on_unanswered(untold.now).told_severity is None
 
 
 def test_people_know_of_what_was_told_before_hearsay_of_it_and_before_it_lapsed() -> None:
@@ -203,9 +206,15 @@ def test_people_know_of_what_was_told_before_hearsay_of_it_and_before_it_lapsed(
     lapsed = breached()
     lapsed.told(BASE, 1, starts=0)
     lapsed.take(alert(BASE, feed=Feed.NOTIFICATIONS, starts=0, ends=9, firing=False), 10)
-    lapsed.passes(13)
-    lapsed.fires(BASE, 20, starts=0)
+    lapsed.fires(BASE, 11, starts=0)
+    assert [one.told for one in lapsed.now.alerts] == [Told.OVER]
+    lapsed.passes(24)
+    lapsed.fires(BASE, 30, starts=0)
     assert [one.told for one in lapsed.now.alerts] == [Told.FIRING], "it is not over, as was said"
+    never = breached()
+    never.passes(13)
+    never.fires(BASE, 20, starts=0)
+    assert never.now.told_severity is None
 
 
 def test_when_it_was_last_seen_never_goes_back() -> None:

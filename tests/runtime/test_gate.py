@@ -92,6 +92,21 @@ def test_a_clock_that_jumps_back_does_not_open_the_gate(gate_dir: Path) -> None:
     assert gate.check(BUY).state is GateState.STALE
 
 
+def test_the_files_are_looked_at_again_after_a_while_and_not_for_every_order(
+    gate_dir: Path,
+) -> None:
+    gate_at(gate_dir, lease_bytes(lease_ns=102 * SECOND))
+    clock = [100 * SECOND]
+    gate = TradeGate(gate_dir, boot=BOOT, clock=lambda: clock[0], recheck_seconds=0.5)
+    assert gate.check(BUY).allowed
+    (gate_dir / contract.LEASE_FILE).unlink()
+    assert gate.check(BUY).allowed, "a look at the files would have closed it"
+    clock[0] += SECOND // 2 - 1
+    assert gate.check(BUY).allowed
+    clock[0] += 1
+    assert gate.check(BUY).state is GateState.MISSING
+
+
 def test_a_lease_that_is_renewed_while_it_is_read_is_still_a_lease(gate_dir: Path) -> None:
     """The reader may be put to sleep anywhere, for longer than it takes to renew."""
     now = [100 * SECOND]
