@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_files import BOOT, BUY, REDUCE, SECOND, gate_at, lease_bytes
+from gate_files import BOOT, BUY, REDUCE, SECOND, detail_with, gate_at, lease_bytes
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def test_a_missing_file_closes_the_gate(gate_dir: Path) -> None:
     assert not decision.allowed
     assert decision.state is GateState.MISSING
     assert "gate.lease is missing" in decision.reason
+    assert decision.gate_version == 0
 
 
 def test_a_missing_folder_closes_the_gate(tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_missing_folder_closes_the_gate(tmp_path: Path) -> None:
         (lease_bytes(lease_ns=0), GateState.HALTED, "halted"),
         (lease_bytes(lease_ns=98 * SECOND), GateState.STALE, "ended 2.0 s ago"),
         (lease_bytes(lease_ns=100 * SECOND), GateState.STALE, "ended 0.0 s ago"),
-        (lease_bytes(lease_ns=110 * SECOND), GateState.IMPLAUSIBLE, "10.0 s ahead"),
+        (lease_bytes(lease_ns=110 * SECOND), GateState.IMPLAUSIBLE, "lies 10.0 s ahead"),
         (lease_bytes(lease_ns=2**64 - 1), GateState.IMPLAUSIBLE, "more than the 3.0 s"),
     ],
 )
@@ -72,6 +74,75 @@ def test_a_folder_in_the_place_of_the_file_closes_the_gate(gate_dir: Path) -> No
     gate = TradeGate(gate_dir)
     assert gate.check(BUY).state is GateState.UNTRUSTED
     assert gate.check(REDUCE).allowed
+
+
+def test_a_file_that_leads_nowhere_closes_the_gate(gate_dir: Path) -> None:
+    (gate_dir / contract.LEASE_FILE).symlink_to(contract.LEASE_FILE)
+    decision = TradeGate(gate_dir).check(BUY)
+    assert decision.state is GateState.UNTRUSTED
+    assert "gate.lease cannot be mapped" in decision.reason
+
+
+def swap(path: Path) -> Callable[[], None]:
+    away = path.rename(path.with_name("away"))
+    return lambda: (away.rename(path), None)[1]
+
+
+def loop(path: Path) -> Callable[[], None]:
+    away = path.rename(path.with_name("away"))
+    path.symlink_to(path.name)
+    return lambda: (away.replace(path), None)[1]
+
+
+def lengthen(path: Path) -> Callable[[], None]:
+    with path.open("ab") as stream:
+        stream.write(b" ")
+    return lambda: os.truncate(path, contract.SIZE)
+
+
+@pytest.mark.parametrize("damage", [swap, loop, lengthen])
+def test_what_was_damaged_and_mended_has_to_give_its_reasons_anew(
+    gate_dir: Path, damage: Callable[[Path], Callable[[], None]]
+) -> None:
+    gate = gate_at(gate_dir, lease_bytes())
+    assert gate.check(BUY).allowed
+    mend = damage(gate_dir / contract.LEASE_FILE)
+    assert gate.read().state is not GateState.OPEN
+    assert not gate.check(BUY).allowed, "at once, whenever the files were to be looked at"
+    (gate_dir / contract.DETAIL_FILE).write_bytes(b"rubbish")
+    mend()
+    assert "gate.json is damaged" in gate.check(BUY).reason
+
+
+def test_a_mapped_file_that_no_longer_is_a_lease_closes_the_gate_once_that_was_seen(
+    gate_dir: Path,
+) -> None:
+    gate = gate_at(gate_dir, lease_bytes())
+    assert gate.check(BUY).allowed
+    with (gate_dir / contract.LEASE_FILE).open("r+b") as file:
+        file.write(lease_bytes(boot=bytes(16)))
+    assert gate.read().state is GateState.UNTRUSTED
+    assert gate.check(BUY).state is GateState.UNTRUSTED
+
+
+def test_the_reason_of_a_halt_is_found_before_the_version_has_moved(gate_dir: Path) -> None:
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail_with())
+    assert gate.check(BUY).allowed
+    with (gate_dir / contract.LEASE_FILE).open("r+b") as file:
+        file.write(lease_bytes(lease_ns=contract.HALT))
+    assert gate.directive(MAIN) is None
+    kill = {
+        "kind": "kill_switch",
+        "mode": "pause",
+        "id": "k1",
+        "cause": "x",
+        "level": "y",
+        "since": "2008-10-02T00:00:00Z",
+    }
+    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with(kill, version=8, halted=True))
+    directive = gate.directive(MAIN)
+    assert directive is not None
+    assert directive.id == "k1"
 
 
 @pytest.mark.parametrize("offset", [-1, 0, 1])

@@ -65,12 +65,14 @@ def test_a_silence_nobody_knew_is_written_down_with_the_worst_incident_that_it_a
 ):
     matchers = ack_matchers("drawdown/main", "critical")
     others = breach("emergency"), breach("critical", "drawdown/other")
-    firing = [breach(), breach("critical"), *others]
+    firing = [*others, breach(), breach("critical")]
     (one,) = planned(said=Seen((listed(matchers=matchers),)), firing=firing)
     assert (one.before, one.change) == (None, Change.ACKNOWLEDGED)
     assert one.after.tiers == ("warning", "critical")
     assert one.after.incident == "drawdown/main:critical:1"
     assert not one.lost_ack
+    milder = [breach("warning")]
+    assert planned(one.after, firing=milder) == [], "for which one it was given stays"
     assert planned(one.after, said=Seen((listed(matchers=matchers),)), firing=firing) == []
 
 
@@ -84,6 +86,17 @@ def test_what_is_not_listed_goes_on_until_its_end_unless_alertmanager_says_that_
     (over,) = planned(ack(), now=NOW + HOUR)
     assert (over.after.standing, over.lost_ack) == (Standing.LAPSED, True)
     assert planned(over.after, said=Seen(gone=frozenset({"s1"})), now=NOW + HOUR) == []
+    nameless = replace(over.after, id="s0", incident="")
+    gone = planned(nameless, ack(), said=Seen(gone=frozenset({"s1"})))
+    assert [one.after.id for one in gone] == ["s1"], "what is over stays as it is"
+    silence = replace(ack(), tiers=())
+    assert not planned(silence, now=NOW + HOUR)[0].lost_ack, "it acknowledged nothing"
+
+
+def test_what_is_listed_with_another_end_is_moved_and_has_not_lapsed() -> None:
+    longer = replace(listed(), ends_at=NOW + 2 * HOUR)
+    (one,) = planned(ack(), said=Seen((longer,)), now=NOW + 1.5 * HOUR)
+    assert (one.change, one.after.standing) == (Change.MOVED, Standing.ACTIVE)
 
 
 def test_a_request_becomes_the_silence_that_was_asked_for_and_no_other() -> None:
@@ -100,6 +113,11 @@ def test_a_request_becomes_the_silence_that_was_asked_for_and_no_other() -> None
         assert made.before is None
     first, second = planned(request, said=Seen((listed(), listed("s2"))))
     assert (first.before, second.before) == (request, None), "one request, one silence"
+    (made,) = planned(ack(), said=Seen((listed(), listed("s2"))))
+    assert (made.before, made.after.id) == (None, "s2"), "no request, and so another silence"
+    nameless = replace(request, incident="")
+    (unheard,) = planned(nameless, said=Seen((listed(),)), firing=())
+    assert (unheard.change, unheard.after.incident) == (Change.ACKNOWLEDGED, "")
 
 
 def test_a_request_without_a_silence_fails_in_the_end() -> None:
@@ -121,10 +139,22 @@ def test_who_silences_too_much_is_told_on_once_and_never_for_what_is_over() -> N
         firing=[],
     )
     assert (moved.change, moved.grew_too_broad) == (Change.MOVED, False)
+    request = replace(ack("request:1", Standing.REQUESTED), matchers=everything)
+    assert planned(request, firing=[]) == [], "Alertmanager may refuse it"
     gone = listed(matchers=everything, state=SilenceState.EXPIRED)
     (over,) = planned(said=Seen((gone,)), firing=[])
     assert (over.after.excess, over.grew_too_broad) == ((), False)
     assert not planned(said=Seen((listed(),)))[0].after.excess
+
+
+def test_a_silence_grows_too_broad_when_what_it_was_given_for_no_longer_fires() -> None:
+    all_tiers = (Matcher("risk_id", "drawdown/main"),)
+    firing = [breach(tier) for tier in ("warning", "critical", "emergency")]
+    (made,) = planned(said=Seen((listed(matchers=all_tiers),)), firing=firing)
+    assert (made.after.excess, made.grew_too_broad, made.covers_kill) == ((), False, False)
+    forgotten = replace(made.after, tiers=())
+    (grown,) = planned(forgotten, said=Seen((listed(matchers=all_tiers),)), firing=[])
+    assert (grown.before, grown.grew_too_broad, grown.covers_kill) == (forgotten, True, True)
 
 
 def test_a_step_that_changes_nothing_is_not_written_down() -> None:
@@ -139,6 +169,7 @@ def test_a_step_that_changes_nothing_is_not_written_down() -> None:
 def test_a_longer_one_keeps_its_id_or_replaces_the_one_before() -> None:
     end, later = NOW + 2 * HOUR, NOW + timedelta(minutes=59)
     (same,) = prolonged(ack(), "s1", end, later)
+    assert not same.covers_kill
     assert (same.before, same.after, same.change) == (
         ack(), replace(ack(), ends_at=end), Change.MOVED
     )  # fmt: skip
