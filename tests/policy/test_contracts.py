@@ -32,6 +32,19 @@ def test_a_lease_file_is_these_64_bytes() -> None:
     )
 
 
+def test_the_words_of_a_lease_file_stand_where_the_contract_says() -> None:
+    data = gate.encode(lease_ns=1, version=2, longest_ns=3, boot=bytes(16), restrictions=4)
+    words = memoryview(data).cast("Q")
+    places = (gate.LEASE_WORD, gate.VERSION_WORD, gate.LONGEST_WORD, gate.RESTRICTIONS_WORD)
+    assert [words[place] for place in places] == [1, 2, 3, 4]
+
+
+def test_a_lease_of_a_minute_may_be_granted_and_no_longer_one() -> None:
+    for longest, grants in ((60 * 10**9, True), (60 * 10**9 + 1, False)):
+        data = gate.encode(lease_ns=1, version=1, longest_ns=longest, boot=bytes(16))
+        assert (gate.fault(data, bytes(16)) is None) is grants
+
+
 @given(lease=WORD, longest=WORD, at=WORD)
 def test_a_lease_opens_only_ahead_and_never_further_than_the_writer_grants(
     lease: int, longest: int, at: int

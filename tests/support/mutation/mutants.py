@@ -79,18 +79,27 @@ def count(source: str) -> int:
 def mutants(source: str, path: str, numbers: Collection[int] | None = None) -> Iterator[Mutant]:
     """All, or those with these numbers."""
     tree = ast.parse(source)
-    for number, edit in enumerate(list(_of_children(tree))):
-        if numbers is not None and number not in numbers:
-            continue
+    for number, (line, change) in enumerate(_made(tree)):
+        if numbers is None or number in numbers:
+            code = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+            yield Mutant(number, line, change, code)
+
+
+def changes(source: str) -> list[str]:
+    """What all of them change."""
+    return [change for _, change in _made(ast.parse(source))]
+
+
+def _made(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each in turn, as long as one looks at it: its line, and what it changes."""
+    for edit in list(_of_children(tree)):
         shown = edit.shown
         before = shown[0] if isinstance(shown, tuple) else _text(shown)
         old = getattr(edit.holder, edit.name)
         setattr(edit.holder, edit.name, edit.new)
         after = shown[1] if isinstance(shown, tuple) else _text(shown)
-        code = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+        yield getattr(edit.node, "lineno", 0), f"{before} -> {after}"
         setattr(edit.holder, edit.name, old)
-        line = getattr(edit.node, "lineno", 0)
-        yield Mutant(number, line, f"{before} -> {after}", code)
 
 
 def _text(node: ast.AST) -> str:

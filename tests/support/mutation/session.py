@@ -374,7 +374,22 @@ def _one(told: Path) -> int:
         codes[0] if codes and asked == name else loaded(self, asked)
     )
     options = ["-q", "-x", "-p", "no:cacheprovider", f"--basetemp={told.parent / 'fork'}"]
-    return int(pytest.main([*options, *names]))
+    files = dict.fromkeys(name.partition("::")[0] for name in names)
+    return int(pytest.main([*options, *files], plugins=[_Only(names)]))
+
+
+class _Only:
+    """Some of the tests in a file, in this order: not every name can be told on a command line."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out all others."""
+        found = {item.nodeid: item for item in items}
+        items[:] = [found[name] for name in self._names]
+        for item in items:
+            _without_shrinking(item)
 
 
 if __name__ == "__main__":
