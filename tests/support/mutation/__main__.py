@@ -70,8 +70,9 @@ def _try(area: Area, paths: Sequence[str], options: argparse.Namespace) -> None:
         if before is None:
             keep(Tried(path, _digest(path), count((_ROOT / path).read_text("utf-8")), []), _RESULTS)
         else:
-            killed = {one.number for one in before.verdicts if one.killed}
-            numbers = tuple(number for number in numbers if number not in killed)
+            survived = {one.number for one in before.survived}
+            tried = {one.number for one in before.verdicts}
+            numbers = tuple(sorted(survived.union(numbers) - (tried - survived)))
         if numbers:
             targets.append(Target(path, numbers))
     if not targets:

@@ -38,7 +38,7 @@ from mutation.mutants import Mutant, mutants
 _SLOWER: Final = 8
 _SECONDS: Final = 10.0
 #: Tests that reach a line that is run at the import are all; so many, quickest first, are enough.
-_AT_IMPORT: Final = 150
+_AT_IMPORT: Final = 40
 _MOST_LINES: Final = 2000
 _EXAMPLES: Final = 25
 
