@@ -16,6 +16,7 @@ import json
 import mmap
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -133,7 +134,8 @@ class Session:
         reached = [
             name
             for name, lines in reach.lines.items()
-            if target.path in lines and (at_import or mutant.line in lines[target.path])
+            if mutant.line in lines.get(target.path, ())
+            or (at_import and (target.path in lines or not lines))
         ]
         reached.sort(key=lambda name: reach.seconds[name])
         by = ""
@@ -185,7 +187,7 @@ class Session:
                 }
                 if failed:
                     reach.failed.append(name)
-                elif any(lines.values()):
+                else:
                     reach.seconds[name] = time.monotonic() - started
                     reach.lines[name] = {
                         path: reached for path, reached in lines.items() if reached
@@ -335,7 +337,12 @@ def _defaults(function: FunctionType, other: object) -> _Patch:
         return []
     names = "__defaults__", "__kwdefaults__"
     values = [(name, getattr(function, name), getattr(other, name)) for name in names]
-    return [(function, name, new) for name, old, new in values if repr(old) != repr(new)]
+    return [(function, name, new) for name, old, new in values if _seen(old) != _seen(new)]
+
+
+def _seen(value: object) -> str:
+    """A value without where it lies in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def _without_shrinking(item: pytest.Item) -> None:
