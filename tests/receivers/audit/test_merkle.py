@@ -202,6 +202,18 @@ def test_a_consistency_proof_proves_a_beginning_and_nothing_else(
             )
 
 
+def test_every_proof_of_every_small_tree_proves_what_it_is_for() -> None:
+    leaves = leaves_of(17)
+    roots = [root_of(leaves[:size]) for size in range(18)]
+    for size in range(1, 18):
+        for index in range(size):
+            proof = hash_ranges(leaves[:size], inclusion_ranges(index, size))
+            check_inclusion(leaves[index], index, size, roots[size], proof)
+        for first in range(size + 1):
+            proof = hash_ranges(leaves[:size], consistency_ranges(first, size))
+            check_consistency(first, roots[first], size, roots[size], proof)
+
+
 def test_what_is_wrong_with_a_proof_is_told() -> None:
     leaves = leaves_of(6)
     root = root_of(leaves)

@@ -120,17 +120,27 @@ class Session:
         print(f"{len(reach.seconds)} tests, {sum(reach.seconds.values()):.0f} s", flush=True)
         for name in reach.failed:
             print(f"left out, it fails without a mutant: {name}", flush=True)
+        slow = []
         for target in self._targets:
             source = Path(target.path).read_text("utf-8")
             original = compile(source, _file(target), "exec", dont_inherit=True)
             for mutant in mutants(source, _file(target), frozenset(target.numbers)):
-                if mutant.code != original:  # else the compiler says that they are the same
-                    self._tell(self._tried(target, original, mutant, reach))
+                if mutant.code == original:
+                    continue  # the compiler says that they are the same
+                patch = self._patch(original, mutant.code)
+                at_import = patch is None
+                patch = _values(target, mutant.code) if patch is None else patch
+                if patch is None:
+                    slow.append((target, mutant))
+                else:
+                    self._tell(self._tried(target, mutant, reach, patch, at_import))
+        for target, mutant in slow:
+            self._tell(self._tried(target, mutant, reach, None, at_import=True))
         return True
 
-    def _tried(self, target: Target, original: CodeType, mutant: Mutant, reach: _Reach) -> Verdict:
-        patch = self._patch(original, mutant.code)
-        at_import = patch is None
+    def _tried(
+        self, target: Target, mutant: Mutant, reach: _Reach, patch: _Patch | None, at_import: bool
+    ) -> Verdict:
         reached = [
             name
             for name, lines in reach.lines.items()
@@ -138,10 +148,8 @@ class Session:
             or (at_import and (target.path in lines or not lines))
         ]
         reached.sort(key=lambda name: reach.seconds[name])
+        reached = reached[:_AT_IMPORT] if at_import else reached
         by = ""
-        if patch is None:
-            reached = reached[:_AT_IMPORT]
-            patch = _values(target, mutant.code)
         if patch is None:
             by = self._at_import(target, mutant.number, reached)
         elif reached:
