@@ -203,6 +203,10 @@ def test_people_know_of_what_was_told_before_hearsay_of_it_and_before_it_lapsed(
     assert story.ends(BASE, 11, starts=8, end=10).changes == ()
     assert next(one for one in story.now.alerts if one.escalation == "none").starts_at == at(8)
 
+    story.fires(OFTEN, 20, starts=0)
+    story.ends(BASE, 21, starts=18, end=20)
+    assert next(one for one in story.now.alerts if one.escalation == "none").starts_at == at(18)
+
     lapsed = breached()
     lapsed.told(BASE, 1, starts=0)
     lapsed.take(alert(BASE, feed=Feed.NOTIFICATIONS, starts=0, ends=9, firing=False), 10)
