@@ -221,6 +221,11 @@ def test_people_know_of_what_was_told_before_hearsay_of_it_and_before_it_lapsed(
     assert never.now.told_severity is None
 
 
+def test_what_people_know_is_kept_by_the_numbers_that_stores_have() -> None:
+    names = {one.name: one.value for one in Told}
+    assert names == {"NOTHING": 0, "FIRING": 1, "OVER": 2, "STALE": 3}
+
+
 def test_when_it_was_last_seen_never_goes_back() -> None:
     story = breached()
     story.fires(BASE, 9, starts=0)
