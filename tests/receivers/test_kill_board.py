@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,14 @@ from risk_policy.contracts.restriction import tightest_kill
 from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.kill.board import KillBoard, fold, latched, own_id, tightest
-from risk_receivers.kill.switch import EventKind, KillEvent, Phase, Trigger, timeout_of
+from risk_receivers.kill.switch import (
+    EventKind,
+    KillEvent,
+    KillSwitch,
+    Phase,
+    Trigger,
+    timeout_of,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAIN, BTC = Scope(account="main"), Scope(symbol="BTC-EUR")
@@ -136,11 +144,12 @@ def test_a_graceful_kill_is_tightened_in_its_own_scope() -> None:
 
 def test_what_accounts_say_is_kept_in_the_scope_of_the_kill_that_they_say_it_of() -> None:
     board = pulled(KillBoard(), trigger(MAIN), trigger(EVERYTHING))
-    for say in (
+    says: list[Callable[[KillSwitch], KillEvent | None]] = [
         lambda one: one.on_account("main", NOW),
         lambda one: one.on_closing(f"kill {MAIN}", "main", NOW),
         lambda one: one.on_flat(f"kill {MAIN}", "main", NOW),
-    ):
+    ]
+    for say in says:
         event = say(board.of(MAIN))
         assert event is not None
         assert event.scope == MAIN

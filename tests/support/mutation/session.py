@@ -38,7 +38,7 @@ from mutation.mutants import Mutant, mutants
 #: A test that computes for so much longer than it took without a mutant has failed.
 _SLOWER: Final = 8
 _SECONDS: Final = 10.0
-#: Tests that reach a line that is run at the import are all; so many, quickest first, are enough.
+#: Of the tests that a new process runs, which are all that reach the module, the quickest.
 _AT_IMPORT: Final = 40
 _MOST_LINES: Final = 2000
 _EXAMPLES: Final = 25
@@ -148,10 +148,9 @@ class Session:
             or (at_import and (target.path in lines or not lines))
         ]
         reached.sort(key=lambda name: reach.seconds[name])
-        reached = reached[:_AT_IMPORT] if at_import else reached
         by = ""
         if patch is None:
-            by = self._at_import(target, mutant.number, reached)
+            by = self._at_import(target, mutant.number, reached[:_AT_IMPORT])
         elif reached:
             limit = 120 + 20 * sum(reach.seconds[name] for name in reached)
             found = self._in_fork(lambda: self._killed_by(patch, reached), limit)
