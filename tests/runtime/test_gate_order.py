@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,44 @@ def test_what_is_published_of_it_tightens_it_and_all_else_stays_in_force(
     assert [one.mode for one in of_it] == [mode]
     others = [one["id"] for one in published if one["id"] != "order-1"]
     assert [one.id for one in reading.restrictions] == ["order-1", *others, "b1"]
+
+
+def test_an_order_that_cannot_be_looked_at_is_one(gate_dir: Path) -> None:
+    (gate_dir / "file").touch()
+    order = marker.read_order(gate_dir / "file")
+    assert order is not None
+    assert (order.id, order.at) == ("unreadable", datetime(1970, 1, 1, tzinfo=UTC))
+    assert marker.read_order(gate_dir) is None
+
+
+def put_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def put_link(path: Path) -> None:
+    (path.parent / "elsewhere").mkdir()
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize("put", [put_folder, put_link, os.mkfifo])
+def test_whatever_stands_there_is_an_order_and_can_be_taken_away(
+    gate_dir: Path, put: Callable[[Path], None]
+) -> None:
+    put(gate_dir / marker.ORDER_FILE)
+    order = marker.read_order(gate_dir)
+    assert order is not None
+    assert order.mode is None
+    marker.withdraw_order(gate_dir, order)
+    assert not marker.is_ordered(gate_dir)
+    assert (gate_dir / "elsewhere").is_dir() is (put is put_link)
+
+
+def test_orders_leave_no_file_open(gate_dir: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        ordered(gate_dir)
+        assert marker.read_order(gate_dir) is not None
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
 
 
 def test_a_reader_of_its_own_clock_and_boot_is_not_needed_for_an_order(gate_dir: Path) -> None:

@@ -218,3 +218,8 @@ def test_the_worst_comes_first() -> None:
     paused = Kill(mode=KillMode.PAUSE, **common)
     closing = Kill(mode=KillMode.IMMEDIATE, **common)
     assert in_order([blocked, paused, closing]) == (closing, paused, blocked)
+    half, quarter = (
+        Restriction(kind=RestrictionKind.REDUCE_SIZE, size_ratio=ratio, **common)
+        for ratio in (0.5, 0.25)
+    )
+    assert in_order([half, quarter]) == (quarter, half)

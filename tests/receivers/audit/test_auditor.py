@@ -75,6 +75,29 @@ _PLAIN = AuditEvent(
 ).payload
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_both_verifiers_agree_on_the_largest_integer(sign: int) -> None:
+    for number, right in ((2**53 - 1, True), (2**53, False)):
+        assert agreed(_PLAIN.replace(b'"n":1', b'"n":%d' % (sign * number))) is right
+
+
+def test_a_line_that_names_another_record_or_cannot_be_read_is_told_in_its_place() -> None:
+    event, salt = AuditEvent(EventType.ALERT_CREATED, "m"), bytes(16)
+    first = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=salt)
+    second = follow(first.head, event, origin="o", recorded_at=NOW, keep_days=1, salt=salt)
+    _, one, two = as_lines([first, second])
+    whole = auditor.check_block(1, one + two)
+    assert (whole.problems, whole.leaves) == ([], first.checksum + second.checksum)
+    renamed = auditor.check_block(1, one.replace(b'{"seq":1,', b'{"seq":3,') + two)
+    assert [seq for seq, _ in renamed.problems] == [1]
+    assert "stands where record 1 should" in renamed.problems[0][1]
+    broken = auditor.check_block(1, b'{"seq":1}\n' + two)
+    assert [seq for seq, _ in broken.problems] == [1]
+    assert broken.stamps == "0001-01-01T00:00:00.000000Z" + whole.stamps[27:], "one for each line"
+    assert broken.leaves == bytes(32) + second.checksum
+    assert auditor.check_block(2, two).previous == first.checksum.hex()
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.integers(0, len(_PLAIN)), st.integers(0, 3), st.text('"\\{}[],:an0 \x01\x7fé', max_size=3)
