@@ -18,7 +18,7 @@ from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit import checkpoint_table, export, tables
 from risk_receivers.audit.canonical import encode
-from risk_receivers.audit.chain import EMPTY, Record, follow, leaf_hash
+from risk_receivers.audit.chain import EMPTY, Head, Record, follow, leaf_hash
 from risk_receivers.audit.errors import UnrecordableError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.export import ALWAYS_TOLD
@@ -254,6 +254,44 @@ def test_every_stretch_is_proven_to_whoever_knows_a_key_of_then_or_later(
 
 def lines_of(note: str) -> list[bytes]:
     return [f"{json.dumps({'checkpoint': note})}\n".encode()]
+
+
+def test_a_head_that_was_kept_must_be_the_checksum_of_that_very_record(tmp_path: Path) -> None:
+    records = a_chain(5)
+    content = ended(as_lines(records), 5)
+    for number, record in enumerate(records, 1):
+        kept = f"{number}:{record.checksum.hex()}"
+        assert audited(tmp_path, content, heads=(kept,)).problems == []
+        other = f"{number}:{records[number % 5].checksum.hex()}"
+        assert "not on this chain" in audited(tmp_path, content, heads=(other,)).problems[0]
+
+
+def test_a_chain_begins_with_a_record_that_follows_none(tmp_path: Path) -> None:
+    event = AuditEvent(EventType.ALERT_CREATED, "m")
+    head = Head(0, "1" * 64)
+    first = follow(head, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
+    assert audited(tmp_path, ended(as_lines([first]), 1)).problems == [
+        "record 1: is not the first of a chain, as its number says"
+    ]
+
+
+def test_a_checkpoint_beyond_the_export_has_the_hashes_that_lead_there_and_no_others(
+    tmp_path: Path,
+) -> None:
+    records = a_chain(5)
+    leaves = [one.checksum for one in records]
+    note = checkpoint(5, rfc9162_root(leaves), SIGNER)
+    for after, problem in (
+        ([leaves[3], leaves[4]], ""),
+        ([leaves[3]], "not as many"),
+        ([leaves[3], leaves[4], leaves[4]], "not as many"),
+        ([leaves[4], leaves[3]], "do not lead to the root that was signed for 5"),
+    ):
+        told = {"checkpoint": note, "after": [one.hex() for one in after]}
+        content = ended([*as_lines(records[:3]), f"{json.dumps(told)}\n".encode()], 3)
+        report = audited(tmp_path, content, key=SIGNER.vkey)
+        assert (report.problems == []) is (problem == "")
+        assert problem in "".join(report.problems)
 
 
 @pytest.mark.parametrize("block", [1, 700, 2500, 1 << 20])
