@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mutation.mutants import count
-from mutation.report import Tried, keep, kept, markdown, unexplained
+from mutation.report import Tried, explained, keep, kept, markdown, unexplained
 from mutation.session import Session, Target, Verdict
 from mutation.table import AREAS, WANTED, Area
 
@@ -70,9 +70,10 @@ def _try(area: Area, paths: Sequence[str], options: argparse.Namespace) -> None:
         if before is None:
             keep(Tried(path, _digest(path), count((_ROOT / path).read_text("utf-8")), []), _RESULTS)
         else:
-            survived = {one.number for one in before.survived}
+            why = explained()
+            open_ones = {one.number for one in before.survived if (path, one.change) not in why}
             tried = {one.number for one in before.verdicts}
-            numbers = tuple(sorted(survived.union(numbers) - (tried - survived)))
+            numbers = tuple(sorted(open_ones.union(numbers) - (tried - open_ones)))
         if numbers:
             targets.append(Target(path, numbers))
     if not targets:
@@ -121,7 +122,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev mutate", description=__doc__)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="e.g. kill/switch.py or kill")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each module")
-    parser.add_argument("--again", action="store_true", help="not what was killed already")
+    parser.add_argument("--again", action="store_true", help="not what was killed or is explained")
     parser.add_argument("--report", action="store_true", help="try none, make the report anew")
     parser.add_argument("--write", action="store_true", help="write docs/mutation.md")
     parser.add_argument("--list", action="store_true", help="the modules, and how many mutants")
