@@ -266,6 +266,36 @@ def test_a_head_that_was_kept_must_be_the_checksum_of_that_very_record(tmp_path:
         assert "not on this chain" in audited(tmp_path, content, heads=(other,)).problems[0]
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[]\n", "has no riskwarden_export"),
+        (b"{}\n", "has no riskwarden_export"),
+        (ended(as_lines(a_chain(1), first=-1), 1), "first is no number of records"),
+        (ended(as_lines(a_chain(1), first="1"), 1), "first is no number of records"),
+        (ended(as_lines(a_chain(1), first=True), 1), "first is no number of records"),
+    ],
+)
+def test_what_does_not_begin_like_an_export_is_none(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    with pytest.raises(auditor.UnreadableError, match=problem):
+        audited(tmp_path, content)
+
+
+def test_a_signature_that_is_written_in_another_way_is_none(tmp_path: Path) -> None:
+    records = a_chain(2)
+    note = checkpoint(2, rfc9162_root([one.checksum for one in records]), SIGNER)
+    assert note.endswith("=\n")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = f"{note[:-3]}{alphabet[alphabet.index(note[-3]) + 1]}=\n"
+    for told, problems in ((note, ""), (other, "not base64")):
+        content = b"".join([*as_lines(records), *lines_of(told)])
+        report = audited(tmp_path, ended([content], 2), key=SIGNER.vkey)
+        assert problems in "".join(report.problems)
+        assert (report.problems == []) is (told == note)
+
+
 def test_a_chain_begins_with_a_record_that_follows_none(tmp_path: Path) -> None:
     event = AuditEvent(EventType.ALERT_CREATED, "m")
     head = Head(0, "1" * 64)

@@ -30,6 +30,8 @@ def test_a_chain_and_its_checkpoints_fit_each_other(closed: Log) -> None:
     assert found.tree.size == 12
     assert closed.verify(closed.key).ok
     assert closed.verify(last=closed.last()).ok
+    warned = verify_database(closed.path, warnings=["the clock is off"])
+    assert (warned.ok, [str(one) for one in warned.warnings]) == (True, ["the clock is off"])
 
 
 def test_checkpoints_that_are_read_one_by_one_are_all_looked_at(
