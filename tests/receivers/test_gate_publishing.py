@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,6 +107,24 @@ def test_a_clearing_of_what_was_no_halt_ends_no_lease(
         healthy[0] = False
         gate.release(KillBoard())
         assert gate.is_open
+
+
+def test_that_somebody_took_the_reasons_away_is_logged_and_their_first_writing_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.apply(KillBoard())
+        assert "taken away" not in caplog.text
+        (tmp_path / contract.DETAIL_FILE).unlink()
+        gate.apply(KillBoard())
+        assert "gate.json was taken away or changed" in caplog.text
+
+
+def test_no_process_goes_on_for_the_renewing_alone(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.start()
+        assert [one.daemon for one in threading.enumerate() if one.name == "gate"] == [True]
 
 
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:
