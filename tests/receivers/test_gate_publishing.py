@@ -160,6 +160,8 @@ def test_reasons_are_for_the_folders_group_however_they_were_written(tmp_path: P
     file.prepare()
     spares = [path for path in file.files[1:] if path.is_file()]
     assert len(spares) == len(KillMode) - 1
+    spares[0].unlink()  # what is not there is no reason not to take the next
+    opened = len(list(Path("/proc/self/fd").iterdir()))
     detail = contract.GateDetail(version=1, halted=False, policy_digest="abc", written_at=NOW)
     for number in (0, 200):
         whole = detail.model_copy(update={"restrictions": tuple(held(number))})
@@ -168,3 +170,6 @@ def test_reasons_are_for_the_folders_group_however_they_were_written(tmp_path: P
         assert file.holds(whole)
         assert (tmp_path / contract.DETAIL_FILE).stat().st_mode & 0o777 == 0o640
         assert all(path.is_file() for path in spares), "each has its space again"
+    for number in range(20):
+        file.write(detail.model_copy(update={"version": number}))
+    assert len(list(Path("/proc/self/fd").iterdir())) < opened + 20
