@@ -146,7 +146,7 @@ def test_where_not_all_finds_room_at_least_what_is_to_be_closed_is_told(tmp_path
         gate.apply(tripped())
         found = contract.read_detail(tmp_path)
         assert found is not None
-        assert [one.id for one in found.restrictions] == ["kill-1"]
+        assert [one.id for one in found.known] == ["kill-1"]
         assert found.halted
         version = gate.version
         gate.apply(tripped())
