@@ -77,6 +77,9 @@ def test_the_page_counts_and_names_what_survived() -> None:
     results = {"a.py": Tried("a.py", "", 5, verdicts)}
     page = markdown([Area("One", ("a.py",), ())], results)
     assert "| `a.py` | 5 | 4 | 3 | 1 | 75.0% |" in page
-    assert "* line 7: `x < y -> x <= y`<br>Not explained." in page
+    assert (
+        "* line 7: `x < y -> x <= y`<br>Open: none of the tests that are tried here notices it."
+        in page
+    )
     assert unexplained(results) == ["a.py:7 x < y -> x <= y"]
     assert re.search(r"^\| 5 \| 4 \| 3 \| 1 \| 75.0% \|$", page, re.MULTILINE)

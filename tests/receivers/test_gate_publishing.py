@@ -127,6 +127,16 @@ def test_no_process_goes_on_for_the_renewing_alone(tmp_path: Path) -> None:
         assert [one.daemon for one in threading.enumerate() if one.name == "gate"] == [True]
 
 
+def test_a_lease_file_alone_keeps_the_version_and_is_for_the_folders_group(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(tripped())
+        version = gate.version
+    (tmp_path / contract.DETAIL_FILE).unlink()
+    assert (tmp_path / contract.LEASE_FILE).stat().st_mode & 0o777 == 0o640
+    with publisher(tmp_path) as gate:
+        assert gate.version == version
+
+
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
         gate.apply(KillBoard())

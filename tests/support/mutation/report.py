@@ -107,7 +107,10 @@ def markdown(areas: Sequence[Area], results: Mapping[str, Tried]) -> str:
         if tried.survived:
             lines += [f"`{tried.module}`", ""]
             for one in tried.survived:
-                why = known.get((one.module, one.change), "Not explained.")
+                why = known.get(
+                    (one.module, one.change),
+                    "Open: none of the tests that are tried here notices it.",
+                )
                 lines.append(f"* line {one.line}: `{one.change}`<br>{why}")
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
