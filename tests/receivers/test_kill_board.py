@@ -204,6 +204,23 @@ def test_what_is_latched_is_tightened_and_takes_more_than_to_hear_of_a_clearing(
     assert latched(KillBoard(), disarmed) == disarmed
 
 
+def test_a_very_long_history_is_folded() -> None:
+    """Step by step that would be work for hours: every step copied all that had been seen."""
+    count = 300_000
+    kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
+    events = [
+        KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
+        for n, kind in enumerate(kinds)
+    ]
+    assert len(fold(events).everything.seen) == count + 1
+
+
+def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
+    assert KillSwitch().restriction is None
+    assert not KillSwitch().is_tripped
+    assert not KillSwitch().would_loosen(KillMode.PAUSE)
+
+
 def test_one_cause_starts_a_kill_with_an_id_of_its_own_in_every_scope() -> None:
     ids = [own_id("cause", scope) for scope in SCOPES]
     assert ids[0] == "cause"

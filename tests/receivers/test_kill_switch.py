@@ -111,23 +111,6 @@ def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
     assert state.after(closed).on_flat("kill-a", "one", NOW) is not None
 
 
-def test_a_very_long_history_is_folded() -> None:
-    """Step by step that would be work for hours: every step copied all that had been seen."""
-    count = 300_000
-    kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
-    events = [
-        KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
-        for n, kind in enumerate(kinds)
-    ]
-    assert len(fold(events).everything.seen) == count + 1
-
-
-def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
-    assert KillSwitch().restriction is None
-    assert not KillSwitch().is_tripped
-    assert not KillSwitch().would_loosen(KillMode.PAUSE)
-
-
 def happened(state: KillSwitch, event: KillEvent | None) -> KillSwitch:
     assert event is not None
     return state.after(event)

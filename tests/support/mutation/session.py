@@ -13,34 +13,32 @@ import gc
 import importlib
 import inspect
 import json
-import mmap
 import multiprocessing
 import os
 import re
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FunctionType
 from typing import Any, Final, TypeAlias
 
 import nursery
 import pytest
 
 from mutation.mutants import Mutant, mutants
+from mutation.reach import MOST_LINES, traced
 
 #: A test that computes for so much longer than it took without a mutant has failed.
 _SLOWER: Final = 8
 _SECONDS: Final = 10.0
 #: Of the tests that a new process runs, which are all that reach the module, the quickest.
 _AT_IMPORT: Final = 40
-_MOST_LINES: Final = 2000
 _EXAMPLES: Final = 25
 
 
@@ -182,14 +180,14 @@ class Session:
 
     def _reached(self, files: dict[str, str]) -> dict[str, Any]:
         reach = _Reach({}, {}, [])
-        places = {file: number * _MOST_LINES for number, file in enumerate(files)}
-        with _traced(places) as seen:
+        places = {file: number * MOST_LINES for number, file in enumerate(files)}
+        with traced(places) as seen:
             for name in self._items:
                 seen[:] = bytes(len(seen))
                 started = time.monotonic()
                 failed = self._run(name)
                 lines = {
-                    path: [line for line in range(_MOST_LINES) if seen[places[file] + line]]
+                    path: [line for line in range(MOST_LINES) if seen[places[file] + line]]
                     for file, path in files.items()
                 }
                 if failed:
@@ -266,31 +264,6 @@ def _silently(
     except BaseException:  # noqa: BLE001 - nothing of it may go on in the session's code
         os._exit(3)
     os._exit(0)
-
-
-@contextlib.contextmanager
-def _traced(places: dict[str, int]) -> Iterator[mmap.mmap]:
-    """Notes the lines that are run of some files, by any thread and in any fork of this process."""
-    seen = mmap.mmap(-1, _MOST_LINES * len(places))
-
-    def called(frame: FrameType, event: str, argument: object) -> Any:
-        place = places.get(frame.f_code.co_filename)
-        if place is None:
-            return None
-
-        def at_line(frame: FrameType, event: str, argument: object) -> Any:
-            seen[place + frame.f_lineno] = 1
-            return at_line
-
-        return at_line
-
-    threading.settrace(called)
-    sys.settrace(called)
-    try:
-        yield seen
-    finally:
-        sys.settrace(None)
-        threading.settrace(None)
 
 
 def _file(target: Target) -> str:
