@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,48 @@ def test_a_lease_file_is_these_64_bytes() -> None:
         + bytes(range(16))
         + bytes(16)
     )
+
+
+def test_the_words_of_a_lease_file_stand_where_the_contract_says() -> None:
+    data = gate.encode(lease_ns=1, version=2, longest_ns=3, boot=bytes(16), restrictions=4)
+    words = memoryview(data).cast("Q")
+    places = (gate.LEASE_WORD, gate.VERSION_WORD, gate.LONGEST_WORD, gate.RESTRICTIONS_WORD)
+    assert [words[place] for place in places] == [1, 2, 3, 4]
+
+
+def test_a_lease_of_a_minute_may_be_granted_and_no_longer_one() -> None:
+    for longest, grants in ((60 * 10**9, True), (60 * 10**9 + 1, False)):
+        data = gate.encode(lease_ns=1, version=1, longest_ns=longest, boot=bytes(16))
+        assert (gate.fault(data, bytes(16)) is None) is grants
+
+
+def test_the_reasons_of_a_gate_are_written_for_people_and_read_again(tmp_path: Path) -> None:
+    detail = gate.GateDetail(
+        version=1, halted=False, policy_digest="abc", written_at=datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    gate.write_detail(tmp_path, detail)
+    text = (tmp_path / gate.DETAIL_FILE).read_text()
+    assert text.startswith('{\n  "schema_version": 2,\n  "version": 1,\n')
+    assert text.endswith("}\n")
+    assert gate.read_detail(tmp_path) == detail
+    assert [path.name for path in tmp_path.iterdir()] == [gate.DETAIL_FILE]
+    with pytest.raises(ValidationError, match="frozen"):
+        detail.version = 2  # type: ignore[misc]
+
+
+def test_of_reasons_that_have_no_end_no_more_is_read_than_shows_that(tmp_path: Path) -> None:
+    with (tmp_path / gate.DETAIL_FILE).open("wb") as stream:
+        stream.truncate(2**22)
+    assert len(gate.detail_bytes(tmp_path)) == 2**20 + 1
+    assert "damaged" in gate.detail_fault(tmp_path)
+
+
+def test_reading_reasons_leaves_no_file_open(tmp_path: Path) -> None:
+    (tmp_path / gate.DETAIL_FILE).write_bytes(b"{}")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        gate.read_detail(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
 
 
 @given(lease=WORD, longest=WORD, at=WORD)

@@ -9,12 +9,15 @@ from incident_story import (
     OFTEN,
     TIME,
     TREND,
+    alert,
     at,
     breached,
 )
 
 from risk_policy.vocabulary import Severity
-from risk_receivers.incidents.lifecycle import Change, State
+from risk_receivers.incidents.held import Told
+from risk_receivers.incidents.lifecycle import Change, State, on_unanswered
+from risk_receivers.intake.alert import Feed
 
 
 def test_the_end_of_an_escalation_is_not_the_end_of_the_incident() -> None:
@@ -138,6 +141,8 @@ def test_an_escalation_that_came_and_went_unheard_is_recorded_in_its_incident() 
     story.ends(BASE, 11)
     again = story.ends(TIME, 14, starts=12, end=13)
     assert again.changes == (Change.CREATED, Change.RESOLVED)
+    as_bad = breached(TIME).ends(OFTEN, 9, starts=3, end=8)
+    assert (as_bad.changes, as_bad.fired_unseen) == ((), True)
 
 
 def test_an_escalation_is_unheard_again_and_even_after_the_end() -> None:
@@ -160,6 +165,76 @@ def test_a_late_notification_about_an_escalation_that_is_over_revives_nothing() 
     for kind in (BASE, TIME, OFTEN):
         assert story.told(kind, 8, starts=0).changes == ()
     assert story.told(TIME, 9, starts=8).changes == (Change.CREATED, Change.DISPATCHED)
+
+
+def test_what_was_told_of_one_alert_counts_when_the_incident_continues() -> None:
+    story = breached(TIME)
+    story.told(BASE, 1, starts=0)
+    story.passes(13)
+    assert story.fires(TIME, 20, starts=0).changes == (Change.CONTINUED,)
+    assert story.now.state is State.DISPATCHED
+
+
+def test_what_nobody_answers_for_any_more_is_told_again_when_it_comes_back_worse() -> None:
+    story = breached(TIME)
+    assert story.now.known_severity is None
+    story.told(BASE, 1, starts=0)
+    assert story.now.known_severity is Severity.WARNING
+    story.told(TIME, 2, starts=0)
+    story.ends(TIME, 3)
+    assert story.now.known_severity is Severity.CRITICAL
+    story.incident = on_unanswered(story.now)
+    assert story.now.known_severity is Severity.WARNING, "what fires goes on being known"
+    assert story.now.told_severity is Severity.CRITICAL
+    story.told(TIME, 4, starts=4)
+    assert story.now.known_severity is Severity.CRITICAL
+    untold = breached(TIME)
+    untold.ends(TIME, 3)
+    assert on_unanswered(untold.now).told_severity is None
+
+
+def test_people_know_of_what_was_told_before_hearsay_of_it_and_before_it_lapsed() -> None:
+    story = breached(OFTEN)
+    story.told(BASE, 1, starts=0)
+    story.ends(BASE, 5)
+    story.take(alert(BASE, feed=Feed.NOTIFICATIONS, starts=8, ends=9, firing=False), 10)
+    assert story.now.told_severity is Severity.WARNING
+    story.fires(OFTEN, 10, starts=0)
+    assert story.ends(BASE, 11, starts=8, end=10).changes == ()
+    assert next(one for one in story.now.alerts if one.escalation == "none").starts_at == at(8)
+
+    story.fires(OFTEN, 20, starts=0)
+    story.ends(BASE, 21, starts=18, end=20)
+    assert next(one for one in story.now.alerts if one.escalation == "none").starts_at == at(18)
+
+    lapsed = breached()
+    lapsed.told(BASE, 1, starts=0)
+    lapsed.take(alert(BASE, feed=Feed.NOTIFICATIONS, starts=0, ends=9, firing=False), 10)
+    lapsed.fires(BASE, 11, starts=0)
+    assert [one.told for one in lapsed.now.alerts] == [Told.OVER]
+    lapsed.passes(24)
+    lapsed.fires(BASE, 30, starts=0)
+    assert [one.told for one in lapsed.now.alerts] == [Told.FIRING], "it is not over, as was said"
+    never = breached()
+    never.passes(13)
+    never.fires(BASE, 20, starts=0)
+    assert never.now.told_severity is None
+
+
+def test_what_people_know_is_kept_by_the_numbers_that_stores_have() -> None:
+    names = {one.name: one.value for one in Told}
+    assert names == {"NOTHING": 0, "FIRING": 1, "OVER": 2, "STALE": 3}
+
+
+def test_when_it_was_last_seen_never_goes_back() -> None:
+    story = breached()
+    story.fires(BASE, 9, starts=0)
+    assert story.now.last_seen_at == at(9)
+    story.fires(TIME, 7, starts=0)
+    assert story.now.last_seen_at == at(9)
+    for end in (10, 8):
+        story.ends(TIME, end, end=7)
+        assert story.now.last_seen_at == at(10)
 
 
 def test_what_people_were_told_is_kept_until_the_next_episode() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,14 @@ from risk_policy.contracts.restriction import tightest_kill
 from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.kill.board import KillBoard, fold, latched, own_id, tightest
-from risk_receivers.kill.switch import EventKind, KillEvent, Phase, Trigger, timeout_of
+from risk_receivers.kill.switch import (
+    EventKind,
+    KillEvent,
+    KillSwitch,
+    Phase,
+    Trigger,
+    timeout_of,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAIN, BTC = Scope(account="main"), Scope(symbol="BTC-EUR")
@@ -132,6 +140,85 @@ def test_a_graceful_kill_is_tightened_in_its_own_scope() -> None:
     assert board.of(BTC).mode is KillMode.IMMEDIATE
     assert board.everything.mode is KillMode.GRACEFUL
     assert board.on_trigger(timeout_of("of another kill", NOW)) is None
+
+
+def test_what_accounts_say_is_kept_in_the_scope_of_the_kill_that_they_say_it_of() -> None:
+    board = pulled(KillBoard(), trigger(MAIN), trigger(EVERYTHING))
+    says: list[Callable[[KillSwitch], KillEvent | None]] = [
+        lambda one: one.on_account("main", NOW),
+        lambda one: one.on_closing(f"kill {MAIN}", "main", NOW),
+        lambda one: one.on_flat(f"kill {MAIN}", "main", NOW),
+    ]
+    for say in says:
+        event = say(board.of(MAIN))
+        assert event is not None
+        assert event.scope == MAIN
+        board = board.after(event)
+    assert board.of(MAIN).phase is Phase.FLAT_CONFIRMED
+    assert board.everything.phase is Phase.TRIPPED
+    cleared = board.on_clear(f"kill {MAIN}", NOW)
+    assert cleared is not None
+    board = board.after(cleared)
+    assert board.of(MAIN).scope == MAIN
+    assert board.of(MAIN).restriction is None
+    assert pulled(board, trigger(MAIN, kill_id="again")).of(MAIN).scope == MAIN
+
+
+def test_a_clearing_of_everything_begins_anew_for_every_scope_known_or_not() -> None:
+    board = pulled(KillBoard(), trigger(MAIN), trigger(EVERYTHING))
+    for number in (1, 2):
+        cleared = board.on_clear(board.everything.kill_id, NOW)
+        assert cleared is not None
+        board = board.after(cleared)
+        for scope in (EVERYTHING, MAIN, BTC):
+            assert (board.of(scope).epoch, board.of(scope).anew_at) == (number, NOW)
+            news = replace(trigger(scope), key="news")
+            assert board.heeds_unrecorded(news)
+            assert not board.heeds_unrecorded(replace(news, over_at=NOW))
+        holds = replace(trigger(MAIN), holds=True)
+        board = pulled(board, holds)
+        assert board.on_trigger(holds) is None, "once in each epoch"
+        board = pulled(board, trigger(EVERYTHING, kill_id=f"another {number}"))
+
+
+def test_those_concerning_a_position_are_those_that_may_cover_it() -> None:
+    board = pulled(KillBoard(), trigger(MAIN), trigger(BTC), trigger(Scope(venue="xetra")))
+    covering = [one.scope for one in board.concerning(Position())]
+    assert covering == [MAIN, BTC]
+    assert [one.scope for one in board.concerning(Position(symbol=""))] == [MAIN, BTC]
+    assert board.concerning(Position(account="other", symbol="SAP")) == ()
+
+
+def test_what_is_latched_is_tightened_and_takes_more_than_to_hear_of_a_clearing() -> None:
+    loose, tight = (
+        pulled(KillBoard(), trigger(MAIN, mode)) for mode in (KillMode.PAUSE, KillMode.IMMEDIATE)
+    )
+    assert latched(loose, tight).of(MAIN).mode is KillMode.IMMEDIATE
+    assert latched(tight, loose).of(MAIN).mode is KillMode.IMMEDIATE
+    cleared = loose.on_clear(f"kill {MAIN}", NOW)
+    assert cleared is not None
+    assert latched(loose, loose.after(cleared)).of(MAIN) == loose.of(MAIN)
+    disarm = KillBoard().on_disarm(NOW)
+    assert disarm is not None
+    disarmed = KillBoard().after(disarm)
+    assert latched(KillBoard(), disarmed) == disarmed
+
+
+def test_a_very_long_history_is_folded() -> None:
+    """Step by step that would be work for hours: every step copied all that had been seen."""
+    count = 300_000
+    kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
+    events = [
+        KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
+        for n, kind in enumerate(kinds)
+    ]
+    assert len(fold(events).everything.seen) == count + 1
+
+
+def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
+    assert KillSwitch().restriction is None
+    assert not KillSwitch().is_tripped
+    assert not KillSwitch().would_loosen(KillMode.PAUSE)
 
 
 def test_one_cause_starts_a_kill_with_an_id_of_its_own_in_every_scope() -> None:

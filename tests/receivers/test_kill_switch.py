@@ -91,7 +91,9 @@ def test_it_is_flat_once_every_account_is() -> None:
 
     again = state.on_account("three", NOW)
     assert again is not None
-    assert state.after(again).phase is Phase.CLOSING, "it was flat only as far as anybody knew"
+    open_again = state.after(again)
+    assert open_again.phase is Phase.CLOSING, "it was flat only as far as anybody knew"
+    assert open_again.flat_at is None
 
 
 def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
@@ -102,27 +104,11 @@ def test_a_position_that_is_closed_after_all_was_flat_ends_that() -> None:
     assert state.on_closing("kill-a", "one", NOW) is None, "the final sweep finds nothing"
     earlier, later = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
     assert state.on_closing("kill-a", "one", NOW, held_at=earlier) is None, "late news"
+    assert state.on_closing("kill-a", "one", NOW, held_at=NOW) is None
     closed = state.on_closing("kill-a", "one", NOW, held_at=later)
     assert closed is not None
     assert state.after(closed).phase is Phase.CLOSING
     assert state.after(closed).on_flat("kill-a", "one", NOW) is not None
-
-
-def test_a_very_long_history_is_folded() -> None:
-    """Step by step that would be work for hours: every step copied all that had been seen."""
-    count = 300_000
-    kinds = [EventKind.TRIPPED, *[EventKind.TRIGGER_RECORDED] * count]
-    events = [
-        KillEvent(kind, "kill", NOW, f"incident:{n}", KillMode.PAUSE)
-        for n, kind in enumerate(kinds)
-    ]
-    assert len(fold(events).everything.seen) == count + 1
-
-
-def test_an_armed_switch_holds_nothing_at_the_gate() -> None:
-    assert KillSwitch().restriction is None
-    assert not KillSwitch().is_tripped
-    assert not KillSwitch().would_loosen(KillMode.PAUSE)
 
 
 def happened(state: KillSwitch, event: KillEvent | None) -> KillSwitch:
@@ -181,6 +167,65 @@ def test_a_graceful_kill_is_tightened_when_its_time_is_over_unless_all_is_flat()
     assert not cleared.heeds(over)
     for mode in (KillMode.PAUSE, KillMode.IMMEDIATE):
         assert pulled(KillSwitch(), trigger("a", mode))[0].on_timeout(NOW) is None
+
+
+def test_news_of_what_was_over_at_the_clearing_trips_nothing_before_it_is_on_record() -> None:
+    news, before, after = trigger("a"), NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+    assert KillSwitch().heeds_unrecorded(news)
+    assert KillSwitch().heeds_unrecorded(replace(news, over_at=before)), "it was never cleared"
+    state, _ = pulled(KillSwitch(), news)
+    cleared = happened(state, state.on_clear("kill-a", NOW))
+    assert cleared.heeds_unrecorded(news), "nobody said that it is over"
+    assert not cleared.heeds_unrecorded(replace(news, over_at=before))
+    assert not cleared.heeds_unrecorded(replace(news, over_at=NOW))
+    assert cleared.heeds_unrecorded(replace(news, over_at=after))
+    disarmed = happened(cleared, cleared.on_disarm(NOW))
+    assert not disarmed.heeds_unrecorded(news)
+
+
+def test_the_beginning_of_closing_is_news_once_of_every_account() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    state = happened(state, state.on_account("one", NOW))
+    assert state.phase is Phase.TRIPPED
+    closing = happened(state, state.on_closing("kill-a", "one", NOW))
+    assert closing.phase is Phase.CLOSING
+    assert closing.on_closing("kill-a", "one", NOW) is None
+    assert closing.on_closing("kill-a", "two", NOW) is not None
+    flat = happened(closing, closing.on_flat("kill-a", "one", NOW))
+    assert flat.on_flat("kill-a", "one", NOW) is None
+
+
+def test_a_trip_keeps_what_was_before_it_and_says_since_when_which_mode_holds() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    state = happened(state, state.on_clear("kill-a", NOW))
+    later, still_later = NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)
+    again, _ = pulled(state, replace(trigger("b"), at=later))
+    assert (again.level, again.since, again.mode_since) == ("emergency", later, later)
+    assert (state.epoch, state.anew_at) == (1, NOW)
+    kept = (state.cleared, state.settled, state.epoch, state.anew_at)
+    assert (again.cleared, again.settled, again.epoch, again.anew_at) == kept
+    assert again.seen == {"a", "b"}
+    tighter, _ = pulled(again, replace(trigger("c", KillMode.IMMEDIATE), at=still_later))
+    assert (tighter.since, tighter.mode_since) == (later, still_later)
+
+
+def test_of_two_states_with_nothing_tripped_the_newer_one_counts() -> None:
+    armed = KillSwitch()
+    disarmed = happened(armed, armed.on_disarm(NOW))
+    assert tightest(armed, disarmed) == tightest(disarmed, armed) == disarmed
+    recorded, _ = pulled(disarmed, trigger("a"))
+    assert tightest(disarmed, recorded) == recorded
+    again = happened(recorded, recorded.on_arm(NOW))
+    assert tightest(recorded, again) == tightest(again, recorded) == again
+
+
+def test_an_account_is_news_once_and_only_by_name() -> None:
+    state, _ = pulled(KillSwitch(), trigger("a"))
+    assert state.on_account("", NOW) is None
+    waiting = happened(state, state.on_account("one", NOW))
+    assert waiting.on_account("one", NOW) is None
+    flat = happened(waiting, waiting.on_flat("kill-a", "one", NOW))
+    assert flat.on_account("one", NOW) is None
 
 
 class AnyInterleaving(RuleBasedStateMachine):

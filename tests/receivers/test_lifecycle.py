@@ -60,6 +60,21 @@ def test_an_end_that_may_be_none_hides_no_real_one_before_it() -> None:
     )
 
 
+def test_an_end_that_may_be_none_of_a_firing_nobody_saw_is_an_episode() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    later = replace(alert(firing=False, starts=20, ends=25), is_certain=False)
+    step = on_alert(resolved, later, at(30))
+    assert step.changes == (Change.CREATED, Change.RESOLVED)
+    assert step.incident.episode == 2
+
+
+def test_an_end_without_a_time_is_now_and_none_is_before_its_beginning() -> None:
+    assert on_alert(opened(), alert(firing=False), at(5)).incident.ends_at == at(5)
+    for said, end in ((None, 9), (7, 7), (3, 5)):
+        hearsay = on_alert(None, notified(firing=False, starts=5, ends=said), at(9))
+        assert hearsay.incident.ends_at == at(end)
+
+
 def test_the_notification_feed_dispatches_once() -> None:
     first = on_alert(opened(), notified(), at(1))
     assert first.changes == (Change.DISPATCHED,)
@@ -115,6 +130,7 @@ def test_a_second_prometheus_that_still_fires_does_not_flap_with_the_first() -> 
 def test_a_late_notification_does_not_reopen_what_the_alert_feed_resolved() -> None:
     resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
     assert on_alert(resolved, notified(starts=0), at(6)).incident == resolved
+    assert on_alert(resolved, notified(starts=5), at(6)).incident == resolved
     assert on_alert(resolved, notified(starts=6), at(6)).changes[0] is Change.CREATED
 
 
@@ -151,7 +167,8 @@ def test_alertmanager_saying_resolved_ends_nothing(end: float) -> None:
     for last in (opened(), told, on_clock(opened(), at(13)).incident):
         step = on_alert(last, over, at(15))
         assert step.changes == ()
-        assert step.incident.state is last.state
+        assert (step.incident.state, step.incident.ends_at) == (last.state, last.ends_at)
+        assert [one.ends_at for one in step.incident.alerts] == [at(12)]
         assert on_alert(step.incident, over, at(16)).incident == step.incident
         ended = on_alert(step.incident, alert(firing=False, ends=5), at(17))
         assert ended.changes == (Change.RESOLVED,)
@@ -175,6 +192,51 @@ def test_a_firing_known_from_alertmanagers_resolution_only_is_an_episode_in_doub
     assert on_alert(step.incident, alert(firing=False, ends=5), at(11)).changes == (
         Change.RESOLVED,
     )
+
+
+def test_hearsay_of_another_firing_is_an_episode_in_doubt_that_nobody_was_told_of() -> None:
+    told = on_alert(opened(), notified(), at(1)).incident
+    resolved = on_alert(told, alert(firing=False, ends=5), at(5)).incident
+    step = on_alert(resolved, notified(firing=False, starts=8, ends=9), at(10))
+    assert step.changes == (Change.CREATED, Change.EXPIRED)
+    assert (step.incident.episode, step.incident.is_in_doubt) == (2, True)
+    assert step.incident.told_severity is None
+
+
+def test_late_news_of_what_was_resolved_before_hearsay_revives_nothing() -> None:
+    resolved = on_alert(opened(), alert(firing=False, ends=5), at(5)).incident
+    hearsay = on_alert(resolved, notified(firing=False, starts=8, ends=9), at(10)).incident
+    assert on_alert(hearsay, notified(starts=0), at(11)) == Step(hearsay)
+    assert on_alert(hearsay, notified(starts=6), at(11)).changes[0] is Change.CONTINUED
+
+
+def test_a_firing_that_ended_as_it_began_has_ended() -> None:
+    assert on_alert(opened(), alert(firing=False, ends=0), at(1)).changes == (Change.RESOLVED,)
+    told = on_alert(None, notified(), at(0)).incident
+    lapsing = on_alert(told, notified(firing=False, ends=0), at(1)).incident
+    assert on_clock(lapsing, at(2)).changes == (Change.EXPIRED,)
+
+
+def test_hearsay_of_what_was_worse_is_kept_in_its_episode() -> None:
+    known = on_alert(opened(), alert(ends=15), at(3)).incident
+    resolved = on_alert(known, alert(firing=False, ends=9), at(9)).incident
+    for last, doubt in ((known, True), (resolved, False)):
+        step = on_alert(last, notified(kind=WORSE, firing=False, starts=4, ends=6), at(2))
+        assert step.changes == (Change.ESCALATED, Change.DEESCALATED)
+        assert (step.fired_unseen, step.incident.is_in_doubt) == (True, doubt)
+        assert step.incident.last_seen_at == last.last_seen_at
+        assert (step.incident.state, step.incident.ends_at) == (last.state, last.ends_at)
+        later = on_alert(last, notified(kind=WORSE, firing=False, starts=4, ends=6), at(20))
+        assert later.incident.last_seen_at == at(20)
+        as_bad: Kind = (Severity.WARNING, "trend")
+        same = on_alert(last, notified(kind=as_bad, firing=False, starts=4, ends=6), at(20))
+        assert (same.changes, same.fired_unseen) == ((), True)
+
+
+def test_what_began_when_its_incident_expired_continues_it() -> None:
+    expired = on_clock(opened(), at(13)).incident
+    assert on_alert(expired, alert(starts=12, ends=32), at(20)).changes == (Change.CONTINUED,)
+    assert on_alert(expired, alert(starts=12.001, ends=32), at(20)).changes == (Change.CREATED,)
 
 
 def test_an_expired_incident_that_is_repeated_again_continues() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_files import BOOT, BUY, REDUCE, SECOND, gate_at, lease_bytes
+from gate_files import BOOT, BUY, REDUCE, SECOND, detail_with, gate_at, lease_bytes
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def test_a_missing_file_closes_the_gate(gate_dir: Path) -> None:
     assert not decision.allowed
     assert decision.state is GateState.MISSING
     assert "gate.lease is missing" in decision.reason
+    assert decision.gate_version == 0
 
 
 def test_a_missing_folder_closes_the_gate(tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_missing_folder_closes_the_gate(tmp_path: Path) -> None:
         (lease_bytes(lease_ns=0), GateState.HALTED, "halted"),
         (lease_bytes(lease_ns=98 * SECOND), GateState.STALE, "ended 2.0 s ago"),
         (lease_bytes(lease_ns=100 * SECOND), GateState.STALE, "ended 0.0 s ago"),
-        (lease_bytes(lease_ns=110 * SECOND), GateState.IMPLAUSIBLE, "10.0 s ahead"),
+        (lease_bytes(lease_ns=110 * SECOND), GateState.IMPLAUSIBLE, "lies 10.0 s ahead"),
         (lease_bytes(lease_ns=2**64 - 1), GateState.IMPLAUSIBLE, "more than the 3.0 s"),
     ],
 )
@@ -74,6 +76,75 @@ def test_a_folder_in_the_place_of_the_file_closes_the_gate(gate_dir: Path) -> No
     assert gate.check(REDUCE).allowed
 
 
+def test_a_file_that_leads_nowhere_closes_the_gate(gate_dir: Path) -> None:
+    (gate_dir / contract.LEASE_FILE).symlink_to(contract.LEASE_FILE)
+    decision = TradeGate(gate_dir).check(BUY)
+    assert decision.state is GateState.UNTRUSTED
+    assert "gate.lease cannot be mapped" in decision.reason
+
+
+def swap(path: Path) -> Callable[[], None]:
+    away = path.rename(path.with_name("away"))
+    return lambda: (away.rename(path), None)[1]
+
+
+def loop(path: Path) -> Callable[[], None]:
+    away = path.rename(path.with_name("away"))
+    path.symlink_to(path.name)
+    return lambda: (away.replace(path), None)[1]
+
+
+def lengthen(path: Path) -> Callable[[], None]:
+    with path.open("ab") as stream:
+        stream.write(b" ")
+    return lambda: os.truncate(path, contract.SIZE)
+
+
+@pytest.mark.parametrize("damage", [swap, loop, lengthen])
+def test_what_was_damaged_and_mended_has_to_give_its_reasons_anew(
+    gate_dir: Path, damage: Callable[[Path], Callable[[], None]]
+) -> None:
+    gate = gate_at(gate_dir, lease_bytes())
+    assert gate.check(BUY).allowed
+    mend = damage(gate_dir / contract.LEASE_FILE)
+    assert gate.read().state is not GateState.OPEN
+    assert not gate.check(BUY).allowed, "at once, whenever the files were to be looked at"
+    (gate_dir / contract.DETAIL_FILE).write_bytes(b"rubbish")
+    mend()
+    assert "gate.json is damaged" in gate.check(BUY).reason
+
+
+def test_a_mapped_file_that_no_longer_is_a_lease_closes_the_gate_once_that_was_seen(
+    gate_dir: Path,
+) -> None:
+    gate = gate_at(gate_dir, lease_bytes())
+    assert gate.check(BUY).allowed
+    with (gate_dir / contract.LEASE_FILE).open("r+b") as file:
+        file.write(lease_bytes(boot=bytes(16)))
+    assert gate.read().state is GateState.UNTRUSTED
+    assert gate.check(BUY).state is GateState.UNTRUSTED
+
+
+def test_the_reason_of_a_halt_is_found_before_the_version_has_moved(gate_dir: Path) -> None:
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail_with())
+    assert gate.check(BUY).allowed
+    with (gate_dir / contract.LEASE_FILE).open("r+b") as file:
+        file.write(lease_bytes(lease_ns=contract.HALT))
+    assert gate.directive(MAIN) is None
+    kill = {
+        "kind": "kill_switch",
+        "mode": "pause",
+        "id": "k1",
+        "cause": "x",
+        "level": "y",
+        "since": "2008-10-02T00:00:00Z",
+    }
+    (gate_dir / contract.DETAIL_FILE).write_bytes(detail_with(kill, version=8, halted=True))
+    directive = gate.directive(MAIN)
+    assert directive is not None
+    assert directive.id == "k1"
+
+
 @pytest.mark.parametrize("offset", [-1, 0, 1])
 def test_the_lease_ends_on_the_nanosecond(gate_dir: Path, offset: int) -> None:
     data = lease_bytes(lease_ns=101 * SECOND)
@@ -90,6 +161,21 @@ def test_a_clock_that_jumps_back_does_not_open_the_gate(gate_dir: Path) -> None:
     assert gate.check(BUY).state is GateState.IMPLAUSIBLE
     clock[0] = 200 * SECOND
     assert gate.check(BUY).state is GateState.STALE
+
+
+def test_the_files_are_looked_at_again_after_a_while_and_not_for_every_order(
+    gate_dir: Path,
+) -> None:
+    gate_at(gate_dir, lease_bytes(lease_ns=130 * SECOND, longest_ns=60 * SECOND))
+    clock = [100 * SECOND]
+    gate = TradeGate(gate_dir, boot=BOOT, clock=lambda: clock[0], recheck_seconds=10)
+    assert gate.check(BUY).allowed
+    (gate_dir / contract.LEASE_FILE).unlink()
+    assert gate.check(BUY).allowed, "a look at the files would have closed it"
+    clock[0] += 10 * SECOND - 1
+    assert gate.check(BUY).allowed
+    clock[0] += 1
+    assert gate.check(BUY).state is GateState.MISSING
 
 
 def test_a_lease_that_is_renewed_while_it_is_read_is_still_a_lease(gate_dir: Path) -> None:
@@ -257,9 +343,10 @@ def test_waiting_ends_when_the_lease_runs_out(writer: Any, gate: TradeGate) -> N
 def test_waiting_in_vain_takes_as_long_as_asked_and_says_so(writer: Any, gate: TradeGate) -> None:
     writer.open()
     gate.wait_change(1.0)
-    began = time.monotonic()
-    assert not gate.wait_change(0.05)
-    assert time.monotonic() - began >= 0.05
+    began, computed = time.monotonic(), time.thread_time()
+    assert not gate.wait_change(0.3)
+    assert time.monotonic() - began >= 0.3
+    assert time.thread_time() - computed < 0.2, "it sleeps between its looks"
 
 
 def test_renewing_the_lease_is_no_change(writer: Any, gate: TradeGate) -> None:

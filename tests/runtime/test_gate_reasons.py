@@ -97,6 +97,26 @@ def test_what_is_no_file_in_place_of_the_reasons_keeps_nobody_waiting(
     assert gate.check(REDUCE).allowed
 
 
+@pytest.mark.parametrize(
+    ("lease", "state"),
+    [
+        (101 * SECOND, GateState.OPEN),
+        (99 * SECOND, GateState.STALE),
+        (contract.HALT, GateState.HALTED),
+    ],
+)
+def test_reasons_that_are_known_are_not_read_at_every_look(
+    gate_dir: Path, lease: int, state: GateState
+) -> None:
+    held = {**KILL, "scope": {"account": "main"}} if state is GateState.OPEN else KILL
+    detail = detail_with(held, halted=state is GateState.HALTED)
+    gate = gate_at(gate_dir, lease_bytes(lease_ns=lease), detail=detail)
+    first = gate.read()
+    assert (first.state, [one.id for one in first.kills]) == (state, ["k1"])
+    (gate_dir / contract.DETAIL_FILE).write_bytes(b"rubbish")
+    assert gate.read() == first, "the version has not moved"
+
+
 def test_a_running_lease_without_its_reasons_is_not_enough(gate_dir: Path) -> None:
     gate_at(gate_dir, lease_bytes())
     (gate_dir / contract.DETAIL_FILE).unlink()

@@ -39,6 +39,31 @@ def kill(scope: str, mode: str = "immediate") -> dict[str, Any]:
     return held("kill_switch", scope, mode=mode, id="k1", cause="desk")
 
 
+def test_a_new_order_may_have_the_smallest_share_that_anything_over_it_allows(
+    gate_dir: Path,
+) -> None:
+    half = held("reduce_size", "account=main", size_ratio=0.5)
+    quarter = held("reduce_size", "symbol=BTC-EUR", size_ratio=0.25, id="r2")
+    blocked = held("block_trade", "symbol=SAP", id="r3")
+    detail = detail_with(half, quarter, blocked)
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail)
+    shares = [gate.size_ratio(one) for one in (BTC, ETH, replace(BTC, symbol="SAP"))]
+    assert shares == [0.25, 0.5, 0.0]
+    assert gate.size_ratio(replace(ETH, account="other")) == 1.0
+
+
+def test_what_only_reduces_risk_is_told_what_it_passes_by(gate_dir: Path) -> None:
+    reducing = replace(BTC, side=Side.SELL, position_quantity=1.0)
+    gate = gate_at(gate_dir, lease_bytes(), detail=detail_with(held()))
+    assert gate.check(reducing).reason == (
+        "it only reduces risk, although block_trade: POSITION_SIZE_BREACH (critical)"
+    )
+    gate = gate_at(gate_dir, lease_bytes(lease_ns=98 * 10**9))
+    assert gate.check(reducing).reason.startswith(
+        "it only reduces risk, although the gate is closed: the risk layer gave no sign of life"
+    )
+
+
 @pytest.mark.parametrize(
     "kind", ["halt_new_trades", "reduce_only", "pause_new_entries", "block_trade"]
 )
@@ -193,3 +218,8 @@ def test_the_worst_comes_first() -> None:
     paused = Kill(mode=KillMode.PAUSE, **common)
     closing = Kill(mode=KillMode.IMMEDIATE, **common)
     assert in_order([blocked, paused, closing]) == (closing, paused, blocked)
+    half, quarter = (
+        Restriction(kind=RestrictionKind.REDUCE_SIZE, size_ratio=ratio, **common)
+        for ratio in (0.5, 0.25)
+    )
+    assert in_order([half, quarter]) == (quarter, half)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -13,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from risk_receivers.acks.silences import Matcher, Silence, SilenceState, ack_matchers
 from risk_receivers.acks.state import (
-    REQUEST_PATIENCE,
     Change,
     Muting,
     Standing,
@@ -66,6 +66,23 @@ def test_one_that_was_ended_early_is_told_from_one_that_ran_out() -> None:
     assert late.muting.standing is Standing.LAPSED
 
 
+def test_one_that_is_over_when_it_is_first_seen_ended_then_or_before() -> None:
+    for ends, ended in ((5, 5), (60, 6)):
+        expired = listed(START + ends * MINUTE, SilenceState.EXPIRED)
+        assert seen(None, expired, (), START + 6 * MINUTE).muting.ended_at == START + ended * MINUTE
+    at_its_end = seen(None, listed(START + MINUTE), ("warning",), START + MINUTE).muting
+    assert (at_its_end.standing, at_its_end.tiers) == (Standing.LAPSED, ())
+
+
+def test_who_moves_it_and_from_when_is_kept() -> None:
+    other = replace(listed(), starts_at=START + MINUTE, author="bob")
+    moved = seen(given(), other, (), START + 2 * MINUTE)
+    assert moved.change is Change.MOVED
+    assert (moved.muting.starts_at, moved.muting.author) == (START + MINUTE, "bob")
+    assert moved.muting.risk_id == "drawdown/main"
+    assert replace(moved.muting, matchers=MATCHERS[1:]).risk_id == ""
+
+
 def test_one_that_alertmanager_has_lost_is_over() -> None:
     lost = missing(given(), START + MINUTE)
     assert (lost.change, lost.muting.standing) == (Change.ENDED, Standing.REMOVED)
@@ -82,6 +99,10 @@ def test_one_that_is_active_again_counts_again() -> None:
 def test_a_pending_one_acknowledges_once_it_begins() -> None:
     pending = seen(None, listed(state=SilenceState.PENDING), ("warning",), START).muting
     assert not pending.acknowledges
+    waiting = seen(pending, listed(state=SilenceState.PENDING), ("warning",), START)
+    assert (waiting.muting, waiting.change) == (pending, None)
+    nothing = seen(pending, listed(), (), START + MINUTE)
+    assert (nothing.change, nothing.muting.acknowledges) == (Change.MOVED, False)
     begun = seen(pending, listed(), ("warning",), START + MINUTE)
     assert (begun.change, begun.muting.tiers) == (Change.ACKNOWLEDGED, ("warning",))
 
@@ -92,10 +113,12 @@ def test_a_request_waits_for_its_silence_and_fails_without() -> None:
         tiers=("warning",), extend_until=START + 9 * MINUTE,
     )  # fmt: skip
     assert passed(request, START + 5 * MINUTE).change is None
-    assert missing(request, START + MINUTE / 2).muting == request
-    assert missing(request, START + REQUEST_PATIENCE).muting.standing is Standing.FAILED
-    found = seen(request, listed(), (), START + MINUTE)
+    assert missing(request, START + MINUTE - timedelta(microseconds=1)).muting == request
+    failed = missing(request, START + MINUTE).muting
+    assert (failed.standing, failed.ended_at) == (Standing.FAILED, START + MINUTE)
+    found = seen(replace(request, incident="drawdown/main:warning:1"), listed(), (), START + MINUTE)
     assert (found.muting.id, found.muting.tiers) == ("s1", ("warning",))
+    assert found.muting.incident == "drawdown/main:warning:1"
     assert found.muting.extend_until == START + 9 * MINUTE
 
 
@@ -116,6 +139,8 @@ def test_it_is_prolonged_while_it_fires_and_up_to_its_cap(firing: bool) -> None:
     longest = seen(longer, listed(START + 100 * MINUTE), (), START).muting
     assert end(START + 99.5 * MINUTE, longest) is None
     assert end(START + 59 * MINUTE, given()) is None, "somebody else's end is not moved"
+    over = replace(muting, standing=Standing.LAPSED)
+    assert end(START + 59 * MINUTE, over) is None
 
 
 class Life(RuleBasedStateMachine):

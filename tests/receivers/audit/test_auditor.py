@@ -18,7 +18,7 @@ from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.audit import checkpoint_table, export, tables
 from risk_receivers.audit.canonical import encode
-from risk_receivers.audit.chain import EMPTY, Record, follow, leaf_hash
+from risk_receivers.audit.chain import EMPTY, Head, Record, follow, leaf_hash
 from risk_receivers.audit.errors import UnrecordableError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.export import ALWAYS_TOLD
@@ -73,6 +73,29 @@ def agreed(payload: bytes) -> bool:
 _PLAIN = AuditEvent(
     EventType.ALERT_CREATED, "drawdown is 10 %", details={"n": 1, "why": "}"}, alert_id="d/main"
 ).payload
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_both_verifiers_agree_on_the_largest_integer(sign: int) -> None:
+    for number, right in ((2**53 - 1, True), (2**53, False)):
+        assert agreed(_PLAIN.replace(b'"n":1', b'"n":%d' % (sign * number))) is right
+
+
+def test_a_line_that_names_another_record_or_cannot_be_read_is_told_in_its_place() -> None:
+    event, salt = AuditEvent(EventType.ALERT_CREATED, "m"), bytes(16)
+    first = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=salt)
+    second = follow(first.head, event, origin="o", recorded_at=NOW, keep_days=1, salt=salt)
+    _, one, two = as_lines([first, second])
+    whole = auditor.check_block(1, one + two)
+    assert (whole.problems, whole.leaves) == ([], first.checksum + second.checksum)
+    renamed = auditor.check_block(1, one.replace(b'{"seq":1,', b'{"seq":3,') + two)
+    assert [seq for seq, _ in renamed.problems] == [1]
+    assert "stands where record 1 should" in renamed.problems[0][1]
+    broken = auditor.check_block(1, b'{"seq":1}\n' + two)
+    assert [seq for seq, _ in broken.problems] == [1]
+    assert broken.stamps == "0001-01-01T00:00:00.000000Z" + whole.stamps[27:], "one for each line"
+    assert broken.leaves == bytes(32) + second.checksum
+    assert auditor.check_block(2, two).previous == first.checksum.hex()
 
 
 @settings(max_examples=300, deadline=None)
@@ -231,6 +254,74 @@ def test_every_stretch_is_proven_to_whoever_knows_a_key_of_then_or_later(
 
 def lines_of(note: str) -> list[bytes]:
     return [f"{json.dumps({'checkpoint': note})}\n".encode()]
+
+
+def test_a_head_that_was_kept_must_be_the_checksum_of_that_very_record(tmp_path: Path) -> None:
+    records = a_chain(5)
+    content = ended(as_lines(records), 5)
+    for number, record in enumerate(records, 1):
+        kept = f"{number}:{record.checksum.hex()}"
+        assert audited(tmp_path, content, heads=(kept,)).problems == []
+        other = f"{number}:{records[number % 5].checksum.hex()}"
+        assert "not on this chain" in audited(tmp_path, content, heads=(other,)).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[]\n", "has no riskwarden_export"),
+        (b"{}\n", "has no riskwarden_export"),
+        (ended(as_lines(a_chain(1), first=-1), 1), "first is no number of records"),
+        (ended(as_lines(a_chain(1), first="1"), 1), "first is no number of records"),
+        (ended(as_lines(a_chain(1), first=True), 1), "first is no number of records"),
+    ],
+)
+def test_what_does_not_begin_like_an_export_is_none(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    with pytest.raises(auditor.UnreadableError, match=problem):
+        audited(tmp_path, content)
+
+
+def test_a_signature_that_is_written_in_another_way_is_none(tmp_path: Path) -> None:
+    records = a_chain(2)
+    note = checkpoint(2, rfc9162_root([one.checksum for one in records]), SIGNER)
+    assert note.endswith("=\n")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = f"{note[:-3]}{alphabet[alphabet.index(note[-3]) + 1]}=\n"
+    for told, problems in ((note, ""), (other, "not base64")):
+        content = b"".join([*as_lines(records), *lines_of(told)])
+        report = audited(tmp_path, ended([content], 2), key=SIGNER.vkey)
+        assert problems in "".join(report.problems)
+        assert (report.problems == []) is (told == note)
+
+
+def test_a_chain_begins_with_a_record_that_follows_none(tmp_path: Path) -> None:
+    event = AuditEvent(EventType.ALERT_CREATED, "m")
+    head = Head(0, "1" * 64)
+    first = follow(head, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
+    assert audited(tmp_path, ended(as_lines([first]), 1)).problems == [
+        "record 1: is not the first of a chain, as its number says"
+    ]
+
+
+def test_a_checkpoint_beyond_the_export_has_the_hashes_that_lead_there_and_no_others(
+    tmp_path: Path,
+) -> None:
+    records = a_chain(5)
+    leaves = [one.checksum for one in records]
+    note = checkpoint(5, rfc9162_root(leaves), SIGNER)
+    for after, problem in (
+        ([leaves[3], leaves[4]], ""),
+        ([leaves[3]], "not as many"),
+        ([leaves[3], leaves[4], leaves[4]], "not as many"),
+        ([leaves[4], leaves[3]], "do not lead to the root that was signed for 5"),
+    ):
+        told = {"checkpoint": note, "after": [one.hex() for one in after]}
+        content = ended([*as_lines(records[:3]), f"{json.dumps(told)}\n".encode()], 3)
+        report = audited(tmp_path, content, key=SIGNER.vkey)
+        assert (report.problems == []) is (problem == "")
+        assert problem in "".join(report.problems)
 
 
 @pytest.mark.parametrize("block", [1, 700, 2500, 1 << 20])

@@ -28,6 +28,17 @@ def first(event: AuditEvent, keep_days: int | None = 90, moment: datetime = MOME
     return follow(EMPTY, event, origin="test", recorded_at=moment, keep_days=keep_days, salt=SALT)
 
 
+@pytest.mark.parametrize("origin", ["receivers", 'desk "ä"', "desk\\two\n"])
+def test_a_header_is_read_as_it_was_written_however_its_origin_is_spelt(origin: str) -> None:
+    event = AuditEvent(EventType.ALERT_CREATED, "x")
+    record = follow(EMPTY, event, origin=origin, recorded_at=MOMENT, keep_days=90, salt=SALT)
+    header = parse_header(record.header)
+    assert header.encode() == record.header
+    assert (header.seq, header.origin, header.event_type) == (1, origin, EventType.ALERT_CREATED)
+    assert type(header.event_type) is EventType
+    assert (header.recorded_at, header.expires_at) == (MOMENT, MOMENT + timedelta(days=90))
+
+
 @pytest.mark.parametrize(
     ("leaf", "digest"),
     [

@@ -50,6 +50,8 @@ def test_it_is_read_back_from_its_note(size: int, previous: int | None, root: by
         f"origin\n5\n{ROOT}\n\nmore\n",
         f"origin\n5\n{ROOT[:-1]}\n",
         "origin\n5\nAAAA\n",
+        f"origin\n5\n{ROOT[:-2]}J=\n",  # the same bytes, written in another way
+        f"origin\n5\n{ROOT[:9]}!{ROOT[9:]}\n",
         f"origin\n5\n{ROOT}\nprevious five\n",
     ],
 )

@@ -149,7 +149,7 @@ def test_it_grows_to_what_the_definition_says_from_any_frontier() -> None:
 
 @pytest.mark.parametrize(
     ("size", "frontier"),
-    [(1, ()), (3, (bytes(32),)), (0, (bytes(32),)), (1, (b"short",)), (-1, ())],
+    [(1, ()), (3, (bytes(32),)), (0, (bytes(32),)), (1, (b"short",)), (-1, ()), (-1, (bytes(32),))],
 )
 def test_what_is_no_frontier_is_refused(size: int, frontier: tuple[bytes, ...]) -> None:
     with pytest.raises(ValueError, match="frontier"):
@@ -202,7 +202,72 @@ def test_a_consistency_proof_proves_a_beginning_and_nothing_else(
             )
 
 
+def test_every_proof_of_every_small_tree_proves_what_it_is_for() -> None:
+    leaves = leaves_of(17)
+    roots = [root_of(leaves[:size]) for size in range(18)]
+    for size in range(1, 18):
+        for index in range(size):
+            proof = hash_ranges(leaves[:size], inclusion_ranges(index, size))
+            check_inclusion(leaves[index], index, size, roots[size], proof)
+        for first in range(size + 1):
+            proof = hash_ranges(leaves[:size], consistency_ranges(first, size))
+            check_consistency(first, roots[first], size, roots[size], proof)
+
+
+def test_what_is_wrong_with_a_proof_is_told() -> None:
+    leaves = leaves_of(6)
+    root = root_of(leaves)
+    proof = hash_ranges(leaves, inclusion_ranges(2, 6))
+    for index, size, hashes, says in (
+        (2, 6, (*proof, bytes(32)), "longer"),
+        (2, 6, proof[:-1], "shorter"),
+        (2, 6, proof[1:], "shorter"),
+        (2, 6, (*proof[:-1], bytes(32)), "does not lead"),
+        (-1, 6, proof, "no leaf -1"),
+        (6, 6, proof, "no leaf 6"),
+    ):
+        with pytest.raises(ProofError, match=says):
+            check_inclusion(leaves[2], index, size, root, hashes)
+    with pytest.raises(ProofError, match="no leaf -1"):
+        check_inclusion(leaves[0], -1, 1, leaves[0], ())
+
+    for first, second in ((3, 6), (4, 6)):
+        old = root_of(leaves[:first])
+        proof = hash_ranges(leaves, consistency_ranges(first, second))
+        for hashes, says in (
+            ((*proof, bytes(32)), "longer"),
+            (proof[:-1], "shorter|empty"),
+            ((*proof[:-1], bytes(32)), "does not lead to the (first|second)"),
+        ):
+            with pytest.raises(ProofError, match=says):
+                check_consistency(first, old, second, root, hashes)
+        # A whole subtree's root is not in the proof, but what it begins with.
+        with pytest.raises(ProofError, match="second tree" if first == 4 else "first tree"):
+            check_consistency(first, bytes(32), second, root, proof)
+        with pytest.raises(ProofError, match="second tree"):
+            check_consistency(first, old, second, bytes(32), proof)
+    old = root_of(leaves[:3])
+    with pytest.raises(ProofError, match="is empty"):
+        check_consistency(3, old, 6, root, ())
+    for first, second in ((7, 6), (-1, 6)):
+        with pytest.raises(ProofError, match="cannot begin"):
+            check_consistency(first, old, second, root, ())
+    with pytest.raises(ProofError, match="such a proof is empty"):
+        check_consistency(6, root, 6, root, (bytes(32),))
+    with pytest.raises(ProofError, match="different roots"):
+        check_consistency(6, old, 6, root, ())
+    with pytest.raises(ProofError, match="empty tree is another"):
+        check_consistency(0, old, 6, root, ())
+    check_consistency(0, EMPTY_ROOT, 6, root, ())
+
+
 def test_no_proof_is_made_of_what_is_not_there() -> None:
+    for index in (-1, 0):
+        with pytest.raises(ProofError, match="no leaf"):
+            inclusion_ranges(index, 0)
+    with pytest.raises(ProofError, match="cannot begin"):
+        consistency_ranges(-1, 3)
+    assert inclusion_ranges(0, 1) == consistency_ranges(0, 3) == consistency_ranges(3, 3) == []
     with pytest.raises(ProofError, match="no leaf 3"):
         inclusion_ranges(3, 3)
     with pytest.raises(ProofError, match="cannot begin"):

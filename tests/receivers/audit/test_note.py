@@ -112,6 +112,20 @@ def test_a_key_of_another_length_or_kind_is_refused_though_its_id_fits(key: str)
         VerifierKey.parse(key)
 
 
+def test_a_key_is_never_made_of_another_number_of_bytes() -> None:
+    for length in (0, 31, 33):
+        with pytest.raises(NoteError, match=f"32 bytes, not {length}"):
+            VerifierKey("desk", bytes(length))
+        with pytest.raises(NoteError, match="32 bytes"):
+            SigningKey("desk", bytes(length))
+
+
+@pytest.mark.parametrize("name", ["", "two words", " desk", "desk\t", "desk+1", "\x01"])
+def test_what_is_no_name_of_a_key_is_refused(name: str) -> None:
+    with pytest.raises(NoteError):
+        VerifierKey(name, bytes(32))
+
+
 def test_a_secret_is_not_shown_by_accident() -> None:
     key = SigningKey.generate("riskwarden/audit")
     secret = key.reveal().split("+", 4)[4]

@@ -331,3 +331,4 @@ def test_all_problems_are_counted_and_only_the_first_are_kept(rows: Rows) -> Non
     found = verify(broken, keep=3)
     assert len(found.problems) == 3
     assert found.problem_count == 12
+    assert len(verify(broken).problems) == 10

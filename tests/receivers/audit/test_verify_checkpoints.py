@@ -30,6 +30,17 @@ def test_a_chain_and_its_checkpoints_fit_each_other(closed: Log) -> None:
     assert found.tree.size == 12
     assert closed.verify(closed.key).ok
     assert closed.verify(last=closed.last()).ok
+    warned = verify_database(closed.path, warnings=["the clock is off"])
+    assert (warned.ok, [str(one) for one in warned.warnings]) == (True, ["the clock is off"])
+
+
+def test_checkpoints_that_are_read_one_by_one_are_all_looked_at(
+    closed: Log, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("risk_receivers.audit.verify._CHECKPOINTS", 1)
+    assert (closed.verify().ok, closed.verify().signed) == (True, 10)
+    tamper(closed.path, "UPDATE audit_checkpoint SET note = x'00' WHERE size = 10")
+    assert "the checkpoint at 10 " in the(closed.verify())
 
 
 def test_a_head_may_be_given_as_a_root_or_as_a_checksum(closed: Log) -> None:

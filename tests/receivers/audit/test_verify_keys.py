@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from signed_log import NAME, Log, the
+from writers import append, writing
 
-from risk_policy.contracts.audit import VERIFIER_KEY, EventType
+from risk_policy.contracts.audit import NEW_VERIFIER_KEY, VERIFIER_KEY, EventType
 from risk_receivers.audit import checkpoint_table, tables
 from risk_receivers.audit.canonical import JsonValue
 from risk_receivers.audit.chain import TreeHead
@@ -44,6 +45,15 @@ def rewritten(log: Log, key: SigningKey) -> None:
                 note = sign(made.text, key).encode()
                 checkpoint_table.insert(connection, note, tree.frontier)
                 before = number
+
+
+def test_a_key_that_is_handed_on_before_any_was_named_is_told(tmp_path: Path) -> None:
+    old, new = (SigningKey.generate(NAME).verifier for _ in range(2))
+    details: dict[str, JsonValue] = {VERIFIER_KEY: str(old), NEW_VERIFIER_KEY: str(new)}
+    with writing(tmp_path / "audit.db") as writer:
+        append(writer, AuditEvent(EventType.SIGNING_KEY_ROTATED, "x", details=details))
+    found = verify_database(tmp_path / "audit.db")
+    assert f"hands over from {old.short}, which is not in force" in the(found)
 
 
 def test_another_key_without_a_word_in_the_chain_is_told(log: Log) -> None:

@@ -1,0 +1,185 @@
+"""What the published gate does at its edges: a full folder, a stop, a start over what was there."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from risk_policy.contracts import gate as contract
+from risk_policy.contracts.marker import HALTED_FILE
+from risk_policy.contracts.restriction import Restriction, RestrictionKind
+from risk_policy.vocabulary import KillMode
+from risk_receivers.errors import StartError
+from risk_receivers.gate.detail import DetailFile
+from risk_receivers.gate.publisher import GatePublisher
+from risk_receivers.kill.board import KillBoard
+from risk_receivers.kill.switch import Trigger
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def tripped() -> KillBoard:
+    pull = Trigger("key", "kill-1", KillMode.IMMEDIATE, "DRAWDOWN_EMERGENCY", "emergency", NOW)
+    event = KillBoard().on_trigger(pull)
+    assert event is not None
+    return KillBoard().after(event)
+
+
+def publisher(folder: Path, may_renew: Callable[[], bool] = lambda: True) -> GatePublisher:
+    return GatePublisher(
+        folder, lease_seconds=30, renew_seconds=0.02, policy_digest="abc", may_renew=may_renew
+    )
+
+
+def held(count: int) -> list[Restriction]:
+    return [
+        Restriction(
+            kind=RestrictionKind.BLOCK_TRADE, id=str(n), cause="x" * 200, level="y", since=NOW
+        )
+        for n in range(count)
+    ]
+
+
+def test_a_lease_file_that_cannot_be_used_stops_the_start_and_holds_nobody_else_up(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / contract.LEASE_FILE).mkdir()
+    with pytest.raises(StartError, match="lease file cannot be used"), publisher(tmp_path):
+        pass
+    (tmp_path / contract.LEASE_FILE).rmdir()
+    with publisher(tmp_path):
+        pass
+
+
+def test_a_trip_after_the_end_of_a_publisher_harms_nobody(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+    gate.shut(tripped())
+    assert gate.is_halted
+
+
+def test_nothing_is_said_of_the_reasons_before_the_recorded_state_is_known(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(tripped())
+    before = (tmp_path / contract.DETAIL_FILE).read_bytes()
+    with publisher(tmp_path) as gate:
+        gate.start()
+        wait_until(lambda: gate.is_alive)
+        renewed = gate._renewed_ns
+        wait_until(lambda: gate._renewed_ns > renewed)
+        assert (tmp_path / contract.DETAIL_FILE).read_bytes() == before
+
+
+def test_a_halt_that_was_taken_away_stays_one_for_who_still_reads_it(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    lease = tmp_path / contract.LEASE_FILE
+    with publisher(tmp_path) as gate:
+        gate.apply(tripped())
+        gate.start()
+        with (
+            lease.open("rb") as stream,
+            mmap.mmap(stream.fileno(), contract.SIZE, access=mmap.ACCESS_READ) as mapping,
+        ):
+            lease.unlink()
+            wait_until(lease.exists)
+            wait_until(lambda: gate.is_alive)
+            assert mapping[:8] == bytes(8)
+
+
+def test_a_clearing_of_what_was_no_halt_ends_no_lease(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    healthy = [True]
+    with publisher(tmp_path, may_renew=lambda: healthy[0]) as gate:
+        gate.apply(KillBoard())
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        healthy[0] = False
+        gate.release(KillBoard())
+        assert gate.is_open
+
+
+def test_that_somebody_took_the_reasons_away_is_logged_and_their_first_writing_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.apply(KillBoard())
+        assert "taken away" not in caplog.text
+        (tmp_path / contract.DETAIL_FILE).unlink()
+        gate.apply(KillBoard())
+        assert "gate.json was taken away or changed" in caplog.text
+
+
+def test_no_process_goes_on_for_the_renewing_alone(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.start()
+        assert [one.daemon for one in threading.enumerate() if one.name == "gate"] == [True]
+
+
+def test_a_lease_file_alone_keeps_the_version_and_is_for_the_folders_group(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(tripped())
+        version = gate.version
+    (tmp_path / contract.DETAIL_FILE).unlink()
+    assert (tmp_path / contract.LEASE_FILE).stat().st_mode & 0o777 == 0o640
+    with publisher(tmp_path) as gate:
+        assert gate.version == version
+
+
+def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        assert not (tmp_path / HALTED_FILE).exists()
+        gate.apply(tripped())
+        assert "DRAWDOWN_EMERGENCY" in (tmp_path / HALTED_FILE).read_text()
+
+
+def test_where_not_all_finds_room_at_least_what_is_to_be_closed_is_told(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        (tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}").mkdir()  # no room but the spares'
+        gate.hold(held(200))
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert found.restrictions == ()
+        gate.apply(tripped())
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert [one.id for one in found.known] == ["kill-1"]
+        assert found.halted
+        version = gate.version
+        gate.apply(tripped())
+        assert gate.version == version, "it was told"
+
+
+def test_reasons_are_for_the_folders_group_however_they_were_written(tmp_path: Path) -> None:
+    file = DetailFile(tmp_path)
+    assert file.files[0] == tmp_path / contract.DETAIL_FILE
+    (tmp_path / ".gate.json.spare-0").mkdir()  # as a full disk has it
+    file.prepare()
+    spares = [path for path in file.files[1:] if path.is_file()]
+    assert len(spares) == len(KillMode) - 1
+    spares[0].unlink()  # what is not there is no reason not to take the next
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    detail = contract.GateDetail(version=1, halted=False, policy_digest="abc", written_at=NOW)
+    for number in (0, 200):
+        whole = detail.model_copy(update={"restrictions": tuple(held(number))})
+        assert not file.holds(whole)
+        file.write(whole)
+        assert file.holds(whole)
+        assert (tmp_path / contract.DETAIL_FILE).stat().st_mode & 0o777 == 0o640
+        assert all(path.is_file() for path in spares), "each has its space again"
+    for number in range(20):
+        file.write(detail.model_copy(update={"version": number}))
+    assert len(list(Path("/proc/self/fd").iterdir())) < opened + 20

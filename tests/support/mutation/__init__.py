@@ -1,0 +1,1 @@
+"""What the tests would overlook: small faults put into the dangerous modules, one at a time."""
