@@ -13,7 +13,7 @@ import pytest
 from tampering import story
 from tampering.case import Case, Layer
 from tampering.forger import Forger
-from tampering.table import CASES, PAGE, page
+from tampering.table import CASES, PAGE, README, page, readme
 from typer.testing import CliRunner
 
 from risk_receivers.store.errors import StoreError
@@ -161,6 +161,8 @@ def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-def test_the_page_is_what_the_cases_say() -> None:
+def test_the_page_and_the_readmes_table_are_what_the_cases_say() -> None:
     anew = "run python -m tampering.table in tests/support"
     assert PAGE.read_text(encoding="utf-8") == page(), anew
+    said = README.read_text(encoding="utf-8")
+    assert said == readme(said), anew

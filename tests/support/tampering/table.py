@@ -1,6 +1,6 @@
-"""Every case, and the page of the documentation that is made of them.
+"""Every case, and what is made of them: a page of the documentation, and the README's table.
 
-``python -m tampering.table`` in tests/support writes it anew.
+``python -m tampering.table`` in tests/support writes both anew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from tampering.case import Case
 
 _ROOT: Final = Path(__file__).parents[3]
 PAGE: Final = _ROOT / "docs" / "tampering.md"
+README: Final = _ROOT / "README.md"
+_BEGIN: Final = "<!-- attacks, by python -m tampering.table -->\n"
+_END: Final = "<!-- end of attacks -->\n"
 CASES: Final[tuple[Case, ...]] = (
     *contents.CASES,
     *order.CASES,
@@ -51,6 +54,16 @@ def page() -> str:
     return _OPENING + _table()
 
 
+def readme(text: str) -> str:
+    """The README with its table."""
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError("the README has no place for the table")
+    summary = f"<summary>All {len(CASES)} of them</summary>"
+    return f"{before}{begin}<details>{summary}\n\n{_table()}\n</details>\n{end}{after}"
+
+
 def _table() -> str:
     return _HEADING + "".join(
         f"| {case.name} | {case.does} | {', '.join(layer.title for layer in case.caught)} |\n"
@@ -60,3 +73,4 @@ def _table() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
