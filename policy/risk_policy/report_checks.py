@@ -23,7 +23,9 @@ def report_problems(values: Values) -> Iterator[Problem]:
                 f"asks for reports and names none; name some, or set {_REPORTS}enabled = false",
             )
     listed = values.get(_REPORTS + "channels")
-    for channel in dict.fromkeys(listed if isinstance(listed, list | tuple) else ()):
+    # What is no name at all has a problem of its own.
+    names = listed if isinstance(listed, list | tuple) else ()
+    for channel in dict.fromkeys(name for name in names if isinstance(name, str)):
         if channel in CHANNELS and not values.get(f"alerting.channels.{channel}.enabled"):
             yield Problem(
                 _REPORTS + "channels",

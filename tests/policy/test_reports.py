@@ -28,6 +28,7 @@ def problems(text: str) -> str:
         ('kinds = ["hourly"]', "kinds"),
         ('formats = ["docx"]', "formats"),
         ('channels = ["mail"]', "did you mean email?"),
+        ('channels = [["email"], "console"]', "alerting.reports.channels"),
         ('channels = ["email"]', "is not enabled and would tell nobody"),
         ("kinds = []", "asks for reports and names none"),
         ("formats = []", "asks for reports and names none"),
