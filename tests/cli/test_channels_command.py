@@ -78,6 +78,7 @@ def test_the_built_in_templates_have_nothing_wrong_with_them(run: Run) -> None:
         ("sms.text.j2", "x\n{{ value[3] }}", "sms.text.j2:2: str object has no element 3"),
         ("sms.text.j2", "{{ advice }}", "sms.text.j2: comes out empty"),
         ("telegram.html.j2", "<b>{{ title }}", "<b> is never closed"),
+        ("telegram.html.j2", "{{ title }} <b", "a tag at the end lacks its >"),
         ("telegram.html.j2", "<p>{{ title }}</p>", "Telegram knows no <p>"),
         ("telegram.html.j2", "<b>{{ title | safe }}</b>", "Telegram knows no <script>"),
         ("email.html.j2", "<p>{{ title }}</b>", "</b> closes nothing that is open"),

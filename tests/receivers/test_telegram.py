@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from html import escape
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from loopback_http import Received, Reply
 from owed_messages import as_told, owed, saying
@@ -57,6 +57,7 @@ def test_escaped_text_is_never_misread(telegram: TelegramStandIn, make: Make, te
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(st.sampled_from("<>/b&;a \n\"'=😀\ud83d\0"), max_size=60))
+@example("<a")
 def test_markup_that_telegram_cannot_read_arrives_as_plain_text(
     telegram: TelegramStandIn, make: Make, text: str
 ) -> None:

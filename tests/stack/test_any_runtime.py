@@ -97,6 +97,12 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell.close()
 
 
+def kills(gate: dict[str, Any]) -> list[dict[str, Any]]:
+    """The kill switch among what a gate says is held back."""
+    restrictions = gate.get("detail", {}).get("restrictions", [])
+    return [one for one in restrictions if one["kind"] == "kill_switch"]
+
+
 def test_a_shell_that_follows_the_guide_trades_is_stopped_and_reports_flat(shell: Shell) -> None:
     shell.types(START.replace("var/try", "try"))
 
@@ -122,8 +128,9 @@ def test_a_shell_that_follows_the_guide_trades_is_stopped_and_reports_flat(shell
     until(lambda: told(ASK).get("open"))
     # A second later at the earliest: the guide's times have no more than seconds.
     until(lambda: told(PUSH.replace("100000", "75000")).get("drawdown_ratio") == 0.25)
-    halted = until(lambda: (found := told(ASK)).get("halted") and found)
-    (kill,) = (one for one in halted["detail"]["restrictions"] if one["kind"] == "kill_switch")
+    until(lambda: told(ASK).get("halted"))
+    # HALT waits for nothing, not even for the words of why.
+    (kill,) = until(lambda: kills(told(ASK)))
     (example,) = re.findall(r'"kill_id": "([\w-]+)"', REPORT)
     # As the guide says: until it is answered, for it counts once.
     answer = until(lambda: told(REPORT.replace(example, kill["id"])))

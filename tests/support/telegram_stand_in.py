@@ -164,6 +164,8 @@ class TelegramStandIn(LoopbackServer):
         if parameters.get("parse_mode") == "HTML":
             reader = _Reader()
             reader.feed(text)
+            if reader.rawdata.startswith("<"):  # what Python makes of it depends on its version
+                reader.problem = reader.problem or "unclosed start tag"
             reader.close()
             if reader.problem or reader.opened:
                 problem = reader.problem or f"can't find end tag corresponding to {reader.opened}"

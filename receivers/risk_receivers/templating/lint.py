@@ -163,6 +163,9 @@ def _markup_problem(part: Part, text: str) -> str:
         return ""
     tags = _Tags(_TELEGRAM_TAGS if part.markup is Markup.TELEGRAM else None)
     tags.feed(text)
+    # What is left is a tag without an end, which Python takes for text or for nothing, by version.
+    if tags.rawdata.startswith("<"):
+        return tags.problem or "a tag at the end lacks its >"
     tags.close()
     return tags.problem or (f"<{tags.open[-1]}> is never closed" if tags.open else "")
 
