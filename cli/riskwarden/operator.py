@@ -32,9 +32,14 @@ _PATIENCE_SECONDS: Final = 15.0
 _TOKEN: Final = "operator_token"  # noqa: S105 - its name
 _OWN: Final = Secret("${RISKWARDEN_TOKEN}")
 _KILL: Final = "/api/v1/kill"
+_KILL_ID: Final = "kill_id"
 #: Nobody knows who it is; 429 is what strangers hear from where too much was wrong, so a token that
 #: is good may be answered all the same.
 _STRANGER: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.TOO_MANY_REQUESTS)
+#: What a name that no resolver takes ends in; only some of it is httpx's own.
+_NO_ADDRESS: Final = (
+    *(httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError),
+)
 _TURNED_AWAY: Final = (*_STRANGER, httpx.codes.FORBIDDEN)
 
 
@@ -54,6 +59,10 @@ class TurnedAwayError(NoAnswerError):
     """There is no token that they know, or those who answer are somebody else."""
 
 
+class UnusableAddressError(TurnedAwayError):
+    """Where they are said to be is no address that anything can be asked at."""
+
+
 class StandbyError(NoAnswerError):
     """Who answers only stands by, and got no answer from the one that leads."""
 
@@ -63,10 +72,12 @@ class RefusedError(Exception):
 
     Attributes:
         exit_code: what a command ends with that has nothing else to do.
+        could_not: they would have, and failed.
     """
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    def __init__(self, message: str, exit_code: int = 1, *, could_not: bool = False) -> None:
         self.exit_code = exit_code
+        self.could_not = could_not
         super().__init__(message)
 
 
@@ -110,6 +121,8 @@ class Operator:
             return self.answer(method, path, body, patience_seconds=patience_seconds)
         except RefusedError as error:
             fail(str(error), error.exit_code)
+        except UnusableAddressError as error:
+            fail(str(error))
 
     def answer(
         self,
@@ -136,7 +149,8 @@ class Operator:
             content = answer.json()
         except ValueError:
             content = None
-        if not isinstance(content, dict):
+        is_taken = is_kill and answer.is_success
+        if not isinstance(content, dict) or (is_taken and _KILL_ID not in content):
             strange = (
                 f"{url}{path} ({whence}) answers {answer.status_code} {answer.reason_phrase}, but "
                 "not as the receivers do; name their URL with --receivers"
@@ -150,7 +164,7 @@ class Operator:
                 raise StandbyError(refusal, sent=standby == STANDBY_ASKED)
             if is_kill and answer.status_code in _STRANGER:
                 raise TurnedAwayError(refusal, sent=False)
-            raise RefusedError(refusal)
+            raise RefusedError(refusal, could_not=answer.is_server_error)
         return content
 
     def ask(
@@ -269,8 +283,9 @@ def _request(
         )
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise NoAnswerError(f"{silent} ({error})", sent=False) from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-        fail(f"{url} ({whence}): {error}; name a URL such as http://127.0.0.1:9465")
+    except _NO_ADDRESS as error:
+        unusable = f"{url} ({whence}): {error}; name a URL such as http://127.0.0.1:9465"
+        raise UnusableAddressError(unusable, sent=False) from error
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
         raise NoAnswerError(f"{silent} ({reason})", sent=True) from error

@@ -12,8 +12,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from loopback_http import LoopbackServer, Reply
 from typer.testing import CliRunner, Result
 
+from risk_policy.contracts import marker
 from riskwarden.app import application
 from riskwarden.status_words import details, headlines
 
@@ -208,6 +210,59 @@ def test_where_the_first_does_not_answer_every_peer_is_asked_before_the_gate_is_
     assert "asked of the third" in reasons(armed)
     assert not (mine / "spool").exists(), "or it would trip again when somebody starts there"
     assert not (mine / "gate" / "KILL").exists()
+
+
+def closed_alone(tmp_path: Path, peers: list[str]) -> bool:
+    """Whether a kill beside dead receivers closes the gate of its folder, whatever peers say."""
+    policy(
+        f'[alerting.endpoints]\nreceivers = "{unused()}"\n'
+        f"[alerting.high_availability]\npeers = {json.dumps(peers)}\n"
+    )
+    gate = tmp_path / "mine" / "gate"
+    gate.mkdir(parents=True)
+    (gate / "gate.lease").write_bytes(bytes(4096))
+    done = kill("--data", gate.parent, reason="alone")
+    order = marker.read_order(gate)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return order is not None and order.reason == "alone"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "{}"), (409, "{}"), (500, "{}"), (503, "{}"), (200, '{"ok": true}'), (200, "hello")],
+)
+def test_what_a_peer_refuses_does_not_keep_the_gate_here_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, said: str
+) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    with LoopbackServer() as peer:
+        peer.instead = lambda _: Reply(status, said)
+        assert closed_alone(tmp_path, [f"127.0.0.1:{peer.port}"])
+        assert len(peer.received) == 1
+
+
+@pytest.mark.parametrize("name", ["desk..two:9465", f"{'x' * 70}:9465", "xn--a:9465"])
+def test_a_peer_whose_name_cannot_be_looked_up_does_not_either(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    assert closed_alone(tmp_path, [name])
+
+
+def test_where_the_first_could_not_record_it_a_peer_is_asked(
+    armed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN, "operator-secret")
+    with LoopbackServer() as first:
+        first.instead = lambda _: Reply(503, '{"detail": "the gate is closed; kept aside"}')
+        own = f'[alerting.endpoints]\nreceivers = "127.0.0.1:{first.port}"\n'
+        policy(f'{own}[alerting.high_availability]\npeers = ["127.0.0.1:{armed.port}"]\n')
+        assert kill(reason="asked of the second").exit_code == 0
+        assert "asked of the second" in reasons(armed)
+        policy(own)
+        done = kill()
+    assert done.exit_code == 1, "without a peer it is as the first said"
+    assert "the gate is closed; kept aside" in done.stderr
 
 
 def test_the_policy_may_name_another_variable_for_the_token(

@@ -13,7 +13,14 @@ from risk_policy.contracts.gate import LEASE_FILE
 from risk_policy.contracts.operator import LONGEST_REASON, kill_scope
 from risk_policy.vocabulary import KillMode
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out, warn
-from riskwarden.operator import NoAnswerError, Operator, TurnedAwayError, operator_name, printable
+from riskwarden.operator import (
+    NoAnswerError,
+    Operator,
+    RefusedError,
+    TurnedAwayError,
+    operator_name,
+    printable,
+)
 from riskwarden.stack.layout import Layout
 
 ReceiversOption = Annotated[
@@ -83,8 +90,6 @@ def kill(
         if isinstance(error, TurnedAwayError):
             fail(f"{error}. NOTHING was tripped by this command", 1)
         fail(f"{error}. {_what_to_do(operator, sent=error.sent)}{more}", 1)
-    if "kill_id" not in answer:
-        fail("what answers there are not the receivers: name their URL with --receivers", 1)
     already = "was already tripped" if answer["already_tripped"] else "is tripped"
     where = "" if covered.is_everything else f" for {escape(str(covered))}"
     out.print(
@@ -96,20 +101,31 @@ def kill(
 
 
 def _taken(operator: Operator, body: Mapping[str, object]) -> dict[str, Any]:
-    """The answer of the first of the receivers that take it. Raises NoAnswerError."""
+    """The answer of the first of the receivers that take it. Raises NoAnswerError.
+
+    What the first would not do is refused. Another one's refusal says nothing about the gate here.
+    """
+    first: NoAnswerError | RefusedError
     try:
-        return operator.call("POST", _PATH, body, patience_seconds=_PATIENCE_SECONDS)
+        return operator.answer("POST", _PATH, body, patience_seconds=_PATIENCE_SECONDS)
     except NoAnswerError as error:
+        first = error
+    except RefusedError as error:
+        if not error.could_not:
+            fail(str(error), error.exit_code)
         first = error
     for other in operator.others():
         try:
-            answer = other.call("POST", _PATH, body, patience_seconds=_OTHERS_SECONDS)
-        except NoAnswerError as error:
+            answer = other.answer("POST", _PATH, body, patience_seconds=_OTHERS_SECONDS)
+        except (NoAnswerError, RefusedError) as error:
             warn(str(error))
-            first.sent = first.sent or error.sent
+            if isinstance(first, NoAnswerError) and isinstance(error, NoAnswerError):
+                first.sent = first.sent or error.sent
         else:
             warn(f"{first}; another one took it")
             return answer
+    if isinstance(first, RefusedError):
+        fail(str(first), first.exit_code)
     raise first
 
 
