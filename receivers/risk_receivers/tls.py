@@ -35,17 +35,26 @@ _PAUSE_SECONDS: Final = 0.1
 #: A renewal is days early.
 _LOOK_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
+#: What changes when one of both files does.
+Stamp = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Secured:
-    """Where TLS is served, and with what."""
+    """Where TLS is served, and with what.
+
+    Attributes:
+        loaded: the files as they were when the context took what is shown, whoever looked then.
+        ends_at: until when that is good; None if nobody knows.
+    """
 
     host: str
     port: int
     context: ssl.SSLContext
     cert: Path
     key: Path
+    loaded: Stamp
+    ends_at: float | None
 
 
 class Certificate(Worker):
@@ -54,19 +63,18 @@ class Certificate(Worker):
     def __init__(self, secured: Secured, telemetry: Telemetry) -> None:
         super().__init__("certificate", telemetry)
         self._secured = secured
-        self._seen = self._stamp()
-        self._ends_at = _end_of(secured.cert)
         telemetry.add_source(self.gauges)
 
     def gauges(self) -> Mapping[Metric, Samples]:
         """For Prometheus."""
-        if self._ends_at is None:
+        if self._secured.ends_at is None:
             return {}
-        return {m.CERTIFICATE_EXPIRES: [((), self._ends_at)]}
+        return {m.CERTIFICATE_EXPIRES: [((), self._secured.ends_at)]}
 
     def round(self) -> float | None:
         """Look whether there is another one."""
-        if (found := self._stamp()) == self._seen:
+        found = _stamp(self._secured.cert, self._secured.key)
+        if found == self._secured.loaded:
             return _LOOK_SECONDS
         try:
             # Tried aside first: what does not fit together would leave the context with half of it.
@@ -80,18 +88,18 @@ class Certificate(Worker):
                 *(self._secured.cert, error),
             )
             return _LOOK_SECONDS
-        self._ends_at, self._seen = _end_of(self._secured.cert), found
+        self._secured.ends_at, self._secured.loaded = _end_of(self._secured.cert), found
         _log.warning("%s was renewed, and is shown from now on", self._secured.cert)
         return _LOOK_SECONDS
 
-    def _stamp(self) -> tuple[tuple[int, int], ...]:
-        """What changes when a file does."""
-        found = []
-        for path in (self._secured.cert, self._secured.key):
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                found.append((status.st_ino, status.st_mtime_ns))
-        return tuple(found)
+
+def _stamp(*paths: Path) -> Stamp:
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            found.append((status.st_ino, status.st_mtime_ns))
+    return tuple(found)
 
 
 def _end_of(path: Path) -> float | None:
@@ -113,16 +121,16 @@ def secured(dashboard: Dashboard, folder: Path) -> Secured | None:
         return None
     cert, key = folder / tls.cert_file, folder / tls.key_file
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    found = Secured(dashboard.host, dashboard.port, context, cert, key)
-    found.context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    loaded = _stamp(cert, key)  # before: what comes meanwhile is looked at once more
     try:
-        found.context.load_cert_chain(cert, key)
+        context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
         raise StartError(
             f"alerting.dashboard.tls: {cert} and {key} are not to be had, or no PEM certificate "
             f"and its key: {error}"
         ) from error
-    return found
+    return Secured(dashboard.host, dashboard.port, context, cert, key, loaded, _end_of(cert))
 
 
 class TlsListener:

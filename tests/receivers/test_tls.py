@@ -151,3 +151,20 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_spoilt_one_never
     certificate.round()
     assert shown(found, authority) != before
     assert certificate.gauges() == {m.CERTIFICATE_EXPIRES: [((), renewed)]}
+
+
+def test_what_was_renewed_before_a_standby_took_over_is_shown_by_who_leads_then(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    first = issue(authority, tmp_path, days=2)
+    board = Dashboard.model_validate({"tls": {"cert_file": "cert.pem", "key_file": "key.pem"}})
+    found = secured(board, tmp_path)
+    assert found is not None
+    Certificate(found, Telemetry()).round()  # of the one that stands by
+    before = shown(found, authority)
+    renewed = issue(authority, tmp_path, days=60)
+    certificate = Certificate(found, Telemetry())  # of the same process, once it leads
+    assert certificate.gauges() == {m.CERTIFICATE_EXPIRES: [((), first)]}, "it is shown still"
+    certificate.round()
+    assert shown(found, authority) != before
+    assert certificate.gauges() == {m.CERTIFICATE_EXPIRES: [((), renewed)]}
