@@ -68,7 +68,8 @@ class DiscreetFormatter(logging.Formatter):
     def keep(self, secrets: Iterable[str], addresses: Iterable[str] = ()) -> Discretion:
         """From now on these stay secret; of mail addresses a letter and the domain show."""
         self._discretion = Discretion(secrets)
-        self._addresses = sorted(set(addresses), key=len, reverse=True)
+        whole = (one for one in addresses if all(one.partition("@")))  # else nothing tells it apart
+        self._addresses = sorted(set(whole), key=len, reverse=True)
         return self._discretion
 
     def format(self, record: logging.LogRecord) -> str:

@@ -57,6 +57,31 @@ def test_what_is_no_mail_address_is_refused(address: str, refused: Refused) -> N
     assert "operator@example.com" in problem.message
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "[desk] <a@b.c>",
+        "a@b@c.d",
+        "a@b.c, d@e.f",
+        "Risk, desk <a@b.c>",
+        "Desk: a@b.c;",
+        "a@b.c <d@e.f>",
+    ],
+)
+def test_what_would_reach_another_one_or_not_all_is_refused(address: str, refused: Refused) -> None:
+    (problem,) = refused(f"[alerting.channels.email]\nto_addresses = ['{address}']")
+    assert "each of several by itself" in problem.message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["a@b.c", "Olga Meier <a@b.c>", '"Risk, desk" <a@b.c>', "Desk (night) <a@b.c>", "ä@ö.c"],
+)
+def test_an_address_may_have_a_name(address: str) -> None:
+    text = f"[alerting.channels.email]\nto_addresses = ['{address}']"
+    assert parse_policy(text.encode()).alerting.channels.email.to_addresses == (address,)
+
+
 def test_text_messages_to_nobody_are_refused(refused: Refused) -> None:
     text = """[alerting.channels.sms]
 enabled = true

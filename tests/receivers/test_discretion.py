@@ -46,3 +46,10 @@ def test_of_a_mail_address_as_much_is_said_as_tells_one_from_another() -> None:
     msg = "Olga Meier <olga@example.com>: 550 no OLGA@example.com; cro@münze.example: 451"
     said = formatter.format(logging.makeLogRecord({"msg": msg}))
     assert said == "o***@example.com: 550 no o***@example.com; c***@münze.example: 451"
+
+
+def test_what_is_no_whole_address_leaves_the_log_as_it_is() -> None:
+    formatter = DiscreetFormatter("%(message)s")
+    formatter.keep([], ["", "@", "desk", "@example.com"])
+    msg = "the desk says hello to x@example.com"
+    assert formatter.format(logging.makeLogRecord({"msg": msg})) == msg

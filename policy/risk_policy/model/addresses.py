@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from email.utils import getaddresses
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -220,6 +221,13 @@ def _recipient(text: str) -> str:
     name, at, domain = text.rpartition("@")
     if not at or not name or not domain or not text.isprintable() or " " in domain:
         raise ValueError("must be a mail address, e.g. operator@example.com")
+    # What is understood in another way reaches nobody, or only the first of several.
+    found = [address for _, address in getaddresses([text])]
+    if len(found) != 1 or not (text == found[0] or text.endswith(f"<{found[0]}>")):
+        raise ValueError(
+            "must be one mail address, e.g. operator@example.com, and each of several by itself; "
+            'a name before it that has other signs than letters stands in quotes: "Risk, desk" <…>'
+        )
     return text
 
 
