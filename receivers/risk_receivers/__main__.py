@@ -59,10 +59,23 @@ def main(arguments: list[str] | None = None) -> int:
             *(policy, options.data, host, port, alertmanager),
             own_store=options.own_store,
             take_over_seconds=options.take_over,
+            may_start=lambda: _unfit(options.policy),
         )
     except (StartError, StoreError) as error:
         return _refuse(discretion.applied(str(error)))
     return 0
+
+
+def _unfit(path: Path) -> str:
+    """Why a new process would refuse the policy; not in its words, which may be anybody's to read.
+
+    Somebody may be editing it.
+    """
+    try:
+        load_policy(path)
+    except InvalidPolicyError:
+        return f"{path} is not valid now; see riskwarden policy check"
+    return ""
 
 
 def _addresses(policy: Policy) -> Iterator[str]:

@@ -36,7 +36,11 @@ _EVERYTHING: Final = "everything"
 
 
 class Health:
-    """Looks at the parts of a running service."""
+    """Looks at the parts of a running service.
+
+    Attributes:
+        not_yet: why a service that can record nothing does not begin anew yet.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Health:
         self._channels = channels
         self._spool = spool
         self._data = data
+        self.not_yet = ""
         self._recorded_kill = KillBoard()
 
     def problems(self) -> list[str]:
@@ -79,7 +84,7 @@ class Health:
     def _way_out(self) -> str:
         failure = self._writer.failure
         if failure is not None and may_pass(failure):
-            return f"this service begins anew once it does ({failure})"
+            return f"this service begins anew once it does ({self.not_yet or failure})"
         return "restart after mending it"
 
     def lease_withheld(self) -> list[str]:

@@ -3,22 +3,26 @@
 It replaces itself by a new process image, as after a crash. Nothing that it still believes is
 carried over: everything comes from the store, by the same way as at every start.
 
-It does so only once the store takes records again, and still holds all that was acknowledged. As
-long as it cannot, the service stays as it is: a kill still reaches its gate, and its spool, and
+It does so only once the store takes records again, and still holds all that was acknowledged, and
+once a new process could start at all: not while the policy is being edited, nor once it is to stop.
+As long as it cannot, the service stays as it is: a kill still reaches its gate, and its spool, and
 alerts are answered 503, so that whoever sent them sends them again. Where what is recorded was
 changed or is gone, it stays so until a person has looked.
 
 A leader on PostgreSQL stands by afterwards, like any other. As long as the server cannot be
-reached, nobody else leads either.
+reached, nobody else leads either. One whose own disk cannot be written makes way for another at
+once: that disk is nobody else's concern.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -31,8 +35,9 @@ from risk_receivers.store.errors import StoreError
 from risk_receivers.store.mended import require_mended
 
 _LOOK_SECONDS: Final = 0.1
-#: Between two looks for a store that could not be written.
+#: Between two looks for a store that could not be written; each of them writes some megabytes.
 _PAUSE_SECONDS: Final = 0.5
+_LAST_PAUSE_SECONDS: Final = 5.0
 #: A service that can never record would begin anew without end.
 _LEAST_SECONDS: Final = 5.0
 #: The gate's own thread may be writing to a disk that is slow; the lease ends by itself.
@@ -50,10 +55,24 @@ def begin_anew() -> NoReturn:
 class Retreat:
     """Watches a service from beside; within its context."""
 
-    def __init__(self, service: Service, data: Path, leadership: Leadership | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        data: Path,
+        leadership: Leadership | None = None,
+        *,
+        may_start: Callable[[], str] = lambda: "",
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Args:
+        may_start: why a new process could not; empty if it could.
+        is_stopping: whether somebody has asked this one to stop.
+        """
         self._service = service
         self._data = data
         self._leadership = leadership
+        self._may_start = may_start
+        self._is_stopping = is_stopping
         self._began_at = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="retreat", daemon=True)
@@ -77,8 +96,14 @@ class Retreat:
         while not self._stopping.is_set():
             if self._leads_no_more(_LOOK_SECONDS) or self._records_nothing():
                 break
-        while not self._stopping.is_set() and not self._may_begin_anew():
-            self._stopping.wait(_PAUSE_SECONDS)
+        pause, said = _PAUSE_SECONDS, ""
+        while not self._stopping.is_set() and (why_not := self._why_not_yet()):
+            self._service.parts.health.not_yet = why_not
+            if why_not != said:
+                _log.error("this service does not begin anew yet: %s", why_not)
+            said = why_not
+            self._stopping.wait(pause)
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
         if not self._stopping.is_set():
             self._begin_anew()
 
@@ -98,26 +123,37 @@ class Retreat:
             writer.failure is not None and may_pass(writer.failure)
         )
 
-    def _may_begin_anew(self) -> bool:
-        """Whether a new process could record, and would know all that this one knows."""
-        if self._service.unkept():
-            return False
-        try:
-            if self._leadership is None or not self._leadership.why_lost:
-                require_mended(self._service.database, self._data)
+    def _why_not_yet(self) -> str:
+        """Why a new process could not record, or would not know all that this one knows."""
+        if unkept := self._service.unkept():
             if self._leadership is not None:
+                self._leadership.give_up(unkept)
+            return unkept
+        if self._is_stopping():
+            return "it is being stopped"
+        try:
+            if self._leadership is None:
+                known = self._service.parts.writer.head
+                require_mended(self._service.database, self._data, known)
+            else:
                 self._leadership.reach()
         except (ServerError, StoreError) as error:
-            _log.debug("not yet: %s", error)
-            return False
-        return True
+            return str(error)
+        return self._may_start()
 
     def _begin_anew(self) -> None:
         withdrawing = threading.Thread(target=self._service.parts.gate.withdraw, daemon=True)
         withdrawing.start()
         withdrawing.join(_WITHDRAWING_SECONDS)
+        if self._stopping.is_set() or self._is_stopping():
+            return
         _log.critical(
             "this service begins anew%s",
             ": the store can be written again" if self._leadership is None else ", and stands by",
         )
-        begin_anew()
+        try:
+            begin_anew()
+        except OSError as error:
+            # The gate is withdrawn for good: whoever watches over this process starts it again.
+            _log.critical("no new process can be started, this one stops: %s", error)
+            os.kill(os.getpid(), signal.SIGTERM)

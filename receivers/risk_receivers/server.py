@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -47,10 +47,12 @@ def serve(
     *,
     own_store: bool = False,
     take_over_seconds: float = 0.0,
+    may_start: Callable[[], str] = lambda: "",
 ) -> None:
     """Run until a signal asks to stop. Raises StartError or StoreError.
 
-    ``take_over_seconds`` is how long another service on this data folder may take to end first.
+    ``take_over_seconds`` is how long another service on this data folder may take to end first;
+    ``may_start`` says what would keep a new process from starting now.
     """
     stopping = _StopRequest()
     os.umask(0o077)  # what it keeps is nobody else's, but for the gate
@@ -91,7 +93,12 @@ def serve(
             certificate = Certificate(tls, service.parts.telemetry)
             certificate.start()
             stack.callback(certificate.stop)
-        stack.enter_context(Retreat(service, data, leadership))
+        retreat = Retreat(
+            *(service, data, leadership),
+            may_start=may_start,
+            is_stopping=lambda: stopping.asked or server.should_exit,
+        )
+        stack.enter_context(retreat)
         if not stopping.asked:
             _log.info("serving on %s:%d", host, port)
             server.run(sockets=[listener])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import signal
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +46,15 @@ def test_once_there_is_room_again_alerts_are_taken_again_and_nothing_is_lost(
     assert "this service begins anew once it does" in said
     assert len(spooled(receivers)) == 1
 
+    valid = receivers.policy.read_text()
+    receivers.policy.write_text("[alerting")  # somebody is editing it
     mend_store(receivers)
+    wait_until(
+        lambda: "is not valid now; see riskwarden policy check" in readiness(receivers)[1],
+        60,
+        "it says why it does not begin anew yet",
+    )
+    receivers.policy.write_text(valid)
     wait_until(lambda: readiness(receivers)[0] == 200, 60, "it takes alerts again")
     assert receivers.process.poll() is None, "it is the same process"
     assert receivers.gate_says_halt(), "what was tripped is tripped"
@@ -72,3 +82,17 @@ def test_what_is_not_what_was_written_is_not_taken_up_again(
     copy.replace(receivers.database)
     wait_until(lambda: receivers.send("alerts", [words.alert()]).status_code == 503)
     assert "restart after mending it" in readiness(receivers)[1]
+
+
+def test_one_that_is_being_stopped_does_not_begin_anew_instead(stopped: Any, words: Any) -> None:
+    receivers = stopped.start(PROGRAM)
+    break_store(receivers)
+    assert receivers.send("alerts", [words.alert()]).status_code == 503
+    with socket.create_connection(("127.0.0.1", receivers.port)) as slow:
+        slow.sendall(
+            b"POST /api/v2/alerts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+            b"Authorization: Bearer alert-feed-secret\r\n\r\n["
+        )
+        receivers.process.send_signal(signal.SIGTERM)  # which waits for what is being answered
+        mend_store(receivers)
+        assert receivers.process.wait(30) is not None

@@ -78,6 +78,12 @@ class Leadership:
         """Find out whether the database can be reached again. Raises ServerError."""
         ServerConnection(self._place, read_only=False).close()
 
+    def give_up(self, why: str) -> None:
+        """As ``let_go``, of a service that goes on without it: its gate closes."""
+        if not self._why_lost:
+            self._lose(why)
+        self.let_go()
+
     def let_go(self) -> None:
         """Lead no more: another may at once."""
         self._stopping.set()

@@ -57,7 +57,7 @@ def lead(
         policy.digest,
         policy.alerting.high_availability.take_over_seconds,
     )
-    standing = Standing(candidate, place, data / "gate", policy.digest)
+    standing = Standing(candidate, place, data, policy.digest)
     if not standing.try_once():
         if candidate.is_led and candidate.leader is not None:
             try:

@@ -1,8 +1,8 @@
 """The service that stands by, in a thread beside what it answers: it looks, notes, and takes over.
 
-It takes over only what it can hold: not while another process publishes in its gate folder, and
-not while records are missing which it has seen. Then it says so, and nobody leads; without a
-leader the gate is closed.
+It takes over only what it can hold: not while another process publishes in its gate folder, not
+while records are missing which it has seen, and not while its own disk cannot be written. Then it
+says so, and another one leads, or nobody; without a leader the gate is closed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.leader import Leadership
 from risk_receivers.leadership.seen_head import SeenHead
 from risk_receivers.store.errors import StoreError
+from risk_receivers.store.mended import require_room
 
 _NOTE_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
@@ -35,12 +36,12 @@ class Standing:
         failure: why it could never lead as it is.
     """
 
-    def __init__(self, candidate: Candidate, place: Server, gate: Path, policy_digest: str) -> None:
+    def __init__(self, candidate: Candidate, place: Server, data: Path, policy_digest: str) -> None:
         self.leadership: Leadership | None = None
         self.failure: StoreError | None = None
         self._candidate = candidate
         self._place = place
-        self._gate = gate
+        self._data = data
         self._policy_digest = policy_digest
         self._unreachable = ""
         self._hindrance = ""
@@ -81,23 +82,25 @@ class Standing:
         return "; ".join(one for one in found if one)
 
     def _stand(self) -> None:
-        try:
-            seen = SeenHead(self._place)
-        except OSError as error:
-            self.failure = StoreError(f"{self._place.path}: {error}")
-            self._over()
-            return
+        seen: SeenHead | None = None
+        problem = ""
         try:
             noted_at = 0.0
             while not self._stopping.wait(self._candidate.look_seconds):
                 if time.monotonic() - noted_at >= _NOTE_SECONDS:
-                    seen.look()
+                    try:
+                        seen = seen or SeenHead(self._place)
+                        seen.look()
+                        problem = seen.problem
+                    except OSError as error:
+                        problem = f"{self._place.path}: {error}"
                     noted_at = time.monotonic()
-                if self._look(seen.problem):
+                if self._look(problem):
                     self._over()
                     return
         finally:
-            seen.close()
+            if seen is not None:
+                seen.close()
 
     def _look(self, problem: str = "") -> bool:
         """Whether it is over."""
@@ -105,7 +108,9 @@ class Standing:
             self._candidate.look()
             self._say_of_the_policy()
             self.leadership = self._candidate.stand(
-                lambda: self._hinder(problem or _busy(self._gate))
+                lambda: self._hinder(
+                    problem or _busy(self._data / "gate") or _unwritable(self._place, self._data)
+                )
             )
             if self._candidate.is_led:
                 self._hindrance = ""
@@ -133,6 +138,19 @@ class Standing:
         if why and not self._other_policy:
             _log.warning("%s: start both with the same file", why)
         self._other_policy = why
+
+
+def _unwritable(place: Server, data: Path) -> str:
+    """Why it could note nothing on this machine; empty if it could.
+
+    Who leads notes the chain's head here with every record: without that it would lead, record
+    nothing, and keep a healthy one from it.
+    """
+    try:
+        require_room(place, data)
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def _busy(gate: Path) -> str:

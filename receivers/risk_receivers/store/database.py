@@ -142,13 +142,17 @@ class WritableDatabase:
             timeout = round(self._busy_timeout_seconds * 1000)
             self.connection.execute(f"PRAGMA busy_timeout = {timeout}")
 
-    def prove_durable(self) -> None:
-        """Write something that changes nothing, durably. Raises StoreError."""
+    def prove_durable(self, known: Head = EMPTY) -> None:
+        """Write something that changes nothing, durably, beside all up to a known head.
+
+        Raises StoreError.
+        """
         with _named(self.name), self.locked():
             if not self.empty_log():
                 raise StoreBusyError("somebody reads an older state; try again")
             self._begin()
             try:
+                self.head_after(known)
                 (version,) = self.connection.execute("PRAGMA user_version").fetchone()
                 self.connection.execute(f"PRAGMA user_version = {version}")
                 self._commit()

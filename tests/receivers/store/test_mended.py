@@ -67,6 +67,31 @@ def test_one_that_lost_what_was_acknowledged_is_not_taken_up(
         require_mended(three, tmp_path)
 
 
+def test_one_that_lost_what_only_the_process_knows_of_is_not_taken_up(
+    three: Path, make_writer: MakeWriter, alert: Any, tmp_path: Path
+) -> None:
+    noted = head_file.path_beside(three)
+    older = three.read_bytes(), noted.read_bytes()
+    writer = make_writer()
+    writer.start()
+    writer.run(alert("d"), timeout=30)
+    acknowledged = writer.head
+    writer.stop()
+    require_mended(three, tmp_path, acknowledged)
+    three.write_bytes(older[0])
+    noted.write_bytes(older[1])  # both on the same disk, which went back in time
+    with pytest.raises(StoreError, match="record 4 is gone"):
+        require_mended(three, tmp_path, acknowledged)
+
+
+def test_a_disk_that_does_not_even_say_what_is_there_is_found_out_too(
+    three: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / ("x" * 300)  # stat fails, as it does with EIO
+    with pytest.raises(StoreError, match="cannot be read"):
+        require_mended(three, folder)
+
+
 @contextmanager
 def no_larger_than(size: int) -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
