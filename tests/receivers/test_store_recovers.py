@@ -6,10 +6,13 @@ import contextlib
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from troubled_store import break_store, spooled
 
 #: Replacing itself by a new process takes a real interpreter.
@@ -96,3 +99,22 @@ def test_one_that_is_being_stopped_does_not_begin_anew_instead(stopped: Any, wor
         receivers.process.send_signal(signal.SIGTERM)  # which waits for what is being answered
         mend_store(receivers)
         assert receivers.process.wait(30) is not None
+
+
+def test_one_whose_python_is_gone_stops_so_that_whoever_watches_it_starts_another(
+    stopped: Any, words: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "release" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (tmp_path / "release" / "lib").symlink_to(Path(sys.prefix) / "lib")
+    if (own := Path(sys.prefix) / "pyvenv.cfg").exists():
+        (tmp_path / "release" / "pyvenv.cfg").write_bytes(own.read_bytes())
+    monkeypatch.setattr(sys, "executable", str(python))
+    receivers = stopped.start(PROGRAM)
+    break_store(receivers)
+    assert receivers.send("alerts", [words.alert()]).status_code == 503
+    python.unlink()
+    mend_store(receivers)
+    assert receivers.process.wait(60) is not None
+    assert "no new process can be started, this one stops" in receivers.log
