@@ -199,6 +199,7 @@ LADDERS: Final = (
         may_be_equal=True,
     ),
     Ladder((_SYSTEM + "disk_free_critical_pct", _SYSTEM + "disk_free_warning_pct")),
+    Ladder((_SYSTEM + "certificate_critical_days", _SYSTEM + "certificate_warning_days")),
     Ladder(
         (_PROMETHEUS + "evaluation_interval_seconds", _SYSTEM + "event_seconds"),
         "an event is over before a rule sees it",
