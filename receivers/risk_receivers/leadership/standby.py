@@ -22,7 +22,7 @@ from risk_receivers.http_server import HttpServer
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.handing_on import HandingOn
 from risk_receivers.leadership.leader import Leadership
-from risk_receivers.leadership.own_key import require_key_of_the_chain
+from risk_receivers.leadership.own_key import why_not_the_chains
 from risk_receivers.leadership.standing import Standing
 from risk_receivers.perimeter import Perimeter
 from risk_receivers.store.places import place_of
@@ -57,16 +57,18 @@ def lead(
         policy.digest,
         policy.alerting.high_availability.take_over_seconds,
     )
-    standing = Standing(candidate, place, data, policy.digest)
+
+    def unable_to_sign() -> str:
+        if not candidate.is_led or candidate.leader is None:
+            return ""
+        signing = policy.alerting.audit.signing
+        return why_not_the_chains(place, signing, data, candidate.leader.address)
+
+    standing = Standing(candidate, place, data, policy.digest, unable_to_sign)
     if not standing.try_once():
-        if candidate.is_led and candidate.leader is not None:
-            try:
-                require_key_of_the_chain(
-                    place, policy.alerting.audit.signing, data, candidate.leader.address
-                )
-            except StartError:
-                standing.end()
-                raise
+        if why := unable_to_sign():
+            standing.end()
+            raise StartError(why)
         _serve(policy, standing, sockets, stopping)
     standing.end()
     if standing.failure is not None:

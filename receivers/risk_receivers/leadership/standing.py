@@ -25,6 +25,7 @@ from risk_receivers.store.errors import StoreError
 from risk_receivers.store.mended import require_room
 
 _NOTE_SECONDS: Final = 1.0
+_KEY_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -36,14 +37,24 @@ class Standing:
         failure: why it could never lead as it is.
     """
 
-    def __init__(self, candidate: Candidate, place: Server, data: Path, policy_digest: str) -> None:
+    def __init__(
+        self,
+        candidate: Candidate,
+        place: Server,
+        data: Path,
+        policy_digest: str,
+        unable_to_sign: Callable[[], str] = lambda: "",
+    ) -> None:
+        """``unable_to_sign`` says why it could not sign the chain as it is by now, if so."""
         self.leadership: Leadership | None = None
         self.failure: StoreError | None = None
         self._candidate = candidate
         self._place = place
         self._data = data
         self._policy_digest = policy_digest
+        self._unable_to_sign = unable_to_sign
         self._unreachable = ""
+        self._unfit = self._unsigned = ""
         self._hindrance = ""
         self._other_policy = ""
         self._stopping = threading.Event()
@@ -76,7 +87,7 @@ class Standing:
     @property
     def why_not_ready(self) -> str:
         """What keeps it from standing in; empty if nothing does."""
-        found = [self._unreachable, self._hindrance, self._other_policy]
+        found = [self._unreachable, self._hindrance, self._other_policy, self._unsigned]
         if not self.leader_address and not self._unreachable:
             found.insert(0, "nobody leads")
         return "; ".join(one for one in found if one)
@@ -85,7 +96,7 @@ class Standing:
         seen: SeenHead | None = None
         problem = ""
         try:
-            noted_at = 0.0
+            noted_at, asked_at = 0.0, time.monotonic()
             while not self._stopping.wait(self._candidate.look_seconds):
                 if time.monotonic() - noted_at >= _NOTE_SECONDS:
                     try:
@@ -95,6 +106,9 @@ class Standing:
                     except OSError as error:
                         problem = f"{self._place.path}: {error}"
                     noted_at = time.monotonic()
+                if time.monotonic() - asked_at >= _KEY_SECONDS:
+                    self._say_of_the_key()
+                    asked_at = time.monotonic()
                 if self._look(problem):
                     self._over()
                     return
@@ -130,6 +144,16 @@ class Standing:
             _log.error("this service cannot take over: %s", why)
         self._hindrance = why
         return why
+
+    def _say_of_the_key(self) -> None:
+        """A key is replaced while others stand by: somebody has to copy it to them."""
+        before, self._unfit = self._unfit, self._unable_to_sign()
+        why = (
+            self._unfit if self._unfit == before else ""
+        )  # a key that is being replaced is in parts
+        if why and why != self._unsigned:
+            _log.error("this service would lead and sign nothing: %s", why)
+        self._unsigned = why
 
     def _say_of_the_policy(self) -> None:
         leader = self._candidate.leader
