@@ -201,6 +201,14 @@ class Spool:
         return self._folder / f"{trip.id}{_SUFFIX}"
 
 
+def is_waiting(folder: Path) -> bool:
+    """Whether there is a trip of a service that does not run. Reads only. Raises OSError."""
+    slots = folder / _SLOTS_FILE
+    return any(folder.glob(f"*{_SUFFIX}")) or bool(
+        slots.exists() and slots.read_bytes().strip(b"\0")
+    )
+
+
 def _filled(slots: reserve.Reserved) -> Iterator[tuple[int, bytes]]:
     for slot in range(_SLOTS):
         if data := slots.read(slot * _SLOT_BYTES, _SLOT_BYTES).rstrip(b"\0"):

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from risk_policy.contracts.marker import is_ordered
 from risk_receivers.database.connection import ServerError
 from risk_receivers.database.place import Server
 from risk_receivers.errors import GateBusyError
 from risk_receivers.gate.folder import FolderLock
+from risk_receivers.kill.spool import is_waiting
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.leader import Leadership
 from risk_receivers.leadership.seen_head import SeenHead
@@ -25,7 +27,7 @@ from risk_receivers.store.errors import StoreError
 from risk_receivers.store.mended import require_room
 
 _NOTE_SECONDS: Final = 1.0
-_KEY_SECONDS: Final = 2.0
+_ASK_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +57,7 @@ class Standing:
         self._unable_to_sign = unable_to_sign
         self._unreachable = ""
         self._unfit = self._unsigned = ""
+        self._left_behind = ""
         self._hindrance = ""
         self._other_policy = ""
         self._stopping = threading.Event()
@@ -87,7 +90,8 @@ class Standing:
     @property
     def why_not_ready(self) -> str:
         """What keeps it from standing in; empty if nothing does."""
-        found = [self._unreachable, self._hindrance, self._other_policy, self._unsigned]
+        found = [self._unreachable, self._hindrance, self._other_policy]
+        found += [self._unsigned, self._left_behind]
         if not self.leader_address and not self._unreachable:
             found.insert(0, "nobody leads")
         return "; ".join(one for one in found if one)
@@ -106,8 +110,9 @@ class Standing:
                     except OSError as error:
                         problem = f"{self._place.path}: {error}"
                     noted_at = time.monotonic()
-                if time.monotonic() - asked_at >= _KEY_SECONDS:
+                if time.monotonic() - asked_at >= _ASK_SECONDS:
                     self._say_of_the_key()
+                    self._say_of_a_kill()
                     asked_at = time.monotonic()
                 if self._look(problem):
                     self._over()
@@ -154,6 +159,23 @@ class Standing:
         if why and why != self._unsigned:
             _log.error("this service would lead and sign nothing: %s", why)
         self._unsigned = why
+
+    def _say_of_a_kill(self) -> None:
+        """One that closed the gate here alone: who leads knows nothing of it."""
+        try:
+            is_left = is_waiting(self._data / "spool") or is_ordered(self._data / "gate")
+        except OSError as error:
+            _log.debug("nobody knows whether a kill waits here: %s", error)
+            return
+        why = ""
+        if is_left and not _busy(self._data / "gate"):  # else who publishes there records it
+            why = (
+                f"a kill in {self._data} is not on record, and trips once this service leads: if "
+                "it is to hold now, repeat it with riskwarden kill"
+            )
+        if why and why != self._left_behind:
+            _log.critical("%s", why)
+        self._left_behind = why
 
     def _say_of_the_policy(self) -> None:
         leader = self._candidate.leader
