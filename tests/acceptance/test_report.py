@@ -173,6 +173,11 @@ def test_benchmarks_that_say_nothing_are_named(tmp_path: Path) -> None:
             measured(program)
         with pytest.raises(BenchmarkError, match=said):
             soaked(None, program)
+    flat = '{"what": "memory", "unit": "MiB", "first_third": 9, "last_third": 10, "allowance": 8, '
+    for slope, told in (("null", "8.0 is flat"), ("2", "8.0 is flat; +2.0 MiB an hour")):
+        program.write_text(f"""print('[{flat}"slope_per_hour": {slope}, "flat": true}}]')""")
+        (found,) = soaked(None, program)
+        assert found.seen.endswith(told)
     line = '{"what": "x", "measured": 1, "unit": "ms", "target": 2, "acceptable": 3, "how": ""}'
     program.write_text(f"print('[{', '.join([line] * 7)}]')")
     assert [one.word for one in measured(program)] == ["target"] * 7
