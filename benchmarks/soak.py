@@ -7,11 +7,7 @@ come back, some of them within their cooldown. A webhook and files are told; som
 listens over a WebSocket; the status is asked for at every look.
 
 Looked at: resident memory, descriptors, connections, threads, the store's size, and how long the
-answers of both the feed and the status take. What a start needs for itself has no part in the
-verdict: the first tenth is left out. Of the rest, the last third is held against the first: the
-medians; of answers the fastest tenth, as what else the machine does can only make them longer. The
-slope is that of the median pair (Theil and Sen), an hour. Flat is what grows by less than its
-allowance.
+answers of both the feed and the status take. What is flat, and what is not: soak_verdict.py.
 
 ``--rate`` makes it faster: with it, lives and repeats become shorter in the same measure, so that
 as much is going on at once as at a hundred a minute, and only more of it passes through. No life
@@ -38,7 +34,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import combinations, count
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +53,7 @@ from measure import (
 )
 from monitoring import alertmanager
 from soak_picture import picture
+from soak_verdict import WATCHED, Look, judged, table
 from websockets.exceptions import ConnectionClosed
 
 from risk_policy import load_policy
@@ -77,7 +74,6 @@ _COMES_BACK_EVERY, _COMES_BACK_AFTER = 10, 120
 _BATCH: Final = 64
 _LOOKS: Final = 360
 _SHORTEST_LOOK_SECONDS: Final = 4.0
-_LEFT_OUT: Final = 0.1
 #: People are told of each, and not once of many: deliveries are what is to be worn out.
 _POLICY: Final = """
 [alerting.escalation.frequency_based]
@@ -88,90 +84,6 @@ enabled = false
 receivers = "127.0.0.1:{receivers}"
 alertmanager = "127.0.0.1:{alertmanager}"
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen at one moment."""
-
-    at: datetime
-    seconds: float
-    alerts: int
-    memory_mib: float
-    descriptors: int
-    connections: int
-    threads: int
-    store_mib: float
-    feed_ms: float
-    status_ms: float
-    #: Of Alertmanager, which is not ours: to be seen, not to be judged.
-    alertmanager_mib: float
-    #: What was told by the webhook since the start, and what the receivers took of a processor.
-    told: int
-    processor_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """One of them, and by how much the last third may exceed the first."""
-
-    name: str
-    unit: str
-    value: Callable[[Look], float]
-    share: float
-    absolute: float
-    #: What is compared of each third: its middle, or its fastest tenth.
-    quantile: float = 0.5
-
-    def of(self, looks: Sequence[Look]) -> float:
-        """Of a third."""
-        values = sorted(self.value(look) for look in looks)
-        return values[round(self.quantile * (len(values) - 1))]
-
-    def allowance(self, first: float) -> float:
-        """The larger of a share and an amount."""
-        return max(first * self.share, self.absolute)
-
-
-#: Answers depend on what else the machine does; memory, descriptors and threads hardly do.
-WATCHED: Final = (
-    Watched("memory", "MiB", lambda look: look.memory_mib, 0.10, 8.0),
-    Watched("descriptors", "", lambda look: look.descriptors, 0.10, 10.0),
-    # Alertmanager keeps as many as it once needed at a time.
-    Watched("connections", "", lambda look: look.connections, 0.10, 40.0),
-    Watched("threads", "", lambda look: look.threads, 0.10, 3.0),
-    Watched("answer of the feed", "ms", lambda look: look.feed_ms, 1.0, 10.0, 0.1),
-    Watched("answer of the status", "ms", lambda look: look.status_ms, 1.0, 20.0, 0.1),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one of them."""
-
-    what: str
-    unit: str
-    first_third: float
-    last_third: float
-    slope_per_hour: float
-    allowance: float
-    flat: bool
-
-
-def judged(looks: Sequence[Look], watched: Watched) -> Verdict:
-    """The last third against the first."""
-    kept = looks[round(len(looks) * _LEFT_OUT) :]
-    third = max(len(kept) // 3, 1)
-    first, last = watched.of(kept[:third]), watched.of(kept[-third:])
-    slopes = [
-        (watched.value(later) - watched.value(earlier)) / (later.seconds - earlier.seconds)
-        for earlier, later in combinations(kept, 2)
-    ]
-    slope = statistics.median(slopes) * 3600 if slopes else 0.0
-    allowance = watched.allowance(first)
-    return Verdict(
-        watched.name, watched.unit, first, last, slope, allowance, last - first <= allowance
-    )
 
 
 @dataclass
@@ -378,8 +290,8 @@ def show_progress(look: Look) -> None:
     )
 
 
-def show(looks: Sequence[Look], verdicts: Sequence[Verdict], play: Play) -> None:
-    """The verdicts, for people."""
+def show_totals(looks: Sequence[Look], play: Play) -> None:
+    """What went through, and what it took."""
     first, last = looks[0], looks[-1]
     print(
         f"{play.began:,} alerts in {last.seconds:,.0f} s, {play.acknowledged:,} acknowledged, "
@@ -387,13 +299,6 @@ def show(looks: Sequence[Look], verdicts: Sequence[Verdict], play: Play) -> None
         f"processor; the store grew by {last.store_mib - first.store_mib:.1f} MiB; "
         f"Alertmanager held {first.alertmanager_mib:.0f}, then {last.alertmanager_mib:.0f} MiB"
     )
-    print(f"{'':22}{'first third':>13}{'last third':>12}{'an hour':>10}{'allowed':>10}")
-    for one in verdicts:
-        print(
-            f"{one.what:22}{one.first_third:13.1f}{one.last_third:12.1f}"
-            f"{one.slope_per_hour:+10.1f}{one.allowance:+10.1f} {one.unit:4} "
-            f"{'flat' if one.flat else 'NOT FLAT'}"
-        )
 
 
 def duration(text: str) -> float:
@@ -424,7 +329,8 @@ def main() -> int:
     if given.json:
         print(json.dumps([asdict(one) for one in verdicts], indent=2))
     else:
-        show(looks, verdicts, play)
+        show_totals(looks, play)
+        print(table(verdicts))
     if given.svg:
         given.svg.write_text(picture(looks, on), encoding="utf-8")
     return 0 if all(one.flat for one in verdicts) else 1

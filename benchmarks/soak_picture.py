@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from html import escape
-from typing import Final, Protocol
+from typing import Final
+
+from soak_verdict import Look
 
 from risk_receivers.document.charts import svg
 from risk_receivers.document.model import Point, Series, TimeChart
@@ -15,29 +16,6 @@ from risk_receivers.document.style import PAPER_PICTURE
 _WIDTH: Final = 960
 _HEADING: Final = 28
 _VIEW: Final = re.compile(r'^<svg viewBox="0 0 \d+ (?P<height>\d+)"')
-
-
-class Look(Protocol):
-    """What was seen at one moment."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def memory_mib(self) -> float: ...
-    @property
-    def alertmanager_mib(self) -> float: ...
-    @property
-    def descriptors(self) -> int: ...
-    @property
-    def connections(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def feed_ms(self) -> float: ...
-    @property
-    def status_ms(self) -> float: ...
-    @property
-    def store_mib(self) -> float: ...
 
 
 def picture(looks: Sequence[Look], about: str) -> str:

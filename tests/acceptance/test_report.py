@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from acceptance.benchmarks import BenchmarkError, measured, soaked
 from acceptance.declared import Line, Scenario, Then
 from acceptance.looked import Looked, Measured, Part, Ran, Verdict, at_line, at_scenario
 from acceptance.report import Report, document
-from acceptance.running import kept, run
+from acceptance.running import kept, kept_since, run
 from acceptance.thens import Thens
 
 from risk_receivers.document.forms import Form, written
+from risk_receivers.document.words import moment
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 SCENARIO = Scenario(
@@ -163,6 +165,17 @@ def test_what_becomes_of_tests_is_read_back_from_pytest(tmp_path: Path) -> None:
     assert kept(tmp_path / "log", ("some", "another"), named) == ran
 
 
+def test_results_that_are_kept_are_said_to_be(tmp_path: Path) -> None:
+    assert kept_since(tmp_path, ("some",)) is None
+    (tmp_path / "some.jsonl").touch()
+    os.utime(tmp_path / "some.jsonl", times=(NOW.timestamp(), NOW.timestamp()))
+    assert kept_since(tmp_path, ("some", "another")) == NOW
+    new = report(Part("a", "", ()), Looked("a", "", Verdict.GREEN, "", ()))
+    assert "Tests" not in dict(document(new).meta)
+    told = dict(document(replace(new, tests_from=NOW)).meta)["Tests"]
+    assert told.startswith(f"kept of runs that ended from {moment(NOW)} on")
+
+
 def test_benchmarks_that_say_nothing_are_named(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     with pytest.raises(BenchmarkError, match=r"program\.py is not there"):
@@ -173,6 +186,11 @@ def test_benchmarks_that_say_nothing_are_named(tmp_path: Path) -> None:
             measured(program)
         with pytest.raises(BenchmarkError, match=said):
             soaked(None, program)
+    flat = '{"what": "memory", "unit": "MiB", "first_third": 9, "last_third": 10, "allowance": 8, '
+    for slope, told in (("null", "8.0 is flat"), ("2", "8.0 is flat; +2.0 MiB an hour")):
+        program.write_text(f"""print('[{flat}"slope_per_hour": {slope}, "flat": true}}]')""")
+        (found,) = soaked(None, program)
+        assert found.seen.endswith(told)
     line = '{"what": "x", "measured": 1, "unit": "ms", "target": 2, "acceptable": 3, "how": ""}'
     program.write_text(f"print('[{', '.join([line] * 7)}]')")
     assert [one.word for one in measured(program)] == ["target"] * 7

@@ -96,6 +96,14 @@ def test_an_image_that_a_document_names_is_the_one_that_is_pinned() -> None:
         assert set(named) <= pinned, path.name
 
 
+def test_the_guide_tells_of_each_image_and_of_its_line() -> None:
+    guide = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    built_on = set(re.findall(r"^FROM (\S+) AS", DOCKERFILE, re.M))
+    pulled = {one["image"] for one in SERVICES.values() if "build" not in one}
+    others = {image for image in pulled if not image.startswith("riskwarden:")}
+    assert set(re.findall(r"^\| `([^`:]+:[^`]+)` \| \S", guide, re.M)) == others | built_on
+
+
 def _version() -> str:
     found = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
     assert found

@@ -62,6 +62,17 @@ def test_every_metric_and_label_is_in_the_catalogue() -> None:
     assert "risk_pipeline_stage_seconds_bucket" in seen
 
 
+@pytest.mark.parametrize("name", ["amazon-managed-prometheus", "grafana-cloud", "new-relic"])
+def test_what_prometheus_sends_elsewhere_is_enough_for_every_dashboard(name: str) -> None:
+    file = grafana_queries.GENERATED.parents[1] / "deploy" / "remote-write" / f"{name}.yml"
+    (target,) = yaml.safe_load(file.read_text("utf-8"))["remote_write"]
+    (rule,) = target["write_relabel_configs"]
+    assert (rule["source_labels"], rule["action"]) == (["__name__"], "keep")
+    named = (selector.name for asked in ALL for selector in selectors(asked))
+    missing = {str(one) for one in named if one and not re.fullmatch(rule["regex"], str(one))}
+    assert not missing
+
+
 def test_thresholds_are_asked_for_limits_that_there_are() -> None:
     names = {limit.name for limit in LIMITS}
     for asked in ALL:

@@ -27,7 +27,7 @@ def test_what_grows_by_more_than_its_allowance_is_not_flat(
     monkeypatch: pytest.MonkeyPatch, each: float, flat: bool
 ) -> None:
     monkeypatch.syspath_prepend(str(SOAK.parent))
-    soak = importlib.import_module("soak")
+    soak = importlib.import_module("soak_verdict")
     start = datetime(2026, 3, 1, 12, tzinfo=UTC)
     looks = [
         soak.Look(
@@ -41,6 +41,10 @@ def test_what_grows_by_more_than_its_allowance_is_not_flat(
     assert memory.flat is flat
     assert memory.slope_per_hour == pytest.approx(each * 360)
     assert all(one.flat and one.slope_per_hour == 0 for one in others)
+    # What a minute would come to by the hour says nothing, and would look like a leak.
+    (brief,) = (soak.judged(looks[:8], watched) for watched in soak.WATCHED[:1])
+    assert brief.slope_per_hour is None
+    assert "-" in soak.table([brief])
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from left_open import left_open, ranges
 
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
@@ -59,6 +60,17 @@ def test_every_rule_passes_the_tests_that_prove_it(
     name: str, written: Path, promtool: Promtool
 ) -> None:
     done = promtool(written, "test", "rules", f"tests/{name}.test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_rules_pass_in_prometheus_3_too_which_leaves_out_the_far_edge_of_a_range(
+    files: dict[str, str], write: Write, promtool: Promtool, tmp_path: Path
+) -> None:
+    # One limit with every kind of escalation; the others differ in numbers and labels.
+    rules, tests = "rules/drawdown.yml", "tests/drawdown.escalation.test.yml"
+    assert ranges(files[rules]) >= 7
+    write(tmp_path, {rules: left_open(files[rules]), tests: files[tests]})
+    done = promtool(tmp_path, "test", "rules", tests)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -458,7 +458,6 @@ _as_read: Final = _encoder(sort_keys=False)
 
 # -- Why a payload may be gone -----------------------------------------------------------------
 
-_LETTER: Final = r"[\w.-]"
 Ranges = Sequence[tuple[int, int]]
 
 

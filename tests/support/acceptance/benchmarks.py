@@ -59,8 +59,10 @@ def _grows(verdicts: Sequence[dict[str, Any]], length: str) -> Iterator[Looked]:
         unit = f" {one['unit']}" if one["unit"] else ""
         seen = (
             f"{one['first_third']:,.1f}{unit} in the first third, {one['last_third']:,.1f} in the "
-            f"last; {one['slope_per_hour']:+,.1f}{unit} an hour"
+            f"last; growth by up to {one['allowance']:,.1f} is flat"
         )
+        if one["slope_per_hour"] is not None:
+            seen += f"; {one['slope_per_hour']:+,.1f}{unit} an hour"
         verdict = Verdict.GREEN if one["flat"] else Verdict.RED
         yield Looked(f"{one['what']} stays flat ({length})", "", verdict, seen, (_shown(SOAK),))
 
