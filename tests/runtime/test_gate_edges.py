@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from gate_files import BOOT, BUY, REDUCE, SECOND, detail_with, gate_at, lease_bytes
@@ -99,16 +98,3 @@ def test_a_machine_that_does_not_say_when_it_started_keeps_the_gate_closed(
     gate = TradeGate(gate_dir, clock=lambda: 100 * SECOND)
     assert gate.check(BUY).state is GateState.UNTRUSTED
     assert gate.check(REDUCE).allowed
-
-
-def test_what_a_reader_was_told_cannot_be_changed(gate_dir: Path) -> None:
-    gate_at(gate_dir, lease_bytes(), detail=detail_with(KILL, halted=True))
-    detail: Any = contract.read_detail(gate_dir)
-    for name, value in (("halted", False), ("restrictions", ())):
-        with pytest.raises(ValueError, match="frozen"):
-            setattr(detail, name, value)
-
-
-def test_the_schema_is_told_by_who_writes_it() -> None:
-    detail = contract.GateDetail.model_validate_json(detail_with())
-    assert b'"schema_version": 2' in contract.encode_detail(detail)
