@@ -149,8 +149,8 @@ def markdown(areas: Sequence[Area], results: Mapping[str, Tried]) -> str:
         "",
         f"At least {WANTED:.0%} of each module have to be killed. Of large ones a sample is tried,",
         "the same at each run as long as the source is. `./dev mutate MODULE` tries one module.",
-        "What was found is in `tests/support/mutation/results`, a file per module that holds as long",
-        "as the source is the same; `./dev mutate --again` tries what is not known or not explained.",
+        "What was found is in `tests/support/mutation/results`: a file per module, which holds as",
+        "long as the source is the same. `--again` tries what is not known, or not explained.",
         "",
     ]
     for area in areas:
