@@ -50,8 +50,8 @@ _boottime_ns: Final = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
 #: looked at again; the answer to every order, None while there are restrictions; the reading. A
 #: plain tuple: one with names takes a quarter of a check longer to unpack.
 _Known: TypeAlias = "tuple[memoryview[int], int, int, int, Decision | None, GateReading]"
-#: No file has such a version, and no lease is open at such words.
-_NOTHING: Final[_Known] = (_UNMAPPED, -1, 0, 0, None, GateReading(GateState.MISSING, 0))
+#: No file has these words, and no lease is open at them.
+_NOTHING: Final[_Known] = (_UNMAPPED, 0, 0, 0, None, GateReading(GateState.MISSING))
 
 
 class TradeGate:
@@ -120,8 +120,8 @@ class TradeGate:
 
     def read(self) -> GateReading:
         """What the gate says now, checked from the files up."""
-        if marker.is_ordered(self._directory):
-            return self._ordered()
+        if marker.is_ordered(self._directory) and (order := marker.read_order(self._directory)):
+            return self._ordered(order)
         words = self._map()
         if not isinstance(words, memoryview):
             state, complaint = words
@@ -150,12 +150,9 @@ class TradeGate:
         reason = f"the lease lies {ahead:.1f} s ahead, more than the {most:.1f} s ever granted"
         return self._closed(GateState.IMPLAUSIBLE, version, reason)
 
-    def _ordered(self) -> GateReading:
+    def _ordered(self, order: marker.KillOrder) -> GateReading:
         """Closed by an order that stands beside the lease; the receivers may not know of it yet."""
-        self._look_again()
-        order = marker.read_order(self._directory)
-        if order is None:  # taken away at this moment
-            return GateReading(GateState.STALE, 0, "the gate changes at this moment")
+        self._known = _NOTHING
         kill = Kill(
             id=order.id,
             # Without a mode nobody knows here what the policy's is: nothing is closed on a guess.
@@ -172,37 +169,31 @@ class TradeGate:
         )
         kill = next(tighter, kill)
         others = tuple(one for one in known if one.id != kill.id)
-        return GateReading(GateState.HALTED, 0, str(kill), in_order((kill, *others)))
+        restrictions = in_order((kill, *others))
+        return GateReading(GateState.HALTED, reason=str(kill), restrictions=restrictions)
 
     def _map(self) -> memoryview[int] | tuple[GateState, str]:
         """The words of the file that stands there now, or what is wrong with it."""
         try:
             status = self._path.stat()
             if status.st_size != contract.SIZE:
-                self._unmap()
                 return GateState.UNTRUSTED, (
                     f"is {status.st_size} bytes long instead of {contract.SIZE}"
                 )
             # A mapping keeps its inode in use, so the same number is the same file.
             words, identity = self._mapped
             if (status.st_dev, status.st_ino) != identity:
-                self._unmap()
                 words = self._map_file()
             complaint = contract.fault(words.tobytes(), self._boot)
         except FileNotFoundError:
-            self._unmap()
             return GateState.MISSING, "is missing; no risk layer publishes into this folder"
         except (OSError, ValueError) as error:
-            self._unmap()
             return GateState.UNTRUSTED, f"cannot be mapped: {error}"
-        if complaint is None:
-            return words
-        self._look_again()
-        return GateState.UNTRUSTED, complaint
+        return words if complaint is None else (GateState.UNTRUSTED, complaint)
 
     def _map_file(self) -> memoryview[int]:
         # What is no file has no size, or none to map; to open a pipe must not mean to wait.
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             status = os.fstat(descriptor)
             if status.st_size != contract.SIZE:
@@ -214,18 +205,9 @@ class TradeGate:
         self._mapped = words, (status.st_dev, status.st_ino)
         return words
 
-    def _unmap(self) -> None:
-        # Dropped, not closed: another thread may be reading through it at this moment.
-        self._mapped = _UNMAPPED, None
-        self._known = _NOTHING
-
-    def _look_again(self) -> None:
-        """Have the next check look at the files."""
-        words, version, longest_ns, _, answer, reading = self._known
-        self._known = words, version, longest_ns, 0, answer, reading
-
     def _closed(self, state: GateState, version: int, reason: str) -> GateReading:
-        self._look_again()
+        # The next check looks at the files, and an open gate has to give its reasons anew.
+        self._known = _NOTHING
         restrictions = self._restrictions(state, version)
         told = next((str(one) for one in restrictions if one.scope.is_everything), "")
         if told:

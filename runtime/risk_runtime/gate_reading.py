@@ -15,7 +15,6 @@ from typing import Final
 from risk_policy.contracts.restriction import (
     Kill,
     Restriction,
-    RestrictionKind,
     kills_of,
     tightest_kill,
 )
@@ -51,7 +50,7 @@ class GateReading:
     """
 
     state: GateState
-    version: int
+    version: int = 0
     reason: str = ""
     restrictions: tuple[Restriction, ...] = ()
 
@@ -107,7 +106,7 @@ def refuses(restriction: Restriction, order: Order) -> bool:
     if not restriction.scope.may_cover(order):
         return False
     ratio = restriction.size_ratio
-    if restriction.kind is not RestrictionKind.REDUCE_SIZE or ratio is None:
+    if ratio is None:
         return True
     full = order.full_quantity
     return full is None or order.quantity > full * ratio * (1 + _ROUNDING)
@@ -115,11 +114,7 @@ def refuses(restriction: Restriction, order: Order) -> bool:
 
 def size_ratio(restrictions: Iterable[Restriction], subject: Subject) -> float:
     """The share of its full size that a new order may have: 1 unrestricted, 0 for none."""
-    ratios = (
-        (one.size_ratio or 0.0) if one.kind is RestrictionKind.REDUCE_SIZE else 0.0
-        for one in restrictions
-        if one.scope.may_cover(subject)
-    )
+    ratios = (one.size_ratio or 0.0 for one in restrictions if one.scope.may_cover(subject))
     return min(ratios, default=1.0)
 
 

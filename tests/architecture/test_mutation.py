@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from mutation.mutants import changes, count, mutants
-from mutation.report import Tried, explained, markdown, unexplained
+from mutation.report import Tried, explained, keep, kept, markdown, unexplained, untried
 from mutation.session import Verdict
 from mutation.table import AREAS, Area
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "tests" / "support" / "mutation" / "results"
 
 
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.title)
@@ -70,16 +71,38 @@ def test_a_mutant_does_what_it_says_and_nothing_else() -> None:
 
 
 def test_the_page_counts_and_names_what_survived() -> None:
-    verdicts = [
-        Verdict("a.py", 0, 7, "x < y -> x <= y", killed=False, by=""),
-        *(Verdict("a.py", number, 9, "x -> y", killed=True, by="t") for number in range(1, 4)),
-    ]
-    results = {"a.py": Tried("a.py", "", 5, verdicts)}
-    page = markdown([Area("One", ("a.py",), ())], results)
+    survivor = Verdict("a.py", 0, 7, "x < y -> x <= y", killed=False, by="")
+    results = {"a.py": Tried("a.py", "", 5, {1, 2, 3}, [survivor])}
+    page = markdown([Area("One", ("a.py", "b.py"), ())], results)
     assert "| `a.py` | 5 | 4 | 3 | 1 | 75.0% |" in page
+    assert "| `b.py` | | | | | not tried as it is now |" in page
     assert (
         "* line 7: `x < y -> x <= y`<br>Open: none of the tests that are tried here notices it."
         in page
     )
     assert unexplained(results) == ["a.py:7 x < y -> x <= y"]
     assert re.search(r"^\| 5 \| 4 \| 3 \| 1 \| 75.0% \|$", page, re.MULTILINE)
+
+
+def test_what_was_found_is_kept_for_the_source_that_it_was_found_of(tmp_path: Path) -> None:
+    module, folder = tmp_path / "a.py", tmp_path / "results"
+    module.write_text("x = a < b < c or d > 1", encoding="utf-8")
+    tried = untried(tmp_path, "a.py")
+    for number in (5, 0, 2, 1):
+        tried.add(Verdict("a.py", number, 1, 'a "b" -> \\ é', killed=number != 5, by=""))
+    keep(tried, folder)
+    again = kept(folder, untried(tmp_path, "a.py"))
+    assert again == tried
+    assert (again.killed, [one.change for one in again.survived]) == ({0, 1, 2}, ['a "b" -> \\ é'])
+    (only,) = folder.iterdir()
+    assert '"0-2"' in only.read_text("utf-8")
+    again.add(Verdict("a.py", 5, 1, "", killed=True, by="t"))
+    assert (again.killed, again.survived) == ({0, 1, 2, 5}, [])
+
+    module.write_text("x = a < b < c or d > 2", encoding="utf-8")
+    assert kept(folder, untried(tmp_path, "a.py")) is None
+
+
+def test_every_result_is_of_a_module_of_the_table() -> None:
+    wanted = {path.replace("/", ".") + ".toml" for area in AREAS for path in area.modules}
+    assert {path.name for path in RESULTS.glob("*")} <= wanted

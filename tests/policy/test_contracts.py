@@ -15,10 +15,28 @@ from risk_policy.catalogue.limits import LIMITS, Side
 from risk_policy.catalogue.metrics import METRICS
 from risk_policy.contracts import gate
 from risk_policy.contracts.audit import PERMANENT, EventType
+from risk_policy.contracts.marker import KillOrder
+from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.contracts.reports import DecimalText
+from risk_policy.contracts.restriction import (
+    Kill,
+    Restriction,
+    RestrictionKind,
+    UnknownRestriction,
+)
+from risk_policy.contracts.scope import Scope
 from risk_policy.contracts.snapshot import Position, Snapshot
 from risk_policy.model.audit import AuditRetention
+from risk_policy.vocabulary import KillMode
 
+HELD = Restriction(
+    kind=RestrictionKind.BLOCK_TRADE,
+    id="r1",
+    cause="breach",
+    level="critical",
+    since=datetime(2026, 1, 2, tzinfo=UTC),
+)
+KILL = Kill(id="k1", mode=KillMode.PAUSE, cause="desk", level="operator", since=HELD.since)
 WORD = st.integers(min_value=0, max_value=2**64 - 1)
 
 
@@ -58,6 +76,52 @@ def test_the_reasons_of_a_gate_are_written_for_people_and_read_again(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == [gate.DETAIL_FILE]
     with pytest.raises(ValidationError, match="frozen"):
         detail.version = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (HELD, "id"),
+        (KILL, "mode"),
+        (UnknownRestriction(), "kind"),
+        (Scope(account="main"), "account"),
+        (KillOrder(id="one", at=datetime(2026, 1, 2, tzinfo=UTC)), "mode"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_was_read_cannot_be_changed(model: Any, name: str) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(model, name, "x")
+
+
+@pytest.mark.parametrize("model", [HELD, KILL, Scope()], ids=lambda one: type(one).__name__)
+def test_of_what_holds_the_gate_nothing_unknown_is_skipped_over(model: Any) -> None:
+    said = model.model_dump()
+    assert type(model).model_validate(said) == model
+    with pytest.raises(ValidationError, match="not permitted"):
+        type(model).model_validate({**said, "of a later version": "x"})
+
+
+@pytest.mark.parametrize(
+    ("field", "longest", "odd"),
+    [("id", 64, ("", "a b")), ("reason", LONGEST_REASON, ()), ("actor", 200, ())],
+)
+def test_an_order_is_no_longer_than_what_is_read_of_it(
+    field: str, longest: int, odd: tuple[str, ...]
+) -> None:
+    order = KillOrder(id="a", at=HELD.since)
+    assert (order.mode, order.reason, order.actor) == (None, "", "")
+    said = order.model_dump()
+    assert KillOrder.model_validate({**said, field: "x" * longest})
+    for value in ("x" * (longest + 1), *odd):
+        with pytest.raises(ValidationError, match=field):
+            KillOrder.model_validate({**said, field: value})
+
+
+def test_what_is_unknown_is_kept_as_it_is() -> None:
+    assert UnknownRestriction().kind == "unnamed"
+    said = {"kind": "size_multiplier", "factor": "0.5"}
+    assert UnknownRestriction.model_validate(said).model_dump() == said
 
 
 def test_of_reasons_that_have_no_end_no_more_is_read_than_shows_that(tmp_path: Path) -> None:

@@ -11,11 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.marker import HALTED_FILE
 from risk_policy.contracts.restriction import Kill, Restriction, RestrictionKind
 from risk_policy.vocabulary import KillMode
 from risk_receivers.gate import statement
+from risk_receivers.gate.lease_file import LeaseFile
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.kill.board import KillBoard
 
@@ -57,6 +60,22 @@ def test_a_lease_file_that_is_made_again_says_how_much_is_in_force(
         path.unlink()
         wait_until(lambda: path.exists() and gate.is_open)
         assert in_force(tmp_path) == 1
+
+
+@pytest.mark.parametrize("halted", [True, False])
+def test_a_new_lease_file_is_halted_if_that_was_decided_and_tells_who_comes_next(
+    tmp_path: Path, halted: bool
+) -> None:
+    made = LeaseFile(tmp_path, longest_ns=1, version=3, halted=halted)
+    assert (made.words[contract.LEASE_WORD] == contract.HALT) is halted
+    assert not made.found_halted, "a file that was none before says nothing"
+    file = str(tmp_path / contract.LEASE_FILE)
+    assert file in Path("/proc/self/maps").read_text()
+    made.close()
+    assert file not in Path("/proc/self/maps").read_text()
+    after = LeaseFile(tmp_path, longest_ns=1, version=0, halted=False)
+    assert (after.found_halted, after.version) == (halted, 3)
+    after.close()
 
 
 def test_that_it_is_halted_is_said_on_a_full_disk(tmp_path: Path) -> None:

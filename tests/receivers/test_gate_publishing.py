@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import threading
@@ -135,6 +136,28 @@ def test_a_lease_file_alone_keeps_the_version_and_is_for_the_folders_group(tmp_p
     assert (tmp_path / contract.LEASE_FILE).stat().st_mode & 0o777 == 0o640
     with publisher(tmp_path) as gate:
         assert gate.version == version
+
+
+def test_a_file_of_somebody_else_has_no_version(tmp_path: Path) -> None:
+    (tmp_path / contract.LEASE_FILE).write_bytes(b"\x01" * contract.SIZE)
+    with publisher(tmp_path) as gate:
+        assert gate.version == 0
+
+
+@pytest.mark.parametrize(("length", "has_room"), [(16_384, True), (16_385, False)])
+def test_a_spare_takes_what_it_has_room_for_and_one_is_enough(
+    tmp_path: Path, length: int, has_room: bool
+) -> None:
+    file = DetailFile(tmp_path)
+    (tmp_path / ".gate.json.spare-1").mkdir()
+    file.prepare()
+    (tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}").mkdir()  # no room but the spares'
+    detail = contract.GateDetail(version=1, halted=False, policy_digest="", written_at=NOW)
+    fill = length - len(contract.encode_detail(detail))
+    detail = detail.model_copy(update={"policy_digest": "x" * fill})
+    with contextlib.nullcontext() if has_room else pytest.raises(OSError, match="directory"):
+        file.write(detail)
+    assert file.holds(detail) is has_room
 
 
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:

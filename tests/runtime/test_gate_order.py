@@ -89,10 +89,12 @@ def test_what_is_published_of_it_tightens_it_and_all_else_stays_in_force(
         "since": SINCE,
     }
     gate = gate_at(gate_dir, lease_bytes(), detail=detail_with(*published, block))
-    ordered(gate_dir)
+    ordered(gate_dir, reason="desk")
     reading = gate.read()
     of_it = [one for one in reading.kills if one.id == "order-1"]
     assert [one.mode for one in of_it] == [mode]
+    told_by_it = "ALERT" if mode is KillMode.IMMEDIATE else "desk"
+    assert [one.cause for one in of_it] == [told_by_it]
     others = [one["id"] for one in published if one["id"] != "order-1"]
     assert [one.id for one in reading.restrictions] == ["order-1", *others, "b1"]
 
@@ -102,7 +104,19 @@ def test_an_order_that_cannot_be_looked_at_is_one(gate_dir: Path) -> None:
     order = marker.read_order(gate_dir / "file")
     assert order is not None
     assert (order.id, order.at) == ("unreadable", datetime(1970, 1, 1, tzinfo=UTC))
+    assert "Not a directory" in order.reason
     assert marker.read_order(gate_dir) is None
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(8192, True), (8193, False)])
+def test_no_order_is_read_further_than_8_kibibytes(
+    gate_dir: Path, length: int, is_read: bool
+) -> None:
+    said = b'{"mode": "graceful"}'
+    (gate_dir / marker.ORDER_FILE).write_bytes(said[:-1].ljust(length - 1) + b"}")
+    order = marker.read_order(gate_dir)
+    assert order is not None
+    assert (order.mode is KillMode.GRACEFUL) is is_read
 
 
 def put_folder(path: Path) -> None:
@@ -133,6 +147,15 @@ def test_orders_leave_no_file_open(gate_dir: Path) -> None:
         ordered(gate_dir)
         assert marker.read_order(gate_dir) is not None
     assert len(list(Path("/proc/self/fd").iterdir())) < before + 20
+
+
+def test_an_order_can_be_read_by_all_who_may_look_into_the_folder(gate_dir: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        ordered(gate_dir)
+    finally:
+        os.umask(before)
+    assert (gate_dir / marker.ORDER_FILE).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_reader_of_its_own_clock_and_boot_is_not_needed_for_an_order(gate_dir: Path) -> None:

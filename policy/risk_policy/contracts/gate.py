@@ -186,7 +186,7 @@ def detail_bytes(directory: Path) -> bytes:
     somebody who writes into it, and a device might never end.
     """
     # Without O_NONBLOCK, opening a pipe waits already. A regular file does not know it.
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
     descriptor = os.open(directory / DETAIL_FILE, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

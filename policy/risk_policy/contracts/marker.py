@@ -32,6 +32,8 @@ HALTED_FILE: Final = "HALTED"
 _LONGEST_BYTES: Final = 8192
 _FILE_MODE: Final = 0o644
 _NANOSECONDS: Final = 1_000_000_000
+#: Of what tells no time.
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 class KillOrder(BaseModel):
@@ -64,7 +66,7 @@ def write_order(directory: Path, order: KillOrder) -> None:
         os.fchmod(stream.fileno(), _FILE_MODE)
         os.fsync(stream.fileno())
     staging.replace(directory / ORDER_FILE)
-    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
@@ -79,7 +81,7 @@ def read_order(directory: Path) -> KillOrder | None:
     except FileNotFoundError:
         return None
     except OSError as error:  # then the lease beside it cannot be read either
-        return KillOrder(id="unreadable", reason=f"{ORDER_FILE}: {error}", at=_instant(0))
+        return KillOrder(id="unreadable", reason=f"{ORDER_FILE}: {error}", at=_EPOCH)
     data = b""
     with contextlib.suppress(OSError):
         data = _content(path)
@@ -89,7 +91,7 @@ def read_order(directory: Path) -> KillOrder | None:
     }
     with contextlib.suppress(ValueError, TypeError):
         # By hand somebody may write no more than the mode.
-        return KillOrder.model_validate(by_itself | from_json(data), strict=False)
+        return KillOrder.model_validate(by_itself | from_json(data))
     words = data.decode("utf-8", "replace").split()
     return KillOrder.model_validate(by_itself | {"reason": " ".join(words)[:LONGEST_REASON]})
 
@@ -104,16 +106,16 @@ def withdraw_order(directory: Path, order: KillOrder) -> None:
     path = directory / ORDER_FILE
     if read_order(directory) != order:
         return
-    if path.is_dir() and not path.is_symlink():
-        path.rmdir()
-    else:
-        path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
 
 
 def _content(path: Path) -> bytes:
     # Whatever stands there: a pipe must not have its reader wait.
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return b""
@@ -126,4 +128,4 @@ def _instant(nanoseconds: int) -> datetime:
     try:
         return datetime.fromtimestamp(nanoseconds // _NANOSECONDS, UTC)
     except (OverflowError, ValueError, OSError):  # no file system keeps anybody from such a time
-        return datetime.fromtimestamp(0, UTC)
+        return _EPOCH

@@ -92,6 +92,11 @@ class Restriction(BaseModel):
         return f"{self.kind}{share}{self._where}: {self.cause} ({self.level})"
 
     @property
+    def looseness(self) -> float:
+        """Among those of the same kind: what leaves more room has more of it."""
+        return self.size_ratio or 0.0
+
+    @property
     def _where(self) -> str:
         return "" if self.scope.is_everything else f" for {self.scope}"
 
@@ -106,6 +111,11 @@ class Kill(Restriction):
     kind: Literal[RestrictionKind.KILL_SWITCH] = RestrictionKind.KILL_SWITCH
     mode: KillMode
     until: Until = Until.CLEARED
+
+    @property
+    def looseness(self) -> float:
+        """The tighter its mode, the less."""
+        return -self.mode.rank
 
     def __str__(self) -> str:
         """What an order is told that it holds back."""
@@ -139,8 +149,7 @@ def in_order(restrictions: Iterable[Restriction]) -> tuple[Restriction, ...]:
             key=lambda one: (
                 one.kind.rank,
                 len(one.scope.labels),
-                -one.mode.rank if isinstance(one, Kill) else 0,
-                one.size_ratio or 0.0,
+                one.looseness,
                 str(one.scope),
                 one.since,
                 one.id,

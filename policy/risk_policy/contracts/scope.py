@@ -57,8 +57,8 @@ class Scope(BaseModel):
             return cls()
         labels: dict[str, str] = {}
         for part in text.split(","):
-            name, equals, value = (piece.strip() for piece in part.partition("="))
-            if not equals or name not in SCOPE_LABELS or not value:
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            if name not in SCOPE_LABELS or not value:
                 raise ValueError(
                     f"{part.strip()!r} is no scope: write {_ALL}, or label=value with a label of "
                     f"{', '.join(SCOPE_LABELS)}, several of them with commas between"

@@ -68,7 +68,7 @@ class DetailFile:
         if not any(self._written(spare, data) for spare in self._spares):
             contract.write_detail(self._folder, detail)
             (self._folder / contract.DETAIL_FILE).chmod(FILE_MODE)
-            reserve.sync_folder(self._folder)
+        reserve.sync_folder(self._folder)
         self.prepare()
 
     def _written(self, spare: Path, data: bytes) -> bool:
@@ -79,14 +79,10 @@ class DetailFile:
                 return False
             with contextlib.closing(reserve.Reserved(spare)) as file:
                 file.write(0, data)
-            os.truncate(spare, len(data))
-            descriptor = os.open(spare, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with spare.open("r+b") as stream:
+                stream.truncate(len(data))
+                os.fsync(stream.fileno())
             spare.replace(self._folder / contract.DETAIL_FILE)
-            reserve.sync_folder(self._folder)
         except OSError as error:
             _log.warning("%s cannot be used: %s", spare, error)
             return False

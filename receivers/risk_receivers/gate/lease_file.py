@@ -41,11 +41,10 @@ class LeaseFile:
         # Closed either way; HALT stands for a decision, and that is not ours to make or to undo.
         lease = contract.HALT if halted or self.found_halted else contract.now_ns()
         self.words[contract.LEASE_WORD] = lease
-        self.version = max(version, self.words[contract.VERSION_WORD] if known else 0)
+        self.version = max(version, self.words[contract.VERSION_WORD]) if known else version
         view[:] = contract.encode(
             lease_ns=lease, version=self.version, longest_ns=longest_ns, boot=contract.boot_id()
         )
-        view.release()
 
     @property
     def is_in_place(self) -> bool:

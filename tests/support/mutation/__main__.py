@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 import subprocess
 import sys
@@ -14,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from mutation.mutants import count
-from mutation.report import Tried, explained, keep, kept, markdown, unexplained
+from mutation.report import explained, keep, kept, markdown, unexplained, untried
 from mutation.session import Session, Target, Verdict
 from mutation.table import AREAS, WANTED, Area
 
 _ROOT = Path(__file__).parents[3]
 _PAGE = _ROOT / "docs" / "mutation.md"
-_RESULTS = _ROOT / "var" / "mutation"
+_RESULTS = Path(__file__).with_name("results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,17 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             subprocess.run([*command, *chosen], cwd=_ROOT, check=True)
     if options.one_session:
         return 0
-    results = {path: tried for path in known if (tried := kept(_RESULTS, path, _digest(path)))}
-    page = markdown(AREAS, results)
-    missing = [path for path in known if path not in results]
-    where = _PAGE if options.write and not missing else _RESULTS / "MUTATION.md"
-    where.parent.mkdir(parents=True, exist_ok=True)
-    where.write_text(page, encoding="utf-8")
-    for path in missing:
+    results = {
+        path: tried for path in known if (tried := kept(_RESULTS, untried(_ROOT, path))) is not None
+    }
+    if options.write:
+        _PAGE.write_text(markdown(AREAS, results), encoding="utf-8")
+    for path in known.keys() - results.keys():
         print(f"not tried as it is now: {path}")
     for text in unexplained(results):
         print(f"survived: {text}")
-    print(f"the report is {where}")
     few = [path for path in paths if path not in results or results[path].ratio < WANTED]
     for path in few:
         print(f"less than {WANTED:.0%} killed: {path}")
@@ -63,29 +60,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _try(area: Area, paths: Sequence[str], options: argparse.Namespace) -> None:
-    targets = []
+    targets, found = [], {}
     for path in paths:
-        before = kept(_RESULTS, path, _digest(path)) if options.again else None
+        now = untried(_ROOT, path)
+        before = kept(_RESULTS, now) if options.again else None
         numbers = _chosen(path, options.sample or area.samples.get(path, 0))
-        if before is None:
-            keep(Tried(path, _digest(path), count((_ROOT / path).read_text("utf-8")), []), _RESULTS)
-        else:
+        found[path] = before or now
+        if before is not None:
             why = explained()
             open_ones = {one.number for one in before.survived if (path, one.change) not in why}
-            tried = {one.number for one in before.verdicts}
-            numbers = tuple(sorted(open_ones.union(numbers) - (tried - open_ones)))
+            numbers = tuple(sorted(open_ones.union(numbers) - (before.numbers - open_ones)))
         if numbers:
+            keep(found[path], _RESULTS)
             targets.append(Target(path, numbers))
     if not targets:
         return
     print(f"{area.title}: {sum(len(one.numbers) for one in targets)} mutants", flush=True)
 
     def tell(verdict: Verdict) -> None:
-        tried = kept(_RESULTS, verdict.module, _digest(verdict.module))
-        assert tried is not None
-        others = [one for one in tried.verdicts if one.number != verdict.number]
-        tried.verdicts = sorted([*others, verdict], key=lambda one: one.number)
-        keep(tried, _RESULTS)
+        found[verdict.module].add(verdict)
+        keep(found[verdict.module], _RESULTS)
         mark = "." if verdict.killed else f"\n{verdict.module}:{verdict.line} {verdict.change}\n"
         print(mark, end="", flush=True)
 
@@ -103,10 +97,6 @@ def _chosen(path: str, sample: int) -> tuple[int, ...]:
     numbers = list(range(count((_ROOT / path).read_text("utf-8"))))
     random.Random(path).shuffle(numbers)
     return tuple(sorted(numbers[: sample or None]))
-
-
-def _digest(path: str) -> str:
-    return hashlib.sha256((_ROOT / path).read_bytes()).hexdigest()
 
 
 def _is_meant(path: str, wanted: Sequence[str]) -> bool:

@@ -1,13 +1,20 @@
-"""What became of the mutants: kept per module, and the page about them all. Pure but for files."""
+"""What became of the mutants: kept per module, and the page about them all. Pure but for files.
+
+One file per module, in the repository: who tries one module writes no other's. Those that were
+killed are numbers, those that survived are told in words, so what changes can be read.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import textwrap
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mutation.mutants import count
 from mutation.session import Verdict
 from mutation.table import WANTED, Area
 
@@ -21,38 +28,88 @@ class Tried:
     module: str
     digest: str
     mutants: int
-    verdicts: list[Verdict]
+    killed: set[int] = field(default_factory=set)
+    survived: list[Verdict] = field(default_factory=list)
 
     @property
-    def survived(self) -> list[Verdict]:
-        """Those that no test noticed."""
-        return [one for one in self.verdicts if not one.killed]
+    def numbers(self) -> set[int]:
+        """Of all that were tried."""
+        return self.killed | {one.number for one in self.survived}
 
     @property
     def ratio(self) -> float:
         """The share that was killed."""
-        return 1 - len(self.survived) / len(self.verdicts) if self.verdicts else 0.0
+        return len(self.killed) / len(self.numbers) if self.numbers else 0.0
+
+    def add(self, verdict: Verdict) -> None:
+        """In the place of what was found of the same mutant before."""
+        self.killed.discard(verdict.number)
+        self.survived = [one for one in self.survived if one.number != verdict.number]
+        if verdict.killed:
+            self.killed.add(verdict.number)
+        else:
+            self.survived = sorted([*self.survived, verdict], key=lambda one: one.number)
+
+
+def untried(root: Path, module: str) -> Tried:
+    """A module as it is now, of which nothing is known."""
+    source = (root / module).read_bytes()
+    return Tried(module, hashlib.sha256(source).hexdigest(), count(source.decode()))
 
 
 def keep(tried: Tried, folder: Path) -> None:
-    """For the next report."""
+    """For the next run, and the next report."""
+    lines = [
+        "# Written by `./dev mutate`. It holds for the source with this digest.",
+        f'digest = "{tried.digest}"',
+        f"mutants = {tried.mutants}",
+        "killed = [",
+        *textwrap.wrap(", ".join(_spans(tried.killed)), 96, break_on_hyphens=False),
+        "]",
+    ]
+    for one in tried.survived:
+        change = json.dumps(one.change, ensure_ascii=False)
+        lines += ["", "[[survived]]", f"number = {one.number}", f"line = {one.line}"]
+        lines += [f"change = {change}"]
     folder.mkdir(parents=True, exist_ok=True)
-    _file(folder, tried.module).write_text(json.dumps(asdict(tried), indent=1), encoding="utf-8")
+    staging = _file(folder, tried.module).with_suffix(".new")
+    staging.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    staging.replace(_file(folder, tried.module))
 
 
-def kept(folder: Path, module: str, digest: str) -> Tried | None:
-    """What is known of a module as it is; None if that is nothing."""
+def kept(folder: Path, now: Tried) -> Tried | None:
+    """What is known of a module as it is now; None if it never was tried, or was another then."""
     try:
-        found = json.loads(_file(folder, module).read_text("utf-8"))
+        found = tomllib.loads(_file(folder, now.module).read_text("utf-8"))
     except FileNotFoundError:
         return None
-    if found["digest"] != digest:
+    if (found["digest"], found["mutants"]) != (now.digest, now.mutants):
         return None
-    return Tried(module, digest, found["mutants"], [Verdict(**one) for one in found["verdicts"]])
+    survived = [
+        Verdict(now.module, one["number"], one["line"], one["change"], killed=False, by="")
+        for one in found.get("survived", [])
+    ]
+    return Tried(now.module, now.digest, now.mutants, _numbers(found["killed"]), survived)
+
+
+def _spans(numbers: Collection[int]) -> list[str]:
+    """Numbers that follow one another as first and last, e.g. ``"4-9"``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return [f'"{first}-{last}"' if first < last else f'"{first}"' for first, last in spans]
+
+
+def _numbers(spans: Iterable[str]) -> set[int]:
+    ends = [(first, last or first) for first, _, last in (span.partition("-") for span in spans)]
+    return {number for first, last in ends for number in range(int(first), int(last) + 1)}
 
 
 def _file(folder: Path, module: str) -> Path:
-    return folder / f"{module.replace('/', '.')}.json"
+    return folder / f"{module.replace('/', '.')}.toml"
 
 
 def explained() -> dict[tuple[str, str], str]:
@@ -92,13 +149,18 @@ def markdown(areas: Sequence[Area], results: Mapping[str, Tried]) -> str:
         "",
         f"At least {WANTED:.0%} of each module have to be killed. Of large ones a sample is tried,",
         "the same at each run as long as the source is. `./dev mutate MODULE` tries one module.",
+        "What was found is in `tests/support/mutation/results`: a file per module, which holds as",
+        "long as the source is the same. `--again` tries what is not known, or not explained.",
         "",
     ]
     for area in areas:
         lines += [f"## {area.title}", "", "| module | mutants | tried | killed | survived | |"]
         lines += ["|---|--:|--:|--:|--:|--:|"]
         of_area = [results[path] for path in area.modules if path in results]
-        lines += [_row(f"`{one.module}`", [one]) for one in of_area]
+        lines += [
+            _row(f"`{path}`", [results[path]]) if path in results else _missing(path)
+            for path in area.modules
+        ]
         lines += [_row("all", of_area), ""] if of_area else [""]
     everything = [results[path] for area in areas for path in area.modules if path in results]
     lines += ["## All", "", "| mutants | tried | killed | survived | |", "|--:|--:|--:|--:|--:|"]
@@ -116,8 +178,12 @@ def markdown(areas: Sequence[Area], results: Mapping[str, Tried]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _missing(path: str) -> str:
+    return f"| `{path}` | | | | | not tried as it is now |"
+
+
 def _row(name: str, tried: Sequence[Tried]) -> str:
-    of = sum(len(one.verdicts) for one in tried)
+    of = sum(len(one.numbers) for one in tried)
     survived = sum(len(one.survived) for one in tried)
     share = 1 - survived / of if of else 0.0
     mutants = sum(one.mutants for one in tried)

@@ -38,7 +38,7 @@ from mutation.reach import MOST_LINES, traced
 _SLOWER: Final = 8
 _SECONDS: Final = 10.0
 #: Of the tests that a new process runs, which are all that reach the module, the quickest.
-_AT_IMPORT: Final = 40
+_AT_IMPORT: Final = 120
 _EXAMPLES: Final = 25
 
 
