@@ -8,31 +8,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended
+from hand_made_exports import NOW, SIGNER, a_chain, audited, ended, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signed_notes import checkpoint, rfc9162_root
 
 from risk_policy.contracts.audit import EventType
-from risk_receivers.audit.chain import EMPTY, Record, follow
+from risk_receivers.audit.chain import EMPTY, follow
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.record import StoredRow
 from risk_receivers.audit.verify import verify as verify_rows
 from riskwarden.auditor import riskwarden_verify as auditor
-
-
-def signed(records: Sequence[Record | StoredRow]) -> bytes:
-    leaves = [one.checksum for one in records if isinstance(one.checksum, bytes)]
-    note = checkpoint(len(records), rfc9162_root(leaves), SIGNER)
-    tail = f"{json.dumps({'checkpoint': note})}\n".encode()
-    return ended([*as_lines([*records]), tail], len(records))
 
 
 @pytest.mark.parametrize("first", [1, 5])
