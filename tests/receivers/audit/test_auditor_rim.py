@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_made_exports import NOW, SIGNER, a_chain, audited, ended, signed
+from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signed_notes import checkpoint, rfc9162_root
@@ -211,3 +211,78 @@ def test_whatever_stands_in_records_of_retention_both_verifiers_answer_alike(
     assert sorted(str(one).partition(":")[0] for one in ours.problems) == sorted(
         one.partition(":")[0] for one in theirs.problems
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (b"age-encryption.org/v1\n", "is encrypted"),
+        (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is encrypted"),
+        (b"# seq,event_type\n", "is CSV"),
+        (b"seq,event_type\n", "is CSV"),
+    ],
+)
+def test_what_is_another_form_of_an_export_is_said_to_be_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], start: bytes, says: str
+) -> None:
+    path = tmp_path / "export"
+    path.write_bytes(start + signed(a_chain(3)))
+    assert auditor.main([str(path)]) == auditor.UNREADABLE
+    assert says in capsys.readouterr().err
+
+
+def test_it_ends_with_the_exit_code_of_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export"
+    for content, code, said in (
+        (signed(a_chain(3)), 0, "INTACT: nothing was changed"),
+        (signed(a_chain(3)) + b"\n", 1, "BROKEN: this is not what was recorded"),
+        (ended(as_lines(a_chain(3)), 3), 3, "NO FAULT FOUND, but not everything could be checked"),
+    ):
+        path.write_bytes(content)
+        monkeypatch.setattr(sys, "argv", ["riskwarden-verify", str(path), "--key", SIGNER.vkey])
+        with pytest.raises(SystemExit) as ended_with:
+            auditor.command()
+        assert ended_with.value.code == code
+        assert said in capsys.readouterr().out
+
+
+def test_the_first_ten_problems_are_shown_and_all_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = as_lines(a_chain(13))
+    path = tmp_path / "export"
+    path.write_bytes(
+        ended([lines[0], *(line.replace(b"alert", b"ALERT") for line in lines[1:])], 13)
+    )
+    assert auditor.main([str(path)]) == auditor.BROKEN
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
+    assert [line.split()[2] for line in told[:10]] == [f"{n}:" for n in range(1, 11)]
+    assert told[10:] == ["WRONG      and 3 more"]
+
+
+@pytest.mark.parametrize(
+    ("honest", "changed", "says"),
+    [
+        (b'"payload":"{', b'"payload":"\\u007b', "not written as an export's is"),
+        (b'"payload":"{', b'"payload":}', "its payload is no text"),
+        (b'"payload":"{', b'"payload":"', "the payload is not the one"),
+        (b'"header":"{', b'"header":"\\u007b', "not written as an export's is"),
+    ],
+)
+def test_a_line_has_one_way_to_be_written(
+    tmp_path: Path, honest: bytes, changed: bytes, says: str
+) -> None:
+    first, line = as_lines(a_chain(1))
+    other = line.replace(honest, changed)
+    if changed.endswith(b"}"):
+        other = other[: other.index(changed) + len(changed)] + b"\n"
+    (problem,) = audited(tmp_path, ended([first, other], 1)).problems
+    assert says in problem
+
+
+def test_a_changed_byte_of_the_whole_is_said_to_be_one(tmp_path: Path) -> None:
+    content = signed(a_chain(3)).replace(b'{"riskwarden_export": 1', b'{"riskwarden_export":  1')
+    (problem,) = audited(tmp_path, content, key=SIGNER.vkey).problems
+    assert "a byte of the export was changed" in problem

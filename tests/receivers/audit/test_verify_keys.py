@@ -162,3 +162,28 @@ def test_a_key_that_has_handed_over_does_not_begin_again(log: Log) -> None:
         told = the(log.verify(*pinned))
         assert f"names the key {log.key.short}, in whose place there is another" in told
         assert f"is not signed by {new.verifier.short}" in told
+
+
+def test_once_it_was_handed_over_the_new_key_signs_alone(log: Log) -> None:
+    new = SigningKey.generate(NAME)
+    old = SigningKey.parse(log.signer_key.read_text())
+    hand_over(log, log.key, new.verifier)
+    log.store(sign(Checkpoint(NAME, log.writer.tree_head, 10).text, old, new).encode(), log.tree())
+    log.append("and on")
+    log.store(sign(Checkpoint(NAME, log.writer.tree_head, 13).text, new).encode(), log.tree())
+    for pinned in ((), (log.key,)):
+        found = log.verify(*pinned)
+        assert (found.problems, found.signed) == ((), 14)
+        assert found.key == new.verifier.short
+
+
+@pytest.mark.parametrize("details", [{}, {VERIFIER_KEY: "none"}, {VERIFIER_KEY: 7}])
+@pytest.mark.parametrize("kind", [EventType.SIGNING_BEGAN, EventType.SIGNING_KEY_ROTATED])
+def test_a_record_that_names_no_key_that_can_be_read_is_told(
+    log: Log, kind: EventType, details: dict[str, JsonValue]
+) -> None:
+    event = AuditEvent(kind, "from here on", details=details)
+    log.writer.run(partial(Transaction.append, event=event), timeout=30)
+    for pinned in ((), (log.key,)):
+        (problem,) = log.verify(*pinned).problems
+        assert "record 13 names a key, but it" in str(problem)
