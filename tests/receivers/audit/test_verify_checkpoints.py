@@ -16,6 +16,7 @@ from risk_policy.contracts.audit import COMMAND, EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.chain import Head, TreeHead
 from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.note import SigningKey, sign
 from risk_receivers.audit.verify import verify_database
@@ -284,6 +285,11 @@ def test_what_a_leader_signed_and_could_not_store_the_next_one_goes_on_without(l
     signed_after(log, 14)
     found = log.verify(last=log.last())
     assert (found.problems, found.signed, found.events) == ((), 15, 15)
+    key = SigningKey.parse(log.signer_key.read_text())
+    other = sign(Checkpoint(NAME, TreeHead(12, bytes(32)), 10).text, key).encode()
+    assert "the checkpoint at 12 was signed over other records than these" in the(
+        log.verify(last=StoredCheckpoint(12, other))
+    )
     log.append("and on")
     signed_after(log, 14)
     assert "the checkpoint at 16 follows one at 14, but the one before it is at 15" in the(

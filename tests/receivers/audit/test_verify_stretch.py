@@ -14,8 +14,9 @@ from risk_policy.contracts.audit import EventType
 from risk_receivers.audit import tables
 from risk_receivers.audit.chain import EMPTY, Head
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.audit.record import StoredRow
+from risk_receivers.audit.record import Link, StoredRow
 from risk_receivers.audit.retention_records import Known
+from risk_receivers.audit.side_by_side import links_of
 from risk_receivers.audit.verifier import Verification, Verifier
 from risk_receivers.audit.verify import verify, verify_database, verify_stretch
 from risk_receivers.database.connection import Connection
@@ -154,3 +155,33 @@ def test_progress_is_told_on_the_way(database: Path, monkeypatch: pytest.MonkeyP
     seen: list[tuple[int, int]] = []
     verify_database(database, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(5, 12), (10, 12), (12, 12)]
+
+
+def test_a_payload_that_is_gone_is_a_problem_to_whoever_knows_of_no_retention(
+    rows: list[StoredRow],
+) -> None:
+    verifier = Verifier()
+    for row in (*rows[:5], rows[5]._replace(salt=None, payload=None)):
+        verifier.add(row)
+    (problem,) = verifier.finish().problems
+    assert str(problem) == "record 6: the payload is missing, and no retention allowed that"
+
+
+def test_records_that_were_looked_at_by_another_process_are_linked_and_counted(
+    rows: list[StoredRow],
+) -> None:
+    links = [None if one is None else Link._make(one) for one in links_of(rows)]
+    whole = [link or row for link, row in zip(links, rows, strict=True)]
+    assert [type(one) for one in whole] == [Link] * 6
+
+    def found(*these: Link | StoredRow) -> Verification:
+        verifier = Verifier(keep=10)
+        for one in these:
+            verifier.add(one)
+        return verifier.finish()
+
+    honest = verify(rows)
+    assert (found(*whole).ok, found(*whole).head, found(*whole).events) == (True, honest.head, 6)
+    assert found(*whole).tree == honest.tree
+    assert [one.seq for one in found(*whole[:2], *whole[3:]).problems] == [4, 4]
+    assert [one.seq for one in found(whole[0], rows[1], rows[2], whole[4]).problems] == [5, 5]
