@@ -286,3 +286,15 @@ def test_a_changed_byte_of_the_whole_is_said_to_be_one(tmp_path: Path) -> None:
     content = signed(a_chain(3)).replace(b'{"riskwarden_export": 1', b'{"riskwarden_export":  1')
     (problem,) = audited(tmp_path, content, key=SIGNER.vkey).problems
     assert "a byte of the export was changed" in problem
+
+
+def test_where_python_has_no_c_parts_canonical_json_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    for sort_keys, told in (
+        (True, '{"a":"é","é":[1,null,"\\""]}'),
+        (False, '{"é":[1,null,"\\""],"a":"é"}'),
+    ):
+        encode = auditor._encoder(sort_keys=sort_keys)
+        assert "".join(encode({"é": [1, None, '"'], "a": "é"}, 0)) == told
