@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +202,69 @@ def test_without_the_package_for_signatures_all_else_is_checked(
     assert (report.code, report.problems) == (3, [])
     assert "the package cryptography is missing" in report.unchecked[0]
     assert audited(tmp_path, exported(note(6, SIGNER, root=bytes(32)))).code == 1
+
+
+TEXT, _, LINE = note(6, SIGNER)["checkpoint"].partition("\n\n")
+NAME, SIZE, ROOT = TEXT.split("\n")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        f"{TEXT}\n{LINE}",
+        f"{NAME}\n{SIZE}\n\n{LINE}",
+        f"{NAME}\n06\n{ROOT}\n\n{LINE}",
+        f"{NAME}\n-6\n{ROOT}\n\n{LINE}",
+        f"{NAME}\n٦\n{ROOT}\n\n{LINE}",
+        f"{NAME}\n{'9' * 17}\n{ROOT}\n\n{LINE}",
+        f"{NAME}\n{SIZE}\nAAAA\n\n{LINE}",
+        f"{NAME}\n{SIZE}\n{ROOT[:-4]}\n\n{LINE}",
+        f"{NAME}\n{SIZE}\n{ROOT[:-2]}{chr(ord(ROOT[-2]) + 1)}=\n\n{LINE}",
+        f"{NAME}\n{SIZE}\n!{ROOT}\n\n{LINE}",
+        f"{TEXT}\n\n",
+        f"{TEXT}\n\n{LINE}approved\n",
+        f"{TEXT}\n\n{LINE[:-1]} approved\n",
+        f"{TEXT}\n\n{LINE.replace(' ', '  ')}",
+        f"{TEXT}\n\n{LINE.replace('=', '!=')}",
+    ],
+)
+def test_what_is_no_checkpoint_is_told_and_proves_nothing(tmp_path: Path, told: str) -> None:
+    assert audited(tmp_path, exported(note(6, SIGNER)), key=SIGNER.vkey).code == 0
+    for notes in (({"checkpoint": told},), (note(6, SIGNER), {"checkpoint": told})):
+        report = audited(tmp_path, exported(*notes), key=SIGNER.vkey)
+        assert report.code == 1
+        assert "its last lines are not those of an export" in report.problems[0]
+
+
+def test_a_mangled_key_is_refused() -> None:
+    whole = SIGNER.vkey
+    assert str(auditor.Key.parse(f" {whole}\n").name) == SIGNER.name
+    others = [whole[:at] + whole[at + 1 :] for at in range(len(whole))]
+    others += [whole[:at] + chr(ord(whole[at]) + 1) + whole[at + 1 :] for at in range(len(whole))]
+    others += [whole[:-4], f"{whole}AAAA", whole.partition("+")[2], "", "+", "++"]
+    # With the same ID, as whoever makes one can have it: too long, too short, of another kind.
+    for data in (b"\x01" + bytes(33), b"\x01" + bytes(31), b"\x06" + bytes(32), b""):
+        key_id = sha256(b"desk\n" + data).digest()[:4].hex()
+        others.append(f"desk+{key_id}+{base64.b64encode(data).decode()}")
+    nameless = b"\x01" + bytes(32)
+    key_id = sha256(b"\n" + nameless).digest()[:4].hex()
+    others.append(f"+{key_id}+{base64.b64encode(nameless).decode()}")
+    for other in others:
+        with pytest.raises(ValueError, match=r"\w"):
+            auditor.Key.parse(other)
+
+
+def test_a_key_has_taken_over_once_it_is_on_record_and_not_before(tmp_path: Path) -> None:
+    new, head, records = NoteSigner(SIGNER.name, 7), EMPTY, []
+    for number in range(3):
+        kind = EventType.SIGNING_KEY_ROTATED if number == 1 else EventType.ALERT_CREATED
+        details = {"verifier_key": SIGNER.vkey, "new_verifier_key": new.vkey}
+        event = AuditEvent(kind, "m", details=details)
+        record = follow(head, event, origin="o", recorded_at=NOW, keep_days=None, salt=bytes(16))
+        records.append(record)
+        head = record.head
+    leaves = [one.checksum for one in records]
+    for size, code in ((1, 1), (2, 0)):
+        both = note(size, SIGNER, new, root=rfc9162_root(leaves[:size]))
+        content = exported(both, note(3, new, root=rfc9162_root(leaves)), records=records)
+        assert audited(tmp_path, content, key=SIGNER.vkey).code == code

@@ -298,3 +298,33 @@ def test_where_python_has_no_c_parts_canonical_json_is_the_same(
     ):
         encode = auditor._encoder(sort_keys=sort_keys)
         assert "".join(encode({"é": [1, None, '"'], "a": "é"}, 0)) == told
+
+
+def test_a_last_line_without_its_end_is_told_and_counts_as_little_as_it_holds(
+    tmp_path: Path,
+) -> None:
+    content = signed(a_chain(3))
+    report = audited(tmp_path, content[:-1], key=SIGNER.vkey)
+    assert report.problems == ["its last line has no end: the export was cut off"]
+    report = audited(tmp_path, content[: content.index(b'{"checkpoint"') - 1], key=SIGNER.vkey)
+    assert "its last line has no end: the export was cut off" in report.problems
+    assert "has no end: it was cut off" in report.problems
+    assert "record" not in "".join(report.problems)
+
+
+def test_a_large_export_is_shared_out_among_the_cores_that_it_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "_WORTH_A_PROCESS", 100)
+    path = tmp_path / "export"
+    path.write_bytes(bytes(99))
+    assert auditor._processes(path) == 1
+    path.write_bytes(bytes(100))
+    for cores, processes in ((1, 1), (3, 3), (20, 8)):
+        allowed = {0: set(range(cores))}
+        monkeypatch.setattr(os, "sched_getaffinity", lambda who, allowed=allowed: allowed[who])
+        assert auditor._processes(path) == processes
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for count, processes in ((5, 5), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
+        assert auditor._processes(path) == processes
