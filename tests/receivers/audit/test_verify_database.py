@@ -259,3 +259,12 @@ def test_the_head_is_hashed_from_the_bytes_that_stand_there(database: Place) -> 
     found = verify_database(database)
     assert found.head == head(database)
     assert found.head != Head(12, "0" * 64)
+
+
+def test_the_first_ten_problems_are_kept_and_all_are_counted(
+    database: Path, tamper: Tamper
+) -> None:
+    tamper(database, "UPDATE audit_payload SET payload = x'7b7d'")
+    found = verify_database(database)
+    assert (len(found.problems), found.problem_count) == (10, 24)
+    assert len(verify_database(database, keep=3).problems) == 3
