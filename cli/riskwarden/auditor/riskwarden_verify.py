@@ -714,7 +714,7 @@ class Tree:
         if len(self.hashes) != size.bit_count():
             raise WrongError(f"the hashes before the first record are not those of {size} records")
 
-    def add(self, node: bytes, level: int = 0) -> None:
+    def add(self, node: bytes, level: int) -> None:
         """Adds a complete subtree of 2^level leaves, which has to begin where one can."""
         if self.size & ((1 << level) - 1):
             raise WrongError("the hashes behind the last record do not fit behind it")

@@ -70,7 +70,14 @@ def test_a_strangers_checkpoint_is_odd_where_another_proves_the_records_and_wron
     assert "signed by a key that is not pinned; another one proves them" in report.warnings[0]
     report = audited(tmp_path, exported(note(4, SIGNER), note(6, MALLORY)), key=SIGNER.vkey)
     assert (report.code, report.signed_size) == (1, 4)
+    assert report.checksum == LEAVES[-1].hex()
     assert "6 records is signed by none of the keys that were pinned" in report.problems[0]
+
+
+def test_the_only_record_of_a_chain_needs_a_signature_like_any_other(tmp_path: Path) -> None:
+    for signer, code in ((SIGNER, 0), (MALLORY, 1)):
+        content = exported(note(1, signer), records=RECORDS[:1])
+        assert audited(tmp_path, content, key=SIGNER.vkey).code == code
 
 
 def test_what_nobody_vouches_for_is_said_with_what_it_would_take(tmp_path: Path) -> None:

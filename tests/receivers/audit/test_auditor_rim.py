@@ -245,7 +245,9 @@ def test_it_ends_with_the_exit_code_of_what_it_found(
         with pytest.raises(SystemExit) as ended_with:
             auditor.command()
         assert ended_with.value.code == code
-        assert said in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert said in out
+        assert "more" not in out.replace("whether more followed", "")
 
 
 def test_the_first_ten_problems_are_shown_and_all_are_counted(
@@ -328,3 +330,58 @@ def test_a_large_export_is_shared_out_among_the_cores_that_it_may_use(
     for count, processes in ((5, 5), (None, 1)):
         monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
         assert auditor._processes(path) == processes
+
+
+def test_a_checkpoint_that_was_kept_proves_as_far_as_it_reaches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = a_chain(4)
+    leaves = [one.checksum for one in records]
+    path, kept = tmp_path / "export", tmp_path / "kept"
+    path.write_bytes(ended(as_lines(records), 4))
+    for root, size, code in (
+        (rfc9162_root(leaves), 4, auditor.INTACT),
+        (rfc9162_root(leaves[:3]), 3, auditor.INCOMPLETE),
+        (rfc9162_root(leaves), 3, auditor.BROKEN),
+    ):
+        kept.write_text(checkpoint(size, root, SIGNER), encoding="utf-8")
+        assert auditor.main([str(path), "--checkpoint", str(kept)]) == code
+    for text in ("none", ""):
+        kept.write_text(text)
+        assert auditor.main([str(path), "--checkpoint", str(kept)]) == auditor.UNREADABLE
+    capsys.readouterr()
+    assert auditor.main([str(path), "--checkpoint", str(tmp_path / "gone")]) == auditor.UNREADABLE
+    assert "--checkpoint" in capsys.readouterr().err
+
+
+def test_a_key_file_that_is_no_text_and_a_key_as_long_as_no_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, binary = tmp_path / "export", tmp_path / "binary.pub"
+    path.write_bytes(signed(a_chain(3)))
+    binary.write_bytes(b"\xff" * 40)
+    for key in (str(binary), "a" * 5000):
+        assert auditor.main([str(path), "--key", key]) == auditor.UNREADABLE
+        assert "is no file that can be read" in capsys.readouterr().err
+
+
+def test_what_it_found_is_told_as_json_for_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = a_chain(3)
+    path = tmp_path / "export"
+    for content, result in (
+        (signed(records), "intact"),
+        (signed(records) + b"\n", "broken"),
+        (ended(as_lines(records), 3), "incomplete"),
+        (b"\n", "unreadable"),
+    ):
+        path.write_bytes(content)
+        auditor.main([str(path), "--key", SIGNER.vkey, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        assert told["result"] == result
+        if result == "intact":
+            assert (told["first"], told["last"], told["signed_size"]) == (1, 3, 3)
+            assert (told["signed_by"], told["problems"]) == ([SIGNER.name], [])
+            assert told["checksum"] == records[-1].checksum.hex()
+            assert not [name for name in told if name.startswith("_")]

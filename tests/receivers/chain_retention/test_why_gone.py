@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hand_made_exports import NOW, SIGNER, audited, signed
@@ -18,6 +19,7 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import timestamp
 from risk_receivers.audit.record import StoredRow
 from risk_receivers.audit.verify import verify as verify_rows
+from riskwarden.auditor import riskwarden_verify as auditor
 
 DAY = timedelta(days=1)
 ALERT, BLOCKED = EventType.ALERT_CREATED, EventType.TRADE_BLOCKED
@@ -83,7 +85,10 @@ def judged(folder: Path, story: Sequence[Told], now: datetime) -> list[str]:
         row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
         rows.append(row._replace(salt=None, payload=None) if told.is_gone else row)
     ours = verify_rows(rows, now=now)
+    with patch.object(auditor, "_BLOCK", 300):  # nearly each record in a block of its own
+        cut = audited(folder, signed(rows), key=SIGNER.vkey, now=now)
     theirs = audited(folder, signed(rows), key=SIGNER.vkey, now=now)
+    assert cut == theirs
     assert sorted(one.seq or 0 for one in ours.problems) == [
         int(one.partition(":")[0].removeprefix("record ")) for one in theirs.problems
     ]
