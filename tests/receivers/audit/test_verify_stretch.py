@@ -155,6 +155,7 @@ def test_progress_is_told_on_the_way(database: Path, monkeypatch: pytest.MonkeyP
     seen: list[tuple[int, int]] = []
     verify_database(database, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(5, 12), (10, 12), (12, 12)]
+    assert verify_database(database).ok, "nobody has to be told"
 
 
 def test_a_payload_that_is_gone_is_a_problem_to_whoever_knows_of_no_retention(
