@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from signed_notes import NoteSigner
+from signed_notes import NoteSigner, checkpoint, rfc9162_root
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.canonical import encode
@@ -57,6 +57,14 @@ def as_lines(records: list[Any], **first_line: Any) -> list[bytes]:
 def ended(written: list[bytes], count: int) -> bytes:
     body = b"".join(written)
     return body + f'{{"end":{count},"sha256":"{sha256(body).hexdigest()}"}}\n'.encode()
+
+
+def signed(records: Sequence[Record | StoredRow]) -> bytes:
+    """An export of all of a chain, signed to its end."""
+    leaves = [one.checksum for one in records if isinstance(one.checksum, bytes)]
+    note = checkpoint(len(records), rfc9162_root(leaves), SIGNER)
+    tail = f"{json.dumps({'checkpoint': note})}\n".encode()
+    return ended([*as_lines([*records]), tail], len(records))
 
 
 def audited(

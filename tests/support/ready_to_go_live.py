@@ -13,7 +13,7 @@ from risk_policy.contracts.gating import LiveOrders, ToldGating, TradingEnvironm
 from risk_policy.contracts.safety_snapshot import DrillRun, GateStatus
 from risk_policy.contracts.safety_snapshot_parts import AccountGates
 from risk_policy.vocabulary import KillMode
-from risk_receivers.audit.chain import Head
+from risk_receivers.audit.chain import EMPTY_TREE, Head
 from risk_receivers.audit.verifier import Finding as Problem
 from risk_receivers.audit.verifier import Verification
 from risk_receivers.shapes.channels import Channel, Trial
@@ -115,7 +115,17 @@ def drill(scenario: str, *, result: Any = "PASS", days_ago: float | None = 3.0) 
 def verification(problem: str = "", *, signed: int = 120) -> Verification:
     found = (Problem(7, problem),) if problem else ()
     return Verification(
-        not problem, 120, Head(120, DIGEST), found, len(found), (), 0, signed=signed
+        ok=not problem,
+        events=120,
+        head=Head(120, DIGEST),
+        problems=found,
+        problem_count=len(found),
+        warnings=(),
+        warning_count=0,
+        tree=EMPTY_TREE,
+        signed=signed,
+        key="",
+        deleted=0,
     )
 
 

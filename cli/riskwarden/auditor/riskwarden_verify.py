@@ -713,7 +713,7 @@ class Tree:
         if len(self.hashes) != size.bit_count():
             raise WrongError(f"the hashes before the first record are not those of {size} records")
 
-    def add(self, node: bytes, level: int = 0) -> None:
+    def add(self, node: bytes, level: int) -> None:
         """Adds a complete subtree of 2^level leaves, which has to begin where one can."""
         if self.size & ((1 << level) - 1):
             raise WrongError("the hashes behind the last record do not fit behind it")
@@ -973,26 +973,23 @@ class _Export:
             if len(left) > _LONGEST_LINE:
                 raise UnreadableError("has a line that no export has")
             if not read:
-                if data and not data.endswith(b"\n"):
+                if data:
                     self._report.problem("its last line has no end: the export was cut off")
                     data += b"\n"
-                self._take_digest(data, is_last=True)
+                self._take_digest(data)
                 yield seq, data
                 return
             if data:
-                self._take_digest(data, is_last=False)
+                self._take_digest(data)
                 yield seq, data
                 seq += data.count(b"\n")
 
-    def _take_digest(self, data: bytes, *, is_last: bool) -> None:
+    def _take_digest(self, data: bytes) -> None:
         """The last line is not part of what it is the digest of."""
         data = self._before_end + data
         at = data.rfind(b"\n", 0, len(data) - 1) + 1
-        if is_last:
-            self._digest.update(data[:at])
-        else:
-            self._digest.update(data[:at])
-            self._before_end = data[at:]
+        self._digest.update(data[:at])
+        self._before_end = data[at:]
 
     def _in_turn(self) -> Iterator[Block]:
         for seq, data in self._blocks():

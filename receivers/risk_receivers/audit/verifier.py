@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from risk_policy.contracts.audit import EventType
-from risk_receivers.audit.chain import EMPTY, EMPTY_TREE, Head, TreeHead
+from risk_receivers.audit.chain import EMPTY, Head, TreeHead
 from risk_receivers.audit.clock_rule import ClockRule
 from risk_receivers.audit.header import Header, timestamp
 from risk_receivers.audit.merkle import Tree
@@ -64,10 +64,10 @@ class Verification:
     problem_count: int
     warnings: tuple[Finding, ...]
     warning_count: int
-    tree: TreeHead = EMPTY_TREE
-    signed: int = 0
-    key: str = ""
-    deleted: int = 0
+    tree: TreeHead
+    signed: int
+    key: str
+    deleted: int
 
 
 class Verifier:

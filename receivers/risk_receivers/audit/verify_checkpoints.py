@@ -54,7 +54,7 @@ class CheckpointVerifier:
         self,
         source: Source,
         *,
-        newest: int = 0,
+        newest: int,
         last: StoredCheckpoint | None = None,
         pinned: Sequence[VerifierKey] = (),
     ) -> None:
@@ -68,9 +68,9 @@ class CheckpointVerifier:
         self._source = source
         self._waiting: list[StoredCheckpoint] = []
         self._last = last
-        self._alone_at = 0  # where the signer's copy is the only one
+        self._alone_at: int | None = None  # where the signer's copy is the only one
         self._passed_over: int | None = None
-        self._due = max(newest, _at(last) if last else 0)
+        self._due = newest if last is None else max(newest, _at(last))
         self._pinned = tuple(pinned)
         self._keys: tuple[VerifierKey, ...] = ()
         self._retired: set[VerifierKey] = set()
@@ -130,10 +130,7 @@ class CheckpointVerifier:
         while (one := self._next(seq)) is not None:
             self._waiting.pop(0)
             yield from self._check(one, TreeHead(seq, tree.root))
-        if not self._waiting and self._signed >= self._due:
-            self._next_at = inf
-        elif self._waiting:
-            self._next_at = _at(self._waiting[0])
+        self._next_at = _at(self._waiting[0]) if self._waiting else inf
 
     def finish(self, size: int) -> Iterator[str]:
         """What can only be told at the chain's end."""

@@ -111,6 +111,8 @@ def test_a_payload_may_be_nested_as_deep_for_a_glance_as_for_care() -> None:
     for levels, is_right in ((29, True), (30, True), (31, False), (32, False)):
         nested = b"[" * levels + b"]" * levels
         assert agreed(_PLAIN.replace(b'"n":1', b'"n":' + nested)) == is_right, levels
+        beside = b"[[]," + nested[1:]  # more brackets than levels
+        assert agreed(_PLAIN.replace(b'"n":1', b'"n":' + beside)) == is_right, levels
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,10 @@ def test_it_knows_the_vocabulary_of_this_version() -> None:
 def test_payloads_that_no_json_of_ours_holds_are_refused_alike() -> None:
     with pytest.raises(UnrecordableError):
         encode({"a": 0.5})
-    for text in ('{"a":0.5}', '{"a":NaN}', '{"a":1e3}', '{"a":1,"a":1}', '{"b":1,"a":1}'):
+    for text in (
+        *('{"a":0.5}', '{"a":NaN}', '{"a":1e3}', '{"a":1,"a":1}', '{"b":1,"a":1}'),
+        *('{"b":1,"a":1,"é":1}', '{"a":1,"é":1,"b":1}', '{"a":1,"é":1,"é":1}'),
+    ):
         with pytest.raises(auditor.WrongError):
             auditor._canonical(text)
 

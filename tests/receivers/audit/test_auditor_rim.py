@@ -8,31 +8,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended
+from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signed_notes import checkpoint, rfc9162_root
 
 from risk_policy.contracts.audit import EventType
-from risk_receivers.audit.chain import EMPTY, Record, follow
+from risk_receivers.audit.chain import EMPTY, follow
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.record import StoredRow
 from risk_receivers.audit.verify import verify as verify_rows
 from riskwarden.auditor import riskwarden_verify as auditor
-
-
-def signed(records: Sequence[Record | StoredRow]) -> bytes:
-    leaves = [one.checksum for one in records if isinstance(one.checksum, bytes)]
-    note = checkpoint(len(records), rfc9162_root(leaves), SIGNER)
-    tail = f"{json.dumps({'checkpoint': note})}\n".encode()
-    return ended([*as_lines([*records]), tail], len(records))
 
 
 @pytest.mark.parametrize("first", [1, 5])
@@ -219,3 +211,177 @@ def test_whatever_stands_in_records_of_retention_both_verifiers_answer_alike(
     assert sorted(str(one).partition(":")[0] for one in ours.problems) == sorted(
         one.partition(":")[0] for one in theirs.problems
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (b"age-encryption.org/v1\n", "is encrypted"),
+        (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "is encrypted"),
+        (b"# seq,event_type\n", "is CSV"),
+        (b"seq,event_type\n", "is CSV"),
+    ],
+)
+def test_what_is_another_form_of_an_export_is_said_to_be_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], start: bytes, says: str
+) -> None:
+    path = tmp_path / "export"
+    path.write_bytes(start + signed(a_chain(3)))
+    assert auditor.main([str(path)]) == auditor.UNREADABLE
+    assert says in capsys.readouterr().err
+
+
+def test_it_ends_with_the_exit_code_of_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export"
+    for content, code, said in (
+        (signed(a_chain(3)), 0, "INTACT: nothing was changed"),
+        (signed(a_chain(3)) + b"\n", 1, "BROKEN: this is not what was recorded"),
+        (ended(as_lines(a_chain(3)), 3), 3, "NO FAULT FOUND, but not everything could be checked"),
+    ):
+        path.write_bytes(content)
+        monkeypatch.setattr(sys, "argv", ["riskwarden-verify", str(path), "--key", SIGNER.vkey])
+        with pytest.raises(SystemExit) as ended_with:
+            auditor.command()
+        assert ended_with.value.code == code
+        out = capsys.readouterr().out
+        assert said in out
+        assert "more" not in out.replace("whether more followed", "")
+
+
+def test_the_first_ten_problems_are_shown_and_all_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = as_lines(a_chain(13))
+    path = tmp_path / "export"
+    path.write_bytes(
+        ended([lines[0], *(line.replace(b"alert", b"ALERT") for line in lines[1:])], 13)
+    )
+    assert auditor.main([str(path)]) == auditor.BROKEN
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
+    assert [line.split()[2] for line in told[:10]] == [f"{n}:" for n in range(1, 11)]
+    assert told[10:] == ["WRONG      and 3 more"]
+
+
+@pytest.mark.parametrize(
+    ("honest", "changed", "says"),
+    [
+        (b'"payload":"{', b'"payload":"\\u007b', "not written as an export's is"),
+        (b'"payload":"{', b'"payload":}', "its payload is no text"),
+        (b'"payload":"{', b'"payload":"', "the payload is not the one"),
+        (b'"header":"{', b'"header":"\\u007b', "not written as an export's is"),
+    ],
+)
+def test_a_line_has_one_way_to_be_written(
+    tmp_path: Path, honest: bytes, changed: bytes, says: str
+) -> None:
+    first, line = as_lines(a_chain(1))
+    other = line.replace(honest, changed)
+    if changed.endswith(b"}"):
+        other = other[: other.index(changed) + len(changed)] + b"\n"
+    (problem,) = audited(tmp_path, ended([first, other], 1)).problems
+    assert says in problem
+
+
+def test_a_changed_byte_of_the_whole_is_said_to_be_one(tmp_path: Path) -> None:
+    content = signed(a_chain(3)).replace(b'{"riskwarden_export": 1', b'{"riskwarden_export":  1')
+    (problem,) = audited(tmp_path, content, key=SIGNER.vkey).problems
+    assert "a byte of the export was changed" in problem
+
+
+def test_where_python_has_no_c_parts_canonical_json_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    for sort_keys, told in (
+        (True, '{"a":"é","é":[1,null,"\\""]}'),
+        (False, '{"é":[1,null,"\\""],"a":"é"}'),
+    ):
+        encode = auditor._encoder(sort_keys=sort_keys)
+        assert "".join(encode({"é": [1, None, '"'], "a": "é"}, 0)) == told
+
+
+def test_a_last_line_without_its_end_is_told_and_counts_as_little_as_it_holds(
+    tmp_path: Path,
+) -> None:
+    content = signed(a_chain(3))
+    report = audited(tmp_path, content[:-1], key=SIGNER.vkey)
+    assert report.problems == ["its last line has no end: the export was cut off"]
+    report = audited(tmp_path, content[: content.index(b'{"checkpoint"') - 1], key=SIGNER.vkey)
+    assert "its last line has no end: the export was cut off" in report.problems
+    assert "has no end: it was cut off" in report.problems
+    assert "record" not in "".join(report.problems)
+
+
+def test_a_large_export_is_shared_out_among_the_cores_that_it_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "_WORTH_A_PROCESS", 100)
+    path = tmp_path / "export"
+    path.write_bytes(bytes(99))
+    assert auditor._processes(path) == 1
+    path.write_bytes(bytes(100))
+    for cores, processes in ((1, 1), (3, 3), (20, 8)):
+        allowed = {0: set(range(cores))}
+        monkeypatch.setattr(os, "sched_getaffinity", lambda who, allowed=allowed: allowed[who])
+        assert auditor._processes(path) == processes
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for count, processes in ((5, 5), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda count=count: count)
+        assert auditor._processes(path) == processes
+
+
+def test_a_checkpoint_that_was_kept_proves_as_far_as_it_reaches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = a_chain(4)
+    leaves = [one.checksum for one in records]
+    path, kept = tmp_path / "export", tmp_path / "kept"
+    path.write_bytes(ended(as_lines(records), 4))
+    for root, size, code in (
+        (rfc9162_root(leaves), 4, auditor.INTACT),
+        (rfc9162_root(leaves[:3]), 3, auditor.INCOMPLETE),
+        (rfc9162_root(leaves), 3, auditor.BROKEN),
+    ):
+        kept.write_text(checkpoint(size, root, SIGNER), encoding="utf-8")
+        assert auditor.main([str(path), "--checkpoint", str(kept)]) == code
+    for text in ("none", ""):
+        kept.write_text(text)
+        assert auditor.main([str(path), "--checkpoint", str(kept)]) == auditor.UNREADABLE
+    capsys.readouterr()
+    assert auditor.main([str(path), "--checkpoint", str(tmp_path / "gone")]) == auditor.UNREADABLE
+    assert "--checkpoint" in capsys.readouterr().err
+
+
+def test_a_key_file_that_is_no_text_and_a_key_as_long_as_no_file_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, binary = tmp_path / "export", tmp_path / "binary.pub"
+    path.write_bytes(signed(a_chain(3)))
+    binary.write_bytes(b"\xff" * 40)
+    for key in (str(binary), "a" * 5000):
+        assert auditor.main([str(path), "--key", key]) == auditor.UNREADABLE
+        assert "is no file that can be read" in capsys.readouterr().err
+
+
+def test_what_it_found_is_told_as_json_for_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = a_chain(3)
+    path = tmp_path / "export"
+    for content, result in (
+        (signed(records), "intact"),
+        (signed(records) + b"\n", "broken"),
+        (ended(as_lines(records), 3), "incomplete"),
+        (b"\n", "unreadable"),
+    ):
+        path.write_bytes(content)
+        auditor.main([str(path), "--key", SIGNER.vkey, "--json"])
+        told = json.loads(capsys.readouterr().out)
+        assert told["result"] == result
+        if result == "intact":
+            assert (told["first"], told["last"], told["signed_size"]) == (1, 3, 3)
+            assert (told["signed_by"], told["problems"]) == ([SIGNER.name], [])
+            assert told["checksum"] == records[-1].checksum.hex()
+            assert not [name for name in told if name.startswith("_")]

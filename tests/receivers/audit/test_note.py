@@ -74,12 +74,22 @@ def test_what_is_no_note_is_refused(data: str) -> None:
         Note.parse(data.encode())
 
 
+def test_a_note_may_be_so_long_and_have_so_many_signatures_and_no_more() -> None:
+    signatures = f"{TEXT}\n{BY_PETER * 100}".encode()
+    assert len(Note.parse(signatures).signatures) == 100
+    line = f"\n\n{BY_PETER}".encode()
+    long = b"a" * (1_000_000 - len(line)) + line
+    assert Note.parse(long).signatures == Note.parse(f"{TEXT}\n{BY_PETER}".encode()).signatures
+    with pytest.raises(NoteError, match="longer than 1000000 bytes"):
+        Note.parse(b"a" + long)
+
+
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(NoteError, match="UTF-8"):
         Note.parse(b"\xff" + f"{TEXT}\n{BY_PETER}".encode())
     with pytest.raises(NoteError, match="longer than"):
         Note.parse(b"a" * 2_000_000)
-    for text in ("no newline", "tab\t\n"):
+    for text in ("no newline", "tab\t\n", "half a pair \ud800\n"):
         with pytest.raises(NoteError):
             sign(text, SigningKey.parse(PETERS_SECRET))
 

@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from signed_log import Log, the
+from signed_log import NAME, Log, the
 
 from risk_policy.contracts.audit import COMMAND, EventType
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.chain import Head, TreeHead
+from risk_receivers.audit.checkpoint import Checkpoint
+from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.event import AuditEvent
+from risk_receivers.audit.note import SigningKey, sign
 from risk_receivers.audit.verify import verify_database
 from risk_receivers.signer import journal
 from risk_receivers.store.writer import Transaction, Writer
@@ -223,3 +226,94 @@ def test_a_rewritten_record_is_told_by_what_was_signed(closed: Log, tamper: Tamp
     found = closed.verify()
     assert "record 3" in str(found.problems[0])
     assert the(found).count("was signed over other records than these") == 1
+
+
+def test_what_a_service_records_waits_for_a_signature_whatever_commands_record_too(
+    log: Log,
+) -> None:
+    for _ in range(31):
+        log.append("exported by the console", EventType.AUDIT_EXPORTED)
+    assert "records beyond 10 have no signed checkpoint" in the(log.verify())
+
+
+def test_a_minute_is_not_too_long_to_wait_and_more_is(log: Log) -> None:
+    log.checkpoint()
+    log.append("first")
+    log.now += timedelta(seconds=58)
+    log.append("a minute after it was")  # the clock goes on by two seconds
+    assert log.verify().ok
+    log.checkpoint()
+    found = log.verify()
+    assert (found.ok, found.warnings) == (True, ())
+    log.append("first")
+    log.now += timedelta(seconds=59)
+    log.append("a minute and a second")
+    assert "records beyond 14 have no signed checkpoint" in the(log.verify())
+    log.checkpoint()
+    assert "records 15 to 16 had no signature for 61 s" in str(log.verify().warnings[0])
+
+
+def test_what_was_recorded_before_anybody_signed_waited_for_nobody(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.writer.start()
+    for number in range(40):
+        log.append(f"alert {number}")
+    log.writer.run(partial(journal.introduce, key=log.key), timeout=30)
+    log.append("just now")
+    assert log.verify().ok
+    log.now += timedelta(seconds=70)
+    log.append("a while later")
+    log.writer.run(partial(journal.introduce, key=log.key), timeout=30)  # which signs nothing
+    assert "records beyond 0 have no signed checkpoint" in the(log.verify())
+    log.writer.stop()
+    log.signer.close()
+
+
+def signed_after(log: Log, previous: int) -> None:
+    """A checkpoint of all there is, by the right key."""
+    key = SigningKey.parse(log.signer_key.read_text())
+    made = Checkpoint(NAME, log.writer.tree_head, previous)
+    log.store(sign(made.text, key).encode(), log.tree())
+
+
+def test_what_a_leader_signed_and_could_not_store_the_next_one_goes_on_without(log: Log) -> None:
+    log.checkpoint(stored=False)
+    log.append("by the next leader")
+    log.append("and on")
+    signed_after(log, 10)
+    log.append("and on")
+    signed_after(log, 14)
+    found = log.verify(last=log.last())
+    assert (found.problems, found.signed, found.events) == ((), 15, 15)
+    key = SigningKey.parse(log.signer_key.read_text())
+    other = sign(Checkpoint(NAME, TreeHead(12, bytes(32)), 10).text, key).encode()
+    assert "the checkpoint at 12 was signed over other records than these" in the(
+        log.verify(last=StoredCheckpoint(12, other))
+    )
+    log.append("and on")
+    signed_after(log, 14)
+    assert "the checkpoint at 16 follows one at 14, but the one before it is at 15" in the(
+        log.verify(last=log.last())
+    )
+
+
+def test_a_checkpoint_that_was_put_between_two_others_is_told(log: Log) -> None:
+    """Even if it was made with the key, by somebody who had it for a moment."""
+    log.append("more")
+    signed_after(log, 7)
+    log.append("more")
+    signed_after(log, 10)
+    found = the(log.verify())
+    assert "the checkpoint at 13 follows one at 7, but the one before it is at 10" in found
+    assert "the checkpoint at 14 follows one at 10, but the one before it is at 13" in found
+
+
+def test_an_end_that_was_cut_off_is_told_once(log: Log, tamper: Tamper) -> None:
+    log.now += timedelta(seconds=70)
+    log.append("late")
+    log.checkpoint()
+    log.writer.stop()
+    tamper(log.path, "DELETE FROM audit_payload WHERE seq > 12")
+    tamper(log.path, "DELETE FROM audit_header WHERE seq > 12")
+    (problem,) = log.verify(log.key).problems
+    assert "a checkpoint over 13 records was signed, but the chain ends at 12" in str(problem)

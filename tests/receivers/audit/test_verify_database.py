@@ -215,10 +215,16 @@ def test_checkpoints_that_cannot_be_read_are_a_finding(database: Path, tamper: T
     data = bytearray(database.read_bytes())
     data[(root - 1) * size : (root - 1) * size + 8] = b"\xde" * 8
     database.write_bytes(data)
-    found = verify_database(database, last=StoredCheckpoint(9, b""))
-    told = [problem.message for problem in found.problems]
-    assert any("the table audit_checkpoint is damaged" in message for message in told)
-    assert sum("the checkpoints beyond 0 cannot be read" in message for message in told) == 1
+    for last, says in (
+        (9, "the checkpoint at 9 has no signature lines"),
+        (200, "a checkpoint over 200 records was signed, but the chain ends at 12"),
+    ):
+        found = verify_database(database, last=StoredCheckpoint(last, b""))
+        told = [problem.message for problem in found.problems]
+        assert any("the table audit_checkpoint is damaged" in message for message in told)
+        assert sum("the checkpoints beyond 0 cannot be read" in message for message in told) == 1
+        assert sum(says in message for message in told) == 1
+        assert sum("records was signed" in message for message in told) == (last == 200)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -259,3 +265,12 @@ def test_the_head_is_hashed_from_the_bytes_that_stand_there(database: Place) -> 
     found = verify_database(database)
     assert found.head == head(database)
     assert found.head != Head(12, "0" * 64)
+
+
+def test_the_first_ten_problems_are_kept_and_all_are_counted(
+    database: Path, tamper: Tamper
+) -> None:
+    tamper(database, "UPDATE audit_payload SET payload = x'7b7d'")
+    found = verify_database(database)
+    assert (len(found.problems), found.problem_count) == (10, 24)
+    assert len(verify_database(database, keep=3).problems) == 3

@@ -19,7 +19,7 @@ from risk_receivers.audit.chain import TreeHead
 from risk_receivers.audit.checkpoint import Checkpoint
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.audit.note import SigningKey, VerifierKey, sign
+from risk_receivers.audit.note import Note, SigningKey, VerifierKey, sign
 from risk_receivers.audit.verify import verify_database
 from risk_receivers.signer import journal
 from risk_receivers.signer.signer import KeptSigner
@@ -162,3 +162,58 @@ def test_a_key_that_has_handed_over_does_not_begin_again(log: Log) -> None:
         told = the(log.verify(*pinned))
         assert f"names the key {log.key.short}, in whose place there is another" in told
         assert f"is not signed by {new.verifier.short}" in told
+
+
+@pytest.mark.parametrize("name", [NAME, "riskwarden/next"])
+def test_once_it_was_handed_over_the_new_key_signs_alone(log: Log, name: str) -> None:
+    new = SigningKey.generate(name)
+    old = SigningKey.parse(log.signer_key.read_text())
+    hand_over(log, log.key, new.verifier)
+    log.store(sign(Checkpoint(name, log.writer.tree_head, 10).text, old, new).encode(), log.tree())
+    assert (log.verify().problems, log.verify().key) == ((), new.verifier.short)
+    log.append("and on")
+    log.store(sign(Checkpoint(name, log.writer.tree_head, 13).text, new).encode(), log.tree())
+    for pinned in ((), (log.key,)):
+        found = log.verify(*pinned)
+        assert (found.problems, found.signed) == ((), 14)
+        assert found.key == new.verifier.short
+
+
+@pytest.mark.parametrize("details", [{}, {VERIFIER_KEY: "none"}, {VERIFIER_KEY: 7}])
+@pytest.mark.parametrize("kind", [EventType.SIGNING_BEGAN, EventType.SIGNING_KEY_ROTATED])
+def test_a_record_that_names_no_key_that_can_be_read_is_told(
+    log: Log, kind: EventType, details: dict[str, JsonValue]
+) -> None:
+    event = AuditEvent(kind, "from here on", details=details)
+    log.writer.run(partial(Transaction.append, event=event), timeout=30)
+    for pinned in ((), (log.key,)):
+        (problem,) = log.verify(*pinned).problems
+        assert "record 13 names a key, but it" in str(problem)
+
+
+def test_a_signature_in_the_keys_name_that_is_not_its_own_is_told(
+    closed: Log, tamper: Tamper
+) -> None:
+    with closing(sqlite3.connect(closed.path)) as connection:
+        notes = dict(connection.execute("SELECT size, note FROM audit_checkpoint"))
+    first, second = (Checkpoint.of(notes[size])[1] for size in (4, 7))
+    moved = Note(first.text, second.signatures).encode()
+    tamper(closed.path, "UPDATE audit_checkpoint SET note = ? WHERE size = 4", values=(moved,))
+    (problem,) = closed.verify(closed.key).problems
+    assert "the checkpoint at 4: the signature by" in str(problem)
+    assert "does not fit the text" in str(problem)
+
+
+def test_a_checkpoint_that_was_moved_is_told_once(closed: Log, tamper: Tamper) -> None:
+    tamper(closed.path, "UPDATE audit_checkpoint SET size = 8 WHERE size = 7")
+    moved, next_one = closed.verify().problems
+    assert "the checkpoint at 8 is about 7 records; it was changed or moved" in str(moved)
+    assert "the checkpoint at 10 follows one at 7, but the one before it is at 8" in str(next_one)
+
+
+def test_what_the_key_signs_of_another_log_is_told(log: Log) -> None:
+    key = SigningKey.parse(log.signer_key.read_text())
+    made = Checkpoint("another/log", log.writer.tree_head, 10)
+    log.store(sign(made.text, key).encode(), log.tree())
+    (problem,) = log.verify(log.key).problems
+    assert "the checkpoint at 12 is of another log, another/log" in str(problem)
