@@ -79,7 +79,7 @@ def test_a_way_that_is_not_known_is_none() -> None:
 
 
 @pytest.mark.parametrize("start", [0.0, 0.4, 0.97])
-def test_samples_are_there_once_nearly_all_scrapes_have_ended(start: float) -> None:
+def test_what_is_waited_for_is_all_but_a_rare_late_scrape(start: float) -> None:
     began = [100.0 + number + start for number in range(20)]
     took = [0.010] * 18 + [0.015, 0.300]  # one of twenty may be late
     ready = phase.settled(phase.Scrapes("one", began, took), 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,10 +11,8 @@ from risk_rules.errors import PhaseError
 
 #: Fewer say nothing about how steadily they come.
 LEAST_SCRAPES: Final = 10
-#: Of twenty, one may come later: a busy machine would else put off all of them.
-_IN_TIME_RATIO: Final = 0.95
-#: What comes at any time has no phase.
-_STEADY_RATIO: Final = 0.5
+#: What comes at any time waits for half a period on average, whatever moment is chosen.
+_STEADY_RATIO: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +30,28 @@ class Scrapes:
 
 
 def settled(scrapes: Scrapes, period_seconds: float) -> float:
-    """How long past each period the samples of nearly all scrapes are there. Raises PhaseError."""
+    """How long past each period samples wait least to be evaluated. Raises PhaseError.
+
+    Just behind a scrape, that is: what comes later on a busy machine waits for the next time, and
+    is waited for only if there is so much of it that it is worth it.
+    """
     if len(scrapes.began) < LEAST_SCRAPES:
         raise PhaseError(
             f"Prometheus has {len(scrapes.began)} scrapes of {scrapes.target} lately, and "
             f"{LEAST_SCRAPES} are needed: wait, or see that the exporter is up"
         )
-    ready = sorted(
+    ready = [
         (began + took) % period_seconds
         for began, took in zip(scrapes.began, scrapes.took, strict=True)
-    )
-    # They lie on a circle. The first of them is the one behind the widest gap.
-    following = (*ready[1:], ready[0] + period_seconds)
-    gaps = [after - one for one, after in zip(ready, following, strict=True)]
-    first = (gaps.index(max(gaps)) + 1) % len(ready)
-    late = sorted((one - ready[first]) % period_seconds for one in ready)
-    nearly_all = late[math.ceil(len(late) * _IN_TIME_RATIO) - 1]
-    if nearly_all > period_seconds * _STEADY_RATIO:
+    ]
+
+    def wait(at: float) -> float:
+        return statistics.fmean((at - one) % period_seconds for one in ready)
+
+    best = min(ready, key=wait)
+    if wait(best) > period_seconds * _STEADY_RATIO:
         raise PhaseError(
             f"scrapes of {scrapes.target} come at any time of their interval: this machine is too "
             "busy to tell their phase; measure again when it is not"
         )
-    return (ready[first] + nearly_all) % period_seconds
+    return best
