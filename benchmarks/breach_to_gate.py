@@ -289,14 +289,15 @@ def seen_by(url: str) -> Callable[[], str]:
 
 
 def recorded_at(database: Path) -> dict[str, float]:
-    """When each account's emergency came to be on record."""
+    """When each account's emergency first came to be on record."""
     found = {}
     for event in events(database, 0, _EVENTS):
         if event.event_type == EventType.ALERT_CREATED and event.payload is not None:
             limit, _, rest = str(event.payload.alert_id).partition("/")
             account, _, tier = rest.partition(":")
             if limit == "drawdown" and tier.startswith("emergency"):
-                found[account] = event.recorded_at.timestamp()
+                # One that ends and begins anew on a busy machine is on record again, later.
+                found.setdefault(account, event.recorded_at.timestamp())
     return found
 
 
