@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
-from measure import TOKENS, process, wait_until_ready
+import httpx
+from measure import PATIENCE_SECONDS, TOKENS, process, until, wait_until_ready
 
 import risk_alertmanager
 import risk_rules
 from risk_policy import Policy
+from risk_rules.errors import PhaseError
+from riskwarden import alignment
+
+#: Scrapes come once an interval, and tell nobody.
+_ASK_AGAIN_SECONDS: Final = 0.2
 
 
 def binary(*names: str) -> str:
@@ -60,3 +69,42 @@ def prometheus(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[bytes]
         wait_until_ready(f"http://{listen}/-/ready", running, log)
         yield running
         running.kill()  # it would spend half a minute on writing what nobody will read
+
+
+def aligned(folder: Path, policy: Policy, running: subprocess.Popen[bytes]) -> str:
+    """Have a running one evaluate what trips just behind its scrapes; what was done, for people."""
+    url = f"http://{policy.alerting.endpoints.prometheus}"
+    before = _measured(policy, url)
+    if isinstance(before, PhaseError):
+        return f"not aligned: {before}"
+    alignment.write(before.groups, folder / "rules")
+    running.send_signal(signal.SIGHUP)
+    # After a reload it may know nobody to send alerts to for some seconds, and would wait for the
+    # resend delay.
+    names = {group.better for group in before.groups}
+    until(lambda: _is_loaded(url, names), "Prometheus evaluates the groups under their names")
+    return f"{', '.join(sorted(names))}: " + ", ".join(
+        f"evaluated {group.would_wait_seconds * 1000:.0f} ms behind the samples, "
+        f"{group.waits_seconds * 1000:.0f} ms before it had that name"
+        for group in before.groups
+    )
+
+
+def _measured(policy: Policy, url: str) -> alignment.Alignment | PhaseError:
+    """What a machine that is too busy does not show in time it does not show."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return alignment.measure(policy, url)
+        except PhaseError as error:
+            if time.monotonic() > deadline:
+                return error
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _is_loaded(url: str, names: Set[str]) -> bool:
+    with suppress(httpx.TransportError):
+        groups = httpx.get(f"{url}/api/v1/rules", trust_env=False).json()["data"]["groups"]
+        told = httpx.get(f"{url}/api/v1/alertmanagers", trust_env=False).json()["data"]
+        return names <= {one["name"] for one in groups} and len(told["activeAlertmanagers"]) > 1
+    return False

@@ -16,6 +16,7 @@ import typer
 _COMMANDS: Final = {
     "run": "run",
     "generate": "generate",
+    "align": "align",
     "backtest": "backtest",
     "schema": "schema",
     "kill": "kill",

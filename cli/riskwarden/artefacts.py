@@ -15,6 +15,8 @@ import risk_alertmanager
 import risk_grafana
 import risk_rules
 from risk_policy import Policy
+from risk_rules import phase
+from risk_rules.prometheus import RULES_FOLDER
 from riskwarden.reference import reference, runbooks
 
 #: Folder -> file name -> content.
@@ -73,13 +75,14 @@ def compare(wanted: Artefacts, root: Path, beside: frozenset[str] = frozenset())
                 continue
             # Byte by byte: what is read as text may hide ends of lines.
             found = path.read_bytes()
-            if found != text.encode():
-                yield Drift(label, "changed", _diff(label, _shown(found), text))
+            kept = _with_names_kept(text, path)
+            if found != kept.encode():
+                yield Drift(label, "changed", _diff(label, _shown(found), kept))
         for path in _entries(root / folder):
             name = path.relative_to(root / folder).as_posix()
             is_secret = any(
-                name.startswith(f"{kept}/") and not any(x.startswith(f"{kept}/") for x in files)
-                for kept in beside
+                name.startswith(f"{place}/") and not any(x.startswith(f"{place}/") for x in files)
+                for place in beside
             )
             if name not in files and not is_secret:
                 yield Drift(f"{folder}/{name}", "stray", "")
@@ -106,10 +109,18 @@ def settle(wanted: Artefacts, root: Path, beside: frozenset[str] = frozenset()) 
             raise IsADirectoryError(errno.EISDIR, words, str(path))
         folder = next(name for name in wanted if drift.path.startswith(name + "/"))
         path.parent.mkdir(parents=True, exist_ok=True)
+        text = _with_names_kept(wanted[folder][drift.path.removeprefix(folder + "/")], path)
         staging = path.with_name(f".{path.name}.new")
-        staging.write_text(wanted[folder][drift.path.removeprefix(folder + "/")], encoding="utf-8")
+        staging.write_text(text, encoding="utf-8")
         staging.replace(path)
     return found
+
+
+def _with_names_kept(wanted: str, path: Path) -> str:
+    """A file's text; a rule file's with the names that `riskwarden align` chose on this machine."""
+    if path.parent.name != RULES_FOLDER or not path.is_file():
+        return wanted
+    return phase.kept(wanted, path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -13,3 +13,7 @@ class ExpressionError(RulesError):
 
 class NoRulesError(RulesError):
     """The policy yields no rules: a silent risk layer must never look like a calm market."""
+
+
+class PhaseError(RulesError):
+    """When Prometheus scrapes or evaluates cannot be told, so no name can be chosen for it."""

@@ -47,10 +47,20 @@ def test_it_is_what_the_compose_specification_asks_for() -> None:
 
 def test_the_parts_of_the_design_are_all_there() -> None:
     assert SERVICES.keys() == {
-        *("configure", "signer", "receivers", "exporter", "prometheus", "grafana", "proxy"),
+        *(
+            "align",
+            "configure",
+            "signer",
+            "receivers",
+            "exporter",
+            "prometheus",
+            "grafana",
+            "proxy",
+        ),
         *("alertmanager-1", "alertmanager-2", "postgresql"),
     }
     assert SERVICES["postgresql"]["profiles"] == ["postgresql"]
+    assert SERVICES["align"]["profiles"] == ["align"]
 
 
 def test_nothing_of_a_service_can_be_written_to_or_gained(service: dict[str, Any]) -> None:
@@ -232,10 +242,14 @@ def test_configurations_are_read_only_for_whom_they_are_made() -> None:
     made = {one["source"] for one in SERVICES["configure"]["volumes"] if one["type"] == "volume"}
     for name, service in SERVICES.items():
         for mount in service.get("volumes", ()):
-            if mount["source"] in made and name != "configure":
+            if mount["source"] in made and name not in ("configure", "align"):
                 # An image may have files of its own there; they must not get among ours.
                 assert mount["read_only"] is True
                 assert mount["volume"] == {"nocopy": True}
+    # What names groups finds the files that Prometheus loads, and those alone.
+    (folder,) = [one for one in SERVICES["align"]["volumes"] if one["source"] in made]
+    assert folder["source"] == "prometheus-config"
+    assert f"--rules {folder['target']}/rules" in " ".join(SERVICES["align"]["command"])
     assert {one["source"] for one in SERVICES["signer"]["volumes"]} == {
         "signing-key",
         "signer-socket",

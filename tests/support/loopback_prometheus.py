@@ -108,6 +108,11 @@ class Prometheus:
             self._process.wait(20)
             self._process = None
 
+    def signal(self, what: signal.Signals) -> None:
+        """Send one that it goes on after."""
+        assert self._process is not None
+        self._process.send_signal(what)
+
     def query(self, expression: str) -> Vector:
         """Latest values, by account."""
         return {

@@ -71,7 +71,10 @@ def _policy(ground: Ground) -> Finding:
 
 
 def _rules(ground: Ground) -> Finding:
-    return r.rules(looking.wanted_rules(ground.policy), looking.rules_in_force(ground))
+    found = r.rules(looking.wanted_rules(ground.policy), looking.rules_in_force(ground))
+    if found.outcome is not Outcome.PASSED:
+        return found
+    return r.phase(found, looking.alignment_of(ground))
 
 
 def _routes(ground: Ground) -> Finding:

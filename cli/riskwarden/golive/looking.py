@@ -19,6 +19,9 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.environment import Secret, variables
 from risk_policy.errors import VaultError
 from risk_policy.secret_age import secrets_in_use
+from risk_rules import phase
+from risk_rules.errors import PhaseError
+from riskwarden.alignment import Alignment, measure
 from riskwarden.golive.finding import NotKnownError
 from riskwarden.golive.ground import Ground
 from riskwarden.golive.protection import HeldSecret
@@ -62,7 +65,7 @@ def rules_in_force(ground: Ground) -> RulesInForce:
                 kind = "alert" if rule["type"] == "alerting" else "record"
                 found.append(
                     Rule(
-                        group["name"],
+                        phase.plain(group["name"]),
                         kind,
                         rule["name"],
                         _spelt(rule["query"]),
@@ -75,6 +78,14 @@ def rules_in_force(ground: Ground) -> RulesInForce:
     except (KeyError, TypeError, ValueError) as error:
         raise NotKnownError(f"{url} answers not as Prometheus does", "is it Prometheus?") from error
     return RulesInForce(frozenset(found), tuple(unhealthy))
+
+
+def alignment_of(ground: Ground) -> Alignment | str:
+    """How far behind the scrape what trips is evaluated, or why nobody can say."""
+    try:
+        return measure(ground.policy, ground.prometheus_url)
+    except PhaseError as error:
+        return str(error)
 
 
 def _spelt(expression: str) -> str:

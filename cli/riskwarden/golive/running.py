@@ -10,6 +10,7 @@ from risk_policy.contracts.safety_snapshot_parts import AccountGates
 from risk_policy.vocabulary import Severity
 from risk_receivers.kill.switch import Phase
 from risk_receivers.shapes.system import Status, TripPreview
+from riskwarden.alignment import Alignment
 from riskwarden.golive.finding import Finding, failed, listed, not_known, passed
 
 _STATUS = "riskwarden status"
@@ -176,6 +177,17 @@ def rules(wanted: frozenset[Rule], held: RulesInForce) -> Finding:
             f"Prometheus cannot evaluate {listed(held.unhealthy)}", "see its page /rules for why"
         )
     return passed(f"all {len(wanted)} rules of the policy, letter by letter")
+
+
+def phase(found: Finding, measured: Alignment | str) -> Finding:
+    """The same, with how long what was scraped waits; or with why that cannot be told."""
+    if isinstance(measured, str):
+        return passed(f"{found.seen}; how far they lie behind the scrape is not known: {measured}")
+    wait = (
+        f"what trips is evaluated {measured.longest_wait_seconds * 1000:.0f} ms behind the scrape"
+    )
+    aligned = all(group.is_aligned for group in measured.groups)
+    return passed(f"{found.seen}; {wait}{'' if aligned else ', less after riskwarden align'}")
 
 
 def _is_ours(rule: Rule, wanted: frozenset[Rule]) -> bool:
