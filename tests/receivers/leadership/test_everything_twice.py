@@ -11,29 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from everything_twice import Twice
+from everything_twice import HOOK, Twice, hear
 from loopback_http import Received, Reply
 from torture import Hook
 
 #: An alert that nobody repeats is taken for over after four repeats, three seconds each.
 LONGER_THAN_A_LEASE: Final = 16.0
-HOOK: Final = """
-[alerting.deduplication]
-enabled = false
-[alerting.cooldown]
-enabled = false
-[alerting.rate_limits]
-enabled = false
-[alerting.channels.console]
-enabled = false
-[alerting.channels.file]
-enabled = false
-[alerting.channels.webhook]
-enabled = true
-min_severity = "WARNING"
-url = "${TORTURE_HOOK}"
-hmac_secret = "${TORTURE_SECRET}"
-"""
 WARNING, CRITICAL = "drawdown/main:warning:1", "drawdown/main:critical:1"
 
 
@@ -67,7 +50,7 @@ def test_a_message_that_was_being_sent_when_the_leader_died_is_told_once_more_an
     with Slow() as hook:
         pair = make_pair(more=HOOK)
         for service in (pair.one, pair.other):
-            service.environ |= {"TORTURE_HOOK": hook.url, "TORTURE_SECRET": "twice" * 8}
+            hear(service, hook)
         pair.start()
         first, second = (words.alert(risk_id=f"drawdown/{name}") for name in ("first", "second"))
         assert pair.one.send("notifications", words.webhook(first)).status_code == 200
