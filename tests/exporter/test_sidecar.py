@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -15,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import nursery
 import pytest
 
 from risk_policy import default_policy_path
@@ -29,20 +28,23 @@ class Sidecar:
         self.data = data
         self.listen = listen
         self.ask = ask
-        self.child: subprocess.Popen[str] | None = None
+        self.child: nursery.Born | None = None
         self.environment = {**os.environ, "RISKWARDEN_SNAPSHOT_TOKEN": TOKEN}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        self.child = subprocess.Popen(
-            [
-                *(sys.executable, "-W", "error", "-m", "risk_exporter"),
-                *("--policy", str(default_policy_path()), "--data", str(self.data)),
-                *("--listen", self.listen),
-                *arguments,
-            ],
-            env=self.environment,
-            stderr=subprocess.PIPE,
-            text=True,
+    @property
+    def log(self) -> Path:
+        return self.data.with_name("sidecar.log")
+
+    def start(self, *arguments: str) -> nursery.Born:
+        self.log.unlink(missing_ok=True)
+        self.child = nursery.start(
+            "risk_exporter",
+            *("--policy", str(default_policy_path()), "--data", str(self.data)),
+            *("--listen", self.listen),
+            *arguments,
+            environ=self.environment,
+            out=self.log,
+            warnings_are_errors=True,
         )
         return self.child
 
@@ -55,16 +57,16 @@ class Sidecar:
             return False
 
     def end(self, number: int) -> tuple[int, str]:
-        """Send a signal; the exit status and what was said on stderr."""
+        """Send a signal; the exit status and what was said."""
         assert self.child is not None
         self.child.send_signal(number)
         return self.wait()
 
     def wait(self) -> tuple[int, str]:
         assert self.child is not None
-        _, errors = self.child.communicate(timeout=20)
-        status, self.child = self.child.returncode, None
-        return status, errors
+        status = self.child.wait(20)
+        self.child = None
+        return status, self.log.read_text(encoding="utf-8")
 
     def send(self, equity: float, market_time: datetime, **fields: Any) -> dict[str, Any]:
         snapshot = {

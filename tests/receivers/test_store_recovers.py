@@ -15,9 +15,6 @@ import httpx
 import pytest
 from troubled_store import break_store, spooled
 
-#: Replacing itself by a new process takes a real interpreter.
-PROGRAM = ("-m", "risk_receivers")
-
 
 def mend_store(receivers: Any) -> None:
     """Files may grow again."""
@@ -35,7 +32,7 @@ def readiness(receivers: Any) -> tuple[int, str]:
 def test_once_there_is_room_again_alerts_are_taken_again_and_nothing_is_lost(
     stopped: Any, words: Any, wait_until: Callable[..., Any]
 ) -> None:
-    receivers = stopped.start(PROGRAM)
+    receivers = stopped.start()
     wait_until(receivers.gate_is_open)
     before = [words.alert(risk_id=f"drawdown/{number}") for number in range(5)]
     assert receivers.send("alerts", before).status_code == 200

@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nursery
 import pytest
 
 from risk_policy import default_policy_path
@@ -29,33 +28,39 @@ class Process:
     def __init__(self, data: Path, gate: Path) -> None:
         self.data = data
         self.gate = gate
-        self.child: subprocess.Popen[str] | None = None
+        self.child: nursery.Born | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.listen = f"127.0.0.1:{free.getsockname()[1]}"
 
+    @property
+    def log(self) -> Path:
+        return self.data.with_name("paper.log")
+
     def start(self, *arguments: str) -> None:
-        self.child = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "risk_runtime.paper"),
-                *("--policy", str(default_policy_path())),
-                *("--data", str(self.data), "--gate", str(self.gate)),
-                *("--drain-seconds", "0"),
-                *("--receivers", "http://127.0.0.1:1", "--listen", self.listen),
-                *("--journal", str(self.data / "journal.jsonl")),
-                *arguments,
-            ],
-            env={**os.environ, "RISKWARDEN_RUNTIME_TOKEN": "a-token"},
-            stderr=subprocess.PIPE,
-            text=True,
+        self.log.unlink(missing_ok=True)
+        self.child = nursery.start(
+            "risk_runtime.paper",
+            *("--policy", str(default_policy_path())),
+            *("--data", str(self.data), "--gate", str(self.gate)),
+            *("--drain-seconds", "0"),
+            *("--receivers", "http://127.0.0.1:1", "--listen", self.listen),
+            *("--journal", str(self.data / "journal.jsonl")),
+            *arguments,
+            environ={**os.environ, "RISKWARDEN_RUNTIME_TOKEN": "a-token"},
+            out=self.log,
         )
 
     def end(self, number: int) -> tuple[int, str]:
-        """Send a signal; the exit status and what was said on stderr."""
+        """Send a signal; the exit status and what was said."""
         assert self.child is not None
         self.child.send_signal(number)
-        _, errors = self.child.communicate(timeout=20)
-        status, self.child = self.child.returncode, None
-        return status, errors
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        assert self.child is not None
+        status = self.child.wait(20)
+        self.child = None
+        return status, self.log.read_text(encoding="utf-8")
 
     def saw(self, kind: str) -> list[dict[str, Any]]:
         path = self.data / "journal.jsonl"
@@ -103,10 +108,8 @@ def test_killed_without_warning_while_closing_it_ends_flat_after_the_restart(
         assert process.child.poll() is None
     process.end(signal.SIGKILL)
     process.start("--days-per-second", "inf", "--end", "2007-03-30", "--exit-at-end")
-    assert process.child is not None
-    _, errors = process.child.communicate(timeout=20)
-    assert process.child.returncode == 0, errors
-    process.child = None
+    status, errors = process.wait()
+    assert status == 0, errors
     stored = AccountStore(process.data).load()
     assert stored is not None
     assert stored.broker.holdings == ()
@@ -137,9 +140,7 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(
     process: Process, arguments: tuple[str, ...], complaint: str
 ) -> None:
     process.start(*arguments)
-    assert process.child is not None
-    _, errors = process.child.communicate(timeout=20)
-    assert process.child.returncode == 2
-    process.child = None
+    status, errors = process.wait()
+    assert status == 2
     assert complaint in errors
     assert "Traceback" not in errors

@@ -20,6 +20,24 @@ import risk_alertmanager
 import risk_rules
 from risk_policy import load_policy
 
+#: Every alert is told to people at once, by a webhook of the tests and by nothing else.
+HOOK: Final = """
+[alerting.deduplication]
+enabled = false
+[alerting.cooldown]
+enabled = false
+[alerting.rate_limits]
+enabled = false
+[alerting.channels.console]
+enabled = false
+[alerting.channels.file]
+enabled = false
+[alerting.channels.webhook]
+enabled = true
+min_severity = "DEBUG"
+url = "${TORTURE_HOOK}"
+hmac_secret = "${TORTURE_SECRET}"
+"""
 #: What is enough for a drawdown, for the Watchdog, and for what watches the parts themselves.
 _RULES: Final = ("drawdown", "guard", "recorded", "system")
 POLICY: Final = """
@@ -45,21 +63,6 @@ storage_backend = "postgresql"
 [alerting.high_availability]
 peers = ["127.0.0.1:{receivers[1]}"]
 take_over_seconds = 3
-[alerting.deduplication]
-enabled = false
-[alerting.cooldown]
-enabled = false
-[alerting.rate_limits]
-enabled = false
-[alerting.channels.console]
-enabled = false
-[alerting.channels.file]
-enabled = false
-[alerting.channels.webhook]
-enabled = true
-min_severity = "DEBUG"
-url = "${{TORTURE_HOOK}}"
-hmac_secret = "${{TORTURE_SECRET}}"
 [alerting.routing.warning]
 group_wait_seconds = 0.1
 group_interval_seconds = 1
@@ -76,6 +79,11 @@ risk_drawdown_ratio{{risk_id="drawdown/main",account="main"}} {drawdown}
 risk_positions_open{{account="main"}} 1
 risk_snapshot_age_seconds{{account="main"}} 0.1
 """
+
+
+def hear(service: Any, hook: Hook) -> None:
+    """Where the webhook is; its policy ends with HOOK."""
+    service.environ |= {"TORTURE_HOOK": hook.url, "TORTURE_SECRET": "twice" * 8}
 
 
 class Runtime(LoopbackServer):
@@ -139,8 +147,8 @@ class Twice:
             exporter=self.runtime.url.rpartition(":")[2].rstrip("/"),
         )
         for service in (pair.one, pair.other):
-            service.policy.write_text(text)
-            service.environ |= {"TORTURE_HOOK": self.hook.url, "TORTURE_SECRET": "twice" * 8}
+            service.policy.write_text(text + HOOK)
+            hear(service, self.hook)
         policy = load_policy(pair.one.policy, environ=pair.one.environ)
         tokens = {"alert_feed_token": "alert-feed-secret"}
         tokens["notification_feed_token"] = "notification-feed-secret"

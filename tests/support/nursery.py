@@ -13,6 +13,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -68,6 +69,7 @@ def start(
     out: Path,
     err: Path | None = None,
     cwd: Path | None = None,
+    warnings_are_errors: bool = False,
 ) -> Born:
     """``python -m MODULE ARGUMENTS``; what it says is appended to files, to one unless told."""
     there = str(cwd or Path.cwd())
@@ -75,7 +77,9 @@ def start(
     mask = os.umask(0)
     os.umask(mask)
     process = _CONTEXT.Process(
-        target=_live, args=(module, list(arguments), dict(environ), files, there, mask), daemon=True
+        target=_live,
+        args=(module, list(arguments), dict(environ), files, there, mask, warnings_are_errors),
+        daemon=True,
     )
     process.start()
     return Born(process)
@@ -111,8 +115,11 @@ def _live(
     files: tuple[str, str],
     cwd: str,
     mask: int,
+    warnings_are_errors: bool,
 ) -> None:
     os.umask(mask)
+    if warnings_are_errors:
+        warnings.simplefilter("error")
     for standard, name in zip((1, 2), files, strict=True):
         sink = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(sink, standard)

@@ -21,8 +21,6 @@ from risk_receivers.audit.query import StoredEvent, events
 from risk_receivers.database.place import Server
 from risk_receivers.verification import verify_store
 
-#: Replacing itself by a new process takes a real interpreter.
-PROGRAM = ("-m", "risk_receivers")
 PAIR = """
 [alerting.audit]
 storage_backend = "postgresql"
@@ -68,10 +66,10 @@ class Pair:
 
     def start(self) -> Pair:
         """The one leads, the other stands by."""
-        self.one.spawn(PROGRAM)
+        self.one.spawn()
         self.wait_until(lambda: leads(self.one), 30, "the one leads")
         self.share_key()
-        self.other.spawn(PROGRAM)
+        self.other.spawn()
         self.wait_until(lambda: stands_by(self.other), 30, "the other stands by")
         return self
 

@@ -11,30 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from everything_twice import Twice
+from everything_twice import HOOK, Twice, hear
 from loopback_http import Received, Reply
 from torture import Hook
 
-PROGRAM: Final = ("-m", "risk_receivers")
 #: An alert that nobody repeats is taken for over after four repeats, three seconds each.
 LONGER_THAN_A_LEASE: Final = 16.0
-HOOK: Final = """
-[alerting.deduplication]
-enabled = false
-[alerting.cooldown]
-enabled = false
-[alerting.rate_limits]
-enabled = false
-[alerting.channels.console]
-enabled = false
-[alerting.channels.file]
-enabled = false
-[alerting.channels.webhook]
-enabled = true
-min_severity = "WARNING"
-url = "${TORTURE_HOOK}"
-hmac_secret = "${TORTURE_SECRET}"
-"""
 WARNING, CRITICAL = "drawdown/main:warning:1", "drawdown/main:critical:1"
 
 
@@ -68,7 +50,7 @@ def test_a_message_that_was_being_sent_when_the_leader_died_is_told_once_more_an
     with Slow() as hook:
         pair = make_pair(more=HOOK)
         for service in (pair.one, pair.other):
-            service.environ |= {"TORTURE_HOOK": hook.url, "TORTURE_SECRET": "twice" * 8}
+            hear(service, hook)
         pair.start()
         first, second = (words.alert(risk_id=f"drawdown/{name}") for name in ("first", "second"))
         assert pair.one.send("notifications", words.webhook(first)).status_code == 200
@@ -97,10 +79,10 @@ def test_a_message_that_was_being_sent_when_the_leader_died_is_told_once_more_an
 def test_either_of_each_is_killed_while_a_breach_goes_on(make_pair: Any, twice: Twice) -> None:
     pair = make_pair()
     twice.configure(pair)
-    pair.one.spawn(PROGRAM, port=twice.ports[0])
+    pair.one.spawn(port=twice.ports[0])
     pair.await_leader(pair.one)
     pair.share_key()
-    pair.other.spawn(PROGRAM, port=twice.ports[1])
+    pair.other.spawn(port=twice.ports[1])
     pair.await_standby(pair.other)
     twice.start()
     pair.wait_until(pair.one.gate_is_open, 60, "the Watchdog is heard")
@@ -145,7 +127,7 @@ def test_either_of_each_is_killed_while_a_breach_goes_on(make_pair: Any, twice: 
     pair.wait_until(pair.other.gate_says_halt, 60, "the kill switch trips")
     twice.alertmanagers[0].start()
     twice.prometheus[1].start()
-    pair.one.spawn(PROGRAM, port=twice.ports[0])
+    pair.one.spawn(port=twice.ports[0])
     pair.await_standby(pair.one)
     twice.runtime.drawdown = 0.0
     pair.wait_until(lambda: {e.payload.alert_id for e in ended()} == {WARNING, CRITICAL}, 120)

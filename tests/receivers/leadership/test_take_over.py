@@ -46,7 +46,7 @@ def test_when_the_leader_is_killed_the_other_takes_over(
     pair.other.hear_watchdog()
     pair.wait_until(pair.other.gate_is_open, 20, "the gate opens")
     assert pair.counted("ALERT_CREATED")["drawdown/before"] == 1
-    pair.one.spawn(("-m", "risk_receivers"))
+    pair.one.spawn()
     pair.await_standby(pair.one)
     assert pair.verified()
 
@@ -55,7 +55,7 @@ def test_one_that_could_not_sign_the_chain_is_refused_and_told_what_is_right(
     make_pair: Any,
 ) -> None:
     pair = make_pair()
-    pair.one.spawn(("-m", "risk_receivers"))
+    pair.one.spawn()
     pair.wait_until(lambda: pair.leads(pair.one), 30, "the one leads")
     path = pair.other.data / "audit" / "signing.key"
     right = (pair.one.data / "audit" / "signing.key").read_text()

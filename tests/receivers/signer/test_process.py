@@ -7,8 +7,6 @@ import signal
 import socket
 import sqlite3
 import stat
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nursery
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -50,7 +49,7 @@ class Process:
 
     folder: Path
     wait_until: Callable[..., Any]
-    running: subprocess.Popen[bytes] | None = None
+    running: nursery.Born | None = None
 
     @property
     def socket(self) -> Path:
@@ -60,13 +59,13 @@ class Process:
     def key(self) -> Path:
         return self.folder / "key"
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        command = (
-            *(sys.executable, "-m", "risk_receivers.signer.process"),
+    def spawn(self) -> nursery.Born:
+        return nursery.start(
+            "risk_receivers.signer.process",
             *("--key", str(self.key), "--socket", str(self.socket), "--name", "riskwarden/test"),
+            environ=os.environ,
+            out=self.folder / "log",
         )
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log)
 
     def start(self) -> SocketSigner:
         self.running = self.spawn()

@@ -131,18 +131,8 @@ def test_whenever_the_power_goes_nothing_acknowledged_is_lost_and_the_next_write
         # Each write of a segment, of which there are few, and whose lines can be torn.
         if number % STEP and (call.name != "write" or not call.file.endswith(".jsonl")):
             continue
-        for state, files in enumerate(disk.possible(chance)):
-            place = tmp_path / f"{number}.{state}"
-            place.mkdir()
-            for name, data in files.items():
-                (place / name).parent.mkdir(exist_ok=True)
-                (place / name).write_bytes(data)
-            try:
-                take_stock(place / "audit.db", set(disk.told), in_files=in_files)
-            except BaseException as error:
-                error.add_note(f"the power goes after call {number}, {call.name} of {call.file}")
-                raise
-            shutil.rmtree(place)
+        moment = f"the power goes after call {number}, {call.name} of {call.file}"
+        take_stock_of_all(disk, chance, tmp_path, moment, in_files=in_files)
     assert disk.told == list(outcome.acknowledged)
 
 
@@ -164,22 +154,12 @@ def test_after_a_failed_sync_the_next_process_relies_on_nothing_that_may_not_be_
         failures += len(first.acknowledged) < len(whole.acknowledged)
         after, then = attempt("", 0, "nothing", failed, in_files, abrupt=True, first=200)
         chance = random.Random(failing)
-        for number, call in enumerate(calls_of(after / "strace")):
+        for call in calls_of(after / "strace"):
             disk.do(call)
             if call.name != "told":
                 continue
-            for state, files in enumerate(disk.possible(chance)):
-                place = tmp_path / f"{failing}.{number}.{state}"
-                place.mkdir()
-                for name, data in files.items():
-                    (place / name).parent.mkdir(exist_ok=True)
-                    (place / name).write_bytes(data)
-                try:
-                    take_stock(place / "audit.db", set(disk.told), in_files=in_files)
-                except BaseException as error:
-                    error.add_note(f"synchronisation {failing} failed; told: {disk.told}")
-                    raise
-                shutil.rmtree(place)
+            moment = f"synchronisation {failing} failed; told: {disk.told}"
+            take_stock_of_all(disk, chance, tmp_path, moment, in_files=in_files)
         assert disk.told == [*first.acknowledged, *then.acknowledged]
         assert then.acknowledged
     assert failures, "a writer noticed"
@@ -240,6 +220,24 @@ def take_stock(database: Path, acknowledged: set[int], *, in_files: bool) -> Non
     assert check_halves(place) == stored | {1000}
     found = verify_store(place)
     assert (found.problems, found.warnings) == ((), ())
+
+
+def take_stock_of_all(
+    disk: Disk, chance: random.Random, folder: Path, moment: str, *, in_files: bool
+) -> None:
+    """The same with all that the disk may hold after the power went."""
+    for state, files in enumerate(disk.possible(chance)):
+        place = folder / f"state {state}"
+        place.mkdir()
+        for name, data in files.items():
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_bytes(data)
+        try:
+            take_stock(place / "audit.db", set(disk.told), in_files=in_files)
+        except BaseException as error:
+            error.add_note(moment)
+            raise
+        shutil.rmtree(place)
 
 
 def check_halves(place: Place) -> set[int]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
+import nursery
 import pytest
 from stores import as_code, in_every_backend
 
@@ -15,58 +16,65 @@ from risk_receivers.audit.query import events
 from risk_receivers.audit.verify import verify_database
 from risk_receivers.database.place import Place, Segmented, Server
 
-#: Prints a seq once its future has resolved, keeping several works in flight.
-WRITE = """
-import sys
-from collections import deque
-from pathlib import Path
-from risk_policy.contracts.audit import EventType
-from risk_policy.model.audit import AuditRetention
-from risk_receivers.audit.event import AuditEvent
-from risk_receivers.database.place import Segmented, Server
-from risk_receivers.store.writer import Writer
-
-path, origin, wanted = eval(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-writer = Writer(path, origin=origin, retention=AuditRetention(), batch=8, queue_depth=100)
-writer.start()
-flying = deque()
-for number in range(wanted):
-    event = AuditEvent(EventType.ALERT_CREATED, f"{origin} {number}")
-    flying.append(writer.submit(lambda transaction, event=event: transaction.append(event)))
-    if len(flying) >= 20:
-        print(flying.popleft().result(30), flush=True)
-for future in flying:
-    print(future.result(30), flush=True)
-writer.stop()
-"""
 #: Lives of a store: where a crash is met by files of our own, and elsewhere.
 ROUNDS = {Path: 8, Segmented: 8, Server: 3}
 ENDLESS = 1_000_000
 pytestmark = in_every_backend("path")
 
 
-def start(path: Place, origin: str, wanted: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITE, as_code(path), origin, str(wanted)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+class Process:
+    """One that writes, whose output is read while it runs."""
+
+    def __init__(self, place: Place, origin: str, wanted: int, folder: Path) -> None:
+        said = folder / origin
+        os.mkfifo(said)
+        self._born = nursery.start(
+            "writing_process",
+            *(as_code(place), origin, str(wanted)),
+            environ=os.environ,
+            out=said,
+            err=folder / f"{origin}.errors",
+        )
+        self._lines = said.open(encoding="utf-8")  # once the process has opened it as well
+        self.kill = self._born.kill
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self._born.wait(60)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._born.poll()
+
+    def printed(self) -> Iterator[int]:
+        """Whole lines only: a kill may cut the last one short."""
+        for line in self._lines:
+            if line.endswith("\n"):
+                yield int(line)
 
 
-def printed(process: subprocess.Popen[str]) -> Iterator[int]:
-    """Whole lines only: a kill may cut the last one short."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.endswith("\n"):
-            yield int(line)
+Start = Callable[[str, int], Process]
 
 
-def test_whatever_was_acknowledged_before_a_kill_9_is_in_the_chain(path: Place) -> None:
+@pytest.fixture
+def start(path: Place, tmp_path: Path) -> Start:
+    """Starts a process that writes to the store: its origin, and how many events."""
+    folder = tmp_path / "processes"
+    folder.mkdir()
+    return lambda origin, wanted: Process(path, origin, wanted, folder)
+
+
+def test_whatever_was_acknowledged_before_a_kill_9_is_in_the_chain(
+    path: Place, start: Start
+) -> None:
     moments = random.Random(20080915)
     acknowledged: set[int] = set()
     for number in range(next(lives for kind, lives in ROUNDS.items() if isinstance(path, kind))):
-        process = start(path, f"life {number}", ENDLESS)
-        seqs = printed(process)
+        process = start(f"life {number}", ENDLESS)
+        seqs = process.printed()
         with process:
             for _ in range(moments.randrange(1, 120)):
                 acknowledged.add(next(seqs))
@@ -82,12 +90,12 @@ def test_whatever_was_acknowledged_before_a_kill_9_is_in_the_chain(path: Place) 
 
 
 @pytest.mark.parametrize("each", [120])
-def test_processes_that_write_at_once_make_one_chain(path: Place, each: int) -> None:
-    processes = [start(path, f"writer {number}", each) for number in range(3)]
+def test_processes_that_write_at_once_make_one_chain(path: Place, start: Start, each: int) -> None:
+    processes = [start(f"writer {number}", each) for number in range(3)]
     seqs = []
     for process in processes:
         with process:
-            seqs.append(list(printed(process)))
+            seqs.append(list(process.printed()))
         assert process.returncode == 0
     found = verify_database(path)
     assert (found.problems, found.events) == ((), 3 * each)
@@ -98,13 +106,13 @@ def test_processes_that_write_at_once_make_one_chain(path: Place, each: int) -> 
         assert [e.seq for e in stored if e.origin == f"writer {number}"] == one
 
 
-def test_a_killed_process_does_not_keep_the_others_waiting(path: Place) -> None:
-    killed = start(path, "killed", ENDLESS)
+def test_a_killed_process_does_not_keep_the_others_waiting(path: Place, start: Start) -> None:
+    killed = start("killed", ENDLESS)
     with killed:
-        next(printed(killed))
-        survivor = start(path, "survivor", 300)
+        next(killed.printed())
+        survivor = start("survivor", 300)
         with survivor:
-            lines = printed(survivor)
+            lines = survivor.printed()
             next(lines)
             killed.kill()
             rest = list(lines)
