@@ -9,23 +9,8 @@ import pytest
 from risk_policy import Policy
 from risk_rules import phase
 from risk_rules.errors import PhaseError
-from risk_rules.phase.xxh64 import xxh64
 
 FILE = "/etc/riskwarden/rules/drawdown.yml"
-
-
-@pytest.mark.parametrize(
-    ("data", "digest"),
-    [
-        (b"", 0xEF46DB3751D8E999),
-        (b"a", 0xD24EC4F1A98C6E5B),
-        (b"abc", 0x44BC2CF5AD770999),
-        (b"xxhash", 0x32DD38952C4BC720),
-        (b"Nobody inspects the spammish repetition", 0xFBCEA83C8A378BF1),
-    ],
-)
-def test_the_hash_is_the_published_one(data: bytes, digest: int) -> None:
-    assert xxh64(data) == digest
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from risk_rules.phase.xxh64 import xxh64
+from xxhash import xxh64_intdigest
 
 NANOSECONDS: Final = 10**9
 #: An evaluation begins at its offset or, on a busy machine, after it. By a way that is not the
@@ -57,7 +57,7 @@ def _sized(size: int) -> bytes:
 
 def offset_nanoseconds(layout: Layout, file: str, name: str, interval_seconds: float) -> int:
     """How long after each whole interval since 1970 a group is evaluated."""
-    hashed = xxh64(layout.bytes_of("file", file, "name", name))
+    hashed = xxh64_intdigest(layout.bytes_of("file", file, "name", name))
     return hashed % round(interval_seconds * NANOSECONDS)
 
 
