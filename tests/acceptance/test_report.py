@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from acceptance.benchmarks import BenchmarkError, measured, soaked
 from acceptance.declared import Line, Scenario, Then
 from acceptance.looked import Looked, Measured, Part, Ran, Verdict, at_line, at_scenario
 from acceptance.report import Report, document
-from acceptance.running import kept, run
+from acceptance.running import kept, kept_since, run
 from acceptance.thens import Thens
 
 from risk_receivers.document.forms import Form, written
+from risk_receivers.document.words import moment
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 SCENARIO = Scenario(
@@ -161,6 +163,17 @@ def test_what_becomes_of_tests_is_read_back_from_pytest(tmp_path: Path) -> None:
     assert by_name["test_left_out"].skipped.endswith("no nginx")
     assert said[-1].startswith("2 passed, 1 failed")
     assert kept(tmp_path / "log", ("some", "another"), named) == ran
+
+
+def test_results_that_are_kept_are_said_to_be(tmp_path: Path) -> None:
+    assert kept_since(tmp_path, ("some",)) is None
+    (tmp_path / "some.jsonl").touch()
+    os.utime(tmp_path / "some.jsonl", times=(NOW.timestamp(), NOW.timestamp()))
+    assert kept_since(tmp_path, ("some", "another")) == NOW
+    new = report(Part("a", "", ()), Looked("a", "", Verdict.GREEN, "", ()))
+    assert "Tests" not in dict(document(new).meta)
+    told = dict(document(replace(new, tests_from=NOW)).meta)["Tests"]
+    assert told.startswith(f"kept of runs that ended from {moment(NOW)} on")
 
 
 def test_benchmarks_that_say_nothing_are_named(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import unicodedata
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +16,15 @@ import pytest
 from msgspec.structs import replace
 from owed_messages import NOON, owed
 
-from risk_policy import Policy, parse_policy
+from risk_policy import Policy, default_policy_path, load_policy, parse_policy
 from risk_policy.model.channels import Channels
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels import CHANNELS, enabled_channels
 from risk_receivers.channels.console import ConsoleChannel
 from risk_receivers.channels.file import FileChannel
-from risk_receivers.channels.message import Kind, Owed
+from risk_receivers.channels.message import Kind, Message, Owed
+from risk_receivers.channels.outbox import Outbox
+from risk_receivers.schema import SCHEMA
 
 
 def policy(text: str) -> Policy:
@@ -227,13 +231,44 @@ def test_a_check_of_the_console_writes_nothing() -> None:
     assert stream.getvalue() == ""
 
 
-def test_enabled_channels_come_with_their_least_severity() -> None:
+@pytest.mark.parametrize(
+    ("severity", "told"),
+    [
+        (Severity.DEBUG, {"console"}),
+        (Severity.INFO, {"console", "file"}),
+        (Severity.WARNING, {"console", "file", "slack"}),
+        (Severity.CRITICAL, {"console", "file", "slack", "email", "telegram"}),
+        (Severity.EMERGENCY, {"console", "file", "slack", "email", "telegram"}),
+    ],
+)
+def test_enabled_channels_come_with_their_least_severity(
+    severity: Severity, told: set[str]
+) -> None:
+    profile = default_policy_path().parent / "profiles" / "testnet.toml"
+    environ = {
+        "SMTP_HOST": "127.0.0.1",
+        "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T/B/x",
+        "TELEGRAM_BOT_TOKEN": "1:x",
+        "TELEGRAM_CHAT_ID": "1",
+    }
+    enabled = enabled_channels(load_policy(profile, environ))
+    assert enabled.keys() <= CHANNELS.keys()
+    outbox = Outbox(enabled)
+    message = Message("drawdown/main", Kind.FIRING, severity, "DRAWDOWN_WARNING", "x", NOON, 1)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in SCHEMA:
+            connection.execute(statement)
+        outbox.owe(connection, message)
+        owing = connection.execute("SELECT channel FROM message").fetchall()
+    assert {channel for (channel,) in owing} == told
+
+
+def test_a_channel_that_is_off_is_owed_nothing_and_each_may_take_less() -> None:
     found = enabled_channels(policy("[alerting.channels.file]\nmin_severity = 'CRITICAL'"))
     assert found == {"console": Severity.DEBUG, "file": Severity.CRITICAL}
     assert enabled_channels(policy("[alerting.channels.console]\nenabled = false")).keys() == {
         "file"
     }
-    assert found.keys() <= CHANNELS.keys()
 
 
 def test_every_channel_that_a_policy_can_enable_can_be_delivered_to() -> None:

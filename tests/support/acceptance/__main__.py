@@ -26,7 +26,7 @@ from acceptance.declared import (
 )
 from acceptance.looked import Looked, Measured, Part, Ran, Verdict, at_line, at_scenario
 from acceptance.report import Report, document
-from acceptance.running import kept, run
+from acceptance.running import kept, kept_since, run
 from risk_policy import default_policy_path, load_policy
 from risk_policy.clock import utc_now
 from risk_receivers.document.forms import Form, suffix_of, written
@@ -80,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         soaked=figures.soaked,
         trouble=figures.trouble,
         left_out=tuple(one for one in _PARTS if one not in parts),
+        tests_from=kept_since(_REPORT, _RUNS) if options.again else None,
     )
     _show(report)
     _write(report, page=options.write)

@@ -51,6 +51,7 @@ class Report:
     Attributes:
         trouble: of what was to be measured and was not: what, and why.
         left_out: what nobody wanted to be looked at.
+        tests_from: when runs began to end whose results were kept; nothing if all ran anew.
     """
 
     began_at: datetime
@@ -66,6 +67,7 @@ class Report:
     soaked: tuple[Looked, ...] = ()
     trouble: tuple[tuple[str, str], ...] = ()
     left_out: tuple[str, ...] = ()
+    tests_from: datetime | None = None
 
     @property
     def looked(self) -> tuple[Looked, ...]:
@@ -138,6 +140,7 @@ def document(report: Report) -> Document:
             ("Result", report.headline),
             ("Begun", moment(report.began_at)),
             ("Ended", moment(report.ended_at)),
+            *_kept(report),
             ("On", report.machine),
             ("Policy", f"sha256 {report.digest}"),
             ("Riskwarden", report.version),
@@ -155,6 +158,12 @@ def document(report: Report) -> Document:
             *_sections(report),
         ),
     )
+
+
+def _kept(report: Report) -> Iterator[tuple[str, str]]:
+    if report.tests_from is not None:
+        since = moment(report.tests_from)
+        yield "Tests", f"kept of runs that ended from {since} on; what was not green ran again"
 
 
 def _sections(report: Report) -> Iterator[Section]:

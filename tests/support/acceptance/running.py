@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +70,13 @@ def kept(folder: Path, names: Sequence[str], tests: Sequence[str]) -> dict[str, 
         lines = place.read_text(encoding="utf-8").splitlines() if place.is_file() else []
         ran |= together([json.loads(line) for line in lines], tests)
     return ran
+
+
+def kept_since(folder: Path, names: Sequence[str]) -> datetime | None:
+    """When the first of these runs ended; nothing if there was none."""
+    places = [folder / f"{name}.jsonl" for name in names]
+    ended = [place.stat().st_mtime for place in places if place.is_file()]
+    return datetime.fromtimestamp(min(ended), UTC) if ended else None
 
 
 def _followed(child: subprocess.Popen[bytes], results: Any, say: Say) -> Iterator[dict[str, Any]]:
