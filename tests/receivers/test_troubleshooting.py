@@ -150,10 +150,12 @@ def uncleared(bench: Bench) -> str:
     return bench.command("clear", "--reason", "over")
 
 
+NOBODY = {"name": "admin", "password": "admin"}
 #: Produced where it is tested anyway, since it takes long or a service of its own.
 ELSEWHERE = {
     "Generated files differ": "tests/cli/test_generate.py",
     "Clearing is refused: what tripped it still fires": "tests/receivers/test_clearing.py",
+    "A channel fails": "tests/receivers/test_channel_health.py",
 }
 TROUBLES: dict[str, Callable[[Bench, str], str]] = {
     "The gate stays closed after a start": lambda bench, _: bench.command("status"),
@@ -177,6 +179,9 @@ TROUBLES: dict[str, Callable[[Bench, str], str]] = {
     ),
     "An acknowledgement is refused": lambda bench, _: bench.command(
         "ack", "drawdown/main:warning:1", "--comment", "mine"
+    ),
+    "The console lets nobody in": lambda bench, _: (
+        bench.service.call("POST", "/api/v1/session", "", json=NOBODY).text
     ),
     "The policy is refused: a ratio where percent is meant": lambda bench, _: bench.command(
         *("policy", "check"), bench.policy_with("loss_breach_pct = 5", "loss_breach_pct = 0.05")
