@@ -102,4 +102,6 @@ def test_every_file_and_key_that_it_names_is_there() -> None:
         assert (ROOT / "docs" / path).exists(), path
     for network in re.findall(r"^\| `(.+?)`", TEXT, re.M):
         for name in network.replace("`", "").split(", "):
+            if ":" in name:  # an image, of which test_compose.py asks
+                continue
             assert name in COMPOSE["networks"] or Path(name).suffix == ".toml", name
