@@ -24,6 +24,7 @@ class Seen(HTMLParser):
         self.said: list[str] = []
         self.found: dict[str, list[str]] = {}
         self.links: list[str] = []
+        self.attributes: set[tuple[str, str]] = set()
         self.feed(text)
         self.close()
 
@@ -31,6 +32,7 @@ class Seen(HTMLParser):
         if tag != "meta":
             self.open.append(tag)
         self.found.setdefault(tag, []).append("")
+        self.attributes |= {(tag, name) for name, _ in attrs}
         self.links += [value or "" for name, value in attrs if name == "href"]
 
     def handle_endtag(self, tag: str) -> None:
@@ -72,6 +74,7 @@ def test_every_runbook_is_a_whole_page_with_nothing_of_the_markup_left(
 def test_nothing_that_it_says_becomes_markup(markup: str) -> None:
     seen = Seen(page("<i>", f"# {markup}\n\n- {markup}\n\n| a |\n|---|\n| {markup} |\n"))
     assert not {"script", "b", "i"} & set(seen.found)
+    assert {name for tag, name in seen.attributes if tag != "meta"} <= {"href", "lang"}
     assert not [link for link in seen.links if not link.startswith("http://x/")]
 
 
