@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from jsonschema_rs import validator_for
 
 import risk_rules
 from risk_policy import default_policy_path, load_policy
+from risk_policy.catalogue.metrics import METRICS
 from risk_rules.remote_write import RemoteWriteError
 
 FOLDER: Final = ROOT / "deploy" / "remote-write"
@@ -113,3 +115,21 @@ def test_what_other_agents_read_is_where_our_parts_are() -> None:
     assert targets == ours
     named = agent["logs"]["metrics_collected"]["prometheus"]["prometheus_config_path"]
     assert Path(named).name == "cloudwatch-prometheus.yml"
+
+
+def test_what_amazons_agent_tells_apart_is_what_tells_series_apart() -> None:
+    agent = json.loads((FOLDER / "cloudwatch-agent.json").read_text("utf-8"))
+    read = agent["logs"]["metrics_collected"]["prometheus"]
+    taken = set()
+    for one in read["emf_processor"]["metric_declaration"]:
+        (dimensions,) = one["dimensions"]
+        for selector in one["metric_selectors"]:
+            found = [metric for metric in METRICS.values() if re.search(selector, metric.name)]
+            assert found, selector
+            for metric in found:
+                # A dimension less, and the figures of several things would be one figure. There
+                # is a risk_id for each account or position, so it tells nothing more.
+                assert {*metric.labels} - {"risk_id"} == {*dimensions} - {"job"}, metric.name
+                assert re.search(one["label_matcher"], f"riskwarden-{metric.component}")
+                taken.add(metric.name)
+    assert {"risk_equity", "risk_drawdown_ratio", "risk_gate_open"} <= taken
