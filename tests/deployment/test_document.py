@@ -76,7 +76,11 @@ def test_compose_commands_name_services_and_profiles_that_exist() -> None:
             assert said[1] in profiles
         elif said[0] == "exec":
             assert said[1] in SERVICES
-        elif said[0] in ("run", "kill", "restart"):
+        elif said[0] == "run":
+            service, *command = [word for word in said[1:] if not word.startswith("-")]
+            assert service in SERVICES
+            assert command[:1] in ([], ["riskwarden"])
+        elif said[0] in ("kill", "restart"):
             named = {word for word in said[1:] if not word.startswith("-")} - {"HUP"}
             assert named <= SERVICES.keys()
 

@@ -267,6 +267,18 @@ def test_a_request_that_makes_no_sense_does_nothing(
     assert not done.stdout
 
 
+def test_a_report_that_could_not_be_written_is_told_before_anything_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weasyprint.py").write_text("raise ImportError('none here')")
+    paths = (str(tmp_path), os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    done = golive(tmp_path, "--report", "golive.pdf")
+    assert done.returncode == 2
+    assert "--report: no PDF can be made: none here; pip install 'riskwarden[pdf]'" in done.stderr
+    assert not done.stdout
+
+
 def test_nothing_is_sent_but_tests_the_first_step_of_a_kill_and_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,9 @@ from rich.markup import escape
 from risk_policy import Policy
 from risk_policy.clock import utc_now
 from risk_policy.contracts.golive import GoLiveResult, Outcome
+from risk_receivers.document.errors import PdfError
+from risk_receivers.document.forms import Form, written
+from risk_receivers.document.model import Document
 from riskwarden.commands.channel_health import AuthorOption
 from riskwarden.commands.common import (
     LATEST,
@@ -114,6 +117,7 @@ def golive(
     vouched = _vouched(vouch or ())
     _require_folder(scratch, "--scratch")
     _require_folder(report.parent if report else None, "--report")
+    _require_writable(form)
     loaded = policy_or_fail(policy)
     ground = Ground(
         policy=loaded,
@@ -156,6 +160,14 @@ def golive(
     else:
         _conclude(lines, report, digest, seq)
     raise typer.Exit(EXIT_CODES[result])
+
+
+def _require_writable(form: Form) -> None:
+    """Not after a check of minutes, of which people have had a message."""
+    try:
+        written(Document("Before a check", (), ()), form)
+    except PdfError as error:
+        fail(f"--report: {error}")
 
 
 def _gone_through(ground: Ground, skipped: Mapping[str, str], *, quiet: bool) -> list[Line]:
