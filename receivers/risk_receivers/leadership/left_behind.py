@@ -32,6 +32,8 @@ from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
 _LOOK_SECONDS: Final = 1.0
+#: Who is not known to the leader is blocked by it if he goes on asking.
+_LAST_PAUSE_SECONDS: Final = 60.0
 #: The gate's folder is held meanwhile: nobody takes over here.
 _PATIENCE_SECONDS: Final = 3.0
 _ON_RECORD: Final = (httpx.codes.OK, httpx.codes.CONFLICT)
@@ -44,7 +46,7 @@ def is_left_behind(data: Path) -> bool:
 
 
 class LeftBehind(Worker):
-    """Looks once a second."""
+    """Looks once a second, and less often for who turns it away."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class LeftBehind(Worker):
         self._automatic_mode = automatic_mode
         self._headers = {"Authorization": f"Bearer {token}"}
         self._said = ""
+        self._pause = _LOOK_SECONDS
 
     def round(self) -> float | None:
         """Hand on what there is."""
@@ -72,7 +75,7 @@ class LeftBehind(Worker):
             pass  # the one who publishes here records it
         except ROUND_ERRORS as error:
             self._say(f"what waits in {self._data} cannot be handed on: {error}")
-        return _LOOK_SECONDS
+        return self._pause
 
     def _hand_on(self, spool: Spool) -> None:
         order = marker.read_order(self._data / "gate")
@@ -115,7 +118,10 @@ class LeftBehind(Worker):
                 f"a kill that waits here was not taken by {leader}: {answer.status_code} "
                 f"{answer.reason_phrase}"
             )
+            if not answer.is_server_error:
+                self._pause = min(2 * self._pause, _LAST_PAUSE_SECONDS)
             return False
+        self._pause = _LOOK_SECONDS
         _log.critical("the kill %s, which was given here, is known to %s now", trip.kill_id, leader)
         return True
 

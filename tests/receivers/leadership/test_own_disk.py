@@ -36,3 +36,19 @@ def test_one_that_can_write_nothing_on_its_own_machine_leads_no_more_until_it_ca
     pair.await_leader(pair.one)
     assert pair.one.send("alerts", [words.alert(risk_id="drawdown/again")]).status_code == 200
     assert pair.verified()
+
+
+def test_where_nobody_else_could_lead_a_kill_still_reaches_its_gate(
+    make_pair: Any, words: Any, wait_until: Any
+) -> None:
+    one = make_pair().one
+    one.start(("-m", "risk_receivers"))
+    files_may_grow_to(one, 0)
+    assert one.send("alerts", [words.alert()]).status_code == 503
+    wait_until(
+        lambda: "cannot be written" in one.call("GET", "/readyz", token="").text,
+        30,
+        "it has made way, and nobody came",
+    )
+    assert one.send("alerts", [words.kill_alert()]).status_code == 503
+    assert one.gate_says_halt()
