@@ -11,7 +11,7 @@ changed or is gone, it stays so until a person has looked.
 
 A leader on PostgreSQL stands by afterwards, like any other. As long as the server cannot be
 reached, nobody else leads either. One whose own disk cannot be written makes way for another at
-once: that disk is nobody else's concern.
+once, since that disk is nobody else's concern; where no other one is, it stays as it is, too.
 """
 
 from __future__ import annotations
@@ -132,12 +132,14 @@ class Retreat:
         if self._is_stopping():
             return "it is being stopped"
         try:
-            if self._leadership is None:
+            if self._leadership is None or not self._leadership.is_followed():
                 known = self._service.parts.writer.head
                 require_mended(self._service.database, self._data, known)
-            else:
-                self._leadership.reach()
-        except (ServerError, StoreError) as error:
+        except ServerError as error:
+            return str(error)
+        except StoreError as error:
+            if self._leadership is not None:
+                self._leadership.give_up(str(error))
             return str(error)
         return self._may_start()
 

@@ -41,7 +41,10 @@ def kinds(receivers: Any) -> list[str]:
 def test_a_kill_is_cleared_in_two_steps_and_the_gate_opens(
     receivers: Any, wait_until: Callable[..., Any]
 ) -> None:
-    kill_id = receivers.operator_kill("immediate").json()["kill_id"]
+    given = {"mode": "immediate", "reason": "a test", "actor": "ann", "id": "t-1", "kill_id": "k-1"}
+    for _ in range(2):  # as by two that were told of it
+        kill_id = receivers.call("POST", "/api/v1/kill", json=given).json()["kill_id"]
+    assert kill_id == "k-1"
     assert receivers.gate_says_halt()
     first = ask(receivers, kill_id=kill_id).json()
     assert receivers.gate_says_halt()
@@ -57,6 +60,8 @@ def test_a_kill_is_cleared_in_two_steps_and_the_gate_opens(
     assert receivers.status()["kill_switch"]["state"] == "ARMED"
     assert (receivers.detail().halted, receivers.detail().kills) == (False, ())
     assert ask(receivers, kill_id=kill_id, confirmation=code).status_code == 409, "it was used"
+    late = receivers.call("POST", "/api/v1/kill", json=given)
+    assert (late.status_code, "was cleared" in late.text) == (409, True), late.text
     assert kinds(receivers) == [
         "ACTIVATED", "LOOSENING_ASKED", *["LOOSENING_REFUSED"] * 3, "CLEARED", "LOOSENING_REFUSED",
     ]  # fmt: skip

@@ -26,6 +26,8 @@ from pydantic_core import from_json
 from risk_policy.contracts.operator import LONGEST_REASON
 from risk_policy.vocabulary import KillMode
 
+#: The id of an order that cannot even be looked at.
+UNREADABLE: Final = "unreadable"
 ORDER_FILE: Final = "KILL"
 HALTED_FILE: Final = "HALTED"
 #: More is read of no order.
@@ -81,7 +83,7 @@ def read_order(directory: Path) -> KillOrder | None:
     except FileNotFoundError:
         return None
     except OSError as error:  # then the lease beside it cannot be read either
-        return KillOrder(id="unreadable", reason=f"{ORDER_FILE}: {error}", at=_EPOCH)
+        return KillOrder(id=UNREADABLE, reason=f"{ORDER_FILE}: {error}", at=_EPOCH)
     data = b""
     with contextlib.suppress(OSError):
         data = _content(path)

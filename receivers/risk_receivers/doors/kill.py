@@ -8,9 +8,10 @@ than a moment.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from risk_policy.contracts.operator import KillScope, OperatorName, Reason
 from risk_policy.contracts.scope import Scope
@@ -41,6 +42,16 @@ class KillRequest(BaseModel):
     scope: KillScope = "*"
 
 
+_Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,80}$")]
+
+
+class GivenKill(KillRequest):
+    """The same, or one that was given elsewhere before: by its ``id`` it goes on record once."""
+
+    id: _Id | None = None
+    kill_id: _Id | None = None
+
+
 def _unexpected(error: Exception) -> bool:
     return not isinstance(error, TimeoutError | StoreError)
 
@@ -56,7 +67,7 @@ class KillDoor(WholeDoor):
     async def take(self, body: Body) -> Reply:
         """Trip, or tighten."""
         try:
-            wanted = KillRequest.model_validate_json(body.data)
+            wanted = GivenKill.model_validate_json(body.data)
         except ValidationError as error:
             return problem(400, problems_of(error))
         return await self.trip(wanted, body)
@@ -74,6 +85,9 @@ class KillDoor(WholeDoor):
             scope=wanted.scope,
         )
         trip = operator_trip(kill, received)
+        if is_given := isinstance(wanted, GivenKill) and wanted.id is not None:
+            known_as = wanted.kill_id or wanted.id
+            trip = msgspec.structs.replace(trip, id=wanted.id, kill_id=known_as)
         is_looser = self._recorder.known.of(scope).would_loosen(wanted.mode)
         try:
             outcome = await recorded_or_acted(
@@ -89,9 +103,10 @@ class KillDoor(WholeDoor):
             _log.error("a kill is not on record yet: %s", error, exc_info=_unexpected(error))
             said = self._recorder.complaint or _KEPT_ASIDE
             return problem(503, f"the gate is closed; {said}")
-        assert outcome.kill is not None
-        state = outcome.kill.of(scope)
-        assert state.mode is not None
+        state = None if outcome.kill is None else outcome.kill.of(scope)
+        if state is None or state.mode is None:
+            assert is_given, "a new one is in force"
+            return problem(409, f"the kill {trip.kill_id} is on record already, and was cleared")
         return Reply(
             200,
             {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 from risk_policy.contracts.gate import now_ns
@@ -74,9 +75,10 @@ class Leadership:
         """Whether it was lost or let go of, at once or within some time."""
         return self._ended.wait(seconds)
 
-    def reach(self) -> None:
-        """Find out whether the database can be reached again. Raises ServerError."""
-        ServerConnection(self._place, read_only=False).close()
+    def is_followed(self) -> bool:
+        """Whether another one leads, or led since. Raises ServerError."""
+        with closing(ServerConnection(self._place, read_only=False)) as connection:
+            return record.term(connection) != self.term
 
     def give_up(self, why: str) -> None:
         """As ``let_go``, of a service that goes on without it: its gate closes."""

@@ -22,6 +22,7 @@ from risk_receivers.http_server import HttpServer
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.handing_on import HandingOn
 from risk_receivers.leadership.leader import Leadership
+from risk_receivers.leadership.left_behind import LeftBehind
 from risk_receivers.leadership.own_key import why_not_the_chains
 from risk_receivers.leadership.standing import Standing
 from risk_receivers.perimeter import Perimeter
@@ -69,7 +70,7 @@ def lead(
         if why := unable_to_sign():
             standing.end()
             raise StartError(why)
-        _serve(policy, standing, sockets, stopping)
+        _serve(policy, data, standing, sockets, stopping)
     standing.end()
     if standing.failure is not None:
         raise standing.failure
@@ -80,7 +81,11 @@ def lead(
 
 
 def _serve(
-    policy: Policy, standing: Standing, sockets: Sockets, stopping: Callable[[], bool]
+    policy: Policy,
+    data: Path,
+    standing: Standing,
+    sockets: Sockets,
+    stopping: Callable[[], bool],
 ) -> None:
     """Answer until it is over."""
     alerting = policy.alerting
@@ -119,6 +124,14 @@ def _serve(
         certificate = Certificate(sockets.secured, telemetry)
         certificate.start()
         closing.callback(certificate.stop)
+
+    left_behind = LeftBehind(
+        *(data, lambda: standing.leader_address, alerting.kill_switch.mode),
+        token=alerting.auth.operator_token.reveal_token(),
+        telemetry=telemetry,
+    )
+    left_behind.start()
+    closing.callback(left_behind.stop)
 
     def over() -> None:
         server.should_exit = True

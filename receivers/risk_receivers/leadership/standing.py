@@ -14,14 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from risk_policy.contracts.marker import is_ordered
 from risk_receivers.database.connection import ServerError
 from risk_receivers.database.place import Server
 from risk_receivers.errors import GateBusyError
 from risk_receivers.gate.folder import FolderLock
-from risk_receivers.kill.spool import is_waiting
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.leader import Leadership
+from risk_receivers.leadership.left_behind import is_left_behind
 from risk_receivers.leadership.seen_head import SeenHead
 from risk_receivers.store.errors import StoreError
 from risk_receivers.store.mended import require_room
@@ -163,7 +162,7 @@ class Standing:
     def _say_of_a_kill(self) -> None:
         """One that closed the gate here alone: who leads knows nothing of it."""
         try:
-            is_left = is_waiting(self._data / "spool") or is_ordered(self._data / "gate")
+            is_left = is_left_behind(self._data)
         except OSError as error:
             _log.debug("nobody knows whether a kill waits here: %s", error)
             return

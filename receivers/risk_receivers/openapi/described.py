@@ -15,7 +15,7 @@ from risk_receivers.doors.drills import DrillEvent
 from risk_receivers.doors.gate import LONGEST_WAIT_SECONDS
 from risk_receivers.doors.golive import GoLiveCheck
 from risk_receivers.doors.high_water_mark import MarkRequest
-from risk_receivers.doors.kill import KillRequest
+from risk_receivers.doors.kill import GivenKill
 from risk_receivers.doors.loosen import LooseningRequest, SwitchRequest
 from risk_receivers.doors.session import LogInRequest
 from risk_receivers.doors.trip import TripRequest
@@ -97,7 +97,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "POST /api/v1/kill": Endpoint(
         "Trip the kill switch at once, or tighten it",
         system.Killed,
-        body=KillRequest,
+        body=GivenKill,
         refusals=(409,),
     ),
     "POST /api/v1/system/kill-switch": Endpoint(

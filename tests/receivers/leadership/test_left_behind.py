@@ -1,34 +1,44 @@
-"""A kill that closed the gate of one machine alone is no secret of that machine."""
+"""A kill that closed the gate of one machine alone is handed on to who leads, or told of."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts import marker
 from risk_policy.vocabulary import KillMode
+from risk_receivers.leadership.left_behind import is_left_behind
 from riskwarden.offline_kill import trip
 from riskwarden.stack.layout import Layout
 
 
-def test_whoever_stands_by_says_that_a_kill_waits_for_it(make_pair: Any) -> None:
+def test_what_was_given_where_nobody_led_holds_at_the_leader_too(make_pair: Any) -> None:
     pair = make_pair()
     gate = pair.other.data / "gate"
     gate.mkdir(parents=True)
     (gate / contract.LEASE_FILE).write_bytes(bytes(contract.SIZE))
-    trip(Layout(pair.other.data), KillMode.PAUSE, "alone", "ann")
+    given = trip(Layout(pair.other.data), KillMode.PAUSE, "alone", "ann")
+    assert is_left_behind(pair.other.data)
     pair.start()
+    pair.wait_until(pair.one.gate_says_halt, 20, "the leader's gate is closed by it")
+    pair.wait_until(lambda: not is_left_behind(pair.other.data), 20, "nothing is left behind")
+    (kill,) = pair.events_of("KILL_SWITCH_ACTIVATED")
+    assert (kill.payload.action_reason, kill.payload.actor_id) == ("alone", "ann")
+    assert pair.one.status()["kill_switch"]["kill_id"] == given.kill_id
+    assert marker.read_order(gate) is None
+    pair.await_standby(pair.other)
+
+    (pair.other.data / "spool" / "what.jsonl").write_text("{")
     pair.wait_until(
         lambda: (
             "is not on record, and trips once this service leads"
             in str(pair.probe(pair.other)[1].get("detail"))
         ),
         20,
-        "it says so",
+        "what nobody can read is told of",
     )
     assert pair.probe(pair.other)[0] == 503
-    assert pair.events_of("KILL_SWITCH_ACTIVATED") == []
     pair.one.kill()
     pair.await_leader(pair.other)
-    pair.wait_until(pair.other.gate_says_halt, 20, "it trips")
-    (kill,) = pair.events_of("KILL_SWITCH_ACTIVATED")
-    assert kill.payload.action_reason == "alone"
+    kills = pair.other.status()["kill_switch"]["kills"]
+    assert [one["kill_id"] for one in kills] == [given.kill_id], "the same one is in force"

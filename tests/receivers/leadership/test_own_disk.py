@@ -17,8 +17,10 @@ def test_one_that_can_write_nothing_on_its_own_machine_leads_no_more_until_it_ca
     hard = resource.prlimit(pair.one.process.pid, resource.RLIMIT_FSIZE)[1]
     files_may_grow_to(pair.one, 0)
     assert pair.one.send("alerts", [words.alert(risk_id="drawdown/late")]).status_code == 503
+    assert pair.one.operator_kill("pause", "nobody records it").status_code == 503
     pair.await_leader(pair.other)
     pair.await_standby(pair.one)
+    pair.wait_until(pair.other.gate_says_halt, 30, "the kill that was given to it holds, too")
     answer = pair.one.send("alerts", [words.alert(risk_id="drawdown/late")])
     assert answer.status_code == 200, "it hands on"
     assert pair.counted("ALERT_CREATED")["drawdown/late"] == 1
@@ -34,3 +36,19 @@ def test_one_that_can_write_nothing_on_its_own_machine_leads_no_more_until_it_ca
     pair.await_leader(pair.one)
     assert pair.one.send("alerts", [words.alert(risk_id="drawdown/again")]).status_code == 200
     assert pair.verified()
+
+
+def test_where_nobody_else_could_lead_a_kill_still_reaches_its_gate(
+    make_pair: Any, words: Any, wait_until: Any
+) -> None:
+    one = make_pair().one
+    one.start(("-m", "risk_receivers"))
+    files_may_grow_to(one, 0)
+    assert one.send("alerts", [words.alert()]).status_code == 503
+    wait_until(
+        lambda: "cannot be written" in one.call("GET", "/readyz", token="").text,
+        30,
+        "it has made way, and nobody came",
+    )
+    assert one.send("alerts", [words.kill_alert()]).status_code == 503
+    assert one.gate_says_halt()
