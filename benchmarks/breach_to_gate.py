@@ -290,7 +290,7 @@ def seen_by(url: str) -> Callable[[], str]:
 
 def recorded_at(database: Path) -> dict[str, float]:
     """When each account's emergency first came to be on record."""
-    found = {}
+    found: dict[str, float] = {}
     for event in events(database, 0, _EVENTS):
         if event.event_type == EventType.ALERT_CREATED and event.payload is not None:
             limit, _, rest = str(event.payload.alert_id).partition("/")
