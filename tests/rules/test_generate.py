@@ -226,6 +226,18 @@ def test_every_limit_has_a_file_and_groups_of_its_own(policy: Policy) -> None:
         assert {rule.name for rule in first.rules} >= {spec.name for spec in limit.alerts}
 
 
+def test_what_trips_is_evaluated_as_often_as_it_is_scraped(
+    policy_with: Callable[..., Policy],
+) -> None:
+    files = rule_files(
+        policy_with(("scrape_interval_seconds = 1\n", "scrape_interval_seconds = 0.2\n"))
+    )
+    often = {
+        group.name for groups in files.values() for group in groups if group.interval_seconds < 1
+    }
+    assert often == {"riskwarden-drawdown"}
+
+
 def test_the_worst_tier_is_evaluated_and_therefore_sent_first(policy: Policy) -> None:
     files = rule_files(policy)
     for limit in LIMITS:
