@@ -3,7 +3,8 @@
 Every limit has a group of its own, with all that follows from it in the order in which it is
 needed, so that a value and its alert belong to the same instant; groups run side by side, so
 no account's kill rule waits for ten thousand positions. What counts over minutes stands in
-slower groups beside it.
+slower groups beside it. What trips the kill switch is evaluated as often as it is scraped, if all
+the rest need not be.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from risk_policy import unanswered
 from risk_policy.catalogue.limits import LIMITS, Limit
 from risk_policy.model import Policy
+from risk_policy.vocabulary import Action
 from risk_rules import escalation, frequency
 from risk_rules.errors import NoRulesError
 from risk_rules.guard import guard_conditions
@@ -25,6 +27,7 @@ from risk_rules.timing import slow_interval_seconds, trend_interval_seconds
 from risk_rules.trend import trend_rules
 
 _PREFIX: Final = "riskwarden-"
+_TRIPPING: Final = frozenset(action.value for action in Action if action.trips_kill_switch)
 #: Files that belong to no limit.
 SYSTEM, GUARD, RECORDED = "system", "guard", "recorded"
 
@@ -57,13 +60,23 @@ def rule_files(
 
 
 def _of_limit(policy: Policy, limit: Limit) -> tuple[RuleGroup, ...]:
-    interval = policy.alerting.prometheus.evaluation_interval_seconds
+    timing = policy.alerting.prometheus
+    interval = timing.evaluation_interval_seconds
     watching = (*limit_rules(policy, limit), *escalation.time_rules(policy, limit))
+    if trips(watching):
+        interval = min(interval, timing.scrape_interval_seconds)
     counting = frequency.frequency_rules(policy, limit)
     return _groups(
         (limit.name, interval, watching),
         (f"{limit.name}-frequency", slow_interval_seconds(policy), counting),
         (f"{limit.name}-trend", trend_interval_seconds(policy), trend_rules(policy, limit)),
+    )
+
+
+def trips(rules: Rules) -> bool:
+    """Whether one of these trips the kill switch by itself."""
+    return any(
+        isinstance(rule, AlertRule) and rule.labels.get("action") in _TRIPPING for rule in rules
     )
 
 

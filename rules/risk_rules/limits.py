@@ -29,13 +29,16 @@ _HAIR: Final = 1e-9
 
 
 def limit_rules(policy: Policy, limit: Limit) -> Iterator[RecordingRule | AlertRule]:
-    """Every rule of a limit but its escalations, in the order in which they need each other."""
+    """Every rule of a limit but its escalations, in the order in which they need each other.
+
+    The worst tier comes first: Prometheus sends what a rule fires before it evaluates the next,
+    and sends the rest when that has been answered. No kill waits for a warning's answer.
+    """
     yield known_rule(policy, limit.name)
     yield latches.raw_rule(policy, limit.name, limit.name, _reported(policy, limit))
     yield value_rule(limit.name)
-    for spec in limit.alerts:
+    for spec in reversed(limit.alerts):
         yield from _latch_rules(policy, limit, spec)
-    for spec in limit.alerts:
         yield alert_rule(policy, limit, spec)
 
 

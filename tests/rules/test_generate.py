@@ -22,6 +22,7 @@ from risk_policy.model.stack import Endpoints
 from risk_policy.vocabulary import Severity
 from risk_rules.groups import rule_files
 from risk_rules.labelled import plain
+from risk_rules.rule import AlertRule
 
 PolicyWith = Callable[..., Policy]
 Write = Callable[[Path, dict[str, str]], Path]
@@ -223,6 +224,30 @@ def test_every_limit_has_a_file_and_groups_of_its_own(policy: Policy) -> None:
         first, *_ = files[limit.name]
         assert first.name == f"riskwarden-{limit.name}"
         assert {rule.name for rule in first.rules} >= {spec.name for spec in limit.alerts}
+
+
+def test_what_trips_is_evaluated_as_often_as_it_is_scraped(
+    policy_with: Callable[..., Policy],
+) -> None:
+    files = rule_files(
+        policy_with(("scrape_interval_seconds = 1\n", "scrape_interval_seconds = 0.2\n"))
+    )
+    often = {
+        group.name for groups in files.values() for group in groups if group.interval_seconds < 1
+    }
+    assert often == {"riskwarden-drawdown"}
+
+
+def test_the_worst_tier_is_evaluated_and_therefore_sent_first(policy: Policy) -> None:
+    files = rule_files(policy)
+    for limit in LIMITS:
+        group, *_ = files[limit.name]
+        tiers = [
+            rule.labels["tier"]
+            for rule in group.rules
+            if isinstance(rule, AlertRule) and rule.labels["escalation"] == "none"
+        ]
+        assert tiers == [spec.tier.value for spec in reversed(limit.alerts)]
 
 
 def test_generating_gives_the_bytes_that_are_committed(

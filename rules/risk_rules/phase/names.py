@@ -13,14 +13,11 @@ from itertools import count
 from typing import Final
 
 from risk_policy.model import Policy
-from risk_policy.vocabulary import Action
-from risk_rules.groups import rule_files
+from risk_rules.groups import rule_files, trips
 from risk_rules.phase.offsets import NANOSECONDS, Layout, Seen, offset_nanoseconds
-from risk_rules.rule import AlertRule, RuleGroup
 
 _NUMBERED: Final = re.compile(r"(?P<plain>.+)\.(?P<number>\d+)")
 _NAME_LINE: Final = re.compile(r"^(?P<before>  - name: )(?P<name>\S+)$", re.MULTILINE)
-_TRIPPING: Final = frozenset(action.value for action in Action if action.trips_kill_switch)
 #: Between samples and evaluation: what a scrape may be later after the next start, and the commit.
 _SPARE_RATIO: Final = 0.02
 _LEAST_SPARE_SECONDS: Final = 0.01
@@ -52,14 +49,10 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
 def tripping_groups(policy: Policy) -> frozenset[str]:
     """Plain names of the groups that hold what trips the kill switch by itself."""
     return frozenset(
-        group.name for groups in rule_files(policy).values() for group in groups if _trips(group)
-    )
-
-
-def _trips(group: RuleGroup) -> bool:
-    return any(
-        isinstance(rule, AlertRule) and rule.labels.get("action") in _TRIPPING
-        for rule in group.rules
+        group.name
+        for groups in rule_files(policy).values()
+        for group in groups
+        if trips(group.rules)
     )
 
 
