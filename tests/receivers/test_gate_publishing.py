@@ -62,6 +62,8 @@ def test_a_lease_file_that_cannot_be_used_stops_the_start_and_holds_nobody_else_
 def test_a_trip_after_the_end_of_a_publisher_harms_nobody(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
         gate.apply(KillBoard())
+        assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text(), "it has let go of its files"
     gate.shut(tripped())
     assert gate.is_halted
 
@@ -130,12 +132,14 @@ def test_no_process_goes_on_for_the_renewing_alone(tmp_path: Path) -> None:
 
 def test_a_lease_file_alone_keeps_the_version_and_is_for_the_folders_group(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
+        assert not gate.found_halted
         gate.apply(tripped())
         version = gate.version
     (tmp_path / contract.DETAIL_FILE).unlink()
     assert (tmp_path / contract.LEASE_FILE).stat().st_mode & 0o777 == 0o640
     with publisher(tmp_path) as gate:
         assert gate.version == version
+        assert gate.found_halted, "somebody decided that"
 
 
 def test_a_file_of_somebody_else_has_no_version(tmp_path: Path) -> None:
@@ -158,6 +162,38 @@ def test_a_spare_takes_what_it_has_room_for_and_one_is_enough(
     with contextlib.nullcontext() if has_room else pytest.raises(OSError, match="directory"):
         file.write(detail)
     assert file.holds(detail) is has_room
+
+
+def test_what_is_held_is_written_at_once_but_not_before_the_recorded_state_is_known(
+    tmp_path: Path,
+) -> None:
+    with publisher(tmp_path) as gate:  # whose renewing thread was not started
+        gate.hold(held(1))
+        assert contract.read_detail(tmp_path) is None
+        gate.apply(KillBoard())
+        gate.hold(held(2))
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert len(found.restrictions) == 2
+
+
+def test_what_is_held_and_could_not_be_written_is_tried_again(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        staging = tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
+        staging.mkdir()
+        gate.hold(held(200))  # which no spare has room for
+        staging.rmdir()
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert len(found.restrictions) == 200
+        assert 0 < gate.lease_remaining_seconds <= 30
+        gate.withdraw()
+        assert gate.lease_remaining_seconds == 0
 
 
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:
