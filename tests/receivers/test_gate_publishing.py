@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +98,47 @@ def test_a_halt_that_was_taken_away_stays_one_for_who_still_reads_it(
             wait_until(lease.exists)
             wait_until(lambda: gate.is_alive)
             assert mapping[:8] == bytes(8)
+
+
+def test_no_lease_is_granted_in_a_file_that_no_longer_stands_there(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    lease = tmp_path / contract.LEASE_FILE
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        lease.unlink()
+        lease.mkdir()  # nor can it be made again
+        wait_until(lambda: not gate.is_alive)
+        rounds: list[int] = []
+        for _ in range(3):
+            rounds.append(gate._renewed_ns)
+            wait_until(lambda: gate._renewed_ns > rounds[-1])
+            assert not gate.is_open, "for who still reads the old one"
+
+
+def test_reasons_that_nobody_can_read_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / contract.DETAIL_FILE).write_bytes(b"rubbish")
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        assert contract.read_detail(tmp_path) is not None
+
+
+def test_it_renews_as_often_as_it_was_told_to(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    asked: list[float] = []
+
+    def may_renew() -> bool:
+        asked.append(time.monotonic())
+        return True
+
+    with publisher(tmp_path, may_renew) as gate:
+        gate.apply(KillBoard())
+        gate.start()
+        wait_until(lambda: len(asked) > 10)
+        assert asked[10] - asked[0] > 8 * 0.02
 
 
 def test_a_clearing_of_what_was_no_halt_ends_no_lease(
