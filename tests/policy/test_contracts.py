@@ -85,6 +85,10 @@ def test_the_reasons_of_a_gate_are_written_for_people_and_read_again(tmp_path: P
         (KILL, "mode"),
         (UnknownRestriction(), "kind"),
         (Scope(account="main"), "account"),
+        (
+            gate.GateDetail(version=1, halted=True, policy_digest="", written_at=HELD.since),
+            "halted",
+        ),
         (KillOrder(id="one", at=datetime(2026, 1, 2, tzinfo=UTC)), "mode"),
     ],
     ids=lambda one: type(one).__name__,
