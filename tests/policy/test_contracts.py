@@ -85,6 +85,10 @@ def test_the_reasons_of_a_gate_are_written_for_people_and_read_again(tmp_path: P
         (KILL, "mode"),
         (UnknownRestriction(), "kind"),
         (Scope(account="main"), "account"),
+        (
+            gate.GateDetail(version=1, halted=True, policy_digest="", written_at=HELD.since),
+            "halted",
+        ),
         (KillOrder(id="one", at=datetime(2026, 1, 2, tzinfo=UTC)), "mode"),
     ],
     ids=lambda one: type(one).__name__,
@@ -112,8 +116,8 @@ def test_an_order_is_no_longer_than_what_is_read_of_it(
     order = KillOrder(id="a", at=HELD.since)
     assert (order.mode, order.reason, order.actor) == (None, "", "")
     said = order.model_dump()
-    order = KillOrder.model_validate({**said, field: "x" * longest})
-    assert getattr(order, field) == "x" * longest
+    longest_one = KillOrder.model_validate({**said, field: "x" * longest})
+    assert getattr(longest_one, field) == "x" * longest
     for value in ("x" * (longest + 1), *odd):
         with pytest.raises(ValidationError, match=field):
             KillOrder.model_validate({**said, field: value})

@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,8 @@ def test_a_lease_file_that_cannot_be_used_stops_the_start_and_holds_nobody_else_
 def test_a_trip_after_the_end_of_a_publisher_harms_nobody(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
         gate.apply(KillBoard())
+        assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text(), "it has let go of its files"
     gate.shut(tripped())
     assert gate.is_halted
 
@@ -97,6 +100,47 @@ def test_a_halt_that_was_taken_away_stays_one_for_who_still_reads_it(
             assert mapping[:8] == bytes(8)
 
 
+def test_no_lease_is_granted_in_a_file_that_no_longer_stands_there(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    lease = tmp_path / contract.LEASE_FILE
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        lease.unlink()
+        lease.mkdir()  # nor can it be made again
+        wait_until(lambda: not gate.is_alive)
+        rounds: list[int] = []
+        for _ in range(3):
+            rounds.append(gate._renewed_ns)
+            wait_until(lambda: gate._renewed_ns > rounds[-1])
+            assert not gate.is_open, "for who still reads the old one"
+
+
+def test_reasons_that_nobody_can_read_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / contract.DETAIL_FILE).write_bytes(b"rubbish")
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        assert contract.read_detail(tmp_path) is not None
+
+
+def test_it_renews_as_often_as_it_was_told_to(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    asked: list[float] = []
+
+    def may_renew() -> bool:
+        asked.append(time.monotonic())
+        return True
+
+    with publisher(tmp_path, may_renew) as gate:
+        gate.apply(KillBoard())
+        gate.start()
+        wait_until(lambda: len(asked) > 10)
+        assert asked[10] - asked[0] > 8 * 0.02
+
+
 def test_a_clearing_of_what_was_no_halt_ends_no_lease(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
@@ -130,12 +174,14 @@ def test_no_process_goes_on_for_the_renewing_alone(tmp_path: Path) -> None:
 
 def test_a_lease_file_alone_keeps_the_version_and_is_for_the_folders_group(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
+        assert not gate.found_halted
         gate.apply(tripped())
         version = gate.version
     (tmp_path / contract.DETAIL_FILE).unlink()
     assert (tmp_path / contract.LEASE_FILE).stat().st_mode & 0o777 == 0o640
     with publisher(tmp_path) as gate:
         assert gate.version == version
+        assert gate.found_halted, "somebody decided that"
 
 
 def test_a_file_of_somebody_else_has_no_version(tmp_path: Path) -> None:
@@ -158,6 +204,38 @@ def test_a_spare_takes_what_it_has_room_for_and_one_is_enough(
     with contextlib.nullcontext() if has_room else pytest.raises(OSError, match="directory"):
         file.write(detail)
     assert file.holds(detail) is has_room
+
+
+def test_what_is_held_is_written_at_once_but_not_before_the_recorded_state_is_known(
+    tmp_path: Path,
+) -> None:
+    with publisher(tmp_path) as gate:  # whose renewing thread was not started
+        gate.hold(held(1))
+        assert contract.read_detail(tmp_path) is None
+        gate.apply(KillBoard())
+        gate.hold(held(2))
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert len(found.restrictions) == 2
+
+
+def test_what_is_held_and_could_not_be_written_is_tried_again(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        staging = tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
+        staging.mkdir()
+        gate.hold(held(200))  # which no spare has room for
+        staging.rmdir()
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert len(found.restrictions) == 200
+        assert 0 < gate.lease_remaining_seconds <= 30
+        gate.withdraw()
+        assert gate.lease_remaining_seconds == 0
 
 
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:
