@@ -264,6 +264,29 @@ def test_the_first_ten_problems_are_shown_and_all_are_counted(
     assert told[10:] == ["WRONG      and 3 more"]
 
 
+def test_the_first_ten_oddities_are_shown_and_all_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, records = EMPTY, []
+    for number in range(13):
+        record = follow(
+            head,
+            AuditEvent(EventType.ALERT_CREATED, "m"),
+            origin="o",
+            recorded_at=NOW - timedelta(hours=number),
+            keep_days=1,
+            salt=bytes(16),
+        )
+        records.append(record)
+        head = record.head
+    path = tmp_path / "export"
+    path.write_bytes(signed(records))
+    assert auditor.main([str(path), "--key", SIGNER.vkey]) == auditor.INTACT
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("odd")]
+    assert [line.split()[2] for line in told[:10]] == [f"{n}:" for n in range(2, 12)]
+    assert told[10:] == ["odd        and 2 more"]
+
+
 @pytest.mark.parametrize(
     ("honest", "changed", "says"),
     [
@@ -385,3 +408,41 @@ def test_what_it_found_is_told_as_json_for_programs(
             assert (told["signed_by"], told["problems"]) == ([SIGNER.name], [])
             assert told["checksum"] == records[-1].checksum.hex()
             assert not [name for name in told if name.startswith("_")]
+
+
+def test_an_export_of_another_format_is_not_read_as_one_of_this(tmp_path: Path) -> None:
+    content = signed(a_chain(3)).replace(b'"riskwarden_export": 1', b'"riskwarden_export": 2')
+    with pytest.raises(auditor.UnreadableError, match="has format 2, this program reads 1"):
+        audited(tmp_path, content, key=SIGNER.vkey)
+
+
+def _dies(*_: object) -> None:
+    os._exit(1)
+
+
+def test_processes_that_are_ended_leave_an_export_unread_and_not_half_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "check_block", _dies)
+    with pytest.raises(auditor.UnreadableError, match="try --processes 1"):
+        audited(tmp_path, signed(a_chain(3)), key=SIGNER.vkey, processes=2)
+
+
+@pytest.mark.parametrize(("year", "code"), [(2020, auditor.INTACT), (2999, auditor.BROKEN)])
+def test_the_command_goes_by_the_clock_of_its_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], year: int, code: int
+) -> None:
+    details = {"ranges": [], "due_before": f"{year}-01-01T00:00:00.000000Z"}
+    event = AuditEvent(EventType.RETENTION_APPLIED, "m", details=details)
+    record = follow(
+        EMPTY,
+        event,
+        origin="o",
+        recorded_at=NOW.replace(year=year),
+        keep_days=None,
+        salt=bytes(16),
+    )
+    path = tmp_path / "export"
+    path.write_bytes(signed([record]))
+    assert auditor.main([str(path), "--key", SIGNER.vkey]) == code
+    assert ("a time that is yet to come" in capsys.readouterr().out) is (code == auditor.BROKEN)
