@@ -223,3 +223,15 @@ def test_a_record_that_cannot_be_read_hides_no_clock_that_was_ahead(tmp_path: Pa
     broken, ahead = audited(tmp_path, ended(lines, 5), now=NOW + 30 * DAY).problems[:2]
     assert broken.startswith("record 3: the header is not canonical")
     assert ahead.startswith("record 4: retention was applied at")
+
+
+def test_a_payload_that_is_gone_from_a_stretch_was_due_from_the_moment_it_expired(
+    tmp_path: Path,
+) -> None:
+    rows = recorded([THERE, GONE])
+    checksum = rows[0].checksum
+    assert isinstance(checksum, bytes)
+    before = [checksum.hex()]
+    content = ended(as_lines(rows[1:], before=before), 1)
+    for now, code in ((NOW + 5 * DAY, 3), (NOW + 5 * DAY - timedelta(microseconds=1), 1)):
+        assert audited(tmp_path, content, now=now).code == code
