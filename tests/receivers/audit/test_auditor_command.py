@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -227,3 +228,24 @@ def test_a_file_that_is_not_there_is_said_to_be_unreadable(
     for path in (tmp_path / "gone", tmp_path):
         assert auditor.main([str(path)]) == auditor.UNREADABLE
         assert str(path) in capsys.readouterr().err
+
+
+def test_so_many_processes_look_as_were_asked_for_or_as_suit_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "export"
+    path.write_bytes(signed(a_chain(3)))
+    took: list[int] = []
+    side_by_side = auditor._Export._side_by_side
+
+    def noted(export: auditor._Export, processes: int) -> Iterator[auditor.Block]:
+        took.append(processes)
+        return side_by_side(export, processes)
+
+    monkeypatch.setattr(auditor._Export, "_side_by_side", noted)
+    monkeypatch.setattr(auditor, "_processes", lambda _: 2)
+    for asked in ([], ["--processes", "0"], ["--processes", "3"], ["--processes", "1"]):
+        assert auditor.main([str(path), "--key", SIGNER.vkey, *asked]) == auditor.INTACT
+    assert took == [2, 2, 3]
+    auditor.verify(path, auditor.Pinned())
+    assert took == [2, 2, 3, 2]

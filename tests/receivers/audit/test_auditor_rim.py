@@ -218,11 +218,12 @@ def test_a_last_line_without_its_end_is_told_and_counts_as_little_as_it_holds(
 def test_a_large_export_is_shared_out_among_the_cores_that_it_may_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditor, "_WORTH_A_PROCESS", 100)
     path = tmp_path / "export"
-    path.write_bytes(bytes(99))
+    path.touch()
+    os.truncate(path, 4 * 1024 * 1024 - 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2})
     assert auditor._processes(path) == 1
-    path.write_bytes(bytes(100))
+    os.truncate(path, 4 * 1024 * 1024)
     for cores, processes in ((1, 1), (3, 3), (20, 8)):
         allowed = {0: set(range(cores))}
         monkeypatch.setattr(os, "sched_getaffinity", lambda who, allowed=allowed: allowed[who])
