@@ -106,6 +106,26 @@ def test_a_glance_takes_no_payload_that_care_refuses(at: int, gone: int, put: st
     agreed(_PLAIN[:at] + put.encode() + _PLAIN[at + gone :])
 
 
+def test_both_verifiers_agree_on_what_each_field_of_a_payload_may_hold() -> None:
+    honest = json.loads(_PLAIN)
+    right = dict.fromkeys(PAYLOAD_FIELDS, 0)
+    for name in PAYLOAD_FIELDS:
+        for value in (None, "", "x", "warning", "system", "USER", 7, True, [], {}, ["x"], {"x": 1}):
+            right[name] += agreed(encode({**honest, name: value}))
+        for gone in ({name: None}, {name: "x", "more": "x"}):
+            rest = {key: one for key, one in honest.items() if key != name}
+            assert not agreed(encode({**rest, **{f"{key}s": one for key, one in gone.items()}}))
+        assert not agreed(encode({key: one for key, one in honest.items() if key != name}))
+    assert right == {
+        **dict.fromkeys(("id", "message", "action_taken", "action_reason"), 5),
+        **dict.fromkeys(("alert_id", "trade_id", "position_id", "actor_id"), 6),
+        "severity": 2,
+        "category": 2,
+        "actor_type": 1,
+        "details": 2,
+    }
+
+
 def test_a_payload_may_be_nested_as_deep_for_a_glance_as_for_care() -> None:
     assert agreed(_PLAIN)
     for levels, is_right in ((29, True), (30, True), (31, False), (32, False)):

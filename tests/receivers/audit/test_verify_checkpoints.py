@@ -311,9 +311,10 @@ def test_a_checkpoint_that_was_put_between_two_others_is_told(log: Log) -> None:
 def test_an_end_that_was_cut_off_is_told_once(log: Log, tamper: Tamper) -> None:
     log.now += timedelta(seconds=70)
     log.append("late")
+    log.append("and on")
     log.checkpoint()
     log.writer.stop()
-    tamper(log.path, "DELETE FROM audit_payload WHERE seq > 12")
-    tamper(log.path, "DELETE FROM audit_header WHERE seq > 12")
+    tamper(log.path, "DELETE FROM audit_payload WHERE seq > 13")
+    tamper(log.path, "DELETE FROM audit_header WHERE seq > 13")
     (problem,) = log.verify(log.key).problems
-    assert "a checkpoint over 13 records was signed, but the chain ends at 12" in str(problem)
+    assert "a checkpoint over 14 records was signed, but the chain ends at 13" in str(problem)

@@ -119,6 +119,7 @@ def test_a_stretch_without_its_retention_is_not_called_broken(archive: Archive) 
     lines = export.lines(archive.database, what, archive.now, export.Written(), lambda *_: None)
     report = audited(archive.path.parent, b"".join(lines), now=archive.now + DAY)
     assert report.code == 3
+    assert "whether 2 payloads that are gone were due" in report.unchecked[0]
     assert "outside this export" in report.unchecked[0]
 
 

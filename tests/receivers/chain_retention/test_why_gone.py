@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hand_made_exports import NOW, SIGNER, audited, signed
+from hand_made_exports import NOW, SIGNER, as_lines, audited, ended, signed
 
 from risk_policy.contracts.audit import EventType
 from risk_receivers.audit.chain import EMPTY, follow
@@ -69,8 +69,8 @@ def looked(upto: int, *found: tuple[int, int], name: str = "case") -> Told:
     return Told(EXTENDED, 20, {"name": name, "looked_at": upto, "found": stretches})
 
 
-def judged(folder: Path, story: Sequence[Told], now: datetime) -> list[str]:
-    """What both say of it, in short."""
+def recorded(story: Sequence[Told]) -> list[StoredRow]:
+    """The records of a story, without the payloads that are gone."""
     head, rows = EMPTY, []
     for number, told in enumerate(story):
         record = follow(
@@ -84,6 +84,12 @@ def judged(folder: Path, story: Sequence[Told], now: datetime) -> list[str]:
         head = record.head
         row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
         rows.append(row._replace(salt=None, payload=None) if told.is_gone else row)
+    return rows
+
+
+def judged(folder: Path, story: Sequence[Told], now: datetime) -> list[str]:
+    """What both say of it, in short."""
+    rows = recorded(story)
     ours = verify_rows(rows, now=now)
     with patch.object(auditor, "_BLOCK", 300):  # nearly each record in a block of its own
         cut = audited(folder, signed(rows), key=SIGNER.vkey, now=now)
@@ -208,3 +214,27 @@ def test_a_retention_went_by_a_clock_that_was_right(
     assert [problem.partition(":")[0] for problem in problems] == [f"record {one}" for one in wrong]
     for problem in problems:
         assert "yet to come" in problem or "the clock had been set forward" in problem
+
+
+@pytest.mark.parametrize("seq", [1, 3])
+def test_a_record_that_cannot_be_read_hides_no_clock_that_was_ahead(
+    tmp_path: Path, seq: int
+) -> None:
+    rows = recorded([*DAYS, Told(ALERT, 10), retained(20), Told(ALERT, 11)])
+    lines = as_lines(rows)
+    lines[seq] = lines[seq].replace(b"schema", b"scheme")
+    broken, ahead = audited(tmp_path, ended(lines, 5), now=NOW + 30 * DAY).problems[:2]
+    assert broken.startswith(f"record {seq}: the header is not canonical")
+    assert ahead.startswith("record 4: retention was applied at")
+
+
+def test_a_payload_that_is_gone_from_a_stretch_was_due_from_the_moment_it_expired(
+    tmp_path: Path,
+) -> None:
+    rows = recorded([THERE, GONE])
+    checksum = rows[0].checksum
+    assert isinstance(checksum, bytes)
+    before = [checksum.hex()]
+    content = ended(as_lines(rows[1:], before=before), 1)
+    for now, code in ((NOW + 5 * DAY, 3), (NOW + 5 * DAY - timedelta(microseconds=1), 1)):
+        assert audited(tmp_path, content, now=now).code == code
