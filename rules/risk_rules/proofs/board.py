@@ -51,9 +51,13 @@ class Line:
 
     def within(self, now: int, window: float) -> list[float]:
         """All samples of a window, both ends included."""
-        first = max(-int((window - now) // self.clock.scrape), 0)
-        times = range(first * self.clock.scrape, now + 1, self.clock.scrape)
-        found = [self.at(time) for time in times if time >= now - window]
+        scrape = self.clock.scrape
+        first = max(-int((window - now) // scrape), 0)
+        first += first * scrape < now - window
+        end = now // scrape + 1
+        found = self.samples[first:end]
+        # The last one goes on; asked for all evaluations of a day, so not one by one.
+        found += self.samples[-1:] * (end - max(first, len(self.samples)))
         return [sample for sample in found if sample is not None]
 
     def rise(self, now: int, window: float) -> float:
@@ -112,20 +116,28 @@ class Board:
         inputs = [
             series(metric, named, line.samples, count) for metric, named, line in self._series
         ]
-        clocks = [*self._clocks(lasts), *(samples or ())]
-        return scenario(name, self.clock, inputs, list(self._checks(lasts)), clocks)
+        times = list(self.clock.evaluations(lasts))
+        played = [self._play(due, times) for due in self._due]
+        clocks = [*self._clocks(times, [waits for _, waits in played]), *(samples or ())]
+        checks = list(self._checks(times, [frames for frames, _ in played]))
+        return scenario(name, self.clock, inputs, checks, clocks)
 
     def evaluations(self, start: int, end: int) -> list[int]:
         """All evaluations from one time to another."""
         return [now for now in self.clock.evaluations(end) if now >= start]
 
-    def _checks(self, lasts: int) -> Iterator[dict[str, Any]]:
-        times = list(self.clock.evaluations(lasts))
+    def _checks(
+        self, times: list[int], played: list[list[dict[Key, float]]]
+    ) -> Iterator[dict[str, Any]]:
         names = dict.fromkeys(due.alert.name for due in self._due)
         for name in names:
             own = [due for due in self._due if due.alert.name == name]
-            played = [self._play(due, times)[0] for due in own]
-            frames = [[frames[index] for frames in played] for index in range(len(times))]
+            found = [
+                frames
+                for due, frames in zip(self._due, played, strict=True)
+                if due.alert.name == name
+            ]
+            frames = [list(each) for each in zip(*found, strict=True)]
             chosen = {0, len(times) - 1}
             for index in range(1, len(times)):
                 if [set(each) for each in frames[index]] != [
@@ -135,16 +147,16 @@ class Board:
             for index in sorted(chosen):
                 alerts = [
                     self._firing(due, key, value)
-                    for due, found in zip(own, frames[index], strict=True)
-                    for key, value in found.items()
+                    for due, frame in zip(own, frames[index], strict=True)
+                    for key, value in frame.items()
                 ]
                 yield check(name, times[index], *alerts)
 
-    def _clocks(self, lasts: int) -> Iterator[dict[str, Any]]:
+    def _clocks(self, times: list[int], played: list[list[int | None]]) -> Iterator[dict[str, Any]]:
         """Since when each waits for an acknowledgement, whenever that changes."""
-        times = list(self.clock.evaluations(lasts))
-        for due in (due for due in self._due if due.alert.escalates):
-            found = self._play(due, times)[1]
+        for due, found in zip(self._due, played, strict=True):
+            if not due.alert.escalates:
+                continue
             named = f'limit="{due.alert.limit}",risk_id="{_risk_id(due)}"'
             changes = [at for at in range(1, len(times)) if found[at] != found[at - 1]]
             around = {at + step for at in changes for step in (-1, 0, 1)}

@@ -68,8 +68,8 @@ def _slope(times: list[int], values: list[float]) -> float | None:
     if values.count(values[0]) == len(values):
         return 0.0
     mean_time, mean_value = sum(times) / len(times), sum(values) / len(values)
-    spread = sum((time - mean_time) ** 2 for time in times)
-    together = sum(
-        (time - mean_time) * (value - mean_value) for time, value in zip(times, values, strict=True)
-    )
+    # Lists, as this is most of what generating costs, and a generator takes half as long again.
+    apart = [time - mean_time for time in times]
+    spread = sum([one * one for one in apart])
+    together = sum([one * (value - mean_value) for one, value in zip(apart, values, strict=True)])
     return 1000 * together / spread
