@@ -28,6 +28,7 @@ from streams import listening
 
 #: As a console does that nobody streams to.
 _ASKS_EVERY_SECONDS: Final = 0.5
+#: The pace of what is sent: nothing is waited for.
 _ALERTS_EVERY_SECONDS: Final = 0.1
 _READ: Final = ("/api/v1/system/status", "/api/v1/alerts")
 _POLICY: Final = """
@@ -99,7 +100,7 @@ def crowd(service: Receivers, name: str, people: int, readers: int, seconds: flo
             service.post("/api/v2/alerts", [alert])
             waited.creating.append((time.perf_counter() - asked) * 1000)
             waited.memory_mib = max(waited.memory_mib, service.footprint.resident_bytes / MIB)
-            time.sleep(_ALERTS_EVERY_SECONDS)
+            time.sleep(_ALERTS_EVERY_SECONDS)  # the pace of what is sent
     return waited
 
 

@@ -120,7 +120,7 @@ def one_by_one(service: Receivers, told: Desk) -> tuple[list[float], list[float]
         created.append((answered - asked) * 1000)
         handed_over[alert["labels"]["risk_id"]] = answered
         service.post("/api/v1/notifications", notification(alert))
-        time.sleep(_BETWEEN_SECONDS)
+        time.sleep(_BETWEEN_SECONDS)  # the pace of what is sent: one by one, as usual
     until(lambda: handed_over.keys() <= told.first_at().keys(), "every message is delivered")
     arrived = told.first_at()
     return created, [(arrived[name] - at) * 1000 for name, at in handed_over.items()]

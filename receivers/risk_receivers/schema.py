@@ -7,6 +7,7 @@ at-least-once intake and delivery exactly-once in effect.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 SCHEMA: Final = (
@@ -366,7 +367,16 @@ SCHEMA: Final = (
 
 def to_text(at: datetime) -> str:
     """A time as it is stored."""
+    # Two equal times of a zone with summer time need not be the same moment.
+    return _of_utc(at) if at.tzinfo is UTC else _text_of(at)
+
+
+def _text_of(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+#: One alert has each of its times written in several places.
+_of_utc: Final = lru_cache(maxsize=64)(_text_of)
 
 
 def from_text(text: str) -> datetime:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from incident_story import BASE, Kind, alert, at
+from msgspec.structs import replace
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.incidents.lifecycle import Change, Incident, State, Step, on_alert, on_clock

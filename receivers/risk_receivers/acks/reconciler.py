@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from risk_policy import Policy
@@ -19,7 +20,7 @@ from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.clock import utc_now
 from risk_policy.quiet import is_muted
-from risk_policy.vocabulary import Severity
+from risk_policy.vocabulary import Category, Severity
 from risk_receivers.acks import table
 from risk_receivers.acks.client import AlertmanagerClient
 from risk_receivers.acks.ended import settle, unsettled
@@ -40,6 +41,9 @@ from risk_receivers.workers import Worker
 _OPEN: Final = (
     "SELECT risk_id, tier, severity FROM incident WHERE state IN ('CREATED', 'DISPATCHED')"
 )
+#: So many times as long as a look kept a processor busy passes until the next. With thousands of
+#: incidents open it takes a tenth of one at most, which is not there for what comes in.
+_REST: Final = 9
 _log = logging.getLogger(__name__)
 
 
@@ -74,13 +78,14 @@ class Reconciler(Worker):
 
     def round(self) -> float | None:
         """Look once."""
+        began = time.thread_time()
         try:
             answers = self._keeper.synchronise()
             self._tell_what_fires(answers)
             self._tell_what_is_over()
         except (OSError, *DATABASE_ERRORS, ReceiversError) as error:
             _log.error("silences could not be reconciled, trying again: %s", error)
-        return self._interval_seconds
+        return max(self._interval_seconds, _REST * (time.thread_time() - began))
 
     def _tell_what_fires(self, answers: bool) -> None:  # noqa: FBT001 - private, one caller
         with closing(open_read_only(self._database)) as connection:
@@ -106,14 +111,23 @@ class Reconciler(Worker):
                 _log.warning("which alerts are kept from people is unknown: %s", error)
         is_held_back = held_back_by(alertmanager, silences, beside)
         # Alertmanager does not say of what it mutes for the time being that it does.
-        loud = [one for one in owed if not is_held_back(one) and not self._is_muted(one)]
+        is_silent = self._mutes(utc_now())
+        loud = [one for one in owed if not is_held_back(one) and not is_silent(one)]
         due = self._waiting.due(loud, time.monotonic())
         if due:
             self._tell(due)
 
-    def _is_muted(self, one: Untold) -> bool:
-        severity, incident = one.alert.severity, one.incident
-        return is_muted(self._policy, severity, incident.category, incident.action, utc_now())
+    def _mutes(self, at: datetime) -> Callable[[Untold], bool]:
+        """Whether the policy has people not told of something at a time."""
+
+        @cache
+        def of_kind(severity: Severity, category: Category | None, action: str) -> bool:
+            return is_muted(self._policy, severity, category, action, at)
+
+        def mutes(one: Untold) -> bool:
+            return of_kind(one.alert.severity, one.incident.category, one.incident.action)
+
+        return mutes
 
     def _tell_what_is_over(self) -> None:
         now = utc_now()

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from risk_receivers.acks.silences import Breach, Matcher, risk_id_label
 from risk_receivers.acks.state import Muting, Standing
 from risk_receivers.database.connection import Connection
@@ -21,6 +23,7 @@ _COLUMNS: Final = (
     "id, standing, matchers, starts_at, ends_at, author, comment, risk_id, tiers, incident, "
     "made_at, extend_until, ended_at, excess"
 )
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 #: As it is written in an id, and in no other way: each incident has one id.
 _EPISODE: Final = re.compile("[1-9][0-9]{0,17}")
 _SELECT: Final = f"SELECT {_COLUMNS} FROM silence "  # noqa: S608 - constants
@@ -123,7 +126,7 @@ def forget(connection: Connection, silence_id: str) -> None:
 def open_breaches(connection: Connection) -> list[Breach]:
     """Every incident that is open."""
     return [
-        Breach(risk_id, tier, json.loads(labels), f"{risk_id}:{tier or 'none'}:{episode}")
+        Breach(risk_id, tier, _decode_texts(labels), f"{risk_id}:{tier or 'none'}:{episode}")
         for risk_id, tier, episode, labels in connection.execute(_OPEN)
     ]
 

@@ -11,11 +11,12 @@ being silenced gets the time that a notification takes, too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from risk_policy.contracts.alert import ESCALATION, RISK_ID, SEVERITY, THRESHOLD, TIER, VALUE
 from risk_policy.contracts.audit import EventType
@@ -26,10 +27,10 @@ from risk_receivers.acks.silences import Matcher, mutes, tier_rank
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.channels.message import Kind, Message
 from risk_receivers.database.connection import Connection
+from risk_receivers.incidents import table
 from risk_receivers.incidents.announcing import escalation_of
 from risk_receivers.incidents.held import HeldAlert, Told
 from risk_receivers.incidents.lifecycle import Incident, State
-from risk_receivers.incidents.table import latest, update
 from risk_receivers.quiet.telling import Teller
 from risk_receivers.schema import to_text
 from risk_receivers.store.writer import Transaction
@@ -37,15 +38,6 @@ from risk_receivers.store.writer import Transaction
 #: What evaluation, transport and our own looks may take beside Alertmanager's waits.
 _GRACE_SECONDS: Final = 3.0
 BY_US: Final = "told by the receivers, as Alertmanager has not handed it over"
-_KNOWN: Final = ", ".join(str(told.value) for told in Told if told.is_known)
-_CANDIDATES: Final = (
-    "SELECT DISTINCT a.risk_id, a.tier FROM incident_alert a JOIN incident i "  # noqa: S608
-    "ON i.risk_id = a.risk_id AND i.tier = a.tier AND i.state IN ('CREATED', 'DISPATCHED') "
-    f"WHERE a.standing = 'FIRING' AND a.told NOT IN ({_KNOWN})"
-)
-_LABELS: Final = (
-    "SELECT labels, annotations FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?"
-)
 _INSERT_STATUS: Final = (
     "INSERT INTO alert (risk_id, tier, episode, status, feed, received_at, audit_seq) "
     "VALUES (?, ?, ?, ?, 'reconciler', ?, ?) ON CONFLICT DO NOTHING"
@@ -85,14 +77,10 @@ def owed_of(incident: Incident) -> HeldAlert | None:
 def candidates(connection: Connection) -> list[Untold]:
     """Everything that fires and of which people were not told."""
     found = []
-    for risk_id, tier in connection.execute(_CANDIDATES).fetchall():
-        incident = latest(connection, risk_id, tier)
-        alert = owed_of(incident) if incident else None
-        if incident is None or alert is None:
-            continue
-        labels = json.loads(_row(connection, incident)[0])
-        counting = {SEVERITY: alert.severity.value, ESCALATION: alert.escalation}
-        found.append(Untold(incident, alert, {**labels, **counting}))
+    for incident, labels in table.untold(connection):
+        if alert := owed_of(incident):
+            counting = {SEVERITY: alert.severity.value, ESCALATION: alert.escalation}
+            found.append(Untold(incident, alert, {**labels, **counting}))
     return found
 
 
@@ -132,11 +120,13 @@ class Waiting:
 
     def due(self, owed: Sequence[Untold], now: float) -> list[Untold]:
         """What has been owed for longer than a notification takes."""
-        self._since = {one.key: self._since.get(one.key, now) for one in owed}
+        patience = {one: patience_seconds(self._routing, one) for one in Severity}
+        keys = [one.key for one in owed]
+        self._since = {key: self._since.get(key, now) for key in keys}
         return [
             one
-            for one in owed
-            if now - self._since[one.key] >= patience_seconds(self._routing, one.alert.severity)
+            for one, key in zip(owed, keys, strict=True)
+            if now - self._since[key] >= patience[one.alert.severity]
         ]
 
 
@@ -146,7 +136,7 @@ def tell(
     """Tell people, unless they were told meanwhile or it is over; how many messages are new."""
     messages = 0
     for one in due:
-        incident = latest(transaction.connection, one.incident.risk_id, one.incident.tier)
+        incident = table.latest(transaction.connection, one.incident.risk_id, one.incident.tier)
         alert = owed_of(incident) if incident and incident.id == one.incident.id else None
         if incident is not None and alert is not None:
             messages += _tell(transaction, teller, incident, alert, received_at)
@@ -161,13 +151,13 @@ def _tell(
     received_at: datetime,
 ) -> int:
     connection = transaction.connection
-    annotations = json.loads(_row(connection, incident)[1])
+    annotations = table.said_at_first(connection, incident)
     first = not incident.dispatched
     told = tuple(
         replace(held, told=Told.FIRING) if held.is_firing else held for held in incident.alerts
     )
     after = replace(incident, state=State.DISPATCHED, alerts=told)
-    update(connection, after, incident)
+    table.update(connection, after, incident)
     text = annotations.get("description") or annotations.get("summary") or incident.alertname
     seq = transaction.append(
         AuditEvent(
@@ -213,13 +203,6 @@ def _tell(
             escalation=alert.escalation,
         ),
     )
-
-
-def _row(connection: Connection, incident: Incident) -> tuple[str, str]:
-    found: tuple[str, str] = connection.execute(
-        _LABELS, (incident.risk_id, incident.tier, incident.episode)
-    ).fetchone()
-    return found
 
 
 def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -111,10 +112,26 @@ async def recorded(future: Future[T], deadline_seconds: float) -> T:
 
     The work goes on then: whoever stops waiting withdraws nothing and loses no error.
     """
-    waiting = asyncio.wrap_future(future)
-    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-    async with asyncio.timeout(deadline_seconds):
-        return await asyncio.shield(waiting)
+    loop = asyncio.get_running_loop()
+    waiting = loop.create_future()
+
+    def wake() -> None:
+        if not waiting.done():
+            waiting.set_result(None)
+
+    def done(_: Future[T]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(wake)
+
+    future.add_done_callback(done)
+    timer = loop.call_later(deadline_seconds, wake)
+    try:
+        await waiting
+    finally:
+        timer.cancel()
+    if not future.done():
+        raise TimeoutError
+    return future.result()
 
 
 async def recorded_or_acted(

@@ -12,9 +12,11 @@ what a dead Prometheus has stopped repeating, and cannot tell the two apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.intake.alert import Alert, Feed
@@ -42,8 +44,7 @@ class Told(IntEnum):
         return self in (Told.FIRING, Told.OVER)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldAlert:
+class HeldAlert(Struct, frozen=True):
     """An alert of an incident.
 
     Attributes:

@@ -23,9 +23,11 @@ is lost.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from risk_policy.vocabulary import Category, Severity
 from risk_receivers.incidents.held import (
@@ -72,8 +74,7 @@ class Change(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """One episode of a breach.
 
     Attributes:
@@ -132,8 +133,7 @@ class Incident:
         return next((held for held in self.alerts if held.key == key_of(alert)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """An incident after something happened, and what that was; no changes: a mere repeat.
 
     Attributes:

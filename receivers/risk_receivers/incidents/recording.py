@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from risk_policy.contracts.alert import (
     IDENTITY_LABELS,
@@ -45,8 +46,7 @@ _CLOCK: Final = "clock"
 _EXPIRED: Final = (Change.EXPIRED,)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """What became of one alert."""
 
     step: Step

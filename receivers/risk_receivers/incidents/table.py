@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -35,11 +36,21 @@ _LATEST: Final = (
     "WHERE i.risk_id = ?1 AND i.tier = ?2 AND i.episode = "
     "(SELECT max(episode) FROM incident WHERE risk_id = ?1 AND tier = ?2)"
 )
+_KNOWN: Final = ", ".join(str(told.value) for told in Told if told.is_known)
+#: The states are spelt as their index has them.
+_UNTOLD: Final = (
+    f"SELECT {_prefixed('i', _COLUMNS)}, {_prefixed('a', _HELD_COLUMNS)}, i.labels "  # noqa: S608
+    "FROM incident i JOIN incident_alert a ON a.risk_id = i.risk_id AND a.tier = i.tier "
+    "WHERE i.state IN ('CREATED', 'DISPATCHED') AND EXISTS (SELECT 1 FROM incident_alert u "
+    "WHERE u.risk_id = i.risk_id AND u.tier = i.tier "
+    f"AND u.standing = 'FIRING' AND u.told NOT IN ({_KNOWN}))"
+)
 _ANNOTATIONS: Final = (
     "SELECT annotations FROM incident WHERE risk_id = ? AND tier = ? AND episode = ?"
 )
 _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 _WIDTH: Final = _COLUMNS.count(",") + 1
+_HELD_WIDTH: Final = _HELD_COLUMNS.count(",") + 1
 _INSERT: Final = (
     f"INSERT INTO incident ({_COLUMNS}, dispatched, created_at, labels, annotations) "  # noqa: S608
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -64,10 +75,18 @@ def latest(connection: Connection, risk_id: str, tier: str) -> Incident | None:
     rows = connection.execute(_LATEST, (risk_id, tier)).fetchall()
     if not rows:
         return None
-    held = [_held(row[_WIDTH:]) for row in rows if row[_WIDTH] is not None]
-    if len(held) > 1:
-        held.sort(key=lambda one: one.key)
-    return _incident(rows[0], tuple(held))
+    return _incident(rows[0], [row for row in rows if row[_WIDTH] is not None])
+
+
+def untold(connection: Connection) -> list[tuple[Incident, dict[str, str]]]:
+    """Every open episode with an alert that fires and that people were not told of; its labels.
+
+    In one statement: there may be thousands, and this is asked every second.
+    """
+    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row in connection.execute(_UNTOLD):
+        found.setdefault(row[:3], []).append(row)
+    return [(_incident(rows[0], rows), _decode_texts(rows[0][-1])) for rows in found.values()]
 
 
 def overdue(connection: Connection, now: datetime) -> list[Breach]:
@@ -150,7 +169,10 @@ def _hold(connection: Connection, incident: Incident, last: Incident | None) -> 
             )
 
 
-def _incident(row: tuple[str, ...], alerts: tuple[HeldAlert, ...]) -> Incident:
+def _incident(row: tuple[str, ...], of_alerts: Iterable[tuple[str, ...]]) -> Incident:
+    held = [_held(one[_WIDTH : _WIDTH + _HELD_WIDTH]) for one in of_alerts]
+    if len(held) > 1:
+        held.sort(key=lambda one: one.key)
     return Incident(
         risk_id=row[0],
         tier=row[1],
@@ -163,7 +185,7 @@ def _incident(row: tuple[str, ...], alerts: tuple[HeldAlert, ...]) -> Incident:
         starts_at=from_text(row[8]),
         ends_at=optional_time(row[9]),
         last_seen_at=from_text(row[10]),
-        alerts=alerts,
+        alerts=tuple(held),
     )
 
 

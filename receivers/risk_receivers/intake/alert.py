@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from risk_policy.contracts.alert import ESCALATION
 from risk_policy.vocabulary import Action, Category, Escalation, Severity
@@ -33,8 +35,7 @@ class Feed(StrEnum):
     NOTIFICATIONS = "notifications"  # Alertmanager: what people are to be told, by whomever
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """One alert of ours.
 
     Attributes:
@@ -54,8 +55,8 @@ class Alert:
     action: str
     starts_at: datetime
     ends_at: datetime | None
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
     is_certain: bool = True
 
     @property

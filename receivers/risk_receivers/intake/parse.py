@@ -113,11 +113,8 @@ class Parser:
                 self._prometheus.hear(ends_at, now)
 
     def _alert_feed(self, body: bytes, odd: Odd) -> Iterable[_WireAlert | Malformed]:
-        if body.count(b"{") <= _BRACES * MOST_PIECES:
-            try:
-                return _decode_list(body)
-            except _DECODE_ERRORS:
-                pass  # look at each alert on its own
+        if (found := _at_once(body)) is not None:
+            return found
         is_array = body.lstrip().startswith(b"[")
         try:
             _check_json(body)
@@ -147,7 +144,8 @@ class Parser:
             why = "the body is no Alertmanager webhook: its alerts are no list"
             odd.complain(why, unreadable=True)
             return ()
-        return _each(elements(alerts), alerts)
+        found = _at_once(alerts)
+        return _each(elements(alerts), alerts) if found is None else found
 
     def _sort(self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime) -> Batch:
         alerts: list[Alert] = []
@@ -234,6 +232,16 @@ def _left_out(webhook: _Webhook) -> Malformed:
         ),  # the same each time
         asks=True,
     )
+
+
+def _at_once(text: bytes) -> list[_WireAlert] | None:
+    """A list of alerts all of which can be read; None if each is to be looked at on its own."""
+    if text.count(b"{") > _BRACES * MOST_PIECES:
+        return None
+    try:
+        return _decode_list(text)
+    except _DECODE_ERRORS:
+        return None
 
 
 def _each(

@@ -6,7 +6,6 @@ what is too long by itself is cut, so that an account and a risk_id stay what th
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -53,7 +52,7 @@ def essence(trip: SpooledTrip) -> SpooledTrip:
 
 def _alert(alert: Alert) -> Alert:
     bounds = {_ACCOUNT: _ID_BYTES}
-    return replace(
+    return structs.replace(
         alert,
         alertname=_cut(alert.alertname, _NAME_BYTES),
         risk_id=_cut(alert.risk_id, _ID_BYTES),

@@ -12,6 +12,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from risk_policy.contracts.gate import now_ns
@@ -36,6 +37,7 @@ _MOST_NAMES: Final = 1000
 _SUBSCRIBER_BITS: Final = 64
 
 
+@lru_cache(maxsize=1024)  # every request asks, and few come from many addresses
 def subscriber(address: str) -> str:
     """What counts as one address: of IPv6 a whole network, for anybody has as many as they like."""
     try:

@@ -244,7 +244,10 @@ class WritableDatabase:
         mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise StoreError(f"needs SQLite's WAL mode and got {mode}; use a local file system")
-        for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        # temp_store: what a work's savepoint would put back. It serves this process alone, and as a
+        # temporary file it took some twenty writes for each work.
+        pragmas = ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+        for pragma in (*pragmas, "temp_store = MEMORY"):
             self.connection.execute(f"PRAGMA {pragma}")
 
     def _checked_head(self) -> Head:

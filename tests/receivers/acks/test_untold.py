@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from risk_policy.model.stack import Routing
 from risk_policy.vocabulary import Severity

@@ -43,7 +43,13 @@ def written(make_writer: MakeWriter, alert: Alert, path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
-    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1)],
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("secure_delete", 1),
+        ("temp_store", 2),  # in memory
+    ],
 )
 def test_the_writer_works_under_these_pragmas(writer: Writer, pragma: str, value: object) -> None:
     found = writer.run(
