@@ -85,7 +85,7 @@ def test_what_is_not_what_was_written_is_not_taken_up_again(
 
 
 def test_one_that_is_being_stopped_does_not_begin_anew_instead(stopped: Any, words: Any) -> None:
-    receivers = stopped.start(PROGRAM)
+    receivers = stopped.start()
     break_store(receivers)
     assert receivers.send("alerts", [words.alert()]).status_code == 503
     with socket.create_connection(("127.0.0.1", receivers.port)) as slow:
@@ -108,7 +108,7 @@ def test_one_whose_python_is_gone_stops_so_that_whoever_watches_it_starts_anothe
     if (own := Path(sys.prefix) / "pyvenv.cfg").exists():
         (tmp_path / "release" / "pyvenv.cfg").write_bytes(own.read_bytes())
     monkeypatch.setattr(sys, "executable", str(python))
-    receivers = stopped.start(PROGRAM)
+    receivers = stopped.start(("-m", "risk_receivers"))  # by the interpreter that will be gone
     break_store(receivers)
     assert receivers.send("alerts", [words.alert()]).status_code == 503
     python.unlink()
