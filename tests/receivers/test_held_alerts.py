@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from incident_story import alert, at
+from msgspec.structs import replace
 
 from risk_receivers.incidents.held import Told, ended, fired
 
