@@ -13,6 +13,7 @@ from typing import Final
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.contracts import alert as labels
+from risk_policy.vocabulary import Tier
 from risk_rules.labelled import plain
 from risk_rules.proofs.mutants import About, Document, Rule, kind_of, wrong_rules
 
@@ -52,10 +53,9 @@ class Family:
     def mutants(self) -> Iterator[Mutant]:
         """Every wrong version of one of its rules."""
         own = _own(self.name, self.rules)
-        tiers = {plain(rule)["labels"].get(labels.TIER): None for rule in own}
-        about = About(
-            tuple(tier for tier in tiers if tier), _identity(self.rules), _held_from_the_end(own)
-        )
+        said = {plain(rule)["labels"].get(labels.TIER) for rule in own}
+        tiers = tuple(tier.value for tier in Tier if tier.value in said)
+        about = About(tiers, _identity(self.rules), _held_from_the_end(own))
         for rule in own:
             kind = kind_of(rule)
             # Where it is most likely noticed comes first.

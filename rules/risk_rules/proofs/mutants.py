@@ -40,6 +40,7 @@ class About:
     """What is known of a limit from all of its rules.
 
     Attributes:
+        tiers: the mildest first.
         held_from_the_end: a cooldown counts from the end of a breach, so it holds throughout it.
     """
 
