@@ -57,6 +57,7 @@ def test_a_wrong_signature_of_a_known_key_is_never_passed_over() -> None:
     [
         TEXT,
         f"{TEXT}\n",
+        BY_PETER,
         f"{TEXT}\n{BY_PETER[:-1]}",
         f"\x01{TEXT}\n{BY_PETER}",
         f"{TEXT}\n— Bad Name {BY_PETER.split()[2]}\n",
@@ -132,8 +133,9 @@ def test_a_key_is_never_made_of_another_number_of_bytes() -> None:
 
 @pytest.mark.parametrize("name", ["", "two words", " desk", "desk\t", "desk+1", "\x01"])
 def test_what_is_no_name_of_a_key_is_refused(name: str) -> None:
-    with pytest.raises(NoteError):
-        VerifierKey(name, bytes(32))
+    for make in (VerifierKey, SigningKey):
+        with pytest.raises(NoteError):
+            make(name, bytes(32))
 
 
 def test_a_secret_is_not_shown_by_accident() -> None:

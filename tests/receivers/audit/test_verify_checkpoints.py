@@ -217,6 +217,7 @@ def test_a_checkpoint_that_came_while_it_was_verified_is_no_alarm(log: Log) -> N
     log.checkpoint()
     found = verify_database(log.path, progress=progress)
     assert found.ok, the(found)
+    assert kept == [500, found.events]
 
 
 def test_a_rewritten_record_is_told_by_what_was_signed(closed: Log, tamper: Tamper) -> None:

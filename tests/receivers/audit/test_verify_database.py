@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,8 @@ from risk_receivers.audit.checkpoint_table import StoredCheckpoint
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.query import head
+from risk_receivers.audit.record import Link, StoredRow
+from risk_receivers.audit.side_by_side import prechecked
 from risk_receivers.audit.verify import verify_database
 from risk_receivers.database.place import Place
 from risk_receivers.store.head_file import path_beside
@@ -137,7 +139,8 @@ def test_text_that_is_no_text_is_a_finding_and_no_crash(database: Path, tamper: 
         "CREATE TABLE audit_payload(seq INTEGER PRIMARY KEY, salt, payload)",
         "INSERT INTO audit_payload SELECT seq, x'00', CAST(x'ff' AS TEXT) FROM audit_header",
     )
-    assert not verify_database(database).ok
+    found = verify_database(database)
+    assert (found.ok, found.events) == (False, 12)
 
 
 def test_a_trigger_on_the_chain_is_found(database: Path, tamper: Tamper) -> None:
@@ -218,13 +221,14 @@ def test_checkpoints_that_cannot_be_read_are_a_finding(database: Path, tamper: T
     for last, says in (
         (9, "the checkpoint at 9 has no signature lines"),
         (200, "a checkpoint over 200 records was signed, but the chain ends at 12"),
+        (2**62 + 1, f"a checkpoint over {2**62 + 1} records was signed, but the chain ends at 12"),
     ):
         found = verify_database(database, last=StoredCheckpoint(last, b""))
         told = [problem.message for problem in found.problems]
         assert any("the table audit_checkpoint is damaged" in message for message in told)
         assert sum("the checkpoints beyond 0 cannot be read" in message for message in told) == 1
         assert sum(says in message for message in told) == 1
-        assert sum("records was signed" in message for message in told) == (last == 200)
+        assert sum("records was signed" in message for message in told) == (last > 12)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -274,3 +278,18 @@ def test_the_first_ten_problems_are_kept_and_all_are_counted(
     found = verify_database(database)
     assert (len(found.problems), found.problem_count) == (10, 24)
     assert len(verify_database(database, keep=3).problems) == 3
+
+
+def test_a_database_is_verified_without_helpers_unless_they_are_asked_for(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def noted(rows: Iterator[StoredRow], processes: int) -> Iterator[StoredRow | Link]:
+        asked.append(processes)
+        return prechecked(rows, processes)
+
+    monkeypatch.setattr("risk_receivers.audit.verify.prechecked", noted)
+    assert verify_database(database).ok
+    assert verify_database(database, processes=3).ok
+    assert asked == [1, 3]

@@ -86,6 +86,7 @@ def test_what_was_deleted_is_explained_by_what_is_known_of_retention(tmp_path: P
         for given in (None, known, known):
             found = verify_stretch(connection, EMPTY, 3, known=given)
             assert (found.problems, found.deleted) == ((), 3)
+        assert known.missing(connection).retained.through > 4
     archive.tamper("DELETE FROM audit_payload WHERE seq = 5")
     with closing(tables.open_read_only(archive.database)) as connection:
         assert [one.seq for one in verify_stretch(connection, EMPTY, 9).problems] == [5]
