@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from incident_story import alert, at
 from msgspec.structs import replace
 
 from risk_receivers.incidents.held import Told, ended, fired
+from risk_receivers.incidents.lifecycle import on_alert
 
 
 def test_what_people_were_told_is_kept_as_these_numbers() -> None:
@@ -21,3 +23,10 @@ def test_a_firing_that_was_heard_of_by_its_end_alone_began_when_its_end_says() -
     assert over.starts_at == at(0)
     again = ended(over, alert(firing=False, starts=20, ends=25), at(25))
     assert again == replace(over, starts_at=at(20), ends_at=at(25), counted_end=at(25))
+
+
+def test_neither_an_incident_nor_what_it_holds_can_be_changed_behind_its_back() -> None:
+    incident = on_alert(None, alert(), at(0)).incident
+    for one, name in ((incident, "state"), (incident.alerts[0], "told")):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(one, name, getattr(one, name))
