@@ -26,7 +26,8 @@ def test_a_firing_that_was_heard_of_by_its_end_alone_began_when_its_end_says() -
 
 
 def test_neither_an_incident_nor_what_it_holds_can_be_changed_behind_its_back() -> None:
-    incident = on_alert(None, alert(), at(0)).incident
-    for one, name in ((incident, "state"), (incident.alerts[0], "told")):
+    step = on_alert(None, alert(), at(0))
+    held = step.incident.alerts[0]
+    for one, name in ((step, "changes"), (step.incident, "state"), (held, "told")):
         with pytest.raises(AttributeError, match="immutable"):
             setattr(one, name, getattr(one, name))
