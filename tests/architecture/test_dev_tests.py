@@ -23,7 +23,8 @@ case "$*" in *cache_dir=*) cache=.pytest_cache/stack ;; *) cache=.pytest_cache ;
 mkdir -p "$cache/v/cache"
 [ "$status" -ne 1 ] || [ -n "${SILENT:-}" ] || echo '{"one": true}' >"$cache/v/cache/lastfailed"
 ignored=$(sed -n 's/^SigIgn:.*\\(.\\)$/\\1/p' /proc/$$/status)
-echo "$half at $(nice), ignoring $ignored: $*"
+# SIGINT and SIGQUIT. A hang-up may be ignored by whoever runs all this.
+echo "$half at $(nice), ignoring $((0x$ignored & 6)): $*"
 exit "$status"
 """
 
