@@ -234,6 +234,7 @@ NAME, SIZE, ROOT = TEXT.split("\n")
         f"{TEXT}\n\n{LINE.replace(' ', '  ')}",
         f"{TEXT}\n\n{LINE.replace('=', '!=')}",
     ],
+    ids=lambda _: "told",  # the key, and so the texts, are others in each process
 )
 def test_what_is_no_checkpoint_is_told_and_proves_nothing(tmp_path: Path, told: str) -> None:
     assert audited(tmp_path, exported(note(6, SIGNER)), key=SIGNER.vkey).code == 0
