@@ -265,18 +265,18 @@ def test_a_standby_does_not_take_over_from_a_server_that_lost_what_it_has_seen(
     pair: Any, words: Any
 ) -> None:
     assert pair.one.send("alerts", [words.alert()]).status_code == 200
-    pair.wait_until(lambda: pair.rows("SELECT max(seq) FROM audit_header")[0][0] >= 3, 20)
+    last = pair.rows("SELECT max(seq) FROM audit_header")[0][0]
     noted = Server(pair.dsn, pair.other.database)
 
     def has_seen_it() -> bool:
         head = head_file.read(noted.path)
-        return head is not None and head.size >= 3
+        return head is not None and head.size >= last
 
     pair.wait_until(has_seen_it, 20, "the standby has noted the head")
     pair.other.process.send_signal(signal.SIGSTOP)
     pair.one.kill()
-    pair.rows("DELETE FROM audit_payload WHERE seq >= 3 RETURNING seq")
-    pair.rows("DELETE FROM audit_header WHERE seq >= 3 RETURNING seq")
+    for table in ("audit_payload", "audit_header"):
+        pair.rows(f"DELETE FROM {table} WHERE seq >= {last:d} RETURNING seq")  # noqa: S608
     pair.other.process.send_signal(signal.SIGCONT)
     pair.wait_until(lambda: "records were lost" in pair.other.log, 40, "it says what is missing")
     assert not pair.leads(pair.other)
