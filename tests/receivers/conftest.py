@@ -158,7 +158,9 @@ class Receivers:
 
     @property
     def log(self) -> str:
-        return (self.data.parent / "receivers.log").read_text()
+        path = self.data.parent / "receivers.log"
+        # The process opens it, which takes a moment.
+        return path.read_text() if path.exists() else ""
 
     @property
     def database(self) -> Path:
