@@ -27,7 +27,8 @@ DOCUMENTS = [
 ]
 #: Steps of a list have theirs indented.
 _BLOCK = re.compile(r"^[ \t]*```(?:sh|bash|console|)\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
-_INLINE = re.compile(r"`((?:riskwarden|\./dev) [^`]+)`")
+#: An escaped one is a mere sign, and no code begins there.
+_INLINE = re.compile(r"(?<!\\)`((?:riskwarden|\./dev) [^`]+)`")
 #: Of the library that typer brings with it, which has no public name.
 _USAGE_ERROR: Final[Any] = typer.BadParameter.__mro__[1]
 _MORE: Final = ("…", "...")
