@@ -60,7 +60,7 @@ class Health:
         self._proof = proof
         self._gate = gate
         self._signs = signs
-        self._workers = workers
+        self._workers = list(workers)
         self._reading = reading
         self._verdict = verdict
         self._channels = channels
@@ -68,6 +68,10 @@ class Health:
         self._data = data
         self.not_yet = ""
         self._recorded_kill = KillBoard()
+
+    def watch(self, worker: Worker) -> None:
+        """From now on a worker that stands beside the service, too."""
+        self._workers.append(worker)
 
     def problems(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
@@ -83,7 +87,7 @@ class Health:
 
     def _way_out(self) -> str:
         failure = self._writer.failure
-        if failure is not None and may_pass(failure):
+        if self.not_yet or (failure is not None and may_pass(failure)):
             return f"this service begins anew once it does ({self.not_yet or failure})"
         return "restart after mending it"
 

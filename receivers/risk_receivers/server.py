@@ -92,6 +92,7 @@ def serve(
             server.also_serve(tls_listener, tls.context, strangers)
             certificate = Certificate(tls, service.parts.telemetry)
             certificate.start()
+            service.parts.health.watch(certificate)
             stack.callback(certificate.stop)
         retreat = Retreat(
             *(service, data, leadership),

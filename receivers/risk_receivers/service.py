@@ -102,6 +102,8 @@ def running(
             worker.start()
             stack.callback(worker.stop)
         parts = parts_of(core, people, access, sign_in, key_ages)
+        for worker in (core.checkpointer, uses, key_ages):
+            parts.health.watch(worker)
         telemetry.add_source(parts.health.gauges)
         telemetry.add_source(lambda: ack_gauges(core.database))
         front = stack.enter_context(open_front(core, people, parts, sign_in))

@@ -92,6 +92,36 @@ def test_people_come_over_tls_and_machines_as_before(
     assert "Traceback" not in service.log
 
 
+#: The service with a mistake in what stands beside its core.
+_MISTAKEN = """
+from risk_receivers.__main__ import main
+from risk_receivers.security.key_ages import KeyAges
+from risk_receivers.tls import Certificate
+from risk_receivers.tokens.registry import Uses
+for worker in (Certificate, KeyAges, Uses):
+    worker.round = lambda self: {}["what nobody thought of"]
+raise SystemExit(main())
+"""
+
+
+def test_one_that_does_not_look_after_its_certificate_any_more_is_not_ready(
+    stopped: Any, authority: trustme.CA, wait_until: Any
+) -> None:
+    with_tls(stopped, authority, a_port())
+    stopped.spawn(("-c", _MISTAKEN))
+
+    def failing() -> set[str]:
+        try:
+            reasons = stopped.call("GET", "/readyz", token="").json().get("reasons", [])
+        except httpx.TransportError:
+            return set()
+        return {one.split()[1] for one in reasons if " fails with KeyError" in one}
+
+    wait_until(
+        lambda: failing() == {"certificate", "security-key-ages", "token-uses"}, 30, "all are told"
+    )
+
+
 @pytest.mark.parametrize(
     ("host", "more", "said"),
     [

@@ -132,6 +132,6 @@ class Candidate:
         """Whatever goes wrong, the next look is made with another connection."""
         try:
             yield
-        except (ServerError, StoreError):
+        except Exception:
             self.close()
             raise

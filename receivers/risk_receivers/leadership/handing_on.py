@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from risk_policy.contracts.standby import STANDBY, STANDBY_ALONE, STANDBY_ASKED
 from risk_receivers.body import BodyReader, End, Receive
 from risk_receivers.leadership.standing import Standing
 from risk_receivers.problem import CONTENT_TYPE, JSON, problem_of
+from risk_receivers.workers import Worker
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Any]
@@ -47,9 +48,15 @@ class HandingOn:
     """The application of a service that stands by."""
 
     def __init__(
-        self, standing: Standing, exposition: Callable[[], bytes], bodies: BodyReader
+        self,
+        standing: Standing,
+        exposition: Callable[[], bytes],
+        bodies: BodyReader,
+        workers: Sequence[Worker],
     ) -> None:
+        """``workers`` are what else has to go on meanwhile."""
         self._standing = standing
+        self._workers = workers
         self._exposition = exposition
         self._bodies = bodies
         self._client = httpx.AsyncClient(
@@ -78,10 +85,15 @@ class HandingOn:
         elif body.end is not End.LEFT:
             await _refuse(send, body.code, self._bodies.complaints[body.end])
 
+    @property
+    def _problem(self) -> str:
+        found = [self._standing.why_not_ready, *(worker.complaint for worker in self._workers)]
+        return "; ".join(one for one in found if one)
+
     async def _probe(self, path: str, send: Send) -> None:
         if path == "/metrics":
             await _answer(send, 200, _METRICS, await asyncio.to_thread(self._exposition))
-        elif path == "/readyz" and (problem := self._standing.why_not_ready):
+        elif path == "/readyz" and (problem := self._problem):
             await _refuse(send, 503, f"not ready: stands by, and {problem}")
         else:
             said = {"status": "standby", "leader": self._standing.leader_address}

@@ -30,6 +30,7 @@ from risk_receivers.store.places import place_of
 from risk_receivers.strangers import Strangers, most_strangers
 from risk_receivers.telemetry import Telemetry, policy_info
 from risk_receivers.tls import Certificate, Secured
+from risk_receivers.workers import Worker
 
 #: Whoever is still waited for by then sends again, and meanwhile nobody leads.
 _STOP_SECONDS: Final = 1
@@ -106,8 +107,16 @@ def _serve(
         del by  # nobody has been asked for a token
         _log.warning("%s: what %s asks %s", path, address, why)
 
+    left_behind = LeftBehind(
+        *(data, lambda: standing.leader_address, alerting.kill_switch.mode),
+        token=alerting.auth.operator_token.reveal_token(),
+        telemetry=telemetry,
+    )
+    workers: list[Worker] = [left_behind]
+    if sockets.secured is not None:
+        workers.append(Certificate(sockets.secured, telemetry))
     application = Perimeter(
-        HandingOn(standing, telemetry.exposition, bodies),
+        HandingOn(standing, telemetry.exposition, bodies, workers),
         alerting.dashboard,
         refused=refused,
         signed=(SLACK_PATH,),
@@ -121,17 +130,9 @@ def _serve(
     server = HttpServer(policy, application, strangers, stop_seconds=_STOP_SECONDS)
     if sockets.tls is not None and sockets.secured is not None:
         server.also_serve(sockets.tls, sockets.secured.context, strangers)
-        certificate = Certificate(sockets.secured, telemetry)
-        certificate.start()
-        closing.callback(certificate.stop)
-
-    left_behind = LeftBehind(
-        *(data, lambda: standing.leader_address, alerting.kill_switch.mode),
-        token=alerting.auth.operator_token.reveal_token(),
-        telemetry=telemetry,
-    )
-    left_behind.start()
-    closing.callback(left_behind.stop)
+    for worker in workers:
+        worker.start()
+        closing.callback(worker.stop)
 
     def over() -> None:
         server.should_exit = True

@@ -59,6 +59,11 @@ class Standing:
         self._left_behind = ""
         self._hindrance = ""
         self._other_policy = ""
+        self._mistakes: dict[str, str] = {}
+        self._seen: SeenHead | None = None
+        self._problem = ""
+        self._is_over = False
+        self._noted_at, self._asked_at = 0.0, time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._stand, name="standing-by", daemon=True)
 
@@ -91,34 +96,51 @@ class Standing:
         """What keeps it from standing in; empty if nothing does."""
         found = [self._unreachable, self._hindrance, self._other_policy]
         found += [self._unsigned, self._left_behind]
+        found += [f"{what} fails with {kind}" for what, kind in list(self._mistakes.items())]
         if not self.leader_address and not self._unreachable:
             found.insert(0, "nobody leads")
         return "; ".join(one for one in found if one)
 
     def _stand(self) -> None:
-        seen: SeenHead | None = None
-        problem = ""
         try:
-            noted_at, asked_at = 0.0, time.monotonic()
             while not self._stopping.wait(self._candidate.look_seconds):
-                if time.monotonic() - noted_at >= _NOTE_SECONDS:
-                    try:
-                        seen = seen or SeenHead(self._place)
-                        seen.look()
-                        problem = seen.problem
-                    except OSError as error:
-                        problem = f"{self._place.path}: {error}"
-                    noted_at = time.monotonic()
-                if time.monotonic() - asked_at >= _ASK_SECONDS:
-                    self._say_of_the_key()
-                    self._say_of_a_kill()
-                    asked_at = time.monotonic()
-                if self._look(problem):
+                now = time.monotonic()
+                if now - self._noted_at >= _NOTE_SECONDS:
+                    self._noted_at = now
+                    self._try("noting the chain's head", self._note_the_head)
+                if now - self._asked_at >= _ASK_SECONDS:
+                    self._asked_at = now
+                    self._try("looking at its key", self._say_of_the_key)
+                    self._try("looking for a kill that waits here", self._say_of_a_kill)
+                self._try("looking who leads", self._look_again)
+                if self._is_over:
                     self._over()
                     return
         finally:
-            if seen is not None:
-                seen.close()
+            if self._seen is not None:
+                self._seen.close()
+
+    def _try(self, what: str, step: Callable[[], None]) -> None:
+        """A mistake ends a step and never the thread: nobody else would take over."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001
+            if what not in self._mistakes:
+                _log.critical("%s: a mistake ended it, trying again", what, exc_info=error)
+            self._mistakes[what] = type(error).__name__  # its text may hold anything
+        else:
+            self._mistakes.pop(what, None)
+
+    def _note_the_head(self) -> None:
+        try:
+            self._seen = self._seen or SeenHead(self._place)
+            self._seen.look()
+            self._problem = self._seen.problem
+        except OSError as error:
+            self._problem = f"{self._place.path}: {error}"
+
+    def _look_again(self) -> None:
+        self._is_over = self._look(self._problem)
 
     def _look(self, problem: str = "") -> bool:
         """Whether it is over."""
