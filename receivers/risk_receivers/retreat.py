@@ -10,8 +10,8 @@ alerts are answered 503, so that whoever sent them sends them again. Where what 
 changed or is gone, it stays so until a person has looked.
 
 A leader on PostgreSQL stands by afterwards, like any other. As long as the server cannot be
-reached, nobody else leads either. One whose own disk cannot be written makes way for another at
-once, since that disk is nobody else's concern; where no other one is, it stays as it is, too.
+reached, nobody else leads either. One that something of its own keeps from it, its disk or its
+policy, makes way for another at once; where no other one is, it stays as it is, too.
 """
 
 from __future__ import annotations
@@ -125,23 +125,23 @@ class Retreat:
 
     def _why_not_yet(self) -> str:
         """Why a new process could not record, or would not know all that this one knows."""
-        if unkept := self._service.unkept():
-            if self._leadership is not None:
-                self._leadership.give_up(unkept)
-            return unkept
-        if self._is_stopping():
-            return "it is being stopped"
-        try:
-            if self._leadership is None or not self._leadership.is_followed():
-                known = self._service.parts.writer.head
-                require_mended(self._service.database, self._data, known)
-        except ServerError as error:
-            return str(error)
-        except StoreError as error:
-            if self._leadership is not None:
-                self._leadership.give_up(str(error))
-            return str(error)
-        return self._may_start()
+        if not (why := self._service.unkept()):
+            if self._is_stopping():
+                return "it is being stopped"
+            try:
+                if self._leadership is None or not self._leadership.is_followed():
+                    known = self._service.parts.writer.head
+                    require_mended(self._service.database, self._data, known)
+            except ServerError as error:
+                return str(error)
+            except StoreError as error:
+                why = str(error)
+            else:
+                why = self._may_start()
+        # Whatever keeps this one from it, another may be able to.
+        if why and self._leadership is not None:
+            self._leadership.give_up(why)
+        return why
 
     def _begin_anew(self) -> None:
         withdrawing = threading.Thread(target=self._service.parts.gate.withdraw, daemon=True)
