@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from risk_receivers.database.connection import ServerError
 from risk_receivers.database.place import Server
 from risk_receivers.database.server import ServerConnection
 from risk_receivers.leadership import record
 from risk_receivers.leadership.leader import Leadership
 from risk_receivers.leadership.record import Leader
 from risk_receivers.store import server
-from risk_receivers.store.errors import StoreBusyError, StoreError
+from risk_receivers.store.errors import StoreBusyError
 
 #: Looks within the time after which a silent leader is deposed.
 _LOOKS: Final = 20
