@@ -26,6 +26,7 @@ from risk_receivers.intake.quarantine import quarantine
 from risk_receivers.kill import chain as kill_chain
 from risk_receivers.kill import doubt
 from risk_receivers.kill import journal as kill_journal
+from risk_receivers.kill.alert_keys import alert_key, is_repeat
 from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.board import KillBoard, own_id
 from risk_receivers.kill.journal import Pulled, Witness
@@ -227,7 +228,7 @@ class Ledger:
         new = transaction.connection.execute(
             "INSERT INTO merged_trip (id) VALUES (?) ON CONFLICT DO NOTHING", (trip.id,)
         ).rowcount
-        if not new:
+        if not new or is_repeat(transaction.connection, trip, self._automatic):
             state = kill_journal.load(transaction.connection)
             return Outcome(kill=state if state.is_tripped else None)
         received = {"received_at": to_text(trip.received_at)}
@@ -296,9 +297,7 @@ class Ledger:
         # Several alerts may be about one incident. One that arrives resolved and whose firing
         # was never seen has a key that was never seen, whatever else is known of its incident.
         scope = self._automatic.scope_of(alert)
-        key = f"incident:{incident.id}:{alert.alertname}"
-        if not scope.is_everything:  # under another policy it was about another scope
-            key = f"{key} {scope}"
+        key = alert_key(incident, alert, scope)
         if not alert.may_trip:
             doubted = doubt.note(transaction, key, alert, incident.id)
             return step, replace(outcome, doubted=before.doubted or doubted)

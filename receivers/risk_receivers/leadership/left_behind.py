@@ -6,15 +6,15 @@ may be open. So who stands by hands on what a person, or a runtime, has asked fo
 ids, so that it is on record once and stays cleared once it was; and it is forgotten here only when
 the leader has it on record, or is tripped in a tighter mode.
 
-What an alert, a timer or a damaged file asked for stays where it is: the leader hears alerts and
-silence itself.
+What an alert, a timer or a damaged file asked for is not handed on: the leader hears alerts and
+timers itself. What it has on record since is forgotten here, and the rest stays where it is.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +22,18 @@ import httpx
 
 from risk_policy.clock import utc_now
 from risk_policy.contracts import marker
-from risk_policy.vocabulary import KillMode
+from risk_policy.contracts.operator import LONGEST_NAME, LONGEST_REASON
+from risk_receivers.audit.tables import open_read_only
+from risk_receivers.database.connection import Connection
+from risk_receivers.database.place import Place
 from risk_receivers.errors import GateBusyError
 from risk_receivers.gate.folder import FolderLock
+from risk_receivers.kill.alert_keys import is_repeat
+from risk_receivers.kill.automatic import Automatic
+from risk_receivers.kill.journal import load
 from risk_receivers.kill.order_watch import trip_of
 from risk_receivers.kill.spool import Spool, is_waiting
-from risk_receivers.kill.trip import OperatorKill, SpooledTrip
+from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, TimeoutKill
 from risk_receivers.telemetry import Telemetry
 from risk_receivers.workers import ROUND_ERRORS, Worker
 
@@ -36,6 +42,10 @@ _LOOK_SECONDS: Final = 1.0
 _LAST_PAUSE_SECONDS: Final = 60.0
 #: The gate's folder is held meanwhile: nobody takes over here.
 _PATIENCE_SECONDS: Final = 3.0
+#: Which it may have recorded since.
+_HEARD_BY_THE_LEADER: Final = (AlertKill, TimeoutKill)
+#: A reason, or who, that is nothing but blanks.
+_NOT_SAID: Final = "not said"
 _ON_RECORD: Final = (httpx.codes.OK, httpx.codes.CONFLICT)
 _log = logging.getLogger(__name__)
 
@@ -52,7 +62,8 @@ class LeftBehind(Worker):
         self,
         data: Path,
         leader: Callable[[], str],
-        automatic_mode: KillMode,
+        automatic: Automatic,
+        place: Place,
         *,
         token: str,
         telemetry: Telemetry,
@@ -60,7 +71,8 @@ class LeftBehind(Worker):
         super().__init__("left-behind", telemetry)
         self._data = data
         self._leader = leader
-        self._automatic_mode = automatic_mode
+        self._automatic = automatic
+        self._place = place
         self._headers = {"Authorization": f"Bearer {token}"}
         self._said = ""
         self._pause = _LOOK_SECONDS
@@ -81,7 +93,7 @@ class LeftBehind(Worker):
         order = marker.read_order(self._data / "gate")
         trips = {trip.id: trip for trip in spool.pending}
         if order is not None and order.id not in trips:
-            trips[order.id] = trip_of(order, self._automatic_mode, utc_now())
+            trips[order.id] = trip_of(order, self._automatic.mode, utc_now())
         for trip in trips.values():
             # An order that cannot even be looked at has no id of its own.
             if not isinstance(trip.kill, OperatorKill) or trip.id == marker.UNREADABLE:
@@ -91,6 +103,15 @@ class LeftBehind(Worker):
             if order is not None and order.id == trip.id:
                 marker.withdraw_order(self._data / "gate", order)
             spool.merged([trip])
+        if others := [one for one in spool.pending if isinstance(one.kill, _HEARD_BY_THE_LEADER)]:
+            with closing(open_read_only(self._place)) as connection:
+                spool.merged([one for one in others if self._is_on_record(connection, one)])
+
+    def _is_on_record(self, connection: Connection, trip: SpooledTrip) -> bool:
+        if not isinstance(trip.kill, TimeoutKill):
+            return is_repeat(connection, trip, self._automatic)
+        one = load(connection).with_id(trip.kill_id)
+        return one is None or one.on_timeout(utc_now()) is None
 
     def _is_taken(self, trip: SpooledTrip, kill: OperatorKill) -> bool:
         leader = self._leader()
@@ -98,8 +119,8 @@ class LeftBehind(Worker):
             "id": trip.id,
             "kill_id": trip.kill_id,
             "mode": kill.mode.value,
-            "reason": kill.reason,
-            "actor": kill.actor,
+            "reason": kill.reason.strip()[:LONGEST_REASON] or _NOT_SAID,
+            "actor": kill.actor.strip()[:LONGEST_NAME] or _NOT_SAID,
             "scope": kill.scope,
         }
         try:

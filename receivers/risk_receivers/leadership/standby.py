@@ -19,6 +19,7 @@ from risk_receivers.database.place import Server
 from risk_receivers.doors.slack import SLACK_PATH
 from risk_receivers.errors import StartError
 from risk_receivers.http_server import HttpServer
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.leadership.candidate import Candidate
 from risk_receivers.leadership.handing_on import HandingOn
 from risk_receivers.leadership.leader import Leadership
@@ -107,8 +108,9 @@ def _serve(
         del by  # nobody has been asked for a token
         _log.warning("%s: what %s asks %s", path, address, why)
 
+    automatic = Automatic(alerting.kill_switch.mode, alerting.kill_switch.automatic_scope)
     left_behind = LeftBehind(
-        *(data, lambda: standing.leader_address, alerting.kill_switch.mode),
+        *(data, lambda: standing.leader_address, automatic, place_of(alerting.audit, data)),
         token=alerting.auth.operator_token.reveal_token(),
         telemetry=telemetry,
     )

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgspec
+
+from risk_policy.clock import utc_now
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
-from risk_policy.vocabulary import KillMode
+from risk_policy.vocabulary import KillMode, Severity
+from risk_receivers.intake.alert import Feed
+from risk_receivers.intake.parse import Parser
+from risk_receivers.kill.trip import AlertKill, SpooledTrip
 from risk_receivers.leadership.left_behind import is_left_behind
 from riskwarden.offline_kill import trip
 from riskwarden.stack.layout import Layout
 
 
-def test_what_was_given_where_nobody_led_holds_at_the_leader_too(make_pair: Any) -> None:
+def test_what_was_given_where_nobody_led_holds_at_the_leader_too(
+    make_pair: Any, words: Any
+) -> None:
     pair = make_pair()
     gate = pair.other.data / "gate"
     gate.mkdir(parents=True)
@@ -28,7 +37,20 @@ def test_what_was_given_where_nobody_led_holds_at_the_leader_too(make_pair: Any)
     assert marker.read_order(gate) is None
     pair.await_standby(pair.other)
 
-    (pair.other.data / "spool" / "what.jsonl").write_text("{")
+    kill, spool = words.kill_alert(), pair.other.data / "spool"
+    heard = Parser(Severity.WARNING, 60).parse(Feed.ALERTS, json.dumps([kill]).encode(), utc_now())
+    waits = SpooledTrip("waits", "kill", utc_now(), AlertKill(heard.tripping[0]))
+    assert pair.one.send("alerts", [kill]).status_code == 200
+    (spool / "waits.jsonl").write_bytes(msgspec.json.encode(waits))
+    (gate / marker.ORDER_FILE).write_text(
+        json.dumps({"mode": "pause", "reason": " ", "actor": "a" * 150})
+    )
+    pair.wait_until(
+        lambda: not is_left_behind(pair.other.data), 20, "an alert is on record, an order is taken"
+    )
+    assert len(pair.events_of("ALERT_CREATED")) == 1
+
+    (spool / "what.jsonl").write_text("{")
     pair.wait_until(
         lambda: (
             "is not on record, and trips once this service leads"
