@@ -44,6 +44,9 @@ _OPEN: Final = (
 #: So many times as long as a look kept a processor busy passes until the next. With thousands of
 #: incidents open it takes a tenth of one at most, which is not there for what comes in.
 _REST: Final = 9
+#: Whatever it took: an acknowledgement is prolonged half a minute before its end, and one that
+#: mutes something worse by now is ended here.
+_LONGEST_REST_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -85,7 +88,8 @@ class Reconciler(Worker):
             self._tell_what_is_over()
         except (OSError, *DATABASE_ERRORS, ReceiversError) as error:
             _log.error("silences could not be reconciled, trying again: %s", error)
-        return max(self._interval_seconds, _REST * (time.thread_time() - began))
+        rest = min(_REST * (time.thread_time() - began), _LONGEST_REST_SECONDS)
+        return max(self._interval_seconds, rest)
 
     def _tell_what_fires(self, answers: bool) -> None:  # noqa: FBT001 - private, one caller
         with closing(open_read_only(self._database)) as connection:
