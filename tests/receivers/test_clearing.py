@@ -74,7 +74,8 @@ def test_a_kill_is_cleared_in_two_steps_and_the_gate_opens(
     receivers.start()
     wait_until(receivers.gate_is_open)
     assert receivers.verified().ok
-    again = receivers.operator_kill("pause").json()
+    # Another one by its name: what is answered 200 closes the gate.
+    again = receivers.call("POST", "/api/v1/kill", json={**given, "id": "t-2"}).json()
     assert (again["already_tripped"], again["kill_id"] != kill_id) == (False, True)
     assert receivers.gate_says_halt()
 

@@ -86,7 +86,10 @@ class KillDoor(WholeDoor):
         )
         trip = operator_trip(kill, received)
         if is_given := isinstance(wanted, GivenKill) and wanted.id is not None:
-            known_as = wanted.kill_id or wanted.id
+            known_as, known = wanted.kill_id or wanted.id, self._recorder.known
+            # Another one by the name of one that was cleared would be on record and close nothing.
+            if known_as in known.cleared or known.with_id(known_as):
+                known_as = trip.kill_id
             trip = msgspec.structs.replace(trip, id=wanted.id, kill_id=known_as)
         is_looser = self._recorder.known.of(scope).would_loosen(wanted.mode)
         try:
