@@ -202,7 +202,7 @@ def test_a_spare_takes_what_it_has_room_for_and_one_is_enough(
     fill = length - len(contract.encode_detail(detail))
     detail = detail.model_copy(update={"policy_digest": "x" * fill})
     with contextlib.nullcontext() if has_room else pytest.raises(OSError, match="directory"):
-        file.write(detail)
+        file.show(detail)
     assert file.holds(detail) is has_room
 
 
@@ -277,10 +277,12 @@ def test_reasons_are_for_the_folders_group_however_they_were_written(tmp_path: P
     for number in (0, 200):
         whole = detail.model_copy(update={"restrictions": tuple(held(number))})
         assert not file.holds(whole)
-        file.write(whole)
+        file.show(whole)
         assert file.holds(whole)
+        file.keep()
         assert (tmp_path / contract.DETAIL_FILE).stat().st_mode & 0o777 == 0o640
         assert all(path.is_file() for path in spares), "each has its space again"
     for number in range(20):
-        file.write(detail.model_copy(update={"version": number}))
+        file.show(detail.model_copy(update={"version": number}))
+        file.keep()
     assert len(list(Path("/proc/self/fd").iterdir())) < opened + 20
