@@ -106,4 +106,7 @@ class DetailFile:
 
 
 def _has_its_space(spare: Path) -> bool:
-    return spare.exists() and spare.stat().st_size == _SPARE_BYTES
+    try:
+        return spare.stat().st_size == _SPARE_BYTES
+    except FileNotFoundError:
+        return False

@@ -74,8 +74,6 @@ class GatePublisher:
         self.found_halted = False
         #: What gate.json has to say changes with each; it says so once both are the same.
         self._wanted, self._shown = 1, 0
-        #: The version of gate.json that the disk holds, too.
-        self._kept_version = -1
         self._renewed_ns = 0
         self._closed = False
         self._lost: list[LeaseFile] = []
@@ -135,7 +133,8 @@ class GatePublisher:
         self.found_halted = self._lease.found_halted
         self._detail_file.prepare()
         self._published = before
-        self._version = self._lease.version
+        #: The version of gate.json, and the one that the disk holds, too.
+        self._version = self._kept_version = self._lease.version
 
     def _stay_in_place(self) -> bool:
         """Whether readers find both files; what somebody took away is made again, closed."""
@@ -383,7 +382,7 @@ class GatePublisher:
             if self._detail_owed and self._told:
                 with self._detail_lock:
                     self._publish_detail()
-            is_kept = not self._told or self._keep_detail()
+            is_kept = self._keep_detail()
             asked = contract.now_ns()
             healthy = self._in_place and self._told and is_kept and self._may_renew()
             with self._lock:
