@@ -25,7 +25,6 @@ Takes about a minute at the default of 15 trials:
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import random
 import statistics
 import tempfile
@@ -35,15 +34,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from measure import Receivers, Spread, alert, free_port, machine, ratio, receivers, until
+from gate_watcher import Gate, NotClosedError
+from measure import (
+    PATIENCE_SECONDS,
+    Receivers,
+    Spread,
+    alert,
+    free_port,
+    machine,
+    ratio,
+    receivers,
+    until,
+)
 from monitoring import aligned, prometheus
 from prometheus_client import CollectorRegistry
 
@@ -57,7 +65,6 @@ from risk_policy.contracts.jobs import EXPORTER_JOB
 from risk_policy.contracts.snapshot import Snapshot
 from risk_receivers.audit.query import events
 from risk_receivers.prometheus import PrometheusApi, PrometheusError
-from risk_runtime import Order, Side, TradeGate
 
 _POLICY: Final = """
 [alerting.kill_switch]
@@ -79,65 +86,7 @@ alertmanager = "127.0.0.1:{listener}"
 #: A snapshot that is older counts as none.
 _SHOW_AGAIN_SECONDS: Final = 2.0
 _BY_HAND: Final = 10
-#: The gate is memory that another process writes, and tells nobody; an order looks at it when it
-#: comes. So it is looked at again and again, often enough to be right to a part of a millisecond.
-_POLL_SECONDS: Final = 0.0002
-_PATIENCE_SECONDS: Final = 60.0
 _EVENTS: Final = 100_000
-
-
-def watch_gate(folder: Path, asked: Connection) -> None:
-    """In a process of its own: say when an account may trade, and when it no longer may.
-
-    What other alerts of the same breach hold back, and they do, is not what is waited for.
-    """
-    gate = TradeGate(folder)
-    while account := asked.recv():
-        order = Order("AAPL", Side.BUY, 1, 100.0, account=account)
-        for said in (partial(_is_open, gate, order), partial(_is_killed, gate, order)):
-            deadline = time.monotonic() + _PATIENCE_SECONDS
-            while not said() and time.monotonic() < deadline:
-                time.sleep(_POLL_SECONDS)  # why: see there
-            asked.send((time.time() if said() else 0.0, _what_it_says(gate, order)))
-
-
-def _what_it_says(gate: TradeGate, order: Order) -> str:
-    decision = gate.check(order)
-    return "lets orders pass" if decision.allowed else f"refuses orders: {decision.reason}"
-
-
-def _is_open(gate: TradeGate, order: Order) -> bool:
-    return gate.check(order).allowed
-
-
-def _is_killed(gate: TradeGate, order: Order) -> bool:
-    return gate.directive(order) is not None
-
-
-class NotClosedError(Exception):
-    """No kill within a minute."""
-
-
-class Gate:
-    """The other process."""
-
-    def __init__(self, folder: Path) -> None:
-        self._pipe, theirs = multiprocessing.Pipe()
-        multiprocessing.Process(target=watch_gate, args=(folder, theirs), daemon=True).start()
-
-    def open_for(self, account: str) -> None:
-        """Wait until it may trade."""
-        self._pipe.send(account)
-        opened, says = self._pipe.recv()
-        if not opened:
-            raise SystemExit(f"the gate does not open for {account}: it {says}")
-
-    def closed_at(self) -> float:
-        """Wait until that account may not. Raises NotClosedError."""
-        closed: tuple[float, str] = self._pipe.recv()
-        if not closed[0]:
-            raise NotClosedError(f"no kill within {_PATIENCE_SECONDS:g} s; the gate {closed[1]}")
-        return closed[0]
 
 
 @dataclass
@@ -265,7 +214,7 @@ def trials(
 def seen_by(url: str) -> Callable[[], str]:
     """What Prometheus saw of the exporter for as long as a gate is waited for."""
     names = (f'{UP.name}{{job="{EXPORTER_JOB}"}}', RULE_MISSED.name)
-    window = f"[{_PATIENCE_SECONDS:g}s]"
+    window = f"[{PATIENCE_SECONDS:g}s]"
 
     def asked() -> str:
         prometheus = PrometheusApi(url)

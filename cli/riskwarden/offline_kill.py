@@ -143,9 +143,11 @@ def _halt(folder: Path, wanted: Kill) -> tuple[Kill, bool]:
         )
         file = DetailFile(folder)
         try:
-            file.write(detail)
+            file.show(detail)
         except OSError:
             return kill, False
+        with contextlib.suppress(OSError):  # the disk's trouble; every reader has it already
+            file.keep()
         for path in file.files:
             _hand_over(path)
         lease.words[contract.RESTRICTIONS_WORD] = len(detail.restrictions)

@@ -73,7 +73,14 @@ def test_nothing_is_said_of_the_reasons_before_the_recorded_state_is_known(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     with publisher(tmp_path) as gate:
+        assert gate.ordered_id == ""
+        gate.start()
+        wait_until(lambda: gate.is_alive)
+        gate.apply(KillBoard())
+        wait_until(lambda: gate.is_open)  # having had nothing to look after before harms nobody
         gate.apply(tripped())
+        gate.withdraw()
+        assert not gate.is_alive
     before = (tmp_path / contract.DETAIL_FILE).read_bytes()
     with publisher(tmp_path) as gate:
         gate.start()
@@ -202,7 +209,7 @@ def test_a_spare_takes_what_it_has_room_for_and_one_is_enough(
     fill = length - len(contract.encode_detail(detail))
     detail = detail.model_copy(update={"policy_digest": "x" * fill})
     with contextlib.nullcontext() if has_room else pytest.raises(OSError, match="directory"):
-        file.write(detail)
+        file.show(detail)
     assert file.holds(detail) is has_room
 
 
@@ -254,14 +261,37 @@ def test_where_not_all_finds_room_at_least_what_is_to_be_closed_is_told(tmp_path
         found = contract.read_detail(tmp_path)
         assert found is not None
         assert found.restrictions == ()
+        DetailFile(tmp_path).prepare()
         gate.apply(tripped())
         found = contract.read_detail(tmp_path)
         assert found is not None
         assert [one.id for one in found.known] == ["kill-1"]
         assert found.halted
-        version = gate.version
+        assert found.version == gate.version
+        DetailFile(tmp_path).prepare()
         gate.apply(tripped())
-        assert gate.version == version, "it was told"
+        assert gate.version == found.version, "it was told"
+
+
+def test_what_finds_no_room_at_all_is_told_as_soon_as_there_is_some(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.hold(held(1))
+        kept = tmp_path / "kept.json"
+        (tmp_path / contract.DETAIL_FILE).rename(kept)
+        (tmp_path / contract.DETAIL_FILE).mkdir()
+        gate.apply(tripped())  # and raises nothing
+        assert gate.is_halted
+        (tmp_path / contract.DETAIL_FILE).rmdir()
+        gate.start()
+
+        def is_told() -> bool:
+            found = contract.read_detail(tmp_path)
+            return found is not None and found.halted and len(found.restrictions) == 2
+
+        wait_until(is_told)
 
 
 def test_reasons_are_for_the_folders_group_however_they_were_written(tmp_path: Path) -> None:
@@ -277,10 +307,12 @@ def test_reasons_are_for_the_folders_group_however_they_were_written(tmp_path: P
     for number in (0, 200):
         whole = detail.model_copy(update={"restrictions": tuple(held(number))})
         assert not file.holds(whole)
-        file.write(whole)
+        file.show(whole)
         assert file.holds(whole)
+        file.keep()
         assert (tmp_path / contract.DETAIL_FILE).stat().st_mode & 0o777 == 0o640
         assert all(path.is_file() for path in spares), "each has its space again"
     for number in range(20):
-        file.write(detail.model_copy(update={"version": number}))
+        file.show(detail.model_copy(update={"version": number}))
+        file.keep()
     assert len(list(Path("/proc/self/fd").iterdir())) < opened + 20

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -136,6 +139,68 @@ def test_where_no_reason_can_be_written_it_stays_closed_for_all(
             assert gate.kills[0].scope == BTC
         wait_until(lambda: runtime.check(BUY_ETH).allowed)
         assert not runtime.check(BUY_BTC).allowed
+
+
+@contextmanager
+def slow_disk(monkeypatch: pytest.MonkeyPatch, failing: bool = False) -> Iterator[threading.Event]:
+    """No synchronisation ends before the event; then it fails, or not."""
+    sync, goes_on = os.fsync, threading.Event()
+
+    def slow(descriptor: int) -> None:
+        assert goes_on.wait(SOON * 3)
+        if failing:
+            raise OSError(errno.EIO, "the disk does not answer")
+        sync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", slow)
+        try:
+            yield goes_on
+        finally:
+            goes_on.set()
+
+
+def test_readers_find_why_before_the_disk_does_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        runtime = TradeGate(tmp_path)
+        wait_until(lambda: runtime.check(BUY_BTC).allowed)
+        with slow_disk(monkeypatch) as goes_on:
+            board = KillBoard()
+            for scope in (BTC, Scope(account="main", symbol="SOL-EUR"), Scope(account="other")):
+                board = tripped(scope, board)
+                gate.apply(board)  # also while the disk is at work on the one before
+                found = contract.read_detail(tmp_path)
+                assert found is not None
+                assert scope in {kill.scope for kill in found.kills}
+            directive = runtime.directive(BUY_BTC)
+            assert directive is not None
+            assert directive.id == f"kill {BTC}"
+            assert not runtime.check(BUY_ETH).allowed, "no lease before the disk has it"
+            goes_on.set()
+            wait_until(lambda: runtime.check(BUY_ETH).allowed)
+        spares = sorted(path.name for path in tmp_path.glob(".gate.json.spare-*"))
+        wait_until(lambda: all((tmp_path / one).stat().st_size == 16_384 for one in spares))
+        assert len(spares) == len(KillMode), "each has its space again"
+
+
+def test_what_the_disk_does_not_keep_is_tried_again_and_no_lease_is_granted_on_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_until: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with publisher(tmp_path, renew_seconds=0.02) as gate:
+        runtime = TradeGate(tmp_path)
+        wait_until(lambda: runtime.check(BUY_BTC).allowed)
+        with slow_disk(monkeypatch, failing=True) as goes_on:
+            goes_on.set()
+            gate.apply(tripped(BTC))
+            wait_until(lambda: caplog.text.count("on no disk yet") > 3)
+            assert runtime.directive(BUY_BTC) is not None
+            assert not runtime.check(BUY_ETH).allowed
+        wait_until(lambda: runtime.check(BUY_ETH).allowed)
 
 
 def test_the_wider_one_is_cleared_and_the_narrower_stays_and_the_other_way_round(

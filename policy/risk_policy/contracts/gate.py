@@ -161,14 +161,13 @@ def encode_detail(detail: GateDetail) -> bytes:
 
 
 def write_detail(directory: Path, detail: GateDetail) -> None:
-    """Replace ``gate.json`` atomically and durably. Raises OSError."""
-    target = directory / DETAIL_FILE
+    """Replace ``gate.json`` atomically, for every reader at once; no disk is waited for.
+
+    Raises OSError.
+    """
     staging = directory / f".{DETAIL_FILE}.{os.getpid()}"
-    with staging.open("wb") as stream:
-        stream.write(encode_detail(detail))
-        stream.flush()
-        os.fsync(stream.fileno())
-    staging.replace(target)
+    staging.write_bytes(encode_detail(detail))
+    staging.replace(directory / DETAIL_FILE)
 
 
 def read_detail(directory: Path) -> GateDetail | None:

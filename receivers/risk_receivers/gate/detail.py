@@ -3,13 +3,17 @@
 Spares of it lie ready, each with its space. Writing one is: overwrite it in place, cut it to
 length, rename it over ``gate.json``; none of that needs room on the disk. There are as many as a
 kill can need from the first trip to the tightest mode.
+
+Readers look at the same machine's files, which show what was written before any disk holds it; so
+nobody who is to be refused waits for a disk. What a power cut takes away nobody misses: no lease
+outlasts the machine's start, and the next publisher writes what is on record.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +33,7 @@ class DetailFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._taking = threading.Lock()  # a spare, or its name; never held while waiting
         self._encoded: tuple[contract.GateDetail, bytes] | None = None  # the latest
         self._spares = [
             folder / f".{contract.DETAIL_FILE}.spare-{number}" for number in range(_SPARES)
@@ -43,7 +48,10 @@ class DetailFile:
         """Have every spare. A disk that is too full for that is no reason not to go on."""
         for spare in self._spares:
             try:
-                reserve.ensure(spare, _SPARE_BYTES)
+                if not _has_its_space(spare):
+                    made = reserve.filled(spare.with_name(f"{spare.name}.new"), _SPARE_BYTES)
+                    with self._taking:
+                        made.replace(spare)
                 spare.chmod(FILE_MODE)
             except OSError as error:
                 _log.warning("no space can be kept for gate.json: %s", error)
@@ -62,28 +70,43 @@ class DetailFile:
             self._encoded = known = detail, contract.encode_detail(detail)
         return known[1]
 
-    def write(self, detail: contract.GateDetail) -> None:
-        """Replace ``gate.json`` atomically and durably. Raises OSError."""
+    def show(self, detail: contract.GateDetail) -> None:
+        """Replace ``gate.json`` atomically: whoever reads it from now on finds this one. Waits for
+        no disk; :meth:`keep` does. Raises OSError.
+        """
         data = self._bytes_of(detail)
-        if not any(self._written(spare, data) for spare in self._spares):
+        with self._taking:
+            is_shown = any(self._took(spare, data) for spare in self._spares)
+        if not is_shown:
             contract.write_detail(self._folder, detail)
             (self._folder / contract.DETAIL_FILE).chmod(FILE_MODE)
-        reserve.sync_folder(self._folder)
-        self.prepare()
 
-    def _written(self, spare: Path, data: bytes) -> bool:
+    def keep(self) -> None:
+        """Make durable what is shown, and have every spare again. Raises OSError."""
+        with (self._folder / contract.DETAIL_FILE).open("rb") as stream:
+            os.fsync(stream.fileno())
+        self.prepare()
+        reserve.sync_folder(self._folder)
+
+    def _took(self, spare: Path, data: bytes) -> bool:
+        """Whether a spare had room, and is ``gate.json`` now."""
         if len(data) > _SPARE_BYTES:
             return False
         try:
-            if spare.stat().st_size != _SPARE_BYTES:
+            if not _has_its_space(spare):
                 return False
-            with contextlib.closing(reserve.Reserved(spare)) as file:
-                file.write(0, data)
             with spare.open("r+b") as stream:
-                stream.truncate(len(data))
-                os.fsync(stream.fileno())
+                stream.write(data)
+                stream.truncate()
             spare.replace(self._folder / contract.DETAIL_FILE)
         except OSError as error:
             _log.warning("%s cannot be used: %s", spare, error)
             return False
         return True
+
+
+def _has_its_space(spare: Path) -> bool:
+    try:
+        return spare.stat().st_size == _SPARE_BYTES
+    except FileNotFoundError:
+        return False

@@ -73,7 +73,7 @@ class GatePublisher:
         #: Whether the lease file said HALT when it was taken over: somebody decided that.
         self.found_halted = False
         #: What gate.json has to say changes with each; it says so once both are the same.
-        self._wanted, self._kept = 1, 0
+        self._wanted, self._shown = 1, 0
         self._renewed_ns = 0
         self._closed = False
         self._lost: list[LeaseFile] = []
@@ -133,7 +133,8 @@ class GatePublisher:
         self.found_halted = self._lease.found_halted
         self._detail_file.prepare()
         self._published = before
-        self._version = self._lease.version
+        #: The version of gate.json, and the one that the disk holds, too.
+        self._version = self._kept_version = self._lease.version
 
     def _stay_in_place(self) -> bool:
         """Whether readers find both files; what somebody took away is made again, closed."""
@@ -287,7 +288,7 @@ class GatePublisher:
 
     @property
     def _detail_owed(self) -> bool:
-        return self._kept != self._wanted
+        return self._shown != self._wanted
 
     def _want_detail(self) -> None:
         with self._lock:
@@ -321,14 +322,14 @@ class GatePublisher:
                 written_at=utc_now(),
             )
             try:
-                self._detail_file.write(published)
+                self._detail_file.show(published)
             except OSError as error:
                 _log.error("gate.json cannot be written, trying again: %s", error)
                 self._tell_of_kills(published)
                 return
         self._state(published)
         with self._lock:
-            self._kept = wanted
+            self._shown = wanted
 
     def _tell_of_kills(self, detail: contract.GateDetail) -> None:
         """Where all of it finds no room, say at least what is to be closed, and how.
@@ -345,7 +346,7 @@ class GatePublisher:
                 self._end_lease(contract.now_ns())
         short = detail.model_copy(update={"restrictions": kills})
         try:
-            self._detail_file.write(short)
+            self._detail_file.show(short)
         except OSError as error:
             _log.error("neither can what is tripped: %s", error)
             return
@@ -362,6 +363,18 @@ class GatePublisher:
         # No reader needs it, so none waits for it.
         statement.state(self._folder, tightest_kill(published.known, EVERYTHING))
 
+    def _keep_detail(self) -> bool:
+        """Whether the disk holds what gate.json says. A failure is retried at the next renewal."""
+        version = self._version
+        if self._kept_version != version:
+            try:
+                self._detail_file.keep()
+            except OSError as error:
+                _log.error("gate.json is on no disk yet, trying again: %s", error)
+                return False
+            self._kept_version = version
+        return True
+
     def _renew_forever(self) -> None:
         while not self._stopping.is_set():
             self._due.clear()
@@ -369,8 +382,9 @@ class GatePublisher:
             if self._detail_owed and self._told:
                 with self._detail_lock:
                     self._publish_detail()
+            is_kept = self._keep_detail()
             asked = contract.now_ns()
-            healthy = self._in_place and self._told and self._may_renew()
+            healthy = self._in_place and self._told and is_kept and self._may_renew()
             with self._lock:
                 self._renewed_ns = contract.now_ns()
                 if healthy and not self.is_halted and not self._detail_owed:

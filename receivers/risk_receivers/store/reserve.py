@@ -26,13 +26,17 @@ def ensure(path: Path, size: int) -> None:
     held = path.read_bytes() if path.exists() else b""
     if len(held) == size:
         return
-    staging = path.with_name(f"{path.name}.new")
-    with staging.open("wb") as stream:
+    filled(path.with_name(f"{path.name}.new"), size, held).replace(path)
+    sync_folder(path.parent)
+
+
+def filled(path: Path, size: int, held: bytes = b"") -> Path:
+    """A new file, each byte of which has its place on the disk. Raises OSError."""
+    with path.open("wb") as stream:
         stream.write(held[:size].ljust(size, b"\0"))
         stream.flush()
         os.fsync(stream.fileno())
-    staging.replace(path)
-    sync_folder(path.parent)
+    return path
 
 
 class Reserved:
