@@ -26,6 +26,8 @@ from datetime import datetime
 from typing import Final, TypeVar
 from uuid import uuid4
 
+import msgspec
+
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
 from risk_policy.contracts.reports import Report
@@ -369,7 +371,7 @@ class Recorder:
             if trip.gist in known:
                 continue  # a repeat of what waits already
             try:
-                self._spool.add(trip)
+                self._spool.add(msgspec.structs.replace(trip, known=self._writer.head.size))
             except SpoolError as error:
                 _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
 

@@ -70,7 +70,9 @@ def test_what_was_recorded_since_trips_nothing_again(tmp_path: Path, scope: Auto
             writer.run(lambda t: ledger.take_batch(t, batch, utc_now(), "its-kill"), 10)
 
         def waiting(name: str, alert: Alert) -> SpooledTrip:
-            return SpooledTrip(name, f"kill-{name}", utc_now(), AlertKill(alert))
+            # Its clock is far behind that of whoever records it.
+            at, known = utc_now() - timedelta(days=1), writer.head.size
+            return SpooledTrip(name, f"kill-{name}", at, AlertKill(alert), known)
 
         before, other = waiting("one", emergency()), emergency(risk_id="drawdown/other")
         assert merged(waiting("other", other)), "nobody has recorded it"

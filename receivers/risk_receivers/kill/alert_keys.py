@@ -11,7 +11,6 @@ from risk_receivers.incidents.lifecycle import Incident
 from risk_receivers.intake.alert import Alert
 from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.trip import AlertKill, SpooledTrip
-from risk_receivers.schema import to_text
 
 
 def alert_key(incident: Incident, alert: Alert, scope: Scope) -> str:
@@ -20,19 +19,19 @@ def alert_key(incident: Incident, alert: Alert, scope: Scope) -> str:
 
 
 def is_repeat(connection: Connection, trip: SpooledTrip, automatic: Automatic) -> bool:
-    """Whether a trip by an alert has been recorded since it was received, whoever heard it then.
+    """Whether a trip by an alert has been recorded since it was kept aside, whoever heard it then.
 
     What waits of it says nothing of whether it still fires. Taken in once it is over and cleared,
     it would trip again. Which episode was recorded makes no difference: a later one tells of more.
     """
-    if not isinstance(trip.kill, AlertKill):
+    if not isinstance(trip.kill, AlertKill) or trip.known is None:
         return False
     alert = trip.kill.alert
     before = f"incident:{alert.risk_id}:{alert.tier or 'none'}:"
     named = _named(alert, automatic.scope_of(alert))
     found = connection.execute(
-        "SELECT trigger_key FROM kill_event WHERE trigger_key IS NOT NULL AND at >= ?",
-        (to_text(trip.received_at),),
+        "SELECT trigger_key FROM kill_event WHERE trigger_key IS NOT NULL AND audit_seq > ?",
+        (trip.known,),
     )
     for (key,) in found:
         episode, _, name = key.removeprefix(before).partition(":")

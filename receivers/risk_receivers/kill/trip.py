@@ -78,12 +78,15 @@ class SpooledTrip(msgspec.Struct, frozen=True):
     Attributes:
         id: recorded in the store with the trip, so that it is merged once.
         kill_id: the id the gate was closed with.
+        known: how many records whoever keeps it aside knew of. What another service has recorded
+            of it since comes after those, whatever their clocks say.
     """
 
     id: str
     kill_id: str
     received_at: datetime
     kill: OperatorKill | AlertKill | UnknownKill | TimeoutKill | SilenceKill
+    known: int | None = None
 
     @property
     def gist(self) -> tuple[str, ...]:

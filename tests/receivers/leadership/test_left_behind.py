@@ -39,7 +39,7 @@ def test_what_was_given_where_nobody_led_holds_at_the_leader_too(
 
     kill, spool = words.kill_alert(), pair.other.data / "spool"
     heard = Parser(Severity.WARNING, 60).parse(Feed.ALERTS, json.dumps([kill]).encode(), utc_now())
-    waits = SpooledTrip("waits", "kill", utc_now(), AlertKill(heard.tripping[0]))
+    waits = SpooledTrip("waits", "kill", utc_now(), AlertKill(heard.tripping[0]), known=1)
     assert pair.one.send("alerts", [kill]).status_code == 200
     (spool / "waits.jsonl").write_bytes(msgspec.json.encode(waits))
     (gate / marker.ORDER_FILE).write_text(
