@@ -49,13 +49,13 @@ What to do: %s
 
 def second_way(policy: Policy, reveal: Reveal | None) -> dict[str, Any] | None:
     """The receiver; None if no channel that Alertmanager can use is enabled."""
-    usable = channels(policy)
+    usable = channels(policy, with_secrets=reveal is not None)
     configs: dict[str, Any] = {}
     if "email" in usable:
         configs["email_configs"] = [_email(policy, reveal)]
     if "slack" in usable:
         configs["slack_configs"] = [_slack(policy, reveal)]
-    if "telegram" in usable and reveal:
+    if "telegram" in usable and reveal is not None:
         configs["telegram_configs"] = [_telegram(policy.alerting.channels.telegram, reveal)]
     return {"name": RECEIVER, **configs} if configs else None
 
@@ -89,7 +89,7 @@ def remarks(policy: Policy, reveal: Reveal | None) -> Iterator[str]:
         if is_needed and not reveal:
             path = _file(policy, name)
             yield f"{path}, from the folder that Alertmanager is started in, has to hold {what}."
-    if own.telegram.enabled and "telegram" not in channels(policy):
+    if own.telegram.enabled and "telegram" not in channels(policy, with_secrets=True):
         yield "Telegram is no second way: Alertmanager takes a chat_id that is a number only."
     elif own.telegram.enabled and not reveal:
         yield "Telegram is no second way here, as its token would have to stand in this file."

@@ -75,12 +75,14 @@ class Placed:
 
     Attributes:
         file: name of its file, without the folder.
+        loaded: the whole of it as Prometheus sees it, which may be on another machine.
         name: under which Prometheus has it.
         better: under which it had best be; the same if it will do.
         firing: alerts of it that fire now, which another name would begin anew.
     """
 
     file: str
+    loaded: str
     name: str
     better: str
     period_seconds: float
@@ -144,6 +146,7 @@ def _placed(
     better = seen.name if moment.will_do(offset) else phase.chosen(seen, layout, moment)
     return Placed(
         file=PurePosixPath(group.file).name,
+        loaded=group.file,
         name=group.name,
         better=better,
         period_seconds=period,
@@ -151,6 +154,17 @@ def _placed(
         would_wait_seconds=moment.waited(phase.offset_seconds(seen, layout, better)),
         firing=tuple(sorted({one.name for one in group.rules if one.state == "firing"})),
     )
+
+
+def loaded_elsewhere(groups: Iterable[Placed], folder: Path) -> Path | None:
+    """A file on this machine that Prometheus loads instead of the one in the folder."""
+    for group in groups:
+        loaded, meant = Path(group.loaded), folder / group.file
+        if not (loaded.is_absolute() and loaded.is_file()):
+            continue  # it sees others than we do, as in a container
+        if meant.is_file() and not loaded.samefile(meant):
+            return loaded
+    return None
 
 
 def write(groups: Iterable[Placed], folder: Path) -> list[Path]:

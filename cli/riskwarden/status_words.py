@@ -7,7 +7,7 @@ and what is not told there, because the store cannot be read, is called unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -36,6 +36,41 @@ class Line:
     name: str
     text: str
     is_well: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlert:
+    """An incident that somebody has to deal with.
+
+    Attributes:
+        text: begins with its name as `riskwarden ack` takes it.
+        taken_by: who has acknowledged it, until when and why; empty if nobody has.
+    """
+
+    text: str
+    taken_by: str
+
+
+def open_alerts(alerts: Iterable[Mapping[str, Any]]) -> list[OpenAlert]:
+    """Those that are a warning or worse, the worst first and then the oldest."""
+    ranks = {severity.value: rank for rank, severity in enumerate(Severity)}
+    urgent = [one for one in alerts if ranks[one["severity"]] >= ranks[Severity.WARNING.value]]
+    urgent.sort(key=lambda one: (-ranks[one["severity"]], one["created_at"]))
+    return [_open_alert(one, _taken(one)) for one in urgent]
+
+
+def _open_alert(one: Mapping[str, Any], taken_by: str) -> OpenAlert:
+    named = one["alertname"], one["severity"], f"since {_at(one['starts_at'])}"
+    return OpenAlert(
+        f"{one['id']}  {', '.join(named)}; {taken_by or 'nobody has taken it on'}", taken_by
+    )
+
+
+def _taken(alert: Mapping[str, Any]) -> str:
+    taken = alert["acknowledged"]
+    if not taken:
+        return ""
+    return f"{taken['author']} has it until {_at(taken['until'])}: {taken['comment']}"
 
 
 def headlines(status: Mapping[str, Any]) -> tuple[Line, ...]:

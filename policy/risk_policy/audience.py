@@ -124,7 +124,7 @@ def lines(every: tuple[Told, ...], waiting: Iterable[str]) -> Iterator[str]:
     elif any(each.by != _RECEIVERS for each in every):
         yield f"Told by {every[0].by}, as the receivers do not work while it fires."
         if not any(each.channels for each in every):
-            yield "Enable email, Slack or Telegram and alerting.second_way, or nobody hears of it."
+            yield "Enable email or Slack, and alerting.second_way, or nobody hears of it."
     elif any(each.channels for each in every):
         yield "Repeats reach the receivers, which decide how often they bother people."
     yield from waiting

@@ -43,6 +43,7 @@ class Server:
     ready: float = 0.5
     steady: bool = True
     firing: bool = False
+    loads: str = SEEN_AT
 
     @property
     def address(self) -> str:
@@ -61,12 +62,12 @@ class Server:
         return [self.name, *(f"other-{number}" for number in range(12))]
 
     def _group(self, name: str) -> dict[str, Any]:
-        offset = phase.offset_nanoseconds(phase.Layout.VARINT, SEEN_AT, name, 1.0)
+        offset = phase.offset_nanoseconds(phase.Layout.VARINT, self.loads, name, 1.0)
         at = datetime.fromtimestamp(MINUTE, UTC) + timedelta(microseconds=offset // 1000 + 900)
         state = "firing" if self.firing and name == self.name else "inactive"
         return {
             "name": name,
-            "file": SEEN_AT,
+            "file": self.loads,
             "interval": 1,
             "lastEvaluation": at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z",
             "rules": [
@@ -113,7 +114,7 @@ def align(server: Server, folder: Path, *more: str) -> subprocess.CompletedProce
 
 def misaligned(server: Server) -> float:
     """Let the scrapes end just after the group is evaluated, so that they wait longest."""
-    at = phase.offset_nanoseconds(phase.Layout.VARINT, SEEN_AT, server.name, 1.0) / 1e9
+    at = phase.offset_nanoseconds(phase.Layout.VARINT, server.loads, server.name, 1.0) / 1e9
     server.ready = (at + 0.01) % 1.0
     return server.ready
 
@@ -172,6 +173,22 @@ def test_where_no_rule_file_is_nothing_is_written(server: Server, folder: Path) 
     assert "drawdown.yml: No such file or directory; nothing was changed" in refused.stderr
     assert align(server, folder, "--prometheus", "no address").returncode == 2
     assert OWN + "." not in (folder / "drawdown.yml").read_text(encoding="utf-8")
+
+
+def test_names_are_not_written_where_prometheus_does_not_look(
+    server: Server, folder: Path, drawdown: str, tmp_path: Path
+) -> None:
+    (tmp_path / "loaded").mkdir()
+    loaded = tmp_path / "loaded/drawdown.yml"
+    loaded.write_text(drawdown, encoding="utf-8")
+    server.loads = str(loaded)
+    misaligned(server)
+    refused = align(server, folder)
+    assert refused.returncode == 1
+    assert f"this Prometheus loads {loaded}" in "".join(refused.stderr.splitlines())
+    assert (folder / "drawdown.yml").read_text(encoding="utf-8") == drawdown
+    assert align(server, loaded.parent).returncode == 0
+    assert OWN + "." in loaded.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

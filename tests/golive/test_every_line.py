@@ -27,7 +27,7 @@ from risk_policy.contracts.golive import Outcome
 from risk_receivers.audit.chain import Head
 from riskwarden.golive.checklist import CHECKS
 from riskwarden.golive.evidence import Rehearsed
-from riskwarden.golive.people import Page
+from riskwarden.golive.people import Page, Way
 from riskwarden.golive.protection import Certificate, HeldSecret
 from riskwarden.golive.running import RoutesInForce, RulesInForce
 from riskwarden.golive.vouched import VOUCHED
@@ -113,8 +113,11 @@ SPOILT: list[tuple[str, Outcome, dict[str, Any], str]] = [
      {"policy": policy_of(more="[alerting.mute_times.lunch]\nseverities = ['CRITICAL']\n"
                                "times = ['12:00-13:00']\n")}, "mute_times.lunch"),
     ("on-call", FAILED, {"policy": policy_of(more="[alerting]\nenabled = false\n")}, "enabled"),
-    ("second-way", FAILED, {"policy": policy_of(more="[alerting.second_way]\nenabled = false\n")},
-     "nobody"),
+    ("second-way", FAILED, {"ways": ()}, "nobody would be told that the receivers are dead"),
+    ("second-way", FAILED, {"ways": (), "policy_ways": ("telegram",)}, "not by telegram"),
+    ("second-way", FAILED, {"ways": (Way("email"), Way("slack", missing="/run/x is empty"))},
+     "slack: /run/x is empty"),
+    ("second-way", NOT_KNOWN, {"ways": (Way("slack", unseen="secrets/x"),)}, "finds secrets/x"),
     ("console", FAILED, {"pages": [Page("https://desk/", None, "refused")]}, "refused"),
     ("console", FAILED, {"pages": [Page("https://desk/", 502)]}, "502"),
     ("console", FAILED, {"policy": policy_of(more="[alerting.dashboard]\nenabled = false\n")},

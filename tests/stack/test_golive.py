@@ -28,6 +28,7 @@ from riskwarden.drill.log import DrillLog
 from riskwarden.drill.record import Criterion, Drill
 from riskwarden.drill.scenarios import SCENARIOS
 from riskwarden.golive.vouched import VOUCHED
+from riskwarden.safety_snapshot.taking import Wanted, take
 from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Replay, find_binaries
 
@@ -143,6 +144,11 @@ def test_a_stack_that_was_made_ready_passes_every_line_and_a_spoilt_one_does_not
     tests = [str(mail["Subject"]) for _, mail in desk.mails.mails[before:]]
     assert any("THIS IS A TEST" in subject for subject in tests), tests
     assert desk.owner("GET", "/api/v1/system/status")["kill_switch"]["state"] == "ARMED"
+
+    # A snapshot of it has asked every part, each where that part answers.
+    seen = take(Wanted(data=desk.folder, policy=desk.policy, drills=desk.drills))
+    versions = (seen.versions.prometheus, seen.versions.alertmanager)
+    assert None not in versions, versions
 
     # The report is the one that is on record.
     [*_, event] = [

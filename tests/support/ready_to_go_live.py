@@ -24,7 +24,7 @@ from riskwarden.golive import evidence, people, protection
 from riskwarden.golive import running as r
 from riskwarden.golive.evidence import Clocks, Rehearsed
 from riskwarden.golive.finding import Finding
-from riskwarden.golive.people import Page
+from riskwarden.golive.people import Page, Way
 from riskwarden.golive.protection import Certificate, HeldSecret
 from riskwarden.golive.running import RoutesInForce, Rule, RulesInForce
 from riskwarden.golive.vouched import VOUCHED, vouched
@@ -146,6 +146,8 @@ class World:
     rules: RulesInForce = _RULES
     routes: RoutesInForce = _ROUTES
     down: Sequence[str] = ()
+    ways: Sequence[Way] = (Way("email"),)
+    policy_ways: Sequence[str] = ("email",)
     told: Sequence[str] = ("127.0.0.1:9465", "127.0.0.1:9493")
     accounts: Sequence[AccountGates] = field(default_factory=lambda: (account(),))
     gate: GateStatus = field(default_factory=gate_of)
@@ -212,7 +214,7 @@ JUDGED: Mapping[str, Callable[[World], Finding]] = {
     "channels": lambda w: people.channels(w.channels),
     "dead-letters": lambda w: people.dead_letters(w.dead),
     "on-call": lambda w: people.on_call(w.policy, NOW),
-    "second-way": lambda w: people.without_receivers(w.policy),
+    "second-way": lambda w: people.without_receivers(w.ways, w.policy_ways),
     "console": lambda w: people.console(w.pages, enabled=w.policy.alerting.dashboard.enabled),
     "runbooks": lambda w: people.runbooks(w.runbooks),
     "audit-chain": lambda w: evidence.chain(w.chain, witnessed=w.witnessed),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name, printable
 
+#: Whatever labels are, and a number. What is none is no path of the API, which could only say so.
+_INCIDENT: Final = re.compile(r"[\s\S]+:[\s\S]*:[1-9][0-9]{0,17}")
 IncidentArgument = Annotated[
     str, typer.Argument(help="The incident, e.g. drawdown/main:warning:1, as messages name it.")
 ]
@@ -102,6 +105,11 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _path(incident: str) -> str:
+    if not _INCIDENT.fullmatch(incident):
+        fail(
+            f"{incident!r} is no incident; write RISK_ID:TIER:EPISODE, as in "
+            "drawdown/main:warning:1. What is open: riskwarden status"
+        )
     return f"/api/v1/alerts/{quote(incident)}/acknowledge"
 
 

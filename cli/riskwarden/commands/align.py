@@ -76,6 +76,12 @@ def _measured(policy: Policy, address: str | None) -> Alignment:
 
 
 def _write(groups: list[Placed], folder: Path) -> None:
+    if elsewhere := alignment.loaded_elsewhere(groups, folder):
+        fail(
+            f"this Prometheus loads {elsewhere}, not what is in {folder}; nothing was changed: "
+            f"--rules {elsewhere.parent}",
+            1,
+        )
     try:
         written = alignment.write(groups, folder)
     except OSError as error:

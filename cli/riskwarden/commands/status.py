@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
@@ -12,8 +12,11 @@ from rich.text import Text
 from risk_policy.visible import visible
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out
 from riskwarden.commands.kill import ReceiversOption
-from riskwarden.operator import Operator
-from riskwarden.status_words import Line, details, headlines
+from riskwarden.operator import NoAnswerError, Operator, RefusedError
+from riskwarden.status_words import Line, details, headlines, open_alerts
+
+#: The worst of them; whoever has more open needs the console.
+_MOST_SHOWN: Final = 30
 
 
 def status(
@@ -22,8 +25,9 @@ def status(
     receivers: ReceiversOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show kill switch, gate, open incidents and the audit chain's head."""
-    answer = Operator(data, policy, receivers).ask("GET", "/api/v1/system/status")
+    """Show kill switch, gate, audit chain, and which incidents are open and who has them."""
+    operator = Operator(data, policy, receivers)
+    answer = operator.ask("GET", "/api/v1/system/status")
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
@@ -34,6 +38,30 @@ def status(
         table.add_row(Text(line.name, style="dim"), _text(line))
     out.print()
     out.print(table)
+    if any((answer["incidents_open"] or {}).values()):
+        _show_open(operator)
+
+
+def _show_open(operator: Operator) -> None:
+    """By the names that `riskwarden ack` takes."""
+    try:
+        page = operator.answer("GET", "/api/v1/alerts?state=open&limit=1000")
+        found = open_alerts(page["alerts"])
+    except (NoAnswerError, RefusedError, LookupError, TypeError, ValueError) as error:
+        unknown = f"which incidents are open is not known: {visible(str(error))}"
+        out.print(Text(unknown, style="bold red"), soft_wrap=True)
+        return
+    if not found:
+        return
+    out.print()
+    for one in found[:_MOST_SHOWN]:
+        # A name has to stay in one piece to be copied, however narrow the terminal.
+        style = "" if one.taken_by else "bold red"
+        out.print(Text(visible(one.text), style=style), soft_wrap=True)
+    if len(found) > _MOST_SHOWN or page.get("next"):
+        out.print(f"{'at least ' if page.get('next') else ''}{len(found)} in all: see the console")
+    if not all(one.taken_by for one in found):
+        out.print("take one on: riskwarden ack INCIDENT --comment ...")
 
 
 def _row(name: str, line: Line) -> Text:

@@ -7,7 +7,6 @@ parts themselves, by API and by file.
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -224,11 +223,11 @@ class OwnStage(Stage):
 
     def freeze(self, name: str) -> None:
         """Stop a process without its knowledge."""
-        self.child(name).process.send_signal(signal.SIGSTOP)
+        self._processes.freeze(name)
 
     def thaw(self, name: str) -> None:
         """Let it go on."""
-        self.child(name).process.send_signal(signal.SIGCONT)
+        self._processes.thaw(name)
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -22,7 +22,16 @@ from risk_receivers.shapes.security import KeyAge
 from risk_receivers.shapes.system import TripPreview
 from risk_receivers.shapes.users import User
 from riskwarden.commands.channel_health import TEST_SECONDS
-from riskwarden.golive import certificates, clocks, evidence, looking, people, protection, record
+from riskwarden.golive import (
+    certificates,
+    clocks,
+    evidence,
+    looking,
+    people,
+    protection,
+    record,
+    second_way,
+)
 from riskwarden.golive import running as r
 from riskwarden.golive.finding import Finding, Line, NotKnownError, not_known
 from riskwarden.golive.ground import Ground
@@ -200,7 +209,9 @@ CHECKS: Final[Mapping[str, Check]] = {
         _PEOPLE, "somebody is told at any hour", lambda g: people.on_call(g.policy, g.clock())
     ),
     "second-way": Check(
-        _PEOPLE, "people are told of dead receivers", lambda g: people.without_receivers(g.policy)
+        _PEOPLE,
+        "people are told of dead receivers",
+        lambda g: people.without_receivers(second_way.ways(g), second_way.enabled(g)),
     ),
     "console": Check(_PEOPLE, "the console opens", _console),
     "runbooks": Check(_PEOPLE, "every alert's runbook opens", _runbooks),

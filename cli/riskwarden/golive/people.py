@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from risk_policy import Policy, second_way
+from risk_policy import Policy
 from risk_policy.model.mute_times import MUTABLE_CATEGORIES, MuteTime
 from risk_policy.quiet import quiet_of
 from risk_policy.vocabulary import Permission, Severity
@@ -116,15 +116,41 @@ def _is_to_come(window: MuteTime, today: date) -> bool:
     )
 
 
-def without_receivers(policy: Policy) -> Finding:
-    """Whether people are told even if the receivers are dead."""
-    names = second_way.channels(policy)
-    if names:
-        return passed(f"Alertmanager itself tells by {', '.join(names)}")
-    return failed(
-        "nobody would be told that the receivers are dead",
-        "enable alerting.second_way, and email, slack or telegram (by a chat's number)",
-    )
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How Alertmanager itself tells people.
+
+    Attributes:
+        channel: by what.
+        missing: what it lacks, so that it leads nowhere; empty if it lacks nothing.
+        unseen: the secret's file, where nobody here can look for it; empty if there is none.
+    """
+
+    channel: str
+    missing: str = ""
+    unseen: str = ""
+
+
+def without_receivers(ways: Sequence[Way], enabled: Sequence[str]) -> Finding:
+    """Whether people are told even if the receivers are dead.
+
+    What Alertmanager runs counts, not what the policy has enabled.
+    """
+    if broken := [f"{way.channel}: {way.missing}" for way in ways if way.missing]:
+        return failed(listed(broken), "give Alertmanager the file: docs/quiet.md, the second way")
+    left_out = [name for name in enabled if name not in {way.channel for way in ways}]
+    without = f"; not by {', '.join(left_out)}" if left_out else ""
+    sure = [way.channel for way in ways if not way.unseen]
+    unsure = [f"{way.channel}, if it finds {way.unseen}" for way in ways if way.unseen]
+    if not ways:
+        return failed(
+            f"nobody would be told that the receivers are dead{without}",
+            "enable alerting.second_way, and email or slack",
+        )
+    told = f"Alertmanager itself tells by {', '.join((*sure, *unsure))}{without}"
+    if sure:
+        return passed(told)
+    return not_known(told, "give alerting.second_way.secrets_path as an absolute path")
 
 
 def second_factor(

@@ -219,7 +219,8 @@ def routes(digest: str, seen: RoutesInForce) -> Finding:
     if seen.made_from != digest:
         return failed(
             f"{seen.file} was made from {(seen.made_from or 'no policy')[:12]}, not {digest[:12]}",
-            "riskwarden generate, then have Alertmanager load it",
+            "name the file that it runs with --alertmanager-config; if this is it, riskwarden "
+            "generate, then have Alertmanager load it",
         )
     if seen.loaded is False:
         return failed("Alertmanager refused the last configuration", "see its log for why")

@@ -1,7 +1,7 @@
 """Child processes that never outlive their parent, and always leave a log.
 
 The kernel ends them when the parent dies (PR_SET_PDEATHSIG), so even `kill -9` of the
-command leaves nothing behind.
+command leaves nothing behind. What is stopped is woken then, since it hears nothing else.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from riskwarden.stack.layout import StackError
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _PATIENCE_SECONDS: Final = 10.0
+#: Waits for the end of its input, which comes with that of whoever holds the other end.
+_WAKER: Final = 'read -r _; kill -CONT "$1"'
 #: A server says that it is ready only when asked.
 _ASK_AGAIN_SECONDS: Final = 0.05
 
@@ -71,6 +73,7 @@ class Processes:
         self._log_folder = log_folder
         self._children: list[Child] = []
         self._kept: list[socket.socket] = []
+        self._wakers: dict[int, subprocess.Popen[bytes]] = {}
 
     def keep(self, held: socket.socket) -> None:
         """Close it once every process has ended."""
@@ -104,6 +107,22 @@ class Processes:
                 return child
         raise KeyError(name)
 
+    def freeze(self, name: str) -> None:
+        """Stop one without its knowledge, until it is thawed or this process ends."""
+        pid = self.child(name).process.pid
+        if pid not in self._wakers:
+            self._wakers[pid] = subprocess.Popen(
+                ("sh", "-c", _WAKER, "sh", str(pid)),
+                stdin=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let it go on."""
+        self.child(name).process.send_signal(signal.SIGCONT)
+
     def wait_until(self, child: Child, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until a child is ready. Raises StackError if it ends or takes too long."""
         deadline = time.monotonic() + seconds
@@ -124,6 +143,9 @@ class Processes:
 
     def stop(self) -> None:
         """End every process: asked first, killed if it does not listen."""
+        for waker in self._wakers.values():
+            waker.communicate()
+        self._wakers.clear()
         for child in reversed(self._children):
             if child.alive:
                 child.process.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import Any
 
@@ -24,12 +25,28 @@ def test_an_incident_is_acknowledged_listed_and_given_back_from_the_command_line
 ) -> None:
     people.fire()
     people.await_told("firing")
+
+    # Woken at night: which is it, who has it, and what if I have its name wrong?
+    def status() -> str:
+        return call(people, "status").stdout
+
+    assert re.search(f"^{WARNING}  DRAWDOWN_WARNING, .*; nobody has taken it on$", status(), re.M)
+    assert "riskwarden ack INCIDENT" in status()
+    for wrong in ("DRAWDOWN_WARNING", "drawdown/main", "drawdown/main:warning"):
+        done = call(people, "ack", wrong, "--comment", "on it")
+        assert done.returncode == 2
+        assert f"{wrong}' is no incident; write RISK_ID:TIER:EPISODE" in done.stderr
+        assert "riskwarden status" in done.stderr
+
     done = call(people, "ack", WARNING, "--for", "2h", "--comment", "[on it]", "--author", "olga")
     assert done.returncode == 0, done.stderr
     assert f"acknowledged {WARNING} until" in done.stdout
     assert "drawdown/main, tier warning" in done.stdout
     assert "drawdown/main, tier critical: people are told" in done.stdout
     assert people.incident()["state"] == "ACKNOWLEDGED"
+
+    assert re.search(rf"^{WARNING} .*; olga has it until .*: \[on it\]$", status(), re.M)
+    assert "riskwarden ack INCIDENT" not in status()
 
     listed = call(people, "acks")
     assert WARNING in listed.stdout
