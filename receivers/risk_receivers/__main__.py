@@ -17,7 +17,7 @@ from risk_policy.model.addresses import is_wildcard
 from risk_policy.model.base import split_endpoint
 from risk_policy.secret_keys import revealed_secrets
 from risk_receivers.allocator import use_few_heaps
-from risk_receivers.channels.mail import envelope
+from risk_receivers.channels.envelope import envelope
 from risk_receivers.discretion import DiscreetFormatter, log_what_nobody_caught
 from risk_receivers.errors import StartError
 from risk_receivers.log import PatientHandler

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from risk_receivers.errors import ReceiversError
+from risk_receivers.trust import verify
 
 T = TypeVar("T")
 #: Somebody waits for the answer.
@@ -69,7 +70,9 @@ class PrometheusApi:
 
     def __init__(self, url: str) -> None:
         self.url: Final = url.rstrip("/")
-        self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.Client(
+            timeout=_TIMEOUT_SECONDS, trust_env=False, verify=verify(self.url)
+        )
 
     def close(self) -> None:
         """Let its connections go."""

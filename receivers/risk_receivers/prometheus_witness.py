@@ -10,6 +10,7 @@ import httpx
 from risk_receivers.audit import witness
 from risk_receivers.audit.chain import Head
 from risk_receivers.errors import ReceiversError
+from risk_receivers.trust import verify
 
 #: Prometheus refuses more than 11,000.
 _MOST_STEPS: Final = 2000
@@ -32,7 +33,10 @@ def seen_heads(url: str, *, hours: float, now: float, instance: str | None = Non
     found: set[Head] = set()
     try:
         with httpx.Client(
-            base_url=url.rstrip("/"), timeout=_TIMEOUT_SECONDS, trust_env=False
+            base_url=url.rstrip("/"),
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=verify(url),
         ) as client:
             for stretch in (hours, *(closer for closer in _CLOSER_HOURS if closer < hours)):
                 found.update(witness.heads(_answer(client, stretch * 3600, now, instance)))

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.x509 import load_pem_x509_certificate
-
 from risk_policy.catalogue import metrics as m
 from risk_policy.catalogue.metrics import Metric
 from risk_policy.model.dashboard import Dashboard
@@ -104,6 +102,9 @@ def _stamp(*paths: Path) -> Stamp:
 
 def _end_of(path: Path) -> float | None:
     """When the first certificate of a file ends; None if it cannot be read."""
+    # A megabyte and a half, for nothing where no TLS is served; where it is, this is the start.
+    from cryptography.x509 import load_pem_x509_certificate
+
     try:
         return load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
     except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -99,6 +100,39 @@ def test_receivers_without_a_database_server_load_no_driver_of_one() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert shown.stdout.strip() == "False"
+
+
+#: Megabytes each, for what these receivers do not do: figures, other databases, other channels than
+#: theirs, mail, TLS, reports, a command line, a description of the API that nobody asks for.
+NOT_WHILE_IDLE = {
+    *("numpy", "pandas", "psycopg", "hvac", "apprise", "weasyprint", "typer", "rich", "pygments"),
+    *("smtplib", "cryptography.x509", "flask_limiter", "yaml"),
+    *("risk_receivers.channels.mail", "risk_receivers.document.model"),
+    *("risk_receivers.openapi.described", "risk_exporter", "risk_rules", "risk_runtime"),
+}
+IDLE = """
+import sys
+from pathlib import Path
+import risk_receivers.__main__
+from risk_policy import parse_policy
+from risk_receivers.service import running
+with running(parse_policy(b""), Path(sys.argv[1]), "127.0.0.1:1"):
+    print(*sys.modules)
+"""
+
+
+def test_idle_receivers_hold_nothing_that_they_do_not_need(tmp_path: Path) -> None:
+    whose = ("ALERT_FEED", "NOTIFICATION_FEED", "SNAPSHOT", "RUNTIME", "OPERATOR")
+    tokens = {f"RISKWARDEN_{name}_TOKEN": name.lower() for name in whose}
+    held = subprocess.run(
+        [sys.executable, "-c", IDLE, tmp_path],
+        env={**os.environ, **tokens},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "flask" in held, "it ran"
+    assert NOT_WHILE_IDLE.isdisjoint(held), NOT_WHILE_IDLE & {*held}
 
 
 #: One file on purpose: an auditor copies it to a machine of their own and reads it from the top.

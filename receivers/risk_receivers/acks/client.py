@@ -20,6 +20,7 @@ import msgspec
 from risk_policy.contracts.alert import RISK_ID
 from risk_receivers.acks.errors import AlertmanagerError
 from risk_receivers.acks.silences import Matcher, Silence, SilenceState, one_line
+from risk_receivers.trust import verify
 
 # Bounds of somebody else's service: not policy, they change nothing about who is told what.
 _CONNECT_SECONDS: Final = 1.0
@@ -115,6 +116,7 @@ class AlertmanagerClient:
             ),
             trust_env=False,
             follow_redirects=False,
+            verify=verify(self._url),
         )
 
     def close(self) -> None:

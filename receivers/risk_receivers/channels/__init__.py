@@ -10,7 +10,6 @@ from risk_policy import Policy
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.apprise import AppriseChannel
 from risk_receivers.channels.console import ConsoleChannel
-from risk_receivers.channels.email import EmailChannel
 from risk_receivers.channels.failover import Fallbacks
 from risk_receivers.channels.file import FileChannel
 from risk_receivers.channels.message import Owed
@@ -37,6 +36,13 @@ class Channel(Protocol):
         """Let go of everything."""
 
 
+def _email(policy: Policy, data: Path, render: Render) -> Channel:
+    # What Python has for mail takes a megabyte, which only who sends mail should pay.
+    from risk_receivers.channels.email import EmailChannel
+
+    return EmailChannel.from_policy(policy, data, render)
+
+
 #: Name in the policy -> how it is made.
 CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "console": ConsoleChannel.from_policy,
@@ -45,7 +51,7 @@ CHANNELS: Final[Mapping[str, Callable[[Policy, Path, Render], Channel]]] = {
     "telegram": TelegramChannel.from_policy,
     "webhook": WebhookChannel.from_policy,
     "sms": SmsChannel.from_policy,
-    "email": EmailChannel.from_policy,
+    "email": _email,
     "apprise": AppriseChannel.from_policy,
 }
 

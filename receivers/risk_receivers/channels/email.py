@@ -16,12 +16,13 @@ from typing import Final
 
 from risk_policy import Policy, UnsetVariableError
 from risk_receivers.channels.attached import attached
+from risk_receivers.channels.envelope import envelope
 from risk_receivers.channels.errors import (
     PartlyRefusedError,
     RefusedDeliveryError,
     TemporaryDeliveryError,
 )
-from risk_receivers.channels.mail import compose, envelope
+from risk_receivers.channels.mail import compose
 from risk_receivers.channels.message import Owed
 from risk_receivers.channels.rendered import Render
 from risk_receivers.channels.smtp import Reply, Server, Tls, is_permanent

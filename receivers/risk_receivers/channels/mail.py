@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from typing import Final
 
 from risk_policy.vocabulary import Severity
 from risk_receivers.channels.attached import Attachment
+from risk_receivers.channels.envelope import domain_of
 from risk_receivers.channels.message import Kind, Owed
 from risk_receivers.channels.rendered import Rendered
 
@@ -57,24 +58,6 @@ def compose(
             attachment.content, maintype=kind, subtype=subtype, filename=attachment.name
         )
     return mail
-
-
-def envelope(address: str) -> str:
-    """An address as SMTP wants it: without a name, its domain in ASCII."""
-    local, _, domain = parseaddr(address)[1].rpartition("@")
-    return f"{local}@{_ascii(domain)}"
-
-
-def domain_of(address: str) -> str:
-    """The domain of an address, in ASCII."""
-    return envelope(address).rpartition("@")[2]
-
-
-def _ascii(domain: str) -> str:
-    try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError:  # no name of the Internet; the mail server knows what to make of it
-        return domain
 
 
 def _id(domain: str, *what: str) -> str:

@@ -9,7 +9,6 @@ after a time.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,13 +18,12 @@ from typing import Final
 from risk_receivers.document.errors import PdfError
 from risk_receivers.document.html import paper
 from risk_receivers.document.model import Block, Document, Paragraph, Section, Table
+from risk_receivers.surroundings import without_secrets
 
 #: Seconds: the longest document that is sensible on paper takes a tenth of that.
 LONGEST_SECONDS: Final = 300.0
 #: Rows of one table. A thousand take some seconds and forty sheets; nobody reads more on paper.
 MOST_ROWS: Final = 2000
-#: What a process of our own that needs no secret may know of its surroundings.
-PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 _HOW: Final = (
     "pip install 'riskwarden[pdf]' and, on Debian, apt-get install libpango-1.0-0 "
     "libpangoft2-1.0-0 fonts-dejavu-core; or ask for HTML"
@@ -35,13 +33,12 @@ _HOW: Final = (
 def pdf(document: Document, *, longest_seconds: float = LONGEST_SECONDS) -> bytes:
     """The document on paper. Raises PdfError."""
     page = paper(replace(document, blocks=_shortened(document.blocks)))
-    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "risk_receivers.document.weasy"],
             input=page.encode("utf-8", "replace"),
             capture_output=True,
-            env=environ,
+            env=without_secrets(),
             cwd=Path(__file__).parents[2],  # finds this package wherever it was installed
             timeout=longest_seconds,
             check=False,

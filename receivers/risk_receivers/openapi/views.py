@@ -7,13 +7,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from risk_receivers.openapi.described import ENDPOINTS
-from risk_receivers.openapi.document import document
-
 
 @cache
 def the_document() -> dict[str, Any]:
     """It is the same as long as the service runs."""
+    # What describes every answer is of use to nothing else, and this is rarely asked for.
+    from risk_receivers.openapi.described import ENDPOINTS
+    from risk_receivers.openapi.document import document
+
     return document(ENDPOINTS)
 
 

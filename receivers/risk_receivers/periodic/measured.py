@@ -19,6 +19,7 @@ from risk_policy.contracts.jobs import EXPORTER_JOB, RECEIVERS_JOB
 from risk_receivers.document.model import Point
 from risk_receivers.periodic.errors import ReportError
 from risk_receivers.periodic.period import Period
+from risk_receivers.trust import verify
 
 #: For one question: over weeks at a sample a second it takes some seconds.
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=3.0)
@@ -89,7 +90,7 @@ class Prometheus:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False)
+        self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=verify(self.url))
 
     def close(self) -> None:
         """End the connections."""

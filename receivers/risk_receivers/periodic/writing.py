@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-from risk_receivers.document.pdf import PASSED_ON
 from risk_receivers.periodic.errors import ReportError
 from risk_receivers.periodic.order import Answer, Order
+from risk_receivers.surroundings import without_secrets
 
 #: A million records take a minute or two, and a PDF of what they tell some more.
 _LONGEST_SECONDS: Final = 900.0
@@ -24,14 +23,13 @@ _LONGEST_SECONDS: Final = 900.0
 
 def write_report(order: Order, rest: Callable[[float], bool]) -> Answer:
     """What came of an order. ``rest`` waits, and says whether to give up. Raises ReportError."""
-    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "risk_receivers.periodic"],
             stdin=subprocess.PIPE,
             stdout=answers,
             stderr=complaints,
-            env=environ,
+            env=without_secrets(),
             cwd=Path(__file__).parents[2],  # finds this package wherever it was installed
         )
         try:

@@ -299,7 +299,9 @@ def _values(target: Target, mutated: CodeType) -> _Patch | None:
     for name, old in vars(module).items():
         new = other.get(name)
         if isinstance(old, (bool, int, float, tuple)) and type(old) is type(new) and old != new:
-            users = [one for one in list(sys.modules.values()) if vars(one).get(name) is old]
+            # None stands for what must not be imported.
+            held = [(one, getattr(one, "__dict__", {})) for one in list(sys.modules.values())]
+            users = [one for one, values in held if values.get(name) is old]
             patch += [(user, name, new) for user in users]
         elif isinstance(old, FunctionType):
             patch += _defaults(old, new)
