@@ -8,13 +8,12 @@ often as they need, and who has one can do worse than ask.
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
-import threading
 import time
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from flask import Flask, Response, g, request
+from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 
 from risk_receivers.access import Refusal
 from risk_receivers.auth import Identity
@@ -35,47 +34,23 @@ class Limited(Protocol):
         """Note it. Waits for nothing."""
 
 
-class Allowance:
-    """How much of everybody's minute is used up; it begins when they first ask."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
-        self._lock = threading.Lock()
-        #: When the minute ends, and how often it was asked in it. Never more than there are names
-        #: and places.
-        self._minutes: dict[str, tuple[float, int]] = {}
-
-    def use(self, who: str, now: float) -> int:
-        """Count one request; in how many seconds they may ask again, 0 if they may now."""
-        with self._lock:
-            ends, asked = self._minutes.get(who, (now, 0))
-            if now >= ends:
-                ends, asked = now + _MINUTE, 0
-            self._minutes[who] = ends, asked + 1
-        return math.ceil(ends - now) if asked >= self._per_minute else 0
-
-
 def limit_rates(app: Flask, per_minute: int, telemetry: Telemetry, limited: Limited) -> None:
     """Count what is asked from now on; call it once it is decided who asks."""
     salt = secrets.token_bytes(16)
-    allowance = Allowance(per_minute)
 
-    def name_of(decision: Identity | Refusal) -> str:
+    def who() -> str:
+        decision: Identity | Refusal = g.decision
         if isinstance(decision, Identity):
             return f"name {decision.name}"
         place = hashlib.blake2b(subscriber(address()).encode(), digest_size=8, key=salt).digest()
         return f"address {int.from_bytes(place, 'big') % _PLACES}"
 
-    @app.before_request
-    def count() -> Response | None:
-        decision: Identity | Refusal | None = g.get("decision")
-        if decision is None or (isinstance(decision, Identity) and decision.key is not None):
-            return None
-        wait = allowance.use(name_of(decision), time.monotonic())
-        if not wait:
-            return None
+    def too_often(limit: RequestLimit) -> Response:
         telemetry.count(*RATE_LIMITED)
-        limited(address(), request.path, decision if isinstance(decision, Identity) else None)
+        decision: Identity | Refusal = g.decision
+        by = decision if isinstance(decision, Identity) else None
+        limited(address(), request.path, by)
+        wait = min(max(1, round(limit.reset_at - time.time())), _MINUTE)  # its end is rounded up
         answer = problem(
             429,
             f"more than alerting.dashboard.api.rate_limit_per_minute = {per_minute} requests in a "
@@ -83,3 +58,21 @@ def limit_rates(app: Flask, per_minute: int, telemetry: Telemetry, limited: Limi
         )
         answer.headers["Retry-After"] = str(wait)
         return answer
+
+    limiter = Limiter(
+        who,
+        application_limits=[f"{per_minute} per minute"],
+        storage_uri="memory://",
+        on_breach=too_often,
+    )
+    limiter.request_filter(_is_free)
+    limiter.init_app(app)
+
+    @app.errorhandler(RateLimitExceeded)
+    def exceeded(error: RateLimitExceeded) -> Response:
+        return cast("Response", error.get_response())
+
+
+def _is_free() -> bool:
+    decision: Identity | Refusal | None = g.get("decision")
+    return decision is None or (isinstance(decision, Identity) and decision.key is not None)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import pytest
 from sign_in_desk import OWNER, SignInDesk, sign_in_desk
 
-from risk_receivers.rate_limits import Allowance
-
 STATUS = "/api/v1/channels"
 MOST = 20
 
@@ -67,10 +65,3 @@ def test_machines_probes_and_the_kill_are_never_counted(
     for _ in range(2 * MOST + 1):
         answer = desk.call(method, path, None, headers)
         assert answer.status_code != 429, asked
-
-
-def test_a_minute_begins_with_the_first_request_and_everybody_has_their_own() -> None:
-    allowance = Allowance(per_minute=2)
-    assert [allowance.use("ann", now) for now in (100.0, 130.0, 130.5, 159.9)] == [0, 0, 30, 1]
-    assert allowance.use("bob", 159.9) == 0
-    assert [allowance.use("ann", now) for now in (160.0, 161.0, 162.0)] == [0, 0, 58]
