@@ -106,7 +106,7 @@ def test_receivers_without_a_database_server_load_no_driver_of_one() -> None:
 #: theirs, mail, TLS, reports, a command line, a description of the API that nobody asks for.
 NOT_WHILE_IDLE = {
     *("numpy", "pandas", "psycopg", "hvac", "apprise", "weasyprint", "typer", "rich", "pygments"),
-    *("smtplib", "cryptography.x509", "flask_limiter", "yaml"),
+    *("smtplib", "cryptography.x509", "yaml"),
     *("risk_receivers.channels.mail", "risk_receivers.document.model"),
     *("risk_receivers.openapi.described", "risk_exporter", "risk_rules", "risk_runtime"),
 }
