@@ -123,7 +123,10 @@ class Book:
         ValueError: a symbol appears twice.
     """
 
-    __slots__ = ("account", "equity", "gross", "lines", "max_exposure", "taken_at", "told")
+    __slots__ = (
+        "account", "equity", "gross", "largest_asset", "largest_line", "largest_sector", "lines",
+        "max_exposure", "taken_at", "told",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -139,6 +142,8 @@ class Book:
         self.taken_at = taken_at
         self.max_exposure = max_exposure
         self.gross = 0.0
+        #: The largest amounts of those whose limit is a share of equity.
+        self.largest_line = self.largest_asset = self.largest_sector = 0.0
         #: How many of the checker's orders are counted here, or are known to be no news.
         self.told = 0
         self.lines: dict[str, Line] = {}
@@ -154,6 +159,17 @@ class Book:
             asset.amount += line.amount
             sector.amount += line.amount
             self.gross += line.amount
+        for line in self.lines.values():
+            self.grew(line)
+
+    def grew(self, line: Line) -> None:
+        """Know the largest amounts after one that is larger now. What is no number is none."""
+        if line.max_notional is None and line.amount > self.largest_line:
+            self.largest_line = line.amount
+        if line.asset.amount > self.largest_asset:
+            self.largest_asset = line.asset.amount
+        if line.sector.amount > self.largest_sector:
+            self.largest_sector = line.sector.amount
 
     def count(self, order: TradeOrder) -> None:
         """Count an order that passed, as filled if that makes things worse."""
@@ -182,5 +198,6 @@ class Book:
         line.asset.amount += grown
         line.sector.amount += grown
         self.gross += grown
+        self.grew(line)
         if not worse <= 0.0:
             self.equity -= order.quantity * worse

@@ -89,8 +89,16 @@ def decide(
         or (limits.disabled_symbols and order.symbol in limits.disabled_symbols)
     ):
         return _why_not(order, book, line, limits, now, reducible)
-    loss = quantity * worse if worse > 0.0 else 0.0  # as soon as it is filled
-    equity -= loss
+    if worse > 0.0:
+        equity -= quantity * worse  # as soon as it is filled
+        if (
+            book.largest_line > limits.position_usage_ratio * (limits.position_max_ratio * equity)
+            or book.largest_asset > limits.asset_max_ratio * equity
+            or book.largest_sector > limits.sector_max_ratio * equity
+        ):
+            pushed = _pushed_over(book, limits, equity)
+            if pushed is not None:
+                return pushed
     amount = (most if most > -least else -least) * mark
     most_notional = line.max_notional
     if most_notional is None:
@@ -177,6 +185,13 @@ def decide(
             line.least = least
         line.amount = amount
         asset.amount, sector.amount, book.gross = in_asset, in_sector, gross
+        # As Book.grew does.
+        if amount > book.largest_line and line.max_notional is None:
+            book.largest_line = amount
+        if in_asset > book.largest_asset:
+            book.largest_asset = in_asset
+        if in_sector > book.largest_sector:
+            book.largest_sector = in_sector
         book.equity, book.told = equity, throttle.count
     return WITHIN
 
@@ -273,6 +288,31 @@ def _share(
     value, threshold = amount / equity, most / equity
     sentence = f"{what} would come to {value:.2%} of equity, more than {threshold:.2%}"
     return refused(limit, value, threshold, sentence)
+
+
+def _pushed_over(book: Book, limits: PreTradeLimits, equity: float) -> PreTradeDecision | None:
+    """What was within its share of equity, and is not within it of what an order leaves of that.
+
+    What was beyond it before is not this order's doing.
+    """
+    name, before = PreTradeLimit, book.equity
+
+    def is_pushed(amount: float, ratio: float, usage: float = 1.0) -> bool:
+        return usage * (ratio * equity) < amount <= usage * (ratio * before)
+
+    usage, of_position = limits.position_usage_ratio, limits.position_max_ratio
+    of_asset, of_sector = limits.asset_max_ratio, limits.sector_max_ratio
+    for symbol, line in book.lines.items():
+        if line.max_notional is None and is_pushed(line.amount, of_position, usage):
+            most = usage * of_position * equity
+            return _share(name.POSITION_SIZE, f"position {symbol}", line.amount, equity, most)
+        if is_pushed(line.asset.amount, of_asset):
+            held, most, what = line.asset.amount, of_asset * equity, f"the asset of {symbol}"
+            return _share(name.ASSET_CONCENTRATION, what, held, equity, most)
+        if is_pushed(line.sector.amount, of_sector):
+            held, most, what = line.sector.amount, of_sector * equity, f"the sector of {symbol}"
+            return _share(name.SECTOR_CONCENTRATION, what, held, equity, most)
+    return None
 
 
 def _stop_on_the_wrong_side(stop: float, price: float) -> PreTradeDecision:

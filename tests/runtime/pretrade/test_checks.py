@@ -273,6 +273,40 @@ def test_what_bad_fills_will_cost_is_taken_from_the_equity_of_the_orders_after_t
     assert checks.check(TradeOrder("main", "C", Side.BUY, 170.0, 10.0), book).allowed
 
 
+@pytest.mark.parametrize(
+    ("limit", "others", "left_alone"),
+    [
+        (PreTradeLimit.POSITION_SIZE, {"A": 199.0}, {"A": 201.0}),
+        (PreTradeLimit.ASSET_CONCENTRATION, {"A": 150.0, "B": 149.0}, {"A": 151.0, "B": 150.0}),
+        (PreTradeLimit.SECTOR_CONCENTRATION, {"A": 190.0, "B": 100.0, "E": 109.0}, {}),
+    ],
+)
+def test_an_order_that_costs_equity_pushes_no_other_share_beyond_its_limit(
+    limit: PreTradeLimit, others: dict[str, float], left_alone: dict[str, float]
+) -> None:
+    """It is 0.6 % of equity that this one would lose as soon as it is filled."""
+    assets = {"A": "x", "B": "x", "D": "z", "E": "e"}
+    sectors = {"A": "one", "B": "one", "E": "one", "D": "two"}
+    limits = replace(LIMITS, asset_max_ratio=0.3, sector_max_ratio=0.4, exposure_max_ratio=1.0)
+
+    def decided(held: dict[str, float]) -> PreTradeLimit | None:
+        instruments = [
+            Instrument(
+                symbol, mark=1.0, priced_at=NOW, quantity=held.get(symbol, 0.0),
+                asset=assets[symbol], sector=sectors[symbol],
+            )
+            for symbol in assets
+        ]  # fmt: skip
+        book = Book("main", equity=1000.0, instruments=instruments, taken_at=NOW)
+        order = TradeOrder("main", "D", Side.BUY, 130.0, 1.048, 1.0, 0.05)
+        return PreTradeChecks(limits, clock=lambda: NOW).check(order, book).limit
+
+    assert decided({}) is None
+    assert decided(others) is limit
+    if left_alone:
+        assert decided(left_alone) is None, "what was beyond it before is not its doing"
+
+
 def test_a_refused_order_takes_nothing_from_those_after_it(order: Make, book: Make) -> None:
     checks = PreTradeChecks(replace(LIMITS, orders_max=1), clock=lambda: NOW)
     of = book()
