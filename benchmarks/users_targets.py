@@ -2,9 +2,10 @@
 
 One real receivers process on a folder of its own, and beside it what it is asked by: a feed, a
 webhook's other end, ten WebSockets, a real Chromium. In this order, because each makes the process
-larger: memory of a service that does nothing, alerts one after the other, the dashboard, the
-WebSockets, and as many alerts as it takes. What is held against a target is a median where it is a
-time; the 99th percentile stands beside it.
+larger: memory of a service that does nothing, alerts one after the other, the dashboard while all
+of those are open, the WebSockets, as many alerts as it takes, and the dashboard once more while
+those are open too, which is told beside the first. What is held against a target is a median where
+it is a time; the 99th percentile stands beside it.
 
 Takes about forty seconds: ``python benchmarks/users_targets.py [--json]``. The exit code is 1 if
 something is worse than the users called acceptable.
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 import streams
-from console_interactive import loads
+from console_interactive import loads, open_alerts
 from measure import (
     Desk,
     Receivers,
@@ -44,7 +45,7 @@ _POLICY: Final = (
     "[alerting.deduplication]\nenabled = false\n[alerting.rate_limits]\nenabled = false\n"
 )
 _ALERTS, _BETWEEN_SECONDS = 200, 0.02
-_LOADS = 8
+_LOADS, _LOADS_IN_A_STORM = 8, 4
 _AT_ONCE, _MOST, _VOLLEY_SECONDS = 32, 20_000, 5.0
 #: What a start takes for itself has been given back by then, or never will be.
 _IDLE_SECONDS = 10.0
@@ -66,12 +67,13 @@ class Held:
     how: str
 
     @property
-    def is_acceptable(self) -> bool:
-        """Within the users' second column."""
+    def word(self) -> str:
+        """Which of the users' two columns is met, the better one first."""
         if self.ok:
-            return True
+            return "target"
         more = self.target > self.acceptable  # more is better where less is merely acceptable
-        return self.measured > self.acceptable if more else self.measured < self.acceptable
+        within = self.measured > self.acceptable if more else self.measured < self.acceptable
+        return "acceptable" if within else "MISSED"
 
 
 def below(what: str, measured: float, unit: str, bounds: tuple[float, float], how: str) -> Held:
@@ -138,11 +140,14 @@ def measured() -> list[Held]:
         idle = service.footprint.resident_bytes / MB
         answers, dispatched = (Spread.of(times) for times in one_by_one(service, told))
         with most_memory(service) as most:
+            opened = open_alerts(service)
             dashboard = Spread.of(loads(service, _LOADS)[0])
             heard = Spread.of(streams.measured(service)[1])
             alerts = (position_loss(f"V{number}") for number in range(_MOST))
             volley = [request(service.url, "/api/v2/alerts", [alert]) for alert in alerts]
             shot = fire(service.url, volley, _AT_ONCE, _VOLLEY_SECONDS)
+            opened_later = open_alerts(service)
+            in_storm = Spread.of(loads(service, _LOADS_IN_A_STORM, "pavel")[0])
         if shot.failed:
             raise SystemExit(f"not every alert was taken: {shot.failed}")
     per_second = len(shot.answered) / shot.seconds
@@ -157,7 +162,8 @@ def measured() -> list[Held]:
         ),
         below(
             "dashboard load", dashboard.median, "ms", (500, 2000),
-            f"median until the console is usable in Chromium, nothing kept, {_p99(dashboard)}",
+            f"median until the console is on Chromium's screen, {opened:,} alerts open, nothing "
+            f"kept, {_p99(dashboard)}; {in_storm.median:,.0f} ms with {opened_later:,} open",
         ),
         below(
             "WebSocket", heard.median, "ms", (50, 200),
@@ -186,12 +192,13 @@ def show(found: Sequence[Held]) -> None:
     """The table, for people."""
     print(f"{'':20}{'measured':>12}{'target':>10}{'acceptable':>12}")
     for one in found:
-        verdict = "" if one.ok else "  acceptable" if one.is_acceptable else "  MISSED"
         sign = ">" if one.target > one.acceptable else "<"
         print(
             f"{one.what:20}{one.measured:12,.1f}{f'{sign} {one.target:g}':>10}"
-            f"{f'{sign} {one.acceptable:g}':>12} {one.unit:9}{verdict}  {one.how}"
+            f"{f'{sign} {one.acceptable:g}':>12} {one.unit:9} {one.word:10}  {one.how}"
         )
+    met = sum(one.ok for one in found)
+    print(f"{met} of {len(found)} meet the target, not merely what is acceptable")
 
 
 def main() -> int:
@@ -206,7 +213,7 @@ def main() -> int:
         print(json.dumps([asdict(one) for one in found], indent=2))
     else:
         show(found)
-    return 0 if all(one.is_acceptable for one in found) else 1
+    return 0 if all(one.word != "MISSED" for one in found) else 1
 
 
 if __name__ == "__main__":

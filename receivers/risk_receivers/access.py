@@ -52,6 +52,7 @@ NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {
     "GET /api/v1/metrics/current": (Permission.READ,),
     "GET /api/v1/metrics/history": (Permission.READ,),
     "GET /api/v1/silences": (Permission.READ,),
+    "GET /api/v1/alerts/open": (Permission.READ,),
     "GET /api/v1/alerts/stats": (Permission.READ,),
     "GET /api/v1/alerts/<incident:incident>": (Permission.READ,),
     "POST /api/v1/alerts/<incident:incident>/comments": (Permission.ACKNOWLEDGE,),

@@ -129,7 +129,11 @@ def parts_of(
         monitor=core.monitor,
         key_ages=key_ages,
         reports=core.data / alerting.reports.path,
-        measures=Measures(core.policy, PrometheusApi(f"http://{alerting.endpoints.prometheus}")),
+        measures=Measures(
+            core.policy,
+            PrometheusApi(f"http://{alerting.endpoints.prometheus}"),
+            reading.open_risk_ids,
+        ),
     )
 
 

@@ -36,7 +36,7 @@ from risk_receivers.kill.closing_time import GATE_CLOSED_AT
 from risk_receivers.restrictions import table as restrictions
 from risk_receivers.restrictions.held import Held
 from risk_receivers.schema import to_text
-from risk_receivers.shapes.alerts import Alert, AlertStatistics
+from risk_receivers.shapes.alerts import Alert, AlertStatistics, OpenAlerts
 from risk_receivers.shapes.audit import Event
 
 #: Spelt as the index of open incidents has it: with values of its own SQLite would not use it.
@@ -69,6 +69,20 @@ _INCIDENTS: Final = (
     "SELECT risk_id, tier, episode, "  # noqa: S608 - constants
     f"CASE WHEN {_ACKED} THEN '{ACKNOWLEDGED}' WHEN {_COUNTS_AS_WORSE} THEN '{ESCALATED}' "
     f"ELSE state END AS state, {', '.join(_PLAIN)} FROM incident "
+)
+#: The worst severity first.
+_SEVERITY_RANK: Final = (
+    f"CASE severity {' '.join(f'WHEN {one.value!r} THEN {-one.rank}' for one in Severity)} END"
+)
+_ALL_OPEN: Final = f"incident INDEXED BY incident_open_by_age WHERE {_OPEN}"
+#: What somebody has to look at first. Keys alone are put in order, and only the first are shown.
+_WORST_FIRST: Final = (
+    f"SELECT risk_id, tier, episode FROM {_ALL_OPEN} "  # noqa: S608 - constants
+    f"ORDER BY {_ACKED}, {_SEVERITY_RANK}, starts_at DESC, risk_id, tier, episode LIMIT ?"
+)
+_COUNTED: Final = (
+    "SELECT severity, taken, count(*) FROM "  # noqa: S608 - constants
+    f"(SELECT severity, {_ACKED} AS taken FROM {_ALL_OPEN}) AS every GROUP BY severity, taken"
 )
 #: By what incidents can be picked out, beside their state.
 FILTERS: Final = ("severity", "category", "alertname", "risk_id", "tier")
@@ -180,6 +194,28 @@ class Reading:
             ).fetchall()
             return [_shown(connection, row) for row in rows]
 
+    def open_worst_first(self, limit: int) -> OpenAlerts:
+        """The first of all that are open, and how many there are.
+
+        Those that nobody has taken on come first, of these the worst, of these the latest.
+        """
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            counted = connection.execute(_COUNTED).fetchall()
+            first = connection.execute(_WORST_FIRST, (limit,)).fetchall()
+            shown = [_shown(connection, _row(connection, key)) for key in first]
+        waiting, taken = (
+            {severity: number for severity, is_taken, number in counted if is_taken == wanted}
+            for wanted in (False, True)
+        )
+        return {"alerts": shown, "waiting": waiting, "acknowledged": taken}
+
+    def open_risk_ids(self) -> frozenset[str]:
+        """What open incidents are about."""
+        with self._connection() as connection:
+            found = connection.execute(f"SELECT risk_id FROM {_ALL_OPEN}").fetchall()  # noqa: S608
+        return frozenset(risk_id for (risk_id,) in found)
+
     def incident(self, incident: str) -> Alert | None:
         """One of them, open or over."""
         with self._connection() as connection:
@@ -265,11 +301,14 @@ def _found(connection: Connection, incident: str) -> Alert | None:
     breach = breach_of(connection, incident)
     if breach is None:
         return None
-    row = connection.execute(
-        f"{_INCIDENTS}WHERE risk_id = ? AND tier = ? AND episode = ?",
-        (*breach, int(incident.rpartition(":")[2])),
+    return _shown(connection, _row(connection, (*breach, int(incident.rpartition(":")[2]))))
+
+
+def _row(connection: Connection, key: tuple[str, str, int]) -> tuple[Any, ...]:
+    found: tuple[Any, ...] = connection.execute(
+        f"{_INCIDENTS}WHERE risk_id = ? AND tier = ? AND episode = ?", key
     ).fetchone()
-    return _shown(connection, row)
+    return found
 
 
 def _shown(connection: Connection, row: tuple[Any, ...]) -> Alert:

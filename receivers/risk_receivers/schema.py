@@ -310,6 +310,8 @@ SCHEMA: Final = (
     ) WITHOUT ROWID
     """,
     "CREATE INDEX IF NOT EXISTS silence_ended ON silence (ended_at)",
+    # Of each open incident it is asked whether one of them keeps it quiet.
+    "CREATE INDEX IF NOT EXISTS silence_about ON silence (risk_id, ended_at)",
     """
     CREATE TABLE IF NOT EXISTS quarantine (
         feed TEXT NOT NULL,

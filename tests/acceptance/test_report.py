@@ -120,6 +120,20 @@ def test_all_green_says_so_and_what_was_left_out() -> None:
     assert report(part, at_line(LINE, tests)).headline.endswith("left out: nobody gets in.")
 
 
+def test_what_is_merely_acceptable_is_never_shown_as_a_target_that_was_met() -> None:
+    saw = (("told", True, "by mail"), ("kept", True, "record 7"))
+    part = at_scenario(SCENARIO, {"tests/x.py::test_x": Ran(cases=1, saw=saw)})
+    slow, quick = (Measured(f"load of {one}", one, "ms", 500, 2000, "") for one in (626, 400))
+    found = report(part, at_line(LINE, dict.fromkeys(LINE.tests, PASSED)), slow, quick)
+    assert found.verdict is Verdict.GREEN
+    assert found.headline.endswith("performance 2 of 2 (targets met: 1 of 2).")
+    page = written(document(found), Form.MARKDOWN).decode().replace("\\", "")
+    assert "load of 626: 626 ms is acceptable and misses its target, < 500 ms" in page
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if "| load of" in line}
+    assert "✅" not in rows["load of 626"]
+    assert "✅ target" in rows["load of 400"]
+
+
 def test_every_line_is_looked_at_although_one_does_not_hold() -> None:
     noted: list[object] = []
     then = Thens(lambda _, value: noted.append(value))

@@ -37,7 +37,7 @@ TABLE: dict[str, tuple[set[str], list[str]]] = {
         [
             *("GET /api/v1/system/status", "GET /api/v1/alerts", "GET /api/v1/silences"),
             *("GET /api/v1/channels", "GET /api/v1/dead-letters", "GET /api/v1/gate"),
-            *("GET /api/v1/restrictions", "GET /api/v1/alerts/stats"),
+            *("GET /api/v1/restrictions", "GET /api/v1/alerts/stats", "GET /api/v1/alerts/open"),
             *("GET /api/v1/alerts/dd/main:x:1", "GET /api/v1/metrics/history"),
             *("GET /api/v1/metrics/current", "GET /api/v1/drills"),
             "PUT /api/v1/session/password",

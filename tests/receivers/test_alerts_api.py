@@ -59,6 +59,37 @@ def test_an_alert_that_there_is_not_is_a_problem_that_says_so(
     assert "drawdown/nobody:warning:1" in told["detail"]
 
 
+def test_of_all_that_are_open_the_worst_come_first_and_all_are_counted(
+    receivers: Any, words: Any
+) -> None:
+    now = datetime.now(UTC)
+    fired = [
+        words.alert(
+            risk_id=f"drawdown/{severity}-{age}", severity=severity, starts=began, ends=ends
+        )
+        for severity in ("warning", "critical", "info", "emergency")
+        for age in (1, 2, 3)
+        for began, ends in [(now - timedelta(minutes=age), now + timedelta(minutes=9))]
+    ]
+    assert receivers.send("alerts", fired).status_code == 200
+    receivers.hear_watchdog()
+    over = {**fired[-1], "endsAt": now.isoformat()}  # the oldest emergency
+    assert receivers.send("alerts", [over]).status_code == 200
+
+    found = receivers.call("GET", "/api/v1/alerts/open", params={"limit": 4}).json()
+    worst = ["emergency-1", "emergency-2", "critical-1", "critical-2"]
+    assert [one["risk_id"].partition("/")[2] for one in found["alerts"]] == worst
+    counts = {"emergency": 2, "critical": 3, "warning": 3, "info": 3}
+    assert {name: found["waiting"].get(name) for name in counts} == counts
+    assert found["acknowledged"] == {}
+    assert (
+        receivers.call("GET", f"/api/v1/alerts/{found['alerts'][0]['id']}").json()["alert"]
+        == (found["alerts"][0])
+    )
+    wrong = receivers.call("GET", "/api/v1/alerts/open", params={"limit": 1001})
+    assert wrong.status_code == 400
+
+
 def test_alerts_are_counted_by_what_they_are(receivers: Any, words: Any) -> None:
     receivers.send("alerts", [words.alert(risk_id=f"drawdown/{name}") for name in ("a", "b", "c")])
     counted = receivers.call("GET", "/api/v1/alerts/stats").json()

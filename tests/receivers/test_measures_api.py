@@ -73,3 +73,25 @@ def test_whatever_prometheus_answers_it_is_a_problem_or_unknown_and_no_mistake_o
             assert (told.status_code, said[0][:60]) == (200, said[0][:60])
             assert told.json()["positions"] is None
             assert told.json()["unknown"]
+
+
+def test_of_what_is_past_a_threshold_it_is_told_whether_an_alert_says_so(
+    stopped: Any, words: Any
+) -> None:
+    def found(query: str) -> Any:
+        if "snapshot_timestamp" in query:
+            return []
+        about = {"limit": "drawdown"}
+        return [
+            ({**about, "account": name, "risk_id": f"drawdown/{name}"}, ratio)
+            for name, ratio in (("told", 0.9), ("untold", 0.9), ("well", 0.0))
+        ]
+
+    with prometheus_that_says(found) as stopped.prometheus:
+        running = stopped.start()
+        assert running.send("alerts", [words.alert(risk_id="drawdown/told")]).status_code == 200
+        for path, told in (("", True), ("?at=2026-01-01T00:00:00Z", None)):
+            answer = running.call("GET", f"/api/v1/metrics/current{path}").json()
+            (limit,) = [one for one in answer["limits"] if one["limit"] == "drawdown"]
+            said = {one["about"]["account"]: one["told"] for one in limit["values"]}
+            assert said == {"told": told, "untold": None if told is None else False, "well": None}

@@ -1,8 +1,9 @@
 """What the console consists of, read once and kept in memory.
 
 All files but the pages stand under one path that names the digest of all of them together. So a
-browser may keep each for ever, a page never runs with scripts of another version, and scripts name
-each other by plain relative paths. A type that is not in the table is no part of the console.
+browser may keep each for ever, and a page never runs with scripts of another version. The
+console's scripts are sent as one, and so are its styles (:mod:`.bundle`): the first look waits for
+a few answers. A type that is not in the table is no part of the console.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Final
+
+from risk_receivers.console import bundle
 
 FOLDER: Final = Path(__file__).parent
 _TYPES: Final = {
@@ -21,13 +23,13 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-#: Where a page wants the path of the other files, and where the list of its scripts.
+#: Where a page wants the path of the other files.
 _ASSETS: Final = "{assets}"
-_MODULES: Final = "<!-- modules -->"
 #: Where it wants to know whether there is a stream.
 _LIVE: Final = "{live}"
-#: Scripts that no other one of the console's asks for.
-_ALONE: Final = frozenset({"theme_first.js", "login.js"})
+#: What the console's scripts and styles are sent as, and what they begin with and consist of.
+_SCRIPT, _FIRST_SCRIPT = "all.js", "app"
+_STYLE, _STYLES = "all.css", ("base.css", "console.css", "panels.css", "dialogs.css")
 #: Characters; enough that no two versions ever share a path.
 _DIGEST_LENGTH: Final = 16
 
@@ -68,8 +70,9 @@ class Assets:
             whole.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
         digest = whole.hexdigest()[:_DIGEST_LENGTH]
         base = f"{prefix}/{digest}"
+        contents |= _together(contents)
         pages = {
-            path.stem: _asset(".html", _page(path, base, [*contents], live=live))
+            path.stem: _asset(".html", _page(path, base, live=live))
             for path in sorted((folder / "pages").glob("*.html"))
         }
         files = {name: _asset(Path(name).suffix, content) for name, content in contents.items()}
@@ -80,15 +83,20 @@ def _asset(suffix: str, content: bytes) -> Asset:
     return Asset(content, _TYPES[suffix], hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH])
 
 
-def _page(path: Path, base: str, names: list[str], *, live: bool) -> bytes:
-    """The page, naming its scripts beforehand: else each is found in the one before."""
-    preloads = "\n    ".join(
-        f'<link rel="modulepreload" href="{escape(base)}/{escape(name)}">'
-        for name in names
-        if name.endswith(".js") and name not in _ALONE
-    )
+def _together(contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    sources = {
+        Path(name).stem: content.decode()
+        for name, content in contents.items()
+        if name.endswith(".js")
+    }
+    return {
+        _SCRIPT: bundle.script(_FIRST_SCRIPT, sources).encode(),
+        _STYLE: b"".join(contents[name] for name in _STYLES),
+    }
+
+
+def _page(path: Path, base: str, *, live: bool) -> bytes:
     text = path.read_text(encoding="utf-8")
-    replaced = {_MODULES: preloads, _ASSETS: base, _LIVE: "yes" if live else "no"}
-    for placeholder, value in replaced.items():
+    for placeholder, value in {_ASSETS: base, _LIVE: "yes" if live else "no"}.items():
         text = text.replace(placeholder, value)
     return text.encode()

@@ -57,6 +57,14 @@ class AlertsQuery(BaseModel):
     before: str | None = None
 
 
+class OpenAlertsQuery(BaseModel):
+    """How many of those that are open, the worst first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 100
+
+
 class TimelineQuery(BaseModel):
     """From which record on a timeline is looked for; 0: from the alert's beginning."""
 
@@ -109,6 +117,11 @@ def alert_views(parts: AlertParts) -> Blueprint:
             return problem(400, str(error))
         page = found[: wanted.limit]
         return jsonify(alerts=page, next=page[-1]["id"] if len(found) > wanted.limit else None)
+
+    @api.get("/alerts/open")
+    def worst_first() -> Response:
+        wanted = OpenAlertsQuery.model_validate(request.args.to_dict())
+        return jsonify(parts.reading.open_worst_first(wanted.limit))
 
     @api.get("/alerts/stats")
     def stats() -> Response:

@@ -7,7 +7,7 @@ the most dangerous few are told: those are what somebody has to look at.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Final
 
 from risk_policy.catalogue import metrics as m
@@ -68,6 +68,14 @@ def current(
     }
 
 
+def say_what_was_told(found: Current, about: Set[str]) -> None:
+    """Whether an alert is open about what is past a threshold; ``about`` has all risk_ids."""
+    for limit in found["limits"]:
+        for one in limit["values"]:
+            if one["beyond"] is not None:
+                one["told"] = one["risk_id"] in about
+
+
 def thresholds(policy: Policy, limit: Limit) -> list[Threshold]:
     """Where each tier begins and clears, mildest first."""
     return [
@@ -108,6 +116,7 @@ def _measured(policy: Policy, limit: Limit, found: Mapping[str, str], value: flo
         "beyond": beyond[-1].tier.value if beyond else None,
         "next": ahead[0].tier.value if ahead else None,
         "used": _used(policy, limit, following, value),
+        "told": None,
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,8 +18,10 @@ from risk_policy.catalogue.limits import LIMITS
 from risk_policy.clock import utc_now
 from risk_policy.model import Policy
 from risk_receivers.asked import Moment
+from risk_receivers.audit.errors import AuditError
 from risk_receivers.caller import problem
-from risk_receivers.measures.current import current
+from risk_receivers.database.connection import DATABASE_ERRORS
+from risk_receivers.measures.current import current, say_what_was_told
 from risk_receivers.measures.history import history, step_for
 from risk_receivers.prometheus import PrometheusApi, PrometheusError
 from risk_receivers.shapes.measures import Current
@@ -33,6 +36,7 @@ _KEPT_SECONDS: Final = 0.5
 #: of these places: a Prometheus that hangs must not hold up probes, acknowledgements and status.
 _MOST_WAITING: Final = 4
 _PLACE_SECONDS: Final = 0.5
+_log = logging.getLogger(__name__)
 _LABEL = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -62,10 +66,15 @@ class HistoryQuery(BaseModel):
 
 @dataclass(slots=True)
 class Measures:
-    """What limits stand at; whoever asks within half a second gets what another was told."""
+    """What limits stand at; whoever asks within half a second gets what another was told.
+
+    Attributes:
+        open_risk_ids: what the alerts that are open are about.
+    """
 
     policy: Policy
     prometheus: PrometheusApi
+    open_risk_ids: Callable[[], Set[str]]
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _asked_at: float = float("-inf")
     _kept: Current | PrometheusError | None = None
@@ -78,7 +87,9 @@ class Measures:
         with self._lock:
             if self._kept is None or time.monotonic() - self._asked_at > _KEPT_SECONDS:
                 try:
-                    self._kept = current(self.policy, self.prometheus, time.time())
+                    found = current(self.policy, self.prometheus, time.time())
+                    self._say_what_was_told(found)
+                    self._kept = found
                 except PrometheusError as error:  # whoever waited meanwhile is told the same
                     self._kept = error
                 self._asked_at = time.monotonic()
@@ -89,6 +100,13 @@ class Measures:
     def at(self, moment: datetime) -> Current:
         """What they stood at then. Raises PrometheusError."""
         return current(self.policy, self.prometheus, moment.timestamp(), past=True)
+
+    def _say_what_was_told(self, found: Current) -> None:
+        """Nobody says so while the store cannot be read: values are told all the same."""
+        try:
+            say_what_was_told(found, self.open_risk_ids())
+        except (*DATABASE_ERRORS, AuditError) as error:
+            _log.error("the store cannot be read: %s", error)
 
     @contextmanager
     def place(self) -> Iterator[None]:

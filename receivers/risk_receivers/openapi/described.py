@@ -22,6 +22,7 @@ from risk_receivers.doors.trip import TripRequest
 from risk_receivers.incidents.views import (
     AlertsQuery,
     CommentRequest,
+    OpenAlertsQuery,
     StatisticsQuery,
     TimelineQuery,
 )
@@ -144,6 +145,11 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "GET /api/v1/system/status": Endpoint("How all of it stands", system.Status),
     "GET /api/v1/alerts": Endpoint("Alerts, the latest first", alerts.Alerts, AlertsQuery),
+    "GET /api/v1/alerts/open": Endpoint(
+        "All that are open, counted, and the worst of them",
+        alerts.OpenAlerts,
+        OpenAlertsQuery,
+    ),
     "GET /api/v1/alerts/stats": Endpoint(
         "How many alerts of what kind, and how soon they were acknowledged",
         alerts.AlertStatistics,

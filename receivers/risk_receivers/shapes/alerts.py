@@ -54,6 +54,20 @@ class Alerts(TypedDict):
 
 
 @WHOLE
+class OpenAlerts(TypedDict):
+    """The first of all that are open, and how many of each severity there are.
+
+    First are those that nobody has acknowledged, of these the worst, of these the latest.
+    ``waiting`` and ``acknowledged`` count all that are open, whether they are listed or not; what
+    there is none of is left out.
+    """
+
+    alerts: list[Alert]
+    waiting: dict[str, int]
+    acknowledged: dict[str, int]
+
+
+@WHOLE
 class AlertStatistics(TypedDict):
     """Of the alerts that began in ``[since, until)``; names are the 20 most frequent.
 

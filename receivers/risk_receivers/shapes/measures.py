@@ -38,7 +38,8 @@ class Measured(TypedDict):
 
     ``used`` is how much of the way to the next threshold is gone: 1 is there; beyond the last, it
     is measured by that. ``value`` is null if it is not a number, ``beyond`` the worst tier that
-    is crossed.
+    is crossed, and ``told`` whether an alert is open about this; null if none is crossed, if that
+    cannot be read, or if this is how it stood at another time.
     """
 
     risk_id: str
@@ -47,6 +48,7 @@ class Measured(TypedDict):
     beyond: str | None
     next: str | None
     used: float | None
+    told: bool | None
 
 
 @WHOLE

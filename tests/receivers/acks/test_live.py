@@ -65,6 +65,9 @@ def test_a_worse_tier_is_told_although_the_milder_one_is_acknowledged(people: An
     people.await_told("firing", "drawdown/main:critical:1")
     assert people.incident("drawdown/main:critical:1")["state"] == "DISPATCHED"
     assert people.acked_until("critical") is None
+    found = people.receivers.call("GET", "/api/v1/alerts/open").json()
+    assert [one["tier"] for one in found["alerts"]] == ["critical", "warning"]
+    assert (found["waiting"], found["acknowledged"]) == ({"critical": 1}, {"warning": 1})
 
 
 def test_no_acknowledgement_keeps_the_kill_switch_from_tripping(people: Any, words: Any) -> None:

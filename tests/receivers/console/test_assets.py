@@ -14,6 +14,8 @@ from risk_receivers.console.views import console_views
 
 SCRIPTS = sorted((FOLDER / "static").glob("*.js"))
 STYLES = sorted((FOLDER / "static").glob("*.css"))
+#: Scripts that the console does without once it is open.
+ALONE = {"theme_first.js", "login.js"}
 #: What could make markup or code of a text, and what would be inline style.
 FORBIDDEN = re.compile(
     r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|setHTMLUnsafe|DOMParser)\b"
@@ -101,15 +103,18 @@ def test_what_is_of_another_version_or_unknown_is_not_found(console: FlaskClient
     assert console.get(f"/console/{digest}/..%2fviews.py").status_code == 404
 
 
-def test_the_page_names_every_script_that_the_others_import(console: FlaskClient) -> None:
-    named = {one.rpartition("/")[2] for one in Page(console.get("/").text).paths}
-    imported = {
-        name
-        for script in SCRIPTS
-        for name in re.findall(r'from "\./([\w.]+)"', script.read_text(encoding="utf-8"))
-    }
-    assert imported <= named
-    assert imported <= {script.name for script in SCRIPTS}
+def test_the_page_asks_for_one_script_and_one_style_that_hold_all_the_others(
+    console: FlaskClient,
+) -> None:
+    paths = Page(console.get("/").text).paths
+    asked = [one for one in paths if one.endswith((".js", ".css"))]
+    assert [one.rpartition("/")[2] for one in asked] == ["all.css", "theme_first.js", "all.js"]
+    style, _, script = (console.get(one).text for one in asked)
+    for one in SCRIPTS:
+        assert (one.name in ALONE) != (f"const ${one.stem} = " in script), one.name
+    for one in STYLES:
+        assert one.name == "login.css" or one.read_text(encoding="utf-8") in style, one.name
+    assert "import " not in re.sub(r"//.*", "", script)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)

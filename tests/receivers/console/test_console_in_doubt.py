@@ -25,6 +25,12 @@ CRITICAL: Final = {
 }
 #: More than the page is told of at once.
 STORM: Final = 520
+#: How many rows it has at first, and how many more it is told of, however many are open.
+ROWS, TOLD = 12, 62
+#: What the page has asked the API for, whatever number stands in it.
+ASKED: Final = """() => [...new Set(performance.getEntriesByType("resource")
+    .map(({name}) => new URL(name)).filter(({pathname}) => pathname.startsWith("/api/"))
+    .map(({pathname, search}) => pathname + search))].sort()"""
 #: Each time the quiet voice speaks: when, and what.
 LISTEN: Final = """() => {
     window.told = [];
@@ -90,7 +96,7 @@ def test_what_is_past_a_threshold_is_not_well_though_no_alert_says_so(
     expect(reasons(page)).not_to_contain_text("Drawdown, main")
     level(page, "caution")
 
-    page.route("**/api/v1/alerts?state=open*", lambda route: route.fulfill(status=503, json={}))
+    page.route("**/api/v1/alerts/open*", lambda route: route.fulfill(status=503, json={}))
     page.reload()
     expect(reasons(page)).to_contain_text("Which alerts fire is not known")
     expect(page.locator("#limits")).to_contain_text("16.3 %")
@@ -161,6 +167,8 @@ def test_in_a_storm_the_urgent_one_is_seen_and_few_words_are_said(desk: Any) -> 
     opened = desk.open(axe=False)
     page = opened.page
     level(page, "safe")
+    page.wait_for_function(f"() => ({ASKED})().some((path) => path.includes('stats'))")
+    asked_in_calm = page.evaluate(ASKED)
     page.evaluate(LISTEN)
     now = datetime.now(UTC)
     desk.fire(starts=now - timedelta(hours=5), **CRITICAL)
@@ -177,11 +185,21 @@ def test_in_a_storm_the_urgent_one_is_seen_and_few_words_are_said(desk: Any) -> 
     in_turn = [storm[first : first + 40] for first in range(0, STORM, 40)]
     for some in in_turn:
         assert desk.receivers.send("alerts", some).status_code == 200
-    expect(page.locator(".tile-value", has_text="501+")).to_be_visible()
+    expect(page.locator(".tile-value", has_text="521")).to_be_visible()
     page.reload()
     level(page, "alarm")  # though 520 are newer
     expect(page.locator(".alert").first).to_contain_text("Drawdown critical")
-    expect(reasons(page)).to_contain_text("500 alerts and more beside that")
+    expect(reasons(page)).to_contain_text("520 alerts beside that")
+    expect(page.locator(".tile-value", has_text="521")).to_be_visible()
+    # What it asks, is told and draws at first does not grow with what is open.
+    page.wait_for_function(f"() => ({ASKED})().some((path) => path.includes('stats'))")
+    assert page.evaluate(ASKED) == asked_in_calm
+    expect(page.locator(".alert")).to_have_count(ROWS)
+    expect(page.locator("#timeline-said")).to_contain_text("the worst of 521 open alerts")
+    assert page.locator("#timeline .event").count() <= TOLD + 100  # and the latest
+    for rows in (TOLD, TOLD + 50):
+        page.get_by_role("button", name=f"Show more ({STORM + 51 - rows} not shown)").click()
+        expect(page.locator(".alert")).to_have_count(rows)
     page.evaluate(LISTEN)
     over = [{**alert, "endsAt": now.isoformat()} for alert in storm]
     for first in range(0, STORM, 40):

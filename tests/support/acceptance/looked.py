@@ -104,7 +104,7 @@ class Measured:
 
     @property
     def verdict(self) -> Verdict:
-        """Green is what the users called acceptable, or better."""
+        """Green is what the users called acceptable, or better; ``word`` says which."""
         return Verdict.RED if self.word == "MISSED" else Verdict.GREEN
 
     def bound(self, value: float) -> str:

@@ -87,9 +87,16 @@ class Report:
     def headline(self) -> str:
         """The verdict in a sentence."""
         counts = ", ".join(f"{title} {green} of {all_}" for title, green, all_ in self.counts)
+        if self.measured:
+            counts += f" (targets met: {self.targets_met} of {len(self.measured)})"
         also = [*self.left_out, *(one.asked for one in self._of(Verdict.LEFT_OUT))]
         but = f"; left out: {', '.join(also)}" if also else ""
         return f"{'GREEN' if self.verdict is Verdict.GREEN else 'RED'}: {counts}{but}."
+
+    @property
+    def targets_met(self) -> int:
+        """How many lines of the users' table are better than merely acceptable."""
+        return sum(one.word == "target" for one in self.measured)
 
     @property
     def counts(self) -> Iterator[tuple[str, int, int]]:
@@ -153,6 +160,7 @@ def document(report: Report) -> Document:
                     Figure(title, f"{green} of {all_}", "", _tone_of(green, all_))
                     for title, green, all_ in report.counts
                 )
+                + tuple(_targets(report))
             ),
             Section("What is not green", (_missing(report),)),
             *_sections(report),
@@ -184,6 +192,13 @@ def _tone_of(green: int, all_: int) -> Tone:
     return Tone.GOOD if green == all_ else Tone.CRITICAL
 
 
+def _targets(report: Report) -> Iterator[Figure]:
+    if report.measured:
+        met, all_ = report.targets_met, len(report.measured)
+        tone = Tone.GOOD if met == all_ else Tone.WARNING
+        yield Figure("performance targets met", f"{met} of {all_}", "", tone)
+
+
 def _missing(report: Report) -> Block:
     found = [
         Finding(f"{what}: {seen}", f"see {', '.join(where)}" if where else "", Tone.CRITICAL)
@@ -193,6 +208,16 @@ def _missing(report: Report) -> Block:
         Finding(f"{one.asked}: {one.seen}", "left out", Tone.WARNING)
         for one in report.looked
         if one.verdict is Verdict.LEFT_OUT
+    ]
+    found += [
+        Finding(
+            f"{one.what}: {one.measured:,g} {one.unit} is acceptable and misses its target, "
+            f"{one.bound(one.target)}",
+            "see benchmarks/users_targets.py",
+            Tone.WARNING,
+        )
+        for one in report.measured
+        if one.word == "acceptable"
     ]
     return Findings(tuple(found), empty="Nothing: everything is green.")
 
@@ -226,7 +251,7 @@ def _performance(report: Report) -> Iterator[Block]:
             one.bound(one.target),
             one.bound(one.acceptable),
             f"{one.measured:,g} {one.unit}",
-            Mark(one.word, _TONES[one.verdict]),
+            Mark(one.word, Tone.WARNING if one.word == "acceptable" else _TONES[one.verdict]),
             one.how,
         )
         for one in report.measured

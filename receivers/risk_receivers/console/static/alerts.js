@@ -2,28 +2,29 @@
 import { agoSince, showTime, span, now } from "./clock.js";
 import { byId, each, h, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
-import { capital, isAcknowledged, isOpen, plain, rank, severityOf, STATES } from "./words.js";
+import { byUrgency, FIRST_ALERTS, MORE_ALERTS, MOST_ALERTS, openCount } from "./model.js";
+import { capital, count, isOpen, plain, severityOf, STATES } from "./words.js";
 
 const SHOWN = { open: "Open", all: "Recent" };
-const FIRST = 12;
 const NONE = { open: "No alert is open.", all: "No alert was ever raised." };
 const NONE_THEN = { open: "No alert was open when this was heard of last.", all: "No alert had been raised when this was heard of last." };
 
 export class Alerts {
-  /** `acts`: acknowledge, giveBack and comment, each of an alert. */
+  /** `acts`: acknowledge, giveBack and comment, each of an alert; `more` asks for so many that are open. */
   constructor(acts) {
     this.acts = acts;
     this.shown = "open";
-    this.most = FIRST;
+    this.most = FIRST_ALERTS;
     const group = byId("alerts-shown");
     for (const [value, name] of Object.entries(SHOWN)) group.append(...choice("alerts-shown", value, name, value === this.shown));
     group.addEventListener("change", (event) => {
       this.shown = event.target.value;
-      this.most = FIRST;
+      this.most = FIRST_ALERTS;
       this.again?.();
     });
     byId("alerts-more").addEventListener("click", () => {
-      this.most += 50;
+      this.most = Math.min(this.most + MORE_ALERTS, MOST_ALERTS);
+      if (this.shown === "open") this.acts.more(Math.min(this.most + MORE_ALERTS, MOST_ALERTS));
       this.again?.();
     });
   }
@@ -32,11 +33,16 @@ export class Alerts {
     this.again = () => this.render(view);
     const { sources, session } = view;
     const source = this.shown === "open" ? sources.open : sources.alerts;
+    this.listed = new Set((sources.open.data?.alerts ?? []).map((one) => one.id));
     const rows = sorted(source.data?.alerts ?? [], this.shown);
     const none = !source.data ? (source.error?.message ?? "Nothing is known yet.") : source.isFresh ? NONE[this.shown] : NONE_THEN[this.shown];
-    text(byId("alerts-none"), none);
-    show(byId("alerts-none"), rows.length === 0);
-    show(byId("alerts-more"), rows.length > this.most);
+    const all = this.shown === "open" && source.data ? openCount(source.data) : rows.length;
+    const hidden = all - Math.min(rows.length, this.most);
+    const isFull = this.most >= MOST_ALERTS;
+    text(byId("alerts-none"), rows.length && isFull ? `${count(hidden, "more alert")} not shown; riskwarden status and the API tell of all.` : none);
+    show(byId("alerts-none"), rows.length === 0 || (isFull && hidden > 0));
+    show(byId("alerts-more"), rows.length > 0 && hidden > 0 && !isFull);
+    text(byId("alerts-more"), `Show more (${hidden.toLocaleString("en-GB")} not shown)`);
     const may = session?.permissions?.includes("acknowledge") ?? false;
     const held = byId("alert-list").contains(document.activeElement);
     each(byId("alert-list"), rows.slice(0, this.most), (one) => one.id, (one) => this.#make(one), (made, one) => update(made, one, may));
@@ -46,9 +52,9 @@ export class Alerts {
   /** Bring the row of an alert into view and give it the focus, among those that are over if need be. */
   reveal(id) {
     if (!document.getElementById(rowId(id))) {
-      this.shown = "all";
-      this.most = Infinity;
-      byId("alerts-shown").querySelector("[value=all]").checked = true;
+      if (!this.listed?.has(id)) this.shown = "all";
+      this.most = MOST_ALERTS;
+      byId("alerts-shown").querySelector(`[value=${this.shown}]`).checked = true;
       this.again?.();
     }
     const row = document.getElementById(rowId(id));
@@ -90,10 +96,7 @@ const rowId = (id) => `alert-${id}`;
 
 /** What is open and urgent first, then the newest. */
 function sorted(alerts, shown) {
-  const rows = [...alerts];
-  if (shown === "open")
-    rows.sort((a, b) => isAcknowledged(a) - isAcknowledged(b) || rank(severityOf(a)) - rank(severityOf(b)) || (a.starts_at < b.starts_at ? 1 : -1));
-  return rows;
+  return shown === "open" ? [...alerts].sort(byUrgency) : alerts;
 }
 
 function update(made, alert, may) {

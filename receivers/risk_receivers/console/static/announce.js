@@ -1,7 +1,8 @@
 // What a screen reader is told: politely of alerts, at once of a trip. Only of what is new, and in a
 // storm a few words now and then: whoever listens to a thousand alerts hears none.
 import { byId, h } from "./dom.js";
-import { count, covers, plain, rank, severityOf } from "./words.js";
+import { isCut, openCount } from "./model.js";
+import { count, covers, isOpen, plain, rank, severityOf } from "./words.js";
 
 const LONGEST = 3;
 // Milliseconds between two things that nobody here has asked for.
@@ -12,6 +13,9 @@ export class Announcer {
     this.polite = byId("polite");
     this.assertive = byId("assertive");
     this.known = null;
+    this.latest = ""; // when the latest began to be known here
+    this.number = 0;
+    this.wasCut = false;
     this.kills = null;
     this.level = null;
     this.saidAt = -Infinity;
@@ -30,15 +34,34 @@ export class Announcer {
   alerts(open) {
     if (!open.isFresh) return;
     const alerts = new Map(open.data.alerts.map((one) => [one.id, one]));
+    const [number, cut] = [openCount(open.data), isCut(open.data)];
+    const inPart = cut || this.wasCut;
     if (this.known) {
-      for (const [id, one] of alerts) if (!this.known.has(id) || isWorse(one, this.known.get(id))) this.news.set(id, one);
+      for (const one of alerts.values()) this.#note(one, inPart);
       const gone = [...this.known.keys()].filter((id) => !alerts.has(id));
-      for (const id of gone) this.news.delete(id);
-      // Of a list that is cut off, what is missing may be on the next page.
-      if (!open.data.next) this.over += gone.length;
+      if (!cut) for (const id of gone) this.news.delete(id);
+      // Of a list that is cut off, what is missing may still be open.
+      this.over += inPart ? Math.max(this.number - number, 0) : gone.length;
     }
-    this.known = open.data.next ? new Map([...(this.known ?? []), ...alerts]) : alerts;
+    for (const one of alerts.values()) if (one.created_at > this.latest) this.latest = one.created_at;
+    this.known = cut ? new Map([...(this.known ?? []), ...alerts]) : alerts;
+    [this.number, this.wasCut] = [number, cut];
     this.#soon();
+  }
+
+  /** One that was told live: where not all are listed, it may not be in the list. */
+  heard(alert) {
+    if (!this.known || !this.wasCut) return;
+    if (isOpen(alert)) this.#note(alert, true);
+    else this.news.delete(alert.id);
+    if (isOpen(alert)) this.known.set(alert.id, alert);
+    this.#soon();
+  }
+
+  /** What comes into a list that is cut off may be old. */
+  #note(one, inPart) {
+    const before = this.known.get(one.id);
+    if (before ? isWorse(one, before) : !inPart || one.created_at > this.latest) this.news.set(one.id, one);
   }
 
   kill(status) {

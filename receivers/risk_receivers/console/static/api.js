@@ -3,6 +3,7 @@ import { learn } from "./clock.js";
 
 const PATIENCE = 10_000;
 let token = "";
+let isLeaving = false;
 
 /** What a request that changes something has to carry. */
 export const keepToken = (csrf) => {
@@ -49,9 +50,16 @@ export async function ask(method, path, body) {
     throw new ApiError(0, method === "GET" ? heard : `${heard} Whether it was done is not known: look before you try again.`);
   }
   if (response.ok) return content;
-  if (response.status === 401 && !path.endsWith("/session")) location.replace("/login#over");
+  if (response.status === 401 && !path.endsWith("/session")) leave();
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   throw new ApiError(response.status, said(content, response), { retryAfter, body: content ?? {} });
+}
+
+/** Once: each further time would begin the way to the other page anew. */
+function leave() {
+  if (isLeaving) return;
+  isLeaving = true;
+  location.replace("/login#over");
 }
 
 async function read(response) {

@@ -14,13 +14,12 @@ import { tripDialog } from "./kill_dialog.js";
 import { Limits } from "./limits.js";
 import { Live } from "./live.js";
 import { armDialog, LOOSENINGS, loosenDialog } from "./loosen_dialog.js";
-import { scopesOf, withAlert } from "./model.js";
+import { isCut, openCount, scopesOf, withAlert, withOpen } from "./model.js";
 import { makeSources } from "./sources.js";
 import { themeSwitch } from "./theme.js";
 import { Tiles } from "./tiles.js";
 import { Timeline } from "./timeline.js";
 import { verdict } from "./verdict.js";
-import { isOpen } from "./words.js";
 
 const TICK = 1000;
 const AGAIN = 3000;
@@ -50,6 +49,10 @@ const acts = {
   resume: (one) => loosenDialog(LOOSENINGS.resume(one), terms()),
   acknowledge: (alert) => acknowledge(alert, session.name, done),
   giveBack: (alert) => giveBack(alert, session.name, done),
+  more: (number) => {
+    sources.open.most = Math.max(sources.open.most, number);
+    if (isCut(sources.open.data)) refresh("open");
+  },
   comment: (alert) => remark(alert, session.name, done, may("acknowledge")),
 };
 
@@ -62,13 +65,8 @@ const timeline = new Timeline((id) => alerts.reveal(id));
 
 function render() {
   waiting = false;
-  if (session?.authenticated && sources.status.data && sources.open.data && !isReady) {
-    isReady = true;
-    performance.mark("riskwarden-ready");
-  }
   const judged = verdict(sources);
-  const openCount = sources.open.isFresh ? sources.open.data.alerts.length : 0;
-  const view = { sources, session, live: live?.isUp ?? false, verdict: judged, openCount };
+  const view = { sources, session, live: live?.isUp ?? false, verdict: judged, openCount: sources.open.isFresh ? openCount(sources.open.data) : 0 };
   head.render(view);
   banner.render(view);
   tiles.render(view);
@@ -86,6 +84,10 @@ function render() {
   announcer.alerts(sources.open);
   announcer.verdict(judged);
   countAnew();
+  if (!isReady && session?.authenticated && sources.status.data && sources.open.data) {
+    isReady = true;
+    performance.mark("riskwarden-ready"); // it is all there, and drawn next
+  }
 }
 
 /** Draw soon, once for all that changed together. No animation frame: hidden tabs have none. */
@@ -97,7 +99,8 @@ function changed() {
 
 /** Which alerts are open has changed, so the shares of the categories have. */
 function countAnew() {
-  const ids = (sources.open.data?.alerts ?? []).map((one) => one.id).join();
+  const { data } = sources.open;
+  const ids = data ? [openCount(data), ...data.alerts.map((one) => one.id)].join() : "";
   if (ids !== counted && sources.stats.data) soon(SELDOM, "stats", "alerts");
   counted = ids;
 }
@@ -124,7 +127,8 @@ function tick() {
 }
 
 function heard(frame) {
-  if (frame.type === "gap" || frame.type === "hello") refresh("status", "open", "alerts");
+  if (frame.type === "gap") refresh("status", "open", "alerts");
+  else if (frame.type === "hello") soon(AT_ONCE, "status", "open", "alerts");
   else if (frame.type === "alert") alertHeard(frame.alert);
   else if (frame.type === "status") stateHeard();
   else if (frame.type === "metrics" && frame.current) sources.metrics.take(frame.current);
@@ -137,8 +141,10 @@ function stateHeard() {
 }
 
 function alertHeard(alert) {
-  sources.open.amend((data) => withAlert(data, alert, isOpen(alert)));
-  sources.alerts.amend((data) => withAlert(data, alert, true));
+  sources.open.amend((data) => withOpen(data, alert));
+  sources.alerts.amend((data) => withAlert(data, alert));
+  announcer.heard(alert);
+  if (sources.open.data && isCut(sources.open.data)) soon(SELDOM, "open"); // nobody here can count them
   soon(SELDOM, "status");
 }
 
@@ -156,6 +162,10 @@ async function begin() {
   });
   await logIn();
   if (!session.authenticated) return;
+  // First what somebody has to know at once; what the small panels show does not hold that up.
+  refresh("channels", "metrics");
+  await Promise.all(["status", "open"].map((name) => sources[name].refresh()));
+  render();
   tick();
   if (document.documentElement.dataset.live === "yes") {
     live = new Live("/ws/alerts", { onFrame: heard, onChange: changed });

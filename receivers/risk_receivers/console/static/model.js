@@ -1,4 +1,6 @@
 // What the API answers, as the panels want it.
+import { isAcknowledged, isOpen, rank, severityOf } from "./words.js";
+
 const IDENTITY = ["account", "strategy", "venue", "sector", "asset", "symbol"];
 
 /**
@@ -35,6 +37,7 @@ function limitsOf(answer, accounts) {
         side: limit.side,
         thresholds,
         tier: one.beyond ?? "",
+        isTold: one.told ?? false,
         next: thresholds.find((bound) => bound.tier === one.next) ?? null,
         // How worrying: the thresholds that were passed, and how much of the way to the next is gone.
         pressure: one.value === null ? -1 : reached + Math.min(one.used ?? 0, 1),
@@ -62,11 +65,51 @@ export function scopesOf(limits) {
   return [...found].sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1));
 }
 
-/** An alert that was told live, in a list of them: in its place if it is there, else at the top. */
-export function withAlert(data, alert, keep) {
-  const others = data.alerts.filter((one) => one.id !== alert.id);
-  if (!keep) return { ...data, alerts: others };
+// Of the latest alerts, whatever became of them.
+export const LATEST_ALERTS = 100;
+
+// However many are open, so many are asked for at first, and shown; and so many more at a time.
+export const FIRST_ALERTS = 12;
+export const MORE_ALERTS = 50;
+// The service lists no more at once.
+export const MOST_ALERTS = 1000;
+
+const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
+/** How many alerts are open, listed or not. */
+export const openCount = (open) => Math.max(sum(open.waiting) + sum(open.acknowledged), open.alerts.length);
+/** Whether some of them are not listed, as the service said last. */
+export const isCut = (open) => open.cut ?? openCount(open) > open.alerts.length;
+/** How many of a severity are open. */
+export const openOf = (open, severity) => (open.waiting[severity] ?? 0) + (open.acknowledged[severity] ?? 0);
+
+/** As the service lists what is open: what nobody has taken on first, of that the worst, of that the latest. */
+export const byUrgency = (a, b) => isAcknowledged(a) - isAcknowledged(b) || rank(severityOf(a)) - rank(severityOf(b)) || (a.starts_at < b.starts_at ? 1 : -1);
+
+/** An alert that was told live, among the latest: in its place if it is there, else at the top. */
+export function withAlert(data, alert) {
   const index = data.alerts.findIndex((one) => one.id === alert.id);
-  if (index >= 0) return { ...data, alerts: data.alerts.with(index, alert) };
-  return { ...data, alerts: [alert, ...others] };
+  return { ...data, alerts: index >= 0 ? data.alerts.with(index, alert) : [alert, ...data.alerts].slice(0, LATEST_ALERTS) };
+}
+
+/**
+ * The same among those that are open, and in their counts. Where some are not listed, nobody knows
+ * whether one of those is new: the next answer counts it. The list grows no longer then.
+ */
+export function withOpen(data, alert) {
+  const before = data.alerts.find((one) => one.id === alert.id);
+  const alerts = data.alerts.filter((one) => one !== before);
+  if (isOpen(alert)) alerts.push(alert);
+  const changed = {
+    cut: isCut(data),
+    alerts: isCut(data) ? alerts.sort(byUrgency).slice(0, data.alerts.length) : alerts,
+    waiting: { ...data.waiting },
+    acknowledged: { ...data.acknowledged },
+  };
+  const add = (one, number) => {
+    const counts = isAcknowledged(one) ? changed.acknowledged : changed.waiting;
+    counts[severityOf(one)] = Math.max((counts[severityOf(one)] ?? 0) + number, 0);
+  };
+  if (before) add(before, -1);
+  if (isOpen(alert) && (before || !isCut(data))) add(alert, 1);
+  return changed;
 }

@@ -1,16 +1,16 @@
 // What is known, from when, and whether that is still worth anything. Nothing old passes for new.
 import { since, stamp } from "./clock.js";
 import { ApiError, get } from "./api.js";
-import { categoriesOf, drillsOf, measuresOf } from "./model.js";
+import { categoriesOf, drillsOf, FIRST_ALERTS, LATEST_ALERTS, measuresOf, MORE_ALERTS } from "./model.js";
 
 // Milliseconds. `every`: how often it is asked for by itself; `calm`: while it is told live, too;
 // `stale`: from when on it counts as unknown. The status is asked for often even then: it says
 // whether somebody is safe. `needs`: one of these permissions; whoever has none is not shown it.
-const OPEN = "/api/v1/alerts?state=open&limit=500";
+// `most`: how many rows are asked for, where there may be thousands.
 export const SOURCES = {
   status: { path: "/api/v1/system/status", every: 4_000, calm: 5_000, stale: 15_000 },
-  open: { path: OPEN, ask: openOnes, every: 6_000, calm: 12_000, stale: 30_000 },
-  alerts: { path: "/api/v1/alerts?limit=100", every: 12_000, calm: 20_000, stale: 60_000 },
+  open: { path: "/api/v1/alerts/open", most: FIRST_ALERTS + MORE_ALERTS, every: 6_000, calm: 12_000, stale: 30_000 },
+  alerts: { path: "/api/v1/alerts", most: LATEST_ALERTS, every: 12_000, calm: 20_000, stale: 60_000 },
   metrics: { path: "/api/v1/metrics/current", every: 6_000, calm: 12_000, stale: 20_000, read: measuresOf },
   stats: { path: "/api/v1/alerts/stats", every: 30_000, calm: 60_000, stale: 150_000, read: categoriesOf },
   channels: { path: "/api/v1/channels", every: 20_000, calm: 20_000, stale: 60_000 },
@@ -18,18 +18,9 @@ export const SOURCES = {
   security: { path: "/api/v1/security", every: 30_000, calm: 30_000, stale: 120_000, needs: ["manage_tokens", "audit_read"] },
 };
 
-/** The latest ones that are open. Where there are more of them, the urgent ones all the same. */
-async function openOnes() {
-  const page = await get(OPEN);
-  if (!page.next) return page;
-  const urgent = await Promise.all(["emergency", "critical"].map((severity) => get(`${OPEN}&severity=${severity}`)));
-  const all = [page, ...urgent].flatMap(({ alerts }) => alerts);
-  return { ...page, alerts: [...new Map(all.map((one) => [one.id, one])).values()] };
-}
-
 export class Source {
-  constructor(name, { path, every, calm, stale, needs = [], ask = () => get(path), read = (answer) => answer }) {
-    Object.assign(this, { name, every, calm, stale, needs, ask, read });
+  constructor(name, { path, every, calm, stale, needs = [], most = 0, read = (answer) => answer }) {
+    Object.assign(this, { name, path, every, calm, stale, needs, most, read });
     this.data = null;
     this.at = null;
     this.error = null;
@@ -81,7 +72,7 @@ export class Source {
       const at = stamp(); // it may have changed while the answer was on its way
       this.askedAt = at;
       try {
-        this.take(await this.ask(), at);
+        this.take(await get(this.most ? `${this.path}?limit=${this.most}` : this.path), at);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         this.error = error;

@@ -2,8 +2,9 @@
 import { span } from "./clock.js";
 import { byId, each, h, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
+import { openCount, openOf } from "./model.js";
 import { gateOf } from "./verdict.js";
-import { count, covers, rank, SEVERITIES, severityOf, short } from "./words.js";
+import { count, covers, rank, SEVERITIES, short } from "./words.js";
 
 const SHAPE = { stopped: "stopped", unknown: "unknown", alarm: "critical", caution: "warning", safe: "safe" };
 
@@ -39,12 +40,10 @@ export class Tiles {
 function alertTile(source) {
   const tile = { name: "Active alerts", href: "#alerts" };
   if (!source.isFresh) return { ...tile, level: "unknown", value: "Unknown", line: "Not heard of lately." };
-  const open = source.data.alerts;
-  const counts = SEVERITIES.map((severity) => [severity, open.filter((one) => severityOf(one) === severity).length]).filter(([, number]) => number);
+  const counts = SEVERITIES.map((severity) => [severity, openOf(source.data, severity)]).filter(([, number]) => number);
   const worst = counts.length ? rank(counts[0][0]) : 9;
   const level = worst <= rank("critical") ? "alarm" : worst <= rank("warning") ? "caution" : "safe";
-  const more = source.data.next ? "+" : "";
-  return { ...tile, level, value: `${open.length}${more}`, line: counts.map(([severity, number]) => `${number} ${severity}`).join(", ") || "None fires." };
+  return { ...tile, level, value: openCount(source.data).toLocaleString("en-GB"), line: counts.map(([severity, number]) => `${number} ${severity}`).join(", ") || "None fires." };
 }
 
 function gateTile(source) {

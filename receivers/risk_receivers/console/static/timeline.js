@@ -4,9 +4,11 @@ import { local, now, span, tickName } from "./clock.js";
 import { byId, s, text } from "./dom.js";
 import { mark } from "./icons.js";
 import { choice } from "./alerts.js";
-import { covers, isOpen, plain, rank, SEVERITIES, severityOf } from "./words.js";
+import { isCut, openCount } from "./model.js";
+import { count, covers, isOpen, plain, rank, SEVERITIES, severityOf } from "./words.js";
 
 const SPANS = { 1: "1 h", 6: "6 h", 24: "24 h" };
+const HINT = "Select a mark with the arrow keys or the pointer.";
 const HOUR = 3_600_000;
 const LANE = 22;
 const AXIS = 20;
@@ -44,6 +46,7 @@ export class Timeline {
     const end = now();
     const start = end - this.hours * HOUR;
     const alerts = inSpan(sources, start);
+    this.hint = sources.open.data && isCut(sources.open.data) ? `Shown are the worst of ${count(openCount(sources.open.data), "open alert")}, and the latest. ${HINT}` : HINT;
     const kills = (sources.status.data?.kill_switch.kills ?? []).filter((one) => one.since && Date.parse(one.since) > start);
     // Drawn anew when something moved by a pixel, not at every tick.
     const step = (end - start) / Math.max(width, 1);
@@ -90,7 +93,7 @@ export class Timeline {
     this.#mark()?.setAttribute("tabindex", "0");
     if (hadFocus) this.#mark()?.focus({ preventScroll: true });
     if (!alerts.length) text(this.said, `No alert in the last ${this.hours === 1 ? "hour" : `${this.hours} hours`}.`);
-    else if (this.said.textContent.startsWith("No alert")) text(this.said, "Select a mark with the arrow keys or the pointer.");
+    else if (/^(No alert|Shown are|Select a)/.test(this.said.textContent)) text(this.said, this.hint);
   }
 
   #axis(svg, { start, end, x, top, width }) {

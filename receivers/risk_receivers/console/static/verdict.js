@@ -1,7 +1,8 @@
 // "Am I safe?" Pure: from what is known and how old that is, to a level and its reasons.
 // Green takes everything: each fact known, each fresh, each good. Whatever is missing is unknown.
 import { span } from "./clock.js";
-import { capital, count, covers, isAcknowledged, plain, rank, severityOf } from "./words.js";
+import { isCut, openOf } from "./model.js";
+import { capital, count, covers, isAcknowledged, plain, severityOf } from "./words.js";
 
 const MOST_NAMED = 3;
 const ORDER = ["stopped", "unknown", "alarm", "caution", "safe"];
@@ -92,14 +93,15 @@ function ofRecord({ audit, messages_dead: dead, incidents_expired: expired }) {
 
 function ofAlerts(source) {
   if (!source.isFresh) return [{ level: "unknown", text: "Which alerts fire is not known", href: "#alerts" }];
-  const waiting = source.data.alerts.filter((one) => rank(severityOf(one)) <= rank("warning"));
-  const urgent = waiting.filter((one) => severityOf(one) === "emergency" || (severityOf(one) === "critical" && !isAcknowledged(one)));
-  const rest = waiting.length - urgent.length;
-  const more = source.data.next ? " and more" : "";
-  const named = urgent.slice(0, MOST_NAMED);
+  const { data } = source;
+  const all = ["emergency", "critical", "warning"].reduce((sum, severity) => sum + openOf(data, severity), 0);
+  const urgent = openOf(data, "emergency") + (data.waiting.critical ?? 0);
+  const rest = all - urgent;
+  const isUrgent = (one) => severityOf(one) === "emergency" || (severityOf(one) === "critical" && !isAcknowledged(one));
+  const named = data.alerts.filter(isUrgent).slice(0, MOST_NAMED);
   const found = named.map((one) => ({ level: "alarm", text: `${capital(plain(one.alertname))}, ${one.risk_id}`, href: "#alerts" }));
-  if (urgent.length > named.length) found.push({ level: "alarm", text: `${urgent.length - named.length} more alerts to act on`, href: "#alerts" });
-  if (rest) found.push({ level: "caution", text: urgent.length ? `${count(rest, "alert")}${more} beside that` : `${count(rest, "alert")}${more} open`, href: "#alerts" });
+  if (urgent > named.length) found.push({ level: "alarm", text: `${count(urgent - named.length, "more alert")} to act on`, href: "#alerts" });
+  if (rest) found.push({ level: "caution", text: urgent ? `${count(rest, "alert")} beside that` : `${count(rest, "alert")} open`, href: "#alerts" });
   return found;
 }
 
@@ -128,10 +130,13 @@ function ofMetrics(source, open) {
   return [...found, ...unheard(limits, open).map((one) => about(one.tier === "warning" ? "caution" : "alarm", `${one.name}, ${one.about}: past ${one.tier}, and no alert says so`))];
 }
 
-/** What is past a threshold while no alert is open about it, as far as all are known: rules that do not run raise none. */
+/**
+ * What is past a threshold while no alert is open about it: rules that do not run raise none. Where not
+ * all alerts are listed, the service says of each whether one is.
+ */
 function unheard(limits, open) {
   if (!open.isFresh) return [];
   const told = new Set(open.data.alerts.map((one) => one.risk_id));
-  const isTold = (one) => told.has(one.riskId) || (open.data.next && one.tier === "warning");
+  const isTold = (one) => told.has(one.riskId) || (isCut(open.data) && one.isTold);
   return limits.filter((one) => one.tier && !one.stale && !isTold(one)).sort((a, b) => b.pressure - a.pressure);
 }
