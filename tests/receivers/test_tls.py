@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+from free_ports import free_port
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.model.dashboard import Dashboard
@@ -48,16 +49,10 @@ def with_tls(service: Any, authority: trustme.CA, port: int) -> float:
     return ends
 
 
-def a_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_people_come_over_tls_and_machines_as_before(
     stopped: Any, authority: trustme.CA, words: Any
 ) -> None:
-    port = a_port()
+    port = free_port()
     ends = with_tls(stopped, authority, port)
     service = stopped.start()
     assert service.metric("risk_certificate_expiry_timestamp_seconds") == ends

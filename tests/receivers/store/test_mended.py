@@ -21,17 +21,6 @@ from risk_receivers.verification import verify_store
 MakeWriter = Callable[..., Writer]
 
 
-@pytest.fixture
-def three(make_writer: MakeWriter, path: Place, alert: Any) -> Place:
-    """A store with three records that nobody writes to any more."""
-    writer = make_writer()
-    writer.start()
-    for text in "abc":
-        writer.run(alert(text), timeout=30)
-    writer.stop()
-    return path
-
-
 @pytest.mark.parametrize("path", ["sqlite", "jsonl"], indirect=True)
 def test_one_that_can_be_written_is_found_so_and_stays_as_it_was(
     three: Place, make_writer: MakeWriter, alert: Any
