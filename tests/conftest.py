@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -62,3 +64,18 @@ def postgres(run_folder: Path) -> Iterator[Cluster]:
     """A PostgreSQL server that all processes of this run share; it starts when it is asked for."""
     with cluster(run_folder / "postgres") as running:
         yield running
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Waits until a condition holds, and fails the test if it does not in time."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"did not come true within {seconds} s")
+            pause.wait(0.01)
+
+    return wait

@@ -21,7 +21,6 @@ class Unit(Enum):
     RATIO = "percentunit"
     SECONDS = "s"
     #: In milliseconds, which an expression has to provide.
-    MOMENT = "dateTimeAsIso"
     NUMBER = "short"
     AMOUNT = "locale"
     PER_SECOND = "cps"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 
 import risk_alertmanager
 from risk_policy import Policy, default_policy_path, parse_policy
@@ -173,9 +173,7 @@ def start(
         *,
         dead: bool = False,
     ) -> Alertmanager:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         endpoints = Endpoints(
             # Nothing listens on port 9, so receivers that are there are dead.
             receivers=f"127.0.0.1:{9 if dead else webhook.port}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from aiosmtpd.controller import Controller
+from free_ports import free_port
 
 import risk_alertmanager
 from risk_policy import Policy, default_policy_path, parse_policy
@@ -221,9 +221,7 @@ def arrived() -> Iterator[Arrived]:
         def log_message(self, *arguments: object) -> None:
             """Say nothing."""
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found.mail_port = int(probe.getsockname()[1])
+    found.mail_port = free_port()
     controller = Controller(Mail(), hostname="127.0.0.1", port=found.mail_port)
     web = ThreadingHTTPServer(("127.0.0.1", 0), Web)
     thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.05})

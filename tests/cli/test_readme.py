@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import nursery
 import pytest
+from free_ports import free_port
 from loopback_http import LoopbackServer
 
 from risk_exporter import ExporterServer, RiskExporter
@@ -36,12 +36,6 @@ KILL = Kill(
 )
 #: How to embed it, and a whole bot.
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(

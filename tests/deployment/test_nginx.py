@@ -14,7 +14,8 @@ from typing import Final
 import httpx
 import pytest
 import trustme
-from deployed import ROOT, SERVICES, Host, free_port, host
+from deployed import ROOT, SERVICES, Host, host
+from free_ports import free_port
 
 FOLDER: Final = ROOT / "deploy" / "nginx"
 NGINX: Final = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import nursery
 import pytest
-from deployed import free_port
+from free_ports import free_port
 
 from risk_receivers.verification import verify_store
 from riskwarden.upgrade import somebody_waits

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from incident_chain import INCIDENT, emergency
-from loopback_prometheus import free_port
 from typer.testing import CliRunner, Result
 
 from risk_policy.contracts.audit import EventType
@@ -95,7 +95,8 @@ def test_nothing_on_record_steers_whoever_reads_it(tmp_path: Path, suffix: str) 
     )
     path = tmp_path / f"dossier{suffix}"
     database = chain.write(tmp_path / "audit.db")
-    done = call("incident", INCIDENT, "--database", database, "-o", path)
+    nobody = ("--prometheus", "http://127.0.0.1:1")
+    done = call("incident", INCIDENT, "--database", database, "-o", path, *nobody)
     assert done.exit_code == 0, done.output
     text = path.read_text()
     assert "all is well" in text

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from loopback_prometheus import Part, Prometheus, free_port, serving
+from free_ports import free_port
+from loopback_prometheus import Part, Prometheus, serving
 
 from risk_policy.vocabulary import Tier
 from riskwarden.dossier.samples import (

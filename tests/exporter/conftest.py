@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -247,21 +245,6 @@ def ask(listen: str) -> Callable[..., Reply]:
         )
 
     return send
-
-
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Waits until a condition holds, and fails the test if it does not in time."""
-
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        pause = threading.Event()
-        while not condition():
-            if time.monotonic() > deadline:
-                pytest.fail(f"did not come true within {seconds} s")
-            pause.wait(0.01)
-
-    return wait
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 import nursery
 import pytest
+from free_ports import free_port
 
 from risk_policy.contracts import gate as contract
 from risk_receivers.audit.query import StoredEvent, events
@@ -284,12 +284,6 @@ class Receivers:
         found = contract.read_detail(self.data / "gate")
         assert found is not None
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def not_started(folder: Path) -> Receivers:

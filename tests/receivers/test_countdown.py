@@ -69,14 +69,18 @@ def test_what_is_no_countdown_is_none(text: str) -> None:
     assert decode(naive) is None
 
 
-def test_a_graceful_kill_becomes_immediate_after_its_time_whoever_restarts(
-    stopped: Any, wait_until: Callable[..., Any]
-) -> None:
+def started_with_three_seconds(stopped: Any) -> Any:
     text = stopped.policy.read_text()
     stopped.policy.write_text(
         f"{text}[alerting.kill_switch]\nmode = 'graceful'\ngraceful_timeout_minutes = 0.05\n"
     )
-    receivers = stopped.start()
+    return stopped.start()
+
+
+def test_a_graceful_kill_becomes_immediate_after_its_time_whoever_restarts(
+    stopped: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers = started_with_three_seconds(stopped)
     kill_id = receivers.operator_kill("graceful").json()["kill_id"]
     (since,) = receivers.rows("SELECT at FROM kill_event")
     receivers.kill()
@@ -97,11 +101,7 @@ def test_a_graceful_kill_becomes_immediate_after_its_time_whoever_restarts(
 def test_a_graceful_kill_becomes_immediate_while_nothing_can_be_recorded(
     stopped: Any, wait_until: Callable[..., Any]
 ) -> None:
-    text = stopped.policy.read_text()
-    stopped.policy.write_text(
-        f"{text}[alerting.kill_switch]\nmode = 'graceful'\ngraceful_timeout_minutes = 0.05\n"
-    )
-    receivers = stopped.start()
+    receivers = started_with_three_seconds(stopped)
     receivers.operator_kill("graceful")
     with closing(sqlite3.connect(receivers.database)) as connection:
         connection.execute("BEGIN IMMEDIATE")

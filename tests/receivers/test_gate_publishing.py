@@ -17,6 +17,7 @@ import pytest
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.marker import HALTED_FILE
 from risk_policy.contracts.restriction import Restriction, RestrictionKind
+from risk_policy.contracts.scope import EVERYTHING, Scope
 from risk_policy.vocabulary import KillMode
 from risk_receivers.errors import StartError
 from risk_receivers.gate.detail import DetailFile
@@ -27,8 +28,9 @@ from risk_receivers.kill.switch import Trigger
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def tripped() -> KillBoard:
-    pull = Trigger("key", "kill-1", KillMode.IMMEDIATE, "DRAWDOWN_EMERGENCY", "emergency", NOW)
+def tripped(scope: Scope = EVERYTHING) -> KillBoard:
+    why = "DRAWDOWN_EMERGENCY"
+    pull = Trigger("key", "kill-1", KillMode.IMMEDIATE, why, "emergency", NOW, scope=scope)
     event = KillBoard().on_trigger(pull)
     assert event is not None
     return KillBoard().after(event)
@@ -79,8 +81,9 @@ def test_nothing_is_said_of_the_reasons_before_the_recorded_state_is_known(
         gate.apply(KillBoard())
         wait_until(lambda: gate.is_open)  # having had nothing to look after before harms nobody
         gate.apply(tripped())
+        assert gate.is_withdrawn is False
         gate.withdraw()
-        assert not gate.is_alive
+        assert (gate.is_withdrawn, gate.is_alive) == (True, False)
     before = (tmp_path / contract.DETAIL_FILE).read_bytes()
     with publisher(tmp_path) as gate:
         gate.start()
@@ -243,6 +246,49 @@ def test_what_is_held_and_could_not_be_written_is_tried_again(
         assert 0 < gate.lease_remaining_seconds <= 30
         gate.withdraw()
         assert gate.lease_remaining_seconds == 0
+
+
+def test_a_lease_file_that_is_lost_meanwhile_makes_nobody_forget_what_is_owed(
+    tmp_path: Path, wait_until: Callable[..., Any]
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        staging = tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
+        staging.mkdir()
+        gate.hold(held(200))
+        (tmp_path / contract.LEASE_FILE).unlink()
+        staging.rmdir()
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert len(found.restrictions) == 200
+
+
+@pytest.mark.parametrize("has_spares", [True, False])
+def test_no_lease_runs_on_the_kills_alone_once_there_is_room_for_all_of_it(
+    tmp_path: Path, wait_until: Callable[..., Any], has_spares: bool
+) -> None:
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        gate.hold(held(200))
+        taken = [tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"]
+        if not has_spares:
+            taken += tmp_path.glob(".gate.json.spare-*")
+        for path in taken:
+            path.unlink(missing_ok=True)
+            path.mkdir()
+        gate.apply(tripped(Scope(account="main")))
+        told = contract.read_detail(tmp_path)
+        assert told is not None
+        assert bool(told.kills) is has_spares
+        for path in taken:
+            path.rmdir()
+        gate.start()
+        wait_until(lambda: gate.is_open)
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert (len(found.kills), len(found.restrictions)) == (1, 201)
 
 
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:

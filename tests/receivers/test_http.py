@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback_http import LoopbackServer, Reply, make_certificate
@@ -60,9 +61,7 @@ def test_a_server_that_breaks_off_is_temporary(server: LoopbackServer) -> None:
 
 
 def test_a_refused_connection_is_temporary() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     assert "Connection refused" in failing(url + PATH)
 
 

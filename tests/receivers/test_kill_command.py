@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from free_ports import free_port
 from loopback_http import LoopbackServer, Reply
 from typer.testing import CliRunner, Result
 
@@ -343,9 +344,7 @@ def test_an_empty_reason_and_capitals_are_no_reason_to_be_refused(armed: Any, re
 
 
 def unused() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import httpx
 import pytest
-from loopback_prometheus import free_port
+from free_ports import free_port
 
 from risk_receivers.log import PatientHandler
 

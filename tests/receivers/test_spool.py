@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from no_room import no_larger_than
 
 from risk_policy.vocabulary import KillMode, Severity
 from risk_receivers.errors import SpoolError
 from risk_receivers.intake.alert import Alert, Feed
 from risk_receivers.kill.essence import MOST_BYTES, essence
-from risk_receivers.kill.spool import Spool
+from risk_receivers.kill.spool import Spool, is_waiting
 from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip, UnknownKill
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -164,6 +165,95 @@ def test_slots_of_another_size_are_made_good(tmp_path: Path, size: int) -> None:
     found = reopened(tmp_path).pending
     assert len(found) == (size > 0)
     assert len(slots.read_bytes()) == len(data)
+
+
+def test_it_is_made_with_all_that_leads_to_it_and_holds_no_file_once_closed(
+    tmp_path: Path,
+) -> None:
+    held = len(list(Path("/proc/self/fd").iterdir()))
+    spool = reopened(tmp_path / "data" / "spool")
+    for _ in range(2):
+        spool.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == held
+
+
+def test_where_no_folder_can_be_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file")
+    with pytest.raises(SpoolError, match="the spool cannot be used"):
+        reopened(tmp_path / "spool")
+
+
+def test_without_slots_a_trip_is_kept_in_a_file_and_forgotten_all_the_same(tmp_path: Path) -> None:
+    spool = reopened(tmp_path)
+    in_slot, in_file = operator_trip(), operator_trip("two", 1)
+    spool.add(in_slot)
+    spool.close()
+    spool.add(in_file)
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["two.jsonl"]
+    assert list(reopened(tmp_path).pending) == [in_slot, in_file]
+    spool.merged([in_slot, in_file])
+    assert list(spool.pending) == []
+    assert [one.id for one in reopened(tmp_path).pending] == ["one"], "its slot was out of reach"
+
+
+def test_a_file_that_was_not_finished_is_no_other_than_the_trip_in_the_slot(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reopened(tmp_path).add(operator_trip())
+    (tmp_path / "one.jsonl").write_bytes(b'{"id": "on')
+    assert list(reopened(tmp_path).pending) == [operator_trip()]
+    assert "cannot be read" not in caplog.text
+    (tmp_path / "two.jsonl").write_bytes(msgspec.json.encode(operator_trip()))
+    unknown = {one.id for one in reopened(tmp_path).pending if isinstance(one.kill, UnknownKill)}
+    assert unknown == {"two"}, "what stands there under another name"
+    assert "a spooled trip cannot be read" in caplog.text
+
+
+def test_what_somebody_else_puts_there_is_taken_in_once(tmp_path: Path) -> None:
+    spool = reopened(tmp_path)
+    file = tmp_path / "one.jsonl"
+    file.write_bytes(msgspec.json.encode(operator_trip()))
+    assert spool.look() is True
+    assert list(spool.pending) == [operator_trip()]
+    assert spool.look() is False
+    file.unlink()
+    file.mkdir()  # it cannot be erased
+    spool.merged([operator_trip()])
+    assert spool.look() is False, "the store has it"
+    assert list(spool.pending) == []
+
+
+def test_what_the_store_has_taken_is_not_complained_of(tmp_path: Path) -> None:
+    spool = reopened(tmp_path / "spool")
+    shutil.rmtree(tmp_path / "spool")
+    with pytest.raises(SpoolError):
+        spool.add(operator_trip())
+    spool.merged([operator_trip()])
+    assert spool.complaint == ""
+
+
+def test_whether_a_trip_waits_is_seen_without_opening_it(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    assert not is_waiting(folder), "there was never any"
+    spool = reopened(folder)
+    assert not is_waiting(folder)
+    spool.add(operator_trip())
+    assert is_waiting(folder)
+    spool.merged([operator_trip()])
+    assert not is_waiting(folder)
+    (folder / "slots").unlink()
+    (folder / "one.jsonl").write_bytes(b"")
+    assert is_waiting(folder)
+
+
+def test_what_was_begun_is_gone_once_the_essence_is_in_a_slot(tmp_path: Path) -> None:
+    spool = reopened(tmp_path)
+    kill = OperatorKill(KillMode.PAUSE, "x" * 1_000_000, "somebody")
+    with no_larger_than((tmp_path / "slots").stat().st_size):
+        spool.add(SpooledTrip("one", "kill", NOW, kill))
+    assert not list(tmp_path.glob("*.jsonl"))
+    (trip,) = reopened(tmp_path).pending
+    assert isinstance(trip.kill, OperatorKill)
 
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+from free_ports import free_port
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.model.dashboard import Dashboard
@@ -48,16 +49,10 @@ def with_tls(service: Any, authority: trustme.CA, port: int) -> float:
     return ends
 
 
-def a_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_people_come_over_tls_and_machines_as_before(
     stopped: Any, authority: trustme.CA, words: Any
 ) -> None:
-    port = a_port()
+    port = free_port()
     ends = with_tls(stopped, authority, port)
     service = stopped.start()
     assert service.metric("risk_certificate_expiry_timestamp_seconds") == ends
@@ -107,7 +102,7 @@ raise SystemExit(main())
 def test_one_that_does_not_look_after_its_certificate_any_more_is_not_ready(
     stopped: Any, authority: trustme.CA, wait_until: Any
 ) -> None:
-    with_tls(stopped, authority, a_port())
+    with_tls(stopped, authority, free_port())
     stopped.spawn(("-c", _MISTAKEN))
 
     def failing() -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import nursery
 import pytest
+from free_ports import free_port
 
 from risk_exporter import ExporterServer, RiskExporter
 from risk_policy import default_policy_path, load_policy
@@ -62,12 +62,6 @@ class Bench:
         path = self.folder / "changed.toml"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
         return str(path)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 _ASKING = ("status", "clear", "ack", "reset-high-water-mark")

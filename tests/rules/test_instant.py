@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from loopback_prometheus import Part, Prometheus, free_port, serving, until
+from free_ports import free_port
+from loopback_prometheus import Part, Prometheus, serving, until
 
 from risk_policy import Policy
 from risk_rules.groups import rule_files

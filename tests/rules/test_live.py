@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from loopback_prometheus import Part, Prometheus, free_port, serving
+from free_ports import free_port
+from loopback_prometheus import Part, Prometheus, serving
 
 import risk_rules
 from risk_policy import Policy

@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from loopback_prometheus import Part, Prometheus, free_port, serving, until
+from free_ports import free_port
+from loopback_prometheus import Part, Prometheus, serving, until
 
 import risk_rules
 from risk_policy import Policy

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loopback_prometheus import Part, Prometheus, Vector, free_port, serving, until
+from free_ports import free_port
+from loopback_prometheus import Part, Prometheus, Vector, serving, until
 
 import risk_rules
 from risk_policy import Policy

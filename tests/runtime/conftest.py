@@ -221,21 +221,6 @@ def gate(gate_dir: Path) -> TradeGate:
 
 
 @pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Waits until a condition holds, and fails the test if it does not in time."""
-
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
-        deadline = time.monotonic() + seconds
-        pause = threading.Event()
-        while not condition():
-            if time.monotonic() > deadline:
-                pytest.fail(f"did not come true within {seconds} s")
-            pause.wait(0.01)
-
-    return wait
-
-
-@pytest.fixture
 def new_exporter(tmp_path: Path) -> Iterator[Callable[[], RiskExporter]]:
     """Makes real exporters, each with a state of its own."""
     policy = load_policy(default_policy_path(), {})

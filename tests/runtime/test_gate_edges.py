@@ -5,21 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate_files import BOOT, BUY, REDUCE, SECOND, detail_with, gate_at, lease_bytes
+from gate_files import BOOT, BUY, KILL, REDUCE, SECOND, detail_with, gate_at, lease_bytes
 
 from risk_policy.contracts import gate as contract
 from risk_policy.contracts.scope import Scope
 from risk_runtime import GateState, TradeGate
 
 MAIN = Scope(account="main")
-KILL = {
-    "kind": "kill_switch",
-    "mode": "immediate",
-    "id": "k1",
-    "cause": "DRAWDOWN_EMERGENCY",
-    "level": "emergency",
-    "since": "2008-10-02T00:00:00Z",
-}
 OF_MAIN = {**KILL, "scope": {"account": "main"}}
 
 

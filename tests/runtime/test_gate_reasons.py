@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gate_files import BOOT, BUY, REDUCE, SECOND, detail_with, gate_at, lease_bytes
+from gate_files import BOOT, BUY, KILL, REDUCE, SECOND, detail_with, gate_at, lease_bytes
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -19,14 +19,6 @@ from risk_policy.contracts.scope import Scope
 from risk_runtime import GateState, TradeGate
 
 MAIN = Scope(account="main")
-KILL = {
-    "kind": "kill_switch",
-    "mode": "immediate",
-    "id": "k1",
-    "cause": "DRAWDOWN_EMERGENCY",
-    "level": "emergency",
-    "since": "2008-10-02T00:00:00Z",
-}
 LATER = {"kind": "size_multiplier", "factor": "0.5"}
 
 

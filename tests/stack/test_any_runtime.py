@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from free_ports import free_port
 
 pytestmark = pytest.mark.stack
 
@@ -36,7 +36,7 @@ class Shell:
     """One shell in a copy of what a checkout has, which a person types the document into."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = {port: _free_port() for port in PORTS}
+        self.ports = {port: str(free_port()) for port in PORTS}
         (folder / "policy").mkdir(parents=True)
         policy = (ROOT / "policy/alerting.toml").read_text(encoding="utf-8")
         (folder / "policy/alerting.toml").write_text(self.here(policy), encoding="utf-8")
@@ -80,12 +80,6 @@ class Shell:
         self._process.stdin.close()
         self._process.stdout.close()
         self._log.close()
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from email import message_from_bytes
 from email import policy as mail_policy
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from free_ports import free_port
 from stack_under_test import edited_policy, eventually, mails_to
 
 from risk_policy import load_policy
@@ -42,9 +42,7 @@ class _Mail:
 @pytest.fixture
 def mail() -> Iterator[tuple[int, _Mail]]:
     """A mail server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     received = _Mail()
     controller = Controller(received, hostname="127.0.0.1", port=port)
     controller.start()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from free_ports import free_port
 from loopback_http import LoopbackServer, Reply
-from real_alertmanager import free_port
 from torture import Hook
 
 import risk_alertmanager

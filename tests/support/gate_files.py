@@ -13,6 +13,15 @@ BUY = Order("AAPL", Side.BUY, 1, 100.0)
 REDUCE = Order("AAPL", Side.SELL, 1, 100.0, position_quantity=5)
 BOOT = bytes(range(16))
 SECOND = 1_000_000_000
+#: A kill as ``gate.json`` tells of it.
+KILL = {
+    "kind": "kill_switch",
+    "mode": "immediate",
+    "id": "k1",
+    "cause": "DRAWDOWN_EMERGENCY",
+    "level": "emergency",
+    "since": "2008-10-02T00:00:00Z",
+}
 
 
 def lease_bytes(**changes: Any) -> bytes:

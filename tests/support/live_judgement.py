@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from free_ports import free_port
 from stack_under_test import eventually
 from trends_seen import Name, Seen, in_phase, name_of
 
@@ -203,12 +203,6 @@ def is_about_risk(labels: Mapping[str, str]) -> bool:
     """Not about the parts of the stack, most of which this run does without."""
     of_limits = {limit.name for limit in LIMITS}
     return labels.get("limit") in of_limits or labels["alertname"] == ALERT_STORM.name
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

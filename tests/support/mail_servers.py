@@ -17,6 +17,7 @@ from typing import Any
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from free_ports import free_port
 
 
 @dataclass
@@ -76,10 +77,7 @@ class _Controller(Controller):
     """
 
     def __init__(self, postbox: Postbox, **options: Any) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        super().__init__(postbox, hostname="127.0.0.1", port=port, **options)
+        super().__init__(postbox, hostname="127.0.0.1", port=free_port(), **options)
 
     def stop(self, no_assert: bool = False) -> None:
         asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(10)

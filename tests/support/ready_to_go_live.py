@@ -13,7 +13,8 @@ from risk_policy.contracts.gating import LiveOrders, ToldGating, TradingEnvironm
 from risk_policy.contracts.safety_snapshot import DrillRun, GateStatus
 from risk_policy.contracts.safety_snapshot_parts import AccountGates
 from risk_policy.vocabulary import KillMode
-from risk_receivers.audit.chain import EMPTY_TREE, Head
+from risk_receivers.audit.chain import Head, TreeHead
+from risk_receivers.audit.merkle import EMPTY_ROOT
 from risk_receivers.audit.verifier import Finding as Problem
 from risk_receivers.audit.verifier import Verification
 from risk_receivers.shapes.channels import Channel, Trial
@@ -122,7 +123,7 @@ def verification(problem: str = "", *, signed: int = 120) -> Verification:
         problem_count=len(found),
         warnings=(),
         warning_count=0,
-        tree=EMPTY_TREE,
+        tree=TreeHead(0, EMPTY_ROOT),
         signed=signed,
         key="",
         deleted=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from free_ports import free_port
 
 import risk_alertmanager
 from risk_policy import load_policy
@@ -34,12 +34,6 @@ repeat_interval_seconds = 3600
 group_interval_seconds = 0.5
 repeat_interval_seconds = 3600
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -24,6 +24,8 @@ exporter = "127.0.0.1:1"
 receivers = "127.0.0.1:2"
 prometheus = "127.0.0.1:3"
 alertmanager = "127.0.0.1:4"
+[alerting.runbooks]
+base_url = "http://127.0.0.1:5/runbooks/"
 """
 
 

@@ -19,7 +19,6 @@ from typing import Final
 from risk_policy.contracts.audit import GENESIS, LEAF_DOMAIN, PAYLOAD_DOMAIN, SALT_BYTES
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import Header
-from risk_receivers.audit.merkle import EMPTY_ROOT
 
 #: A short message has the first digits alone. Fewer than these could be met by trying.
 _WRITTEN: Final = re.compile(r"([0-9]{1,16}):([0-9A-Fa-f]{12,64})")
@@ -72,10 +71,6 @@ class TreeHead:
         """The root in words of 52 bits, each exact in a float; the lowest bits come first."""
         number = int.from_bytes(self.root)
         return tuple(number >> _WORD_BITS * index & _WORD_MASK for index in range(_WORDS))
-
-
-#: The same of its tree.
-EMPTY_TREE: Final = TreeHead(0, EMPTY_ROOT)
 
 
 @dataclass(frozen=True, slots=True)

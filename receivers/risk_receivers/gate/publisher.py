@@ -76,7 +76,6 @@ class GatePublisher:
         self._wanted, self._shown = 1, 0
         self._renewed_ns = 0
         self._closed = False
-        self._lost: list[LeaseFile] = []
         self._in_place = True
         self._stopping = threading.Event()
         self._due = threading.Event()  # a renewal, before its time
@@ -107,8 +106,7 @@ class GatePublisher:
         self.withdraw()
         with self._lock:
             self._closed = True
-        for lease in (*self._lost, self._lease):
-            lease.close()
+        self._lease.close()
         self._folder_lock.release()
 
     def withdraw(self) -> None:
@@ -160,8 +158,7 @@ class GatePublisher:
         with self._lock:
             if self.is_halted:  # since it was made
                 found.words[contract.LEASE_WORD] = contract.HALT
-            self._lost.append(lost)  # a thread may be reading its words
-            self._lease = found
+            self._lease = found  # a thread that reads the lost one's words keeps them mapped
             self._wanted += 1  # how much is in force stands in the lease file, too
         _log.critical("the lease file was taken away and was made again")
         return True

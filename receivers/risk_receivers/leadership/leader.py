@@ -66,11 +66,6 @@ class Leadership:
             return f"for {seconds:.1f} s nobody could say whether this service still leads"
         return ""
 
-    @property
-    def why_lost(self) -> str:
-        """Why it is over; empty as long as it is not known to be."""
-        return self._why_lost
-
     def wait_for_its_end(self, seconds: float) -> bool:
         """Whether it was lost or let go of, at once or within some time."""
         return self._ended.wait(seconds)

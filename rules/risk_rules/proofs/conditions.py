@@ -24,6 +24,14 @@ from risk_rules.timing import account_hold_seconds
 _GONE: Sample = None
 _NUDGE: Final = 1e-6
 _ONE, _TWO = {"instance": "one"}, {"instance": "two"}
+#: Alerts that a counter raises by rising: their metric, whom they are about, its other labels.
+COUNTED: Final[tuple[tuple[SystemAlert, Metric, dict[str, str], dict[str, str]], ...]] = (
+    (system.RULES_FAILING, foreign.RULE_FAILURES, {}, {"rule_group": "g"}),
+    (system.RULES_LATE, foreign.RULE_MISSED, {}, {"rule_group": "g"}),
+    (system.ALERTS_UNDELIVERED, foreign.UNDELIVERED, {"alertmanager": "http://a"}, {}),
+    (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
+    (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
+)
 
 
 @dataclass(frozen=True)
@@ -218,13 +226,7 @@ class ConditionsProof:
     def _counters(self, board: Board) -> None:
         """Counters that stand still, then rise once; the end is left to the slow tests."""
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
-        for alert, metric, identity, named in (
-            (system.RULES_FAILING, foreign.RULE_FAILURES, {}, {"rule_group": "g"}),
-            (system.RULES_LATE, foreign.RULE_MISSED, {}, {"rule_group": "g"}),
-            (system.ALERTS_UNDELIVERED, foreign.UNDELIVERED, {"alertmanager": "http://a"}, {}),
-            (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
-            (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
-        ):
+        for alert, metric, identity, named in COUNTED:
             line = board.feed(metric, {**identity, **named, **_ONE}, (7.0, self._phase), (8.0, 0))
             still = dict.fromkeys(identity, "other")
             board.feed(metric, {**identity, **named, **still, **_TWO}, (7.0, 0))

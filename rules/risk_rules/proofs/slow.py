@@ -15,7 +15,7 @@ from risk_policy.contracts import alert as labels
 from risk_policy.contracts.jobs import ALERTMANAGER_JOB, EXPORTER_JOB, RECEIVERS_JOB
 from risk_policy.model import Policy
 from risk_rules.proofs.board import Board, Line, Truth, acknowledged
-from risk_rules.proofs.conditions import remembered, rising
+from risk_rules.proofs.conditions import COUNTED, remembered, rising
 from risk_rules.proofs.guard import unconfirmed_and_gone
 from risk_rules.proofs.series import Clock, Sample, milliseconds
 from risk_rules.proofs.silence import SilenceProof
@@ -170,13 +170,7 @@ class SlowProof:
     def _forget(self, board: Board) -> None:
         """A failure counts for its window; a limit that is withdrawn is missed for a while."""
         window = milliseconds(self.policy.alerting.system.failure_window_minutes * 60)
-        for alert, metric, identity, named in (
-            (system.RULES_FAILING, foreign.RULE_FAILURES, {}, {"rule_group": "g"}),
-            (system.RULES_LATE, foreign.RULE_MISSED, {}, {"rule_group": "g"}),
-            (system.ALERTS_UNDELIVERED, foreign.UNDELIVERED, {"alertmanager": "http://a"}, {}),
-            (system.CHANNEL_FAILING, m.FAILOVERS, {"channel": "mail"}, {"to": "chat"}),
-            (system.UNEXPECTED_ERRORS, m.UNEXPECTED_ERRORS, {"component": "receivers"}, {}),
-        ):
+        for alert, metric, identity, named in COUNTED:
             steps = (7.0, self.clock.tick), (8.0, self.clock.tick), (0.0, 0)
             line = board.feed(metric, {**identity, **named, **_ONE}, *steps)
             board.expect(alert, rising(line, window), identity)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from loopback_http import LoopbackServer, Reply
-from loopback_prometheus import Prometheus, free_port
+from loopback_prometheus import Prometheus
 
 from risk_policy import parse_policy
 from risk_receivers.document.markdown import markdown

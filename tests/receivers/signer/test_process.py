@@ -17,11 +17,10 @@ from typing import Any
 
 import nursery
 import pytest
+from hashed_leaves import leaves, tree_of
 from typer.testing import CliRunner, Result
 
-from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.checkpoint import Checkpoint
-from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.signer.errors import (
     InconsistentHeadError,
@@ -31,16 +30,6 @@ from risk_receivers.signer.errors import (
 from risk_receivers.signer.files import public_path
 from risk_receivers.signer.socket_signer import SocketSigner
 from riskwarden.app import application
-
-
-def leaves(size: int, of: str = "") -> list[bytes]:
-    return [leaf_hash(f"{of}{number}".encode()) for number in range(size)]
-
-
-def tree_of(hashes: list[bytes]) -> Tree:
-    tree = Tree()
-    tree.extend(hashes)
-    return tree
 
 
 @dataclass

@@ -7,26 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hashed_leaves import leaves, tree_of
 
-from risk_receivers.audit.chain import leaf_hash
 from risk_receivers.audit.checkpoint import Checkpoint
-from risk_receivers.audit.merkle import Tree
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.signer.errors import InconsistentHeadError, NotThereError, SignerFilesError
 from risk_receivers.signer.files import public_path, state_path
 from risk_receivers.signer.signer import KeptSigner
 
 NAME = "riskwarden/test"
-
-
-def leaves(size: int, of: str = "") -> list[bytes]:
-    return [leaf_hash(f"{of}{number}".encode()) for number in range(size)]
-
-
-def tree_of(hashes: list[bytes]) -> Tree:
-    tree = Tree()
-    tree.extend(hashes)
-    return tree
 
 
 @pytest.fixture

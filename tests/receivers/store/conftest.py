@@ -100,3 +100,14 @@ def executing() -> Callable[[str], Callable[[Transaction], None]]:
         return run
 
     return work
+
+
+@pytest.fixture
+def three(make_writer: Callable[..., Writer], path: Place, alert: Any) -> Place:
+    """A store with three records that nobody writes to any more."""
+    writer = make_writer()
+    writer.start()
+    for text in "abc":
+        writer.run(alert(text), timeout=30)
+    writer.stop()
+    return path

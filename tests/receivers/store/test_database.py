@@ -30,17 +30,6 @@ def size(transaction: Transaction, table: str) -> int:
     return int(rows)
 
 
-@pytest.fixture
-def written(make_writer: MakeWriter, alert: Alert, path: Path) -> Path:
-    """A database at rest with three records."""
-    writer = make_writer()
-    writer.start()
-    for text in "abc":
-        writer.run(alert(text), timeout=30)
-    writer.stop()
-    return path
-
-
 @pytest.mark.parametrize(
     ("pragma", "value"),
     [
@@ -103,8 +92,8 @@ def test_a_folder_that_cannot_be_made_is_named(make_writer: MakeWriter, tmp_path
         make_writer(database=tmp_path / "file" / "audit.db").start()
 
 
-def test_a_database_of_a_newer_version_is_refused(make_writer: MakeWriter, written: Path) -> None:
-    change(written, "PRAGMA user_version = 2")
+def test_a_database_of_a_newer_version_is_refused(make_writer: MakeWriter, three: Path) -> None:
+    change(three, "PRAGMA user_version = 2")
     with pytest.raises(StoreError, match=r"audit\.db.*schema version 2.*knows 1"):
         make_writer().start()
 
@@ -134,11 +123,11 @@ def test_a_database_of_another_program_is_refused_untouched(
     ],
 )
 def test_a_chain_with_a_damaged_end_is_not_continued(
-    make_writer: MakeWriter, written: Path, damage: str
+    make_writer: MakeWriter, three: Path, damage: str
 ) -> None:
     if "-1" in damage:
-        change(written, "DELETE FROM audit_payload", "DELETE FROM audit_header")
-    change(written, damage)
+        change(three, "DELETE FROM audit_payload", "DELETE FROM audit_header")
+    change(three, damage)
     with pytest.raises(StoreError, match=r"audit\.db.*end is damaged"):
         make_writer().start()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from no_room import no_larger_than
 
 from risk_receivers.audit.query import events
 from risk_receivers.database.place import Place, path_of
@@ -19,17 +18,6 @@ from risk_receivers.store.writer import Writer
 from risk_receivers.verification import verify_store
 
 MakeWriter = Callable[..., Writer]
-
-
-@pytest.fixture
-def three(make_writer: MakeWriter, path: Place, alert: Any) -> Place:
-    """A store with three records that nobody writes to any more."""
-    writer = make_writer()
-    writer.start()
-    for text in "abc":
-        writer.run(alert(text), timeout=30)
-    writer.stop()
-    return path
 
 
 @pytest.mark.parametrize("path", ["sqlite", "jsonl"], indirect=True)
@@ -90,16 +78,6 @@ def test_a_disk_that_does_not_even_say_what_is_there_is_found_out_too(
     folder = tmp_path / ("x" * 300)  # stat fails, as it does with EIO
     with pytest.raises(StoreError, match="cannot be read"):
         require_mended(three, folder)
-
-
-@contextmanager
-def no_larger_than(size: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [0, 100_000])

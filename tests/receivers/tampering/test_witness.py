@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from loopback_prometheus import Prometheus, free_port, until
+from free_ports import free_port
+from loopback_prometheus import Prometheus, until
 from tampering.forger import Forger, Key
 from typer.testing import CliRunner
 
