@@ -17,7 +17,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from loopback_http import LoopbackServer, Reply
 
 SOAK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 LASTS = os.environ.get("RISKWARDEN_SOAK", "3m")
@@ -69,3 +71,26 @@ def test_memory_descriptors_and_threads_stay_flat_while_alerts_come_and_go() -> 
     *_, alerts = re.findall(r"^ *\d+ s +([\d,]+) alerts", done.stderr, re.MULTILINE)
     minutes = float(LASTS[:-1]) * {"s": 1 / 60, "m": 1, "h": 60}[LASTS[-1]]
     assert int(alerts.replace(",", "")) >= minutes * RATE
+
+
+def test_what_the_service_cannot_store_in_time_is_said_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(SOAK.parent))
+    soak, measure = importlib.import_module("soak"), importlib.import_module("measure")
+    with (
+        LoopbackServer() as service,
+        LoopbackServer() as alertmanager,
+        httpx.Client(base_url=service.url, trust_env=False) as client,
+        subprocess.Popen(["true"]) as process,
+    ):
+        service.next.append(Reply(503))
+        running = measure.Receivers(tmp_path, service.url, process, client)
+        address = f"127.0.0.1:{alertmanager.port}"
+        play = soak.Play(running, address, RATE, seconds=60, resent_every=15)
+        play.beat()
+    assert play.put_off == 1
+    assert len(service.received) == 2
+    assert service.received[0].body == service.received[1].body
+    assert len(alertmanager.received) == 1
+    assert len(play.answers) == 1
