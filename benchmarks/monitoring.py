@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -49,18 +49,29 @@ def alertmanager(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[byte
         yield running
 
 
-@contextmanager
-def prometheus(folder: Path, policy: Policy) -> Iterator[subprocess.Popen[bytes]]:
-    """Run it where the policy's endpoints say, on the generated rules."""
-    timing = policy.alerting.prometheus
-    files = {
+def prometheus_files(policy: Policy) -> dict[str, str]:
+    """What it reads: the generated rules, its configuration, the token of the alert feed."""
+    return {
         **risk_rules.generate_rules(policy),
         "prometheus.yml": risk_rules.prometheus_config(policy),
         "secrets/alert_feed_token": TOKENS["RISKWARDEN_ALERT_FEED_TOKEN"],
     }
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Put files where they are read."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def prometheus(
+    folder: Path, policy: Policy, files: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it where the policy's endpoints say, on the generated rules unless it is given others."""
+    timing = policy.alerting.prometheus
+    write(folder, prometheus_files(policy) if files is None else files)
     listen, log = policy.alerting.endpoints.prometheus, folder / "log"
     command = [binary("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={listen}"]

@@ -42,6 +42,7 @@ import httpx
 import streams
 from measure import (
     MIB,
+    PATIENCE_SECONDS,
     Footprint,
     Receivers,
     desk,
@@ -72,6 +73,7 @@ _SYMBOLS: Final = 500
 _COMES_BACK_EVERY, _COMES_BACK_AFTER = 10, 120
 #: So many of them make a request, as of Prometheus.
 _BATCH: Final = 64
+_ASK_AGAIN_SECONDS: Final = 0.5
 _LOOKS: Final = 360
 _SHORTEST_LOOK_SECONDS: Final = 4.0
 #: People are told of each, and not once of many: deliveries are what is to be worn out.
@@ -110,6 +112,8 @@ class Play:
     answers: list[float] = field(default_factory=list)
     began: int = 0
     acknowledged: int = 0
+    #: Requests that the service could not take at once.
+    put_off: int = 0
     #: By symbol: of what fires anew, Prometheus repeats no earlier end.
     _living: dict[str, Life] = field(default_factory=dict)
     _due: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -193,8 +197,18 @@ class Play:
         self._at(following, partial(self._send_again, following))
 
     def _send(self, alerts: Sequence[dict[str, Any]]) -> None:
-        began = time.perf_counter()
-        self.service.post("/api/v2/alerts", list(alerts))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            began = time.perf_counter()
+            try:
+                self.service.post("/api/v2/alerts", list(alerts))
+                break
+            except httpx.HTTPStatusError as error:
+                # What could not be stored in time is said again, as Prometheus does.
+                if not error.response.is_server_error or time.monotonic() > deadline:
+                    raise
+            self.put_off += 1
+            time.sleep(_ASK_AGAIN_SECONDS)
         self.answers.append((time.perf_counter() - began) * 1000)
         self._client.post(
             f"http://{self.alertmanager}/api/v2/alerts", json=list(alerts)
@@ -241,10 +255,12 @@ def soak(folder: Path, seconds: float, rate: float, resent_every: float) -> tupl
         listener.start()
         try:
             play = Play(service, beside, rate, seconds, resent_every)
-            began = time.monotonic()
-            while (passed := time.monotonic() - began) < seconds:
+            began, until = time.monotonic(), 0.0
+            # By the schedule, not by the clock: a machine that is late leaves nothing out.
+            while until < seconds:
+                until = min(until + look_every, seconds)
                 play.answers.clear()
-                play.run_until(began + min(passed + look_every, seconds))
+                play.run_until(began + until)
                 play.beat()
                 looks.append(
                     _look(service, other.pid, play, len(told.arrived), time.monotonic() - began)
@@ -295,6 +311,7 @@ def show_totals(looks: Sequence[Look], play: Play) -> None:
     first, last = looks[0], looks[-1]
     print(
         f"{play.began:,} alerts in {last.seconds:,.0f} s, {play.acknowledged:,} acknowledged, "
+        f"{play.put_off:,} requests put off by the service, "
         f"{last.told:,} messages told by the webhook, {last.processor_seconds:,.0f} s of a "
         f"processor; the store grew by {last.store_mib - first.store_mib:.1f} MiB; "
         f"Alertmanager held {first.alertmanager_mib:.0f}, then {last.alertmanager_mib:.0f} MiB"

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import quick_libraries
 from hypothesis import settings
 from postgres_cluster import Cluster, cluster
 from run_order import dealt
 
 settings.register_profile("riskwarden", deadline=None)
 settings.load_profile("riskwarden")
+quick_libraries.use()
 
 _STACK: Final = "pytest.mark.stack"
 _ALL_STACK: Final = re.compile(rf"^pytestmark = {re.escape(_STACK)}$", re.MULTILINE)

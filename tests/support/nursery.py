@@ -7,6 +7,7 @@ takes. What depends on how the interpreter itself starts is tested by starting o
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -19,19 +20,26 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final
 
+import quick_libraries
+
 #: What most of them import, and what reads nothing of its surroundings while it is imported: the
 #: command line's own modules look for a terminal, so that each process imports them by itself.
 _IMPORTED: Final = (
     "apprise",
+    "encodings.idna",
     "httpx",
+    "quick_libraries",
     "risk_alertmanager",
     "risk_exporter",
+    "risk_receivers.allocator",
+    "risk_receivers.log",
     "risk_receivers.server",
     "risk_rules",
     "rich.console",
     "rich.progress",
     "rich.table",
     "typer",
+    "uvloop",
 )
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(list(_IMPORTED))
@@ -128,4 +136,7 @@ def _live(
     os.environ.update(environ)
     os.chdir(cwd)
     sys.argv = [module, *arguments]
+    quick_libraries.use()
+    # What was imported is never garbage; to look at it again and again copies it, page by page.
+    gc.freeze()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
