@@ -21,10 +21,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 from uuid import uuid4
+
+from msgspec import Struct, field
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
@@ -61,8 +62,7 @@ _log = logging.getLogger(__name__)
 ACT_AFTER_SECONDS: Final = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """When a request was complete."""
 
     at: datetime = field(default_factory=utc_now)

@@ -15,10 +15,11 @@ told of: it would say the same again, and is named in the next digest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from risk_policy.catalogue.system import ALERT_STORM, CHANNEL_FAILING, DEAD_LETTERS
 from risk_policy.vocabulary import Action, Category, Severity
@@ -46,8 +47,7 @@ class Reason(StrEnum):
     RATE_LIMIT = "rate_limit"
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(Struct, frozen=True):
     """What has happened of late, as far as it matters to one message.
 
     Attributes:
@@ -70,8 +70,7 @@ class Recent:
     told_at: tuple[datetime, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What becomes of a message.
 
     Attributes:
