@@ -79,7 +79,8 @@ class TreeHead:
 EMPTY_TREE: Final = TreeHead(0, EMPTY_ROOT)
 
 
-class Record(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Record:
     """One event as it is stored."""
 
     seq: int

@@ -15,11 +15,10 @@ told of: it would say the same again, and is named in the next digest.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
-
-from msgspec import Struct
 
 from risk_policy.catalogue.system import ALERT_STORM, CHANNEL_FAILING, DEAD_LETTERS
 from risk_policy.vocabulary import Action, Category, Severity
@@ -47,7 +46,8 @@ class Reason(StrEnum):
     RATE_LIMIT = "rate_limit"
 
 
-class Recent(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Recent:
     """What has happened of late, as far as it matters to one message.
 
     Attributes:
@@ -70,7 +70,8 @@ class Recent(Struct, frozen=True):
     told_at: tuple[datetime, ...] = ()
 
 
-class Verdict(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """What becomes of a message.
 
     Attributes:
