@@ -282,8 +282,7 @@ class Ledger:
         before: Outcome,
     ) -> tuple[Step, Outcome]:
         recorded = record_alert(transaction, self._teller, alert, received_at)
-        step = recorded.step
-        outcome = before
+        step, outcome = recorded.step, before
         followed = self.restricting.follow_alert(transaction, alert, step)
         if messages := recorded.messages + followed.messages:
             outcome = structs.replace(outcome, messages=before.messages + messages)
