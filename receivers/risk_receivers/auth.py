@@ -80,7 +80,10 @@ class Tokens:
     """The policy's own tokens, and those in the book."""
 
     def __init__(self, secrets: Mapping[Key, str], book: Book | None = None) -> None:
-        self._expected = {key: secret.encode() for key, secret in secrets.items()}
+        self._expected = [
+            (secret.encode(), Identity(key.value, (Role.ADMIN,) if key in ADMINS else (), key))
+            for key, secret in secrets.items()
+        ]
         self.book: Final = book or Book()
 
     @classmethod
@@ -115,13 +118,12 @@ class Tokens:
         scheme, _, token = authorization.partition(b" ")
         token = token.strip()
         # Every comparison is made, so that the time taken does not tell which one matched.
-        matches = [key for key, own in self._expected.items() if hmac.compare_digest(token, own)]
+        matches = [its for own, its in self._expected if hmac.compare_digest(token, own)]
         given = self.book.find(token)
         if scheme.lower() != b"bearer":
             return Stranger()
         if matches:
-            key = matches[0]
-            return Identity(key.value, (Role.ADMIN,) if key in ADMINS else (), key)
+            return matches[0]
         if given is None:
             return Stranger()
         found = given.token if isinstance(given, Unfit) else given

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
+
+from msgspec import Struct
 
 from risk_receivers.auth import Identity
 
@@ -32,8 +33,7 @@ class End(Enum):
 _CODES: Final = {End.COMPLETE: 200, End.TOO_LARGE: 413, End.TOO_SLOW: 408, End.LEFT: 400}
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What has arrived, and how it ended.
 
     Attributes:

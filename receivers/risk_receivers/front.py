@@ -10,9 +10,10 @@ import json
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from risk_receivers.access import NEEDS, OPEN, Access, Refusal, Refused
 from risk_receivers.body import BodyReader, End, Receive

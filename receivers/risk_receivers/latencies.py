@@ -37,6 +37,11 @@ class Stage(StrEnum):
     HUMAN = "breach_to_human"
 
 
+#: Asked for with every alert, and an enumeration's value is a descriptor's answer.
+_RECEIPT: Final = Stage.RECEIPT.value
+_RECORD: Final = Stage.RECORD.value
+
+
 def bounds(objectives: Objectives) -> Mapping[Metric, Sequence[float]]:
     """What is counted within, of every metric here."""
     promised = (objectives.breach_to_gate_seconds, objectives.breach_to_human_seconds)
@@ -73,8 +78,8 @@ def took_in(
     recording = _between(received_at, now)
     for alert in began:
         on_the_way = _between(alert.starts_at, received_at)
-        telemetry.measure(m.STAGE_SECONDS, Stage.RECEIPT.value, seconds=on_the_way)
-        telemetry.measure(m.STAGE_SECONDS, Stage.RECORD.value, seconds=recording)
+        telemetry.measure(m.STAGE_SECONDS, _RECEIPT, seconds=on_the_way)
+        telemetry.measure(m.STAGE_SECONDS, _RECORD, seconds=recording)
         if acted and (alert.trips or alert.action in HELD_BY_ACTION):
             whole = _between(alert.starts_at, now)
             telemetry.measure(m.STAGE_SECONDS, Stage.GATE.value, seconds=whole)

@@ -7,11 +7,12 @@ commit is returned as an :class:`Outcome`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct, structs
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.contracts.scope import Scope
@@ -51,8 +52,7 @@ _TELLS_PEOPLE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What is on record once the transaction has been committed, and what follows from it.
 
     Attributes:
@@ -72,7 +72,7 @@ class Outcome:
     tripped: bool = False
     messages: int = 0
     merged: tuple[SpooledTrip, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = {}
     began: tuple[Alert, ...] = ()
     escalations: tuple[str, ...] = ()
     doubted: bool = False
@@ -95,17 +95,18 @@ class Ledger:
     ) -> Outcome:
         """Record one request of a feed."""
         outcome = Outcome()
-        counts: Counter[str] = Counter()
+        counts: dict[str, int] = {}
         began = []
         for alert in batch.alerts:
             step, outcome = self._take_alert(transaction, alert, received_at, kill_id, outcome)
-            counts[_outcome_of(step)] += 1
+            became = _outcome_of(step)
+            counts[became] = counts.get(became, 0) + 1
             if Change.CREATED in step.changes:
                 began.append(alert)
         for malformed in batch.malformed:
             told = quarantine(transaction, self._outbox, batch.feed, malformed, received_at)
-            outcome = replace(outcome, messages=outcome.messages + told)
-        outcome = replace(outcome, counts=counts, began=tuple(began))
+            outcome = structs.replace(outcome, messages=outcome.messages + told)
+        outcome = structs.replace(outcome, counts=counts, began=tuple(began))
         return _with_what_is_in_force(transaction, outcome)
 
     def take_operator_kill(self, transaction: Transaction, trip: SpooledTrip) -> Outcome:
@@ -128,7 +129,7 @@ class Ledger:
         outcome = Outcome()
         for trip in trips:
             merged = self._merge(transaction, trip)
-            outcome = replace(
+            outcome = structs.replace(
                 outcome,
                 kill=merged.kill or outcome.kill,
                 tripped=outcome.tripped or merged.tripped,
@@ -136,7 +137,7 @@ class Ledger:
                 escalations=outcome.escalations + merged.escalations,
                 restricted=outcome.restricted or merged.restricted,
             )
-        return _with_what_is_in_force(transaction, replace(outcome, merged=tuple(trips)))
+        return _with_what_is_in_force(transaction, structs.replace(outcome, merged=tuple(trips)))
 
     def merge_held(
         self, transaction: Transaction, trips: Sequence[SpooledTrip], board: KillBoard
@@ -151,7 +152,7 @@ class Ledger:
             key = f"memory:{held.kill_id}:{held.mode}"
             adopted = self.adopt(transaction, held, key, "the service")
             kill, messages = adopted.kill or outcome.kill, outcome.messages + adopted.messages
-            outcome = replace(outcome, kill=kill, messages=messages)
+            outcome = structs.replace(outcome, kill=kill, messages=messages)
         return outcome
 
     def adopt(self, transaction: Transaction, held: KillSwitch, key: str, where: str) -> Outcome:
@@ -282,15 +283,14 @@ class Ledger:
         before: Outcome,
     ) -> tuple[Step, Outcome]:
         recorded = record_alert(transaction, self._teller, alert, received_at)
-        step = recorded.step
-        outcome = before
+        step, outcome = recorded.step, before
         followed = self.restricting.follow_alert(transaction, alert, step)
         if messages := recorded.messages + followed.messages:
-            outcome = replace(outcome, messages=before.messages + messages)
+            outcome = structs.replace(outcome, messages=before.messages + messages)
         if followed.changed:
-            outcome = replace(outcome, restricted=True)
+            outcome = structs.replace(outcome, restricted=True)
         if Change.ESCALATED in step.changes:
-            outcome = replace(outcome, escalations=(*before.escalations, alert.escalation))
+            outcome = structs.replace(outcome, escalations=(*before.escalations, alert.escalation))
         if not alert.trips:
             return step, outcome
         incident = step.incident
@@ -300,7 +300,7 @@ class Ledger:
         key = alert_key(incident, alert, scope)
         if not alert.may_trip:
             doubted = doubt.note(transaction, key, alert, incident.id)
-            return step, replace(outcome, doubted=before.doubted or doubted)
+            return step, structs.replace(outcome, doubted=before.doubted or doubted)
         trigger = Trigger(
             key=key,
             kill_id=own_id(kill_id, scope),
@@ -330,7 +330,7 @@ class Ledger:
     ) -> Outcome:
         pulled = kill_journal.pull(transaction, trigger, witness)
         told = self._tell(transaction, pulled)
-        return replace(
+        return structs.replace(
             before,
             kill=pulled.state if pulled.state.is_tripped else before.kill,
             tripped=before.tripped or told is not None,
@@ -361,7 +361,7 @@ def _with_what_is_in_force(transaction: Transaction, outcome: Outcome) -> Outcom
     """Read once for a whole commit, and only if that has changed."""
     if not outcome.restricted:
         return outcome
-    return replace(outcome, in_force=transaction.at_end(in_force))
+    return structs.replace(outcome, in_force=transaction.at_end(in_force))
 
 
 def _of(scope: Scope) -> str:

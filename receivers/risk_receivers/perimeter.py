@@ -224,4 +224,4 @@ def _merged(headers: Iterable[tuple[bytes, bytes]], more: Headers) -> Headers:
     """What an answer says itself counts."""
     own = [(bytes(name), bytes(value)) for name, value in headers]
     named = {name.lower() for name, _ in own}
-    return [*own, *(header for header in more if header[0] not in named)]
+    return [*own, *[header for header in more if header[0] not in named]]

@@ -21,12 +21,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 from uuid import uuid4
 
-import msgspec
+from msgspec import Struct, field, structs
 
 from risk_policy.catalogue import metrics as m
 from risk_policy.clock import utc_now
@@ -52,6 +51,7 @@ from risk_receivers.ledger import Ledger, Outcome
 from risk_receivers.reports.recording import Taken, take_reports
 from risk_receivers.restrictions.held import InForce
 from risk_receivers.store.errors import StoreError
+from risk_receivers.store.followed import Followed
 from risk_receivers.store.writer import Transaction, Writer
 from risk_receivers.telemetry import Telemetry
 
@@ -62,8 +62,7 @@ _log = logging.getLogger(__name__)
 ACT_AFTER_SECONDS: Final = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """When a request was complete."""
 
     at: datetime = field(default_factory=utc_now)
@@ -204,10 +203,9 @@ class Recorder:
         """Take spooled trips into the store, if there are any. Raises StoreError."""
         if not (pending := self._spool.pending):
             return None
-        future = self._writer.submit(
+        return self._submit(
             lambda transaction: self._ledger.merge_held(transaction, pending, self._known)
         )
-        return self._answered_after(future, (), Received())
 
     @property
     def unrecorded(self) -> bool:
@@ -217,25 +215,16 @@ class Recorder:
 
     def change(self, work: Callable[[Transaction], Change]) -> Future[Change]:
         """Record what somebody does to the switch, and let it take effect. Raises StoreError."""
-        recorded = self._writer.submit(work)
-        answer: Future[Change] = Future()
-        answer.set_running_or_notify_cancel()
 
-        def follow_up(done: Future[Change]) -> None:
-            try:
-                change = done.result()
-                if change.state is not None:
-                    self._take_effect(change.state)
-                if change.in_force is not None:
-                    self._hold(change.in_force.found)
-                if change.messages:
-                    self._wake()
-                answer.set_result(change)
-            except Exception as error:  # noqa: BLE001 - belongs to who waits for the answer
-                answer.set_exception(error)
+        def recorded(change: Change) -> None:
+            if change.state is not None:
+                self._take_effect(change.state)
+            if change.in_force is not None:
+                self._hold(change.in_force.found)
+            if change.messages:
+                self._wake()
 
-        recorded.add_done_callback(follow_up)
-        return answer
+        return self._writer.submit(work, Followed(recorded))
 
     def _take_effect(self, state: KillBoard) -> None:
         with self._lock:
@@ -248,17 +237,11 @@ class Recorder:
 
     def let_go(self, restrictions: Sequence[str]) -> Future[Outcome]:
         """Record that alerts that expired are over, and lift what they held. Raises StoreError."""
-        future = self._writer.submit(
-            lambda transaction: self._ledger.let_go(transaction, restrictions)
-        )
-        return self._answered_after(future, (), Received())
+        return self._submit(lambda transaction: self._ledger.let_go(transaction, restrictions))
 
     def expire(self, now: datetime, breaches: Sequence[Breach]) -> Future[Outcome]:
         """Record what of some breaches is no longer repeated. Raises StoreError."""
-        future = self._writer.submit(
-            lambda transaction: self._ledger.expire(transaction, now, breaches)
-        )
-        return self._answered_after(future, (), Received())
+        return self._submit(lambda transaction: self._ledger.expire(transaction, now, breaches))
 
     # -- what follows ----------------------------------------------------------------------
 
@@ -269,35 +252,29 @@ class Recorder:
         received: Received,
     ) -> Future[Outcome]:
         try:
-            future = self._writer.submit(work)
+            return self._submit(work, trips, received)
         except StoreError as error:
             return self._first_aid.submit(self._refuse, self._halt_for(trips), received, error)
-        return self._answered_after(future, trips, received)
 
-    def _answered_after(
-        self, recorded: Future[Outcome], trips: Sequence[SpooledTrip], received: Received
+    def _submit(
+        self,
+        work: Callable[[Transaction], Outcome],
+        trips: Sequence[SpooledTrip] = (),
+        received: Received | None = None,
     ) -> Future[Outcome]:
-        """A future that resolves once what follows from the commit is done.
+        """Queue a work. Its future resolves once what follows from the commit is done."""
+        since = received or Received()
 
-        The commit's own future wakes whoever waits for it before its callbacks run; an answer
-        could be out before the gate is closed.
-        """
-        answer: Future[Outcome] = Future()
-        answer.set_running_or_notify_cancel()  # whoever stops waiting withdraws nothing
+        def recorded(outcome: Outcome) -> None:
+            self._settle(outcome, since)
+            if outcome.looser:
+                raise LooserModeError(outcome.looser)
 
-        def follow_up(done: Future[Outcome]) -> None:
-            try:
-                self._settle(done, trips, received)
-                outcome = done.result()
-                if why := outcome.looser:
-                    answer.set_exception(LooserModeError(why))
-                else:
-                    answer.set_result(outcome)
-            except Exception as error:  # noqa: BLE001 - belongs to who waits for the answer
-                answer.set_exception(error)
+        def failed(_: BaseException | None) -> None:
+            self._trip_without_store(self._halt_for(trips), since)
 
-        recorded.add_done_callback(follow_up)
-        return answer
+        # The ledger does nothing beyond a transaction.
+        return self._writer.submit(work, Followed(recorded, failed), may_run_again=True)
 
     def _refuse(
         self, trips: Sequence[SpooledTrip], received: Received, error: StoreError
@@ -305,14 +282,7 @@ class Recorder:
         self._trip_without_store(trips, received)
         raise error
 
-    def _settle(
-        self, future: Future[Outcome], trips: Sequence[SpooledTrip], received: Received
-    ) -> None:
-        error = future.exception()
-        if error is not None:
-            self._trip_without_store(self._halt_for(trips), received)
-            return
-        outcome = future.result()
+    def _settle(self, outcome: Outcome, received: Received) -> None:
         if outcome.kill is not None:
             with self._lock:
                 self._known = tightest(self._known, outcome.kill)
@@ -371,7 +341,7 @@ class Recorder:
             if trip.gist in known:
                 continue  # a repeat of what waits already
             try:
-                self._spool.add(msgspec.structs.replace(trip, known=self._writer.head.size))
+                self._spool.add(structs.replace(trip, known=self._writer.head.size))
             except SpoolError as error:
                 _log.critical("the gate is closed, on record nowhere but in memory: %s", error)
 

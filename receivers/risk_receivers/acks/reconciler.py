@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from functools import cache
-from typing import Final
+from functools import cache, partial
+from typing import Final, TypeVar
 
 from risk_policy import Policy
 from risk_policy.catalogue import metrics as m
@@ -47,7 +47,10 @@ _REST: Final = 9
 #: Whatever it took: an acknowledgement is prolonged half a minute before its end, and one that
 #: mutes something worse by now is ended here.
 _LONGEST_REST_SECONDS: Final = 10.0
+#: Incidents of one transaction: some ten milliseconds, which is what a kill may have to wait.
+_AT_ONCE: Final = 50
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Reconciler(Worker):
@@ -137,20 +140,26 @@ class Reconciler(Worker):
         now = utc_now()
         with closing(open_read_only(self._database)) as connection:
             ended = unsettled(connection, self._routing, now, self._settled_at)
-        if ended:
-            self._write(lambda transaction: settle(transaction, self._teller, ended))
+        for some in _few(ended):
+            self._write(partial(settle, teller=self._teller, ended=some))
         self._settled_at = now
 
     def _tell(self, due: list[Untold]) -> None:
         now = utc_now()
         for one in due:
             _log.warning("%s fires and Alertmanager did not hand it over", one.incident.id)
-        self._write(lambda transaction: tell(transaction, self._teller, due, now))
+        for some in _few(due):
+            self._write(partial(tell, teller=self._teller, due=some, received_at=now))
 
     def _write(self, work: Callable[[Transaction], int]) -> None:
         """Have something written; wake the couriers if it made messages due."""
         if self._writer.submit(work).result():
             self._wake_couriers()
+
+
+def _few(every: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as one transaction takes, so that others get their turn in between."""
+    return (every[begin : begin + _AT_ONCE] for begin in range(0, len(every), _AT_ONCE))
 
 
 def ack_gauges(database: Place) -> Mapping[Metric, Samples]:

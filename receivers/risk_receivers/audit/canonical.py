@@ -73,7 +73,10 @@ def _plain(value: Any, depth: int) -> str:
         for key in sorted(value):
             if type(key) is not str or not key.isascii():
                 raise _RareError
-            parts.append(f"{quoted(key)}:{_plain(value[key], depth + 1)}")
+            item = value[key]
+            # Most are texts: without another call.
+            written = quoted(item) if type(item) is str else _plain(item, depth + 1)
+            parts.append(f"{quoted(key)}:{written}")
         return f"{{{','.join(parts)}}}"
     if kind is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
         return str(value)

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+from msgspec import Struct
+
 from risk_policy.contracts.audit import GENESIS, LEAF_DOMAIN, PAYLOAD_DOMAIN, SALT_BYTES
 from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.header import Header
@@ -27,8 +29,7 @@ _WORD_BITS: Final = 52
 _WORD_MASK: Final = 2**_WORD_BITS - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """How far a chain goes: the number of its events and the checksum of the last."""
 
     size: int

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field, structs
 
 from risk_policy.contracts.audit import ActorType, EventType
 from risk_policy.vocabulary import Category, Severity
@@ -25,8 +26,7 @@ def _new_id() -> str:
     return f"{random[:8]}-{random[8:12]}-4{random[13:16]}-{variant}{random[17:20]}-{random[20:]}"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
+class AuditEvent(Struct, frozen=True):
     """One event for the chain. Raises UnrecordableError for what cannot be hashed exactly.
 
     Attributes:
@@ -41,13 +41,13 @@ class AuditEvent:
     alert_id: str | None = None
     trade_id: str | None = None
     position_id: str | None = None
-    details: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
+    details: Mapping[str, JsonValue] = {}
     action_taken: str = ""
     action_reason: str = ""
     actor_type: ActorType = ActorType.SYSTEM
     actor_id: str | None = None
     id: str = field(default_factory=_new_id)
-    payload: bytes = field(init=False, repr=False, compare=False)
+    payload: bytes = b""
 
     def __post_init__(self) -> None:
         if not isinstance(self.event_type, EventType):
@@ -66,4 +66,4 @@ class AuditEvent:
             actor_type=self.actor_type,
             actor_id=self.actor_id,
         ).encode()
-        object.__setattr__(self, "payload", encoded)
+        structs.force_setattr(self, "payload", encoded)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar, cast
+
+from msgspec import Struct
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType
 from risk_policy.vocabulary import Category, Severity
@@ -27,8 +28,7 @@ _WORDS: Final[Mapping[type[StrEnum], Mapping[str, StrEnum]]] = {
 _SHAPES: Final[set[tuple[type, ...]]] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """The fields of :data:`risk_policy.contracts.audit.PAYLOAD_FIELDS`, typed."""
 
     id: str

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
+
+from msgspec import Struct
 
 from risk_receivers.body import Body, BodyReader, Receive
 from risk_receivers.problem import problem_of
@@ -19,8 +20,7 @@ T = TypeVar("T")
 _LARGE_BYTES: Final = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer."""
 
     code: int

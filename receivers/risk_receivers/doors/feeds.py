@@ -6,10 +6,10 @@ What a sender could not send again is kept before it is refused.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from risk_policy.catalogue import metrics as m
 from risk_receivers.body import Body, BodyReader, End
@@ -27,6 +27,7 @@ from risk_receivers.telemetry import Telemetry
 
 #: Alerts of one commit: others get their turn in between.
 _COMMIT_ALERTS: Final = 500
+_RECORDED: Final = Reply(200, {"status": "recorded"})
 _log = logging.getLogger(__name__)
 
 
@@ -81,11 +82,11 @@ class FeedDoor:
                 return problem(413, f"{batch.left_out}; what came before was recorded")
         if complaint:
             return problem(body.code, f"{complaint}; what came before that was recorded")
-        return Reply(200, {"status": "recorded"})
+        return _RECORDED
 
     async def _record(self, batch: Batch, received: Received) -> Reply | None:
         """Put a batch on record; the answer if that failed."""
-        counts: Counter[str] = Counter()
+        counts: dict[str, int] = {}
         trips = trips_of(batch, received)
         for part in _parts(batch):
             try:
@@ -101,7 +102,8 @@ class FeedDoor:
                 self._telemetry.unexpected()
                 return problem(503, "this could not be recorded; see the service's log")
             trips = ()  # all of them are in the first part
-            counts.update(outcome.counts)
+            for became, number in outcome.counts.items():
+                counts[became] = counts.get(became, 0) + number
             acted = outcome.tripped or outcome.restricted
             took_in(self._telemetry, part, outcome.began, received_at=received.at, acted=acted)
         self._count(batch, counts, received)
@@ -122,7 +124,7 @@ class FeedDoor:
         # Some of it may be on record, or come to be: repeats of an alert are one incident.
         return problem(503, f"{why}, send it again{complaint and '; '}{complaint}")
 
-    def _count(self, batch: Batch, counts: Counter[str], received: Received) -> None:
+    def _count(self, batch: Batch, counts: Mapping[str, int], received: Received) -> None:
         feed = batch.feed.value
         for outcome, number in counts.items():
             self._telemetry.count(m.FEED_ALERTS, feed, outcome, by=number)

@@ -10,6 +10,7 @@ What merely happened has no end that anybody needs to hear of.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from risk_policy.catalogue.system import EVENTS
@@ -37,9 +38,17 @@ def status_of(change: Change, severity: Severity) -> str:
 
 
 def arrival(
-    transaction: Transaction, teller: Teller, last: Incident | None, step: Step, alert: Alert
+    transaction: Transaction,
+    teller: Teller,
+    last: Incident | None,
+    step: Step,
+    alert: Alert,
+    recorded: Mapping[str, int],
 ) -> int:
-    """Owe people what they are to be told of an alert that came in; how many messages."""
+    """Owe people what they are to be told of an alert that came in; how many messages.
+
+    ``recorded`` are the records of the statuses that its episode has just had for the first time.
+    """
     incident = step.incident
     told = incident.told_severity
     if told is None:
@@ -67,7 +76,7 @@ def arrival(
             title=incident.alertname,
             text=text,
             at=transaction.now,
-            audit_seq=_recorded_as(transaction, incident, status_of(change, told)),
+            audit_seq=_recorded_as(transaction, incident, status_of(change, told), recorded),
             risk_id=incident.risk_id,
             starts_at=min(incident.starts_at, alert.starts_at),
             runbook_url=alert.annotations.get("runbook_url", ""),
@@ -148,7 +157,11 @@ def _expiry_of(incident: Incident) -> str:
     return optional_text(incident.ends_at) or ""
 
 
-def _recorded_as(transaction: Transaction, incident: Incident, status: str) -> int:
+def _recorded_as(
+    transaction: Transaction, incident: Incident, status: str, recorded: Mapping[str, int]
+) -> int:
     """The record that tells of a status, or at least of how the episode began."""
+    if status in recorded:
+        return recorded[status]
     values = (incident.risk_id, incident.tier, incident.episode, status, Change.CREATED.value)
     return int(transaction.connection.execute(_SEQ, values).fetchone()[0] or 0)

@@ -68,8 +68,9 @@ def record_alert(
         table.insert(connection, step.incident, last, alert, received_at)
     elif step.incident != last:
         table.update(connection, step.incident, last)
+    recorded: dict[str, int] = {}
     for change in step.changes:
-        _record_change(
+        seq = _record_change(
             transaction,
             step.incident,
             change,
@@ -79,9 +80,12 @@ def record_alert(
             received_at=received_at,
             details=_details(alert),
         )
+        if change not in _REPEATABLE:
+            recorded[change.value] = seq
         if change is Change.CREATED and _crosses(alert):
             _record_breach(transaction, step.incident, alert)
-    return Recorded(step, messages + announcing.arrival(transaction, teller, last, step, alert))
+    told = announcing.arrival(transaction, teller, last, step, alert, recorded)
+    return Recorded(step, messages + told)
 
 
 def _crosses(alert: Alert) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -82,8 +81,7 @@ class Alert(Struct, frozen=True):
         return text or f"{self.alertname} {self.risk_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """Bytes that could not be read as an alert, and why.
 
     Attributes:
@@ -98,8 +96,7 @@ class Malformed:
     varies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Everything one request held.
 
     Attributes:

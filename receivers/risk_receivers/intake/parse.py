@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Final
@@ -103,7 +102,7 @@ class Parser:
         if feed is Feed.ALERTS:
             for alert in found:
                 self._set_clock(alert, now)
-        return replace(self._sort(feed, found, odd, now), left_out=left_out)
+        return self._sort(feed, found, odd, now, left_out)
 
     def _set_clock(self, item: _WireAlert, now: datetime) -> None:
         if item.labels.get(labels.ALERTNAME) != labels.WATCHDOG:
@@ -147,7 +146,9 @@ class Parser:
         found = _at_once(alerts)
         return _each(elements(alerts), alerts) if found is None else found
 
-    def _sort(self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime) -> Batch:
+    def _sort(
+        self, feed: Feed, found: Iterable[_WireAlert], odd: Odd, now: datetime, left_out: str
+    ) -> Batch:
         alerts: list[Alert] = []
         ignored = 0
         watchdog = False
@@ -169,7 +170,14 @@ class Parser:
             else:
                 alerts.append(alert)
         return Batch(
-            *(feed, tuple(alerts), odd.malformed(), odd.more, ignored, watchdog, rules_digest)
+            feed=feed,
+            alerts=tuple(alerts),
+            malformed=odd.malformed(),
+            more_malformed=odd.more,
+            ignored=ignored,
+            watchdog=watchdog,
+            rules_digest=rules_digest,
+            left_out=left_out,
         )
 
     def _alert(self, feed: Feed, wire: _WireAlert, now: datetime) -> Alert | None:

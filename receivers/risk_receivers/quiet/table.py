@@ -67,25 +67,23 @@ def key_of(message: Message) -> tuple[str, str, int]:
     return message.risk_id, message.tier, int(message.subject.rpartition(":")[2])
 
 
-def is_noted(connection: Connection, message: Message) -> bool:
-    """Whether the same message was told or waits already."""
-    row = connection.execute(
-        f"SELECT 1 {_OF_INCIDENT} AND message_key = ?4", (*key_of(message), message.key)
-    )
-    return row.fetchone() is not None
+def recent(connection: Connection, terms: Terms, message: Message, now: datetime) -> Recent | None:
+    """What has happened of late, as far as it matters to a message.
 
-
-def recent(connection: Connection, terms: Terms, message: Message, now: datetime) -> Recent:
-    """What has happened of late, as far as it matters to a message."""
+    None if the same message was told or waits already.
+    """
     key, present = key_of(message), to_text(now)
     window = to_text(now - terms.window)
-    announced, waiting_until, same_at = connection.execute(
-        "SELECT max(CASE WHEN told_at IS NOT NULL THEN 1 ELSE 0 END), "
+    is_noted, announced, waiting_until, same_at = connection.execute(
+        "SELECT max(CASE WHEN message_key = ?7 THEN 1 ELSE 0 END), "
+        "max(CASE WHEN told_at IS NOT NULL THEN 1 ELSE 0 END), "
         "max(CASE WHEN told_at IS NULL THEN until END), "
         "max(CASE WHEN kind = ?4 AND told_at > ?5 AND told_at <= ?6 THEN told_at END) "
         f"{_OF_INCIDENT}",
-        (*key, message.kind.value, window, present),
+        (*key, message.kind.value, window, present, message.key),
     ).fetchone()
+    if is_noted:
+        return None
     since = to_text(now - terms.cooldown(category_of(message)))
     told_before = connection.execute(
         "SELECT severity, told_at FROM announcement WHERE risk_id = ? AND tier = ? AND kind IN "

@@ -36,9 +36,11 @@ class Teller:
     def tell(self, transaction: Transaction, message: Message) -> int:
         """Tell people, now or later; how many messages are new in the outbox."""
         connection, now = transaction.connection, transaction.now
-        if not self.outbox.reaches(message) or table.is_noted(connection, message):
+        if not self.outbox.reaches(message):
             return 0
         recent = table.recent(connection, self.terms, message, now)
+        if recent is None:
+            return 0
         verdict = decide(self.terms, message, recent, now)
         messages = 0
         if verdict.storm and verdict.until:

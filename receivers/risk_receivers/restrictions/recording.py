@@ -7,8 +7,10 @@ what ended it. What is in force afterwards is published right after the commit.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from msgspec import Struct, structs
 
 from risk_policy import Policy
 from risk_policy.contracts.audit import ActorType, EventType
@@ -30,8 +32,7 @@ _RESOLVED: Final = "its incident is resolved"
 _STAYED_AWAY: Final = "its incident expired, and its alert did not fire again while it could have"
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """What became of the restrictions of one breach."""
 
     changed: bool = False
@@ -60,7 +61,7 @@ class Restricting:
             event = event_of(
                 EventType.RESTRICTION_RESTORED, held, text, "restored from the audit chain", problem
             )
-            severe = replace(event, severity=Severity.EMERGENCY, category=Category.SECURITY)
+            severe = structs.replace(event, severity=Severity.EMERGENCY, category=Category.SECURITY)
             seq = transaction.append(severe)
             message = Message(
                 subject=f"tampered:{seq}",
@@ -96,12 +97,12 @@ class Restricting:
             return Followed(changed=True, messages=followed.messages + latched.messages)
         if before is None:
             self._impose(transaction, alert, incident, kind, Standing.FIRING)
-            return replace(followed, changed=True)
+            return structs.replace(followed, changed=True)
         as_told = replace(before, incident=incident.id, standing=Standing.FIRING)
         worse = self._as_asked_for_now(as_told, alert)
         if worse != as_told:
             table.write(transaction.connection, worse)
-            return replace(followed, changed=True)
+            return structs.replace(followed, changed=True)
         return followed
 
     def _as_asked_for_now(self, held: Held, alert: Alert) -> Held:

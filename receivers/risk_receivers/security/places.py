@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from contextlib import closing
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from risk_policy.clock import utc_now
@@ -29,6 +30,8 @@ USER: Final = "user "
 #: Addresses of one name, and names: of more, what was not seen for longest is forgotten.
 MOST_OF_ONE: Final = 100
 MOST_NAMES: Final = 1000
+#: Whoever is known comes again and again from the same few.
+_UNDERSTOOD: Final = 128
 _RETRY_SECONDS: Final = 5.0
 #: How long the last of them may keep a stop waiting.
 _STOP_SECONDS: Final = 2.0
@@ -52,11 +55,9 @@ class Places(Worker):
 
     def is_new(self, who: str, address: str) -> bool:
         """Whether somebody who is known comes from here for the first time. Waits for nothing."""
-        try:
-            ipaddress.ip_address(address)
-        except ValueError:
+        place = _place(address)
+        if place is None:
             return False
-        place = subscriber(address)
         with self._lock:
             places = self._known.get(who)
             if places is not None and place in places:
@@ -119,6 +120,16 @@ class Places(Worker):
                     del self._new[key]
             self._gone -= gone
         return True
+
+
+@lru_cache(maxsize=_UNDERSTOOD)
+def _place(address: str) -> str | None:
+    """What counts as one place; None if it is no address."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return subscriber(address)
 
 
 def _load(connection: Connection) -> list[tuple[str, str]]:

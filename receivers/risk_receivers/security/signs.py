@@ -28,6 +28,8 @@ _LONGEST: Final = 2048
 _LONGEST_AGENT: Final = 256
 #: Whoever asks says the same of itself each time; strangers who do not cost some memory at most.
 _AGENTS: Final = 128
+#: So do machines that ask for the same again and again.
+_REQUESTS: Final = 128
 #: Most of what anybody asks. Two dots, and what is encoded, are not ordinary. (Not possessive:
 #: Python before 3.11.5 gets that wrong for a group of alternatives.)
 _ORDINARY_PATH: Final = re.compile(rb"(?:[A-Za-z0-9_/:@-]|\.(?!\.))*")
@@ -84,8 +86,12 @@ _AGENT: Final = re.compile(
 
 def signs_in(path: bytes, query: bytes, agent: bytes) -> tuple[Sign, ...]:
     """What a request shows; ``path`` and ``query`` as they came, still encoded."""
+    return _signs(path[:_LONGEST], query[:_LONGEST], agent[:_LONGEST_AGENT])
+
+
+@lru_cache(maxsize=_REQUESTS)
+def _signs(path: bytes, query: bytes, agent: bytes) -> tuple[Sign, ...]:
     found: list[Sign] = []
-    path, query = path[:_LONGEST], query[:_LONGEST]
     if not (_ORDINARY_PATH.fullmatch(path) and _ORDINARY_QUERY.fullmatch(query)):
         way, asked = _decoded(path), _decoded(query.replace(b"+", b" "))
         if _SQL.search(way) or _SQL.search(asked):
@@ -96,7 +102,7 @@ def signs_in(path: bytes, query: bytes, agent: bytes) -> tuple[Sign, ...]:
             found.append(Sign.PROBE)
     elif _PROBE.match(path):
         found.append(Sign.PROBE)
-    of_agent = _sign_of(agent[:_LONGEST_AGENT])
+    of_agent = _sign_of(agent)
     if of_agent is not None and of_agent not in found:
         found.append(of_agent)
     return tuple(found)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 #: Under TLS a browser takes a cookie of this name from this very host alone, and sends it nowhere
 #: else.
 SECURE_COOKIE: Final = "__Host-riskwarden"
@@ -22,8 +24,7 @@ _FIELDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """The headers that decide; each is empty if it was not sent.
 
     Attributes:

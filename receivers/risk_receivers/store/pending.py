@@ -6,19 +6,22 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from risk_receivers.store.errors import QueueFullError, StoreClosedError
 from risk_receivers.store.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A work and who waits for it. The result's type is known to who submitted it alone."""
+class Job(NamedTuple):
+    """A work and who waits for it. The result's type is known to who submitted it alone.
+
+    Attributes:
+        may_run_again: it does nothing beyond its transaction, and finds there what it needs.
+    """
 
     work: Callable[[Transaction], Any]
-    future: Future[Any] = field(default_factory=Future)
+    future: Future[Any]
+    may_run_again: bool = False
 
 
 class PendingJobs:

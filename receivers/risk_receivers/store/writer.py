@@ -19,14 +19,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, TypeVar
 
 from risk_policy.clock import utc_now
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.canonical import encode
 from risk_receivers.audit.chain import EMPTY, Head, TreeHead
 from risk_receivers.audit.merkle import Tree
-from risk_receivers.database.connection import DATABASE_ERRORS
 from risk_receivers.database.place import Place, Server, path_of
 from risk_receivers.store.database import (
     StorageLostError,
@@ -48,6 +50,7 @@ __all__ = ["Transaction", "Writer"]
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+_MAY_RUN_AGAIN: Final = attrgetter("may_run_again")
 
 
 class Writer:
@@ -138,12 +141,19 @@ class Writer:
         self._thread.start()
         self._started.result()
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def submit(
+        self,
+        work: Callable[[Transaction], T],
+        future: Future[T] | None = None,
+        *,
+        may_run_again: bool = False,
+    ) -> Future[T]:
         """Queues a work; its future resolves once it is durable, or with what it raised.
 
+        One that ``may_run_again`` does nothing beyond its transaction: it costs less.
         Raises QueueFullError, StoreClosedError or StoreFailedError.
         """
-        job = Job(work)
+        job = Job(work, Future() if future is None else future, may_run_again)
         self._pending.put(job)
         return job.future
 
@@ -155,7 +165,7 @@ class Writer:
         if threading.current_thread() is self._thread:
             raise StoreError("a work cannot wait for another work; submit it instead")
         until = time.monotonic() + timeout
-        job = Job(work)
+        job = Job(work, Future())
         self._pending.put(job, timeout)
         future: Future[T] = job.future
         try:
@@ -234,7 +244,7 @@ class Writer:
                 origin=self._origin,
                 retention=self._retention,
             )
-            answers = [_attempt(job, transaction) for job in jobs]
+            answers = _attempt_all(jobs, transaction)
             transaction.settle()
             transaction.closed = True
             database.commit(transaction.head, self._head)
@@ -264,13 +274,58 @@ class Writer:
             waiting = self._pending.take(self._batch)
 
 
+def _attempt_all(jobs: list[Job], transaction: Transaction) -> list[Callable[[], None]]:
+    """Runs all works in order and returns how to answer each once they are durable.
+
+    Neighbours that may run again have one savepoint: of their own, each would keep what it has to
+    put back apart, and write it all again. If one raises, each of them runs by itself.
+    """
+    answers: list[Callable[[], None]] = []
+    for may_run_again, group in groupby(jobs, key=_MAY_RUN_AGAIN):
+        some = list(group)
+        if may_run_again and len(some) > 1:
+            with contextlib.suppress(_UndoneError):
+                answers += _attempt_together(some, transaction)
+                continue
+        answers += [_attempt(job, transaction) for job in some]
+    return answers
+
+
+def _attempt_together(jobs: list[Job], transaction: Transaction) -> list[Callable[[], None]]:
+    """Raises _UndoneError if any of them raises; then none has left a trace."""
+    results = _in_savepoint(lambda: [job.work(transaction) for job in jobs], transaction)
+    return [
+        partial(job.future.set_result, result) for job, result in zip(jobs, results, strict=True)
+    ]
+
+
 def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
-    """Runs a work in a savepoint and returns how to answer it once that is durable."""
+    """Runs a work and returns how to answer it once that is durable."""
+    try:
+        result = _in_savepoint(lambda: job.work(transaction), transaction)
+    except _UndoneError as undone:
+        return partial(job.future.set_exception, undone.error)
+    return partial(job.future.set_result, result)
+
+
+class _UndoneError(Exception):
+    """What was done in a savepoint raised, and is undone. Never leaves this module."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _in_savepoint(run: Callable[[], T], transaction: Transaction) -> T:
+    """Raises _UndoneError, or what means that the disk cannot be relied upon."""
     connection = transaction.connection
     before, appended = transaction.head, len(transaction.appended)
     connection.execute("SAVEPOINT riskwarden_work")
     try:
-        result = job.work(transaction)
+        result = run()
+        _require_intact(transaction)
+        # If a statement of the work failed, and the work went on: a server forgives nothing.
+        connection.execute("RELEASE riskwarden_work")
     except Exception as error:
         # A work is a caller's code, and what it raises is its caller's to hear, whatever it is.
         # Letting it through would end the writer and refuse its neighbours for one bad work;
@@ -280,26 +335,10 @@ def _attempt(job: Job, transaction: Transaction) -> Callable[[], None]:
         _require_intact(transaction)
         connection.execute("ROLLBACK TO riskwarden_work")
         connection.execute("RELEASE riskwarden_work")
-        return _undone(job, transaction, before, appended, error)
-    _require_intact(transaction)
-    try:
-        connection.execute("RELEASE riskwarden_work")
-    except DATABASE_ERRORS as error:
-        # A statement of the work failed, and the work went on: a server forgives nothing.
-        if is_storage_failure(error):
-            raise
-        connection.execute("ROLLBACK TO riskwarden_work")
-        connection.execute("RELEASE riskwarden_work")
-        return _undone(job, transaction, before, appended, error)
-    return lambda: job.future.set_result(result)
-
-
-def _undone(
-    job: Job, transaction: Transaction, before: Head, appended: int, error: Exception
-) -> Callable[[], None]:
-    transaction.head = before
-    del transaction.appended[appended:], transaction.checksums[appended:]
-    return lambda: job.future.set_exception(error)
+        transaction.head = before
+        del transaction.appended[appended:], transaction.checksums[appended:]
+        raise _UndoneError(error) from error
+    return result
 
 
 def _require_intact(transaction: Transaction) -> None:

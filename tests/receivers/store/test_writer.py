@@ -137,6 +137,54 @@ def test_a_work_that_raises_leaves_no_trace_and_harms_no_neighbour(
     assert writer.takes_work
 
 
+def test_of_works_that_may_run_again_one_that_raises_harms_no_neighbour_either(
+    writer: Writer, path: Place, alert: Alert, gate: Any
+) -> None:
+    def noting(text: str) -> Callable[[Transaction], int]:
+        def work(transaction: Transaction) -> int:
+            transaction.connection.execute("INSERT INTO note(text) VALUES (?)", (text,))
+            return alert(text)(transaction)
+
+        return work
+
+    def broken(transaction: Transaction) -> None:
+        noting("lost")(transaction)
+        raise LookupError("its own fault")
+
+    writer.submit(gate)
+    works: list[Callable[[Transaction], Any]] = [noting("a"), noting("b"), broken, noting("c")]
+    futures = [writer.submit(work, may_run_again=True) for work in works]
+    apart = writer.submit(noting("d"))
+    last = writer.submit(noting("e"), may_run_again=True)
+    gate.let_go.set()
+    with pytest.raises(LookupError, match="its own fault"):
+        futures.pop(2).result(30)
+    assert [one.result(30) for one in (*futures, apart, last)] == [1, 2, 3, 4, 5]
+    assert [event.payload.message for event in events(path) if event.payload] == [*"abcde"]
+    notes = tables.read(path, lambda c: c.execute("SELECT text FROM note ORDER BY id").fetchall())
+    assert notes == [(text,) for text in "abcde"]
+    assert verify_database(path, expected=writer.head).ok
+
+
+def test_works_that_may_run_again_run_once_if_all_is_well(
+    writer: Writer, alert: Alert, gate: Any
+) -> None:
+    ran: list[int] = []
+
+    def counted(number: int) -> Callable[[Transaction], int]:
+        def work(transaction: Transaction) -> int:
+            ran.append(number)
+            return alert(str(number))(transaction)
+
+        return work
+
+    writer.submit(gate)
+    futures = [writer.submit(counted(number), may_run_again=True) for number in range(20)]
+    gate.let_go.set()
+    assert [one.result(30) for one in futures] == list(range(1, 21))
+    assert ran == list(range(20))
+
+
 def test_a_broken_statement_is_its_works_own_fault(
     writer: Writer, alert: Alert, executing: Executing
 ) -> None:

@@ -28,6 +28,10 @@ class Metric:
     kind: Literal["gauge", "counter", "histogram", "info"] = "gauge"
     component: Literal["exporter", "receivers", "rules", "prometheus"] = "exporter"
 
+    def __hash__(self) -> int:
+        """A name is one metric's. Whoever counts asks for this with every request."""
+        return hash(self.name)
+
     @property
     def samples(self) -> dict[str, tuple[str, ...]]:
         """The names of its samples, and the labels of each."""
