@@ -27,7 +27,7 @@ _MOST_BYTES: Final = 32 * 2**20
 _PATHS: Final = {
     "receivers": "/metrics",
     "exporter": "/metrics",
-    "prometheus": "/api/v1/system/status/buildinfo",
+    "prometheus": "/api/v1/status/buildinfo",
     "alertmanager": "/api/v2/status",
 }
 #: How a part writes what it measures when it is asked plainly.
