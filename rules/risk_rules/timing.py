@@ -3,7 +3,7 @@
 A failed scrape marks every series stale. Breaches are held through that by their latches
 (:mod:`risk_rules.latches`); what has no latch judges the latest sample within a hold.
 
-Half a scrape interval is added to ranges, so that none is a multiple of the interval:
+Half a scrape interval is added to ranges, or more, so that none is a multiple of the interval:
 Prometheus 3 leaves out a sample on the far edge that Prometheus 2 still counts.
 """
 
@@ -44,12 +44,17 @@ def failure_memory_seconds(policy: Policy, down_seconds: float) -> float:
     """
     interval = policy.alerting.prometheus.scrape_interval_seconds
     memory = milliseconds(down_seconds - 1.5 * interval)
+    if _is_multiple(memory, interval):
+        # The millisecond keeps it off a finer grid, as of the tests that prove the rules.
+        memory = milliseconds(memory - interval / 4 + 0.001)
     return memory if memory > interval else 0
 
 
 def off_multiple(policy: Policy, seconds: float) -> float:
     """A range at least this long that is no multiple of the scrape interval."""
-    return milliseconds(seconds + policy.alerting.prometheus.scrape_interval_seconds / 2)
+    interval = policy.alerting.prometheus.scrape_interval_seconds
+    longer = milliseconds(seconds + interval / 2)
+    return milliseconds(longer + interval / 4) if _is_multiple(longer, interval) else longer
 
 
 def half_evaluation_seconds(policy: Policy) -> float:
@@ -73,6 +78,10 @@ def trend_interval_seconds(policy: Policy) -> float:
 def confirmation_seconds(policy: Policy, tier: str) -> float:
     """How long a breach of a tier must last before it fires."""
     return policy.number(f"alerting.confirmation.{tier}_seconds")
+
+
+def _is_multiple(seconds: float, interval: float) -> bool:
+    return round(seconds * 1000) % round(interval * 1000) == 0
 
 
 def milliseconds(seconds: float) -> float:
