@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from loopback_prometheus import Prometheus, free_port, until
+from free_ports import free_port
+from loopback_prometheus import Prometheus, until
 from real_alertmanager import Alertmanager
 from snapshot_desk import NOBODY
 

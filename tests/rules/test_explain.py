@@ -177,14 +177,9 @@ def test_what_dead_receivers_cannot_tell_is_told_by_alertmanager_or_by_nobody(
     assert told(policy_with(by_mail, host)) == ("email",)
     assert told(policy_with(by_mail, host, off)) == ()
     # The configuration that is generated holds no secret, and Telegram's it takes from there alone.
-    both = b"""
-    [alerting.channels.email]
-    enabled = true
-    smtp_host = "mail.example.com"
-    to_addresses = ["desk@example.com"]
-    [alerting.channels.telegram]
-    enabled = true
-    """
+    both = b"""[alerting.channels]
+    email = {enabled = true, smtp_host = "mail.example.com", to_addresses = ["desk@example.com"]}
+    telegram.enabled = true"""
     environ = {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_CHAT_ID": "42"}
     assert told(parse_policy(both, environ=environ)) == ("email",)
 
