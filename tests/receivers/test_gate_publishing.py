@@ -291,6 +291,22 @@ def test_no_lease_runs_on_the_kills_alone_once_there_is_room_for_all_of_it(
         assert (len(found.kills), len(found.restrictions)) == (1, 201)
 
 
+def test_reasons_of_another_version_than_the_lease_files_are_written_anew(tmp_path: Path) -> None:
+    with publisher(tmp_path) as gate:
+        for _ in range(2):
+            gate.apply(KillBoard())
+            (tmp_path / contract.DETAIL_FILE).unlink()
+        gate.apply(KillBoard())
+        before = contract.read_detail(tmp_path)
+    assert before is not None
+    contract.write_detail(tmp_path, before.model_copy(update={"version": 1}))  # of a backup
+    with publisher(tmp_path) as gate:
+        gate.apply(KillBoard())
+        found = contract.read_detail(tmp_path)
+        assert found is not None
+        assert found.version == gate.version > before.version
+
+
 def test_a_file_says_that_it_is_halted(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
         gate.apply(KillBoard())
@@ -325,12 +341,14 @@ def test_what_finds_no_room_at_all_is_told_as_soon_as_there_is_some(
     with publisher(tmp_path) as gate:
         gate.apply(KillBoard())
         gate.hold(held(1))
-        kept = tmp_path / "kept.json"
-        (tmp_path / contract.DETAIL_FILE).rename(kept)
-        (tmp_path / contract.DETAIL_FILE).mkdir()
+        version, staging = gate.version, tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
+        staging.mkdir()
+        for spare in tmp_path.glob(".gate.json.spare-*"):
+            spare.unlink()
         gate.apply(tripped())  # and raises nothing
         assert gate.is_halted
-        (tmp_path / contract.DETAIL_FILE).rmdir()
+        assert gate.version == version, "readers are not sent to what is not there"
+        staging.rmdir()
         gate.start()
 
         def is_told() -> bool:

@@ -106,6 +106,15 @@ def test_it_closes_for_all_at_once_and_others_go_on_as_soon_as_readers_can_tell(
         assert gate.closed_at(f"kill {BTC}") is not None
 
 
+def test_one_more_closes_for_all_again(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+    with publisher(tmp_path) as gate:
+        runtime = TradeGate(tmp_path)
+        gate.apply(tripped(BTC))
+        wait_until(lambda: runtime.check(BUY_ETH).allowed)
+        gate.shut(tripped(Scope(account="main", symbol="ETH-EUR"), tripped(BTC)))
+        assert not runtime.check(BUY_ETH).allowed, "before anything is written of it"
+
+
 def test_what_is_shut_in_memory_is_written_by_the_renewing_thread(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
