@@ -11,6 +11,7 @@ outlasts the machine's start, and the next publisher writes what is on record.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -95,9 +96,9 @@ class DetailFile:
         try:
             if not _has_its_space(spare):
                 return False
-            with spare.open("r+b") as stream:
-                stream.write(data)
-                stream.truncate()
+            with contextlib.closing(reserve.Reserved(spare)) as file:
+                file.show(0, data)
+            os.truncate(spare, len(data))
             spare.replace(self._folder / contract.DETAIL_FILE)
         except OSError as error:
             _log.warning("%s cannot be used: %s", spare, error)

@@ -60,10 +60,17 @@ class Reserved:
         """What stands there."""
         return self._mapping[begin : begin + size]
 
-    def write(self, begin: int, data: bytes) -> None:
-        """Overwrite, durably. Raises OSError, also if the file has lost its name or its size."""
+    def show(self, begin: int, data: bytes) -> None:
+        """Overwrite, for whoever reads the file; no disk is waited for.
+
+        Raises OSError, also if the file has lost its name or its size.
+        """
         self._confirm()
         self._mapping[begin : begin + len(data)] = data
+
+    def write(self, begin: int, data: bytes) -> None:
+        """Overwrite, durably. Raises what :meth:`show` does."""
+        self.show(begin, data)
         self._mapping.flush()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from chain_archive import Archive
 from hand_made_exports import NOW, SIGNER, a_chain, as_lines, audited, ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import force_setattr
 from signed_notes import NoteSigner, checkpoint, rfc9162_root
 
 from risk_policy.contracts.audit import PAYLOAD_FIELDS, ActorType, EventType
@@ -58,7 +59,7 @@ def test_both_verifiers_agree_on_what_a_record_may_hold(
 def agreed(payload: bytes) -> bool:
     """Whether a record with this payload is right: all ways to look at it say the same."""
     event = AuditEvent(EventType.ALERT_CREATED, "m")
-    object.__setattr__(event, "payload", payload)
+    force_setattr(event, "payload", payload)
     record = follow(EMPTY, event, origin="o", recorded_at=NOW, keep_days=1, salt=bytes(16))
     row = StoredRow(record.seq, record.header, record.checksum, record.salt, record.payload)
     line = as_lines([record])[1]
