@@ -62,6 +62,19 @@ def test_a_lease_file_that_cannot_be_used_stops_the_start_and_holds_nobody_else_
         pass
 
 
+def test_a_stop_does_not_wait_for_the_next_renewal(tmp_path: Path) -> None:
+    made = GatePublisher(
+        tmp_path, lease_seconds=50, renew_seconds=40, policy_digest="", may_renew=lambda: True
+    )
+    with made as gate:
+        gate.apply(KillBoard())
+        gate.start()
+        stopping = threading.Thread(target=gate.withdraw)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
+
+
 def test_a_trip_after_the_end_of_a_publisher_harms_nobody(tmp_path: Path) -> None:
     with publisher(tmp_path) as gate:
         gate.apply(KillBoard())

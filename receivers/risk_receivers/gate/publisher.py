@@ -72,8 +72,8 @@ class GatePublisher:
         self._closed_at: dict[str, datetime] = {}
         #: Whether the lease file said HALT when it was taken over: somebody decided that.
         self.found_halted = False
-        #: What gate.json has to say changes with each; it says so once both are the same.
-        self._wanted, self._shown = 1, 0
+        #: Another one whenever gate.json has to say something else; both are the same once it does.
+        self._wanted, self._shown = object(), object()
         self._renewed_ns = 0
         self._closed = False
         self._in_place = True
@@ -159,7 +159,7 @@ class GatePublisher:
             if self.is_halted:  # since it was made
                 found.words[contract.LEASE_WORD] = contract.HALT
             self._lease = found  # a thread that reads the lost one's words keeps them mapped
-            self._wanted += 1  # how much is in force stands in the lease file, too
+            self._wanted = object()  # how much is in force stands in the lease file, too
         _log.critical("the lease file was taken away and was made again")
         return True
 
@@ -183,7 +183,7 @@ class GatePublisher:
                 self._halted = True
                 self._end_lease(contract.HALT)
             elif any(one.scope not in shut_for for one in in_force):
-                self._wanted += 1
+                self._wanted = object()
                 if not self._halted:
                     self._end_lease(contract.now_ns())
 
@@ -203,7 +203,7 @@ class GatePublisher:
         """
         with self._lock:
             self._board = tightest(self._board, state)
-            self._wanted += 1
+            self._wanted = object()
             if self._halted and not self._board.everything.is_tripped:
                 self._halted = False
                 # It ends as expired; the reasons follow, and then a lease.
@@ -285,11 +285,11 @@ class GatePublisher:
 
     @property
     def _detail_owed(self) -> bool:
-        return self._shown != self._wanted
+        return self._shown is not self._wanted
 
     def _want_detail(self) -> None:
         with self._lock:
-            self._wanted += 1
+            self._wanted = object()
 
     # -- the edge --------------------------------------------------------------------------
 
