@@ -131,7 +131,8 @@ class Desk:
         self.receivers.hear_watchdog()
         self.figures.text, self.figures.reported_at = CALM, None
         self.clear()
-        self.wait_until(lambda: not self._resolved(), what="no alert is open")
+        # After a storm it is hundreds of them.
+        self.wait_until(lambda: not self._resolved(), 90.0, "no alert is open")
 
     def _resolved(self) -> list[Any]:
         """Those that were still open; what Alertmanager had on its way may come once more."""
