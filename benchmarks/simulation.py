@@ -58,6 +58,7 @@ WARM_ROUNDS, ROUNDS = 1, 2
 _AT_MOST_BUSY: Final = 0.5
 #: Of this machine, which does nothing else: then everything happens less often.
 _BUSY_HERE: Final = 0.75
+#: Prometheus tells nobody that a round is over, and each question takes it from its rounds.
 _ASK_AGAIN_SECONDS: Final = 1.0
 _GIB: Final = 1024
 _JOB: Final = "riskwarden-exporter"

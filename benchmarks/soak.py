@@ -73,6 +73,7 @@ _SYMBOLS: Final = 500
 _COMES_BACK_EVERY, _COMES_BACK_AFTER = 10, 120
 #: So many of them make a request, as of Prometheus.
 _BATCH: Final = 64
+#: A store that has no room tells nobody when it has again.
 _ASK_AGAIN_SECONDS: Final = 0.5
 _LOOKS: Final = 360
 _SHORTEST_LOOK_SECONDS: Final = 4.0

@@ -113,7 +113,7 @@ def test_a_release_is_named_and_the_rest_goes_to_the_tests(newer: Newer) -> None
         f"deb [signed-by={keys}] http://{where}.invalid/debian trixie main"
         for where in ("first", "second")
     ]
-    assert (newer.folder / "var/newer/trixie/root/usr/bin/prometheus").exists()
+    assert (newer.folder / "var/newer/trixie/unpacked/usr/bin/prometheus").exists()
 
 
 def test_that_apt_gets_nothing_is_said_with_its_own_words(newer: Newer) -> None:
