@@ -53,7 +53,9 @@ def test_an_end_that_may_be_none_ends_nothing_that_was_seen_firing() -> None:
 def test_an_end_that_may_be_none_hides_no_real_one_before_it() -> None:
     lease = replace(alert(firing=False, ends=12), is_certain=False)  # our clock is ahead
     unseen = on_alert(None, lease, at(3600)).incident
-    fires = on_alert(unseen, alert(ends=3612), at(3605))
+    renewed = on_alert(unseen, replace(lease, ends_at=at(16)), at(3604))
+    assert renewed.changes == ()
+    fires = on_alert(renewed.incident, alert(ends=3612), at(3605))
     assert fires.changes == (Change.CREATED,)
     assert on_alert(fires.incident, alert(firing=False, ends=11), at(12)).changes == (
         Change.RESOLVED,

@@ -105,18 +105,14 @@ def fired(before: HeldAlert | None, alert: Alert) -> HeldAlert:
 
 
 def unseen(alert: Alert, end: datetime) -> HeldAlert:
-    """It is over, and nobody had ever heard of it.
-
-    An end that is not certain may be that of a lease which is renewed. It counts for none, or the
-    real one, which is earlier, would count for an old one.
-    """
+    """It is over, and nobody had ever heard of it."""
     return HeldAlert(
         severity=alert.severity,
         escalation=alert.escalation,
         standing=Standing.ENDED,
         starts_at=alert.starts_at,
         ends_at=end,
-        counted_end=end if alert.is_certain else None,
+        counted_end=_counted(None, alert, end),
     )
 
 
@@ -125,9 +121,19 @@ def ended(before: HeldAlert, alert: Alert, end: datetime) -> HeldAlert | None:
     starts_at = alert.starts_at if is_another_firing(before, alert) else before.starts_at
     if before.has_counted(end) or end < starts_at:
         return None
+    counted = _counted(before.counted_end, alert, end)
     return replace(
-        before, standing=Standing.ENDED, starts_at=starts_at, ends_at=end, counted_end=end
+        before, standing=Standing.ENDED, starts_at=starts_at, ends_at=end, counted_end=counted
     )
+
+
+def _counted(before: datetime | None, alert: Alert, end: datetime) -> datetime | None:
+    """The latest resolution that counts.
+
+    An end that is not certain may be that of a lease which is renewed. It counts for none, or the
+    real one, which is earlier, would count for an old one.
+    """
+    return end if alert.is_certain else before
 
 
 def hearsay(before: HeldAlert | None, alert: Alert, end: datetime) -> HeldAlert:
