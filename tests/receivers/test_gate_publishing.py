@@ -248,7 +248,7 @@ def tell_what_is_owed(
     wait_until: Callable[..., Any],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
-    """Hold what finds no room, then make room, start, and see that a lease means that it is told."""
+    """Hold what finds no room, make room, start, and see that a lease means that it is told."""
     gate.apply(KillBoard())
     staging = folder / f".{contract.DETAIL_FILE}.{os.getpid()}"
     staging.mkdir()

@@ -5,12 +5,16 @@ Several alerts may be about one incident, and under another policy one is about 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from risk_policy.contracts.scope import Scope
 from risk_receivers.database.connection import Connection
 from risk_receivers.incidents.lifecycle import Incident
 from risk_receivers.intake.alert import Alert
 from risk_receivers.kill.automatic import Automatic
+from risk_receivers.kill.board import own_id
 from risk_receivers.kill.trip import AlertKill, SpooledTrip
+from risk_receivers.schema import from_text
 
 
 def alert_key(incident: Incident, alert: Alert, scope: Scope) -> str:
@@ -22,23 +26,54 @@ def is_repeat(connection: Connection, trip: SpooledTrip, automatic: Automatic) -
     """Whether a trip by an alert has been recorded since it was kept aside, whoever heard it then.
 
     What waits of it says nothing of whether it still fires. Taken in once it is over and cleared,
-    it would trip again. Which episode was recorded makes no difference: a later one tells of more.
+    it would trip again. Which episode was recorded makes no difference, as long as it was after
+    this one began: a later one tells of more. Who leads no more may know of so few records that an
+    earlier one follows them.
+    """
+    return _recorded_as(connection, trip, automatic) is not None
+
+
+def ids_on_record(
+    connection: Connection, trips: Iterable[SpooledTrip], automatic: Automatic
+) -> Mapping[str, str]:
+    """Of the kills that such trips began where they were kept aside, the ids that they have on
+    record. Whoever heard the alert there has given them one of its own, by which it is cleared.
+    """
+    return {
+        own_id(trip.kill_id, automatic.scope_of(trip.kill.alert)): kill_id
+        for trip in trips
+        if isinstance(trip.kill, AlertKill)
+        and (kill_id := _recorded_as(connection, trip, automatic))
+    }
+
+
+def _recorded_as(connection: Connection, trip: SpooledTrip, automatic: Automatic) -> str | None:
+    """The kill that a trip was last recorded with; empty if it tripped nothing, None if it never
+    was.
     """
     if not isinstance(trip.kill, AlertKill) or trip.known is None:
-        return False
+        return None
     alert = trip.kill.alert
     before = f"incident:{alert.risk_id}:{alert.tier or 'none'}:"
     named = _named(alert, automatic.scope_of(alert))
     found = connection.execute(
-        "SELECT trigger_key FROM kill_event WHERE trigger_key IS NOT NULL AND audit_seq > ?",
+        "SELECT trigger_key, kill_id, at FROM kill_event "
+        "WHERE trigger_key IS NOT NULL AND audit_seq > ? ORDER BY n DESC",
         (trip.known,),
     )
-    for (key,) in found:
+    for key, kill_id, at in found:
+        if not key.startswith(before) or from_text(at) < alert.starts_at:
+            continue
         episode, _, name = key.removeprefix(before).partition(":")
-        # Behind an @ stands how often it began anew.
-        if key.startswith(before) and episode.isdigit() and name.partition("@")[0] == named:
-            return True
-    return False
+        if episode.isdigit() and _is_named(name, named):
+            return str(kill_id)
+    return None
+
+
+def _is_named(name: str, named: str) -> bool:
+    # Behind an @ stands how often it began anew. An account may have one in its name.
+    anew = name.removeprefix(f"{named}@")
+    return name == named or (anew != name and anew.isdigit())
 
 
 def _named(alert: Alert, scope: Scope) -> str:
