@@ -146,9 +146,12 @@ def test_what_began_after_all_that_was_recorded_is_none_of_it(desk: Desk) -> Non
     desk.take(emergency())
     desk.take(emergency(over=True))
     clear(desk.writer)
-    later = structs.replace(emergency(), starts_at=utc_now())
-    trip = structs.replace(desk.waiting("one", later), known=known)
-    assert desk.merged(trip)
+    at_once, later = (
+        structs.replace(emergency(), starts_at=utc_now() + timedelta(seconds=seconds))
+        for seconds in (5, 300)
+    )
+    assert not desk.merged(structs.replace(desk.waiting("one", at_once), known=known))
+    assert desk.merged(structs.replace(desk.waiting("two", later), known=known))
 
 
 def published(desk: Desk, kill_id: str) -> Kill:

@@ -6,6 +6,8 @@ Several alerts may be about one incident, and under another policy one is about 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final
 
 from risk_policy.contracts.scope import Scope
 from risk_receivers.database.connection import Connection
@@ -15,6 +17,9 @@ from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.board import own_id
 from risk_receivers.kill.trip import AlertKill, SpooledTrip
 from risk_receivers.schema import from_text
+
+#: That of who evaluated it, and of who recorded it. Nobody clears one and has it fire again sooner.
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
 def alert_key(incident: Incident, alert: Alert, scope: Scope) -> str:
@@ -62,7 +67,7 @@ def _recorded_as(connection: Connection, trip: SpooledTrip, automatic: Automatic
         (trip.known,),
     )
     for key, kill_id, at in found:
-        if not key.startswith(before) or from_text(at) < alert.starts_at:
+        if not key.startswith(before) or from_text(at) < alert.starts_at - _CLOCKS_DIFFER:
             continue
         episode, _, name = key.removeprefix(before).partition(":")
         if episode.isdigit() and _is_named(name, named):
