@@ -1,6 +1,7 @@
-"""By what the trigger of an alert is known on record: its incident, its name and what it covers.
+"""By what a trigger is known on record, and a kill that was begun where it could not be recorded.
 
-Several alerts may be about one incident, and under another policy one is about another scope.
+An alert's is known by its incident, its name and what it covers: several alerts may be about one
+incident, and under another policy one is about another scope.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from risk_receivers.incidents.lifecycle import Incident
 from risk_receivers.intake.alert import Alert
 from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.board import own_id
-from risk_receivers.kill.trip import AlertKill, SpooledTrip
+from risk_receivers.kill.trip import AlertKill, OperatorKill, SpooledTrip
 from risk_receivers.schema import from_text
 
 #: That of who evaluated it, and of who recorded it. Nobody clears one and has it fire again sooner.
@@ -25,6 +26,11 @@ _CLOCKS_DIFFER: Final = timedelta(minutes=1)
 def alert_key(incident: Incident, alert: Alert, scope: Scope) -> str:
     """The key of an alert's trigger."""
     return f"incident:{incident.id}:{_named(alert, scope)}"
+
+
+def request_key(trip: SpooledTrip) -> str:
+    """The key of what was asked for, or happened, by itself."""
+    return f"request:{trip.id}"
 
 
 def is_repeat(connection: Connection, trip: SpooledTrip, automatic: Automatic) -> bool:
@@ -42,14 +48,29 @@ def ids_on_record(
     connection: Connection, trips: Iterable[SpooledTrip], automatic: Automatic
 ) -> Mapping[str, str]:
     """Of the kills that such trips began where they were kept aside, the ids that they have on
-    record. Whoever heard the alert there has given them one of its own, by which it is cleared.
+    record, and by which they are cleared: another id if an alert was heard there, too, or if
+    another kill was in force.
     """
-    return {
-        own_id(trip.kill_id, automatic.scope_of(trip.kill.alert)): kill_id
-        for trip in trips
-        if isinstance(trip.kill, AlertKill)
-        and (kill_id := _recorded_as(connection, trip, automatic))
-    }
+    found = {}
+    for trip in trips:
+        match trip.kill:
+            case AlertKill(alert):
+                begun = own_id(trip.kill_id, automatic.scope_of(alert))
+                recorded = _recorded_as(connection, trip, automatic)
+            case OperatorKill():
+                begun, recorded = trip.kill_id, _asked_as(connection, trip)
+            case _:
+                continue
+        if recorded:
+            found[begun] = recorded
+    return found
+
+
+def _asked_as(connection: Connection, trip: SpooledTrip) -> str | None:
+    row = connection.execute(
+        "SELECT kill_id FROM kill_event WHERE trigger_key = ?", (request_key(trip),)
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _recorded_as(connection: Connection, trip: SpooledTrip, automatic: Automatic) -> str | None:

@@ -26,6 +26,7 @@ from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
 from risk_policy.contracts.operator import LONGEST_NAME, LONGEST_REASON
 from risk_policy.contracts.restriction import Kill
+from risk_policy.contracts.scope import Scope
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
@@ -104,6 +105,11 @@ class LeftBehind(Worker):
                 continue
             if not self._is_taken(trip, trip.kill):
                 continue
+            with closing(open_read_only(self._place)) as connection:
+                ids = ids_on_record(connection, [trip], self._automatic)
+                # Else it asked for less than is in force.
+                tighter = load(connection).of(Scope.parse(trip.kill.scope)).kill_id
+            _name(self._data / "gate", ids or {trip.kill_id: tighter or trip.kill_id})
             if order is not None and order.id == trip.id:
                 marker.withdraw_order(self._data / "gate", order)
             spool.merged([trip])
