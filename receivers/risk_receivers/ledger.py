@@ -27,7 +27,7 @@ from risk_receivers.intake.quarantine import quarantine
 from risk_receivers.kill import chain as kill_chain
 from risk_receivers.kill import doubt
 from risk_receivers.kill import journal as kill_journal
-from risk_receivers.kill.alert_keys import alert_key, is_repeat
+from risk_receivers.kill.alert_keys import alert_key, is_repeat, request_key
 from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.board import KillBoard, own_id
 from risk_receivers.kill.journal import Pulled, Witness
@@ -272,7 +272,7 @@ class Ledger:
     def _trigger(
         self, transaction: Transaction, trip: SpooledTrip, mode: KillMode, cause: str, level: str
     ) -> Trigger:
-        return Trigger(f"request:{trip.id}", trip.kill_id, mode, cause, level, transaction.now)
+        return Trigger(request_key(trip), trip.kill_id, mode, cause, level, transaction.now)
 
     def _take_alert(
         self,

@@ -115,6 +115,8 @@ class Recorder:
         self._held: InForce | None = None
         self._changed: KillBoard | None = None  # a recorded change that waits for such trips
         self._first_aid = ThreadPoolExecutor(1, thread_name_prefix="act-first")
+        # Apart from it: a disk that does not take one trip keeps no later one from being shown.
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="keep-aside")
 
     def know(self, state: KillBoard, held: InForce) -> None:
         """Take over the recorded state at start and publish it."""
@@ -139,6 +141,7 @@ class Recorder:
     def close(self) -> None:
         """Finish what acts without the store."""
         self._first_aid.shutdown()
+        self._aside.shutdown()
 
     # -- what comes in ---------------------------------------------------------------------
 
@@ -196,8 +199,7 @@ class Recorder:
         The gate is closed before this returns, the rest follows. The store may still commit. Then
         the spooled trips turn out to be repeats.
         """
-        heeded = self._halt_for(trips)
-        return self._first_aid.submit(self._trip_without_store, heeded, received)
+        return self._aside.submit(self._trip_without_store, self._shown(trips, received), received)
 
     def merge_spool(self) -> Future[Outcome] | None:
         """Take spooled trips into the store, if there are any. Raises StoreError."""
@@ -254,7 +256,7 @@ class Recorder:
         try:
             return self._submit(work, trips, received)
         except StoreError as error:
-            return self._first_aid.submit(self._refuse, self._halt_for(trips), received, error)
+            return self._aside.submit(self._refuse, self._shown(trips, received), received, error)
 
     def _submit(
         self,
@@ -306,6 +308,13 @@ class Recorder:
                 return  # of the same commit; or a callback came late
             self._held = held
             self._gate.hold(held.restrictions)
+
+    def _shown(self, trips: Sequence[SpooledTrip], received: Received) -> Sequence[SpooledTrip]:
+        """Close the gate for those of them that are heeded, and have readers find why."""
+        heeded = self._halt_for(trips)
+        if heeded:
+            self._first_aid.submit(self._close_gate, self._known, received, recorded=False)
+        return heeded
 
     def _halt_for(self, trips: Sequence[SpooledTrip]) -> Sequence[SpooledTrip]:
         """Close the gate for the trips that a switch in this state heeds, and say which."""

@@ -8,7 +8,7 @@ kill of which the record says that it was cleared.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from risk_receivers.audit.event import AuditEvent
 from risk_receivers.audit.note import VerifierKey
 from risk_receivers.config_changes import record_policy
 from risk_receivers.errors import SpoolError, StartError
+from risk_receivers.kill.alert_keys import ids_on_record
+from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.board import KillBoard
 from risk_receivers.kill.journal import load
 from risk_receivers.kill.spool import Spool
@@ -62,6 +64,8 @@ def recover(
 
     ``signing_key`` is what the chain is signed with from its first record on, if that is known.
     """
+    kills = policy.alerting.kill_switch
+    automatic = Automatic(kills.mode, kills.automatic_scope)
     try:
         spool.open()
     except SpoolError as error:
@@ -81,10 +85,12 @@ def recover(
             introduce(transaction, signing_key)
         problems = ledger.restore_kills(transaction)
         problems += ledger.restricting.restore(transaction)
+        ids = ids_on_record(transaction.connection, pending, automatic)
         ledger.merge_spool(transaction, pending)
-        for held in _held(
+        for found in _held(
             published, found_halted=found_halted, on_record=load(transaction.connection)
         ):
+            held = replace(found, kill_id=ids.get(found.kill_id, found.kill_id))
             ledger.adopt(
                 transaction, held, f"gate:{held.kill_id}:{held.mode}", "the published gate"
             )

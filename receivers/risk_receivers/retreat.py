@@ -97,7 +97,7 @@ class Retreat:
             if self._leads_no_more(_LOOK_SECONDS) or self._records_nothing():
                 break
         pause, said = _PAUSE_SECONDS, ""
-        while not self._stopping.is_set() and (why_not := self._why_not_yet()):
+        while not self._stopping.is_set() and (why_not := self._looked()):
             self._service.parts.health.not_yet = why_not
             if why_not != said:
                 _log.error("this service does not begin anew yet: %s", why_not)
@@ -122,6 +122,16 @@ class Retreat:
         return self._leadership is not None or (
             writer.failure is not None and may_pass(writer.failure)
         )
+
+    def _looked(self) -> str:
+        """Why it cannot begin anew yet, whatever goes wrong: nobody else would look again."""
+        try:
+            return self._why_not_yet()
+        except Exception as error:  # noqa: BLE001
+            failed = f"a look whether it can failed with {type(error).__name__}"
+            if failed != self._service.parts.health.not_yet:
+                _log.critical("%s, trying again", failed, exc_info=error)
+            return failed
 
     def _why_not_yet(self) -> str:
         """Why a new process could not record, or would not know all that this one knows."""

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from risk_policy.contracts import gate as contract
+from risk_policy.contracts.gate import GateDetail
 from risk_policy.contracts.marker import HALTED_FILE
 from risk_policy.contracts.restriction import Kill, Restriction, RestrictionKind
 from risk_policy.vocabulary import KillMode
 from risk_receivers.gate import statement
-from risk_receivers.gate.lease_file import LeaseFile
+from risk_receivers.gate.detail import DetailFile
+from risk_receivers.gate.lease_file import FILE_MODE, LeaseFile
 from risk_receivers.gate.publisher import GatePublisher
 from risk_receivers.kill.board import KillBoard
 
@@ -92,3 +94,28 @@ def test_that_it_is_halted_is_said_on_a_full_disk(tmp_path: Path) -> None:
     assert kill.id in path.read_text()
     statement.state(tmp_path, None)
     assert not path.exists()
+
+
+def test_nobody_ever_finds_reasons_that_the_folders_group_may_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A runtime of another user that meets them would take the gate for closed."""
+    modes: list[int] = []
+    replace = os.replace
+
+    def seen(source: Path, target: Path) -> None:
+        if Path(target).name == contract.DETAIL_FILE:
+            modes.append(Path(source).stat().st_mode & 0o777)
+        replace(source, target)
+
+    before = os.umask(0o077)  # as the service has it
+    try:
+        file = DetailFile(tmp_path)
+        file.prepare()
+        file.files[1].chmod(0o600)  # as of one that was made this moment
+        monkeypatch.setattr(os, "replace", seen)
+        for version in range(len(file.files)):  # more than there are spares
+            file.show(GateDetail(version=version, halted=False, policy_digest="", written_at=NOW))
+    finally:
+        os.umask(before)
+    assert modes == [FILE_MODE] * len(file.files)

@@ -242,20 +242,31 @@ def test_what_is_held_is_written_at_once_but_not_before_the_recorded_state_is_kn
         assert len(found.restrictions) == 2
 
 
+def tell_what_is_owed(
+    gate: GatePublisher,
+    folder: Path,
+    wait_until: Callable[..., Any],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Hold what finds no room, make room, start, and see that a lease means that it is told."""
+    gate.apply(KillBoard())
+    staging = folder / f".{contract.DETAIL_FILE}.{os.getpid()}"
+    staging.mkdir()
+    gate.hold(held(200))  # which no spare has room for
+    meanwhile()
+    staging.rmdir()
+    gate.start()
+    wait_until(lambda: gate.is_open)
+    found = contract.read_detail(folder)
+    assert found is not None
+    assert len(found.restrictions) == 200
+
+
 def test_what_is_held_and_could_not_be_written_is_tried_again(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     with publisher(tmp_path) as gate:
-        gate.apply(KillBoard())
-        staging = tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
-        staging.mkdir()
-        gate.hold(held(200))  # which no spare has room for
-        staging.rmdir()
-        gate.start()
-        wait_until(lambda: gate.is_open)
-        found = contract.read_detail(tmp_path)
-        assert found is not None
-        assert len(found.restrictions) == 200
+        tell_what_is_owed(gate, tmp_path, wait_until)
         assert 0 < gate.lease_remaining_seconds <= 30
         gate.withdraw()
         assert gate.lease_remaining_seconds == 0
@@ -265,17 +276,7 @@ def test_a_lease_file_that_is_lost_meanwhile_makes_nobody_forget_what_is_owed(
     tmp_path: Path, wait_until: Callable[..., Any]
 ) -> None:
     with publisher(tmp_path) as gate:
-        gate.apply(KillBoard())
-        staging = tmp_path / f".{contract.DETAIL_FILE}.{os.getpid()}"
-        staging.mkdir()
-        gate.hold(held(200))
-        (tmp_path / contract.LEASE_FILE).unlink()
-        staging.rmdir()
-        gate.start()
-        wait_until(lambda: gate.is_open)
-        found = contract.read_detail(tmp_path)
-        assert found is not None
-        assert len(found.restrictions) == 200
+        tell_what_is_owed(gate, tmp_path, wait_until, (tmp_path / contract.LEASE_FILE).unlink)
 
 
 @pytest.mark.parametrize("has_spares", [True, False])

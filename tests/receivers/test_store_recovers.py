@@ -15,6 +15,25 @@ import httpx
 import pytest
 from troubled_store import break_store, spooled
 
+#: The service on a disk that answers one look of who waits for it with an error.
+_FLAPPING = """
+import errno, threading
+from pathlib import Path
+from risk_receivers.__main__ import main
+
+is_dir, failed = Path.is_dir, []
+
+def flapping(path):
+    waits = threading.current_thread().name == "retreat"
+    if waits and path.name.endswith(".chain") and not failed:
+        failed.append(path)
+        raise OSError(errno.EIO, "Input/output error")
+    return is_dir(path)
+
+Path.is_dir = flapping
+raise SystemExit(main())
+"""
+
 
 def mend_store(receivers: Any) -> None:
     """Files may grow again."""
@@ -82,6 +101,17 @@ def test_what_is_not_what_was_written_is_not_taken_up_again(
     copy.replace(receivers.database)
     wait_until(lambda: receivers.send("alerts", [words.alert()]).status_code == 503)
     assert "restart after mending it" in readiness(receivers)[1]
+
+
+def test_an_error_of_the_disk_at_the_wrong_moment_keeps_no_service_from_beginning_anew(
+    stopped: Any, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    receivers = stopped.start(("-c", _FLAPPING))
+    break_store(receivers)
+    assert receivers.send("alerts", [words.alert()]).status_code == 503
+    mend_store(receivers)
+    wait_until(lambda: readiness(receivers)[0] == 200, 60, "it takes alerts again")
+    assert "a look whether it can failed with OSError" in receivers.log
 
 
 def test_one_that_is_being_stopped_does_not_begin_anew_instead(stopped: Any, words: Any) -> None:

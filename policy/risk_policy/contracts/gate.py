@@ -34,10 +34,11 @@ is shared by all processes of a machine, goes on while it sleeps, and cannot be 
 never shortens the file in place: a reader that has it mapped would die of SIGBUS. It replaces
 it by rename, or writes the words of the mapping.
 
-``gate.json`` says why, and what the runtime is asked to do. It is replaced atomically
-(write, fsync, rename) *before* the version moves, which moves before a lease is granted; when the
-gate closes, *after* HALT is stored: HALT never waits for a disk. So no reader sees a lease without
-its reasons but for one that somebody took away or changed, which the writer puts back.
+``gate.json`` says why, and what the runtime is asked to do. It is replaced atomically (write,
+rename) *before* the version moves, which moves before a lease is granted; when the gate closes,
+*after* HALT is stored. Neither waits for a disk: a lease does, until the disk has it, too. So no
+reader sees a lease without its reasons but for one that somebody took away or changed, which the
+writer puts back.
 """
 
 from __future__ import annotations
@@ -160,13 +161,15 @@ def encode_detail(detail: GateDetail) -> bytes:
     return (detail.model_dump_json(indent=2) + "\n").encode()
 
 
-def write_detail(directory: Path, detail: GateDetail) -> None:
+def write_detail(directory: Path, detail: GateDetail, mode: int | None = None) -> None:
     """Replace ``gate.json`` atomically, for every reader at once; no disk is waited for.
 
-    Raises OSError.
+    ``mode`` says who may read it, from when it stands there on. Raises OSError.
     """
     staging = directory / f".{DETAIL_FILE}.{os.getpid()}"
     staging.write_bytes(encode_detail(detail))
+    if mode is not None:
+        staging.chmod(mode)
     staging.replace(directory / DETAIL_FILE)
 
 

@@ -53,7 +53,6 @@ class DetailFile:
                     made = reserve.filled(spare.with_name(f"{spare.name}.new"), _SPARE_BYTES)
                     with self._taking:
                         made.replace(spare)
-                spare.chmod(FILE_MODE)
             except OSError as error:
                 _log.warning("no space can be kept for gate.json: %s", error)
 
@@ -79,8 +78,7 @@ class DetailFile:
         with self._taking:
             is_shown = any(self._took(spare, data) for spare in self._spares)
         if not is_shown:
-            contract.write_detail(self._folder, detail)
-            (self._folder / contract.DETAIL_FILE).chmod(FILE_MODE)
+            contract.write_detail(self._folder, detail, FILE_MODE)
 
     def keep(self) -> None:
         """Make durable what is shown, and have every spare again. Raises OSError."""
@@ -99,6 +97,7 @@ class DetailFile:
             with contextlib.closing(reserve.Reserved(spare)) as file:
                 file.show(0, data)
             os.truncate(spare, len(data))
+            spare.chmod(FILE_MODE)  # before anybody can find it
             spare.replace(self._folder / contract.DETAIL_FILE)
         except OSError as error:
             _log.warning("%s cannot be used: %s", spare, error)

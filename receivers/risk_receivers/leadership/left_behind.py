@@ -7,13 +7,14 @@ ids, so that it is on record once and stays cleared once it was; and it is forgo
 the leader has it on record, or is tripped in a tighter mode.
 
 What an alert, a timer or a damaged file asked for is not handed on: the leader hears alerts and
-timers itself. What it has on record since is forgotten here, and the rest stays where it is.
+timers itself. What it has on record since is forgotten here, and the rest stays where it is. The
+gate that was closed for it stays closed, and names it as the record does.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -21,14 +22,18 @@ from typing import Final
 import httpx
 
 from risk_policy.clock import utc_now
+from risk_policy.contracts import gate as contract
 from risk_policy.contracts import marker
 from risk_policy.contracts.operator import LONGEST_NAME, LONGEST_REASON
+from risk_policy.contracts.restriction import Kill
+from risk_policy.contracts.scope import Scope
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.database.connection import Connection
 from risk_receivers.database.place import Place
 from risk_receivers.errors import GateBusyError
+from risk_receivers.gate.detail import DetailFile
 from risk_receivers.gate.folder import FolderLock
-from risk_receivers.kill.alert_keys import is_repeat
+from risk_receivers.kill.alert_keys import ids_on_record, is_repeat
 from risk_receivers.kill.automatic import Automatic
 from risk_receivers.kill.journal import load
 from risk_receivers.kill.order_watch import trip_of
@@ -100,18 +105,31 @@ class LeftBehind(Worker):
                 continue
             if not self._is_taken(trip, trip.kill):
                 continue
+            with closing(open_read_only(self._place)) as connection:
+                ids = ids_on_record(connection, [trip], self._automatic)
+                # Else it asked for less than is in force.
+                tighter = load(connection).of(Scope.parse(trip.kill.scope)).kill_id
+            _name(self._data / "gate", ids or {trip.kill_id: tighter or trip.kill_id})
             if order is not None and order.id == trip.id:
                 marker.withdraw_order(self._data / "gate", order)
             spool.merged([trip])
-        if others := [one for one in spool.pending if isinstance(one.kill, _HEARD_BY_THE_LEADER)]:
+        waiting = spool.pending
+        if others := [one for one in waiting if isinstance(one.kill, _HEARD_BY_THE_LEADER)]:
             with closing(open_read_only(self._place)) as connection:
-                spool.merged([one for one in others if self._is_on_record(connection, one)])
+                found = [one for one in others if self._is_on_record(connection, one, waiting)]
+                ids = ids_on_record(connection, found, self._automatic)
+            _name(self._data / "gate", ids)
+            spool.merged(found)
 
-    def _is_on_record(self, connection: Connection, trip: SpooledTrip) -> bool:
+    def _is_on_record(
+        self, connection: Connection, trip: SpooledTrip, waiting: Sequence[SpooledTrip]
+    ) -> bool:
         if not isinstance(trip.kill, TimeoutKill):
             return is_repeat(connection, trip, self._automatic)
         one = load(connection).with_id(trip.kill_id)
-        return one is None or one.on_timeout(utc_now()) is None
+        if one is None:  # over, or there by another id; unless it waits here itself
+            return all(isinstance(other.kill, TimeoutKill) for other in waiting)
+        return one.on_timeout(utc_now()) is None
 
     def _is_taken(self, trip: SpooledTrip, kill: OperatorKill) -> bool:
         leader = self._leader()
@@ -163,3 +181,21 @@ def _own(data: Path) -> Iterator[Spool]:
     finally:
         spool.close()
         lock.release()
+
+
+def _name(gate: Path, ids: Mapping[str, str]) -> None:
+    """Have what was published here name kills as the record does. Raises OSError.
+
+    It is by that id that they are cleared. By its own, one would trip again when this one leads.
+    """
+    found = contract.read_detail(gate)
+    if found is None or not any(ids.get(kill.id, kill.id) != kill.id for kill in found.kills):
+        return
+    named = tuple(
+        one.model_copy(update={"id": ids.get(one.id, one.id)}) if isinstance(one, Kill) else one
+        for one in found.restrictions
+    )
+    file = DetailFile(gate)
+    # Newer than the lease file, which nobody renews meanwhile: readers take it as it is.
+    file.show(found.model_copy(update={"version": found.version + 1, "restrictions": named}))
+    file.keep()
