@@ -57,12 +57,12 @@ def held_back(page: Page, path: str) -> list[tuple[Route, Any]]:
     return held
 
 
-def one_is_held(desk: Any, page: Page, held: list[tuple[Route, Any]]) -> None:
+def wait_for_one(desk: Any, page: Page, asked: list[Any]) -> None:
     def is_there() -> bool:
         page.wait_for_timeout(50)  # the browser's words are heard meanwhile
-        return bool(held)
+        return bool(asked)
 
-    desk.wait_until(is_there, what="an answer is on its way")
+    desk.wait_until(is_there, what="it has asked")
 
 
 class Stream:
@@ -84,8 +84,8 @@ class Stream:
 
 
 @contextmanager
-def live_console(desk: Any, script: str) -> Iterator[tuple[Page, Stream]]:
-    """A page with a script in it, and what it is told live."""
+def live_console(desk: Any, script: str) -> Iterator[tuple[Window, Stream]]:
+    """A window with a script in its page, and what that is told live."""
     stream = Stream()
 
     def prepare(page: Page) -> None:
@@ -95,7 +95,7 @@ def live_console(desk: Any, script: str) -> Iterator[tuple[Page, Stream]]:
     opened = desk.open(before=prepare, axe=False)
     try:
         expect(opened.page.locator("#connection")).to_contain_text("Live")
-        yield opened.page, stream
+        yield opened, stream
         assert opened.complaints == []
     finally:
         opened.close()
@@ -104,10 +104,11 @@ def live_console(desk: Any, script: str) -> Iterator[tuple[Page, Stream]]:
 
 def test_an_answer_that_was_on_its_way_takes_back_nothing_that_was_told_live(desk: Any) -> None:
     desk.fire(**WARNING)
-    with live_console(desk, PATIENT) as (page, _):
+    with live_console(desk, PATIENT) as (console, _):
+        page = console.page
         held = held_back(page, r"/api/v1/alerts\?limit")
         desk.fire(**OTHER)  # soon it asks which are the latest
-        one_is_held(desk, page, held)
+        wait_for_one(desk, page, held)
         desk.past(said="it is over", starts=datetime.now(UTC) - timedelta(hours=1), **LONG_OVER)
         mark = page.locator(".event[data-open=false][data-id^='var/main:']")
         expect(mark).to_have_count(1)
@@ -128,7 +129,8 @@ def test_an_answer_that_was_on_its_way_takes_back_nothing_that_was_told_live(des
 
 
 def test_however_much_is_told_while_it_asks_it_asks_again_in_its_own_time(desk: Any) -> None:
-    with live_console(desk, SLOW) as (page, stream):
+    with live_console(desk, SLOW) as (console, stream):
+        page = console.page
         desk.fire(**WARNING)
         expect(page.locator(".alert")).to_have_count(1)
         (alert,) = desk.receivers.call("GET", "/api/v1/alerts/open").json()["alerts"]
@@ -147,8 +149,29 @@ def test_however_much_is_told_while_it_asks_it_asks_again_in_its_own_time(desk: 
         assert asked.count("/api/v1/alerts") <= most, asked
 
 
+def test_whoever_is_told_to_wait_waits_whatever_happens_meanwhile(desk: Any) -> None:
+    with live_console(desk, "") as (console, stream):
+        page = console.page
+        desk.fire(**WARNING)
+        (alert,) = desk.receivers.call("GET", "/api/v1/alerts/open").json()["alerts"]
+        refused: list[Route] = []
+
+        def refuse(route: Route) -> None:
+            refused.append(route)
+            route.fulfill(status=429, headers={"Retry-After": "600"}, json={"detail": "too often"})
+
+        page.route("**/api/v1/system/status", refuse)
+        wait_for_one(desk, page, refused)
+        for _ in range(25):  # after each it wants to know how all of it stands
+            stream.tell(alert)
+            page.wait_for_timeout(200)
+        assert len(refused) == 1
+        console.complaints.clear()  # browsers write every 429 to their console
+
+
 def test_of_many_that_began_at_once_none_jumps_and_all_are_within_reach(desk: Any) -> None:
-    with live_console(desk, PATIENT) as (page, stream):
+    with live_console(desk, PATIENT) as (console, stream):
+        page = console.page
         now = datetime.now(UTC)
         many = [
             desk.words.alert(

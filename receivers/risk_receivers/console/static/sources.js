@@ -105,7 +105,7 @@ export class Source {
 
   /** Ask soon, but no more often than this, however much happens; `then()` once it is answered. */
   hurry(gap, then) {
-    const wait = Math.max(0, gap - this.sinceAsked);
+    const wait = Math.max(0, gap - this.sinceAsked, this.notBefore - performance.now());
     const due = performance.now() + wait;
     if (this.timer && this.due <= due) return;
     clearTimeout(this.timer);
