@@ -112,7 +112,8 @@ export class Source {
     this.due = due;
     this.timer = setTimeout(() => {
       this.timer = 0;
-      this.refresh().then(then);
+      if (performance.now() < this.notBefore) this.hurry(gap, then); // it was told to wait since
+      else this.refresh().then(then);
     }, wait);
   }
 }
