@@ -204,6 +204,7 @@ class Reading:
             counted = connection.execute(_COUNTED).fetchall()
             first = connection.execute(_WORST_FIRST, (limit,)).fetchall()
             shown = [_shown(connection, _row(connection, key)) for key in first]
+            connection.execute("ROLLBACK")  # within a transaction a server's is used by nobody else
         waiting, taken = (
             {severity: number for severity, is_taken, number in counted if is_taken == wanted}
             for wanted in (False, True)

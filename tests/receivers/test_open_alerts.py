@@ -14,6 +14,7 @@ from stores import in_every_backend
 from risk_policy.model.audit import AuditRetention
 from risk_receivers.audit.tables import open_read_only
 from risk_receivers.chain_watch import ChainVerdict
+from risk_receivers.database.idle import kept_open
 from risk_receivers.database.place import Place
 from risk_receivers.reading import Reading
 from risk_receivers.schema import SCHEMA
@@ -113,6 +114,20 @@ def test_what_nobody_has_taken_on_comes_first_and_what_somebody_has_is_counted_b
     assert found["waiting"] == {"info": 1, "critical": 1, "emergency": 1, "warning": 1}
     assert found["acknowledged"] == {"emergency": 1, "critical": 1}
     assert reading.open_risk_ids() == {*"abcdef"}
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_servers_connection_is_taken_up_by_whoever_asks_next(place: Place) -> None:
+    def number() -> int:
+        with closing(open_read_only(place)) as connection:
+            found: tuple[int] = connection.execute("SELECT pg_backend_pid()").fetchone()
+            return found[0]
+
+    reading = kept(place, [("a", "info", False)])
+    with kept_open(place):
+        first = number()
+        reading.open_worst_first(5)
+        assert number() == first
 
 
 def test_whatever_is_open_as_many_statements_and_rows_tell_of_it(

@@ -65,12 +65,12 @@ class Assets:
     def read(cls, prefix: str, *, live: bool, folder: Path = FOLDER) -> Assets:
         """Read them; what is no page will be asked for at ``prefix``/digest/name."""
         contents = {path.name: path.read_bytes() for path in sorted((folder / "static").iterdir())}
+        contents |= _together(contents)  # before the digest, which tells how that is done, too
         whole = hashlib.sha256()
         for name, content in contents.items():
             whole.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
         digest = whole.hexdigest()[:_DIGEST_LENGTH]
         base = f"{prefix}/{digest}"
-        contents |= _together(contents)
         pages = {
             path.stem: _asset(".html", _page(path, base, live=live))
             for path in sorted((folder / "pages").glob("*.html"))

@@ -8,10 +8,10 @@ none sees another's names but those that it imports. Anything else than that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-_IMPORT: Final = re.compile(r'import \{ (?P<names>[\w, ]+) \} from "\./(?P<name>\w+)\.js";\n')
+_IMPORT: Final = re.compile(r'import \{ (?P<names>\w+(?:, \w+)*) \} from "\./(?P<name>\w+)\.js";\n')
 _EXPORT: Final = re.compile(
     r"^export (?=(?:const|class|function|async function) (?P<name>\w+))", re.MULTILINE
 )
@@ -27,15 +27,23 @@ def script(first: str, sources: Mapping[str, str]) -> str:
 
     Raises BundleError.
     """
-    return "".join(_function(name, sources[name]) for name in _in_order(first, sources))
+    exports: dict[str, list[str]] = {}
+    parts = []
+    for name in _in_order(first, sources):
+        exports[name] = [found["name"] for found in _EXPORT.finditer(sources[name])]
+        parts.append(_function(name, sources[name], exports))
+    return "".join(parts)
 
 
-def _function(name: str, source: str) -> str:
-    exported = [found["name"] for found in _EXPORT.finditer(source)]
+def _function(name: str, source: str, exports: Mapping[str, Sequence[str]]) -> str:
+    for found in _IMPORT.finditer(source):
+        # A browser refuses that of modules; of what stands in for them a name is undefined.
+        if gone := set(found["names"].split(", ")).difference(exports[found["name"]]):
+            raise BundleError(f"{name}.js: {found['name']}.js exports no {', '.join(sorted(gone))}")
     body = _EXPORT.sub("", _IMPORT.sub(r"const { \g<names> } = $\g<name>;\n", source))
     if odd := _OTHER.search(body):
         raise BundleError(f"{name}.js: {odd[0]}")
-    return f"const ${name} = (() => {{\n{body}return {{ {', '.join(exported)} }};\n}})();\n"
+    return f"const ${name} = (() => {{\n{body}return {{ {', '.join(exports[name])} }};\n}})();\n"
 
 
 def _in_order(first: str, sources: Mapping[str, str]) -> Iterator[str]:

@@ -3,8 +3,8 @@
 Invariants:
 
 - A future resolves only after the commit that holds its work was synchronised to disk.
-- Works run in the order they were submitted, each in a savepoint: one that raises leaves no
-  trace, takes no number in the chain and does no harm to its neighbours.
+- Works run in the order they were submitted, in savepoints: one that raises leaves no trace,
+  takes no number in the chain and does no harm to its neighbours. Those that share one run again.
 - Fails closed: once a commit could not be made durable the writer is unhealthy for good and
   everything that waits gets StoreFailedError. A new process continues from the durable head:
   nothing that this one believes is carried over (:mod:`risk_receivers.retreat`).

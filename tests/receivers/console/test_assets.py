@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from risk_receivers.console.assets import FOLDER
+from risk_receivers.console.assets import FOLDER, Assets
 from risk_receivers.console.views import console_views
 
 SCRIPTS = sorted((FOLDER / "static").glob("*.js"))
@@ -115,6 +116,14 @@ def test_the_page_asks_for_one_script_and_one_style_that_hold_all_the_others(
     for one in STYLES:
         assert one.name == "login.css" or one.read_text(encoding="utf-8") in style, one.name
     assert "import " not in re.sub(r"//.*", "", script)
+
+
+def test_the_path_tells_of_all_that_is_sent_and_so_of_how_it_was_put_together() -> None:
+    assets = Assets.read("/console", live=True)
+    whole = sha256()
+    for name in (*sorted({*assets.files} - {"all.js", "all.css"}), "all.js", "all.css"):
+        whole.update(name.encode() + b"\0" + sha256(assets.files[name].content).digest())
+    assert assets.digest == whole.hexdigest()[: len(assets.digest)]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)

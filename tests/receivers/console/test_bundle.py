@@ -29,6 +29,8 @@ def test_what_is_needed_comes_first_and_only_once_and_names_stay_within() -> Non
         ('import { app } from "./app.js";\n', "these need each other: app, app"),
         ('import { x } from "./gone.js";\n', "app.js needs gone.js, which is not there"),
         ('import * as x from "./app.js";\n', "app.js: import * as x"),
+        ('import { app as x } from "./app.js";\n', "app.js: import { app as x"),
+        ('import { x, a, y } from "./left.js";\n', "app.js: left.js exports no x, y"),
         ("export let x = 1;\n", "app.js: export let x"),
         ("export default 1;\n", "app.js: export default"),
         ('const x = await import("./app.js");\n', r"app.js: import\("),
@@ -36,4 +38,4 @@ def test_what_is_needed_comes_first_and_only_once_and_names_stay_within() -> Non
 )
 def test_what_cannot_be_a_part_is_refused(source: str, said: str) -> None:
     with pytest.raises(BundleError, match=said.replace("*", r"\*")):
-        script("app", {"app": source})
+        script("app", {"app": source, "left": "export const a = 1, x = 2;\n"})

@@ -279,9 +279,11 @@ def test_all_of_it_can_be_done_by_keyboard(desk: Any, console: Window) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".alert:focus")).to_have_count(1)
     desk.past(said="it is over", starts=datetime.now(UTC) - timedelta(hours=1), **LONG_OVER)
-    expect(page.locator(".event[data-open=false]")).not_to_have_count(0)
+    over = page.locator(".event[data-open=false][data-id^='var/main:']")
+    expect(over).to_have_count(1)  # others are over, too; this one may still be told of as open
     page.locator(".event[tabindex='0']").focus()
     page.keyboard.press("Home")
+    expect(over).to_be_focused()
     page.keyboard.press("Enter")  # one that is over is found among those that are
     expect(page.locator(".alert:focus[data-open=false]")).to_have_count(1)
 

@@ -2,7 +2,7 @@
 import { agoSince, showTime, span, now } from "./clock.js";
 import { byId, each, h, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
-import { byUrgency, FIRST_ALERTS, MORE_ALERTS, MOST_ALERTS, openCount } from "./model.js";
+import { byUrgency, FIRST_ALERTS, LATEST_ALERTS, MORE_ALERTS, MOST_ALERTS, openCount } from "./model.js";
 import { capital, count, isOpen, plain, severityOf, STATES } from "./words.js";
 
 const SHOWN = { open: "Open", all: "Recent" };
@@ -41,19 +41,24 @@ export class Alerts {
     const isFull = this.most >= MOST_ALERTS;
     text(byId("alerts-none"), rows.length && isFull ? `${count(hidden, "more alert")} not shown; riskwarden status and the API tell of all.` : none);
     show(byId("alerts-none"), rows.length === 0 || (isFull && hidden > 0));
-    show(byId("alerts-more"), rows.length > 0 && hidden > 0 && !isFull);
-    text(byId("alerts-more"), `Show more (${hidden.toLocaleString("en-GB")} not shown)`);
+    const more = byId("alerts-more");
+    const wasOnMore = document.activeElement === more;
+    show(more, rows.length > 0 && hidden > 0 && !isFull);
+    text(more, `Show more (${hidden.toLocaleString("en-GB")} not shown)`);
     const may = session?.permissions?.includes("acknowledge") ?? false;
     const held = byId("alert-list").contains(document.activeElement);
     each(byId("alert-list"), rows.slice(0, this.most), (one) => one.id, (one) => this.#make(one), (made, one) => update(made, one, may));
     if (held && !byId("alert-list").contains(document.activeElement)) byId("alerts").focus({ preventScroll: true });
+    // Whoever asked for the last of them is there, and not back at the top of the page.
+    if (wasOnMore && more.hidden) (byId("alert-list").lastElementChild ?? byId("alerts")).focus({ preventScroll: true });
   }
 
   /** Bring the row of an alert into view and give it the focus, among those that are over if need be. */
   reveal(id) {
     if (!document.getElementById(rowId(id))) {
-      if (!this.listed?.has(id)) this.shown = "all";
-      this.most = MOST_ALERTS;
+      const isListed = this.listed?.has(id) ?? false;
+      this.shown = isListed ? "open" : "all";
+      this.most = isListed ? Math.max(this.most, this.listed.size) : LATEST_ALERTS;
       byId("alerts-shown").querySelector(`[value=${this.shown}]`).checked = true;
       this.again?.();
     }

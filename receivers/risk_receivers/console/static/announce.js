@@ -1,12 +1,14 @@
 // What a screen reader is told: politely of alerts, at once of a trip. Only of what is new, and in a
 // storm a few words now and then: whoever listens to a thousand alerts hears none.
 import { byId, h } from "./dom.js";
-import { isCut, openCount } from "./model.js";
-import { count, covers, isOpen, plain, rank, severityOf } from "./words.js";
+import { isCut, MOST_ALERTS, openCount } from "./model.js";
+import { count, covers, isAcknowledged, isOpen, plain, rank, severityOf } from "./words.js";
 
 const LONGEST = 3;
 // Milliseconds between two things that nobody here has asked for.
 const GAP = 5000;
+// Of a list that is cut off, so many alerts are remembered: a page stays open for weeks.
+const MOST_KNOWN = 2 * MOST_ALERTS;
 
 export class Announcer {
   constructor() {
@@ -16,6 +18,7 @@ export class Announcer {
     this.latest = ""; // when the latest began to be known here
     this.number = 0;
     this.wasCut = false;
+    this.reach = -1; // as long as nobody has taken it on, all that is worse than this is known here
     this.kills = null;
     this.level = null;
     this.saidAt = -Infinity;
@@ -44,7 +47,9 @@ export class Announcer {
       this.over += inPart ? Math.max(this.number - number, 0) : gone.length;
     }
     for (const one of alerts.values()) if (one.created_at > this.latest) this.latest = one.created_at;
-    this.known = cut ? new Map([...(this.known ?? []), ...alerts]) : alerts;
+    this.#remember(alerts, cut);
+    if (!cut) this.reach = Infinity;
+    else if (open.data.cut === undefined) this.reach = reachOf(open.data.alerts); // as the service listed it
     [this.number, this.wasCut] = [number, cut];
     this.#soon();
   }
@@ -55,13 +60,24 @@ export class Announcer {
     if (isOpen(alert)) this.#note(alert, true);
     else this.news.delete(alert.id);
     if (isOpen(alert)) this.known.set(alert.id, alert);
+    else this.known.delete(alert.id);
     this.#soon();
   }
 
-  /** What comes into a list that is cut off may be old. */
+  #remember(alerts, cut) {
+    if (!cut || !this.known) this.known = alerts;
+    for (const [id, one] of alerts) this.known.set(id, one);
+    for (const id of this.known.keys()) {
+      if (this.known.size <= MOST_KNOWN) break;
+      if (!alerts.has(id)) this.known.delete(id);
+    }
+  }
+
+  /** What comes into a list that is cut off may be old, unless it is so urgent that it had been listed. */
   #note(one, inPart) {
     const before = this.known.get(one.id);
-    if (before ? isWorse(one, before) : !inPart || one.created_at > this.latest) this.news.set(one.id, one);
+    const isNew = () => !inPart || one.created_at > this.latest || (!isAcknowledged(one) && rank(severityOf(one)) < this.reach);
+    if (before ? isWorse(one, before) : isNew()) this.news.set(one.id, one);
   }
 
   kill(status) {
@@ -109,6 +125,9 @@ export class Announcer {
     said(this.polite, `${words.join(". ")}.`);
   }
 }
+
+/** What nobody has taken on is listed first: all of it, or all that is worse than the mildest there. */
+const reachOf = (alerts) => (alerts.some(isAcknowledged) ? Infinity : Math.max(...alerts.map((one) => rank(severityOf(one)))));
 
 const isWorse = (one, before) => rank(severityOf(one)) < rank(severityOf(before));
 

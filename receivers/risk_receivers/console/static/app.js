@@ -141,10 +141,10 @@ function stateHeard() {
 }
 
 function alertHeard(alert) {
-  sources.open.amend((data) => withOpen(data, alert));
-  sources.alerts.amend((data) => withAlert(data, alert));
+  const crossed = sources.open.amend((data) => withOpen(data, alert)); // which of them is newer is not known
+  if (sources.alerts.amend((data) => withAlert(data, alert))) soon(SELDOM, "alerts");
   announcer.heard(alert);
-  if (sources.open.data && isCut(sources.open.data)) soon(SELDOM, "open"); // nobody here can count them
+  if (crossed || (sources.open.data && isCut(sources.open.data))) soon(SELDOM, "open"); // nobody here can count them
   soon(SELDOM, "status");
 }
 

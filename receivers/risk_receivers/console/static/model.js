@@ -82,8 +82,14 @@ export const isCut = (open) => open.cut ?? openCount(open) > open.alerts.length;
 /** How many of a severity are open. */
 export const openOf = (open, severity) => (open.waiting[severity] ?? 0) + (open.acknowledged[severity] ?? 0);
 
+const order = (a, b) => (a > b) - (a < b);
 /** As the service lists what is open: what nobody has taken on first, of that the worst, of that the latest. */
-export const byUrgency = (a, b) => isAcknowledged(a) - isAcknowledged(b) || rank(severityOf(a)) - rank(severityOf(b)) || (a.starts_at < b.starts_at ? 1 : -1);
+export const byUrgency = (a, b) =>
+  isAcknowledged(a) - isAcknowledged(b) ||
+  rank(severityOf(a)) - rank(severityOf(b)) ||
+  order(b.starts_at, a.starts_at) || // of one evaluation they all have the same
+  order(a.risk_id, b.risk_id) ||
+  order(a.id, b.id);
 
 /** An alert that was told live, among the latest: in its place if it is there, else at the top. */
 export function withAlert(data, alert) {

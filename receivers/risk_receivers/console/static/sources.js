@@ -27,6 +27,7 @@ export class Source {
     this.asking = null;
     this.notBefore = 0;
     this.again = false;
+    this.told = []; // live, while an answer is on its way
     this.askedAt = null;
     this.timer = 0;
     this.due = 0;
@@ -48,10 +49,14 @@ export class Source {
     this.error = null;
   }
 
-  /** What was told live is newer than any answer that is still on its way: that one is asked again. */
+  /**
+   * What was told live may be newer than an answer that is on its way: it holds beside that one, too, or
+   * what was there would be gone for a moment, and the focus with it. Whether there is such an answer.
+   */
   amend(change) {
     if (this.data !== null) this.data = change(this.data);
-    if (this.asking) this.again = true;
+    if (this.asking) this.told.push(change);
+    return this.asking !== null;
   }
 
   /** Ask once; whoever asks meanwhile waits for an answer that was asked for after that. */
@@ -69,10 +74,12 @@ export class Source {
   async #ask() {
     do {
       this.again = false;
+      this.told = [];
       const at = stamp(); // it may have changed while the answer was on its way
       this.askedAt = at;
       try {
         this.take(await get(this.most ? `${this.path}?limit=${this.most}` : this.path), at);
+        for (const change of this.told) this.data = change(this.data);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         this.error = error;
@@ -98,14 +105,15 @@ export class Source {
 
   /** Ask soon, but no more often than this, however much happens; `then()` once it is answered. */
   hurry(gap, then) {
-    const wait = Math.max(0, gap - this.sinceAsked);
+    const wait = Math.max(0, gap - this.sinceAsked, this.notBefore - performance.now());
     const due = performance.now() + wait;
     if (this.timer && this.due <= due) return;
     clearTimeout(this.timer);
     this.due = due;
     this.timer = setTimeout(() => {
       this.timer = 0;
-      this.refresh().then(then);
+      if (performance.now() < this.notBefore) this.hurry(gap, then); // it was told to wait since
+      else this.refresh().then(then);
     }, wait);
   }
 }
