@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from risk_alertmanager.second_way import RECEIVER
 from riskwarden.golive.finding import NotKnownError
 from riskwarden.golive.ground import Ground
 from riskwarden.golive.people import Way
+from riskwarden.safety_snapshot.asking import is_this_machine
 
 _SUFFIX: Final = "_configs"
 #: Where an integration has a secret read from a file.
@@ -32,18 +32,10 @@ def ways(ground: Ground, at: str) -> list[Way]:
     try:
         config = yaml.safe_load(ground.fetched(url).json()["config"]["original"])
         receivers = {one["name"]: one for one in config["receivers"]}
-        return list(_ways(receivers.get(RECEIVER, {}), is_here=_is_loopback(at)))
+        return list(_ways(receivers.get(RECEIVER, {}), is_here=is_this_machine(at)))
     except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         why = f"{url} answers not as Alertmanager does"
         raise NotKnownError(why, "is it Alertmanager?") from error
-
-
-def _is_loopback(at: str) -> bool:
-    host = at.rpartition(":")[0].strip("[]")
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _ways(receiver: Mapping[str, Any], *, is_here: bool) -> Iterator[Way]:
