@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -153,6 +154,16 @@ key_path = "{key}"
     assert state.read_text() == "what the signer has signed last"
     assert not list(scratch.iterdir())
     assert sorted(one.name for one in store.parent.iterdir() if "replaced" in one.name) == []
+
+
+def test_the_disk_of_a_store_that_has_one_of_its_own_is_looked_at(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        if Path(memory).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is one disk alone")
+        text = f'[alerting.audit]\ndatabase_path = "{memory}/audit.db"\n'
+        found = checklist.CHECKS["disk"].look(ground_of(tmp_path, NOBODY + text))
+    assert f"of the disk of {tmp_path} is free; " in found.seen
+    assert f"of the disk of {memory} is free" in found.seen
 
 
 def test_a_store_that_is_not_there_is_not_known(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ answer is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, cast
@@ -104,7 +104,7 @@ def _delivery(ground: Ground) -> Finding:
 def _disk(ground: Ground) -> Finding:
     ground.require_folder()
     least = ground.policy.alerting.system.disk_free_warning_pct
-    return r.disk(free_ratio(ground.layout.root), least, str(ground.layout.root))
+    return _of_all(r.disk(free_ratio(one), least, str(one)) for one in record.folders(ground))
 
 
 def _trial(ground: Ground) -> Finding:
@@ -121,15 +121,19 @@ def _second_way(ground: Ground) -> Finding:
 
 
 def _of_every_alertmanager(ground: Ground, look: Callable[[str], Finding]) -> Finding:
-    """Of a cluster, the first member that is not as it should be; or what was seen of all."""
+    found = ((at, look(at)) for at in ground.every_alertmanager)
+    if len(ground.every_alertmanager) == 1:
+        return _of_all(one for _, one in found)
+    return _of_all(replace(one, seen=f"{at}: {one.seen}") for at, one in found)
+
+
+def _of_all(findings: Iterable[Finding]) -> Finding:
+    """The first that is not as it should be; or what was seen of all."""
     seen = []
-    for at in ground.every_alertmanager:
-        found = look(at)
-        if len(ground.every_alertmanager) > 1:
-            found = replace(found, seen=f"{at}: {found.seen}")
-        if found.outcome is not Outcome.PASSED:
-            return found
-        seen.append(found.seen)
+    for one in findings:
+        if one.outcome is not Outcome.PASSED:
+            return one
+        seen.append(one.seen)
     return passed("; ".join(seen))
 
 

@@ -66,6 +66,14 @@ def verified(ground: Ground) -> tuple[Verification, int | None]:
     return found, len(seen) or None
 
 
+def folders(ground: Ground) -> list[Path]:
+    """Where a disk could be too full for the record: the store's own, too, if it has one."""
+    root = ground.layout.root
+    store = (root / LenientPolicy(Path(ground.policy.source)).database).parent
+    is_another = store.is_dir() and store.stat().st_dev != root.stat().st_dev
+    return [root, store] if is_another else [root]
+
+
 def rehearsed(ground: Ground) -> Rehearsed | Finding:
     """A backup, put back and verified. Raises NotKnownError."""
     place, policy = _place(ground), ground.policy
