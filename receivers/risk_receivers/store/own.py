@@ -1,0 +1,50 @@
+"""A record that is nobody else's: of what only plays, or of a copy that is tried out.
+
+Invariant: whatever the policy says, nothing is kept outside the data folder, and no key of others
+signs it. Absolute paths lead from any folder to what is in use, and so does a signer's socket.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from risk_policy import Policy
+from risk_policy.model.audit import Audit, Signing
+from risk_policy.model.channels import File
+from risk_policy.model.reports import Reports
+
+
+def in_a_folder_of_its_own(policy: Policy) -> Policy:
+    """The policy with everything that is kept in the data folder, and signed there."""
+    alerting = policy.alerting
+    audit, channels = alerting.audit, alerting.channels
+    signing = audit.signing.model_copy(
+        update={
+            "signer": "in_process",
+            "key_path": _within(audit.signing.key_path, Signing().key_path),
+        }
+    )
+    own = {
+        "database_path": _within(audit.database_path, Audit().database_path),
+        "signing": signing,
+        "storage_backend": _local(audit),
+    }
+    file = channels.file.model_copy(update={"path": _within(channels.file.path, File().path)})
+    reports = alerting.reports
+    folder = _within(reports.path, Reports().path)
+    more = {
+        "audit": audit.model_copy(update=own),
+        "channels": channels.model_copy(update={"file": file}),
+        "reports": reports.model_copy(update={"path": folder}),
+    }
+    return policy.model_copy(update={"alerting": alerting.model_copy(update=more)})
+
+
+def _local(audit: Audit) -> str:
+    return "sqlite" if audit.storage_backend == "postgresql" else audit.storage_backend
+
+
+def _within(path: str, default: str) -> str:
+    """A path that leads out of the folder that it is looked for in becomes the default."""
+    named = PurePosixPath(path)
+    return default if named.is_absolute() or ".." in named.parts else path
