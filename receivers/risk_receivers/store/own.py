@@ -2,6 +2,8 @@
 
 Invariant: whatever the policy says, nothing is kept outside the data folder, and no key of others
 signs it. Absolute paths lead from any folder to what is in use, and so does a signer's socket.
+Nor is a bot asked what people say to it: it tells one program only, and a ``/kill`` that is said
+meanwhile must reach the receivers that are meant.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from risk_policy.model.reports import Reports
 
 
 def in_a_folder_of_its_own(policy: Policy) -> Policy:
-    """The policy with everything that is kept in the data folder, and signed there."""
+    """The policy with everything that is kept in the data folder, and signed there.
+
+    People are told by its channels, and cannot answer there.
+    """
     alerting = policy.alerting
     audit, channels = alerting.audit, alerting.channels
     signing = audit.signing.model_copy(
@@ -30,11 +35,13 @@ def in_a_folder_of_its_own(policy: Policy) -> Policy:
         "storage_backend": _local(audit),
     }
     file = channels.file.model_copy(update={"path": _within(channels.file.path, File().path)})
+    told = {"allowed_users": (), "kill_command": False}
+    told_only = {"file": file, "telegram": channels.telegram.model_copy(update=told)}
     reports = alerting.reports
     folder = _within(reports.path, Reports().path)
     more = {
         "audit": audit.model_copy(update=own),
-        "channels": channels.model_copy(update={"file": file}),
+        "channels": channels.model_copy(update=told_only),
         "reports": reports.model_copy(update={"path": folder}),
     }
     return policy.model_copy(update={"alerting": alerting.model_copy(update=more)})
