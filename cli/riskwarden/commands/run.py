@@ -38,7 +38,7 @@ def run(
         Path | None,
         typer.Option(
             "--data",
-            help="Data folder; a new one under var/ unless given. That of an earlier run is continued.",
+            help="Data folder; a new one under var/ unless given. An earlier run goes on.",
             show_default=False,
         ),
     ] = None,
