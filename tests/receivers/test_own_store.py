@@ -18,6 +18,11 @@ key_path = "{used}/signing.key"
 path = "{used}/alerts"
 [alerting.reports]
 path = "../used/reports"
+[alerting.dashboard]
+host = "0.0.0.0"
+[alerting.dashboard.tls]
+cert_file = "{used}/console.pem"
+key_file = "{used}/console.key"
 """
 
 

@@ -3,7 +3,8 @@
 Invariant: whatever the policy says, nothing is kept outside the data folder, and no key of others
 signs it. Absolute paths lead from any folder to what is in use, and so does a signer's socket.
 Nor is a bot asked what people say to it: it tells one program only, and a ``/kill`` that is said
-meanwhile must reach the receivers that are meant.
+meanwhile must reach the receivers that are meant. Nor is there a console where people look for
+theirs: what only plays is seen from this machine.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import PurePosixPath
 from risk_policy import Policy
 from risk_policy.model.audit import Audit, Signing
 from risk_policy.model.channels import File
+from risk_policy.model.dashboard import Dashboard, DashboardTls
 from risk_policy.model.reports import Reports
 
 
@@ -37,11 +39,13 @@ def in_a_folder_of_its_own(policy: Policy) -> Policy:
     file = channels.file.model_copy(update={"path": _within(channels.file.path, File().path)})
     told = {"allowed_users": (), "kill_command": False}
     told_only = {"file": file, "telegram": channels.telegram.model_copy(update=told)}
+    seen_here = {"host": Dashboard().host, "tls": DashboardTls()}
     reports = alerting.reports
     folder = _within(reports.path, Reports().path)
     more = {
         "audit": audit.model_copy(update=own),
         "channels": channels.model_copy(update=told_only),
+        "dashboard": alerting.dashboard.model_copy(update=seen_here),
         "reports": reports.model_copy(update={"path": folder}),
     }
     return policy.model_copy(update={"alerting": alerting.model_copy(update=more)})
