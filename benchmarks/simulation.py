@@ -51,6 +51,7 @@ from monitoring import prometheus, prometheus_files, write
 from rule_evaluation import of_groups, own_metrics, rounds_done
 
 from risk_policy import Policy, load_policy
+from risk_policy.contracts.jobs import EXPORTER_JOB
 
 STEPS: Final = (10, 50, 100, 200, 400, 700)
 WARM_ROUNDS, ROUNDS = 1, 2
@@ -61,7 +62,6 @@ _BUSY_HERE: Final = 0.75
 #: Prometheus tells nobody that a round is over, and each question takes it from its rounds.
 _ASK_AGAIN_SECONDS: Final = 1.0
 _GIB: Final = 1024
-_JOB: Final = "riskwarden-exporter"
 _POLICY: Final = """
 [alerting.prometheus]
 scrape_interval_seconds = {interval}
@@ -145,7 +145,7 @@ class Watched:
     def with_accounts(self, served: Served, accounts: int, deadline: float) -> Need:
         """What so many take. Raises _TimeIsOverError."""
         write(self._folder, {"targets.json": served.targets(accounts)})
-        while self._count(f'up{{job="{_JOB}"}} == 1') < accounts:
+        while self._count(f'up{{job="{EXPORTER_JOB}"}} == 1') < accounts:
             _wait(deadline)
         # The first makes every series; the next is the first that finds what rules left behind.
         self._rounds(WARM_ROUNDS, deadline)
@@ -208,7 +208,7 @@ def _files(policy: Policy, stretched: int) -> dict[str, str]:
     files = prometheus_files(policy)
     config = yaml.safe_load(files["prometheus.yml"])
     config["scrape_configs"] = [
-        {"job_name": _JOB, "file_sd_configs": [{"files": ["targets.json"]}]}
+        {"job_name": EXPORTER_JOB, "file_sd_configs": [{"files": ["targets.json"]}]}
     ]
     files["prometheus.yml"] = yaml.safe_dump(config)
     every = re.compile(r"^( *(?:\w+_)?(?:interval|timeout): )(\d+)s$", re.MULTILINE)

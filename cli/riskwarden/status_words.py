@@ -53,10 +53,19 @@ class OpenAlert:
 
 def open_alerts(alerts: Iterable[Mapping[str, Any]]) -> list[OpenAlert]:
     """Those that are a warning or worse, the worst first and then the oldest."""
-    ranks = {severity.value: rank for rank, severity in enumerate(Severity)}
-    urgent = [one for one in alerts if ranks[one["severity"]] >= ranks[Severity.WARNING.value]]
-    urgent.sort(key=lambda one: (-ranks[one["severity"]], one["created_at"]))
-    return [_open_alert(one, _taken(one)) for one in urgent]
+    found = [one for one in alerts if _is_urgent(one["severity"])]
+    found.sort(key=lambda one: (-Severity(one["severity"]).rank, one["created_at"]))
+    return [_open_alert(one, _taken(one)) for one in found]
+
+
+def urgent(counts: Mapping[str, Any]) -> int:
+    """How many of those there are, listed or not, as ``GET /api/v1/alerts/open`` counts them."""
+    by_severity = (*counts["waiting"].items(), *counts["acknowledged"].items())
+    return sum(number for severity, number in by_severity if _is_urgent(severity))
+
+
+def _is_urgent(severity: str) -> bool:
+    return Severity(severity).rank >= Severity.WARNING.rank
 
 
 def _open_alert(one: Mapping[str, Any], taken_by: str) -> OpenAlert:

@@ -20,7 +20,6 @@ class Unit(Enum):
 
     RATIO = "percentunit"
     SECONDS = "s"
-    #: In milliseconds, which an expression has to provide.
     NUMBER = "short"
     AMOUNT = "locale"
     PER_SECOND = "cps"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -17,3 +18,9 @@ def free_ratio(folder: Path) -> float | None:
         return None
     usable = disk.f_blocks - disk.f_bfree + disk.f_bavail
     return disk.f_bavail / usable if usable > 0 else None
+
+
+def least_free_ratio(folders: Iterable[Path]) -> float | None:
+    """That of the fullest of several disks, as far as anybody can tell."""
+    known = (free_ratio(folder) for folder in folders)
+    return min((free for free in known if free is not None), default=None)

@@ -23,6 +23,7 @@ from risk_receivers.errors import StartError
 from risk_receivers.log import PatientHandler
 from risk_receivers.server import serve
 from risk_receivers.store.errors import StoreError
+from risk_receivers.store.own import in_a_folder_of_its_own
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,10 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
             return _refuse(f"{option} {given}: {error}")
     # Prometheus knows a service that listens everywhere by the address that the policy says.
     policy = _at(policy, endpoints.receivers if is_wildcard(host) else listen, prometheus)
+    if options.own_store:
+        policy = in_a_folder_of_its_own(policy)
     try:
         serve(
             *(policy, options.data, host, port, alertmanager),
-            own_store=options.own_store,
             take_over_seconds=options.take_over,
             may_start=lambda: _unfit(options.policy),
         )
@@ -107,7 +109,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--own-store",
         action="store_true",
-        help="keep the record in the data folder, whatever the policy says: for what only plays",
+        help="keep all of it in the data folder, whatever the policy says: for what only plays",
     )
     parser.add_argument(
         "--prometheus", help="host:port; alerting.endpoints.prometheus unless given"

@@ -100,7 +100,6 @@ def open_core(
     data: Path,
     telemetry: Telemetry,
     *,
-    own_store: bool = False,
     leadership: Leadership | None = None,
 ) -> Iterator[Core]:
     """Store, gate and recorder on a data folder. Raises StartError or StoreError."""
@@ -108,7 +107,7 @@ def open_core(
     interval_seconds = alerting.prometheus.evaluation_interval_seconds
     repeated_after = repeat_seconds(policy)
     alert_lease_seconds = REPEATS_UNTIL_END * repeated_after
-    database = place_of(alerting.audit, data, own=own_store)
+    database = place_of(alerting.audit, data)
     pulse = Pulse(alerting.dead_man.prometheus_seconds)
     heartbeat = Heartbeat(alerting.gate.renew_seconds)
     bell = Bell()

@@ -16,6 +16,7 @@ from risk_receivers.api import Parts, create_app
 from risk_receivers.body import BodyReader
 from risk_receivers.config_changes import RulesWatch
 from risk_receivers.core import Core
+from risk_receivers.database.place import path_of
 from risk_receivers.doors.door import Door
 from risk_receivers.doors.drills import DrillDoor
 from risk_receivers.doors.feeds import FeedDoor
@@ -85,7 +86,7 @@ def parts_of(
         verdict=core.verdict,
         channels=core.outbox.channels,
         spool=core.spool,
-        data=core.data,
+        folders=(core.data, path_of(core.database).parent),
     )
     return Parts(
         policy=core.policy,

@@ -12,7 +12,7 @@ from risk_policy.catalogue.metrics import Metric
 from risk_policy.clock import utc_now
 from risk_policy.contracts.operator import KILL_SCOPE_LABELS
 from risk_policy.contracts.restriction import HELD_BY_ACTION, Kill
-from risk_policy.disk import free_ratio
+from risk_policy.disk import least_free_ratio
 from risk_receivers.audit.errors import AuditError
 from risk_receivers.chain_watch import ChainVerdict
 from risk_receivers.database.connection import DATABASE_ERRORS
@@ -54,7 +54,7 @@ class Health:
         verdict: ChainVerdict,
         channels: Sequence[str],
         spool: Spool,
-        data: Path,
+        folders: Sequence[Path],
     ) -> None:
         self._writer = writer
         self._proof = proof
@@ -65,7 +65,7 @@ class Health:
         self._verdict = verdict
         self._channels = channels
         self._spool = spool
-        self._data = data
+        self._folders = folders
         self.not_yet = ""
         self._recorded_kill = KillBoard()
 
@@ -153,7 +153,7 @@ class Health:
         return {m.KILL_SWITCH_UNCONFIRMED: [((), since.timestamp() if since else 0.0)]}
 
     def _disk(self) -> Mapping[Metric, Samples]:
-        free = free_ratio(self._data)
+        free = least_free_ratio(self._folders)
         return {} if free is None else {m.DISK_FREE: [((COMPONENT,), free)]}
 
 

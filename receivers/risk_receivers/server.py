@@ -45,7 +45,6 @@ def serve(
     port: int,
     alertmanager: str = "",
     *,
-    own_store: bool = False,
     take_over_seconds: float = 0.0,
     may_start: Callable[[], str] = lambda: "",
 ) -> None:
@@ -73,14 +72,14 @@ def serve(
             tls_listener = stack.enter_context(_bound(tls.host, tls.port))
         sockets = Sockets(listener, tls_listener, tls)
         leadership = None
-        if not own_store and policy.alerting.audit.storage_backend == "postgresql":
+        if policy.alerting.audit.storage_backend == "postgresql":
             leadership = lead(policy, data, sockets, stopping=lambda: stopping.asked)
             if leadership is None:
                 return
             stack.callback(leadership.let_go)
         try:
             service = stack.enter_context(
-                running(policy, data, alertmanager, own_store=own_store, leadership=leadership)
+                running(policy, data, alertmanager, leadership=leadership)
             )
         except StoreError:
             if leadership is None or not leadership.wait_for_its_end(_LOSS_SECONDS):

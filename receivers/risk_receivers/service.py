@@ -59,15 +59,13 @@ def running(
     data: Path,
     alertmanager: str = "",
     *,
-    own_store: bool = False,
     leadership: Leadership | None = None,
     hashing: Parameters = PARAMETERS,
 ) -> Iterator[Service]:
     """Everything but the server, running on a data folder. Raises StartError or StoreError.
 
-    ``alertmanager`` is where it listens, if that is not where the policy says; with ``own_store``
-    the record is kept in the folder, whatever the policy says. ``leadership`` is what others on
-    the same store are kept out by. ``hashing`` is how passwords are hashed.
+    ``alertmanager`` is where it listens, if that is not where the policy says. ``leadership`` is
+    what others on the same store are kept out by. ``hashing`` is how passwords are hashed.
     """
     alerting = policy.alerting
     if not alerting.enabled:
@@ -83,9 +81,7 @@ def running(
     with ExitStack() as stack:
         channels = stack.enter_context(open_channels(policy, data, telemetry))
         tokens = Tokens.from_policy(policy)
-        core = stack.enter_context(
-            open_core(policy, data, telemetry, own_store=own_store, leadership=leadership)
-        )
+        core = stack.enter_context(open_core(policy, data, telemetry, leadership=leadership))
         load_book(core.database, tokens.book)
         sign_in = stack.enter_context(open_sign_in(core, hashing))
         access = Access(

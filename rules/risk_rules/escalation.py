@@ -86,9 +86,10 @@ def _of_system(policy: Policy, alert: SystemAlert, key: str, severity: Severity)
 def _waiting(policy: Policy, latch: Latch, key: str) -> str:
     return (
         f"{value_of(latch.limit)} "
-        f"and on (risk_id) (time() - {latch.unacked} >= {_after(policy, key)})"
+        f"and on (risk_id) (time() - {latch.unacked} >= {_after(policy, key, latch.limit)})"
     )
 
 
-def _after(policy: Policy, key: str) -> str:
-    return promql.number(round(policy.number(key) * 60 - half_evaluation_seconds(policy), 3))
+def _after(policy: Policy, key: str, limit: str = "") -> str:
+    half = half_evaluation_seconds(policy, limit)
+    return promql.number(round(policy.number(key) * 60 - half, 3))

@@ -3,8 +3,8 @@
 Every limit has a group of its own, with all that follows from it in the order in which it is
 needed, so that a value and its alert belong to the same instant; groups run side by side, so
 no account's kill rule waits for ten thousand positions. What counts over minutes stands in
-slower groups beside it. What trips the kill switch is evaluated as often as it is scraped, if all
-the rest need not be.
+slower groups beside it. A limit that trips the kill switch is evaluated as often as it is scraped,
+if all the rest need not be.
 """
 
 from __future__ import annotations

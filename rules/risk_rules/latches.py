@@ -72,7 +72,7 @@ class Latch:
         """The breach, once it has lasted."""
         if not seconds:
             return self.since
-        lasted = promql.number(round(seconds - half_evaluation_seconds(policy), 3))
+        lasted = promql.number(round(seconds - half_evaluation_seconds(policy, self.limit), 3))
         return f"({self.since} <= time() - {lasted})"
 
     def unacked_rule(self, policy: Policy, confirmation: float) -> RecordingRule:
@@ -84,7 +84,7 @@ class Latch:
         begun = f"({self.since} + {promql.number(confirmation)})" if confirmation else self.since
         memory = promql.duration(off_multiple(policy, ack_memory_seconds(policy)))
         told = f"last_over_time({promql.series(m.ACK_UNTIL, tier=self.tier)}[{memory}])"
-        nearest = promql.number(half_evaluation_seconds(policy))
+        nearest = promql.number(half_evaluation_seconds(policy, self.limit))
         # Several receivers may report the same acknowledgement; the one that lasts counts.
         until = f"max by (risk_id) ({told})"
         expression = (

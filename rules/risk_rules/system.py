@@ -35,7 +35,12 @@ from risk_policy.vocabulary import Severity
 from risk_rules import promql
 from risk_rules.conditions import Condition
 from risk_rules.latches import value_of
-from risk_rules.timing import account_hold_seconds, failure_memory_seconds, off_multiple
+from risk_rules.timing import (
+    account_hold_seconds,
+    failure_memory_seconds,
+    looked_back_seconds,
+    off_multiple,
+)
 
 #: A silence begins to count where the last fresh snapshot is no older than so many of the allowed
 #: times: Prometheus may have been restarted meanwhile, but not everything since yesterday.
@@ -350,11 +355,22 @@ def _chain(policy: Policy) -> Iterator[Condition]:
     yield _remembered(policy, system.CHAIN_TRUNCATED, shorter)
     moment = promql.duration(off_multiple(policy, 3 * _scrape(policy)))
     replaced = f"max(changes({head}[{moment}])) > 0 unless on () max(changes({size}[{moment}])) > 0"
-    yield _remembered(policy, system.CHAIN_REWRITTEN, replaced)
+    yield _remembered(policy, system.CHAIN_REWRITTEN, _seen_lately(policy, replaced))
     patience = promql.number(policy.alerting.system.audit_unsigned_seconds)
     yield Condition(system.CHAIN_UNSIGNED, f"max({promql.series(m.AUDIT_UNSIGNED)}) > {patience}")
     stopped = f"max({promql.series(m.AUDIT_RETENTION_STOPPED)}) > 0"
     yield Condition(system.RETENTION_STOPPED, stopped)
+
+
+def _seen_lately(policy: Policy, seen: str) -> str:
+    """What is there for a few scrapes only, looked at for every scrape since the last evaluation.
+
+    A longer window would not do: whoever appends after a rewrite would hide it.
+    """
+    lately = looked_back_seconds(policy)
+    if not lately:
+        return seen
+    return f"max_over_time(({seen})[{promql.duration(lately)}:{promql.duration(_scrape(policy))}])"
 
 
 def _remembered(policy: Policy, alert: SystemAlert, seen: str) -> Condition:

@@ -11,8 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from risk_policy.catalogue.limits import LIMITS
 from risk_policy.model import Policy
 
+#: Limits that trip the kill switch by themselves.
+_TRIPPING: Final = frozenset(
+    limit.name for limit in LIMITS if any(spec.action.trips_kill_switch for spec in limit.alerts)
+)
 #: What only looks far back need not look often: every so many evaluations, up to a bound.
 _SLOW_FACTOR: Final = 5
 _SLOWEST_SECONDS: Final = 15.0
@@ -57,9 +62,24 @@ def off_multiple(policy: Policy, seconds: float) -> float:
     return milliseconds(longer + interval / 4) if _is_multiple(longer, interval) else longer
 
 
-def half_evaluation_seconds(policy: Policy) -> float:
-    """Taken off a time that has to pass, so that it has at the evaluation that is nearest."""
-    return milliseconds(policy.alerting.prometheus.evaluation_interval_seconds / 2)
+def looked_back_seconds(policy: Policy) -> float:
+    """How far back an evaluation looks for what shows in two scrapes; 0 if it cannot miss any."""
+    timing = policy.alerting.prometheus
+    if timing.evaluation_interval_seconds <= 2 * timing.scrape_interval_seconds:
+        return 0
+    return off_multiple(policy, timing.evaluation_interval_seconds)
+
+
+def half_evaluation_seconds(policy: Policy, limit: str = "") -> float:
+    """Taken off a time that has to pass, so that it has at the evaluation that is nearest.
+
+    Of a limit that trips the kill switch, evaluations are as near as scrapes.
+    """
+    timing = policy.alerting.prometheus
+    interval = timing.evaluation_interval_seconds
+    if limit in _TRIPPING:
+        interval = min(interval, timing.scrape_interval_seconds)
+    return milliseconds(interval / 2)
 
 
 def slow_interval_seconds(policy: Policy) -> float:

@@ -17,6 +17,7 @@ from risk_receivers.core import Core, open_core
 from risk_receivers.intake.alert import Feed
 from risk_receivers.intake.parse import Parser
 from risk_receivers.recorder import Received
+from risk_receivers.store.own import in_a_folder_of_its_own
 from risk_receivers.telemetry import Telemetry
 from riskwarden.app import application
 
@@ -118,7 +119,8 @@ def test_what_only_plays_keeps_its_record_in_its_own_folder(
     path = tmp_path / "policy.toml"
     path.write_text('[alerting.audit]\nstorage_backend = "postgresql"\n', encoding="utf-8")
     monkeypatch.setenv("RISKWARDEN_POSTGRESQL_DSN", "host=127.0.0.1 port=1 dbname=d")
-    with open_core(load_policy(path), tmp_path / "played", Telemetry(), own_store=True) as core:
+    policy = in_a_folder_of_its_own(load_policy(path))
+    with open_core(policy, tmp_path / "played", Telemetry()) as core:
         tell(core)
     done = run(path, "audit", "verify", "--data", str(tmp_path / "played"))
     assert (done.exit_code, "intact" in done.stdout) == (0, True)

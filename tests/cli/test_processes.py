@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 from stack_under_test import eventually
 
+from riskwarden.stack.layout import StackError
 from riskwarden.stack.processes import Processes
 
 #: Starts a process, stops it, says which, and never ends.
@@ -58,3 +59,11 @@ def test_one_that_was_stopped_goes_on_and_ends_when_asked(tmp_path: Path, *, tha
             processes.thaw("sleeper")
             eventually(lambda: state(child.process.pid) == "S", 30, "it goes on")
     assert child.process.returncode == -signal.SIGTERM
+
+
+def test_one_that_has_ended_is_not_stopped_and_that_is_said(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        child = processes.start("sleeper", ["true"], {"PATH": "/usr/bin:/bin"})
+        child.process.wait()
+        with pytest.raises(StackError, match="sleeper ended with code 0"):
+            processes.freeze("sleeper")

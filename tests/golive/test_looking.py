@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,11 @@ from typing import Any
 import nursery
 import pytest
 import trustme
+from go_live_ground import ground_of
 from loopback_http import LoopbackServer, Reply
 from snapshot_desk import NOBODY
 from time_server import time_server
 
-import risk_alertmanager
-from risk_policy import load_policy
 from risk_policy.contracts.audit import EventType
 from risk_policy.contracts.golive import GoLiveResult, Outcome
 from risk_receivers.audit.event import AuditEvent
@@ -34,29 +34,6 @@ from riskwarden.golive.looking import _spelt
 from riskwarden.golive.record import rehearsed
 from riskwarden.on_record import record
 from riskwarden.operator import Operator
-from riskwarden.stack.layout import Layout
-
-#: For channels that need some.
-SECRETS = {
-    "SLACK_WEBHOOK_URL": "https://hooks.example.com/x",
-    "TELEGRAM_BOT_TOKEN": "1:x",
-    "TELEGRAM_CHAT_ID": "42",
-}
-
-
-def ground_of(folder: Path, text: str = NOBODY, **more: Any) -> Ground:
-    path = folder / "alerting.toml"
-    path.write_text(text)
-    return Ground(
-        policy=load_policy(path, SECRETS),
-        layout=Layout(folder),
-        operator=Operator(folder, path, None),
-        author="olga",
-        environ={},
-        drills=folder / "drills",
-        **more,
-    )
-
 
 # -- Clocks ----------------------------------------------------------------------------------
 
@@ -81,42 +58,6 @@ def test_the_kernel_is_asked_and_nothing_is_set() -> None:
     assert kept in (True, False, None)
     assert off is None or off >= 0
     assert abs(time.time() - before) < 60
-
-
-# -- The second way ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("held", "channels", "outcome", "seen"),
-    [
-        ("T0/B0/x", ("slack",), Outcome.PASSED, "tells by slack"),
-        ("", ("slack",), Outcome.FAILED, "slack_webhook_url is empty"),
-        (None, ("slack",), Outcome.FAILED, "slack_webhook_url is not there"),
-        (None, ("email", "telegram"), Outcome.PASSED, "tells by email; not by telegram"),
-        (None, ("telegram",), Outcome.FAILED, "nobody would be told that the receivers are dead"),
-    ],
-)
-def test_only_what_alertmanager_runs_tells_people_of_dead_receivers(
-    tmp_path: Path, held: str | None, channels: tuple[str, ...], outcome: Outcome, seen: str
-) -> None:
-    if held is not None:
-        (tmp_path / "slack_webhook_url").write_text(held)
-    text = f'[alerting.second_way]\nsecrets_path = "{tmp_path}"\n' + "".join(
-        f"[alerting.channels.{name}]\nenabled = true\n{more}"
-        for name, more in {
-            "email": 'smtp_host = "mail.example.com"\nto_addresses = ["a@example.com"]\n',
-            "slack": "",
-            "telegram": "",
-        }.items()
-        if name in channels
-    )
-    with LoopbackServer() as http:
-        at = NOBODY.replace("127.0.0.1:4", http.url.removeprefix("http://"))
-        ground = ground_of(tmp_path, text + at)
-        config = risk_alertmanager.generate(ground.policy)["alertmanager.yml"]
-        http.instead = lambda _: Reply(body=json.dumps({"config": {"original": config}}))
-        finding = checklist.CHECKS["second-way"].look(ground)
-    assert (finding.outcome, seen in finding.seen) == (outcome, True), finding
 
 
 # -- TLS -------------------------------------------------------------------------------------
@@ -213,6 +154,16 @@ key_path = "{key}"
     assert state.read_text() == "what the signer has signed last"
     assert not list(scratch.iterdir())
     assert sorted(one.name for one in store.parent.iterdir() if "replaced" in one.name) == []
+
+
+def test_the_disk_of_a_store_that_has_one_of_its_own_is_looked_at(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        if Path(memory).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is one disk alone")
+        text = f'[alerting.audit]\ndatabase_path = "{memory}/audit.db"\n'
+        found = checklist.CHECKS["disk"].look(ground_of(tmp_path, NOBODY + text))
+    assert f"of the disk of {tmp_path} is free; " in found.seen
+    assert f"of the disk of {memory} is free" in found.seen
 
 
 def test_a_store_that_is_not_there_is_not_known(tmp_path: Path) -> None:

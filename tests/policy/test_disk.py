@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from risk_policy.disk import free_ratio
+from risk_policy.disk import free_ratio, least_free_ratio
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,14 @@ def test_what_is_kept_for_root_counts_neither_as_free_nor_as_there(
 def test_a_folder_that_is_not_there_has_no_free_share(tmp_path: Path) -> None:
     assert free_ratio(tmp_path / "gone") is None
     assert 0 < (free_ratio(tmp_path) or 0) < 1
+
+
+def test_of_several_the_fullest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk(folder: Path) -> SimpleNamespace:
+        if folder.name == "gone":
+            raise FileNotFoundError
+        return SimpleNamespace(f_blocks=100, f_bfree=int(folder.name), f_bavail=int(folder.name))
+
+    monkeypatch.setattr("os.statvfs", disk)
+    assert least_free_ratio(map(Path, ("70", "gone", "20", "90"))) == 0.2
+    assert least_free_ratio([Path("gone")]) is None

@@ -200,7 +200,7 @@ JUDGED: Mapping[str, Callable[[World], Finding]] = {
     "rules": lambda w: r.rules(frozenset({RULE}), w.rules),
     "alertmanager": lambda w: r.routes(DIGEST, w.routes),
     "delivery": lambda w: r.delivery(
-        w.down, w.told, {"the receivers": "127.0.0.1:9465", "Alertmanager": "127.0.0.1:9493"},
+        w.down, w.told, [("the receivers", "127.0.0.1:9465"), ("Alertmanager", "127.0.0.1:9493")],
         targets=3,
     ),
     "runtime": lambda w: r.runtime(w.accounts),

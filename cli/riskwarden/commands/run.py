@@ -9,6 +9,10 @@ from typing import Annotated
 
 import typer
 
+from risk_policy import Policy
+from risk_policy.contracts.gate import LEASE_FILE
+from risk_policy.contracts.gating import TradingEnvironment
+from risk_receivers.store.own import in_a_folder_of_its_own
 from riskwarden.commands.common import (
     LATEST,
     PolicyOption,
@@ -34,7 +38,7 @@ def run(
         Path | None,
         typer.Option(
             "--data",
-            help="Data folder; a new one under var/ unless given. An existing one is continued.",
+            help="Data folder; a new one under var/ unless given. An earlier run goes on.",
             show_default=False,
         ),
     ] = None,
@@ -59,11 +63,8 @@ def run(
 ) -> None:
     """Run exporter, paper runtime, Prometheus, Alertmanager and receivers; Ctrl-C stops all."""
     loaded = policy_or_fail(policy)
-    if data is not None and once and Layout(data.resolve()).database(loaded).exists():
-        fail(
-            f"{data.resolve()} holds an earlier run, whose record would count for this one; "
-            "with --once leave --data out or name a new folder"
-        )
+    if data is not None:
+        _require_to_play_in(Layout(data.resolve()), loaded, once=once)
     try:
         binaries = find_binaries()
         runs = Path("var").resolve()
@@ -98,6 +99,23 @@ def run(
         "[bold green]complete:[/] warning, critical, emergency, kill, flat, blocked, verified; "
         f"everything recorded is in {layout.root}"
     )
+
+
+def _require_to_play_in(layout: Layout, policy: Policy, *, once: bool) -> None:
+    """What is replayed trips a kill switch, which must not be one that anybody relies on."""
+    holds_record = layout.database(in_a_folder_of_its_own(policy)).exists()
+    is_used = holds_record or (layout.gate / LEASE_FILE).exists()
+    if is_used and layout.read_environment() is TradingEnvironment.LIVE:
+        fail(
+            f"{layout.root} is in use, and {layout.description.name} in it does not say that it is "
+            "a paper stack's: its kill switch would be tripped; leave --data out or name a new "
+            "folder"
+        )
+    if once and holds_record:
+        fail(
+            f"{layout.root} holds an earlier run, whose record would count for this one; "
+            "with --once leave --data out or name a new folder"
+        )
 
 
 def _follow(

@@ -13,7 +13,7 @@ from risk_policy.visible import visible
 from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import NoAnswerError, Operator, RefusedError
-from riskwarden.status_words import Line, details, headlines, open_alerts
+from riskwarden.status_words import Line, details, headlines, open_alerts, urgent
 
 #: The worst of them; whoever has more open needs the console.
 _MOST_SHOWN: Final = 30
@@ -45,8 +45,8 @@ def status(
 def _show_open(operator: Operator) -> None:
     """By the names that `riskwarden ack` takes."""
     try:
-        page = operator.answer("GET", "/api/v1/alerts?state=open&limit=1000")
-        found = open_alerts(page["alerts"])
+        answer = operator.answer("GET", "/api/v1/alerts/open?limit=1000")
+        found, number = open_alerts(answer["alerts"]), urgent(answer)
     except (NoAnswerError, RefusedError, LookupError, TypeError, ValueError) as error:
         unknown = f"which incidents are open is not known: {visible(str(error))}"
         out.print(Text(unknown, style="bold red"), soft_wrap=True)
@@ -58,8 +58,8 @@ def _show_open(operator: Operator) -> None:
         # A name has to stay in one piece to be copied, however narrow the terminal.
         style = "" if one.taken_by else "bold red"
         out.print(Text(visible(one.text), style=style), soft_wrap=True)
-    if len(found) > _MOST_SHOWN or page.get("next"):
-        out.print(f"{'at least ' if page.get('next') else ''}{len(found)} in all: see the console")
+    if number > _MOST_SHOWN:
+        out.print(f"{number:,} in all: see the console")
     if not all(one.taken_by for one in found):
         out.print("take one on: riskwarden ack INCIDENT --comment ...")
 

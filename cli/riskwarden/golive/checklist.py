@@ -6,8 +6,8 @@ answer is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, cast
 
@@ -33,7 +33,7 @@ from riskwarden.golive import (
     second_way,
 )
 from riskwarden.golive import running as r
-from riskwarden.golive.finding import Finding, Line, NotKnownError, not_known
+from riskwarden.golive.finding import Finding, Line, NotKnownError, not_known, passed
 from riskwarden.golive.ground import Ground
 from riskwarden.golive.vouched import VOUCHED, vouched
 from riskwarden.safety_snapshot.discreet import discretion
@@ -87,28 +87,54 @@ def _rules(ground: Ground) -> Finding:
 
 
 def _routes(ground: Ground) -> Finding:
-    return r.routes(ground.policy.digest, looking.routes_in_force(ground))
+    return _of_every_alertmanager(
+        ground, lambda at: r.routes(ground.policy.digest, looking.routes_in_force(ground, at))
+    )
 
 
 def _delivery(ground: Ground) -> Finding:
     down, count, told = looking.targets(ground)
-    wanted = {
-        "the receivers": ground.endpoints.receivers,
-        "Alertmanager": ground.endpoints.alertmanager,
-    }
+    wanted = [
+        *(("the receivers", at) for at in ground.every_receivers),
+        *(("Alertmanager", at) for at in ground.every_alertmanager),
+    ]
     return r.delivery(down, told, wanted, targets=count)
 
 
 def _disk(ground: Ground) -> Finding:
     ground.require_folder()
     least = ground.policy.alerting.system.disk_free_warning_pct
-    return r.disk(free_ratio(ground.layout.root), least, str(ground.layout.root))
+    return _of_all(r.disk(free_ratio(one), least, str(one)) for one in record.folders(ground))
 
 
 def _trial(ground: Ground) -> Finding:
     body = {"author": f"{ground.author} (go-live checklist)"[:100], "channels": []}
     said = ground.ask("POST", "/api/v1/channels/test", body, patience_seconds=TEST_SECONDS)
     return people.trial(cast("list[Trial]", said["results"]))
+
+
+def _second_way(ground: Ground) -> Finding:
+    enabled = second_way.enabled(ground)
+    return _of_every_alertmanager(
+        ground, lambda at: people.without_receivers(second_way.ways(ground, at), enabled)
+    )
+
+
+def _of_every_alertmanager(ground: Ground, look: Callable[[str], Finding]) -> Finding:
+    found = ((at, look(at)) for at in ground.every_alertmanager)
+    if len(ground.every_alertmanager) == 1:
+        return _of_all(one for _, one in found)
+    return _of_all(replace(one, seen=f"{at}: {one.seen}") for at, one in found)
+
+
+def _of_all(findings: Iterable[Finding]) -> Finding:
+    """The first that is not as it should be; or what was seen of all."""
+    seen = []
+    for one in findings:
+        if one.outcome is not Outcome.PASSED:
+            return one
+        seen.append(one.seen)
+    return passed("; ".join(seen))
 
 
 def _second_factor(ground: Ground) -> Finding:
@@ -208,11 +234,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "on-call": Check(
         _PEOPLE, "somebody is told at any hour", lambda g: people.on_call(g.policy, g.clock())
     ),
-    "second-way": Check(
-        _PEOPLE,
-        "people are told of dead receivers",
-        lambda g: people.without_receivers(second_way.ways(g), second_way.enabled(g)),
-    ),
+    "second-way": Check(_PEOPLE, "people are told of dead receivers", _second_way),
     "console": Check(_PEOPLE, "the console opens", _console),
     "runbooks": Check(_PEOPLE, "every alert's runbook opens", _runbooks),
     "audit-chain": Check(_RECORD, "the audit chain verifies", _chain),

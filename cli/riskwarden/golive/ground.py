@@ -70,6 +70,24 @@ class Ground:
         return self.layout.read_endpoints() or self.policy.alerting.endpoints
 
     @property
+    def every_alertmanager(self) -> tuple[str, ...]:
+        """Each member of Alertmanager's cluster: any one may be dead on the day."""
+        alerting = self.policy.alerting
+        more = () if self._is_local else alerting.prometheus.more_alertmanagers
+        return (self.endpoints.alertmanager, *more)
+
+    @property
+    def every_receivers(self) -> tuple[str, ...]:
+        """Where receivers listen: those that lead, or those that stand by."""
+        peers = () if self._is_local else self.policy.alerting.high_availability.peers
+        return (self.endpoints.receivers, *peers)
+
+    @property
+    def _is_local(self) -> bool:
+        """Whether it is a stack of `riskwarden run`, which has one of each."""
+        return self.layout.read_endpoints() is not None
+
+    @property
     def receivers_url(self) -> str:
         """Of the receivers."""
         if self.receivers is None:

@@ -139,8 +139,8 @@ def targets(ground: Ground) -> tuple[list[str], int, list[str]]:
     return down, len(active), places
 
 
-def routes_in_force(ground: Ground) -> RoutesInForce:
-    """Which configuration Alertmanager runs. Raises NotKnownError."""
+def routes_in_force(ground: Ground, at: str) -> RoutesInForce:
+    """Which configuration an Alertmanager runs. Raises NotKnownError."""
     path = _routes_file(ground)
     try:
         data = content_of(path).data
@@ -149,7 +149,7 @@ def routes_in_force(ground: Ground) -> RoutesInForce:
             f"{path}: {error.strerror}", "name the file with --alertmanager-config"
         ) from error
     said = MADE_FROM.search(data)
-    text = ground.fetched(f"http://{ground.endpoints.alertmanager}/metrics").text
+    text = ground.fetched(f"http://{at}/metrics").text
     values = dict(_values(text))
     return RoutesInForce(
         str(path),

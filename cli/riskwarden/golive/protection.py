@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from risk_policy.model.base import is_loopback
+from risk_policy.model.base import is_loopback, split_endpoint
 from risk_policy.model.policy import Alerting
 from risk_receivers.shapes.security import KeyAge
 from risk_receivers.users.passwords import LEAST_LENGTH, fault_of
@@ -134,6 +134,11 @@ def tls(alerting: Alerting, shown: Certificate | None, now: datetime) -> Finding
             "set alerting.dashboard.tls.cert_file and key_file, or bind to 127.0.0.1",
         )
     if not board.tls.is_used:
+        if elsewhere := _elsewhere(alerting):
+            return not_known(
+                f"alerts and tokens are on their way to {listed(elsewhere)} without TLS",
+                "see that nobody else can read there, then --skip tls --because ...",
+            )
         return passed("the receivers speak to this machine alone")
     if shown is None:
         return not_known(
@@ -152,3 +157,13 @@ def tls(alerting: Alerting, shown: Certificate | None, now: datetime) -> Finding
             "authority's file with SSL_CERT_FILE",
         )
     return passed(said)
+
+
+def _elsewhere(alerting: Alerting) -> list[str]:
+    """Parts that are not on this machine for sure."""
+    parts = (
+        *alerting.endpoints.model_dump().values(),
+        *alerting.high_availability.peers,
+        *alerting.prometheus.more_alertmanagers,
+    )
+    return [one for one in parts if not is_loopback(split_endpoint(one)[0])]

@@ -25,6 +25,7 @@ from risk_receivers.database.place import Place, path_of
 from risk_receivers.errors import ReceiversError, StartError
 from risk_receivers.prometheus_witness import seen_heads
 from risk_receivers.store.backup import BackupError
+from risk_receivers.store.own import in_a_folder_of_its_own
 from risk_receivers.store.places import named_place
 from risk_receivers.store.receipt import ReceiptError
 from risk_receivers.verification import verify_store
@@ -66,6 +67,14 @@ def verified(ground: Ground) -> tuple[Verification, int | None]:
     return found, len(seen) or None
 
 
+def folders(ground: Ground) -> list[Path]:
+    """Where a disk could be too full for the record: the store's own, too, if it has one."""
+    root = ground.layout.root
+    store = (root / LenientPolicy(Path(ground.policy.source)).database).parent
+    is_another = store.is_dir() and store.stat().st_dev != root.stat().st_dev
+    return [root, store] if is_another else [root]
+
+
 def rehearsed(ground: Ground) -> Rehearsed | Finding:
     """A backup, put back and verified. Raises NotKnownError."""
     place, policy = _place(ground), ground.policy
@@ -74,7 +83,7 @@ def rehearsed(ground: Ground) -> Rehearsed | Finding:
         with _scratch(ground, place) as scratch:
             copy = back_up(place, policy, scratch / "backup.db", _REASON)
             root = scratch / "restored"
-            elsewhere = in_a_folder_of_its_own(policy)
+            elsewhere = _of_a_copy(policy)
             target = named_place(elsewhere.alerting.audit, root)
             path_of(target).parent.mkdir(parents=True, mode=0o700)
             restored(scratch / "backup.db", target, elsewhere, root, None, _REASON)
@@ -93,20 +102,11 @@ def rehearsed(ground: Ground) -> Rehearsed | Finding:
     return Rehearsed(copy.head, copy.size, found, time.monotonic() - began)
 
 
-def in_a_folder_of_its_own(policy: Policy) -> Policy:
-    """The policy with nothing of the record anywhere but in the folder that is named.
-
-    Its paths may be absolute, and then they lead from any folder to the store that is in use.
-    """
-    audit = policy.alerting.audit
-    signing = audit.signing.model_copy(
-        update={"signer": "in_process", "key_path": "audit/signing.key"}
-    )
-    own = audit.model_copy(
-        update={"storage_backend": "sqlite", "database_path": "audit/audit.db", "signing": signing}
-    )
-    alerting = policy.alerting.model_copy(update={"audit": own})
-    return policy.model_copy(update={"alerting": alerting})
+def _of_a_copy(policy: Policy) -> Policy:
+    """A backup is one file, wherever the store is kept that it was taken of."""
+    own = in_a_folder_of_its_own(policy)
+    audit = own.alerting.audit.model_copy(update={"storage_backend": "sqlite"})
+    return own.model_copy(update={"alerting": own.alerting.model_copy(update={"audit": audit})})
 
 
 @contextmanager

@@ -235,26 +235,27 @@ def routes(digest: str, seen: RoutesInForce) -> Finding:
 
 
 def delivery(
-    down: Sequence[str], told: Iterable[str], wanted: Mapping[str, str], *, targets: int
+    down: Sequence[str], told: Iterable[str], wanted: Sequence[tuple[str, str]], *, targets: int
 ) -> Finding:
     """Whether Prometheus reaches what it scrapes, and delivers alerts to machines and people.
 
     Args:
         down: targets that it does not reach.
         told: ``host:port`` of whomever it delivers alerts to.
-        wanted: who has to be among them, by name.
+        wanted: who has to be among them: what it is, and where.
     """
     if not targets:
         return failed("Prometheus scrapes nothing", "start it with the generated configuration")
     if down:
         return failed(f"it does not reach {listed(down)}", "see its page /targets for why")
     reached = set(told)
-    if missing := [f"{name} at {at}" for name, at in wanted.items() if at not in reached]:
+    places = [f"{name} at {at}" for name, at in wanted]
+    if missing := [f"{name} at {at}" for name, at in wanted if at not in reached]:
         return failed(
             f"it delivers no alerts to {' and '.join(missing)}",
             "start it with the generated configuration, section alerting",
         )
-    return passed(f"{targets} targets are up; alerts go to {' and '.join(wanted)}")
+    return passed(f"{targets} targets are up; alerts go to {' and '.join(places)}")
 
 
 def disk(free: float | None, least_pct: float, where: str) -> Finding:

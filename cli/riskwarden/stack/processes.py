@@ -108,8 +108,13 @@ class Processes:
         raise KeyError(name)
 
     def freeze(self, name: str) -> None:
-        """Stop one without its knowledge, until it is thawed or this process ends."""
-        pid = self.child(name).process.pid
+        """Stop one without its knowledge, until it is thawed or this process ends.
+
+        Raises StackError if it has ended by itself: its number may be another one's by now.
+        """
+        child = self.child(name)
+        child.check()
+        pid = child.process.pid
         if pid not in self._wakers:
             self._wakers[pid] = subprocess.Popen(
                 ("sh", "-c", _WAKER, "sh", str(pid)),
@@ -117,7 +122,7 @@ class Processes:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        os.kill(pid, signal.SIGSTOP)
+        child.process.send_signal(signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
         """Let it go on."""

@@ -15,6 +15,7 @@ import risk_rules
 from risk_policy import Policy
 from risk_policy.contracts.artefact import with_tokens_beside
 from risk_policy.model.stack import Endpoints
+from risk_receivers.store.own import in_a_folder_of_its_own
 from risk_rules.prometheus import RULES_FOLDER
 from riskwarden.artefacts import settle
 from riskwarden.stack.layout import Layout, StackError
@@ -220,14 +221,12 @@ def _reachable_runbooks(policy: Policy, endpoints: Endpoints) -> Policy:
 
 def _own(policy: Policy) -> Policy:
     """The policy with everything in the data folder: what only plays is nobody else's record."""
+    policy = in_a_folder_of_its_own(policy)
     alerting = policy.alerting
-    audit = alerting.audit
-    if audit.storage_backend == "postgresql":
-        audit = audit.model_copy(update={"storage_backend": "sqlite"})
     prometheus = alerting.prometheus.model_copy(
         update={"more_alertmanagers": (), "remote_write_file": ""}
     )
-    more = {"audit": audit, "prometheus": prometheus}
+    more = {"prometheus": prometheus}
     return with_tokens_beside(
         policy.model_copy(update={"alerting": alerting.model_copy(update=more)})
     )

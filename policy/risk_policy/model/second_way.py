@@ -27,8 +27,9 @@ FolderPath = Annotated[str, AfterValidator(_folder)]
 class SecondWay(Section):
     """``[alerting.second_way]``: Alertmanager tells people itself, by the enabled channels.
 
-    It uses those of email, Slack and Telegram that the policy enables, and tells of nothing but
-    the receivers' failure and of what nobody hears meanwhile.
+    It uses those of email and Slack that the policy enables (and Telegram in `riskwarden run`,
+    whose configuration may hold a token), and tells of nothing but the receivers' failure and of
+    what nobody hears meanwhile.
 
     Attributes:
         secrets_path: where Alertmanager finds what no generated file may hold. Unless it is

@@ -42,8 +42,8 @@ class Prometheus(Section):
 
     Attributes:
         scrape_interval_seconds: how often the exporter is scraped.
-        evaluation_interval_seconds: how often the rules are evaluated; what trips the kill switch
-            as often as the exporter is scraped, if that is more often.
+        evaluation_interval_seconds: how often the rules are evaluated; a limit that trips the kill
+            switch as often as the exporter is scraped, if that is more often.
         resend_delay_seconds: how often a firing alert is repeated to the alert feed.
         feed_timeout_seconds: after which a hung receivers service is given up for this batch.
         retention_days: how long Prometheus keeps samples.

@@ -11,12 +11,9 @@ from risk_receivers.database.server import dsn_problem
 from risk_receivers.errors import StartError
 
 
-def place_of(audit: Audit, data: Path, *, own: bool = False) -> Place:
-    """The place, in or for a data folder. Raises StartError.
-
-    With ``own`` nothing is kept outside the folder, whatever the policy says.
-    """
-    place = named_place(audit, data, own=own)
+def place_of(audit: Audit, data: Path) -> Place:
+    """The place, in or for a data folder. Raises StartError."""
+    place = named_place(audit, data)
     if isinstance(place, Path) and segments_of(place).is_dir():
         raise StartError(
             f"{place}: its audit chain is in {segments_of(place)}; say so with "
@@ -26,13 +23,13 @@ def place_of(audit: Audit, data: Path, *, own: bool = False) -> Place:
     return place
 
 
-def named_place(audit: Audit, data: Path, *, own: bool = False) -> Place:
+def named_place(audit: Audit, data: Path) -> Place:
     """The same, whatever is there by now. Raises StartError."""
     path = data / audit.database_path
     match audit.storage_backend:
         case "jsonl":
             return Segmented(path)
-        case "postgresql" if not own:
+        case "postgresql":
             key = "alerting.audit.postgresql.dsn"
             try:
                 dsn = audit.postgresql.dsn.reveal()

@@ -63,7 +63,7 @@ def _confirmed(subject: Subject, report: Reporter, rule: Rule) -> Iterator[Findi
     key = f"alerting.confirmation.{spec.tier}_seconds" if spec else alert.duration if alert else ""
     wanted = subject.policy.number(key) if key else 0.0
     waited = [float(seconds) for seconds in _WAITED.findall(rule.text)]
-    least = wanted - half_evaluation_seconds(subject.policy)
+    least = wanted - half_evaluation_seconds(subject.policy, rule.labels.get(labels.LIMIT, ""))
     if wanted and max(waited, default=0.0) < least - 1e-9:
         yield report.about(
             rule,

@@ -19,7 +19,7 @@ from risk_rules.promql import number
 from risk_rules.proofs import two_levels
 from risk_rules.proofs.board import Board, Line, Truth
 from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, selector
-from risk_rules.timing import account_hold_seconds
+from risk_rules.timing import account_hold_seconds, looked_back_seconds
 
 _GONE: Sample = None
 _NUDGE: Final = 1e-6
@@ -315,9 +315,16 @@ class ConditionsProof:
         board.expect(system.CHAIN_TRUNCATED, remembered(policy, clock, shorter))
         moment = 3.5 * clock.scrape
 
-        def rewritten(now: int) -> bool:
+        def replaced(now: int) -> bool:
             other = any(_changed(head, now, moment) for head in heads)
             return other and not _changed(size, now, moment)
+
+        lately = milliseconds(looked_back_seconds(policy))
+
+        def rewritten(now: int) -> bool:
+            """At this evaluation; where those are rare, at any scrape since the one before."""
+            scrapes = range(now - now % clock.scrape, now - lately, -clock.scrape)
+            return any(map(replaced, scrapes if lately else (now,)))
 
         board.expect(system.CHAIN_REWRITTEN, remembered(policy, clock, rewritten))
 

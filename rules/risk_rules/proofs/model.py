@@ -146,7 +146,11 @@ class SubjectModel:
 
     def __init__(self, policy: Policy, limit: Limit, subject: Subject, clock: Clock) -> None:
         self._limit, self._subject, self._clock = limit, subject, clock
-        self._half = milliseconds(policy.alerting.prometheus.evaluation_interval_seconds) / 2
+        pace = policy.alerting.prometheus
+        every = pace.evaluation_interval_seconds
+        if any(spec.action.trips_kill_switch for spec in limit.alerts):
+            every = min(every, pace.scrape_interval_seconds)
+        self._half = milliseconds(every) / 2
         self._value: float | None = None
         how = policy.alerting.escalation
         self._window = max(round(how.frequency_based.window_minutes * 60), 1) * 1000

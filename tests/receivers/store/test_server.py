@@ -262,9 +262,6 @@ def test_the_dsn_is_missed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("RISKWARDEN_POSTGRESQL_DSN", raising=False)
     with pytest.raises(StartError, match=r"alerting\.audit\.postgresql\.dsn.*POSTGRESQL_DSN"):
         place_of(Audit(storage_backend="postgresql"), tmp_path)
-    assert place_of(Audit(storage_backend="postgresql"), tmp_path, own=True) == (
-        tmp_path / "audit" / "audit.db"
-    )
 
 
 def test_a_reader_is_served_by_a_process_that_has_many_files_open(

@@ -75,7 +75,7 @@ ALERT_UNHEARD: Final = SystemAlert(
     "Look at Prometheus's or Alertmanager's alerts now. Judge the account by hand, and start the "
     "receivers.",
     identity=("of_severity", "watched"),
-    measured="It fires {value} times.",
+    measured="Alerts of this name that fire: {value}.",
     never_escalates=True,
 )  # fmt: skip
 

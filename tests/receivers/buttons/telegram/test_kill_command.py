@@ -33,12 +33,14 @@ def telegram() -> Iterator[TelegramStandIn]:
         yield telegram
 
 
-def listening(stopped: Any, telegram: TelegramStandIn, *, obeys: bool = True) -> Any:
+def listening(
+    stopped: Any, telegram: TelegramStandIn, *, obeys: bool = True, program: tuple[str, ...] = ()
+) -> Any:
     command = "kill_command = true\n" if obeys else ""
     text = f'{stopped.policy.read_text()}{SECTION}api_url = "{telegram.url}"\n{command}'
     stopped.policy.write_text(text)
     stopped.environ["TELEGRAM_BOT_TOKEN"] = TOKEN
-    return stopped.start()
+    return stopped.start(program)
 
 
 def answers(telegram: TelegramStandIn) -> list[str]:
@@ -164,3 +166,15 @@ def test_whatever_the_reason_the_mode_is_read(mode: KillMode, reason: str) -> No
 def test_no_text_makes_it_fail(text: str) -> None:
     command_in(text)
     command_in("/kill " + text)
+
+
+def test_a_stack_that_only_plays_leaves_what_is_said_to_those_who_are_meant(
+    stopped: Any, telegram: TelegramStandIn, words: Any, wait_until: Callable[..., Any]
+) -> None:
+    """A bot tells one program only; as of a drill beside receivers that are in use."""
+    telegram.say(f"/kill immediate {WHY}")
+    receivers = listening(stopped, telegram, program=("-m", "risk_receivers", "--own-store"))
+    assert receivers.send("alerts", [words.kill_alert()]).status_code == 200
+    wait_until(lambda: telegram.sent, what="people are told")
+    assert telegram.polls == []
+    assert all("reply_markup" not in one for one in telegram.asked)
