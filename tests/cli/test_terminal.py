@@ -22,6 +22,39 @@ LETTER = {
 }  # fmt: skip
 
 
+def test_what_somebody_has_taken_on_is_never_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is what `unack` takes."""
+    name = "alerts_undelivered/http://127.0.0.1:9465/api/v2/alerts:critical:1"
+    taken = {**SILENCE, "incident": name, "is_acknowledgement": True, "comment": "on it " * 40}
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    with LoopbackServer() as server:
+        server.instead = lambda _: Reply(200, json.dumps({"silences": [taken]}))
+        given = ["acks", "--receivers", server.url]
+        done = CliRunner().invoke(application(given), given)
+    assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("pause", "Positions stay open: somebody has to manage them"),
+        ("graceful", "What is open closes at its targets"),
+        ("immediate", "Check that the account is flat"),
+    ],
+)
+def test_a_kill_says_what_becomes_of_open_positions(
+    monkeypatch: pytest.MonkeyPatch, mode: str, told: str
+) -> None:
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    answer = {"kill_id": "k", "mode": mode, "already_tripped": False}
+    with LoopbackServer() as server:
+        server.instead = lambda _: Reply(200, json.dumps(answer))
+        given = ["kill", "--mode", mode, "--reason", "x", "--receivers", server.url]
+        done = CliRunner().invoke(application(given), given)
+    assert told in done.stdout
+    assert ("is flat" in done.stdout) == (mode == "immediate")
+
+
 @pytest.mark.parametrize(
     ("command", "answer", "code"),
     [
