@@ -108,7 +108,9 @@ def test_values_of_now_never_pass_for_those_of_the_trip(desk: Any, console: Wind
     desk.figures.text = TROUBLE
     expect(console.page.locator("#limits")).to_contain_text("16.3 %")
     desk.receivers.operator_kill("pause", "a test")
-    expect(console.page.locator("#limits-note")).to_contain_text("as Prometheus had measured them last")
+    expect(console.page.locator("#limits-note")).to_contain_text(
+        "as Prometheus had measured them last"
+    )
     tripped = datetime.fromisoformat(desk.receivers.status()["kill_switch"]["since"])
     long_ago = tripped + timedelta(seconds=4)
     desk.wait_until(lambda: datetime.now(UTC) > long_ago, what="the trip is a while ago")
