@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from loopback_http import LoopbackServer, Reply
 from typer.testing import CliRunner
 
@@ -53,6 +55,19 @@ def test_a_kill_says_what_becomes_of_open_positions(
         done = CliRunner().invoke(application(given), given)
     assert told in done.stdout
     assert ("is flat" in done.stdout) == (mode == "immediate")
+
+
+def test_status_says_what_holds_while_nobody_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    (tmp_path / "p.toml").write_text("[alerting.gate]\nlease_seconds = 7")
+    policy = str(tmp_path / "p.toml")
+    given = ["status", "--receivers", f"127.0.0.1:{free_port()}", "--policy", policy]
+    done = CliRunner().invoke(application(given), given)
+    assert done.exit_code == 1
+    for told in ("does not answer", "within 7 s", "open positions stay", "riskwarden kill"):
+        assert told in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,22 @@ def test_whose_session_ended_is_told_so(desk: Any, console: Window) -> None:
     console.complaints.clear()  # browsers write every 401 to their console
 
 
+def test_why_a_phone_s_kill_was_not_sent_is_seen_without_scrolling(desk: Any) -> None:
+    opened = desk.open(axe=False, viewport=PHONE)
+    page = opened.page
+    page.get_by_role("button", name="Stop trading").click()
+    page.get_by_role("radio", name="immediate").check()
+    page.get_by_label("Reason").fill("the feed is wrong")
+    page.get_by_role("button", name="Show what would happen").click()
+    page.get_by_label("Type IMMEDIATE").fill("yes")
+    page.get_by_role("button", name="Stop trading now").click()
+    expect(page.get_by_role("alert")).to_contain_text("Type IMMEDIATE")
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name="Stop trading now")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    opened.close()
+
+
 def test_what_alerts_say_is_text_and_none_takes_the_screen_from_the_others(desk: Any) -> None:
     markup = "<img src=x onerror=alert(1)>\"'&amp;{{7*7}}"
     turned = "\u202egpj.exe\u202c \u05e9\u05dc\u05d5\u05dd"
