@@ -5,6 +5,9 @@ while the old one still works, loads, and waits for its turn; so what lies betwe
 of the one and the recovery of the other. Meanwhile the gate lets no new risk through, and what
 Prometheus and Alertmanager could not deliver they send again. If the new one is not ready in time
 it is stopped and the old one started; if that fails too, it is said as loudly as can be.
+
+Whoever interrupts it gets the old one back, or keeps the new one if that is ready already. No
+upgrade is left half way, where one that nobody looks at takes over, or none does.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from risk_receivers.turn import STANDBY_LOCK
 _LOOK_SECONDS: Final = 0.02
 #: There is nothing else left that could be done.
 _LEAST_BACK_SECONDS: Final = 60.0
+_INTERRUPTED: Final = "it was interrupted"
 
 
 class Outcome(Enum):
@@ -56,6 +60,7 @@ class Releases:
     Attributes:
         waits: whether a service waits for its turn; None if nobody can tell.
         within_seconds: how long a release may take to load, and to become ready.
+        interrupted: whether somebody wants it to end. Going back is not interrupted.
     """
 
     check: Callable[[str], str]
@@ -64,6 +69,7 @@ class Releases:
     is_ready: Callable[[], bool]
     waits: Callable[[], bool] | None
     within_seconds: float
+    interrupted: Callable[[], bool]
 
 
 def upgrade(old: str, new: str, releases: Releases, say: Callable[[str], None]) -> Ended:
@@ -72,27 +78,28 @@ def upgrade(old: str, new: str, releases: Releases, say: Callable[[str], None]) 
         return Ended(Outcome.NOTHING_CHANGED, f"{old} is not ready, so nothing could go back to it")
     if why := releases.check(new):
         return Ended(Outcome.NOTHING_CHANGED, f"{new} would not start: {why}")
+    if releases.interrupted():
+        return Ended(Outcome.NOTHING_CHANGED, _INTERRUPTED)
     say(f"{new} starts, {old} still works")
     why = releases.start(new)
-    if (
-        not why
-        and releases.waits is not None
-        and not _soon(releases.waits, releases.within_seconds)
-    ):
-        why = f"it has not loaded within {releases.within_seconds:g} s"
+    if not why and releases.waits is not None:
+        late = f"it has not loaded within {releases.within_seconds:g} s"
+        why = _awaited(releases.waits, releases, late)
+        if not why and releases.interrupted():  # while the old one has not been touched
+            why = _INTERRUPTED
     began = time.monotonic()
-    stopped = ""
     if why:
         stopped = releases.stop(new)
         if releases.is_ready():
-            return Ended(Outcome.NOTHING_CHANGED, f"{new} did not start: {why}")
+            left = f"; and it was not stopped: {stopped}" if stopped else ""
+            return Ended(Outcome.NOTHING_CHANGED, f"{new} did not start: {why}{left}")
     else:
         say(f"{old} stops, {new} takes over")
         began = time.monotonic()
-        why = releases.stop(old)
-        if not why and _soon(releases.is_ready, releases.within_seconds):
+        late = f"it was not ready within {releases.within_seconds:g} s"
+        why = releases.stop(old) or _awaited(releases.is_ready, releases, late)
+        if not why:
             return Ended(Outcome.DONE, gap_seconds=time.monotonic() - began)
-        why = why or f"it was not ready within {releases.within_seconds:g} s"
         stopped = releases.stop(new)
     say(f"{new}: {why}; {old} comes back")
     back = releases.start(old)
@@ -100,6 +107,16 @@ def upgrade(old: str, new: str, releases: Releases, say: Callable[[str], None]) 
         return Ended(Outcome.ROLLED_BACK, f"{new}: {why}", time.monotonic() - began)
     reasons = "; ".join(one for one in (why, stopped, back) if one)
     return Ended(Outcome.NEITHER_IS_READY, reasons, time.monotonic() - began)
+
+
+def _awaited(condition: Callable[[], bool], releases: Releases, late: str) -> str:
+    """Nothing once the condition holds; else why it was given up."""
+    for _ in _looks(time.monotonic() + releases.within_seconds):
+        if condition():
+            return ""
+        if releases.interrupted():
+            return _INTERRUPTED
+    return late
 
 
 def _soon(condition: Callable[[], bool], seconds: float) -> bool:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from rich.emoji import Emoji
+
+from riskwarden.app import application
 
 
 def riskwarden(*arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -20,6 +27,21 @@ def test_help_lists_every_command() -> None:
     listed = {line.split()[1] for line in shown.splitlines() if line.startswith("│ ")}
     assert listed >= {"run", "generate", "backtest", "kill", "status", "ack", "unack", "acks"}
     assert listed >= {"policy", "rules", "audit", "channels", "token"}
+
+
+def told(command: Any) -> Iterator[str]:
+    """What help says of a command, its options, and those below it."""
+    yield command.help or ""
+    yield from (getattr(one, "help", None) or "" for one in command.params)
+    for inner in getattr(command, "commands", {}).values():
+        yield from told(inner)
+
+
+def test_no_help_has_a_picture_in_the_place_of_words() -> None:
+    """Help is shown with emoji, and `drawdown/main:warning:1` holds the name of one."""
+    texts = list(told(typer.main.get_command(application())))
+    assert len(texts) > 200
+    assert [text for text in texts if Emoji.replace(text) != text] == []
 
 
 def test_a_mistyped_command_is_met_with_what_was_meant() -> None:

@@ -55,12 +55,13 @@ def test_the_embedding_example_runs_and_the_gate_is_closed_without_receivers(
     assert by_gate.startswith("False gate.lease is missing")
 
 
-def test_the_bot_in_plain_python_tells_what_it_holds_asks_and_reports_that_it_is_flat(
-    tmp_path: Path,
+@pytest.mark.parametrize("mode", list(KillMode))
+def test_the_bot_in_plain_python_tells_what_it_holds_asks_and_closes_what_has_to_be_closed(
+    tmp_path: Path, mode: KillMode
 ) -> None:
     _, program = PROGRAMS
     assert len([line for line in program.splitlines() if line]) <= 30
-    _write_killed_gate(tmp_path / "gate")
+    _write_killed_gate(tmp_path / "gate", mode)
     environ = {**os.environ, "RISKWARDEN_SNAPSHOT_TOKEN": "s", "RISKWARDEN_RUNTIME_TOKEN": "r"}
     policy = load_policy(default_policy_path(), {})
     with (
@@ -80,9 +81,12 @@ def test_the_bot_in_plain_python_tells_what_it_holds_asks_and_reports_that_it_is
         )
         assert done.returncode == 0, done.stderr
         assert any(x.metric.name == "risk_equity" for x in exporter.blocks())
-    bought, sold = done.stdout.splitlines()
-    assert bought.startswith("buy False kill switch tripped, mode immediate: a test")
-    assert sold.startswith("sell True it only reduces risk")
+    bought, *sold = done.stdout.splitlines()
+    assert bought.startswith(f"buy False kill switch tripped, mode {mode}: a test")
+    if mode is not KillMode.IMMEDIATE:
+        assert (sold, receivers.received) == ([], []), "nothing is closed, and nobody says so"
+        return
+    assert sold[0].startswith("sell True it only reduces risk")
     (told,) = receivers.received
     assert told.path == "/api/v1/runtime/reports"
     assert told.headers["Authorization"] == "Bearer r"
@@ -91,12 +95,13 @@ def test_the_bot_in_plain_python_tells_what_it_holds_asks_and_reports_that_it_is
     assert report.kill_id == KILL.id
 
 
-def _write_killed_gate(folder: Path) -> None:
+def _write_killed_gate(folder: Path, mode: KillMode) -> None:
     folder.mkdir()
     boot = contract.boot_id()
     lease = contract.encode(lease_ns=contract.HALT, version=1, longest_ns=1, boot=boot)
     (folder / contract.LEASE_FILE).write_bytes(lease)
-    detail = {"version": 1, "halted": True, "restrictions": [KILL], "policy_digest": "0" * 64}
+    kill = KILL.model_copy(update={"mode": mode})
+    detail = {"version": 1, "halted": True, "restrictions": [kill], "policy_digest": "0" * 64}
     contract.write_detail(folder, GateDetail(**detail, written_at=utc_now()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from rich.console import Console
 
 from risk_policy import Policy
 from risk_policy.vocabulary import Severity
-from riskwarden.stack.screen import drawdown_bar, timeline
+from riskwarden.stack.layout import Layout
+from riskwarden.stack.processes import Processes
+from riskwarden.stack.screen import drawdown_bar, links, timeline
+from riskwarden.stack.stack import Stack
 from riskwarden.stack.story import Milestone, Story, first_sentence
 
 AT = "2026-01-02T03:04:05.000000Z"
@@ -156,3 +160,11 @@ def test_an_account_is_called_flat_within_what_was_closed() -> None:
         story.on_journal({"kind": "flat_confirmed", "at": AT, "kill_id": "k1", "scope": scope})
     told = [line.text.partition(":")[0] for line in story.log]
     assert told == ["the account is flat", "the account is flat within symbol=AAPL"]
+
+
+def test_where_the_console_is_is_said_whatever_port_it_got(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        stack = Stack(Policy(), Layout(tmp_path), processes)
+        lines = links(stack).plain.splitlines()
+        assert any(f"console {stack.url('receivers')}/" in line for line in lines)
+        assert all(len(line) <= 80 for line in lines)

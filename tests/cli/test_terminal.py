@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from free_ports import free_port
 from loopback_http import LoopbackServer, Reply
 from typer.testing import CliRunner
 
@@ -20,6 +22,52 @@ LETTER = {
     "number": 1, "channel": "slack", "subject": EVIL, "kind": "firing", "fate": "lost", "by": "",
     "given_up_at": "2026-03-01T12:00:00+00:00", "reason": "too_long",
 }  # fmt: skip
+
+
+def test_what_somebody_has_taken_on_is_never_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is what `unack` takes."""
+    name = "alerts_undelivered/http://127.0.0.1:9465/api/v2/alerts:critical:1"
+    taken = {**SILENCE, "incident": name, "is_acknowledgement": True, "comment": "on it " * 40}
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    with LoopbackServer() as server:
+        server.instead = lambda _: Reply(200, json.dumps({"silences": [taken]}))
+        given = ["acks", "--receivers", server.url]
+        done = CliRunner().invoke(application(given), given)
+    assert name in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("pause", "Positions stay open: somebody has to manage them"),
+        ("graceful", "What is open closes at its targets"),
+        ("immediate", "Check that the account is flat"),
+    ],
+)
+def test_a_kill_says_what_becomes_of_open_positions(
+    monkeypatch: pytest.MonkeyPatch, mode: str, told: str
+) -> None:
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    answer = {"kill_id": "k", "mode": mode, "already_tripped": False}
+    with LoopbackServer() as server:
+        server.instead = lambda _: Reply(200, json.dumps(answer))
+        given = ["kill", "--mode", mode, "--reason", "x", "--receivers", server.url]
+        done = CliRunner().invoke(application(given), given)
+    assert told in done.stdout
+    assert ("is flat" in done.stdout) == (mode == "immediate")
+
+
+def test_status_says_what_holds_while_nobody_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RISKWARDEN_OPERATOR_TOKEN", "operator-secret")
+    (tmp_path / "p.toml").write_text("[alerting.gate]\nlease_seconds = 7")
+    policy = str(tmp_path / "p.toml")
+    given = ["status", "--receivers", f"127.0.0.1:{free_port()}", "--policy", policy]
+    done = CliRunner().invoke(application(given), given)
+    assert done.exit_code == 1
+    for told in ("does not answer", "within 7 s", "open positions stay", "riskwarden kill"):
+        assert told in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,17 +113,44 @@ class Desk:
             assert time.monotonic() < deadline, [p.read_text() for p in self.folder.glob("*.log")]
             time.sleep(0.02)
 
+    @property
+    def program(self) -> str:
+        return f"{sys.executable} {self.folder / 'manager.py'} {self.folder}"
+
     def upgrade(
         self, *more: str, check: str = "true", watch: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        program = f"{sys.executable} {self.folder / 'manager.py'} {self.folder}"
-        return nursery.run(
-            "riskwarden",
+        return nursery.run("riskwarden", *self._arguments(check, *more, watch=watch))
+
+    @contextmanager
+    def interrupted(
+        self, *more: str, watch: bool = True
+    ) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+        """One in a group of its own, as Ctrl-C reaches; nobody reads what it says."""
+        said = self.folder / "said"
+        with said.open("w") as err:
+            started = subprocess.Popen(
+                [sys.executable, "-m", "riskwarden", *self._arguments("true", *more, watch=watch)],
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+                start_new_session=True,
+            )
+        assert started.stdout is not None
+        started.stdout.close()
+        try:
+            yield started, said
+        finally:
+            started.kill()
+            started.wait()
+
+    def _arguments(self, check: str, *more: str, watch: bool) -> list[str]:
+        return [
             *("upgrade", "blue", "green", "--url", self.url),
             *(("--data", str(self.data)) if watch else ()),
-            *("--check", check, "--start", f"{program} start {{}}"),
-            *("--stop", f"{program} stop {{}}", "--within", "60", *more),
-        )
+            *("--check", check, "--start", f"{self.program} start {{}}"),
+            *("--stop", f"{self.program} stop {{}}", "--within", "60", *more),
+        ]
 
     def send(self, name: str) -> bool:
         """One alert as Prometheus sends it; whether it was taken."""
@@ -253,12 +280,57 @@ def test_a_release_that_could_not_start_changes_nothing(desk: Desk, fault: str) 
 
 def test_a_start_that_takes_the_old_one_down_and_fails_is_rolled_back(desk: Desk) -> None:
     """As where one service is replaced by itself: the old one is gone before the new one is."""
-    program = f"{sys.executable} {desk.folder / 'manager.py'} {desk.folder}"
-    start = f"test {{}} = blue || {{ {program} stop blue; false; }} && {program} start {{}}"
+    start = (
+        f"test {{}} = blue || {{ {desk.program} stop blue; false; }} && {desk.program} start {{}}"
+    )
     done = desk.upgrade("--start", f"sh -c '{start}'", "--stop", "true")
     assert done.returncode == 3, done.stderr
     assert "rolled back to blue" in done.stderr
     assert desk.is_ready()
+
+
+def test_ctrl_c_while_the_new_one_loads_stops_it_and_leaves_the_old_one_alone(desk: Desk) -> None:
+    desk.install("green", sys.executable, "-c", "import time; time.sleep(600)")
+    blue = desk.pid("blue")
+    # It reaches the program that starts a release as well, which would leave it half started.
+    start = f"sh -c '{desk.program} start {{}}; sleep 0.5'"
+    with desk.interrupted("--start", start) as (upgrade, said):
+        desk.until(lambda: desk.pid("green") is not None)
+        os.killpg(upgrade.pid, signal.SIGINT)
+        assert upgrade.wait(60) == 1
+        told = said.read_text()
+    assert "interrupted; wait until one of both serves" in told
+    assert "nothing was changed: green did not start: it was interrupted" in told
+    assert desk.pid("green") is None
+    assert desk.pid("blue") == blue
+    assert desk.is_ready()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_while_the_new_one_takes_over_brings_the_old_one_back(
+    desk: Desk, number: signal.Signals
+) -> None:
+    desk.install("green", sys.executable, "-c", "import time; time.sleep(600)")
+    with desk.interrupted(watch=False) as (upgrade, said):
+        desk.until(lambda: desk.pid("blue") is None)
+        os.killpg(upgrade.pid, number)
+        assert upgrade.wait(60) == 3, said.read_text()
+        assert "rolled back to blue" in said.read_text()
+    assert desk.pid("green") is None
+    assert desk.is_ready()
+    assert desk.send("after")
+
+
+def test_the_data_folder_of_the_environment_is_the_one_that_is_looked_at(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RISKWARDEN_DATA", str(desk.data))
+    desk.install("green", sys.executable, "-c", "import time; time.sleep(600)")
+    blue = desk.pid("blue")
+    done = desk.upgrade("--within", "1", watch=False)
+    assert done.returncode == 1
+    assert "nothing was changed: green did not start: it has not loaded within 1 s" in done.stderr
+    assert desk.pid("blue") == blue
 
 
 def test_a_spare_waits_and_takes_over_from_one_that_was_killed(desk: Desk) -> None:

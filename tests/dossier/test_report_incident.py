@@ -150,3 +150,14 @@ def test_the_list_shows_what_there_is_the_latest_first(data: Path) -> None:
     assert (worst["id"], worst["state"], worst["killed"]) == (INCIDENT, "resolved", True)
     cut = call("incidents", "--data", data, "--limit", "1")
     assert "2 more" in cut.output
+
+
+def test_a_long_name_stands_there_whole(data: Path) -> None:
+    """It is what `report incident` takes."""
+    name = "alerts_undelivered/http://127.0.0.1:9465/api/v2/alerts/main:critical:1"
+    chain = emergency()
+    chain.created(700, name)
+    chain.write(data / "long.db")
+    done = call("incidents", "--data", data, "--database", data / "long.db")
+    shown = "".join(line.split("  ")[0].strip() for line in done.output.splitlines()[1:3])
+    assert shown.startswith(name), done.output

@@ -12,14 +12,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, names, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import Operator, operator_name, printable
 
 #: Whatever labels are, and a number. What is none is no path of the API, which could only say so.
 _INCIDENT: Final = re.compile(r"[\s\S]+:[\s\S]*:[1-9][0-9]{0,17}")
 IncidentArgument = Annotated[
-    str, typer.Argument(help="The incident, e.g. drawdown/main:warning:1, as messages name it.")
+    str, typer.Argument(help="The incident, e.g. drawdown/main:critical:1, as messages name it.")
 ]
 CommentOption = Annotated[str, typer.Option("--comment", help="Why; it goes on record.")]
 AuthorOption = Annotated[
@@ -91,9 +91,11 @@ def acks(
     if not found:
         out.print("nothing is acknowledged or silenced")
         return
-    table = Table("what", "standing", "until", "by", "comment", "too broad")
-    for one in found:
-        table.add_row(*map(escape, _row(one)))
+    rows = [_row(one) for one in found]
+    what = names("what", (row[0] for row in rows))
+    table = Table(what, "standing", "until", "by", "comment", "too broad")
+    for row in rows:
+        table.add_row(*map(escape, row))
     out.print(table)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Column
 from rich.text import Text
 
 from risk_policy import InvalidPolicyError, Policy, Problem, default_policy_path, load_policy
@@ -91,6 +92,12 @@ def fail_with(source: str, problems: Sequence[Problem], consequence: str) -> NoR
         err.print(_escaped(problem.render(source)))
     count = len(problems)
     fail(f"{source}: {count} problem{'s' if count != 1 else ''}; {consequence}", 1)
+
+
+def names(heading: str, found: Iterable[str]) -> Column:
+    """A column of what other commands take: in one piece if there is room, and never cut off."""
+    longest = max(map(len, found), default=0)
+    return Column(heading, no_wrap=longest <= out.width // 2, overflow="fold")
 
 
 def _escaped(text: str) -> str:

@@ -38,6 +38,11 @@ _PATH: Final = "/api/v1/kill"
 _WITHOUT_THEM: Final = (
     "Without them the gate is closed for everything alone: the same command with --scope '*'."
 )
+#: What became of open positions, and so what is to be done.
+_THEN: Final = {
+    KillMode.PAUSE: "Positions stay open: somebody has to manage them",
+    KillMode.GRACEFUL: "What is open closes at its targets, the rest when its time is over",
+}
 #: A script whose variable is empty must not keep the account open.
 _NO_REASON: Final = "no reason given"
 
@@ -92,11 +97,11 @@ def kill(
         fail(f"{error}. {_what_to_do(operator, sent=error.sent)}{more}", 1)
     already = "was already tripped" if answer["already_tripped"] else "is tripped"
     where = "" if covered.is_everything else f" for {escape(str(covered))}"
+    flat = f"Check that {'the account' if covered.is_everything else 'all of it'} is flat"
     out.print(
         f"[bold red]kill switch {already}[/]{where}: mode {answer['mode']}, "
         f"id {answer['kill_id']}; the gate is closed{where}, on record. "
-        f"Check that {'the account' if covered.is_everything else 'all of it'} is flat: "
-        "riskwarden status"
+        f"{_THEN.get(answer['mode'], flat)}: riskwarden status"
     )
 
 
@@ -146,7 +151,7 @@ def _trip_without_them(
     out.print(
         f"[bold red]kill switch is tripped[/]: mode {done.mode.value}, id {done.kill_id}; "
         f"{escape(how)}. "
-        "Check at the exchange that the account is flat."
+        f"{_THEN.get(done.mode, 'Check at the exchange that the account is flat')}."
     )
     if not done.reasoned:
         warn("the mode could not be written, so NO POSITION IS CLOSED: close them yourself")

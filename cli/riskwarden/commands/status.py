@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from risk_policy.visible import visible
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, out
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
 from riskwarden.commands.kill import ReceiversOption
 from riskwarden.operator import NoAnswerError, Operator, RefusedError
 from riskwarden.status_words import Line, details, headlines, open_alerts, urgent
@@ -27,7 +27,10 @@ def status(
 ) -> None:
     """Show kill switch, gate, audit chain, and which incidents are open and who has them."""
     operator = Operator(data, policy, receivers)
-    answer = operator.ask("GET", "/api/v1/system/status")
+    try:
+        answer = operator.call("GET", "/api/v1/system/status")
+    except NoAnswerError as error:
+        fail(f"{error}; is it running? {_dead(operator.policy.lease_seconds)}", 1)
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
@@ -62,6 +65,15 @@ def _show_open(operator: Operator) -> None:
         out.print(f"{number:,} in all: see the console")
     if not all(one.taken_by for one in found):
         out.print("take one on: riskwarden ack INCIDENT --comment ...")
+
+
+def _dead(lease_seconds: float) -> str:
+    """What holds while nobody answers, and what can be done."""
+    return (
+        f"If it has died, the gate's lease has run out within {lease_seconds:g} s: orders that add "
+        "risk are refused, open positions stay as they are, and nobody is told of alerts but by "
+        "Alertmanager itself. Start it; riskwarden kill works on its machine without it"
+    )
 
 
 def _row(name: str, line: Line) -> Text:

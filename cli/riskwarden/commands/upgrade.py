@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,6 +28,9 @@ _ALARM: Final = (
     "close it for good with: riskwarden kill --mode pause --reason upgrade"
 )
 _PLACE: Final = "; {} stands for the release"
+#: What a terminal sends to all that run in it, the programs that start and stop a release as well.
+_OF_TERMINALS: Final = (signal.SIGINT, signal.SIGHUP)
+_HEARD: Final = b"\nriskwarden: interrupted; wait until one of both serves\n"
 
 
 def upgrade(
@@ -44,6 +50,7 @@ def upgrade(
     data: Annotated[
         Path | None,
         typer.Option(
+            envvar="RISKWARDEN_DATA",
             help="Their data folder, to see when the new one has loaded; without it the old one "
             "is stopped at once.",
             show_default=False,
@@ -55,11 +62,13 @@ def upgrade(
 ) -> None:
     """Let another release of the receivers take over; go back to the old one if it is not ready.
 
+    Ctrl-C goes back, too, unless the new one is ready already.
+
     Exit status: 0 done, 1 nothing was changed, 3 rolled back, 4 neither is ready.
     """
     if old == new:
         fail("both are the same release")
-    with httpx.Client(timeout=2.0, trust_env=False) as client:
+    with httpx.Client(timeout=2.0, trust_env=False) as client, _listening() as interrupted:
 
         def is_ready() -> bool:
             try:
@@ -74,8 +83,9 @@ def upgrade(
             is_ready=is_ready,
             waits=None if data is None else lambda: somebody_waits(data),
             within_seconds=within,
+            interrupted=interrupted,
         )
-        ended = replaced(old, new, releases, lambda text: out.print(text, markup=False))
+        ended = replaced(old, new, releases, _say)
     gap = f"{ended.gap_seconds:.1f} s without"
     match ended.outcome:
         case Outcome.DONE:
@@ -88,11 +98,43 @@ def upgrade(
             fail(f"{_ALARM} ({ended.why})", ended.outcome.value)
 
 
+@contextmanager
+def _listening() -> Iterator[Callable[[], bool]]:
+    """Whether somebody wants it to end. Nothing ends at once: one of both has to serve."""
+    heard: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        heard.append(number)
+        with suppress(OSError):
+            os.write(2, _HEARD)  # the streams may be at work
+
+    signals = (*_OF_TERMINALS, signal.SIGTERM)
+    before = [signal.signal(number, hear) for number in signals]
+    try:
+        yield lambda: bool(heard)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """A terminal that was closed, or a pipe that nobody reads, ends no upgrade half way."""
+    with suppress(OSError, SystemExit):
+        out.print(text, markup=False)
+
+
+def _deaf() -> None:
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _act(template: str) -> Callable[[str], str]:
     def act(release: str) -> str:
         command = [part.replace("{}", release) for part in shlex.split(template)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, preexec_fn=_deaf
+            )
         except OSError as error:
             return f"{command[0]}: {error.strerror}"
         said = (done.stderr or done.stdout).strip().splitlines()

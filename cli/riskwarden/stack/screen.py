@@ -108,16 +108,11 @@ def log_line(line: Line) -> Text:
 
 def links(stack: Stack) -> Text:
     """Where to look."""
-    return Text(
-        "  ".join(
-            (
-                f"Prometheus {stack.url('prometheus')}/alerts",
-                f"Alertmanager {stack.url('alertmanager')}",
-                f"metrics {stack.url('exporter')}/metrics",
-            )
-        ),
-        style="dim",
+    people = f"console {stack.url('receivers')}/  metrics {stack.url('exporter')}/metrics"
+    servers = (
+        f"Prometheus {stack.url('prometheus')}/alerts  Alertmanager {stack.url('alertmanager')}"
     )
+    return Text(f"{people}\n{servers}", style="dim")  # a line of each fits into 80 columns
 
 
 def render(story: Story, stack: Stack) -> RenderableType:

@@ -108,7 +108,9 @@ def test_values_of_now_never_pass_for_those_of_the_trip(desk: Any, console: Wind
     desk.figures.text = TROUBLE
     expect(console.page.locator("#limits")).to_contain_text("16.3 %")
     desk.receivers.operator_kill("pause", "a test")
-    expect(console.page.locator("#limits-note")).to_contain_text("Frozen at")
+    expect(console.page.locator("#limits-note")).to_contain_text(
+        "as Prometheus had measured them last"
+    )
     tripped = datetime.fromisoformat(desk.receivers.status()["kill_switch"]["since"])
     long_ago = tripped + timedelta(seconds=4)
     desk.wait_until(lambda: datetime.now(UTC) > long_ago, what="the trip is a while ago")
@@ -294,6 +296,22 @@ def test_whose_session_ended_is_told_so(desk: Any, console: Window) -> None:
     console.page.wait_for_url("**/login#over")
     expect(console.page.locator("#first")).to_have_text("The session is over. Log in to go on.")
     console.complaints.clear()  # browsers write every 401 to their console
+
+
+def test_why_a_phone_s_kill_was_not_sent_is_seen_without_scrolling(desk: Any) -> None:
+    opened = desk.open(axe=False, viewport=PHONE)
+    page = opened.page
+    page.get_by_role("button", name="Stop trading").click()
+    page.get_by_role("radio", name="immediate").check()
+    page.get_by_label("Reason").fill("the feed is wrong")
+    page.get_by_role("button", name="Show what would happen").click()
+    page.get_by_label("Type IMMEDIATE").fill("yes")
+    page.get_by_role("button", name="Stop trading now").click()
+    expect(page.get_by_role("alert")).to_contain_text("Type IMMEDIATE")
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name="Stop trading now")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    opened.close()
 
 
 def test_what_alerts_say_is_text_and_none_takes_the_screen_from_the_others(desk: Any) -> None:

@@ -13,12 +13,12 @@ from rich.text import Text
 from risk_policy.visible import visible
 from risk_receivers.audit.errors import UnreadableDatabaseError
 from riskwarden.commands.audit.common import DatabaseOption, JsonOption, database_or_fail
-from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, out
+from riskwarden.commands.common import LATEST, DataOption, PolicyOption, fail, names, out
 from riskwarden.commands.report.incident import SeverityOption, worse_than
 from riskwarden.dossier.listing import Known
 from riskwarden.dossier.reading import read_incidents
 
-_HEADS = ("incident", "alert", "severity", "began (UTC)", "state", "acked", "killed")
+_HEADS = ("alert", "severity", "began (UTC)", "state", "acked", "killed")
 
 
 def incidents(
@@ -42,7 +42,8 @@ def incidents(
     if not shown:
         out.print(f"{path}: no such incident is on record")
         return
-    table = Table(*_HEADS, box=None, pad_edge=False)
+    ids = names("incident", (one.id for one in shown))
+    table = Table(ids, *_HEADS, box=None, pad_edge=False)
     for one in shown:
         table.add_row(*(Text(visible(cell)) for cell in _cells(one)))
     out.print(table)

@@ -16,6 +16,11 @@ export function openDialog({ title, kind = "", build }) {
   const refused = h("p", { class: "refused", role: "alert" });
   const close = h("button", { type: "button", class: "quiet dialog-close", "aria-label": "Close" }, "Close");
   const node = h("dialog", { class: `dialog ${kind}`, "aria-labelledby": id }, h("header", {}, heading, close), body, refused);
+  // On a phone a dialog may be longer than the screen, and this is its end.
+  const refuse = (words) => {
+    text(refused, words);
+    refused.scrollIntoView({ block: "nearest" });
+  };
   // What is behind a modal dialog is told to nobody: what tells of a trip comes along.
   const told = [byId("polite"), byId("assertive")];
   const leave = () => {
@@ -30,7 +35,7 @@ export function openDialog({ title, kind = "", build }) {
       leave();
       node.close();
     },
-    refuse: (words) => text(refused, words),
+    refuse,
     /** Other content, and the focus where it returns it. */
     step(content, focus) {
       text(refused, "");
@@ -47,7 +52,7 @@ export function openDialog({ title, kind = "", build }) {
         return { answer: await work() };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        if (node.open) text(refused, error.message);
+        if (node.open) refuse(error.message);
         else failed(title, error.message);
         return null;
       } finally {

@@ -58,8 +58,8 @@ function secondStep(dialog, { wanted, preview, needsTotp, back, done }) {
   const node = form(
     async (filled) => {
       if (word.value.trim().toUpperCase() !== expected) {
-        dialog.refuse(`Type ${expected}, as it is written.`);
         word.focus();
+        dialog.refuse(`Type ${expected}, as it is written.`);
         return;
       }
       const body = { ...wanted, confirmation: preview.confirmation, word: word.value.trim(), ...(totp ? { totp: totp.code() } : {}) };

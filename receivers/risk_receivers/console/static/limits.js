@@ -93,7 +93,7 @@ export class Limits {
 
   #noteWords({ at, limits, why }) {
     if (!limits) return `Live values. What they were at ${local(at)}, when the kill switch was tripped, is not known${why ? `: ${why}` : " yet."}`;
-    return this.live ? "Live values; the kill switch is still tripped." : `Frozen at ${local(at)}, when the kill switch was tripped.`;
+    return this.live ? "Live values; the kill switch is still tripped." : `Frozen at ${local(at)}, when the kill switch was tripped: as Prometheus had measured them last. An alert that tripped it tells its own value.`;
   }
 }
 
