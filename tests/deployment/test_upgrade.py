@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -26,39 +27,80 @@ from free_ports import free_port
 from risk_receivers.verification import verify_store
 from riskwarden.upgrade import somebody_waits
 
+RECEIVERS: Final = ["-m", "risk_receivers"]
 TOKENS: Final = {
     "RISKWARDEN_ALERT_FEED_TOKEN": "alert-feed-secret",
     "RISKWARDEN_NOTIFICATION_FEED_TOKEN": "notification-feed-secret",
     "RISKWARDEN_RUNTIME_TOKEN": "runtime-secret",
     "RISKWARDEN_OPERATOR_TOKEN": "operator-secret",
 }
-#: A release is started and stopped by a program, as systemctl would: it comes back at once, and
-#: a stop once the process has ended.
+#: As systemctl does, it asks what starts and stops releases, and comes back when that is done.
 MANAGER: Final = """
-import json, os, signal, subprocess, sys, time
-folder, act, name = sys.argv[1:]
-note = os.path.join(folder, name + ".pid")
-if act == "start":
-    with open(os.path.join(folder, name + ".json")) as stream:
-        command = json.load(stream)
-    with open(os.path.join(folder, name + ".log"), "ab") as log:
-        started = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    with open(note, "w") as stream:
-        stream.write(str(started.pid))
-elif os.path.exists(note):
-    with open(note) as stream:
-        pid = int(stream.read())
-    try:
-        os.kill(pid, signal.SIGTERM)
-        while True:
-            with open(f"/proc/{pid}/stat") as stream:
-                if stream.read().rpartition(")")[2].split()[0] == "Z":
-                    break
-            time.sleep(0.01)
-    except (ProcessLookupError, FileNotFoundError):
-        pass
-    os.unlink(note)
+import socket, sys
+port, *said = sys.argv[1:]
+with socket.create_connection(("127.0.0.1", int(port))) as asked:
+    asked.sendall(" ".join(said).encode())
+    asked.shutdown(socket.SHUT_WR)
+    sys.exit(asked.recv(1) != b"1")
 """
+
+
+class Releases:
+    """What is installed, and runs: what the manager asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, nursery.Born | subprocess.Popen[bytes]] = {}
+        self._asked = socket.create_server(("127.0.0.1", 0))
+        self._serving = threading.Thread(target=self._serve)
+        self._serving.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._asked.getsockname()[1])
+
+    def pid(self, name: str) -> int | None:
+        return found.pid if (found := self._running.get(name)) else None
+
+    def start(self, name: str) -> None:
+        program, *arguments = json.loads((self._folder / f"{name}.json").read_text())
+        log = self._folder / f"{name}.log"
+        if arguments[:2] == RECEIVERS:
+            _, module, *told = arguments
+            self._running[name] = nursery.start(module, *told, environ=os.environ, out=log)
+            return
+        with log.open("ab") as out:
+            self._running[name] = subprocess.Popen([program, *arguments], stdout=out, stderr=out)
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> None:
+        """Returns once it has ended, if it ran at all."""
+        if running := self._running.get(name):
+            running.send_signal(number)
+            running.wait(60)
+            del self._running[name]
+
+    def close(self) -> None:
+        for name in tuple(self._running):
+            self.stop(name, signal.SIGKILL)
+        self._asked.shutdown(socket.SHUT_RDWR)
+        self._asked.close()
+        self._serving.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                asking, _ = self._asked.accept()
+            except OSError:  # closed
+                return
+            with asking, asking.makefile() as said:
+                asking.sendall(b"1" if self._done(*said.read().split()) else b"0")
+
+    def _done(self, act: str, name: str) -> bool:
+        try:
+            (self.start if act == "start" else self.stop)(name)
+        except OSError:
+            return False
+        return True
 
 
 @dataclass
@@ -67,6 +109,7 @@ class Desk:
 
     folder: Path
     port: int
+    releases: Releases
     accepted: list[str] = field(default_factory=list)
 
     @property
@@ -80,18 +123,19 @@ class Desk:
     def install(self, release: str, *command: str) -> None:
         """Say what a release runs: the receivers, unless it is another program."""
         receivers = (
-            *(sys.executable, "-m", "risk_receivers", "--policy", str(self.folder / "p.toml")),
+            *(sys.executable, *RECEIVERS, "--policy", str(self.folder / "p.toml")),
             *("--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"),
             *("--prometheus", "127.0.0.1:1", "--alertmanager", "127.0.0.1:1", "--take-over", "60"),
         )
         (self.folder / f"{release}.json").write_text(json.dumps(command or receivers))
 
-    def manager(self, act: str, release: str) -> tuple[str, ...]:
-        return (sys.executable, str(self.folder / "manager.py"), str(self.folder), act, release)
+    @property
+    def manager(self) -> str:
+        """The program, to be followed by what it shall do with which release."""
+        return f"{sys.executable} -IS {self.folder / 'manager.py'} {self.releases.port}"
 
     def pid(self, release: str) -> int | None:
-        note = self.folder / f"{release}.pid"
-        return int(note.read_text()) if note.exists() else None
+        return self.releases.pid(release)
 
     def log(self, release: str) -> str:
         return (self.folder / f"{release}.log").read_text()
@@ -104,7 +148,7 @@ class Desk:
             return False
 
     def start(self, release: str) -> None:
-        subprocess.run(self.manager("start", release), check=True)
+        self.releases.start(release)
         self.until(self.is_ready)
 
     def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -112,10 +156,6 @@ class Desk:
         while not condition():
             assert time.monotonic() < deadline, [p.read_text() for p in self.folder.glob("*.log")]
             time.sleep(0.02)
-
-    @property
-    def program(self) -> str:
-        return f"{sys.executable} {self.folder / 'manager.py'} {self.folder}"
 
     def upgrade(
         self, *more: str, check: str = "true", watch: bool = True
@@ -148,8 +188,8 @@ class Desk:
         return [
             *("upgrade", "blue", "green", "--url", self.url),
             *(("--data", str(self.data)) if watch else ()),
-            *("--check", check, "--start", f"{self.program} start {{}}"),
-            *("--stop", f"{self.program} stop {{}}", "--within", "60", *more),
+            *("--check", check, "--start", f"{self.manager} start {{}}"),
+            *("--stop", f"{self.manager} stop {{}}", "--within", "60", *more),
         ]
 
     def send(self, name: str) -> bool:
@@ -202,14 +242,6 @@ class Desk:
             rows = connection.execute("SELECT risk_id FROM incident").fetchall()
         return [str(row[0]).removeprefix("drawdown/") for row in rows]
 
-    def close(self) -> None:
-        for release in ("blue", "green"):
-            if (pid := self.pid(release)) is not None:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
@@ -217,12 +249,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         monkeypatch.setenv(name, token)
     (tmp_path / "p.toml").write_text("[alerting.gate]\nlease_seconds = 3\n")
     (tmp_path / "manager.py").write_text(MANAGER)
-    found = Desk(tmp_path, free_port())
-    found.install("blue")
-    found.install("green")
-    found.start("blue")
-    yield found
-    found.close()
+    found = Desk(tmp_path, free_port(), Releases(tmp_path))
+    try:
+        found.install("blue")
+        found.install("green")
+        found.start("blue")
+        yield found
+    finally:
+        found.releases.close()
 
 
 def test_a_release_takes_over_and_nothing_is_lost_or_recorded_twice(desk: Desk) -> None:
@@ -281,7 +315,7 @@ def test_a_release_that_could_not_start_changes_nothing(desk: Desk, fault: str) 
 def test_a_start_that_takes_the_old_one_down_and_fails_is_rolled_back(desk: Desk) -> None:
     """As where one service is replaced by itself: the old one is gone before the new one is."""
     start = (
-        f"test {{}} = blue || {{ {desk.program} stop blue; false; }} && {desk.program} start {{}}"
+        f"test {{}} = blue || {{ {desk.manager} stop blue; false; }} && {desk.manager} start {{}}"
     )
     done = desk.upgrade("--start", f"sh -c '{start}'", "--stop", "true")
     assert done.returncode == 3, done.stderr
@@ -293,7 +327,7 @@ def test_ctrl_c_while_the_new_one_loads_stops_it_and_leaves_the_old_one_alone(de
     desk.install("green", sys.executable, "-c", "import time; time.sleep(600)")
     blue = desk.pid("blue")
     # It reaches the program that starts a release as well, which would leave it half started.
-    start = f"sh -c '{desk.program} start {{}}; sleep 0.5'"
+    start = f"sh -c '{desk.manager} start {{}}; sleep 0.5'"
     with desk.interrupted("--start", start) as (upgrade, said):
         desk.until(lambda: desk.pid("green") is not None)
         os.killpg(upgrade.pid, signal.SIGINT)
@@ -334,7 +368,7 @@ def test_the_data_folder_of_the_environment_is_the_one_that_is_looked_at(
 
 
 def test_a_spare_waits_and_takes_over_from_one_that_was_killed(desk: Desk) -> None:
-    subprocess.run(desk.manager("start", "green"), check=True)
+    desk.releases.start("green")
     desk.until(lambda: somebody_waits(desk.data))
     assert desk.send("before")
     blue = desk.pid("blue")
@@ -347,19 +381,20 @@ def test_a_spare_waits_and_takes_over_from_one_that_was_killed(desk: Desk) -> No
 
 
 def test_only_one_waits_and_not_for_ever(desk: Desk) -> None:
-    desk.install("green", *_with(desk, "--take-over", "60"))
-    subprocess.run(desk.manager("start", "green"), check=True)
+    desk.releases.start("green")
     desk.until(lambda: somebody_waits(desk.data))
-    second = subprocess.run(_with(desk, "--take-over", "60"), capture_output=True, text=True)
+    second = _receivers(desk, "--take-over", "60")
     assert second.returncode == 2
     assert "another receivers service waits already" in second.stderr
-    subprocess.run(desk.manager("stop", "green"), check=True)
-    impatient = subprocess.run(_with(desk, "--take-over", "0.2"), capture_output=True, text=True)
+    desk.releases.stop("green")
+    impatient = _receivers(desk, "--take-over", "0.2")
     assert impatient.returncode == 2
     assert "another receivers service publishes this gate" in impatient.stderr
     assert desk.is_ready()
 
 
-def _with(desk: Desk, *more: str) -> list[str]:
+def _receivers(desk: Desk, *more: str) -> subprocess.CompletedProcess[str]:
+    """What becomes of receivers that are started as the others are, but for what they are told."""
     command = json.loads((desk.folder / "blue.json").read_text())
-    return [*command[: command.index("--take-over")], *more]
+    _, _, module, *told = command[: command.index("--take-over")]
+    return nursery.run(module, *told, *more)

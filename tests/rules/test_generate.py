@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from wordless_rules import in_two
 
 import risk_rules
 from risk_policy import Policy
@@ -117,21 +118,21 @@ def test_the_tests_follow_the_policy_and_prove_its_rules(
     write(tmp_path, changed)
     # A cooldown of two hours in quarters of a second takes long and says nothing new.
     kinds = KINDS[:-1] if edits is FAST else KINDS
-    wanted = [f"tests/{name}.test.yml" for name in (*kinds, "system", "guard", "recorded")]
-    wanted += [f"tests/{name}.escalation.test.yml" for name in KINDS[1:2]]
+    wanted = [*kinds, "system", "guard", "recorded", f"{KINDS[1]}.escalation"]
 
     def is_new(test: str) -> bool:
         """Rules and tests that differ by the digest alone are proven with the committed policy."""
-        rules = test.replace("tests/", "rules/").replace(".escalation", "").replace(".test", "")
         return any(
             changed[name].replace(edited.digest, "") != files[name].replace(policy.digest, "")
-            for name in (test, rules)
+            for name in (f"tests/{test}.test.yml", f"rules/{test.partition('.')[0]}.yml")
         )
 
     wanted = [name for name in wanted if is_new(name)]
     assert wanted
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(lambda name: promtool(tmp_path, "test", "rules", name), wanted):
+        for done in pool.map(
+            lambda name: promtool(tmp_path, "test", "rules", *in_two(tmp_path, name)), wanted
+        ):
             assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from left_open import left_open, ranges
+from wordless_rules import in_two, wordless
 
 from risk_policy.catalogue.limits import LIMITS
 from risk_policy.catalogue.system import SYSTEM_ALERTS
@@ -59,7 +60,7 @@ def written(files: dict[str, str], write: Write, tmp_path_factory: pytest.TempPa
 def test_every_rule_passes_the_tests_that_prove_it(
     name: str, written: Path, promtool: Promtool
 ) -> None:
-    done = promtool(written, "test", "rules", f"tests/{name}.test.yml")
+    done = promtool(written, "test", "rules", *in_two(written, name))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -97,10 +98,12 @@ def test_an_alert_without_a_check_is_not_called_covered(parsed: Parsed) -> None:
 
 def killed(mutant: Mutant, folder: Path, promtool: Promtool) -> bool:
     folder.mkdir()
-    (folder / "rules.yml").write_text(json.dumps(mutant.rules), encoding="utf-8")
+    for name, rules in (("wordy", mutant.rules), ("wordless", wordless(mutant.rules))):
+        (folder / f"{name}.yml").write_text(json.dumps(rules), encoding="utf-8")
     for number, content in enumerate(mutant.tests):
         name = f"{number}.test.yml"
-        test = {**content, "rule_files": ["rules.yml"]}
+        says = any("alert_rule_test" in one for one in content["tests"])
+        test = {**content, "rule_files": ["wordy.yml" if says else "wordless.yml"]}
         (folder / name).write_text(json.dumps(test), encoding="utf-8")
         done = promtool(folder, "test", "rules", name)
         if done.returncode:

@@ -25,6 +25,7 @@ from risk_policy.catalogue.system import SYSTEM_ALERTS
 from risk_policy.vocabulary import Escalation
 from risk_rules import RulesError
 from risk_rules.groups import rule_files
+from risk_rules.proofs import unit_tests
 from risk_rules.proofs.coverage import Covered, coverage
 from risk_rules.proofs.families import Mutant, families
 from riskwarden.commands.common import PolicyOption, err, fail, out, policy_or_fail
@@ -70,10 +71,10 @@ def prove(
         known = rule_files(loaded)
         if limit and limit not in known:
             fail(f"there are no rules of {limit!r}; known are: {', '.join(sorted(known))}")
-        files = risk_rules.generate(loaded)
+        wanted = _SHARED if limit in _SHARED else (limit,) if limit else tuple(known)
+        files = {**risk_rules.generate_rules(loaded), **unit_tests(loaded, *wanted)}
     except (PolicyError, RulesError) as error:
         fail(f"{loaded.source}: {error}", 1)
-    wanted = _SHARED if limit in _SHARED else (limit,) if limit else tuple(known)
     rules = _parsed(files, "rules/", ".yml", wanted)
     tests = _parsed(files, "tests/", ".test.yml", wanted)
     with tempfile.TemporaryDirectory(prefix="riskwarden-") as folder:

@@ -28,34 +28,59 @@ SLOW: Final = ".escalation"
 Scenarios = list[dict[str, Any]]
 
 
-def unit_tests(policy: Policy) -> dict[str, str]:
-    """File name -> content, for ``promtool test rules``."""
+def unit_tests(policy: Policy, *of: str) -> dict[str, str]:
+    """File name -> content, for ``promtool test rules``.
+
+    Args:
+        of: the rule files whose tests are wanted; those of all unless named.
+    """
     order = {name: [group.name for group in found] for name, found in rule_files(policy).items()}
     files: dict[str, str] = {}
-    for limit in LIMITS:
-        name = limit.name
-        quick, slow = LimitProof(policy, limit), EscalationProof(policy, limit)
-        own = {name: order[name]}
-        files[name] = _file(policy, own, quick.clock.evaluation, quick.scenarios())
-        files[name + SLOW] = _file(policy, own, slow.clock.evaluation, slow.scenarios())
-    clock = policy_clock(policy)
-    tests = [recorded_scenario(policy, clock)]
-    files[RECORDED] = _file(policy, {RECORDED: order[RECORDED]}, clock.evaluation, tests)
+    for name in of or order:
+        files |= _of_rules(policy, name, order)
+    return {f"{FOLDER}/{name}{SUFFIX}": text for name, text in files.items()}
+
+
+def _of_rules(policy: Policy, name: str, order: Mapping[str, list[str]]) -> dict[str, str]:
+    """The tests of one rule file, by name."""
+    own = {name: order[name]}
+    if name == RECORDED:
+        clock = policy_clock(policy)
+        return {name: _file(policy, own, clock.evaluation, [recorded_scenario(policy, clock)])}
+    if name == SYSTEM:
+        return _of_system(policy, own)
+    if name == GUARD:
+        return _of_guard(policy, own, {SYSTEM: order[SYSTEM]})
+    limit = next(limit for limit in LIMITS if limit.name == name)
+    quick, slow = LimitProof(policy, limit), EscalationProof(policy, limit)
+    return {
+        name: _file(policy, own, quick.clock.evaluation, quick.scenarios()),
+        name + SLOW: _file(policy, own, slow.clock.evaluation, slow.scenarios()),
+    }
+
+
+def _of_system(policy: Policy, own: Mapping[str, list[str]]) -> dict[str, str]:
+    clock, late = policy_clock(policy), SlowProof(policy)
     tests = [
         *PartsProof(policy).scenarios(),
         *SilenceProof(policy, clock).scenarios(),
         *ConditionsProof(policy).scenarios(),
     ]
-    files[SYSTEM] = _file(policy, {SYSTEM: order[SYSTEM]}, clock.evaluation, tests)
-    guard = {GUARD: order[GUARD]}
-    files[GUARD] = _file(policy, guard, clock.evaluation, GuardProof(policy).scenarios())
-    late = SlowProof(policy)
-    pace = late.clock.evaluation
-    own = {SYSTEM: order[SYSTEM]}
-    files[SYSTEM + SLOW] = _file(policy, own, pace, late.system_scenarios())
+    return {
+        SYSTEM: _file(policy, own, clock.evaluation, tests),
+        SYSTEM + SLOW: _file(policy, own, late.clock.evaluation, late.system_scenarios()),
+    }
+
+
+def _of_guard(
+    policy: Policy, own: Mapping[str, list[str]], beside: Mapping[str, list[str]]
+) -> dict[str, str]:
+    clock, late = policy_clock(policy), SlowProof(policy)
     tests = [*late.guard_scenarios(), UnheardProof(policy, late.clock).scenario()]
-    files[GUARD + SLOW] = _file(policy, {**guard, **own}, pace, tests)
-    return {f"{FOLDER}/{name}{SUFFIX}": text for name, text in files.items()}
+    return {
+        GUARD: _file(policy, own, clock.evaluation, GuardProof(policy).scenarios()),
+        GUARD + SLOW: _file(policy, {**own, **beside}, late.clock.evaluation, tests),
+    }
 
 
 def _file(policy: Policy, rules: Mapping[str, list[str]], evaluation: int, tests: Scenarios) -> str:
