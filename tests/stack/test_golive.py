@@ -16,6 +16,7 @@ import httpx
 import nursery
 import pyotp
 import pytest
+from forked_processes import ForkedProcesses
 from loopback_http import LoopbackServer
 from mail_servers import Postbox, mail_server
 from stack_under_test import Running, edited_policy, eventually, mails_to
@@ -29,7 +30,6 @@ from riskwarden.drill.record import Criterion, Drill
 from riskwarden.drill.scenarios import SCENARIOS
 from riskwarden.golive.vouched import VOUCHED
 from riskwarden.safety_snapshot.taking import Wanted, take
-from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Replay, find_binaries
 
 pytestmark = pytest.mark.stack
@@ -63,7 +63,7 @@ class Desk:
             ('time_server = ""', f'time_server = "{stack.enter_context(time_server(0.02))}"'),
         )
         (folder / "log").mkdir()
-        processes = stack.enter_context(Processes(folder / "log"))
+        processes = stack.enter_context(ForkedProcesses(folder / "log"))
         self.running = Running(folder, processes, policy)
         self.policy = policy
         self.running.stack.start(find_binaries(), QUIET, lambda _: None)
