@@ -226,7 +226,7 @@ def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(
             more, less = gate.check(BUY), gate.check(REDUCE)
             assert not more.allowed
             assert less.allowed
-            # The strategy orders when its prices say so, and what it ordered is reported a bit later.
+            # The strategy orders when its prices say so, and that is reported a bit later.
             blocked = eventually(
                 lambda: types(recorded(running))[EventType.TRADE_BLOCKED], 20, "an order is refused"
             )
