@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 from acceptance.thens import Thens
+from forked_processes import ForkedProcesses
 from stack_under_test import Running
-
-from riskwarden.stack.processes import Processes
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     """A stack that is configured but not started; every process ends with the test."""
     (tmp_path / "log").mkdir()
-    with Processes(tmp_path / "log") as processes:
+    with ForkedProcesses(tmp_path / "log") as processes:
         yield Running(tmp_path, processes)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from forked_processes import ForkedProcesses
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from stack_under_test import Running, eventually
@@ -18,7 +19,6 @@ from stack_under_test import Running, eventually
 from risk_receivers.audit.verify import verify_database
 from risk_receivers.openapi.described import ENDPOINTS
 from risk_receivers.openapi.document import document
-from riskwarden.stack.processes import Processes
 from riskwarden.stack.stack import Replay, find_binaries
 
 pytestmark = pytest.mark.stack
@@ -49,7 +49,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack on calm days, once all of it is ready."""
     folder = tmp_path_factory.mktemp("fuzzed")
     (folder / "log").mkdir()
-    with Processes(folder / "log") as processes:
+    with ForkedProcesses(folder / "log") as processes:
         running = Running(folder, processes)
         running.stack.start(find_binaries(), CALM, lambda _: None)
         eventually(lambda: '"ready"' in running.readiness(), 30, running.readiness)

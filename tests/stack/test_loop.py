@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import nursery
 import pytest
 from acceptance.thens import Thens
 from console_screen import console_screen
+from forked_processes import ForkedProcesses
 from grafana_queries import EMBEDDED_ALONE, queries, unanswered
 from playwright.sync_api import expect
 from stack_under_test import Running, edited_policy, eventually
@@ -32,7 +34,6 @@ from risk_receivers.audit.query import events
 from risk_receivers.audit.verify import verify_database
 from risk_runtime import GateState, Order, Side, TradeGate
 from riskwarden.app import application
-from riskwarden.stack.processes import Processes
 from riskwarden.stack.story import Milestone
 
 pytestmark = pytest.mark.stack
@@ -55,6 +56,11 @@ def command(*arguments: object) -> list[str]:
 
 def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+
+
+def ask(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same in a fork that has what it needs imported."""
+    return nursery.run("riskwarden", *map(str, arguments))
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -106,7 +112,7 @@ def test_one_run_goes_from_real_prices_to_flat_and_verified(tmp_path: Path) -> N
             assert not any(token in content for token in tokens), path
     assert not any(token.decode() in done.stdout + done.stderr for token in tokens)
 
-    verified = call("audit", "verify", "--data", data)
+    verified = ask("audit", "verify", "--data", data)
     assert verified.returncode == 0, verified.stderr
     assert "intact" in verified.stdout
 
@@ -195,7 +201,7 @@ def test_a_silence_over_everything_mutes_people_but_not_the_kill_switch(
     tmp_path: Path, then: Thens
 ) -> None:
     (tmp_path / "log").mkdir()
-    with told_people() as people, Processes(tmp_path / "log") as processes:
+    with told_people() as people, ForkedProcesses(tmp_path / "log") as processes:
         running = Running(tmp_path, processes, edited_policy(tmp_path, *people.edits))
         running.start()
         alertmanager = running.stack.url("alertmanager")
@@ -291,15 +297,15 @@ def test_an_operator_trips_the_switch_and_the_account_goes_flat(running: Running
     running.start()
     eventually(lambda: running.layout.journal.exists(), 20, "the replay has begun")
     data = running.layout.root
-    killed = call("kill", "--mode", "immediate", "--reason", "fire drill", "--data", data)
+    killed = ask("kill", "--mode", "immediate", "--reason", "fire drill", "--data", data)
     assert killed.returncode == 0, killed.stderr
     assert "kill switch is tripped" in killed.stdout
     running.wait_for(Milestone.FLAT, 20)
 
-    looser = call("kill", "--mode", "pause", "--reason", "changed my mind", "--data", data)
+    looser = ask("kill", "--mode", "pause", "--reason", "changed my mind", "--data", data)
     assert looser.returncode == 1
     assert "tightened" in looser.stderr
-    status = call("status", "--data", data)
+    status = ask("status", "--data", data)
     assert status.returncode == 0
     assert "flat, confirmed at" in status.stdout
     assert "fire drill" in status.stdout
@@ -353,6 +359,6 @@ def test_receivers_killed_at_the_trip_lose_nothing_and_an_edit_is_caught(running
             (seq,),
         )
         connection.commit()
-    verified = call("audit", "verify", "--data", running.layout.root)
+    verified = ask("audit", "verify", "--data", running.layout.root)
     assert verified.returncode == 1
     assert f"record {seq}" in verified.stderr

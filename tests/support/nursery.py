@@ -11,6 +11,7 @@ import gc
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ _IMPORTED: Final = (
     "risk_receivers.log",
     "risk_receivers.server",
     "risk_rules",
+    "risk_runtime.paper",
     "rich.console",
     "rich.progress",
     "rich.table",
@@ -59,12 +61,20 @@ class Born:
     def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
         ended = self._process.exitcode
-        assert ended is not None, f"process {self.pid} still runs after {timeout} s"
+        if ended is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
         return ended
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self._process.kill()

@@ -22,13 +22,17 @@ CRASH = Replay(start="2008-01-02", end=None, days_per_second=25.0)
 
 
 def eventually(condition: Callable[[], Any], seconds: float, what: str | Callable[[], str]) -> Any:
-    """Wait until a condition holds and return what it returned."""
-    deadline = time.monotonic() + seconds
+    """Wait until a condition holds and return what it returned.
+
+    The longer that takes, the less often it is looked at: a look keeps whoever is asked busy.
+    """
+    began = time.monotonic()
     while not (found := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             said = what if isinstance(what, str) else what()
             raise AssertionError(f"not within {seconds:g} s: {said}")
-        signal.sigtimedwait([], 0.05)
+        signal.sigtimedwait([], min(0.05 + waited / 20, 0.25))
     return found
 
 
