@@ -41,18 +41,27 @@ def blocked(number: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.fixture
+def runtime(receivers: Any) -> Iterator[Callable[[int], httpx.Response]]:
+    """Reports an order that was refused, over a connection that nobody else uses meanwhile."""
+    headers = {"Authorization": "Bearer runtime-secret"}
+    with httpx.Client(timeout=30, trust_env=False, headers=headers) as client:
+
+        def report(number: int) -> httpx.Response:
+            content = {"reports": [blocked(number)]}
+            return client.post(f"{receivers.url}/api/v1/runtime/reports", json=content)
+
+        yield report
+
+
 def test_a_kill_waits_for_no_report(
-    receivers: Any, words: Any, wait_until: Callable[..., Any]
+    receivers: Any, runtime: Callable[[int], httpx.Response], wait_until: Callable[..., Any]
 ) -> None:
     wait_until(receivers.gate_is_open)
     codes: list[int] = []
 
     def report(number: int) -> None:
-        content = {"reports": [blocked(number)]}
-        headers = {"Authorization": "Bearer runtime-secret"}
-        with httpx.Client(timeout=30, headers=headers) as client:
-            url = f"{receivers.url}/api/v1/runtime/reports"
-            codes.append(client.post(url, json=content).status_code)
+        codes.append(runtime(number).status_code)
 
     with stalled_store(receivers):
         threads = [threading.Thread(target=report, args=(number,)) for number in range(60)]
@@ -72,15 +81,12 @@ def test_a_kill_waits_for_no_report(
 
 
 def test_only_so_many_reports_wait_and_whatever_was_refused_is_recorded_once(
-    receivers: Any,
+    receivers: Any, runtime: Callable[[int], httpx.Response]
 ) -> None:
     answers: list[httpx.Response] = []
 
     def report(number: int) -> None:
-        content = {"reports": [blocked(number)]}
-        headers = {"Authorization": "Bearer runtime-secret"}
-        with httpx.Client(timeout=30, headers=headers) as client:
-            answers.append(client.post(f"{receivers.url}/api/v1/runtime/reports", json=content))
+        answers.append(runtime(number))
 
     with stalled_store(receivers):
         report(0)  # the writer holds this one, and waits for its turn

@@ -27,12 +27,18 @@ import quick_libraries
 #: command line's own modules look for a terminal, so that each process imports them by itself.
 _IMPORTED: Final = (
     "apprise",
+    "argparse",
+    "encodings.ascii",
     "encodings.idna",
+    "encodings.utf_8_sig",
+    "httpcore",  # httpx imports it with the first client
     "httpx",
     "quick_libraries",
     "risk_alertmanager",
     "risk_exporter",
+    "risk_policy.secret_keys",
     "risk_receivers.allocator",
+    "risk_receivers.channels.envelope",
     "risk_receivers.log",
     "risk_receivers.server",
     "risk_rules",
@@ -41,6 +47,8 @@ _IMPORTED: Final = (
     "rich.progress",
     "rich.table",
     "typer",
+    "uvicorn.lifespan.off",
+    "uvicorn.loops.uvloop",
     "uvloop",
 )
 _CONTEXT: Final = multiprocessing.get_context("forkserver")

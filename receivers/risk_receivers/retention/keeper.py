@@ -82,8 +82,10 @@ class RetentionKeeper(Worker):
         self._writer.submit(
             partial(_record, days=self._age.days, max_events=self._max_events)
         ).result()
-        for table in PRUNABLE:
-            self._telemetry.set(m.STORE_ROWS, table.name, value=float(self._count(table)))
+        with closing(open_read_only(self._database)) as connection:
+            for table in PRUNABLE:
+                rows = table.count(connection)
+                self._telemetry.set(m.STORE_ROWS, table.name, value=float(rows))
         self._telemetry.set(m.STORE_PRUNED, value=now.timestamp())
 
     def _prune(self, table: Prunable, before: datetime, most: int | None) -> None:

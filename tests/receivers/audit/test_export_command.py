@@ -114,20 +114,34 @@ def test_only_who_has_the_key_reads_what_was_encrypted_for_it(
     assert event.payload.details["recipients"] == [str(mine.to_public())]
 
 
-@pytest.mark.parametrize("way", ["file", "variable"])
-def test_a_passphrase_never_stands_on_the_command_line(
-    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
-    arguments: list[object] = []
-    if way == "file":
-        (tmp_path / "pass").write_text("correct horse\n")
-        arguments = ["--passphrase-file", tmp_path / "pass"]
-    else:
-        monkeypatch.setenv("RISKWARDEN_EXPORT_PASSPHRASE", "correct horse")
-    assert export(database, tmp_path / "out.jsonl", *arguments).exit_code == 0
+def test_a_passphrase_never_stands_on_the_command_line(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "pass").write_text("correct horse\n")
+    given = ("--passphrase-file", tmp_path / "pass")
+    assert export(database, tmp_path / "out.jsonl", *given).exit_code == 0
     sealed = (tmp_path / "out.jsonl.gz.age").read_bytes()
     opened = gzip.decompress(pyrage.passphrase.decrypt(sealed, "correct horse"))
     assert opened.startswith(b'{"riskwarden_export":1,')
+    assert b"correct horse" not in database.read_bytes()
+
+
+def test_a_passphrase_of_the_environment_seals_like_one_in_a_file(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What age makes of a passphrase takes it two seconds, and is shown above."""
+    given: list[tuple[bytes, str]] = []
+
+    def age(content: bytes, passphrase: str) -> bytes:
+        given.append((content, passphrase))
+        return b"sealed by age"
+
+    monkeypatch.setattr(pyrage.passphrase, "encrypt", age)
+    monkeypatch.setenv("RISKWARDEN_EXPORT_PASSPHRASE", "correct horse")
+    assert export(database, tmp_path / "out.jsonl").exit_code == 0
+    ((content, passphrase),) = given
+    assert passphrase == "correct horse"
+    assert gzip.decompress(content).startswith(b'{"riskwarden_export":1,')
+    (written,) = tmp_path.glob("*out*")
+    assert (written.name, written.read_bytes()) == ("out.jsonl.gz.age", b"sealed by age")
     assert b"correct horse" not in database.read_bytes()
 
 

@@ -8,7 +8,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
 import pytest
@@ -22,6 +22,9 @@ from risk_receivers.database.place import Server
 from risk_receivers.gate.folder import FolderLock
 from risk_receivers.store import head_file
 from riskwarden.app import application
+
+#: Between two tries of one sender: with four of them eighty tries a second while nobody leads.
+_AGAIN_SECONDS: Final = 0.05
 
 
 def test_the_one_leads_and_the_other_stands_by_and_hands_on(pair: Any, words: Any) -> None:
@@ -106,7 +109,10 @@ def test_a_kill_that_reaches_only_who_stands_by_closes_the_gate_there(
 
 
 class Senders:
-    """Send a stream of new alerts to whoever answers, as Prometheus does: again until it is 2xx."""
+    """Send a stream of new alerts to whoever answers, as Prometheus does: again until it is 2xx.
+
+    Whoever does not answer 2xx is left alone for a moment, as a Prometheus leaves it.
+    """
 
     def __init__(self, pair: Any, words: Any, number: int = 4) -> None:
         self.answered: list[str] = []
@@ -141,6 +147,7 @@ class Senders:
                         if client.post(url, json=[alert]).status_code == 200:
                             self.answered.append(risk_id)
                             break
+                    self._stopping.wait(_AGAIN_SECONDS)
 
 
 def all_on_record_once(pair: Any, answered: list[str]) -> None:
