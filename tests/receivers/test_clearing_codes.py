@@ -148,7 +148,11 @@ def test_a_kill_can_be_cleared_once_it_is_recorded_and_nothing_asks_for_it() -> 
     clear, state = replace(REQUEST, kill_id="kill *"), board(EVERYTHING)
     assert why_not(clear, state) == ""
     assert "not on record" in why_not(clear, state, unrecorded=True)
-    assert "still firing" in why_not(clear, state, firing=("drawdown/main",))
+    refused = why_not(clear, state, firing=("drawdown/main",))
+    assert "still firing" in refused
+    assert "riskwarden reset-high-water-mark" in refused, (
+        "it ends in no other way on a flat account"
+    )
     assert "nobody can tell" in why_not(clear, state, blind="no Watchdog", firing=("x",))
     assert "nothing to clear" in why_not(clear, board())
     assert "must be kill *, " in why_not(REQUEST, state)

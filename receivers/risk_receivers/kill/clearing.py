@@ -208,6 +208,7 @@ def obstacle(
     if firing:
         return (
             f"still firing, so that it would trip again at once: {', '.join(firing)}. End that "
-            "first; until then orders that reduce risk are allowed"
+            "first, a drawdown from the peak with riskwarden reset-high-water-mark; until then "
+            "orders that reduce risk are allowed"
         )
     return ""
