@@ -94,7 +94,7 @@ def kills_and_gate(status: Mapping[str, Any]) -> tuple[Line, ...]:
     return (
         _kill_switch(kill, armed=_ARMED_ELSEWHERE if narrower else _ARMED),
         *(_kill_switch(one, f"{one['scope']}, id {one['kill_id']}: ") for one in narrower),
-        _gate(gate, len(narrower)),
+        _gate(gate, is_killed=bool(narrower), is_held=bool(status.get("restrictions"))),
     )
 
 
@@ -185,7 +185,7 @@ def _closing(kill: Mapping[str, Any], mode: KillMode) -> str:
     return "NOT FLAT YET: no account has reported a close"
 
 
-def _gate(gate: Mapping[str, Any], narrower: int) -> Line:
+def _gate(gate: Mapping[str, Any], *, is_killed: bool, is_held: bool) -> Line:
     name = "gate"
     withheld = "; ".join(gate["lease_withheld"])
     if gate["halted"]:
@@ -194,8 +194,10 @@ def _gate(gate: Mapping[str, Any], narrower: int) -> Line:
         )
     if gate["open"]:
         left = f"{gate['lease_remaining_seconds']:.1f} s"
-        if narrower and not withheld:
-            return Line(name, f"open but for what is killed, lease of {left} being renewed")
+        parts = ["what is killed"] * is_killed + ["what alerts hold"] * is_held
+        if parts and not withheld:
+            but = " and ".join(parts)
+            return Line(name, f"open but for {but}, lease of {left} being renewed")
         if withheld:
             return Line(name, f"open for {left} more, then CLOSED: {withheld}", is_well=False)
         return Line(name, f"open, lease of {left} being renewed")

@@ -11,6 +11,7 @@ from loopback_http import LoopbackServer, Reply
 from typer.testing import CliRunner
 
 from riskwarden.app import application
+from riskwarden.status_words import kills_and_gate
 
 EVIL = "drawdown\x1b[2J\x9b31m\u202e/[red]main"
 SHOWN = "drawdown\\u001b[2J\\u009b31m\\u202e/[red]main"
@@ -22,6 +23,35 @@ LETTER = {
     "number": 1, "channel": "slack", "subject": EVIL, "kind": "firing", "fate": "lost", "by": "",
     "given_up_at": "2026-03-01T12:00:00+00:00", "reason": "too_long",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scopes", "held", "told"),
+    [
+        ([], [], "open, lease"),
+        (["account=main"], [], "open but for what is killed, lease"),
+        ([], [{"id": "r9"}], "open but for what alerts hold, lease"),
+        (
+            ["account=main"],
+            [{"id": "r9"}],
+            "open but for what is killed and what alerts hold, lease",
+        ),
+    ],
+)
+def test_a_gate_that_is_open_in_part_is_not_called_open(
+    scopes: list[str], held: list[dict[str, str]], told: str
+) -> None:
+    kill: dict[str, object] = {
+        "kill_id": "k", "mode": "pause", "state": "TRIPPED", "since": None, "cause": "c",
+        "level": "operator", "waiting_for_accounts": [], "on_record": True,
+    }  # fmt: skip
+    status = {
+        "kill_switch": {"state": "ARMED", "kills": [{**kill, "scope": one} for one in scopes]},
+        "gate": {"halted": False, "open": True, "lease_withheld": [], "lease_remaining_seconds": 3},
+        "restrictions": held,
+    }
+    *_, gate = kills_and_gate(status)
+    assert gate.text.startswith(told)
 
 
 def test_what_somebody_has_taken_on_is_never_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
