@@ -184,10 +184,9 @@ class Receivers:
         if "alertmanager =" not in self.policy.read_text():
             arguments += ("--alertmanager", NOBODY)
         log = self.data.parent / "receivers.log"
-        if not program:
-            self.process = nursery.start(
-                "risk_receivers", *arguments, environ=self.environ, out=log
-            )
+        if program[:1] in ((), ("-c",)):
+            born = ("given_code", *program[1:]) if program else ("risk_receivers",)
+            self.process = nursery.start(*born, *arguments, environ=self.environ, out=log)
             return self.process
         command = (sys.executable, *program, *arguments)
         with log.open("ab") as sink:
