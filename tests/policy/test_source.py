@@ -155,9 +155,11 @@ values = st.recursive(
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.one_of(st.sampled_from(sorted(set(names(Alerting)))), texts), inner),
+        st.dictionaries(
+            st.one_of(st.sampled_from(sorted(set(names(Alerting)))), texts), inner, max_size=3
+        ),
     ),
-    max_leaves=20,
+    max_leaves=10,
 )
 
 

@@ -141,7 +141,7 @@ class Host:
         while not condition():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+            time.sleep(0.2)  # each question is a process of its own
 
     def stop(self) -> None:
         for process in reversed(self.running):

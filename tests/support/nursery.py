@@ -26,6 +26,7 @@ import quick_libraries
 #: What most of them import, and what reads nothing of its surroundings while it is imported: the
 #: command line's own modules look for a terminal, so that each process imports them by itself.
 _IMPORTED: Final = (
+    "anyio",
     "apprise",
     "argparse",
     "encodings.ascii",
@@ -33,15 +34,25 @@ _IMPORTED: Final = (
     "encodings.utf_8_sig",
     "httpcore",  # httpx imports it with the first client
     "httpx",
+    "promql_parser",
     "quick_libraries",
     "risk_alertmanager",
     "risk_exporter",
     "risk_policy.secret_keys",
     "risk_receivers.allocator",
     "risk_receivers.channels.envelope",
+    "risk_receivers.document.charts",
+    "risk_receivers.document.html",
     "risk_receivers.log",
     "risk_receivers.server",
+    "risk_receivers.templating.lint",
     "risk_rules",
+    "risk_rules.backtest",
+    "risk_rules.diff",
+    "risk_rules.explain",
+    "risk_rules.lint",
+    "risk_rules.proofs.coverage",
+    "risk_rules.proofs.families",
     "risk_runtime.paper",
     "rich.console",
     "rich.progress",

@@ -10,7 +10,7 @@ from typing import Final
 
 from risk_policy import response, second_way
 from risk_policy.audience import Told, told, waits
-from risk_policy.catalogue.limits import AlertSpec, Limit, Side
+from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.catalogue.system import WATCHDOG, SystemAlert
 from risk_policy.contracts import limit_alert
 from risk_policy.model import Policy
@@ -77,7 +77,7 @@ def _limit(policy: Policy, limit: Limit, spec: AlertSpec) -> Explanation:
             policy, limit.name, limit.identity, tiers[:position], tiers[position:]
         ),
         system=response.to_limit(policy, limit, spec),
-        rules=_rules(policy, spec.name),
+        rules=_rules(policy, spec.name, limit),
     )  # fmt: skip
 
 
@@ -148,8 +148,9 @@ def _lane_keys(action: Action) -> tuple[str, ...]:
     return (f"{lane}.enabled", f"{lane}.confirm_snapshots") if action.trips_kill_switch else ()
 
 
-def _rules(policy: Policy, name: str) -> dict[str, str]:
-    return rules_of(rule_files(policy), name)
+def _rules(policy: Policy, name: str, limit: Limit = LIMITS[0]) -> dict[str, str]:
+    # To make the rules of all limits takes long, and those of no limit come with any.
+    return rules_of(rule_files(policy, (limit,)), name)
 
 
 __all__ = [

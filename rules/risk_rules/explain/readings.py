@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from risk_policy.catalogue.limits import AlertSpec, Limit, Side
+from risk_policy.catalogue.limits import LIMITS, AlertSpec, Limit, Side
 from risk_policy.catalogue.system import SystemAlert
 from risk_policy.contracts import alert as labels
 from risk_policy.model import Policy
@@ -116,7 +116,7 @@ def _measured(policy: Policy, alert: SystemAlert) -> str:
         return value_of(alert.limit)
     return next(
         rule.expression
-        for groups in rule_files(policy).values()
+        for groups in rule_files(policy, LIMITS[:1]).values()
         for group in groups
         for rule in group.rules
         if rule.name == alert.name

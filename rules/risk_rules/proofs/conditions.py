@@ -19,6 +19,7 @@ from risk_rules.promql import number
 from risk_rules.proofs import two_levels
 from risk_rules.proofs.board import Board, Line, Truth
 from risk_rules.proofs.series import Clock, Sample, milliseconds, policy_clock, selector
+from risk_rules.proofs.system import PartsProof
 from risk_rules.timing import account_hold_seconds, looked_back_seconds
 
 _GONE: Sample = None
@@ -54,10 +55,10 @@ class ConditionsProof:
         name = "figures, configuration, delivery, records and disks"
         channels = Board(self.policy, policy_clock(self.policy))
         self._channels(channels)
-        lasts = 3 * self._phase + 2 * self._down_for
+        lasts = max(3 * self._phase + 2 * self._down_for, PartsProof(self.policy).down(channels))
         return [
             board.scenario(name, self._lasts),
-            channels.scenario("channels", lasts),
+            channels.scenario("channels; a part is down, loses a scrape, vanishes", lasts),
             self._fast_lane(),
             self._long_ago(),
         ]
