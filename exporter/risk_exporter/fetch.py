@@ -85,12 +85,13 @@ def fetch(
             connection.connect()
             watchdog.watch(connection.sock)
             connection.request(method, path or "/", body, dict(headers))
-            response = connection.getresponse()
             received = bytearray()
-            while chunk := response.read(min(_CHUNK, most_bytes + 1 - len(received))):
-                received += chunk
-                if len(received) > most_bytes:
-                    raise FetchError(f"{origin} answered with more than {most_bytes} bytes")
+            # Whoever hangs up after the answer leaves the connection to the response alone.
+            with connection.getresponse() as response:
+                while chunk := response.read(min(_CHUNK, most_bytes + 1 - len(received))):
+                    received += chunk
+                    if len(received) > most_bytes:
+                        raise FetchError(f"{origin} answered with more than {most_bytes} bytes")
     except (OSError, http.client.HTTPException) as error:
         why = f"took longer than {timeout_seconds:g} s" if watchdog.has_bitten else _named(error)
         raise FetchError(f"{origin} {why}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +124,21 @@ def test_a_request_ends_in_time_however_slowly_the_other_side_trickles(
             most_bytes=10**9,
         )
     assert time.monotonic() - begun < 2
+
+
+def test_nothing_stays_open_of_an_answer_that_is_too_long(runtime: LoopbackServer) -> None:
+    runtime.next.append(Reply(200, b" " * 2**20, {"Connection": "close"}))
+    with pytest.raises(FetchError, match="more than 1000 bytes") as refused:
+        fetch(
+            Origin.parse(runtime.url, "a runtime"),
+            "GET",
+            "/",
+            headers={},
+            timeout_seconds=5,
+            most_bytes=1000,
+        )
+    answers = [one for one in gc.get_objects() if isinstance(one, http.client.HTTPResponse)]
+    assert all(one.isclosed() for one in answers), refused.value
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ class Door:
         try:
             connection.request("POST", self.receivers.prefix + ALERTS_PATH, body, headers)
             sent()
-            status = connection.getresponse().status
+            with connection.getresponse() as response:
+                status = response.status
         except (OSError, http.client.HTTPException) as error:
             return Outcome.UNREACHABLE, f"cannot be reached ({type(error).__name__})"
         finally:

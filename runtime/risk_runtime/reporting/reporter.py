@@ -158,8 +158,8 @@ class Reporter:
         try:
             body = b'{"reports":[' + b",".join(lines) + b"]}"
             connection.request("POST", self._receivers.prefix + REPORTS_PATH, body, headers)
-            response = connection.getresponse()
-            answer = response.read()
+            with connection.getresponse() as response:
+                answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             return f"receivers cannot be reached ({type(error).__name__})"
         finally:
