@@ -61,7 +61,9 @@ def test_what_was_counted_is_on_record_when_its_time_has_come(
         wait_until(lambda: found() == [("a", 1)])
         for _ in range(7):
             refusals.note("a", "/")
-        wait_until(lambda: found() == [("a", 1), ("a", 7)])
+        wait_until(lambda: sum(count for _, count in found()) == 8)
+        # A busy machine may need longer than the pause for its looks: then the next is news again.
+        assert len(found()) in (2, 3)
     finally:
         refusals.stop()
         writer.stop()
