@@ -91,10 +91,12 @@ def test_what_it_keeps_is_nobody_elses_but_for_the_gate(stopped: Any, words: Any
     assert stat.S_IMODE(receivers.data.stat().st_mode) == 0o710
     assert stat.S_IMODE(gate.stat().st_mode) == 0o750
     for path in receivers.data.rglob("*"):
+        if path.name.startswith(".gate.json"):
+            continue  # a spare, which is made and becomes the gate's while this looks
         mode = stat.S_IMODE(path.stat().st_mode)
         if path in (gate / "gate.json", gate / "gate.lease", gate / "HALTED"):
             assert mode == 0o640, path
-        elif path != gate and not path.name.startswith(".gate.json"):
+        elif path != gate:
             assert mode == (0o700 if path.is_dir() else 0o600), path
 
 

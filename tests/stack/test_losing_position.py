@@ -67,7 +67,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         stack.callback(desk.look_away)
         desk.screen = desk.looking.enter_context(console_screen(desk.running))
         desk.fell_at, book.mark = utc_now(), LOSING
-        eventually(lambda: len(people.slack.posted) == 2, _SOON, "people are warned of both")
+        eventually(lambda: all(map(desk.on_slack, (ANSWERED, UNANSWERED))), _SOON, "both are told")
         # From here on both services are busy when they are asked for the first time.
         people.slack.next.append(_RATE_LIMIT)
         people.telegram.instead = _busy_once(people.telegram)

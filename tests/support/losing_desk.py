@@ -157,7 +157,7 @@ class Desk:
 
         eventually(seen, seconds, "Prometheus sees the positions")
         eventually(lambda: self.ask("gate")["open"], seconds, "the receivers hear Prometheus")
-        assert not self.people.slack.posted
+        assert not self.people.by_slack("position_loss")
 
     def metric(self, name: str, label: str = "") -> float:
         """What the receivers count, all series that have a label together."""
