@@ -14,7 +14,7 @@ from loopback_http import LoopbackServer, Reply
 
 from risk_exporter import RiskExporter
 from risk_exporter.errors import StartError
-from risk_exporter.fetch import FetchError, Origin, fetch
+from risk_exporter.fetch import Answered, FetchError, Origin, fetch
 from risk_exporter.poll import SnapshotPoller
 
 TOKEN = "a-token-of-the-tests"
@@ -29,6 +29,13 @@ def runtime() -> Iterator[LoopbackServer]:
 @pytest.fixture
 def poller(exporter: RiskExporter, runtime: LoopbackServer) -> SnapshotPoller:
     return SnapshotPoller(exporter, f"{runtime.url}/risk/snapshot?account=main", TOKEN)
+
+
+def asked(runtime: LoopbackServer, *, timeout_seconds: float, most_bytes: int) -> Answered:
+    origin = Origin.parse(runtime.url, "a runtime")
+    return fetch(
+        *(origin, "GET", "/"), headers={}, timeout_seconds=timeout_seconds, most_bytes=most_bytes
+    )
 
 
 def rejected(exporter: RiskExporter, scrape: Any, reason: str) -> float:
@@ -115,28 +122,14 @@ def test_a_request_ends_in_time_however_slowly_the_other_side_trickles(
     runtime.next.append(Reply(manner=manner))
     begun = time.monotonic()
     with pytest.raises(FetchError):
-        fetch(
-            Origin.parse(runtime.url, "a runtime"),
-            "GET",
-            "/",
-            headers={},
-            timeout_seconds=0.3,
-            most_bytes=10**9,
-        )
+        asked(runtime, timeout_seconds=0.3, most_bytes=10**9)
     assert time.monotonic() - begun < 2
 
 
 def test_nothing_stays_open_of_an_answer_that_is_too_long(runtime: LoopbackServer) -> None:
     runtime.next.append(Reply(200, b" " * 2**20, {"Connection": "close"}))
     with pytest.raises(FetchError, match="more than 1000 bytes") as refused:
-        fetch(
-            Origin.parse(runtime.url, "a runtime"),
-            "GET",
-            "/",
-            headers={},
-            timeout_seconds=5,
-            most_bytes=1000,
-        )
+        asked(runtime, timeout_seconds=5, most_bytes=1000)
     answers = [one for one in gc.get_objects() if isinstance(one, http.client.HTTPResponse)]
     assert all(one.isclosed() for one in answers), refused.value
 
