@@ -1,9 +1,9 @@
 // The list of alerts: what each is about, how it stands, and what somebody can do about it here.
-import { agoSince, showTime, span, now } from "./clock.js";
+import { agoSince, local, showTime, span, now } from "./clock.js";
 import { byId, each, h, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
 import { byUrgency, FIRST_ALERTS, LATEST_ALERTS, MORE_ALERTS, MOST_ALERTS, openCount } from "./model.js";
-import { capital, count, isOpen, plain, severityOf, STATES } from "./words.js";
+import { capital, count, digits, isOpen, plain, severityOf, STATES } from "./words.js";
 
 const SHOWN = { open: "Open", all: "Recent" };
 const NONE = { open: "No alert is open.", all: "No alert was ever raised." };
@@ -44,7 +44,7 @@ export class Alerts {
     const more = byId("alerts-more");
     const wasOnMore = document.activeElement === more;
     show(more, rows.length > 0 && hidden > 0 && !isFull);
-    text(more, `Show more (${hidden.toLocaleString("en-GB")} not shown)`);
+    text(more, `Show more (${digits(hidden)} not shown)`);
     const may = session?.permissions?.includes("acknowledge") ?? false;
     const held = byId("alert-list").contains(document.activeElement);
     each(byId("alert-list"), rows.slice(0, this.most), (one) => one.id, (one) => this.#make(one), (made, one) => update(made, one, may));
@@ -136,7 +136,7 @@ function update(made, alert, may) {
 
 function localUntil(iso) {
   const left = Date.parse(iso) - now();
-  return `${new Date(iso).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })} (${left > 0 ? `${span(left)} left` : "over"})`;
+  return `${local(iso, { seconds: false })} (${left > 0 ? `${span(left)} left` : "over"})`;
 }
 
 /** A radio button that looks like a part of a switch. */

@@ -32,6 +32,7 @@ let session = null;
 let live = null; // what happens
 let gauges = null; // what is measured
 let waiting = false;
+let isBeginning = true; // until what somebody has to know at once is there, or is late
 let isReady = false;
 let counted = "";
 
@@ -92,7 +93,7 @@ function render() {
 
 /** Draw soon, once for all that changed together. No animation frame: hidden tabs have none. */
 function changed() {
-  if (waiting) return;
+  if (waiting || isBeginning) return;
   waiting = true;
   setTimeout(render, 0);
 }
@@ -115,6 +116,7 @@ function refresh(...names) {
 }
 
 function tick() {
+  isBeginning = false;
   changed();
   if (!session?.authenticated) return;
   live?.tick();
@@ -163,9 +165,11 @@ async function begin() {
   await logIn();
   if (!session.authenticated) return;
   // First what somebody has to know at once; what the small panels show does not hold that up.
+  const first = ["status", "open"].map((name) => sources[name].refresh());
   refresh("channels", "metrics");
-  await Promise.all(["status", "open"].map((name) => sources[name].refresh()));
+  await Promise.all(first);
   render();
+  await seen();
   tick();
   if (document.documentElement.dataset.live === "yes") {
     live = new Live("/ws/alerts", { onFrame: heard, onChange: changed });
@@ -173,6 +177,13 @@ async function begin() {
     live.start();
     gauges.start();
   }
+}
+
+/** Until what was drawn is on the screen; a hidden tab has none, and does not wait. */
+function seen() {
+  if (document.hidden) return null;
+  const shown = new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  return Promise.race([shown, new Promise((late) => setTimeout(late, TICK))]);
 }
 
 /** Who looks, as soon as the service says; whoever is nobody is sent to log in. */

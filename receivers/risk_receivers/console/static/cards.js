@@ -2,7 +2,7 @@
 import { agoSince, showTime, span } from "./clock.js";
 import { byId, each, h, s, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
-import { capital, CATEGORIES, count, covers, plain } from "./words.js";
+import { capital, CATEGORIES, count, covers, digits, plain } from "./words.js";
 
 const NOT_KNOWN = "Nothing is known yet.";
 
@@ -76,8 +76,8 @@ export function record({ sources: { status } }) {
   const facts = audit
     ? [
         ["State", unknown ? "unknown" : audit.intact ? "Intact as far as it was read back" : `Not intact: ${audit.damage}`, unknown ? "unknown" : audit.intact ? "safe" : "alarm"],
-        ["Events", audit.size.toLocaleString("en-GB")],
-        ["Signed", audit.signing_problem ? `up to ${audit.signed}: ${audit.signing_problem}` : `up to ${Number(audit.signed ?? 0).toLocaleString("en-GB")}`, audit.signing_problem ? "caution" : ""],
+        ["Events", digits(audit.size)],
+        ["Signed", audit.signing_problem ? `up to ${audit.signed}: ${audit.signing_problem}` : `up to ${digits(Number(audit.signed ?? 0))}`, audit.signing_problem ? "caution" : ""],
         ["Head", audit.checksum, "hash"],
         ["Tree root", audit.root, "hash"],
         ["Policy", status.data.policy_digest, "hash"],

@@ -36,30 +36,31 @@ const ago = (milliseconds) => (milliseconds < 1000 ? "now" : `${span(millisecond
 /** Of an ISO time, or of milliseconds. */
 export const agoSince = (at) => ago(now() - (typeof at === "number" ? at : Date.parse(at)));
 
-const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const SHORT = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+// Not by Intl: to load what it knows of dates takes longer than to draw the page.
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec"];
+const two = (number) => String(number).padStart(2, "0");
+const day = (at) => `${at.getDate()} ${MONTHS[at.getMonth()]}`;
+const minutesOf = (at) => `${two(at.getHours())}:${two(at.getMinutes())}`;
 
 /** Local time; with the day unless it is today. */
 export function local(iso, { seconds = true } = {}) {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return "an unknown time";
-  const clock = (seconds ? CLOCK : SHORT).format(at);
-  return at.toDateString() === new Date(now()).toDateString() ? clock : `${DAY.format(at)} ${clock}`;
+  const clock = seconds ? `${minutesOf(at)}:${two(at.getSeconds())}` : minutesOf(at);
+  return at.toDateString() === new Date(now()).toDateString() ? clock : `${day(at)} ${clock}`;
 }
 
 /** Of a tick: the time of day, and at midnight the day. */
 export function tickName(at) {
   const date = new Date(at);
-  return date.getHours() || date.getMinutes() ? SHORT.format(date) : DAY.format(date);
+  return date.getHours() || date.getMinutes() ? minutesOf(date) : day(date);
 }
 
 /** How far local time is from UTC: who has no pointer reckons with that. */
 export function zone() {
   const minutes = -new Date().getTimezoneOffset();
   if (!minutes) return "UTC";
-  const two = (number) => String(Math.floor(number)).padStart(2, "0");
-  return `UTC${minutes < 0 ? "−" : "+"}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`;
+  return `UTC${minutes < 0 ? "−" : "+"}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
 }
 
 export function utc(iso) {

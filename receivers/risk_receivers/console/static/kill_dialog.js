@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { buttons, cancel, countdown, field, form, openDialog, reasonField, submit, totpField } from "./dialogs.js";
 import { h } from "./dom.js";
-import { capital, count, covers, MODES } from "./words.js";
+import { capital, count, covers, digits, MODES } from "./words.js";
 
 const PATH = "/api/v1/system/kill-switch";
 const HAPPENS = { pause: "stays open", graceful: "is closed at its target", immediate: "is closed now" };
@@ -115,4 +115,4 @@ function positionTable(positions, mode) {
   );
 }
 
-const amount = (notional, currency) => `${Math.abs(notional).toLocaleString("en-GB", { maximumFractionDigits: 0 })} ${currency}`;
+const amount = (notional, currency) => `${digits(Math.abs(notional))} ${currency}`;

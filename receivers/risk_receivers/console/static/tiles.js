@@ -4,7 +4,7 @@ import { byId, each, h, set, show, text } from "./dom.js";
 import { icon, reshape } from "./icons.js";
 import { openCount, openOf } from "./model.js";
 import { gateOf } from "./verdict.js";
-import { count, covers, rank, SEVERITIES, short } from "./words.js";
+import { count, covers, digits, rank, SEVERITIES, short } from "./words.js";
 
 const SHAPE = { stopped: "stopped", unknown: "unknown", alarm: "critical", caution: "warning", safe: "safe" };
 
@@ -43,7 +43,7 @@ function alertTile(source) {
   const counts = SEVERITIES.map((severity) => [severity, openOf(source.data, severity)]).filter(([, number]) => number);
   const worst = counts.length ? rank(counts[0][0]) : 9;
   const level = worst <= rank("critical") ? "alarm" : worst <= rank("warning") ? "caution" : "safe";
-  return { ...tile, level, value: openCount(source.data).toLocaleString("en-GB"), line: counts.map(([severity, number]) => `${number} ${severity}`).join(", ") || "None fires." };
+  return { ...tile, level, value: digits(openCount(source.data)), line: counts.map(([severity, number]) => `${number} ${severity}`).join(", ") || "None fires." };
 }
 
 function gateTile(source) {

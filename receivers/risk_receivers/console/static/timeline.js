@@ -35,14 +35,18 @@ export class Timeline {
     this.node.addEventListener("focusin", (event) => this.#select(event.target));
     this.node.addEventListener("pointerover", (event) => this.#tell(event.target));
     this.node.addEventListener("click", (event) => this.#go(event.target));
-    new ResizeObserver(() => this.render(this.view)).observe(this.node);
+    this.width = 0;
+    new ResizeObserver(([{ contentRect }]) => {
+      this.width = Math.floor(contentRect.width); // told, not asked for: to ask would lay the page out at every drawing
+      this.render(this.view);
+    }).observe(this.node);
   }
 
   render(view) {
     if (!view) return;
     this.view = view;
     const { sources } = view;
-    const width = Math.floor(this.node.clientWidth);
+    const { width } = this;
     const end = now();
     const start = end - this.hours * HOUR;
     const alerts = inSpan(sources, start);

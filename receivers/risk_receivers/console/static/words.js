@@ -29,12 +29,22 @@ export const MODES = {
 
 export const plain = (name) => String(name ?? "").replaceAll("_", " ").toLowerCase();
 export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
-export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en-GB")} ${number === 1 ? one : many}`;
+
+/**
+ * A number with at most so many decimals, thousands apart. Not by Intl: to load what it knows of numbers
+ * takes longer than to draw the page.
+ */
+export function digits(value, most = 0) {
+  if (!Number.isFinite(value)) return String(value);
+  const [whole, part = ""] = value.toFixed(most).split(".");
+  const rest = part.replace(/0+$/, "");
+  return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest && `.${rest}`);
+}
+
+export const count = (number, one, many = `${one}s`) => `${digits(number)} ${number === 1 ? one : many}`;
 
 /** What a scope covers: `*`, or label=value pairs. */
 export const covers = (scope) => (!scope || scope === "*" ? "everything" : String(scope).replaceAll(",", ", ").replaceAll("=", " "));
-
-const digits = (value, most) => value.toLocaleString("en-GB", { maximumFractionDigits: most });
 
 /** A measured value: a ratio, a time in seconds, or a number. */
 export function quantity(value, unit) {
