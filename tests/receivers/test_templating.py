@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,20 @@ def test_a_message_says_everything_that_somebody_woken_by_it_needs(channel: str)
         ):  # fmt: skip
             assert needed in text, (channel, needed)
     assert rendered.subject == "[CRITICAL] DRAWDOWN_CRITICAL drawdown/main"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_every_message_says_which_installation_it_is_of(channel: str, tmp_path: Path) -> None:
+    marked = Renderer(mark="TESTNET").render_for(channel)(sample())
+    assert marked.subject == "[TESTNET] [CRITICAL] DRAWDOWN_CRITICAL drawdown/main"
+    assert marked.text.count("[TESTNET]") == 1
+    assert "[TESTNET]" in marked.html or not marked.html
+    for part in PARTS[channel]:
+        (tmp_path / part.file).write_text("{{ title }}", encoding="utf-8")
+    with closing(Renderer(tmp_path, mark="TESTNET")) as worded:
+        rendered = worded.render_for(channel)(sample())
+    assert rendered.subject == "[TESTNET] DRAWDOWN_CRITICAL"
+    assert rendered.text.strip() == "[TESTNET]\nDRAWDOWN_CRITICAL"
 
 
 def test_the_documentation_names_everything_a_template_is_given() -> None:

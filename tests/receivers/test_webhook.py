@@ -83,6 +83,7 @@ def test_the_body_says_what_the_message_says(server: LoopbackServer, make: Make)
         "schema": 1,
         "message_id": "m7",
         "attempt": 1,
+        "mark": "",
         "subject": "drawdown/main:warning:1",
         "kind": "firing",
         "severity": "warning",

@@ -25,7 +25,7 @@ from risk_policy.model.base import (
     TelegramChats,
     TelegramUsers,
 )
-from risk_policy.model.names import OtherChannel
+from risk_policy.model.names import Mark, OtherChannel
 from risk_policy.vocabulary import Severity
 
 #: For one request, from the look-up of the name to the last byte of the answer.
@@ -160,9 +160,15 @@ class Apprise(_Channel):
 
 
 class Channels(Section):
-    """``[alerting.channels.*]``; ``templates_path`` is relative to the policy file."""
+    """``[alerting.channels.*]``; ``templates_path`` is relative to the policy file.
+
+    Attributes:
+        mark: what every message begins with, in brackets, so that nobody takes it for one of
+            another installation; what only plays has one of its own.
+    """
 
     templates_path: str = ""
+    mark: Mark = ""
 
     console: Console = Console()
     file: File = File()

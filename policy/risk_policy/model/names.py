@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -16,6 +17,18 @@ CHANNELS: Final = ("console", "file", "email", "slack", "telegram", "webhook", "
 
 #: Those that nobody notices who does not look.
 UNSEEN: Final = ("console", "file")
+
+
+_MARK: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,14}[A-Za-z0-9])?)?")
+
+
+def _mark(text: str) -> str:
+    if not _MARK.fullmatch(text):
+        raise ValueError(
+            "must be at most 16 letters, digits, spaces, dots, hyphens and underscores, "
+            'as in "TESTNET", or ""'
+        )
+    return text
 
 
 def _known(name: str) -> str:
@@ -44,5 +57,7 @@ def _one_of(name: str, kind: str, otherwise: str, names: Sequence[str]) -> str:
 
 #: A limit that every account has a figure for, if anybody reports it.
 LimitName = Annotated[str, AfterValidator(_known)]
+#: A word that stands before every message of one installation; it needs no escaping anywhere.
+Mark = Annotated[str, AfterValidator(_mark)]
 #: Another channel's name.
 OtherChannel = Annotated[str, AfterValidator(_channel)]

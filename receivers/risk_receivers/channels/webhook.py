@@ -40,11 +40,13 @@ class WebhookChannel:
         url: str,
         hmac_secret: str,
         timeout_seconds: float,
+        mark: str = "",
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._render = render
         self._url = url
         self._hmac_secret = hmac_secret.encode()
+        self._mark = mark
         self._clock = clock
         self._http = Http("the webhook", timeout_seconds, [url, hmac_secret])
 
@@ -58,6 +60,7 @@ class WebhookChannel:
             url=revealed_url(settings.url, "alerting.channels.webhook.url"),
             hmac_secret=revealed(settings.hmac_secret, "alerting.channels.webhook.hmac_secret"),
             timeout_seconds=settings.timeout_seconds,
+            mark=policy.alerting.channels.mark,
         )
 
     def deliver(self, owed: Owed) -> None:
@@ -94,6 +97,7 @@ class WebhookChannel:
             "schema": _SCHEMA,
             "message_id": owed.id,
             "attempt": owed.attempt,
+            "mark": self._mark,
             **said,
             "audit_head": owed.head,
             "rendered": {"subject": rendered.subject, "text": rendered.text},

@@ -10,6 +10,7 @@ theirs: what only plays is seen from this machine.
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Final
 
 from risk_policy import Policy
 from risk_policy.model.audit import Audit, Signing
@@ -17,11 +18,14 @@ from risk_policy.model.channels import File
 from risk_policy.model.dashboard import Dashboard, DashboardTls
 from risk_policy.model.reports import Reports
 
+#: What its messages begin with: nobody may be woken by them for nothing.
+PLAYED: Final = "PAPER"
+
 
 def in_a_folder_of_its_own(policy: Policy) -> Policy:
     """The policy with everything that is kept in the data folder, and signed there.
 
-    People are told by its channels, and cannot answer there.
+    People are told by its channels, in messages that say what they are, and cannot answer there.
     """
     alerting = policy.alerting
     audit, channels = alerting.audit, alerting.channels
@@ -38,7 +42,11 @@ def in_a_folder_of_its_own(policy: Policy) -> Policy:
     }
     file = channels.file.model_copy(update={"path": _within(channels.file.path, File().path)})
     told = {"allowed_users": (), "kill_command": False}
-    told_only = {"file": file, "telegram": channels.telegram.model_copy(update=told)}
+    told_only = {
+        "file": file,
+        "mark": PLAYED,
+        "telegram": channels.telegram.model_copy(update=told),
+    }
     seen_here = {"host": Dashboard().host, "tls": DashboardTls()}
     reports = alerting.reports
     folder = _within(reports.path, Reports().path)

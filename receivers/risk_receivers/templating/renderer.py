@@ -17,7 +17,7 @@ from risk_receivers.channels.rendered import Render, Rendered
 from risk_receivers.templating.engine import Engine
 from risk_receivers.templating.errors import BrokenTemplateError
 from risk_receivers.templating.parts import PARTS, PLAIN, Part
-from risk_receivers.templating.words import clean, one_line, words
+from risk_receivers.templating.words import clean, marked, one_line, words
 from risk_receivers.templating.workshop import Workshop
 
 #: Mail programs, phones and chats cut a heading long before.
@@ -34,8 +34,11 @@ def _nobody(channel: str) -> None:
 class Renderer:
     """The templates of all channels."""
 
-    def __init__(self, folder: Path | None = None, broken: Broken = _nobody) -> None:
+    def __init__(
+        self, folder: Path | None = None, broken: Broken = _nobody, mark: str = ""
+    ) -> None:
         self._folder = folder
+        self._mark = mark
         self._broken = broken
         self._built_in = Engine()
         self._lock = threading.Lock()
@@ -50,7 +53,7 @@ class Renderer:
     @classmethod
     def from_policy(cls, policy: Policy, broken: Broken = _nobody) -> Renderer:
         """The templates that the policy wants."""
-        return cls(templates_folder(policy), broken)
+        return cls(templates_folder(policy), broken, policy.alerting.channels.mark)
 
     def render_for(self, channel: str) -> Render:
         """What puts messages in words for one channel."""
@@ -64,10 +67,12 @@ class Renderer:
                 workshop.close()
 
     def _render(self, channel: str, parts: tuple[Part, ...], owed: Owed) -> Rendered:
-        found = words(owed)
+        found = words(owed, self._mark)
         rendered = {part.into: self._part(channel, part, found) for part in parts}
-        subject = clean(one_line(rendered["subject"]), _LONGEST_SUBJECT)
-        return Rendered(subject, rendered["text"], rendered.get("html", ""))
+        # Whatever a template of the user's shows: there are channels of which people see one alone.
+        subject = marked(one_line(rendered["subject"]), self._mark)
+        text = marked(rendered["text"], self._mark, "\n")
+        return Rendered(clean(subject, _LONGEST_SUBJECT), text, rendered.get("html", ""))
 
     def _part(self, channel: str, part: Part, found: dict[str, str]) -> str:
         if self._folder is not None and (self._folder / part.file).is_file():

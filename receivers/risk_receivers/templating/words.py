@@ -40,11 +40,12 @@ _URL: Final = re.compile(r"https?://[!-~]+")
 _WITHOUT_MORE: Final = (Action.LOG, Action.NOTIFY, Action.REVIEW)
 
 
-def words(owed: Owed) -> dict[str, str]:
-    """A message as a template sees it."""
+def words(owed: Owed, mark: str = "") -> dict[str, str]:
+    """A message as a template sees it; ``mark`` is what all of this installation's begin with."""
     message = owed.message
     goes_on = message.kind.goes_on
     found = {
+        "mark": mark,
         "kind": message.kind.value,
         "status": _status(message),
         "severity": message.severity.value,
@@ -81,6 +82,12 @@ def clean(text: str, longest: int) -> str:
     cut = text[: longest + 1]
     cut = _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", _LINES.sub("\n", cut))
     return cut if len(text) <= longest else cut[: longest - 1] + "…"
+
+
+def marked(text: str, mark: str, between: str = " ") -> str:
+    """A text that says which installation it is of, at its beginning unless it says so already."""
+    shown = f"[{mark}]"
+    return text if not mark or shown in text else f"{shown}{between}{text}"
 
 
 def one_line(text: str) -> str:
@@ -135,7 +142,7 @@ def _description(message: Message) -> str:
 def _headline(found: dict[str, str]) -> str:
     """The same for all that is said about an incident, but for what stands in brackets."""
     badge = _BADGES.get(found["kind"], found["severity"].upper())
-    return f"[{badge}] {found['title']} {found['risk_id']}"
+    return marked(f"[{badge}] {found['title']} {found['risk_id']}", found["mark"])
 
 
 def _did(message: Message) -> str:
