@@ -22,7 +22,7 @@ from risk_policy.contracts import alert as labels
 from risk_policy.contracts.artefact import duration
 from risk_policy.environment import Secret
 from risk_policy.model import Policy
-from risk_policy.model.channels import Email, Telegram
+from risk_policy.model.channels import Email
 from risk_policy.second_way import ALERTS, channels
 
 RECEIVER: Final = "second_way"
@@ -56,7 +56,7 @@ def second_way(policy: Policy, reveal: Reveal | None) -> dict[str, Any] | None:
     if "slack" in usable:
         configs["slack_configs"] = [_slack(policy, reveal)]
     if "telegram" in usable and reveal is not None:
-        configs["telegram_configs"] = [_telegram(policy.alerting.channels.telegram, reveal)]
+        configs["telegram_configs"] = [_telegram(policy, reveal)]
     return {"name": RECEIVER, **configs} if configs else None
 
 
@@ -107,7 +107,7 @@ def _email(policy: Policy, reveal: Reveal | None) -> dict[str, Any]:
         "smarthost": f"{host}:{email.smtp_port}",
         "require_tls": email.use_tls,
         **_login(policy, email, reveal),
-        "headers": {"Subject": _SUBJECT},
+        "headers": {"Subject": _subject(policy)},
         "text": _text(),
         # Empty: one part, and nothing that a mail reader might refuse to show.
         "html": "",
@@ -138,10 +138,15 @@ def _slack(policy: Policy, reveal: Reveal | None) -> dict[str, Any]:
             else {"api_url_file": _file(policy, _SLACK_FILE)}
         ),
         **({"channel": slack.channel} if slack.channel else {}),
-        "title": _SUBJECT,
+        "title": _subject(policy),
         "text": shout + _text(),
-        "fallback": _SUBJECT,
+        "fallback": _subject(policy),
     }
+
+
+def _subject(policy: Policy) -> str:
+    mark = policy.alerting.channels.mark
+    return f"[{mark}] {_SUBJECT}" if mark else _SUBJECT
 
 
 def _text() -> str:
@@ -160,7 +165,8 @@ def _mention(name: str) -> str:
     return f"<!subteam^{name}>" if name.startswith("S") else f"<@{name}>"
 
 
-def _telegram(telegram: Telegram, reveal: Reveal) -> dict[str, Any]:
+def _telegram(policy: Policy, reveal: Reveal) -> dict[str, Any]:
+    telegram = policy.alerting.channels.telegram
     return {
         "send_resolved": True,
         "bot_token": reveal(telegram.bot_token),
@@ -168,5 +174,5 @@ def _telegram(telegram: Telegram, reveal: Reveal) -> dict[str, Any]:
         "api_url": telegram.api_url,
         # Plain, so that no alert can break the markup and with it the message.
         "parse_mode": "",
-        "message": f"{_SUBJECT}\n{_text()}",
+        "message": f"{_subject(policy)}\n{_text()}",
     }

@@ -113,7 +113,7 @@ def test_a_position_that_loses_five_percent_is_a_warning_to_whom_warnings_go_and
         eventually(lambda: warning in desk.on_console(UNANSWERED), _SOON, "told on the console")
         eventually(lambda: warning in desk.in_file(UNANSWERED), _SOON, "told in the file")
         post, *_ = eventually(lambda: desk.on_slack(UNANSWERED), _SOON, "told on Slack")
-        assert post["text"] == f"[WARNING] POSITION_LOSS_WARNING {name}", "and nobody is mentioned"
+        assert post["text"] == f"[PAPER] [WARNING] POSITION_LOSS_WARNING {name}", "nobody mentioned"
         assert "-5%, against a limit of -5%" in json.dumps(post)
         # Mail and Telegram are enabled, and will be heard of when it gets worse.
         owed = desk.owed(UNANSWERED, "firing")
@@ -153,12 +153,12 @@ def test_a_warning_becomes_critical_and_is_mailed_unless_somebody_answers_it(
         eventually(lambda: louder in desk.on_console(UNANSWERED), _SOON, "told on the console")
         eventually(lambda: louder in desk.in_file(UNANSWERED), _SOON, "told in the file")
         subjects = [one["Subject"] for one in desk.mailed()]
-        assert subjects == [f"[CRITICAL] POSITION_LOSS_WARNING {name}"]
+        assert subjects == [f"[PAPER] [CRITICAL] POSITION_LOSS_WARNING {name}"]
         body = desk.mailed()[0].get_body(("plain",))
         assert body is not None
         assert "Nobody has acknowledged it for 12s" in " ".join(body.get_content().split())
         _, post = desk.on_slack(UNANSWERED)
-        assert post["text"] == f"<!channel> [CRITICAL] POSITION_LOSS_WARNING {name}"
+        assert post["text"] == f"<!channel> [PAPER] [CRITICAL] POSITION_LOSS_WARNING {name}"
         ((_, text),) = people.telegram.sent
         assert name in text
         # Both were busy at first, were left alone for as long as they asked, and were told then.

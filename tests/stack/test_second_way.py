@@ -75,4 +75,7 @@ def test_dead_receivers_and_what_is_critical_meanwhile_are_told_by_mail(
             "told of what nobody hears",
         )
     subjects = {str(one["Subject"]).partition(":")[0] for one in received.got}
-    assert subjects == {"[FIRING] RISK_RECEIVERS_DOWN", "[FIRING] RISK_ALERT_UNHEARD"}
+    assert subjects == {
+        "[PAPER] [FIRING] RISK_RECEIVERS_DOWN",
+        "[PAPER] [FIRING] RISK_ALERT_UNHEARD",
+    }
