@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -21,7 +22,7 @@ case "$*" in
 esac
 case "$*" in *cache_dir=*) cache=.pytest_cache/stack ;; *) cache=.pytest_cache ;; esac
 mkdir -p "$cache/v/cache"
-[ "$status" -ne 1 ] || [ -n "${SILENT:-}" ] || echo '{"one": true}' >"$cache/v/cache/lastfailed"
+[ "$status" -ne 1 ] || [ -n "${SILENT:-}" ] || echo "$FAILED" >"$cache/v/cache/lastfailed"
 ignored=$(sed -n 's/^SigIgn:.*\\(.\\)$/\\1/p' /proc/$$/status)
 # SIGINT and SIGQUIT. A hang-up may be ignored by whoever runs all this.
 echo "$half at $(nice), ignoring $((0x$ignored & 6)): $*"
@@ -46,11 +47,13 @@ class Dev:
         say = 'venv=venv\nsay() {\n    echo "dev: $*" >&2\n}'
         self._program = "\n".join(("set -eu", *named, say, cut[0], 'run_tests "$@"'))
         self._folder = folder
+        self.failed = ["one.py::test_it"]
 
     def test(self, *arguments: str, **ends: int) -> subprocess.CompletedProcess[str]:
         """Run it; ``main``, ``stack``, ``fuzz`` and ``again`` end as told, with 0 otherwise."""
         given = dict.fromkeys(("MAIN", "STACK", "FUZZ", "AGAIN"), "0")
         given |= {name.upper(): str(status) for name, status in ends.items()}
+        given["FAILED"] = json.dumps(dict.fromkeys(self.failed, True))
         return subprocess.run(
             ["sh", "-c", self._program, "dev", *arguments],
             cwd=self._folder,
@@ -105,6 +108,15 @@ def test_what_failed_in_either_half_is_tried_once_more(
     assert done.returncode == 0
     assert "these pass by themselves" in done.stderr
     assert dev.test(**ends, again=1).returncode == 1
+
+
+def test_many_of_one_file_have_one_cause_and_many_files_have_more(dev: Dev) -> None:
+    dev.failed = [f"one.py::test_{number}" for number in range(8)]
+    assert dev.test(stack=1).returncode == 0
+    dev.failed = [f"{number}.py::test_it" for number in range(4)]
+    done = dev.test(stack=1)
+    assert (done.returncode, "again at" in done.stdout) == (1, False)
+    assert "tests of 4 files failed" in done.stderr
 
 
 @pytest.mark.parametrize(
