@@ -26,7 +26,7 @@ def _mark(text: str) -> str:
     if not _MARK.fullmatch(text):
         raise ValueError(
             "must be at most 16 letters, digits, spaces, dots, hyphens and underscores, "
-            'as in "TESTNET", or ""'
+            'with a letter or digit at both ends, as in "TESTNET", or ""'
         )
     return text
 
